@@ -1,0 +1,64 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Installs the package; `colcon build` calls it."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'emotion_estimator'
+
+
+def shared_files(*folders: str) -> list[tuple[str, list[str]]]:
+    """
+    List files that are installed below share/<package>, at the path they have here.
+
+    :param folders: folders of the source tree.
+    :returns: pairs of target folder and files, as `data_files` wants them.
+    """
+    pairs: dict[str, list[str]] = {}
+    for folder in folders:
+        for path in sorted(Path(folder).rglob('*')):
+            if path.is_file() and '__pycache__' not in path.parts:
+                pairs.setdefault(f'share/{PACKAGE}/{path.parent}', []).append(str(path))
+    return list(pairs.items())
+
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+        *shared_files('launch', 'config', 'resource/models'),
+    ],
+    install_requires=['setuptools'],
+    extras_require={'test': ['pytest']},
+    zip_safe=False,
+    maintainer='emotion_estimator maintainers',
+    maintainer_email='maintainers@example.com',
+    description='Tells a social robot which expression a face shows, frame by frame.',
+    license='Apache-2.0',
+    entry_points={
+        'console_scripts': [
+            f'blendshape_node = {PACKAGE}.nodes.blendshape_node:main',
+            f'camera_node = {PACKAGE}.nodes.camera_node:main',
+            f'demo = {PACKAGE}.demo.run:main',
+            f'emotion_estimator = {PACKAGE}.nodes.both_nodes:main',
+            f'emotion_node = {PACKAGE}.nodes.emotion_node:main',
+        ],
+    },
+)
