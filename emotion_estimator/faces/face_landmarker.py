@@ -1,0 +1,133 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""MediaPipe Face Landmarker over the frames of one camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mediapipe as mp
+import numpy as np
+from mediapipe.tasks.python import BaseOptions, vision
+from numpy.typing import NDArray
+
+from emotion_estimator import blendshapes
+from emotion_estimator.faces.image_decoding import Rgb
+
+# Outermost points of the face oval in MediaPipe's face mesh: forehead, chin, right, left.
+_OVAL_POINTS = (10, 152, 234, 454)
+
+
+@dataclass(frozen=True)
+class Box:
+    """
+    Where a face is, as fractions of the image's width and height; may reach outside [0, 1].
+
+    :param x_min: left edge.
+    :param y_min: upper edge.
+    :param x_max: right edge.
+    :param y_max: lower edge.
+    """
+
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
+
+
+@dataclass(frozen=True)
+class LandmarkedFace:
+    """
+    One face in one image.
+
+    :param box: where it is.
+    :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
+    """
+
+    box: Box
+    blendshapes: NDArray[np.float32]
+
+
+class FaceLandmarker:
+    """
+    Finds faces and their blendshapes, following them from frame to frame (VIDEO mode).
+
+    :param model_path: face_landmarker.task, see `assets.FACE_LANDMARKER`.
+    :param max_faces: most faces to find, at least 1.
+    :param min_detection_confidence: of the face detector, in [0, 1].
+    :param min_presence_confidence: of the landmarks, in [0, 1].
+    :param min_tracking_confidence: below it a face is detected anew, in [0, 1].
+    :raises ValueError: when the model file cannot be used.
+    """
+
+    def __init__(
+        self,
+        model_path: Path,
+        max_faces: int = 1,
+        min_detection_confidence: float = 0.5,
+        min_presence_confidence: float = 0.5,
+        min_tracking_confidence: float = 0.5,
+    ) -> None:
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(model_path)),
+            running_mode=vision.RunningMode.VIDEO,
+            num_faces=max_faces,
+            min_face_detection_confidence=min_detection_confidence,
+            min_face_presence_confidence=min_presence_confidence,
+            min_tracking_confidence=min_tracking_confidence,
+            output_face_blendshapes=True,
+        )
+        try:
+            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        except (ValueError, RuntimeError, OSError) as error:
+            raise ValueError(f'MediaPipe cannot use {model_path}: {error}') from error
+        self._names_checked = False
+
+    def find(self, image: Rgb, time_ms: int) -> list[LandmarkedFace]:
+        """
+        Find the faces of the next frame.
+
+        :param image: the frame.
+        :param time_ms: its time in milliseconds, above that of the frame before.
+        :returns: the faces, in MediaPipe's order.
+        """
+        frame = mp.Image(image_format=mp.ImageFormat.SRGB, data=image)
+        result = self._landmarker.detect_for_video(frame, time_ms)
+        if not self._names_checked and result.face_blendshapes:
+            found = tuple(shape.category_name for shape in result.face_blendshapes[0])
+            if found != blendshapes.NAMES:
+                raise ValueError(
+                    'This MediaPipe names its blendshapes otherwise than expected: '
+                    f'{sorted(set(found) ^ set(blendshapes.NAMES))}.'
+                )
+            self._names_checked = True
+        return [
+            LandmarkedFace(
+                box=_box(landmarks),
+                blendshapes=np.array([shape.score for shape in shapes], np.float32),
+            )
+            for landmarks, shapes in zip(result.face_landmarks, result.face_blendshapes)
+        ]
+
+    def close(self) -> None:
+        """Release MediaPipe's graph."""
+        self._landmarker.close()
+
+
+def _box(landmarks: list[vision.face_landmarker.landmark.NormalizedLandmark]) -> Box:
+    xs = [landmarks[point].x or 0.0 for point in _OVAL_POINTS]
+    ys = [landmarks[point].y or 0.0 for point in _OVAL_POINTS]
+    return Box(min(xs), min(ys), max(xs), max(ys))
