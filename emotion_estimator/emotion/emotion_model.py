@@ -1,0 +1,189 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A trained model folder: metadata, checked on load, with the LiteRT network beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+METADATA_FILE = 'metadata.json'
+SCHEMA = 1
+
+
+class ModelError(ValueError):
+    """A model folder that cannot be used; the message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What a model folder states of itself in metadata.json; see the fields' comments."""
+
+    schema: int  # version of this list of fields
+    name: str  # the folder's name, e.g. basic7
+    version: str  # of the model, not of the package
+    labels: tuple[str, ...]  # classes in the order of the network's outputs
+    features: tuple[str, ...]  # names in the order of the network's inputs
+    rate_hz: float  # steps per second of the window
+    window_s: float  # length of the window
+    network: str  # file name of the LiteRT network in the folder
+    network_sha256: str
+    normalisation: str  # how the network treats its inputs, in words
+    temperature: float  # logits are divided by it before the softmax
+    data: str  # what it was trained on
+    licence: str
+    metrics: dict[str, Any] = field(default_factory=dict)
+    description: str = ''
+
+    @property
+    def steps(self) -> int:
+        """Number of steps in the window."""
+        return max(1, round(self.window_s * self.rate_hz))
+
+
+class EmotionModel:
+    """
+    A trained network that turns a window of features into class probabilities.
+
+    :param folder: folder with metadata.json and the network that it names.
+    :raises ModelError: when a file is missing, damaged or does not fit the metadata.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.metadata = read_metadata(folder)
+        path = folder / self.metadata.network
+        if not path.is_file():
+            raise ModelError(
+                f'The network {path} is missing; restore it, or train the model again with '
+                '`make train`.'
+            )
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.metadata.network_sha256:
+            raise ModelError(
+                f'The network {path} ({len(content)} bytes) is not the one that '
+                f'{METADATA_FILE} names (its sha256 differs): it is truncated or was exchanged; '
+                'copy the model folder again.'
+            )
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f'LiteRT cannot load the network {path}: {error}') from error
+        self._check_shapes(path)
+
+    def _check_shapes(self, path: Path) -> None:
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        expected_input = [1, self.metadata.steps, len(self.metadata.features) + 1]
+        expected_output = [1, len(self.metadata.labels)]
+        found_input = [list(map(int, detail['shape'])) for detail in inputs]
+        found_output = [list(map(int, detail['shape'])) for detail in outputs]
+        if found_input != [expected_input] or found_output != [expected_output]:
+            raise ModelError(
+                f'The network {path} takes {found_input} and returns {found_output}, but '
+                f'{METADATA_FILE} asks for [{expected_input}] (steps, features and one column '
+                f'for validity) and [{expected_output}] (labels); export the model again.'
+            )
+        self._input = int(inputs[0]['index'])
+        self._output = int(outputs[0]['index'])
+
+    def probabilities(self, window: NDArray[np.float32]) -> NDArray[np.float64]:
+        """
+        Estimate the class probabilities at the window's end.
+
+        :param window: shape [steps, features + 1] as `TemporalBuffer.window` returns it.
+        :returns: shape [labels], above 0, summing to 1.
+        """
+        self._interpreter.set_tensor(self._input, window[None])
+        self._interpreter.invoke()
+        logits = self._interpreter.get_tensor(self._output)[0].astype(np.float64)
+        return softmax(logits / self.metadata.temperature)
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Turn logits into probabilities along the last axis.
+
+    :param logits: any shape [..., classes].
+    :returns: the same shape, summing to 1 along the last axis.
+    """
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def read_metadata(folder: Path) -> ModelMetadata:
+    """
+    Read a model folder's metadata.json with every check.
+
+    :param folder: the model folder.
+    :returns: the metadata.
+    :raises ModelError: naming the file, the field and what was expected.
+    """
+    path = folder / METADATA_FILE
+    try:
+        raw = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise ModelError(
+            f'{path} does not exist: a model is a folder with {METADATA_FILE} and a network; '
+            'check the name or path given as `model`.'
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f'{path} cannot be read as JSON: {error}') from error
+    if not isinstance(raw, dict):
+        raise ModelError(f'{path} must hold a JSON object, not a {type(raw).__name__}.')
+    if raw.get('schema') != SCHEMA:
+        raise ModelError(
+            f'{path}: schema is {raw.get("schema")!r}, but this package reads schema {SCHEMA}; '
+            'use a model made for this version.'
+        )
+    known = {item.name for item in fields(ModelMetadata)}
+    optional = {'metrics', 'description'}
+    missing = sorted(known - optional - raw.keys())
+    if missing:
+        raise ModelError(f'{path} lacks {", ".join(missing)}; export the model again.')
+    values = {name: value for name, value in raw.items() if name in known}
+    for name in ('labels', 'features'):
+        values[name] = _distinct_names(path, name, raw[name])
+    for name in ('rate_hz', 'window_s', 'temperature'):
+        values[name] = _positive(path, name, raw[name])
+    for name in ('name', 'version', 'network', 'network_sha256', 'normalisation', 'licence'):
+        if not isinstance(raw[name], str) or not raw[name]:
+            raise ModelError(f'{path}: {name} must be a non-empty text, not {raw[name]!r}.')
+    if Path(raw['network']).name != raw['network']:
+        raise ModelError(f'{path}: network must be a file name, not the path {raw["network"]!r}.')
+    return ModelMetadata(**values)
+
+
+def _distinct_names(path: Path, name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise ModelError(f'{path}: {name} must be a list of names, not {value!r}.')
+    if len(set(value)) != len(value):
+        raise ModelError(f'{path}: {name} holds a name twice.')
+    return tuple(value)
+
+
+def _positive(path: Path, name: str, value: Any) -> float:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value <= 0:
+        raise ModelError(f'{path}: {name} must be a number above 0, not {value!r}.')
+    return float(value)
