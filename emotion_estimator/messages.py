@@ -1,0 +1,155 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Between this package's dataclasses and ROS messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from builtin_interfaces.msg import Time
+from hri_msgs.msg import Expression, IdsList
+from std_msgs.msg import Header
+from vision_msgs.msg import Classification, ObjectHypothesis
+
+from emotion_estimator import blendshapes
+from emotion_estimator.emotion.decision import UNKNOWN
+from emotion_estimator.emotion.emotion_estimation import EmotionEstimate
+from emotion_estimator.faces.face_finder import Face
+from emotion_estimator.stamps import NS_PER_S
+
+FACE_FRAME_PREFIX = 'face_'
+
+
+class MessageError(ValueError):
+    """A message that cannot be used; the message says which field is wrong."""
+
+
+@dataclass(frozen=True)
+class FaceFeatures:
+    """
+    One face's named features in one image.
+
+    :param face_id: the face.
+    :param stamp_ns: the image's stamp in nanoseconds.
+    :param values: value by name.
+    """
+
+    face_id: str
+    stamp_ns: int
+    values: dict[str, float]
+
+
+def nanoseconds(stamp: Time) -> int:
+    """
+    Turn a message's stamp into nanoseconds.
+
+    :param stamp: the stamp.
+    :returns: nanoseconds; 0 when the publisher did not fill it in.
+    """
+    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
+
+
+def time_message(stamp_ns: int) -> Time:
+    """
+    Turn nanoseconds into a message's stamp.
+
+    :param stamp_ns: nanoseconds.
+    :returns: the stamp.
+    """
+    return Time(sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
+
+
+def blendshapes_message(face: Face, stamp: Time) -> Classification:
+    """
+    Make the message that goes from the blendshape node to the emotion node.
+
+    :param face: one face.
+    :param stamp: the image's stamp.
+    :returns: every blendshape as one result, `header.frame_id` names the face.
+    """
+    return Classification(
+        header=Header(stamp=stamp, frame_id=FACE_FRAME_PREFIX + face.face_id),
+        results=[
+            ObjectHypothesis(class_id=name, score=score)
+            for name, score in zip(blendshapes.NAMES, face.blendshapes.tolist())
+        ],
+    )
+
+
+def face_features(message: Classification) -> FaceFeatures:
+    """
+    Read a face's features by name.
+
+    :param message: as `blendshapes_message` makes it; further names may follow.
+    :returns: the features.
+    :raises MessageError: when it does not name a face or carries no stamp.
+    """
+    frame_id = message.header.frame_id
+    if not frame_id.startswith(FACE_FRAME_PREFIX) or frame_id == FACE_FRAME_PREFIX:
+        raise MessageError(
+            f'header.frame_id is {frame_id!r}, but names a face as {FACE_FRAME_PREFIX}<id>.'
+        )
+    stamp_ns = nanoseconds(message.header.stamp)
+    if stamp_ns == 0:
+        raise MessageError("header.stamp is zero; fill in the image's stamp.")
+    return FaceFeatures(
+        face_id=frame_id[len(FACE_FRAME_PREFIX) :],
+        stamp_ns=stamp_ns,
+        values={result.class_id: result.score for result in message.results},
+    )
+
+
+def emotion_message(estimate: EmotionEstimate, header: Header) -> Classification:
+    """
+    Make the message with all classes and their scores, the decided one first.
+
+    :param estimate: the estimate.
+    :param header: header of the blendshapes message.
+    :returns: the message.
+    """
+    return Classification(
+        header=header,
+        results=[ObjectHypothesis(class_id=name, score=score) for name, score in estimate.scores],
+    )
+
+
+def expression_message(estimate: EmotionEstimate, header: Header) -> Expression:
+    """
+    Make the REP-155 message; 'unknown' is the empty expression with confidence 0.
+
+    :param estimate: the estimate.
+    :param header: header of the blendshapes message.
+    :returns: the message.
+    """
+    known = estimate.label != UNKNOWN
+    return Expression(
+        header=header,
+        expression=estimate.label if known else '',
+        valence=estimate.valence,
+        arousal=estimate.arousal,
+        confidence=estimate.confidence if known else 0.0,
+    )
+
+
+def tracked_message(face_ids: Iterable[str], header: Header) -> IdsList:
+    """
+    Make the REP-155 list of the faces in an image.
+
+    :param face_ids: the faces' ids.
+    :param header: the image's header.
+    :returns: the message.
+    """
+    return IdsList(header=header, ids=list(face_ids))

@@ -1,0 +1,176 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The camera subscriber: images in, blendshapes of each face out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+from hri_msgs.msg import IdsList
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+from vision_msgs.msg import Classification
+
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
+from emotion_estimator.faces.face_finder import FaceFinder
+from emotion_estimator.faces.face_landmarker import FaceLandmarker
+from emotion_estimator.faces.face_tracker import FaceTracker
+from emotion_estimator.faces.image_decoding import ImageError
+from emotion_estimator.messages import blendshapes_message, nanoseconds, tracked_message
+from emotion_estimator.nodes.image_conversion import rgb_of
+from emotion_estimator.nodes.latest import Latest
+from emotion_estimator.nodes.managed_node import ManagedNode
+from emotion_estimator.nodes.parameters import Spec
+from emotion_estimator.nodes.running import run
+from emotion_estimator.stamps import Step
+
+SPECS = (
+    Spec(
+        'image_transport',
+        'raw',
+        'How images arrive: raw on `image`, or compressed on `image/compressed`.',
+        choices=('raw', 'compressed'),
+    ),
+    Spec('max_faces', 1, 'Most faces that are followed at once.', 1, 10),
+    Spec('min_detection_confidence', 0.5, 'Least confidence of a detected face.', 0.0, 1.0),
+    Spec('min_presence_confidence', 0.5, 'Least confidence that landmarks fit.', 0.0, 1.0),
+    Spec('min_tracking_confidence', 0.5, 'Below it a face is detected anew.', 0.0, 1.0),
+    Spec(
+        'max_absence_s',
+        1.0,
+        'Longest time in seconds that an unseen face keeps its id.',
+        0.0,
+        60.0,
+    ),
+    Spec('face_id_seed', -1, 'Makes face ids repeatable; -1 draws them at random.', -1, 2**31 - 1),
+    Spec('landmarker', '', 'Path of face_landmarker.task; empty finds or downloads it.'),
+    Spec('ros4hri', True, 'Publish /humans/faces/tracked (REP-155).'),
+)
+
+
+class BlendshapeNode(ManagedNode):
+    """Finds faces in the latest image, publishes the blendshapes of each by the image's stamp."""
+
+    message_errors = (ImageError,)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('blendshape_node', SPECS, **options)
+        self._blendshapes = self.create_lifecycle_publisher(Classification, 'blendshapes', 10)
+        self._tracked = self.create_lifecycle_publisher(IdsList, '/humans/faces/tracked', 10)
+        self._finder: FaceFinder | None = None
+        self._frames: Latest[Image | CompressedImage] | None = None
+        self._worker: threading.Thread | None = None
+        self._faces_now = 0
+
+    def load(self) -> None:
+        """Load MediaPipe's model."""
+        named = self.parameters['landmarker']
+        seed = self.parameters['face_id_seed']
+        self._finder = FaceFinder(
+            FaceLandmarker(
+                Path(named) if named else find_asset(FACE_LANDMARKER),
+                self.parameters['max_faces'],
+                self.parameters['min_detection_confidence'],
+                self.parameters['min_presence_confidence'],
+                self.parameters['min_tracking_confidence'],
+            ),
+            FaceTracker(
+                max_absence_s=self.parameters['max_absence_s'], seed=None if seed < 0 else seed
+            ),
+        )
+
+    def release(self) -> None:
+        """Close MediaPipe's graph."""
+        if self._finder is not None:
+            self._finder.close()
+            self._finder = None
+
+    def start(self) -> Subscription[Any]:
+        """Begin to take images; a thread of its own looks at the latest one."""
+        self._frames = Latest()
+        self._worker = threading.Thread(target=self._work, args=(self._frames,), daemon=True)
+        self._worker.start()
+        compressed = self.parameters['image_transport'] == 'compressed'
+        return self.create_subscription(
+            CompressedImage if compressed else Image,
+            'image/compressed' if compressed else 'image',
+            self._on_image,
+            # A copy: rclpy writes overrides into the profile that it is given.
+            copy(qos_profile_sensor_data),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def stop(self) -> None:
+        """Let the thread finish its frame and end."""
+        if self._frames is not None and self._worker is not None:
+            self._frames.close()
+            self._worker.join()
+            self._frames = self._worker = None
+        self._faces_now = 0
+
+    def facts(self) -> Mapping[str, object]:
+        """Tell how many faces are seen."""
+        return {'faces': self._faces_now, 'model': FACE_LANDMARKER.name}
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        self.statistics.receive(nanoseconds(message.header.stamp))
+        if self._frames is not None and self._frames.put(message):
+            self.statistics.skip()
+
+    def _work(self, frames: Latest[Image | CompressedImage]) -> None:
+        while (message := frames.take()) is not None:
+            self.attempt(self._look_at, message)
+
+    def _look_at(self, message: Image | CompressedImage) -> None:
+        stamp = message.header.stamp
+        stamp_ns = nanoseconds(stamp)
+        if stamp_ns == 0:
+            raise ImageError(
+                "header.stamp is zero; let the camera driver fill in the image's time."
+            )
+        if self._finder is None:
+            return
+        sighting = self._finder.find(rgb_of(message), stamp_ns)
+        if sighting.step is Step.REPEATED:
+            raise ImageError(
+                f'header.stamp {stamp_ns} ns came twice; the second image is left out.'
+            )
+        if sighting.step.restarts:
+            self.refuse(
+                f'header.stamp {sighting.step.value} to {stamp_ns} ns: all faces begin anew.'
+            )
+        self._faces_now = len(sighting.faces)
+        for face in sighting.faces:
+            self._blendshapes.publish(blendshapes_message(face, stamp))
+        if self.parameters['ros4hri']:
+            ids = [face.face_id for face in sighting.faces]
+            self._tracked.publish(tracked_message(ids, message.header))
+        now_ns = self.get_clock().now().nanoseconds
+        self.statistics.publish((now_ns - stamp_ns) * 1e-9)
+
+
+def main() -> int:
+    """Run the node by itself."""
+    return run([BlendshapeNode])
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

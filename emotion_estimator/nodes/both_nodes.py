@@ -1,0 +1,30 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Both nodes in one process: one executor, no second decoding, no second copy of an image."""
+
+from __future__ import annotations
+
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.nodes.running import run
+
+
+def main() -> int:
+    """Run blendshape_node and emotion_node; each keeps its own name and parameters."""
+    return run([BlendshapeNode, EmotionNode])
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

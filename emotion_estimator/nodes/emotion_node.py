@@ -1,0 +1,204 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The LSTM node: blendshapes of each face in, the expression shown out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from hri_msgs.msg import Expression
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from rclpy.time import Time
+from vision_msgs.msg import Classification
+
+from emotion_estimator.assets import find_model
+from emotion_estimator.emotion.decision import MAX_MIN_CONFIDENCE
+from emotion_estimator.emotion.emotion_estimation import EmotionEstimation, FeatureError
+from emotion_estimator.emotion.emotion_model import EmotionModel
+from emotion_estimator.messages import (
+    MessageError,
+    emotion_message,
+    expression_message,
+    face_features,
+    nanoseconds,
+)
+from emotion_estimator.nodes.managed_node import ManagedNode
+from emotion_estimator.nodes.parameters import Spec
+from emotion_estimator.nodes.running import run
+from emotion_estimator.stamps import NS_PER_S
+
+SPECS = (
+    Spec('model', 'basic7', 'Name of a model that ships, or path of a model folder.'),
+    Spec(
+        'min_confidence',
+        0.35,
+        "Probability below which the answer is 'unknown'.",
+        0.0,
+        MAX_MIN_CONFIDENCE,
+        at_run_time=True,
+    ),
+    Spec(
+        'hysteresis',
+        1.5,
+        'Factor on the odds of the expression shown last; 1 is none.',
+        1.0,
+        100.0,
+        at_run_time=True,
+    ),
+    Spec(
+        'max_gap_s',
+        0.25,
+        'Longest time in seconds between two frames that is interpolated.',
+        0.01,
+        2.0,
+    ),
+    Spec(
+        'face_timeout_s',
+        1.0,
+        "Time in seconds after which an unseen face's buffer and topic end.",
+        0.1,
+        60.0,
+        at_run_time=True,
+    ),
+    Spec('ros4hri', True, 'Publish /humans/faces/<id>/expression (REP-155).'),
+)
+
+_TIMEOUT_CHECK_S = 0.1
+_TOPIC_TOKEN = re.compile(r'[A-Za-z][A-Za-z0-9_]*\Z')
+
+
+class EmotionNode(ManagedNode):
+    """Estimates the expression of each face over a window of time, by the images' stamps."""
+
+    message_errors = (MessageError, FeatureError)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('emotion_node', SPECS, **options)
+        self._emotion = self.create_lifecycle_publisher(Classification, 'emotion', 10)
+        self._expressions: dict[str, Publisher[Expression]] = {}
+        self._seen: dict[str, Time] = {}
+        self._estimation: EmotionEstimation | None = None
+        self._model_name = ''
+        self._timeout_timer = self.create_timer(_TIMEOUT_CHECK_S, self._end_lost_faces)
+
+    def load(self) -> None:
+        """Load the model."""
+        model = EmotionModel(find_model(self.parameters['model']))
+        self._model_name = f'{model.metadata.name} {model.metadata.version}'
+        self._estimation = EmotionEstimation(
+            model,
+            self.parameters['min_confidence'],
+            self.parameters['hysteresis'],
+            self.parameters['max_gap_s'],
+        )
+
+    def release(self) -> None:
+        """Forget the model."""
+        self._estimation = None
+
+    def start(self) -> Subscription[Any]:
+        """Begin to take blendshapes."""
+        return self.create_subscription(
+            Classification,
+            'blendshapes',
+            self._on_blendshapes,
+            QoSProfile(depth=10),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def stop(self) -> None:
+        """End all faces."""
+        for face_id in list(self._seen):
+            self._end_face(face_id)
+
+    def facts(self) -> Mapping[str, object]:
+        """Tell model and faces."""
+        return {'faces': len(self._seen), 'model': self._model_name}
+
+    def on_parameters_changed(self, changed: dict[str, Any]) -> None:
+        """Take over new thresholds from the next frame on."""
+        if self._estimation is not None and changed.keys() & {'min_confidence', 'hysteresis'}:
+            self._estimation.set_thresholds(
+                self.parameters['min_confidence'], self.parameters['hysteresis']
+            )
+
+    def _on_blendshapes(self, message: Classification) -> None:
+        self.statistics.receive(nanoseconds(message.header.stamp))
+        self.attempt(self._estimate, message)
+
+    def _estimate(self, message: Classification) -> None:
+        if self._estimation is None:
+            return
+        face = face_features(message)
+        if not _TOPIC_TOKEN.match(face.face_id):
+            raise MessageError(
+                f'header.frame_id {message.header.frame_id!r}: a face id starts with a letter '
+                'and holds letters, digits and _ only (REP-155).'
+            )
+        estimate = self._estimation.estimate(face.face_id, face.stamp_ns, face.values)
+        if estimate is None:
+            raise MessageError(
+                f'header.stamp {face.stamp_ns} ns of face {face.face_id} came twice; '
+                'the second message is left out.'
+            )
+        if estimate.step.restarts:
+            self.refuse(
+                f'header.stamp of face {face.face_id} {estimate.step.value} to '
+                f'{face.stamp_ns} ns: its buffer begins anew.'
+            )
+        now = self.get_clock().now()
+        self._seen[face.face_id] = now
+        self._emotion.publish(emotion_message(estimate, message.header))
+        if self.parameters['ros4hri']:
+            expression = expression_message(estimate, message.header)
+            self._expression_publisher(face.face_id).publish(expression)
+        self.statistics.publish((now.nanoseconds - face.stamp_ns) / NS_PER_S)
+
+    def _expression_publisher(self, face_id: str) -> Publisher[Expression]:
+        publisher = self._expressions.get(face_id)
+        if publisher is None:
+            topic = f'/humans/faces/{face_id}/expression'
+            publisher = self._expressions[face_id] = self.create_publisher(Expression, topic, 10)
+        return publisher
+
+    def _end_lost_faces(self) -> None:
+        timeout_ns = self.parameters['face_timeout_s'] * NS_PER_S
+        now = self.get_clock().now()
+        for face_id, seen in list(self._seen.items()):
+            # Simulated time may also go back, when a bag begins anew.
+            if abs((now - seen).nanoseconds) > timeout_ns:
+                self._end_face(face_id)
+
+    def _end_face(self, face_id: str) -> None:
+        self._seen.pop(face_id, None)
+        if self._estimation is not None:
+            self._estimation.forget(face_id)
+        publisher = self._expressions.pop(face_id, None)
+        if publisher is not None:
+            self.destroy_publisher(publisher)
+
+
+def main() -> int:
+    """Run the node by itself."""
+    return run([EmotionNode])
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

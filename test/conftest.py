@@ -1,0 +1,68 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Fixtures: assets on this machine, and real ROS nodes on a domain of their own."""
+
+import os
+from pathlib import Path
+
+# Before rclpy is imported anywhere: tests neither hear nor disturb other machines.
+os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+os.environ.setdefault('ROS_LOG_DIR', str(Path('out/log').resolve()))
+_beside = Path(__file__).resolve().parents[2] / 'shared'
+if _beside.is_dir():
+    os.environ.setdefault('EMOTION_ESTIMATOR_ASSETS', str(_beside))
+
+import pytest  # noqa: E402
+from live_nodes import LiveNodes  # noqa: E402
+from media import media_path  # noqa: E402
+
+from emotion_estimator.assets import FACE_LANDMARKER, AssetError, find_asset, find_model  # noqa: E402
+from emotion_estimator.emotion.emotion_model import EmotionModel  # noqa: E402
+
+
+@pytest.fixture
+def live():
+    """Real nodes on a domain of their own, taken down after the test."""
+    nodes = LiveNodes()
+    yield nodes
+    nodes.close()
+
+
+@pytest.fixture(scope='session')
+def landmarker_path():
+    """MediaPipe's model; only without assets and without a network there is none."""
+    try:
+        return find_asset(FACE_LANDMARKER)
+    except AssetError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope='session')
+def basic7():
+    """Load the default model that ships."""
+    return EmotionModel(find_model('basic7'))
+
+
+@pytest.fixture
+def media():
+    """Path of a clip or picture of the assets; skips where it is not on this machine."""
+
+    def find(name):
+        path = media_path(name)
+        if path is None:
+            pytest.skip(f'{name} is not below EMOTION_ESTIMATOR_ASSETS on this machine.')
+        return path
+
+    return find
