@@ -1,0 +1,87 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Image topics of known robots and cameras, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from emotion_estimator.assets import find_shared_file
+
+TRANSPORTS = ('raw', 'compressed')
+
+
+class CameraError(ValueError):
+    """A camera that is not known or described wrongly; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """
+    Where a camera's images come from.
+
+    :param image: topic of the raw images; compressed ones are on `<image>/compressed`.
+    :param image_transport: 'raw' or 'compressed'.
+    """
+
+    image: str
+    image_transport: str = 'raw'
+
+
+def find_camera(name_or_topic: str) -> Camera:
+    """
+    Look up a camera.
+
+    :param name_or_topic: name of a preset in config/cameras, such as 'realsense'; whatever
+        holds a `/`, or is `image`, is a topic.
+    :returns: the camera.
+    :raises CameraError: when there is no such preset, or it cannot be read.
+    """
+    if '/' in name_or_topic or name_or_topic == 'image':
+        return Camera(name_or_topic)
+    folder = find_shared_file('config/cameras')
+    path = folder / f'{name_or_topic}.yaml'
+    if not path.is_file():
+        known = ', '.join(sorted(file.stem for file in folder.glob('*.yaml')))
+        raise CameraError(
+            f'There is no camera {name_or_topic!r}; known are {known}. '
+            'Give one of them, or an image topic such as /camera/image_raw.'
+        )
+    return read_camera(path)
+
+
+def read_camera(path: Path) -> Camera:
+    """
+    Read a preset.
+
+    :param path: a YAML file with `image` and `image_transport`; further keys are for people.
+    :returns: the camera.
+    :raises CameraError: naming the file and the field that is missing or wrong.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, yaml.YAMLError) as error:
+        raise CameraError(f'{path} cannot be read as YAML: {error}') from error
+    if not isinstance(raw, dict) or not isinstance(raw.get('image'), str):
+        raise CameraError(f'{path}: image must name a topic.')
+    transport = raw.get('image_transport', 'raw')
+    if transport not in TRANSPORTS:
+        raise CameraError(
+            f'{path}: image_transport must be one of {", ".join(TRANSPORTS)}, not {transport!r}.'
+        )
+    return Camera(raw['image'], transport)
