@@ -1,0 +1,134 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Listens to the topics as any subscriber would, and remembers what it heard."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+import cv2
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Classification
+
+from emotion_estimator.demo.terminal_view import FaceRow
+from emotion_estimator.demo.timeline import Moment, Thumbnail
+from emotion_estimator.messages import FACE_FRAME_PREFIX, nanoseconds
+from emotion_estimator.nodes.image_conversion import rgb_of
+from emotion_estimator.stamps import NS_PER_S
+
+THUMBNAIL_PERIOD_S = 0.4
+THUMBNAIL_HEIGHT = 120
+_FACE_SHOWN_S = 0.5
+_RATE_WINDOW_S = 2.0
+
+
+class Observer(Node):  # type: ignore[misc]
+    """
+    Collects emotions and small pictures from `emotion` and `image`.
+
+    :param thumbnails: whether small pictures are kept; without, no image is looked at.
+    """
+
+    def __init__(self, thumbnails: bool = True) -> None:
+        super().__init__('demo_view')
+        self.moments: list[Moment] = []
+        self.thumbnails: list[Thumbnail] = []
+        self.latencies_s: list[float] = []
+        self.last_emotion_s = time.monotonic()
+        self._keep_thumbnails = thumbnails
+        self._start_ns: int | None = None
+        self._now_s = 0.0
+        self._image_arrivals_s: deque[float] = deque(maxlen=500)
+        self._emotion_arrivals_s: deque[float] = deque(maxlen=500)
+        self.create_subscription(Image, 'image', self._on_image, qos_profile_sensor_data)
+        self.create_subscription(Classification, 'emotion', self._on_emotion, 10)
+
+    @property
+    def images(self) -> int:
+        """Number of thumbnails and images heard lately; 0 before the first image."""
+        return len(self._image_arrivals_s)
+
+    def _time_s(self, stamp_ns: int) -> float:
+        if self._start_ns is None:
+            self._start_ns = stamp_ns
+        return (stamp_ns - self._start_ns) / NS_PER_S
+
+    def _on_image(self, message: Image) -> None:
+        time_s = self._now_s = self._time_s(nanoseconds(message.header.stamp))
+        self._image_arrivals_s.append(time.monotonic())
+        due = not self.thumbnails or time_s - self.thumbnails[-1].time_s >= THUMBNAIL_PERIOD_S
+        if self._keep_thumbnails and due:
+            rgb = rgb_of(message)
+            width = max(1, rgb.shape[1] * THUMBNAIL_HEIGHT // rgb.shape[0])
+            small = cv2.resize(rgb, (width, THUMBNAIL_HEIGHT), interpolation=cv2.INTER_AREA)
+            self.thumbnails.append(Thumbnail(time_s, np.asarray(small, np.uint8)))
+
+    def _on_emotion(self, message: Classification) -> None:
+        stamp_ns = nanoseconds(message.header.stamp)
+        self.last_emotion_s = time.monotonic()
+        self._emotion_arrivals_s.append(self.last_emotion_s)
+        self.latencies_s.append((self.get_clock().now().nanoseconds - stamp_ns) / NS_PER_S)
+        self.moments.append(
+            Moment(
+                time_s=self._time_s(stamp_ns),
+                face_id=message.header.frame_id[len(FACE_FRAME_PREFIX) :],
+                label=message.results[0].class_id,
+                scores={result.class_id: result.score for result in message.results},
+            )
+        )
+
+    def faces(self) -> list[FaceRow]:
+        """
+        Tell the faces of the latest images.
+
+        :returns: one row a face, by id.
+        """
+        latest: dict[str, Moment] = {}
+        for moment in reversed(self.moments[-200:]):
+            if self._now_s - moment.time_s <= _FACE_SHOWN_S:
+                latest.setdefault(moment.face_id, moment)
+        rows = []
+        for face_id, moment in sorted(latest.items()):
+            second, score = list(moment.scores.items())[1]
+            rows.append(
+                FaceRow(
+                    face_id, moment.label, moment.scores[moment.label], f'{second} {score:.2f}'
+                )
+            )
+        return rows
+
+    def numbers(self) -> tuple[float, float, float, float]:
+        """
+        Tell time and rates.
+
+        :returns: time in seconds, images and emotions per second, median latency in ms.
+        """
+        lately = self.latencies_s[-60:]
+        latency_ms = 1000 * float(np.median(lately)) if lately else 0.0
+        return (
+            self._now_s,
+            _rate_hz(self._image_arrivals_s),
+            _rate_hz(self._emotion_arrivals_s),
+            latency_ms,
+        )
+
+
+def _rate_hz(arrivals_s: deque[float]) -> float:
+    since_s = time.monotonic() - _RATE_WINDOW_S
+    return sum(arrival_s > since_s for arrival_s in arrivals_s) / _RATE_WINDOW_S
