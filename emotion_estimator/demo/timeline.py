@@ -42,7 +42,6 @@ COLOURS = {
 }
 FALLBACK_COLOUR = '#999933'
 MOST_FACES = 4
-MOST_THUMBNAILS = 12
 LONGEST_GAP_S = 0.5
 """A face unseen for longer leaves a gap in its curve, in seconds."""
 
@@ -163,7 +162,12 @@ def _draw_decisions(axis, face: list[Moment]) -> None:  # type: ignore[no-untype
 
 
 def _draw_thumbnails(axis, thumbnails: Sequence[Thumbnail], end_s: float) -> None:  # type: ignore[no-untyped-def]
-    count = min(MOST_THUMBNAILS, len(thumbnails))
+    height, width, _ = thumbnails[0].rgb.shape
+    # As many as fit side by side without being squeezed.
+    box = axis.get_position()
+    figure_width, figure_height = axis.figure.get_size_inches()
+    ratio = box.width * figure_width / (box.height * figure_height)
+    count = max(1, min(round(ratio * height / width), len(thumbnails)))
     slot_s = end_s / count
     times_s = np.array([t.time_s for t in thumbnails])
     for slot in range(count):

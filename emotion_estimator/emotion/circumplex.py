@@ -16,9 +16,9 @@
 Valence and arousal of the basic expressions.
 
 Coordinates are the mean pleasure and arousal ratings of the emotion terms happy, surprised,
-fearful, angry, sad and disgusted in J. A. Russell and A. Mehrabian, "Evidence for a
-three-factor theory of emotions", Journal of Research in Personality 11 (1977), 273-294;
-neutral is the origin.
+fearful, angry, sad and disgusted of J. A. Russell and A. Mehrabian, "Evidence for a
+three-factor theory of emotions", Journal of Research in Personality 11 (1977), 273-294, as
+they are reproduced in public software; neutral is the origin by convention.
 """
 
 from __future__ import annotations

@@ -91,8 +91,8 @@ def stream_problems(report: StreamReport) -> list[str]:
     if 0 < report.rate_in_hz < LOSS_WARNING_SHARE * report.stamp_rate_hz:
         problems.append(
             f'{report.rate_in_hz:.1f} Hz arrive of {report.stamp_rate_hz:.1f} Hz sent: frames '
-            'are lost on the way; use config/fastdds_large_images.xml, compressed images or '
-            'a reliable subscription.'
+            'are lost on the way; start the camera driver with the Fast DDS profile '
+            'config/fastdds_large_images.xml, or use compressed images.'
         )
     return problems
 

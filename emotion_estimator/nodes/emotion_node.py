@@ -88,6 +88,8 @@ class EmotionNode(ManagedNode):
     """Estimates the expression of each face over a window of time, by the images' stamps."""
 
     message_errors = (MessageError, FeatureError)
+    # Nothing comes while no face is seen.
+    input_may_pause = True
 
     def __init__(self, **options: Any) -> None:
         super().__init__('emotion_node', SPECS, **options)

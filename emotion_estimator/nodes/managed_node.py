@@ -55,6 +55,8 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
     """
 
     message_errors: tuple[type[Exception], ...] = ()
+    input_may_pause = False
+    """Whether a publisher that is there may send nothing for long."""
 
     def __init__(self, name: str, specs: Iterable[Spec], **options: Any) -> None:
         super().__init__(name, **options)
@@ -205,24 +207,27 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
     def _status(self) -> DiagnosticStatus:
         report = self.statistics.report()
-        problems = []
+        problems: list[str] = []
         silent = self._input is not None and self.statistics.silence_s > INPUT_TIMEOUT_S
         if silent and self._input is not None:
-            problems.append(silence_reason(self, self._input))
-            if not self._silent:
+            problems = silence_problems(self, self._input, self.input_may_pause)
+            if problems and not self._silent:
                 self.get_logger().warning(problems[0])
         self._silent = silent
         facts = {'state': self._state_machine.current_state[1], **self.facts()}
         return stream_status(self.get_fully_qualified_name(), report, problems, facts)
 
 
-def silence_reason(node: LifecycleNode, subscription: Subscription[Any]) -> str:
+def silence_problems(
+    node: LifecycleNode, subscription: Subscription[Any], may_pause: bool
+) -> list[str]:
     """
     Tell why nothing arrives on a topic, as far as the graph shows it.
 
     :param node: the node.
     :param subscription: the silent subscription.
-    :returns: a sentence that names the resolved topic and what to do.
+    :param may_pause: whether a fitting publisher that sends nothing is all right.
+    :returns: a sentence that names the resolved topic and what to do, or none.
     """
     topic = subscription.topic_name
     head = f'Nothing arrived on {topic} for {INPUT_TIMEOUT_S:g} s:'
@@ -231,18 +236,20 @@ def silence_reason(node: LifecycleNode, subscription: Subscription[Any]) -> str:
     if not publishers:
         same = [name for name, types in node.get_topic_names_and_types() if kind in types]
         others = ', '.join(sorted(set(same) - {topic})) or 'none'
-        return f'{head} nobody publishes it. Remap it; other topics of type {kind}: {others}.'
+        return [f'{head} nobody publishes it. Remap it; other topics of type {kind}: {others}.']
     for publisher in publishers:
         if publisher.topic_type != kind:
-            return f'{head} {publisher.node_name} publishes {publisher.topic_type}, not {kind}.'
+            return [f'{head} {publisher.node_name} publishes {publisher.topic_type}, not {kind}.']
         asked: QoSProfile = subscription.qos_profile
         compatibility, reason = qos_check_compatible(publisher.qos_profile, asked)
         if compatibility == QoSCompatibility.ERROR:
-            return (
+            return [
                 f'{head} the QoS of {publisher.node_name} does not fit ({reason}); set '
                 f'qos_overrides.{topic}.subscription.reliability to best_effort.'
-            )
-    return f'{head} {publishers[0].node_name} is there but sends nothing; look at its log.'
+            ]
+    if may_pause:
+        return []
+    return [f'{head} {publishers[0].node_name} is there but sends nothing; look at its log.']
 
 
 def _type_name(message_type: type) -> str:

@@ -1,0 +1,130 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Typical faces: blendshapes by name.
+
+Each value is the median over the photographs of FER2013's training split for which all ten
+people of FER+ voted neutral (1,039 photographs) or happiness (4,113).
+
+"""
+
+RESTING = {
+    '_neutral': 8.34e-07,
+    'browDownLeft': 0.0114,
+    'browDownRight': 0.0126,
+    'browInnerUp': 0.0577,
+    'browOuterUpLeft': 0.198,
+    'browOuterUpRight': 0.125,
+    'cheekPuff': 1.59e-05,
+    'cheekSquintLeft': 3.58e-07,
+    'cheekSquintRight': 3.58e-07,
+    'eyeBlinkLeft': 0.0549,
+    'eyeBlinkRight': 0.0341,
+    'eyeLookDownLeft': 0.0818,
+    'eyeLookDownRight': 0.0848,
+    'eyeLookInLeft': 0.0385,
+    'eyeLookInRight': 0.103,
+    'eyeLookOutLeft': 0.107,
+    'eyeLookOutRight': 0.0454,
+    'eyeLookUpLeft': 0.114,
+    'eyeLookUpRight': 0.117,
+    'eyeSquintLeft': 0.256,
+    'eyeSquintRight': 0.156,
+    'eyeWideLeft': 0.0148,
+    'eyeWideRight': 0.0164,
+    'jawForward': 8.26e-05,
+    'jawLeft': 0.00158,
+    'jawOpen': 0.00624,
+    'jawRight': 6.92e-05,
+    'mouthClose': 0.000451,
+    'mouthDimpleLeft': 0.00199,
+    'mouthDimpleRight': 0.00205,
+    'mouthFrownLeft': 0.00359,
+    'mouthFrownRight': 0.0039,
+    'mouthFunnel': 0.00213,
+    'mouthLeft': 0.00147,
+    'mouthLowerDownLeft': 0.00164,
+    'mouthLowerDownRight': 0.0018,
+    'mouthPressLeft': 0.0115,
+    'mouthPressRight': 0.0146,
+    'mouthPucker': 0.0762,
+    'mouthRight': 0.000631,
+    'mouthRollLower': 0.0163,
+    'mouthRollUpper': 0.00591,
+    'mouthShrugLower': 0.0183,
+    'mouthShrugUpper': 0.0192,
+    'mouthSmileLeft': 0.000118,
+    'mouthSmileRight': 9.26e-05,
+    'mouthStretchLeft': 0.00135,
+    'mouthStretchRight': 0.00295,
+    'mouthUpperUpLeft': 0.000181,
+    'mouthUpperUpRight': 0.000249,
+    'noseSneerLeft': 2.98e-06,
+    'noseSneerRight': 6.56e-07,
+}
+SMILING = {
+    '_neutral': 1.91e-06,
+    'browDownLeft': 0.0255,
+    'browDownRight': 0.0252,
+    'browInnerUp': 0.0364,
+    'browOuterUpLeft': 0.0886,
+    'browOuterUpRight': 0.076,
+    'cheekPuff': 0.000606,
+    'cheekSquintLeft': 2.5e-06,
+    'cheekSquintRight': 1.49e-06,
+    'eyeBlinkLeft': 0.129,
+    'eyeBlinkRight': 0.104,
+    'eyeLookDownLeft': 0.105,
+    'eyeLookDownRight': 0.113,
+    'eyeLookInLeft': 0.0437,
+    'eyeLookInRight': 0.115,
+    'eyeLookOutLeft': 0.119,
+    'eyeLookOutRight': 0.0537,
+    'eyeLookUpLeft': 0.124,
+    'eyeLookUpRight': 0.116,
+    'eyeSquintLeft': 0.429,
+    'eyeSquintRight': 0.322,
+    'eyeWideLeft': 0.00936,
+    'eyeWideRight': 0.00875,
+    'jawForward': 0.0032,
+    'jawLeft': 0.00134,
+    'jawOpen': 0.0194,
+    'jawRight': 0.000235,
+    'mouthClose': 0.000305,
+    'mouthDimpleLeft': 0.00471,
+    'mouthDimpleRight': 0.00834,
+    'mouthFrownLeft': 0.00273,
+    'mouthFrownRight': 0.00215,
+    'mouthFunnel': 0.00952,
+    'mouthLeft': 0.000858,
+    'mouthLowerDownLeft': 0.287,
+    'mouthLowerDownRight': 0.381,
+    'mouthPressLeft': 0.0294,
+    'mouthPressRight': 0.0472,
+    'mouthPucker': 0.00402,
+    'mouthRight': 0.00025,
+    'mouthRollLower': 0.00345,
+    'mouthRollUpper': 0.00894,
+    'mouthShrugLower': 0.00228,
+    'mouthShrugUpper': 0.0191,
+    'mouthSmileLeft': 0.769,
+    'mouthSmileRight': 0.778,
+    'mouthStretchLeft': 0.0884,
+    'mouthStretchRight': 0.0914,
+    'mouthUpperUpLeft': 0.274,
+    'mouthUpperUpRight': 0.333,
+    'noseSneerLeft': 3.87e-06,
+    'noseSneerRight': 4.89e-06,
+}
