@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import cv2
@@ -110,6 +111,9 @@ def main() -> int:
         return run([CameraNode])
     except VideoEndedError:
         return 0
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == '__main__':

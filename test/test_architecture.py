@@ -1,0 +1,81 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Imports go in one direction: what a room may know is stated here."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import emotion_estimator
+
+ROOT = Path(emotion_estimator.__file__).parent
+ROS = {
+    'rclpy',
+    'sensor_msgs',
+    'std_msgs',
+    'vision_msgs',
+    'hri_msgs',
+    'builtin_interfaces',
+    'diagnostic_msgs',
+    'lifecycle_msgs',
+    'rcl_interfaces',
+    'cv_bridge',
+}
+# Room -> rooms of this package that it may import.
+MAY_IMPORT = {
+    'stamps': set(),
+    'blendshapes': set(),
+    'assets': set(),
+    'cameras': {'assets'},
+    'faces': {'faces', 'blendshapes', 'stamps'},
+    'emotion': {'emotion', 'blendshapes', 'stamps'},
+    'messages': {'faces', 'emotion', 'blendshapes', 'stamps'},
+    'nodes': {'nodes', 'messages', 'faces', 'emotion', 'assets', 'stamps'},
+    'demo': {'demo', 'nodes', 'messages', 'emotion', 'assets', 'stamps'},
+}
+WITH_ROS = {'messages', 'nodes', 'demo'}
+FILES = sorted(path for path in ROOT.rglob('*.py') if path != ROOT / '__init__.py')
+
+
+def room_of(path):
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return parts[0]
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names = [f'{node.module}.{alias.name}' for alias in node.names]
+            yield from (names if node.module == 'emotion_estimator' else [node.module])
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_room_imports_only_what_lies_below_it(path):
+    room = room_of(path)
+    for name in imported(path):
+        top, _, rest = name.partition('.')
+        if top == 'emotion_estimator':
+            assert rest.split('.')[0] in MAY_IMPORT[room], f'{room} imports {name}'
+        assert top not in ('tensorflow', 'keras', 'training'), f'{room} imports {name}'
+        assert room in WITH_ROS or top not in ROS, f'{room} imports {name}'
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_is_at_home_under_250_lines(path):
+    licence = 14
+    assert len(path.read_text(encoding='utf-8').splitlines()) - licence < 250

@@ -1,0 +1,68 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Presets of cameras, and topics given as they are."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emotion_estimator.assets import find_shared_file, write_whole
+from emotion_estimator.cameras import Camera, CameraError, find_camera, read_camera
+
+PRESETS = sorted(find_shared_file('config/cameras').glob('*.yaml'))
+
+
+@pytest.mark.parametrize('path', PRESETS, ids=lambda p: p.stem)
+def test_every_preset_names_a_topic_and_its_source(path):
+    camera = find_camera(path.stem)
+    assert camera == read_camera(path)
+    assert camera.image.startswith('/')
+    assert 'Source:' in path.read_text(encoding='utf-8')
+
+
+def test_the_robots_that_the_readme_names_are_there():
+    names = {path.stem for path in PRESETS}
+    assert names >= {'usb_cam', 'realsense', 'pal_ari', 'pal_tiago', 'pepper_nao', 'reachy2'}
+
+
+def test_a_topic_is_taken_as_it_is():
+    assert find_camera('/my/image_raw') == Camera('/my/image_raw', 'raw')
+    assert find_camera('image') == Camera('image', 'raw')
+
+
+def test_a_camera_that_is_not_known_is_told_with_those_that_are():
+    with pytest.raises(CameraError, match=r"no camera 'hal9000'; known are .*realsense"):
+        find_camera('hal9000')
+
+
+@pytest.mark.parametrize(
+    'content, sentence',
+    [
+        ({'image': 3}, 'image must name a topic'),
+        ({}, 'image must name a topic'),
+        ({'image': '/a', 'image_transport': 'theora'}, 'must be one of raw, compressed'),
+    ],
+)
+def test_a_wrong_preset_is_told(tmp_path, content, sentence):
+    path = tmp_path / 'mine.yaml'
+    write_whole(path, yaml.safe_dump(content).encode())
+    with pytest.raises(CameraError, match=sentence):
+        read_camera(path)
+
+
+def test_a_preset_that_is_no_yaml_is_told(tmp_path):
+    with pytest.raises(CameraError, match='cannot be read as YAML'):
+        read_camera(Path(tmp_path / 'nowhere.yaml'))

@@ -1,0 +1,35 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The parameter file states what the nodes declare."""
+
+import pytest
+import yaml
+
+from emotion_estimator.assets import find_shared_file
+from emotion_estimator.nodes import blendshape_node, emotion_node
+
+
+@pytest.mark.parametrize('module', [blendshape_node, emotion_node])
+def test_every_parameter_stands_in_the_file_with_its_default(module):
+    path = find_shared_file('config/emotion_estimator.yaml')
+    name = module.__name__.rpartition('.')[2]
+    found = yaml.safe_load(path.read_text())[f'/**/{name}']['ros__parameters']
+    assert found.pop('autostart') is True
+    assert found == {spec.name: spec.default for spec in module.SPECS}
+
+
+@pytest.mark.parametrize('module', [blendshape_node, emotion_node])
+def test_every_parameter_is_described_in_a_sentence(module):
+    assert all(spec.description.endswith('.') for spec in module.SPECS)

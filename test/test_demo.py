@@ -1,0 +1,59 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What the demonstration shows."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from emotion_estimator.demo.terminal_view import FaceRow, bar, view
+from emotion_estimator.demo.timeline import Moment, Thumbnail, draw_timeline
+
+
+def moments(label, start_s, end_s, face_id='abc'):
+    scores = {'happy': 0.1, 'sad': 0.1, 'neutral': 0.1, label: 0.8}
+    return [Moment(t, face_id, label, scores) for t in np.arange(start_s, end_s, 0.1)]
+
+
+def test_the_timeline_is_a_picture_with_the_colours_of_what_was_shown(tmp_path):
+    path = tmp_path / 'timeline.png'
+    shown = moments('happy', 0, 3) + moments('sad', 4, 6) + moments('neutral', 2, 5, 'xyz')
+    thumbnails = [Thumbnail(t, np.full((90, 160, 3), (10, 200, 30), np.uint8)) for t in range(6)]
+    draw_timeline(shown, thumbnails, path, 'Test')
+    picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB).reshape(-1, 3)
+    assert len(picture) > 500_000
+    for colour in ((0xDD, 0xCC, 0x77), (0x33, 0x22, 0x88), (0x88, 0xCC, 0xEE), (10, 200, 30)):
+        assert (np.abs(picture.astype(int) - colour).max(axis=1) < 4).sum() > 1000
+
+
+def test_a_timeline_needs_a_face(tmp_path):
+    with pytest.raises(ValueError, match='nothing to draw'):
+        draw_timeline([], [], tmp_path / 'timeline.png', 'Test')
+
+
+def test_the_view_shows_faces_confidence_and_rates():
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(view([FaceRow('abc', 'happy', 0.5, 'sad 0.30')], 3.0, 30.0, 29.5, 12.3))
+    text = console.export_text()
+    for part in ('face_abc', 'happy', '0.50', 'sad 0.30', '30.0 Hz', '29.5 Hz', '12.3 ms'):
+        assert part in text
+
+
+@pytest.mark.parametrize('share, filled', [(0, 0), (0.5, 12), (1, 24), (2, 24), (-1, 0)])
+def test_a_bar_is_filled_by_its_share(share, filled):
+    assert bar(share).plain.count('█') == filled

@@ -1,0 +1,67 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Both nodes over real topics: a clip in, expressions out."""
+
+import cv2
+from hri_msgs.msg import IdsList
+from live_nodes import START_NS, image_message
+from media import frames
+from vision_msgs.msg import Classification
+
+from emotion_estimator.messages import nanoseconds
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.stamps import NS_PER_S
+
+
+def play(live, landmarker_path, pictures, rate_hz):
+    """Send frame after frame, each when the one before has been dealt with."""
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1)
+    emotion_node = live.add(EmotionNode)
+    emotions = live.listen(Classification, '/emotion', 100)
+    tracked = live.listen(IdsList, '/humans/faces/tracked', 100)
+    camera = live.camera()
+    live.until(lambda: emotion_node.count_subscribers('/emotion') == 1, 'the listener')
+    live.until(lambda: node.count_subscribers('/blendshapes') == 1, 'the emotion node')
+    stamps_ns = []
+    for i, picture in enumerate(pictures):
+        stamps_ns.append(START_NS + round(i * NS_PER_S / rate_hz))
+        camera.publish(image_message(picture, stamps_ns[-1]))
+        live.until(lambda: len(tracked) == len(stamps_ns), 'the frame')
+    expected = sum(len(message.ids) for message in tracked)
+    live.until(lambda: len(emotions) == expected, 'the last emotion')
+    return stamps_ns, emotions, tracked
+
+
+def test_a_clip_from_neutral_to_a_smile(live, landmarker_path, media):
+    pictures, rate_hz = frames(media('single_face.mp4'))
+    stamps_ns, emotions, _ = play(live, landmarker_path, pictures, rate_hz)
+    assert [nanoseconds(message.header.stamp) for message in emotions] == stamps_ns
+    assert len({message.header.frame_id for message in emotions}) == 1
+    labels = [message.results[0].class_id for message in emotions]
+    assert labels[-1] == 'happy'
+    assert labels[len(labels) // 6] != 'happy'
+    assert emotions[-1].results[0].score > 0.6
+
+
+def test_no_emotion_without_a_face(live, landmarker_path, media):
+    pictures, rate_hz = frames(media('face_noface.mov'))
+    small = [cv2.resize(picture, (480, 270)) for picture in pictures[50:130]]
+    stamps_ns, emotions, tracked = play(live, landmarker_path, small, rate_hz)
+    assert tracked[0].ids
+    assert tracked[-1].ids == []
+    with_face = [nanoseconds(m.header.stamp) for m in tracked if m.ids]
+    assert [nanoseconds(message.header.stamp) for message in emotions] == with_face
+    assert with_face[-1] < stamps_ns[-20]

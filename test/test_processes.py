@@ -1,0 +1,104 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The executables as processes: they start, speak and end as a shell expects."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from live_nodes import START_NS, image_message
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Classification
+
+from emotion_estimator.stamps import NS_PER_S
+
+
+@pytest.fixture
+def start(live):
+    """Start an executable of the package on the test's domain; kills what is left."""
+    processes = []
+
+    def run(module, *arguments):
+        process = subprocess.Popen(
+            [sys.executable, '-m', f'emotion_estimator.nodes.{module}', '--ros-args', *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_both_nodes_in_one_process_give_emotions_and_end_on_ctrl_c(
+    live, start, landmarker_path, media
+):
+    face = cv2.resize(cv2.imread(str(media('london_001_smiling.jpg'))), (320, 320))
+    process = start('both_nodes', '-p', f'landmarker:={landmarker_path}')
+    emotions = live.listen(Classification, '/emotion')
+    camera = live.camera()
+    sent = iter(range(1_000_000))
+
+    def answered():
+        camera.publish(image_message(face, START_NS + next(sent) * NS_PER_S // 30))
+        return len(emotions) >= 3
+
+    live.until(answered, 'emotions', timeout_s=60)
+    assert process.poll() is None
+    # Under launch, Ctrl-C arrives twice.
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, output
+    assert 'Traceback' not in output
+
+
+@pytest.mark.parametrize('module', ['blendshape_node', 'emotion_node'])
+def test_a_wrong_start_value_ends_with_one_sentence(start, module):
+    process = start(module, '-p', 'max_faces:=99', '-p', 'hysteresis:=0.5')
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert 'A parameter has a wrong value' in output
+    assert 'Traceback' not in output
+
+
+def test_the_camera_plays_a_clip_to_its_end(live, start, media):
+    images = live.listen(Image, '/image', 100)
+    clip = media('single_face.mp4')
+    process = start('camera_node', '-p', f"video:='{clip}'", '-p', 'wait_for_subscribers:=1')
+    live.until(lambda: process.poll() is not None, 'the end', timeout_s=60)
+    assert process.returncode == 0
+    stamps_ns = [m.header.stamp.sec * NS_PER_S + m.header.stamp.nanosec for m in images]
+    assert len(images) > 60
+    steps = {round(step_ns / (NS_PER_S / 30)) for step_ns in np.diff(stamps_ns)}
+    assert min(steps) == 1
+    assert images[0].encoding == 'bgr8'
+
+
+def test_a_video_that_is_none_ends_with_a_sentence(start):
+    process = start('camera_node', '-p', 'video:=nowhere.mp4')
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert 'cannot be opened' in output
+    assert 'Traceback' not in output
