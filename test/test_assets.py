@@ -88,7 +88,7 @@ def test_an_installed_package_comes_before_the_source_tree(tmp_path, monkeypatch
     write_whole(installed, b'')
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path}')
     assert find_shared_file('config/emotion_estimator.yaml') == installed
-    with pytest.raises(AssetError, match='nowhere.yaml'):
+    with pytest.raises(AssetError, match=r'nowhere\.yaml'):
         find_shared_file('nowhere.yaml')
 
 

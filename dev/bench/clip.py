@@ -28,18 +28,17 @@ from numpy.typing import NDArray
 
 from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
 
-CLIP = 'media/clips/WolfgangLanger_Pexels.mp4'
+CLIP = 'media/clips/single_face.mp4'  # shows a face in every frame
 SIZE = (640, 480)
 
 Rgb = NDArray[np.uint8]
 
 
-def rgb_frames(most: int) -> list[Rgb]:
+def rgb_frames() -> list[Rgb]:
     """
-    Read the clip's first frames, resized to 640 x 480.
+    Read the clip, resized to 640 x 480.
 
-    :param most: number of frames.
-    :returns: the frames in RGB.
+    :returns: its frames in RGB, forward and then backward, so that they repeat without a jump.
     :raises FileNotFoundError: when the assets folder lacks the clip.
     """
     path = Path(os.environ.get(ASSETS_VARIABLE, '.'), CLIP)
@@ -47,13 +46,12 @@ def rgb_frames(most: int) -> list[Rgb]:
         raise FileNotFoundError(f'{CLIP} is not below {ASSETS_VARIABLE}; the benchmark needs it.')
     capture = cv2.VideoCapture(str(path))
     frames: list[Rgb] = []
-    while len(frames) < most:
+    while True:
         read, bgr = capture.read()
         if not read:
-            break
+            return frames + frames[::-1]
         small = cv2.resize(bgr, SIZE, interpolation=cv2.INTER_AREA)
         frames.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8))
-    return frames
 
 
 class BareMediaPipe:

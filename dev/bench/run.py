@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument('--seconds', type=float, default=120.0, help='length of the latency run')
     parser.add_argument('--out', type=Path, default=Path('out/bench.json'))
     arguments = parser.parse_args()
-    frames = rgb_frames(300)
+    frames = rgb_frames()
     rclpy.init()
     try:
         figures: dict[str, float] = {

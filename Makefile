@@ -1,0 +1,65 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+# Everything here runs without a ROS installation; on a robot use colcon itself (see README.md).
+# ROS_DISTRO chooses the wheels: kilted (Python 3.11) or jazzy (Python 3.12).
+ROS_DISTRO ?= kilted
+PYTHON3 ?= python3
+
+WITH_ROS := dev/with_ros --distro $(ROS_DISTRO)
+COLCON := $(WITH_ROS) colcon --log-base log/$(ROS_DISTRO)
+PACKAGE := --base-paths . --merge-install \
+	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build lint test demo bench clean lock
+
+help: ## list these targets
+	@echo 'make TARGET [ROS_DISTRO=kilted|jazzy]'
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make the environment in .venv/$ROS_DISTRO; does nothing where it is up to date
+	@$(PYTHON3) dev/setup_environment.py $(ROS_DISTRO)
+
+build: setup ## build the package into build/, install/ and log/
+	@found=$$($(COLCON) list --base-paths .) && \
+	  test "$$found" = "$$(printf 'emotion_estimator\t.\t(ros.ament_python)')" || \
+	  { echo "colcon should find emotion_estimator (ros.ament_python) alone, but: $$found" >&2; exit 1; }
+	@$(COLCON) build $(PACKAGE)
+
+lint: setup ## check style, form and types
+	@$(WITH_ROS) ruff check .
+	@$(WITH_ROS) ruff format --check .
+	@$(WITH_ROS) mypy
+
+test: setup lint build ## lint, build and run all tests, as colcon does on a robot
+	@status=0; \
+	$(COLCON) test $(PACKAGE) --event-handlers console_direct+ --return-code-on-test-failure \
+	  || status=$$?; \
+	$(WITH_ROS) colcon test-result --test-result-base build/$(ROS_DISTRO) --verbose \
+	  || status=$$?; \
+	exit $$status
+
+demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name
+	@$(WITH_ROS) python -m emotion_estimator.demo.run \
+	  $(if $(VIDEO),--video '$(VIDEO)') $(if $(MODEL),--model '$(MODEL)')
+
+bench: setup ## measure throughput, latency, loss and memory into out/bench.json
+	@$(WITH_ROS) python -m dev.bench.run
+
+clean: ## remove what was built; leaves .venv/ and out/
+	rm -rf build install log .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+lock: ## resolve dev/requirements*.txt anew into dev/locked-$ROS_DISTRO.txt
+	@$(PYTHON3) dev/lock_requirements.py $(ROS_DISTRO)
