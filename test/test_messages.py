@@ -36,7 +36,12 @@ from emotion_estimator.messages import (
 from emotion_estimator.stamps import Step
 
 STAMP_NS = 1_700_000_000_123_456_789
-FACE = Face('abc', Box(0.1, 0.2, 0.3, 0.4), np.linspace(0, 1, 52, dtype=np.float32))
+FACE = Face(
+    'abc',
+    Box(0.1, 0.2, 0.3, 0.4),
+    np.linspace(0, 1, 52, dtype=np.float32),
+    np.zeros((478, 3), np.float32),
+)
 
 
 def estimate(label, confidence):

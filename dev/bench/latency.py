@@ -65,6 +65,8 @@ def measure_latency(frames: list[Rgb], duration_s: float) -> dict[str, float]:
     found = {
         'frames_sent': len(feeder.sent_ns),
         'frames_lost': counts['skipped'] + counts['refused'] + counts['between'],
+        'frames_skipped': counts['skipped'],
+        'frames_refused': counts['refused'],
         'frames_lost_in_transport': counts['sent'] - counts['received'],
         'latency_ms_p50': float(np.percentile(latencies_ms, 50)),
         'latency_ms_p99': float(np.percentile(latencies_ms, 99)),

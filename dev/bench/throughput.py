@@ -23,8 +23,8 @@ from dev.bench.clip import BareMediaPipe, Rgb
 from dev.bench.feeder import Feeder
 from emotion_estimator.demo.processes import NodeProcess
 
-ROUNDS = 5
-FRAMES_A_ROUND = 150
+ROUNDS = 9
+FRAMES_A_ROUND = 144
 IN_FLIGHT = 2
 """One frame being looked at and one waiting: more would be skipped, as they should be."""
 LOST_S = 0.9

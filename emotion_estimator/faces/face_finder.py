@@ -39,11 +39,13 @@ class Face:
     :param face_id: stays the same while the face is followed.
     :param box: where it is in the image.
     :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
+    :param landmarks: shape [478, 3], MediaPipe's face mesh, see `FaceArrays`.
     """
 
     face_id: str
     box: Box
     blendshapes: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,10 @@ class FaceFinder:
         self._time_ms = max(self._time_ms + 1, (stamp_ns + self._shift_ns) // _NS_PER_MS)
         found = self._landmarker.find(image, self._time_ms)
         ids = self._tracker.track([face.box for face in found], stamp_ns)
-        faces = (Face(i, face.box, face.blendshapes) for i, face in zip(ids, found))
+        faces = (
+            Face(face_id, face.box, face.blendshapes, face.landmarks)
+            for face_id, face in zip(ids, found)
+        )
         return Sighting(tuple(faces), step)
 
     def close(self) -> None:

@@ -16,19 +16,27 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import mediapipe as mp
 import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
+from mediapipe.tasks.python.vision.face_landmarker import Blendshapes
 from numpy.typing import NDArray
 
 from emotion_estimator import blendshapes
+from emotion_estimator.faces.cpu_affinity import new_threads_on_one_core
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.mediapipe_result import (
+    detect_through_objects,
+    detect_through_structures,
+    has_structures,
+)
 
 # Outermost points of the face oval in MediaPipe's face mesh: forehead, chin, right, left.
-_OVAL_POINTS = (10, 152, 234, 454)
+_OVAL_POINTS = [10, 152, 234, 454]
 
 
 @dataclass(frozen=True)
@@ -55,10 +63,12 @@ class LandmarkedFace:
 
     :param box: where it is.
     :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
+    :param landmarks: shape [478, 3], MediaPipe's face mesh, see `FaceArrays`.
     """
 
     box: Box
     blendshapes: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
 
 
 class FaceLandmarker:
@@ -70,6 +80,7 @@ class FaceLandmarker:
     :param min_detection_confidence: of the face detector, in [0, 1].
     :param min_presence_confidence: of the landmarks, in [0, 1].
     :param min_tracking_confidence: below it a face is detected anew, in [0, 1].
+    :param on_one_core: whether MediaPipe's threads keep together, see `cpu_affinity`.
     :raises ValueError: when the model file cannot be used.
     """
 
@@ -80,6 +91,7 @@ class FaceLandmarker:
         min_detection_confidence: float = 0.5,
         min_presence_confidence: float = 0.5,
         min_tracking_confidence: float = 0.5,
+        on_one_core: bool = False,
     ) -> None:
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model_path)),
@@ -90,11 +102,17 @@ class FaceLandmarker:
             min_tracking_confidence=min_tracking_confidence,
             output_face_blendshapes=True,
         )
+        _check_names()
         try:
-            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+            with new_threads_on_one_core() if on_one_core else nullcontext():
+                self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except (ValueError, RuntimeError, OSError) as error:
             raise ValueError(f'MediaPipe cannot use {model_path}: {error}') from error
-        self._names_checked = False
+        self._detect = (
+            detect_through_structures
+            if has_structures(self._landmarker)
+            else detect_through_objects
+        )
 
     def find(self, image: Rgb, time_ms: int) -> list[LandmarkedFace]:
         """
@@ -105,21 +123,9 @@ class FaceLandmarker:
         :returns: the faces, in MediaPipe's order.
         """
         frame = mp.Image(image_format=mp.ImageFormat.SRGB, data=image)
-        result = self._landmarker.detect_for_video(frame, time_ms)
-        if not self._names_checked and result.face_blendshapes:
-            found = tuple(shape.category_name for shape in result.face_blendshapes[0])
-            if found != blendshapes.NAMES:
-                raise ValueError(
-                    'This MediaPipe names its blendshapes otherwise than expected: '
-                    f'{sorted(set(found) ^ set(blendshapes.NAMES))}.'
-                )
-            self._names_checked = True
         return [
-            LandmarkedFace(
-                box=_box(landmarks),
-                blendshapes=np.array([shape.score for shape in shapes], np.float32),
-            )
-            for landmarks, shapes in zip(result.face_landmarks, result.face_blendshapes)
+            LandmarkedFace(_box(face.landmarks), face.scores, face.landmarks)
+            for face in self._detect(self._landmarker, frame, time_ms)
         ]
 
     def close(self) -> None:
@@ -127,7 +133,18 @@ class FaceLandmarker:
         self._landmarker.close()
 
 
-def _box(landmarks: list[vision.face_landmarker.landmark.NormalizedLandmark]) -> Box:
-    xs = [landmarks[point].x or 0.0 for point in _OVAL_POINTS]
-    ys = [landmarks[point].y or 0.0 for point in _OVAL_POINTS]
-    return Box(min(xs), min(ys), max(xs), max(ys))
+def _box(landmarks: NDArray[np.float32]) -> Box:
+    oval = landmarks[_OVAL_POINTS, :2]
+    (x_min, y_min), (x_max, y_max) = oval.min(axis=0).tolist(), oval.max(axis=0).tolist()
+    return Box(x_min, y_min, x_max, y_max)
+
+
+def _check_names() -> None:
+    """Compare MediaPipe's own list of blendshapes with this package's."""
+    theirs = [shape.name.replace('_', '').lower() for shape in Blendshapes]
+    ours = [name.strip('_').lower() for name in blendshapes.NAMES]
+    if theirs != ours:
+        raise ValueError(
+            'This MediaPipe names or orders its blendshapes otherwise than expected '
+            f'({sorted(set(theirs) ^ set(ours))}); install the version that README.md names.'
+        )

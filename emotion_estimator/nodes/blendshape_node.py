@@ -20,6 +20,7 @@ import threading
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from hri_msgs.msg import IdsList
@@ -27,20 +28,22 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
-from emotion_estimator.faces.face_finder import FaceFinder
+from emotion_estimator.faces.face_finder import FaceFinder, Sighting
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_tracker import FaceTracker
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.messages import blendshapes_message, nanoseconds, tracked_message
+from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.image_conversion import rgb_of
 from emotion_estimator.nodes.latest import Latest
 from emotion_estimator.nodes.managed_node import ManagedNode
 from emotion_estimator.nodes.parameters import Spec
 from emotion_estimator.nodes.running import run
-from emotion_estimator.stamps import Step
+from emotion_estimator.stamps import NS_PER_S, Step
 
 SPECS = (
     Spec(
@@ -61,6 +64,11 @@ SPECS = (
         60.0,
     ),
     Spec('face_id_seed', -1, 'Makes face ids repeatable; -1 draws them at random.', -1, 2**31 - 1),
+    Spec(
+        'on_one_core',
+        True,
+        "Keep MediaPipe's threads, which take turns, on the last core the process may use.",
+    ),
     Spec('landmarker', '', 'Path of face_landmarker.task; empty finds or downloads it.'),
     Spec('ros4hri', True, 'Publish /humans/faces/tracked (REP-155).'),
 )
@@ -73,11 +81,16 @@ class BlendshapeNode(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__('blendshape_node', SPECS, **options)
-        self._blendshapes = self.create_lifecycle_publisher(Classification, 'blendshapes', 10)
-        self._tracked = self.create_lifecycle_publisher(IdsList, '/humans/faces/tracked', 10)
+        self._blendshapes = self.create_lifecycle_publisher(
+            Classification, 'blendshapes', 10, event_callbacks=NO_PUBLISHER_EVENTS
+        )
+        self._tracked = self.create_lifecycle_publisher(
+            IdsList, '/humans/faces/tracked', 10, event_callbacks=NO_PUBLISHER_EVENTS
+        )
         self._finder: FaceFinder | None = None
-        self._frames: Latest[Image | CompressedImage] | None = None
-        self._worker: threading.Thread | None = None
+        self._frames: Latest[Image | CompressedImage] = Latest()
+        self._sightings: SimpleQueue[tuple[Header, Sighting] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
         self._faces_now = 0
 
     def load(self) -> None:
@@ -91,6 +104,7 @@ class BlendshapeNode(ManagedNode):
                 self.parameters['min_detection_confidence'],
                 self.parameters['min_presence_confidence'],
                 self.parameters['min_tracking_confidence'],
+                self.parameters['on_one_core'],
             ),
             FaceTracker(
                 max_absence_s=self.parameters['max_absence_s'], seed=None if seed < 0 else seed
@@ -104,10 +118,19 @@ class BlendshapeNode(ManagedNode):
             self._finder = None
 
     def start(self) -> Subscription[Any]:
-        """Begin to take images; a thread of its own looks at the latest one."""
-        self._frames = Latest()
-        self._worker = threading.Thread(target=self._work, args=(self._frames,), daemon=True)
-        self._worker.start()
+        """
+        Begin to take images.
+
+        One thread looks at the latest image, another publishes what was seen, so that
+        MediaPipe, which needs no interpreter, has the next image in the meantime.
+        """
+        self._frames, self._sightings = Latest(), SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._look, args=(self._frames, self._sightings), daemon=True),
+            threading.Thread(target=self._tell, args=(self._sightings,), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
         compressed = self.parameters['image_transport'] == 'compressed'
         return self.create_subscription(
             CompressedImage if compressed else Image,
@@ -115,15 +138,16 @@ class BlendshapeNode(ManagedNode):
             self._on_image,
             # A copy: rclpy writes overrides into the profile that it is given.
             copy(qos_profile_sensor_data),
+            event_callbacks=NO_SUBSCRIPTION_EVENTS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
     def stop(self) -> None:
-        """Let the thread finish its frame and end."""
-        if self._frames is not None and self._worker is not None:
-            self._frames.close()
-            self._worker.join()
-            self._frames = self._worker = None
+        """Let the threads finish their frame and end."""
+        self._frames.close()
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
         self._faces_now = 0
 
     def facts(self) -> Mapping[str, object]:
@@ -132,39 +156,47 @@ class BlendshapeNode(ManagedNode):
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         self.statistics.receive(nanoseconds(message.header.stamp))
-        if self._frames is not None and self._frames.put(message):
+        if self._frames.put(message):
             self.statistics.skip()
 
-    def _work(self, frames: Latest[Image | CompressedImage]) -> None:
+    def _look(
+        self,
+        frames: Latest[Image | CompressedImage],
+        sightings: SimpleQueue[tuple[Header, Sighting] | None],
+    ) -> None:
         while (message := frames.take()) is not None:
-            self.attempt(self._look_at, message)
+            self.attempt(self._find, message)
+        sightings.put(None)
 
-    def _look_at(self, message: Image | CompressedImage) -> None:
-        stamp = message.header.stamp
-        stamp_ns = nanoseconds(stamp)
+    def _find(self, message: Image | CompressedImage) -> None:
+        stamp_ns = nanoseconds(message.header.stamp)
         if stamp_ns == 0:
-            raise ImageError(
-                "header.stamp is zero; let the camera driver fill in the image's time."
-            )
+            raise ImageError("header.stamp is zero; let the driver fill in the image's time.")
         if self._finder is None:
             return
         sighting = self._finder.find(rgb_of(message), stamp_ns)
         if sighting.step is Step.REPEATED:
-            raise ImageError(
-                f'header.stamp {stamp_ns} ns came twice; the second image is left out.'
-            )
+            raise ImageError(f'header.stamp {stamp_ns} ns came twice; the second is left out.')
         if sighting.step.restarts:
             self.refuse(
                 f'header.stamp {sighting.step.value} to {stamp_ns} ns: all faces begin anew.'
             )
+        self._sightings.put((message.header, sighting))
+
+    def _tell(self, sightings: SimpleQueue[tuple[Header, Sighting] | None]) -> None:
+        while (seen := sightings.get()) is not None:
+            self.attempt(self._publish, seen)
+
+    def _publish(self, seen: tuple[Header, Sighting]) -> None:
+        header, sighting = seen
         self._faces_now = len(sighting.faces)
         for face in sighting.faces:
-            self._blendshapes.publish(blendshapes_message(face, stamp))
+            self._blendshapes.publish(blendshapes_message(face, header.stamp))
         if self.parameters['ros4hri']:
             ids = [face.face_id for face in sighting.faces]
-            self._tracked.publish(tracked_message(ids, message.header))
-        now_ns = self.get_clock().now().nanoseconds
-        self.statistics.publish((now_ns - stamp_ns) * 1e-9)
+            self._tracked.publish(tracked_message(ids, header))
+        latency_ns = self.get_clock().now().nanoseconds - nanoseconds(header.stamp)
+        self.statistics.publish(latency_ns / NS_PER_S)
 
 
 def main() -> int:

@@ -25,6 +25,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
+from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
 from emotion_estimator.nodes.stream_statistics import StreamReport
 
 PERIOD_S = 1.0
@@ -43,7 +44,9 @@ class Diagnostics:
     def __init__(self, node: Node, status: Callable[[], DiagnosticStatus]) -> None:
         self._node = node
         self._status = status
-        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._publisher = node.create_publisher(
+            DiagnosticArray, '/diagnostics', 10, event_callbacks=NO_PUBLISHER_EVENTS
+        )
         # Simulated time may stand still; the watch over it must not.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(PERIOD_S, self.publish, clock=steady)

@@ -39,6 +39,7 @@ from emotion_estimator.messages import (
     face_features,
     nanoseconds,
 )
+from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.managed_node import ManagedNode
 from emotion_estimator.nodes.parameters import Spec
 from emotion_estimator.nodes.running import run
@@ -93,7 +94,9 @@ class EmotionNode(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__('emotion_node', SPECS, **options)
-        self._emotion = self.create_lifecycle_publisher(Classification, 'emotion', 10)
+        self._emotion = self.create_lifecycle_publisher(
+            Classification, 'emotion', 10, event_callbacks=NO_PUBLISHER_EVENTS
+        )
         self._expressions: dict[str, Publisher[Expression]] = {}
         self._seen: dict[str, Time] = {}
         self._estimation: EmotionEstimation | None = None
@@ -122,6 +125,7 @@ class EmotionNode(ManagedNode):
             'blendshapes',
             self._on_blendshapes,
             QoSProfile(depth=10),
+            event_callbacks=NO_SUBSCRIPTION_EVENTS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
@@ -177,7 +181,9 @@ class EmotionNode(ManagedNode):
         publisher = self._expressions.get(face_id)
         if publisher is None:
             topic = f'/humans/faces/{face_id}/expression'
-            publisher = self._expressions[face_id] = self.create_publisher(Expression, topic, 10)
+            publisher = self._expressions[face_id] = self.create_publisher(
+                Expression, topic, 10, event_callbacks=NO_PUBLISHER_EVENTS
+            )
         return publisher
 
     def _end_lost_faces(self) -> None:
