@@ -23,11 +23,11 @@ PACKAGE := --base-paths . --merge-install \
 	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint test demo bench clean lock
+.PHONY: help setup build lint test demo bench setup-training train evaluate clean lock
 
 help: ## list these targets
 	@echo 'make TARGET [ROS_DISTRO=kilted|jazzy]'
-	@awk -F ':.*## ' '/^[a-z_-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make the environment in .venv/$ROS_DISTRO; does nothing where it is up to date
 	@$(PYTHON3) dev/setup_environment.py $(ROS_DISTRO)
@@ -57,6 +57,22 @@ demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0,
 
 bench: setup ## measure throughput, latency, loss and memory into out/bench.json
 	@$(WITH_ROS) python -m dev.bench.run
+
+TRAINING := .venv/training
+$(TRAINING)/.done: training/requirements.txt
+	@command -v python3.11 >/dev/null 2>&1 || \
+	  { echo 'Training needs Python 3.11; install it, or put it on PATH.' >&2; exit 1; }
+	python3.11 -m venv $(TRAINING)
+	$(TRAINING)/bin/python -m pip install --quiet -r training/requirements.txt
+	@touch $@
+
+setup-training: $(TRAINING)/.done ## make the training's own environment in .venv/training
+
+train: setup-training ## train the model that ships into resource/models; resumable
+	@$(TRAINING)/bin/python -m training.train
+
+evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private
+	@$(TRAINING)/bin/python -m training.evaluate --split $(or $(SPLIT),public)
 
 clean: ## remove what was built; leaves .venv/ and out/
 	rm -rf build install log .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import struct
 import time
+from collections.abc import Callable
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -28,7 +29,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
 from dev.bench.clip import Rgb
-from emotion_estimator.messages import nanoseconds
+from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.stamps import NS_PER_S
 
 # A serialised message begins with four bytes of encapsulation; header.stamp comes first in it.
@@ -49,9 +50,11 @@ class Feeder:
         self.node = rclpy.create_node('bench')
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
-        self._publisher = self.node.create_publisher(Image, 'image', 10)
-        self.node.create_subscription(Classification, 'emotion', self._on_emotion, 100)
-        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 100)
+        self._publisher = self.node.create_publisher(
+            Image, 'image', 10, event_callbacks=NO_PUBLISHER_EVENTS
+        )
+        self._listen(Classification, 'emotion', self._on_emotion, raw=True)
+        self._listen(DiagnosticArray, '/diagnostics', self._on_diagnostics, raw=False)
         self.sent_ns: list[int] = []
         self.heard: dict[int, float] = {}
         self.latencies_s: list[float] = []
@@ -88,10 +91,17 @@ class Feeder:
         """Take the node down."""
         self.node.destroy_node()
 
-    def _on_emotion(self, message: Classification) -> None:
-        stamp_ns = nanoseconds(message.header.stamp)
+    def _listen(self, kind: type, topic: str, hear: Callable[..., None], raw: bool) -> None:
+        self.node.create_subscription(
+            kind, topic, hear, 100, event_callbacks=NO_SUBSCRIPTION_EVENTS, raw=raw
+        )
+
+    def _on_emotion(self, message: bytes) -> None:
+        now_ns = time.time_ns()
+        seconds, nanoseconds = _STAMP.unpack_from(message, _STAMP_OFFSET)
+        stamp_ns = seconds * NS_PER_S + nanoseconds
         self.heard[stamp_ns] = time.perf_counter()
-        self.latencies_s.append((time.time_ns() - stamp_ns) * 1e-9)
+        self.latencies_s.append((now_ns - stamp_ns) / NS_PER_S)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

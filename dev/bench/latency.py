@@ -53,21 +53,21 @@ def measure_latency(frames: list[Rgb], duration_s: float) -> dict[str, float]:
                 raise TimeoutError(f'No emotion within {PATIENCE_S:g} s.')
         first_emotion_s = time.monotonic() - start_s
         _send_for(feeder, WARM_UP_S)
-        feeder.forget()
         counts_before = _counts(feeder)
+        feeder.forget()
         for _ in track(range(round(duration_s)), 'two processes at 30 Hz'):
             _send_for(feeder, 1.0)
         rss_mb = _rss_mb(blendshape_node) + _rss_mb(emotion_node)
-        counts = {key: value - counts_before[key] for key, value in _counts(feeder).items()}
+        _drain(feeder)
+        counts = _counts(feeder)
+        lost = counts['unused'] - counts_before['unused'] + counts['between']
     latencies_ms = np.array(feeder.latencies_s) * 1000
     after_ms = _bare_ms(frames)
     mediapipe_ms = float(np.median(before_ms + after_ms))
     found = {
         'frames_sent': len(feeder.sent_ns),
-        'frames_lost': counts['skipped'] + counts['refused'] + counts['between'],
-        'frames_skipped': counts['skipped'],
-        'frames_refused': counts['refused'],
-        'frames_lost_in_transport': counts['sent'] - counts['received'],
+        'frames_lost': lost,
+        'frames_lost_in_transport': len(feeder.sent_ns) - len(feeder.heard) - lost,
         'latency_ms_p50': float(np.percentile(latencies_ms, 50)),
         'latency_ms_p99': float(np.percentile(latencies_ms, 99)),
         'mediapipe_ms_p50': mediapipe_ms,
@@ -87,19 +87,20 @@ def _send_for(feeder: Feeder, duration_s: float) -> None:
             feeder.spin(left_s)
 
 
-def _counts(feeder: Feeder) -> dict[str, int]:
+def _drain(feeder: Feeder) -> None:
     """Stop sending until both nodes have told their counts of all that was sent."""
-    sent = len(feeder.sent_ns)
     feeder.diagnostics.clear()
     quiet_until_s = time.monotonic() + 2.5
     while time.monotonic() < quiet_until_s or len(feeder.diagnostics) < 2:
         feeder.spin(0.1)
+
+
+def _counts(feeder: Feeder) -> dict[str, int]:
+    """Tell how many frames the nodes left unused, and how many went missing between them."""
     faces, emotions = (feeder.diagnostics[name] for name in ('blendshape_node', 'emotion_node'))
+    unused = (int(node[key]) for node in (faces, emotions) for key in ('skipped', 'refused'))
     return {
-        'sent': sent,
-        'received': int(faces['received']),
-        'skipped': int(faces['skipped']),
-        'refused': int(faces['refused']) + int(emotions['refused']),
+        'unused': sum(unused),
         'between': int(faces['published']) - int(emotions['published']),
     }
 

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import json
 import sys
@@ -54,6 +55,7 @@ def main() -> int:
     arguments = parser.parse_args()
     frames = rgb_frames()
     rclpy.init()
+    gc.freeze()
     try:
         figures: dict[str, float] = {
             **measure_throughput(frames),

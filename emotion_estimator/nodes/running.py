@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -51,6 +52,10 @@ def run(factories: Sequence[Callable[[], Node]], arguments: list[str] | None = N
         for factory in factories:
             nodes.append(factory())
             executor.add_node(nodes[-1])
+        # What was imported stays: a full collection over it would stop all threads for tens of
+        # milliseconds, and a frame would be skipped.
+        gc.collect()
+        gc.freeze()
         executor.spin()
     except ParameterException as error:
         print(f'A parameter has a wrong value: {error}', file=sys.stderr)
