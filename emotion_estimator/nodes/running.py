@@ -62,6 +62,10 @@ def run(factories: Sequence[Callable[[], Node]], arguments: list[str] | None = N
         return EXIT_WRONG_PARAMETER
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        # rclpy's signal handler may invalidate what the executor is just taking a message from.
+        if rclpy.ok():
+            raise
     finally:
         # Under launch SIGINT comes twice; the second must not break off the release.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
