@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,19 +101,18 @@ class Decider:
         :param probabilities: shape [labels], summing to 1.
         :returns: the decision.
         """
-        scores = np.zeros(len(self._names))
-        scores[: len(self._labels)] = probabilities
+        # Plain floats: for a handful of classes arrays cost three times as much.
+        scores = probabilities.tolist() + [0.0] * (len(self._names) - len(self._labels))
         if self._shown is not None and self._shown < len(self._labels):
             scores[self._shown] *= self._hysteresis
-            scores /= scores.sum()
-        best = int(scores.argmax())
-        confidence = float(scores[best])
+            total = sum(scores)
+            scores = [score / total for score in scores]
+        best = max(range(len(scores)), key=scores.__getitem__)
+        confidence = scores[best]
         if confidence < self._min_confidence and best != self._unknown:
-            scores *= confidence
+            scores = [score * confidence for score in scores]
             scores[self._unknown] += 1.0 - confidence
             best = self._unknown
         self._shown = best
-        order = np.argsort(-scores, kind='stable')
-        return Decision(
-            self._names[best], tuple((self._names[i], float(scores[i])) for i in order)
-        )
+        ranked = sorted(zip(self._names, scores), key=itemgetter(1), reverse=True)
+        return Decision(self._names[best], tuple(ranked))
