@@ -102,3 +102,36 @@ def test_a_video_that_is_none_ends_with_a_sentence(start):
     assert process.returncode != 0
     assert 'cannot be opened' in output
     assert 'Traceback' not in output
+
+
+def demonstrate(live, video, *arguments):
+    return subprocess.run(
+        [sys.executable, '-m', 'emotion_estimator.demo.run', '--video', video, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id), 'COLUMNS': '200'},
+    )
+
+
+def test_the_demonstration_draws_a_timeline_and_ends_by_itself(live, media, tmp_path):
+    picture = tmp_path / 'timeline.png'
+    finished = demonstrate(live, media('single_face.mp4'), '--out', picture)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert 'happy' in finished.stdout
+    assert f'Timeline: {picture}' in finished.stdout
+    assert cv2.imread(str(picture)).shape[1] > 1000
+
+
+@pytest.mark.parametrize(
+    'video, model, sentence',
+    [
+        ('nowhere.mp4', 'basic7', "There is no video 'nowhere.mp4'"),
+        ('single_face.mp4', 'nothing', 'emotion_node did not become active'),
+    ],
+)
+def test_a_demonstration_that_cannot_run_says_why(live, media, video, model, sentence):
+    finished = demonstrate(live, video if model == 'basic7' else media(video), '--model', model)
+    assert finished.returncode == 1
+    assert sentence in finished.stdout
+    assert 'Traceback' not in finished.stderr
