@@ -23,7 +23,7 @@ PACKAGE := --base-paths . --merge-install \
 	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint test demo bench setup-training train evaluate clean lock
+.PHONY: help setup build lint test demo bench setup-training train evaluate thresholds test-training clean lock
 
 help: ## list these targets
 	@echo 'make TARGET [ROS_DISTRO=kilted|jazzy]'
@@ -70,6 +70,12 @@ setup-training: $(TRAINING)/.done ## make the training's own environment in .ven
 
 train: setup-training ## train the model that ships into resource/models; resumable
 	@$(TRAINING)/bin/python -m training.train
+
+thresholds: setup-training ## print coverage against accuracy on PublicTest, which chose min_confidence
+	@$(TRAINING)/bin/python -m training.risk_coverage
+
+test-training: setup-training ## run the training's tests, with Keras, in its own environment
+	@$(TRAINING)/bin/python -m pytest --noconftest -q -p no:cacheprovider test/test_training_*.py
 
 evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private
 	@$(TRAINING)/bin/python -m training.evaluate --split $(or $(SPLIT),public)

@@ -68,8 +68,8 @@ def main() -> int:
         return 1
     title = f'Expression shown in {Path(video).name if not video.isdigit() else "the webcam"}'
     draw_timeline(observer.moments, observer.thumbnails, arguments.out, title)
-    seen_s = len({moment.time_s for moment in observer.moments})
-    console.print(f'{seen_s} frames with a face, {len(observer.moments)} emotion messages.')
+    frames = len({moment.time_s for moment in observer.moments})
+    console.print(f'\n{frames} frames with a face, {len(observer.moments)} emotion messages.')
     console.print(f'Timeline: {arguments.out.resolve()}', soft_wrap=True)
     return 0
 
@@ -106,9 +106,12 @@ def _play(
 ) -> str:
     """Run the processes; returns what went wrong, or nothing."""
     with ExitStack() as running:
+        # The camera waits for the view and for blendshape_node, which is activated last.
+        waiting = ('-p', f"video:='{video}'", '-p', 'wait_for_subscribers:=2')
+        camera = running.enter_context(NodeProcess('camera_node', *waiting))
         nodes = {
-            'blendshape_node': ('-p', 'autostart:=false'),
             'emotion_node': ('-p', 'autostart:=false', '-p', f'model:={arguments.model}'),
+            'blendshape_node': ('-p', 'autostart:=false'),
         }
         for name, ros_arguments in nodes.items():
             running.enter_context(NodeProcess(name, *ros_arguments))
@@ -116,11 +119,6 @@ def _play(
             for name in nodes:
                 if not activate(observer, executor, name):
                     return f'{name} did not become active; what it said stands above.'
-            camera = running.enter_context(
-                NodeProcess(
-                    'camera_node', '-p', f"video:='{video}'", '-p', 'wait_for_subscribers:=2'
-                )
-            )
             _watch(camera, observer, executor, console)
         except (KeyboardInterrupt, ExternalShutdownException):
             console.print('Stopped.')

@@ -49,7 +49,7 @@ SPECS = (
     Spec('model', 'basic7', 'Name of a model that ships, or path of a model folder.'),
     Spec(
         'min_confidence',
-        0.35,
+        0.5,
         "Probability below which the answer is 'unknown'.",
         0.0,
         MAX_MIN_CONFIDENCE,

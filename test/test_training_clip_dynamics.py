@@ -1,0 +1,88 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Jitter, speech and blinks are told apart in a series made for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emotion_estimator.blendshapes import INDEX
+from training.clip_dynamics import (
+    BLINK_HALF_S,
+    RATE_HZ,
+    TRAINING_CLIPS,
+    clip_folder,
+    extract,
+    logit,
+    read_dynamics,
+    sigmoid,
+)
+
+FPS = 30.0
+
+
+def still_series(seconds=3.0):
+    return np.full((round(seconds * FPS), 52), 0.3, np.float32)
+
+
+def test_logit_is_bounded_and_inverted_by_sigmoid():
+    shares = np.array([0.0, 0.001, 0.5, 0.9, 1.0], np.float32)
+    np.testing.assert_allclose(logit(shares)[[0, 2, 4]], [-9.21, 0, 9.21], atol=0.01)
+    np.testing.assert_allclose(sigmoid(logit(shares)), shares, atol=1.1e-4)
+
+
+def test_a_face_that_does_not_move_has_no_dynamics():
+    found = extract(still_series(), FPS)
+    assert len(found.blinks) == 0
+    assert np.abs(found.jitter).max() < 1e-5
+    assert np.abs(found.speech).max() < 1e-5
+
+
+def test_a_slow_smile_is_no_jitter():
+    series = still_series(6.0)
+    series[:, INDEX['mouthSmileLeft']] = np.linspace(0.3, 0.6, len(series))
+    assert np.abs(extract(series, FPS).jitter).max() < 0.1
+
+
+def test_a_blink_is_found_and_only_the_eyes_move():
+    series = still_series()
+    eyes = [INDEX['eyeBlinkLeft'], INDEX['eyeBlinkRight']]
+    series[45:48, eyes] = [[0.6, 0.6], [0.9, 0.9], [0.6, 0.6]]
+    blinks = extract(series, FPS).blinks
+    assert blinks.shape == (1, 2 * round(BLINK_HALF_S * RATE_HZ) + 1, 52)
+    expected = logit(np.float32(0.9)) - logit(np.float32(0.3))
+    assert blinks[0, :, eyes[0]].max() == pytest.approx(expected, abs=1e-3)
+    assert np.abs(np.delete(blinks[0], eyes, axis=1)).max() < 1e-5
+
+
+def test_speech_is_in_mouth_and_jaw_alone():
+    series = still_series()
+    series[:, INDEX['jawOpen']] += 0.2 * np.sin(np.arange(len(series)))
+    series[:, INDEX['browInnerUp']] += 0.2 * np.sin(np.arange(len(series)))
+    speech = extract(series, FPS).speech
+    assert np.abs(speech[:, INDEX['jawOpen']]).max() > 0.5
+    assert np.abs(speech[:, INDEX['browInnerUp']]).max() == 0
+
+
+@pytest.mark.skipif(
+    not all((clip_folder() / f'{name}.npz').is_file() for name in TRAINING_CLIPS),
+    reason="the assets folder lacks the clips' blendshape series",
+)
+def test_the_real_clips_hold_blinks():
+    found = read_dynamics(TRAINING_CLIPS)
+    assert len(found.blinks) >= 5
+    assert found.jitter.shape == found.speech.shape
+    assert 0.1 < found.jitter.std() < 1.0

@@ -1,0 +1,123 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Scores of answers whose right values are known by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training import scores
+from training.calibration import fit_temperature
+from training.fer_data import LABELS, Stills
+from training.sequence_protocol import FRAME_RATE_HZ, Track, buffer_windows, track_scores
+from training.still_protocols import still_scores
+from training.window_resampling import STEPS
+
+TRUTH = np.array([0, 0, 1, 1, 2])
+ANSWERS = np.array([0, 1, 1, 1, -1])
+
+
+def test_recalls():
+    np.testing.assert_allclose(scores.recalls(ANSWERS, TRUTH, 4), [0.5, 1.0, 0.0, np.nan])
+
+
+def test_macro_f1():
+    # F1: class 0 2/3, class 1 4/5, class 2 0.
+    assert scores.macro_f1(ANSWERS, TRUTH, 3) == pytest.approx((2 / 3 + 4 / 5) / 3)
+
+
+def test_cross_entropy():
+    chances = np.array([[0.5, 0.5], [0.25, 0.75]])
+    shares = np.array([[1, 0], [0, 1]], np.float32)
+    expected = -(np.log(0.5) + np.log(0.75)) / 2
+    assert scores.cross_entropy(chances, shares) == pytest.approx(expected)
+
+
+def test_calibration_error():
+    chances = np.array([[0.8, 0.2]] * 10)
+    assert scores.calibration_error(chances, np.array([0] * 8 + [1] * 2)) == pytest.approx(0)
+    assert scores.calibration_error(chances, np.array([0] * 5 + [1] * 5)) == pytest.approx(0.3)
+
+
+def test_the_temperature_that_blurred_the_logits_is_found():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (20000, 4))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (chances.cumsum(axis=1) > rng.random((20000, 1))).argmax(axis=1)
+    assert fit_temperature(logits * 2.5, labels) == pytest.approx(2.5, rel=0.05)
+
+
+def test_an_unreadable_photograph_counts_as_wrong_among_all():
+    stills = Stills(
+        views=np.zeros((4, 2, 52), np.float32),
+        readable=np.array([[True] * 2] * 3 + [[False] * 2]),
+        labels=np.array([0, 3, 3, 3]),
+        votes=10 * np.eye(7, dtype=np.float32)[[6, 3, 3, 3]],
+        other_votes=np.zeros(4, np.float32),
+        rows=np.arange(4),
+    )
+    chances = np.full((3, 7), 0.05)
+    chances[[0, 1, 2], [0, 3, 6]] = 0.7
+    found = still_scores(chances, stills)
+    assert found['f7_accuracy_readable'] == pytest.approx(2 / 3, abs=1e-4)
+    assert found['f7_accuracy_all'] == 0.5
+    assert found['p7_accuracy_readable'] == pytest.approx(1 / 3, abs=1e-4)
+    assert found['p7_accuracy_all'] == 0.25
+    assert found['coverage'] == 0.75
+    assert found['f7_recall_happy'] == 0.5
+    assert found['f7_recall_' + LABELS[0]] == 1
+
+
+@pytest.fixture
+def track():
+    """Six seconds: class 6, from second 2 on class 3, from second 4 on class 1."""
+    frames = round(6 * FRAME_RATE_HZ)
+    second = round(FRAME_RATE_HZ)
+    return Track(
+        stamps_ns=np.rint(np.arange(frames) * 1e9 / FRAME_RATE_HZ).astype(np.int64),
+        blends=np.tile(np.arange(frames, dtype=np.float32)[:, None] / frames, (1, 52)),
+        truth=np.repeat([6, 3, 1], 2 * second),
+        onsets=(2 * second, 4 * second),
+        segments=((second, 2 * second), (3 * second, 4 * second), (5 * second, frames)),
+    )
+
+
+def test_a_perfect_answer(track):
+    found = track_scores([track], [track.truth])
+    assert found['s_accuracy'] == 1
+    assert found['s_onsets_settled'] == 1
+    assert found['s_onset_to_stable_ms'] == 0
+    assert found['s_false_switches_per_s'] == 0
+
+
+def test_a_late_answer_that_flickers(track):
+    answer = np.roll(track.truth, 15)  # half a second behind
+    answer[:15] = 6
+    answer[45] = 0  # one frame wrong in the first constant segment: two switches
+    found = track_scores([track], [answer])
+    assert found['s_onset_to_stable_ms'] == 500
+    assert found['s_accuracy_second_1'] == 0.5
+    assert found['s_accuracy_second_2'] == 1
+    assert found['s_accuracy'] == pytest.approx(1 - 31 / 180, abs=1e-4)
+    assert found['s_false_switches_per_s'] == pytest.approx(2 * 30 / 87, abs=1e-4)
+
+
+def test_windows_of_a_track_end_at_its_frames(track):
+    windows = buffer_windows(track)
+    assert windows.shape == (len(track.truth), STEPS, 53)
+    np.testing.assert_array_equal(windows[:, -1, 0], track.blends[:, 0])
+    assert windows[0, :, -1].sum() == 1
+    assert windows[-1, :, -1].sum() == STEPS

@@ -1,0 +1,146 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Composed windows hold what was asked for, and the target belongs to their end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emotion_estimator.blendshapes import MIRROR
+from training.clip_dynamics import Dynamics
+from training.fer_data import LABELS, NEUTRAL, Stills
+from training.sequence_composer import Composition, SequenceComposer
+from training.time_course import Transitions, Visibility, draw_transitions, sample_ages
+from training.window_resampling import STEPS
+
+STILL = Composition(
+    constant=1.0,
+    mixing=0.0,
+    second_view=0.0,
+    mirrored=0.0,
+    jitter=0.0,
+    speech=0.0,
+    noise=0.0,
+    blinks_per_s=0.0,
+    visibility=Visibility(0, 0, 0),
+)
+
+
+@pytest.fixture
+def stills():
+    """One photograph of each class, all voters agreeing with the label."""
+    rng = np.random.default_rng(0)
+    count = len(LABELS)
+    return Stills(
+        views=rng.uniform(0.1, 0.9, (count, 2, 52)).astype(np.float32),
+        readable=np.ones((count, 2), bool),
+        labels=np.arange(count),
+        votes=10 * np.eye(count, dtype=np.float32),
+        other_votes=np.zeros(count, np.float32),
+        rows=np.arange(count),
+    )
+
+
+@pytest.fixture
+def dynamics():
+    rng = np.random.default_rng(1)
+    return Dynamics(
+        jitter=rng.normal(0, 0.2, (300, 52)).astype(np.float32),
+        speech=rng.normal(0, 0.5, (300, 52)).astype(np.float32),
+        blinks=rng.normal(0, 1, (2, 31, 52)).astype(np.float32),
+    )
+
+
+def test_a_held_still_fills_the_window(stills, dynamics):
+    windows, targets = SequenceComposer(stills, dynamics, STILL).windows(
+        20, np.random.default_rng(5)
+    )
+    assert windows.shape == (20, STEPS, 53)
+    for window, target in zip(windows, targets):
+        assert target.max() == 1
+        expected = np.tile(stills.blends[target.argmax()], (STEPS, 1))
+        np.testing.assert_allclose(window[:, :-1], expected, atol=1e-5)
+        assert (window[:, -1] == 1).all()
+
+
+def test_mirrored_windows_swap_left_and_right(stills, dynamics):
+    mirrored = SequenceComposer(stills, dynamics, Composition(**{**vars(STILL), 'mirrored': 1.0}))
+    plain = SequenceComposer(stills, dynamics, STILL)
+    left, _ = plain.windows(4, np.random.default_rng(2))
+    right, _ = mirrored.windows(4, np.random.default_rng(2))
+    np.testing.assert_array_equal(left[..., :-1][..., list(MIRROR)], right[..., :-1])
+
+
+def test_everything_random_is_seeded(stills, dynamics):
+    composer = SequenceComposer(stills, dynamics, Composition())
+    one, two = (composer.windows(30, np.random.default_rng(8)) for _ in range(2))
+    np.testing.assert_array_equal(one[0], two[0])
+    np.testing.assert_array_equal(one[1], two[1])
+    assert not np.array_equal(one[0], composer.windows(30, np.random.default_rng(9))[0])
+
+
+def test_windows_are_those_of_the_runtime_in_shape_and_range(stills, dynamics):
+    windows, targets = SequenceComposer(stills, dynamics, Composition()).windows(
+        200, np.random.default_rng(4)
+    )
+    validity = windows[..., -1]
+    assert set(np.unique(validity)) == {0, 1}
+    assert (validity[:, -1] == 1).all()  # the newest sample is always observed
+    assert (windows[validity == 0] == 0).all()
+    assert windows.min() >= 0 and windows.max() <= 1
+    assert validity.sum(axis=1).min() < 5  # a face that has only just appeared
+    np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
+
+
+def test_the_target_weighs_label_and_votes(stills, dynamics):
+    votes = np.tile(10 * np.eye(7, dtype=np.float32)[NEUTRAL], (7, 1))
+    asked = Stills(**{**vars(stills), 'votes': votes})
+    _, targets = SequenceComposer(
+        asked, dynamics, Composition(**{**vars(STILL), 'label_weight': 0.8})
+    ).windows(50, np.random.default_rng(6))
+    others = targets[targets.argmax(axis=1) != NEUTRAL]
+    np.testing.assert_allclose(np.sort(others)[:, -2:], [[0.2, 0.8]] * len(others), atol=1e-6)
+
+
+def test_balance_draws_rare_classes_as_often(stills, dynamics):
+    many = stills.select(np.array([NEUTRAL] * 60 + [0]))
+    shares = []
+    for balance in (0.0, 1.0):
+        how = Composition(**{**vars(STILL), 'class_balance': balance})
+        _, targets = SequenceComposer(many, dynamics, how).windows(600, np.random.default_rng(1))
+        shares.append(float(targets[:, 0].mean()))
+    assert shares[0] < 0.05
+    assert shares[1] == pytest.approx(0.5, abs=0.07)
+
+
+def test_transitions_go_from_the_first_state_to_the_third():
+    course = Transitions(np.array([[1.0, 0.2]]), np.array([[0.5, 0.1]]))
+    weights = course.weights(np.array([[1.5, 0.75, 0.3, 0.0]]))[0]
+    np.testing.assert_allclose(
+        weights, [[1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]], atol=1e-6
+    )
+
+
+def test_constant_windows_show_the_apex_alone():
+    course = draw_transitions(50, 1.0, 0.5, np.random.default_rng(0))
+    weights = course.weights(np.tile([0.0, 1.0, 2.2], (50, 1)))
+    np.testing.assert_array_equal(weights[..., 1], 1)
+
+
+def test_the_newest_sample_has_age_zero_and_ages_grow():
+    ages_ns = sample_ages(100, Visibility(), np.random.default_rng(0))
+    assert (ages_ns[:, 0] == 0).all()
+    assert (np.diff(ages_ns, axis=1) >= 0).all()

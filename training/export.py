@@ -1,0 +1,138 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""From a trained Keras network to a model folder that the runtime loads."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from emotion_estimator.assets import write_whole
+from emotion_estimator.emotion.emotion_model import METADATA_FILE, EmotionModel, ModelMetadata
+from training.window_resampling import STEPS
+
+NETWORK_FILE = 'network.tflite'
+MAX_BYTES = 2_000_000
+
+
+class ExportError(RuntimeError):
+    """A network that must not ship; the message says why."""
+
+
+def to_litert(network: keras.Model) -> bytes:
+    """
+    Convert a network of `network.build` with a fixed batch of one.
+
+    The LSTM is written out step by step, with the inputs' part of all steps in one product:
+    that needs nothing but dense products and element-wise operations, which LiteRT runs
+    fastest, and no operation outside its builtin ones.
+
+    :param network: the trained network.
+    :returns: the LiteRT file's bytes.
+    :raises ExportError: when it is too large or needs other than builtin operations.
+    """
+    columns = network.input_shape[-1]
+    normalise = network.get_layer('normalisation')
+    per_step = [
+        layer.get_weights() for layer in network.layers if layer.name.startswith('per_step')
+    ]
+    last, last_bias = network.get_layer('logits').get_weights()
+    lstm = network.get_layer('over_time').get_weights()
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((1, STEPS, columns), tf.float32, 'window')],
+        autograph=False,
+    )
+    def logits(window: tf.Tensor) -> tf.Tensor:
+        values = normalise(window)[0]
+        for weights, bias in per_step:
+            values = tf.nn.relu(tf.matmul(values, weights) + bias)
+        return tf.matmul(_run_lstm(lstm, values), last) + last_bias
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [logits.get_concrete_function()], logits
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    try:
+        content = bytes(converter.convert())
+    except Exception as error:
+        raise ExportError(f'The network cannot be converted to builtin operations: {error}') from (
+            error
+        )
+    if len(content) > MAX_BYTES:
+        raise ExportError(
+            f'The network has {len(content)} bytes, more than {MAX_BYTES}; make it narrower.'
+        )
+    return content
+
+
+def _run_lstm(weights: list[NDArray[np.float32]], values: tf.Tensor) -> tf.Tensor:
+    """Compute Keras's LSTM over [STEPS, inputs]; gates reordered so that three share one op."""
+    kernel, recurrent, bias = weights
+    units = len(recurrent)
+    entry, forget, candidate, output = (np.arange(units) + gate * units for gate in range(4))
+    order = np.concatenate([entry, forget, output, candidate])
+    projected = tf.matmul(values, kernel[:, order]) + bias[order]
+    carried = tf.constant(recurrent[:, order])
+    hidden = memory = None
+    for step in range(STEPS):
+        total = projected[step : step + 1]
+        if hidden is not None:
+            total = total + tf.matmul(hidden, carried)
+        gates = tf.sigmoid(total[:, : 3 * units])
+        fresh = gates[:, :units] * tf.tanh(total[:, 3 * units :])
+        memory = fresh if memory is None else gates[:, units : 2 * units] * memory + fresh
+        hidden = gates[:, 2 * units :] * tf.tanh(memory)
+    return hidden
+
+
+def write_model(folder: Path, content: bytes, facts: dict[str, Any]) -> EmotionModel:
+    """
+    Write a model folder, network first, and load it the way the runtime does.
+
+    :param folder: the model folder; its name is the model's.
+    :param content: the LiteRT file's bytes.
+    :param facts: the fields of `ModelMetadata` apart from name, network and checksum.
+    :returns: the loaded model.
+    :raises ModelError: when the runtime refuses it.
+    """
+    metadata = ModelMetadata(
+        name=folder.name,
+        network=NETWORK_FILE,
+        network_sha256=hashlib.sha256(content).hexdigest(),
+        **facts,
+    )
+    write_whole(folder / NETWORK_FILE, content)
+    write_metadata(folder, metadata)
+    return EmotionModel(folder)
+
+
+def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
+    """
+    Write a model folder's metadata.json.
+
+    :param folder: the model folder.
+    :param metadata: what to write.
+    """
+    text = json.dumps(dataclasses.asdict(metadata), indent=2) + '\n'
+    write_whole(folder / METADATA_FILE, text.encode())

@@ -1,0 +1,141 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Trains one network; every finished epoch is kept, so that a broken run goes on."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.assets import write_whole
+from training import network
+from training.clip_dynamics import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
+from training.fer_data import Split, Stills, read_stills, read_training_stills
+from training.sequence_composer import SequenceComposer
+from training.settings import OUT, Settings, content_key
+from training.time_ablation import retimed
+from training.window_resampling import constant_windows
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+VALIDATION_WINDOWS = 4096
+_AHEAD = 4
+
+
+def trained_network(settings: Settings) -> keras.Model:
+    """
+    Train a network, or go on with or take what an earlier run of the same content left.
+
+    :param settings: the run's settings.
+    :returns: the network of the epoch with the least loss on PublicTest's composed windows.
+    :raises DataError: when data is missing.
+    """
+    folder = OUT / 'training' / content_key(settings)
+    best, last, history_file = (folder / n for n in ('best.keras', 'last.keras', 'history.json'))
+    history = json.loads(history_file.read_text()) if history_file.is_file() else []
+    if len(history) < len(settings.epochs):
+        keras.utils.set_random_seed(settings.seed)
+        stills = read_training_stills()
+        model = keras.models.load_model(last) if history else _compiled(settings, stills)
+        composer = SequenceComposer(stills, read_dynamics(TRAINING_CLIPS), settings.composition)
+        validation, still_windows, still_labels = _validation(settings)
+        for epoch in range(len(history), len(settings.epochs)):
+            start = time.monotonic()
+            for batch in _batches(composer, settings, epoch):
+                trained = float(model.train_on_batch(*batch))  # mean over the epoch so far
+            loss = float(model.evaluate(*validation, batch_size=1024, verbose=0))
+            logits = model.predict(still_windows, batch_size=1024, verbose=0)
+            accuracy = float((logits.argmax(axis=1) == still_labels).mean())
+            history.append(
+                {'loss': trained, 'public_loss': loss, 'public_still_accuracy': accuracy}
+            )
+            if loss <= min(entry['public_loss'] for entry in history):
+                _save(model, best)
+            _save(model, last)
+            write_whole(history_file, json.dumps(history, indent=1).encode())
+            print(
+                f'[{folder.name} {settings.time}] epoch {epoch + 1}/{len(settings.epochs)}: '
+                f'loss {trained:.4f}, PublicTest windows {loss:.4f}, '
+                f'PublicTest stills {accuracy:.4f} right, {time.monotonic() - start:.0f} s',
+                flush=True,
+            )
+    return keras.models.load_model(best)
+
+
+def _compiled(settings: Settings, stills: Stills) -> keras.Model:
+    model = network.build(settings.architecture, *network.statistics(stills.blends))
+    rate = keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate, len(settings.epochs) * settings.batches_per_epoch
+    )
+    model.compile(
+        keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, global_clipnorm=1.0),
+        keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings.architecture.label_smoothing
+        ),
+        jit_compile=False,  # XLA takes five times as long for an LSTM on a CPU
+    )
+    return model
+
+
+def _validation(settings: Settings) -> tuple[Batch, NDArray[np.float32], NDArray[np.int64]]:
+    """Compose PublicTest windows, the same in every epoch, and hold its stills constant."""
+    stills = read_stills(Split.PUBLIC)
+    stills = stills.select(stills.readable[:, 0])
+    composer = SequenceComposer(stills, read_dynamics(EVALUATION_CLIPS), settings.composition)
+    rng = np.random.default_rng(settings.seed)
+    windows, targets = composer.windows(VALIDATION_WINDOWS, rng)
+    return (
+        (retimed(windows, settings.time, rng), targets),
+        constant_windows(stills.blends),
+        stills.labels,
+    )
+
+
+def _batches(composer: SequenceComposer, settings: Settings, epoch: int) -> Iterator[Batch]:
+    """Compose an epoch's batches in a second thread; every epoch has its own seed."""
+    rng = np.random.default_rng([settings.seed, epoch])
+    phase = settings.epochs[epoch]
+    ready: queue.Queue[Batch | Exception] = queue.Queue(_AHEAD)
+
+    def compose() -> None:
+        try:
+            for _ in range(settings.batches_per_epoch):
+                windows, targets = composer.windows(phase.batch, rng, phase.steps)
+                ready.put((retimed(windows, settings.time, rng), targets))
+        except Exception as error:  # raised again where the batch is awaited
+            ready.put(error)
+
+    threading.Thread(target=compose, daemon=True).start()
+    for _ in range(settings.batches_per_epoch):
+        batch = ready.get()
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch
+
+
+def _save(model: keras.Model, path: Path) -> None:
+    """Save whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'unfinished-{path.name}')
+    model.save(temporary)
+    temporary.replace(path)

@@ -1,0 +1,125 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The network: normalisation, dense layers per step, an LSTM over time, logits of the classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.blendshapes import NAMES
+from training.clip_dynamics import EPSILON, logit
+from training.fer_data import LABELS
+
+DESCRIPTION = (
+    f'inside the network: each value clipped to [{EPSILON}, 1 - {EPSILON}], its logit '
+    'standardised by mean and standard deviation over the training stills, clipped to +-4, '
+    'times validity'
+)
+
+# MediaPipe's dead channels hardly ever move: another source of blendshapes may move them, and
+# that must not drown everything else.
+_LEAST_DEVIATION = 0.5
+_MOST_DEVIATIONS = 4.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """
+    Sizes of the network.
+
+    :param dense_units: widths of the dense layers that each step goes through.
+    :param lstm_units: width of the LSTM.
+    :param dropout: share of the dense and LSTM outputs dropped in training.
+    :param label_smoothing: share of each target spread over all classes.
+    """
+
+    dense_units: tuple[int, ...] = (256, 128)
+    lstm_units: int = 96
+    dropout: float = 0.3
+    label_smoothing: float = 0.0
+
+
+@keras.saving.register_keras_serializable('emotion_estimator')
+class Normalisation(keras.layers.Layer):
+    """
+    Standardised logits of the observed steps; 0 elsewhere; the validity column stays.
+
+    :param mean: of each feature's logit.
+    :param deviation: of each feature's logit, above 0.
+    """
+
+    def __init__(self, mean: list[float], deviation: list[float], **options: Any) -> None:
+        super().__init__(**options)
+        self.mean = list(mean)
+        self.deviation = list(deviation)
+
+    def call(self, windows: Any) -> Any:
+        """
+        Normalise.
+
+        :param windows: shape [windows, steps, features + 1].
+        :returns: the same shape.
+        """
+        ops = keras.ops
+        shares = ops.clip(windows[..., :-1], EPSILON, 1 - EPSILON)
+        validity = windows[..., -1:]
+        mean = ops.convert_to_tensor(self.mean, dtype='float32')
+        factor = ops.convert_to_tensor(1 / np.array(self.deviation), dtype='float32')
+        standardised = (ops.log(shares / (1 - shares)) - mean) * factor
+        bounded = ops.clip(standardised, -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
+        return ops.concatenate([bounded * validity, validity], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """
+        Describe the layer for saving.
+
+        :returns: the constructor's arguments.
+        """
+        return {**super().get_config(), 'mean': self.mean, 'deviation': self.deviation}
+
+
+def statistics(blends: NDArray[np.float32]) -> tuple[list[float], list[float]]:
+    """
+    Measure the training stills' logits.
+
+    :param blends: shape [N, 52].
+    :returns: mean and deviation of each feature.
+    """
+    logits = logit(blends).astype(np.float64)
+    return logits.mean(axis=0).tolist(), np.maximum(logits.std(axis=0), _LEAST_DEVIATION).tolist()
+
+
+def build(architecture: Architecture, mean: list[float], deviation: list[float]) -> keras.Model:
+    """
+    Build the untrained network.
+
+    :param architecture: its sizes.
+    :param mean: see `Normalisation`.
+    :param deviation: see `Normalisation`.
+    :returns: a model from [windows, steps, 53], any number of steps, to logits [windows, 7].
+    """
+    windows = keras.Input((None, len(NAMES) + 1), name='window')
+    values = Normalisation(mean, deviation, name='normalisation')(windows)
+    for number, units in enumerate(architecture.dense_units):
+        values = keras.layers.Dense(units, 'relu', name=f'per_step_{number}')(values)
+        values = keras.layers.Dropout(architecture.dropout)(values)
+    values = keras.layers.LSTM(architecture.lstm_units, name='over_time')(values)
+    values = keras.layers.Dropout(architecture.dropout)(values)
+    return keras.Model(windows, keras.layers.Dense(len(LABELS), name='logits')(values))

@@ -1,0 +1,197 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Windows as the runtime would see them, composed of stills and of real clips' movements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.blendshapes import MIRROR
+from emotion_estimator.stamps import NS_PER_S
+from training import clip_dynamics, time_course
+from training.clip_dynamics import Dynamics, logit, sigmoid
+from training.fer_data import LABELS, NEUTRAL, Stills, one_hot
+from training.window_resampling import NEVER_NS, STEPS, resample
+
+
+@dataclass(frozen=True)
+class Composition:
+    """
+    How windows are composed; shares are of the windows.
+
+    :param label_weight: weight of FER2013's label in the target; the rest is FER+ votes.
+    :param constant: share without a transition.
+    :param returning: share of the others in which the apex begins and ends within sight.
+    :param from_neutral: share of the first transitions that are made to start from neutral.
+    :param mixing: share of the states mixed of two stills.
+    :param mixing_same_class: whether only stills of one class are mixed.
+    :param mixing_strength: both parameters of the mixing weight's beta distribution.
+    :param second_view: share of the stills taken from the second view.
+    :param mirrored: share mirrored left to right.
+    :param jitter: largest factor on the clips' jitter.
+    :param speech: share with movements of the mouth.
+    :param blinks_per_s: rate of blinks.
+    :param noise: standard deviation of each window's constant offset of every logit.
+    :param class_balance: 0 draws stills as they are, 1 every class equally often.
+    :param visibility: how faces come and go.
+    """
+
+    label_weight: float = 0.8
+    constant: float = 0.35
+    returning: float = 0.35
+    from_neutral: float = 0.6
+    mixing: float = 0.5
+    mixing_same_class: bool = False
+    mixing_strength: float = 0.4
+    second_view: float = 0.35
+    mirrored: float = 0.5
+    jitter: float = 1.5
+    speech: float = 0.25
+    blinks_per_s: float = 0.3
+    noise: float = 0.2
+    class_balance: float = 0.0
+    visibility: time_course.Visibility = field(default_factory=time_course.Visibility)
+
+
+class SequenceComposer:
+    """
+    Composes windows with the target at their end.
+
+    :param stills: what the states are drawn from.
+    :param dynamics: movements of real clips.
+    :param composition: how windows are composed.
+    """
+
+    def __init__(self, stills: Stills, dynamics: Dynamics, composition: Composition) -> None:
+        self._views = stills.views
+        self._second = stills.readable[:, 1]
+        self._labels = stills.labels
+        weight = np.float32(composition.label_weight)
+        self._targets = weight * one_hot(stills.labels) + (1 - weight) * stills.vote_shares()
+        self._classes = [np.flatnonzero(stills.labels == c) for c in range(len(LABELS))]
+        share = np.bincount(stills.labels, minlength=len(LABELS)) / len(stills)
+        wanted = np.where(share > 0, np.maximum(share, 1e-9) ** -composition.class_balance, 0)
+        chance = wanted[stills.labels]
+        self._cumulated = np.cumsum(chance / chance.sum())
+        self._dynamics = dynamics
+        self._composition = composition
+
+    def windows(
+        self, count: int, rng: np.random.Generator, steps: int = STEPS
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Compose windows.
+
+        :param count: number of windows.
+        :param rng: source of chance; the same state gives the same windows.
+        :param steps: how many of the windows' last steps are wanted, in [1, STEPS].
+        :returns: windows as `TemporalBuffer.window` returns them, shape [count, steps, 53], and
+            the classes' shares at each window's end, shape [count, 7].
+        """
+        how = self._composition
+        states, targets = self._states(count, rng)
+        ages_ns = time_course.sample_ages(count, how.visibility, rng)
+        course = time_course.draw_transitions(count, how.constant, how.returning, rng)
+        grid = resample(ages_ns, steps)
+        offset = self._offsets(count, rng)
+        samples = []
+        for index in (grid.earlier, grid.later):
+            ages = np.take_along_axis(ages_ns, index, axis=1)
+            ages_s = np.where(ages < NEVER_NS, ages, 0) / NS_PER_S
+            still = np.matmul(course.weights(ages_s), states)
+            samples.append(sigmoid(logit(still) + offset(ages_s)))
+        earlier, later = samples
+        windows = np.empty((*grid.share.shape, states.shape[2] + 1), np.float32)
+        windows[..., :-1] = earlier + grid.share[..., None] * (later - earlier)
+        windows[..., -1] = 1
+        windows *= grid.observed[..., None]
+        mirrored = rng.random(count) < how.mirrored
+        windows[mirrored, :, :-1] = windows[mirrored][:, :, list(MIRROR)]
+        return windows, np.matmul(course.weights(np.zeros((count, 1))), targets)[:, 0]
+
+    def _states(
+        self, count: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Draw before, apex and after: blendshapes [count, 3, 52] and targets [count, 3, 7]."""
+        how = self._composition
+        chosen = self._draw((count, 3), rng)
+        # Only the state before: the classes at the window's end keep their shares.
+        neutral = np.flatnonzero(rng.random(count) < how.from_neutral)
+        if len(self._classes[NEUTRAL]):
+            chosen[neutral, 0] = rng.choice(self._classes[NEUTRAL], len(neutral))
+        partner = self._draw(chosen.shape, rng)
+        if how.mixing_same_class:
+            for members in self._classes:
+                same = np.isin(chosen, members)
+                partner[same] = rng.choice(members, int(same.sum())) if same.any() else 0
+        share = rng.beta(how.mixing_strength, how.mixing_strength, (*chosen.shape, 1))
+        share[rng.random(share.shape) >= how.mixing] = 1
+        weight = share.astype(np.float32)
+        mixed = weight * self._seen(chosen, rng) + (1 - weight) * self._seen(partner, rng)
+        return mixed, weight * self._targets[chosen] + (1 - weight) * self._targets[partner]
+
+    def _draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
+        found = np.searchsorted(self._cumulated, rng.random(shape))
+        return np.minimum(found, len(self._cumulated) - 1)
+
+    def _seen(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
+        second = self._second[chosen] & (rng.random(chosen.shape) < self._composition.second_view)
+        return self._views[chosen, second.astype(np.int64)]
+
+    def _offsets(self, count: int, rng: np.random.Generator) -> _Offsets:
+        how = self._composition
+        shapes = self._views.shape[2]
+        speaking = rng.random((count, 1, 1)) < how.speech
+        return _Offsets(
+            self._dynamics,
+            noise=rng.normal(0, how.noise, (count, 1, shapes)).astype(np.float32),
+            jitter_start=rng.integers(0, len(self._dynamics.jitter), (count, 1)),
+            jitter=rng.uniform(0, how.jitter, (count, 1, 1)).astype(np.float32),
+            speech_start=rng.integers(0, len(self._dynamics.speech), (count, 1)),
+            speech=(rng.uniform(0.5, 2.5, (count, 1, 1)) * speaking).astype(np.float32),
+            blink=rng.integers(0, max(1, len(self._dynamics.blinks)), (count, 1)),
+            blink_age_s=rng.uniform(0, 1, (count, 1)) / max(how.blinks_per_s, 1e-9),
+        )
+
+
+@dataclass(frozen=True)
+class _Offsets:
+    """Offsets of the logits by age, for each window."""
+
+    dynamics: Dynamics
+    noise: NDArray[np.float32]
+    jitter_start: NDArray[np.int64]
+    jitter: NDArray[np.float32]
+    speech_start: NDArray[np.int64]
+    speech: NDArray[np.float32]
+    blink: NDArray[np.int64]
+    blink_age_s: NDArray[np.float64]
+
+    def __call__(self, ages_s: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the offsets at some ages, shape [windows, samples, 52]."""
+        ago = np.rint(ages_s * clip_dynamics.RATE_HZ).astype(np.int64)
+        jitter, speech = self.dynamics.jitter, self.dynamics.speech
+        offsets = self.noise + self.jitter * jitter[(self.jitter_start - ago) % len(jitter)]
+        offsets += self.speech * speech[(self.speech_start - ago) % len(speech)]
+        blinks = self.dynamics.blinks
+        if len(blinks):
+            # The blink begins at blink_age_s; most of them lie outside the window.
+            since = np.rint(self.blink_age_s * clip_dynamics.RATE_HZ).astype(np.int64) - ago
+            within = (since >= 0) & (since < blinks.shape[1])
+            offsets += blinks[self.blink, np.where(within, since, 0)] * within[..., None]
+        return np.asarray(offsets)
