@@ -180,11 +180,12 @@ def _asset_folders() -> list[Path]:
 
 
 def _share_folders() -> list[Path]:
-    """Share folders of the installed package, then the source tree (in a checkout)."""
-    prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
+    """Tell where shared files are: a checkout uses its own, an installed package its prefix's."""
     source = Path(__file__).resolve().parent.parent
-    folders = [Path(prefix) / 'share' / PACKAGE for prefix in prefixes]
-    return [folder for folder in folders if folder.is_dir()] + [source]
+    if (source / 'package.xml').is_file():
+        return [source]
+    prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
+    return [Path(prefix) / 'share' / PACKAGE for prefix in prefixes]
 
 
 def _model_folders() -> list[Path]:

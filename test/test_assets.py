@@ -18,6 +18,7 @@ import hashlib
 
 import pytest
 
+from emotion_estimator import assets
 from emotion_estimator.assets import (
     Asset,
     AssetError,
@@ -83,13 +84,25 @@ def test_a_model_is_found_by_name_and_by_path(tmp_path):
             find_model(name)
 
 
-def test_an_installed_package_comes_before_the_source_tree(tmp_path, monkeypatch):
+def test_an_installed_package_finds_its_files_through_the_ament_prefix(tmp_path, monkeypatch):
     installed = tmp_path / 'share' / 'emotion_estimator' / 'config' / 'emotion_estimator.yaml'
     write_whole(installed, b'')
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path}')
+    monkeypatch.setattr(assets, '__file__', str(tmp_path / 'lib' / 'emotion_estimator' / 'x.py'))
     assert find_shared_file('config/emotion_estimator.yaml') == installed
     with pytest.raises(AssetError, match=r'nowhere\.yaml'):
         find_shared_file('nowhere.yaml')
+
+
+def test_a_checkout_uses_its_own_files_whatever_is_installed(tmp_path, monkeypatch):
+    """Else an old build would lend its models to the code that was edited since."""
+    checkout = tmp_path / 'checkout'
+    for path in (checkout / 'package.xml', checkout / 'config' / 'a.yaml'):
+        write_whole(path, b'')
+    write_whole(tmp_path / 'share' / 'emotion_estimator' / 'config' / 'a.yaml', b'')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    monkeypatch.setattr(assets, '__file__', str(checkout / 'emotion_estimator' / 'assets.py'))
+    assert find_shared_file('config/a.yaml') == checkout / 'config' / 'a.yaml'
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
