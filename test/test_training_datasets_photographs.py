@@ -1,0 +1,247 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""AffectNet's and RAF-DB's photographs in the layouts in which they are passed on."""
+
+import cv2
+import numpy as np
+import pytest
+
+from training.datasets import affectnet, rafdb
+from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
+
+
+def write_picture(path, grey=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((8, 8), grey, np.uint8))
+
+
+def write_annotated(folder, name, expression, grey=0):
+    write_picture(folder / 'images' / f'{name}.jpg', grey)
+    (folder / 'annotations').mkdir(exist_ok=True)
+    np.save(folder / 'annotations' / f'{name}_exp.npy', expression)
+
+
+def write_text(path, *lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('\n'.join(lines) + '\n')
+
+
+def words(read):
+    return [LABELS[label] if label != NO_LABEL else 'none' for label in read.labels]
+
+
+def names(read):
+    return [read.pictures.name(index).rpartition('/')[2] for index in range(len(read))]
+
+
+def test_affectnets_eight_numbers_are_our_words(tmp_path):
+    for number in range(8):
+        write_annotated(tmp_path / 'train_set', f'{number}', np.array(str(number)))
+    assert words(affectnet.read(tmp_path)) == [
+        'neutral', 'happy', 'sad', 'surprised', 'scared', 'disgusted', 'angry', 'none',
+    ]  # fmt: skip
+
+
+def test_affectnets_sets_are_splits_and_pictures_keep_their_labels(tmp_path):
+    write_annotated(tmp_path / 'train_set', '7', np.array('6'), grey=70)
+    write_annotated(tmp_path / 'train_set', '11', np.array('1'), grey=110)
+    write_annotated(tmp_path / 'val_set', '7', np.array('2'), grey=170)
+    # The other annotations of the publisher are not read.
+    np.save(tmp_path / 'train_set' / 'annotations' / '7_aro.npy', np.array('-0.5'))
+    read = affectnet.read(tmp_path)
+    seen = [int(read.pictures.read(index)[0, 0, 0]) for index in range(3)]
+    assert dict(zip(seen, words(read))) == {70: 'angry', 110: 'happy', 170: 'sad'}
+    assert dict(zip(seen, read.splits)) == {
+        70: Split.TRAINING,
+        110: Split.TRAINING,
+        170: Split.PUBLIC,
+    }
+    assert read.votes.shape == (3, 7)
+    assert read.complaints == ()
+
+
+def test_affectnets_pictures_without_annotation_and_the_reverse_are_told(tmp_path):
+    folder = tmp_path / 'train_set'
+    for name in ('1', '2', '3'):
+        write_annotated(folder, name, np.array('1'))
+    (folder / 'images' / '1.jpg').unlink()
+    (folder / 'annotations' / '2_exp.npy').unlink()
+    read = affectnet.read(tmp_path)
+    assert names(read) == ['3.jpg']
+    assert [complaint.split(' has ')[0] for complaint in read.complaints] == [
+        str(folder / 'annotations' / '1_exp.npy'),
+        str(folder / 'images' / '2.jpg'),
+    ]
+
+
+def test_affectnets_broken_annotations_are_told_by_file(tmp_path):
+    folder = tmp_path / 'train_set'
+    expressions = {'a': '1', 'b': '8', 'c': 'x', 'd': 'nan'}
+    for name, expression in expressions.items():
+        write_annotated(folder, name, np.array(expression))
+    write_annotated(folder, 'e', np.array([1, 2]))
+    write_annotated(folder, 'f', np.array('1'))
+    cut = folder / 'annotations' / 'f_exp.npy'
+    cut.write_bytes(cut.read_bytes()[:-2])
+    write_annotated(folder, 'g', np.array('1'))
+    (folder / 'annotations' / 'g_exp.npy').write_bytes(b'')
+    read = affectnet.read(tmp_path)
+    assert names(read) == ['a.jpg']
+    assert len(read.complaints) == 6
+    for name, complaint in zip('bcdefg', read.complaints):
+        assert complaint.startswith(str(folder / 'annotations' / f'{name}_exp.npy'))
+        assert complaint.endswith('left out.')
+
+
+def test_affectnets_table_counts_more_than_the_folder(tmp_path):
+    write_picture(tmp_path / 'Train' / 'anger' / 'image0000006.jpg')
+    write_picture(tmp_path / 'Test' / 'Contempt' / 'image0000007.jpg')
+    write_picture(tmp_path / 'Test' / 'Anger' / 'image0000008.jpg')
+    write_text(
+        tmp_path / 'labels.csv',
+        ',pth,label,relFCs',
+        '0,anger/image0000006.jpg,surprise,0.87',
+        '1,Contempt/image0000007.jpg,contempt,0.8',
+        '2,anger/image0000008.jpg,"fear",0.8',
+    )
+    read = affectnet.read(tmp_path)
+    assert words(read) == ['surprised', 'none', 'scared']
+    assert read.splits.tolist() == [Split.TRAINING, Split.PRIVATE, Split.PRIVATE]
+    assert names(read) == ['image0000006.jpg', 'image0000007.jpg', 'image0000008.jpg']
+    assert read.complaints == ()
+
+
+def test_affectnets_table_without_splits_is_for_training(tmp_path):
+    for word in affectnet.WORDS:
+        write_picture(tmp_path / word / f'{word}.jpg')
+    lines = [f'{word}/{word}.jpg,{word}' for word in affectnet.WORDS]
+    write_text(tmp_path / 'labels.csv', 'pth,label', *lines)
+    read = affectnet.read(tmp_path)
+    assert words(read) == [
+        'neutral', 'happy', 'sad', 'surprised', 'scared', 'disgusted', 'angry', 'none',
+    ]  # fmt: skip
+    assert set(read.splits.tolist()) == {Split.TRAINING}
+
+
+def test_broken_lines_of_affectnets_table_are_told_by_number(tmp_path):
+    write_picture(tmp_path / 'sad' / 'a.jpg')
+    write_text(
+        tmp_path / 'labels.csv',
+        'pth,label',
+        'sad/a.jpg,bored',
+        '"sad/missing.jpg,sad',
+        'sad/a.jpg',
+        'sad/a.jpg,sad',
+    )
+    read = affectnet.read(tmp_path)
+    assert words(read) == ['sad']
+    assert [complaint.partition(': ')[0] for complaint in read.complaints] == [
+        f'{tmp_path / "labels.csv"}, line {number}' for number in (2, 3, 4)
+    ]
+
+
+def test_another_table_is_none_of_affectnets(tmp_path):
+    write_text(tmp_path / 'labels.csv', 'image,label', 'a.jpg,sad')
+    with pytest.raises(DataError, match=r'labels\.csv, line 1: expected the columns pth'):
+        affectnet.read(tmp_path)
+
+
+def test_a_folder_without_affectnet_is_told(tmp_path):
+    with pytest.raises(DataError, match=r'train_set/images/0\.jpg'):
+        affectnet.read(tmp_path)
+
+
+def write_list(tmp_path, *lines, name='list_patition_label.txt'):
+    write_text(tmp_path / 'basic' / 'EmoLabel' / name, *lines)
+    return tmp_path / 'basic' / 'Image' / 'aligned'
+
+
+@pytest.mark.parametrize('name', ['list_patition_label.txt', 'list_partition_label.txt'])
+def test_raf_dbs_list_is_read_with_its_seven_numbers(tmp_path, name):
+    lines = [f'train_{number:05}.jpg {number}' for number in range(1, 8)]
+    aligned = write_list(tmp_path, *lines, 'test_0001.jpg 4', name=name)
+    for number in range(1, 8):
+        write_picture(aligned / f'train_{number:05}_aligned.jpg', 30 * number)
+    write_picture(aligned / 'test_0001_aligned.jpg')
+    read = rafdb.read(tmp_path)
+    assert words(read) == [
+        'surprised', 'scared', 'disgusted', 'happy', 'sad', 'angry', 'neutral', 'happy',
+    ]  # fmt: skip
+    assert read.splits.tolist() == [Split.TRAINING] * 7 + [Split.PRIVATE]
+    assert int(read.pictures.read(4)[0, 0, 0]) == 150
+    assert read.complaints == ()
+    assert len(rafdb.read(tmp_path / 'basic')) == 8
+
+
+def test_broken_lines_of_raf_dbs_list_are_told_by_number(tmp_path):
+    aligned = write_list(
+        tmp_path,
+        'train_00001.jpg 5',
+        'train_00002.jpg',
+        'train_00003.jpg 8',
+        'holiday_00004.jpg 5',
+        'train_00005.jpg 5',
+    )
+    write_picture(aligned / 'train_00001_aligned.jpg')
+    read = rafdb.read(tmp_path)
+    assert words(read) == ['sad']
+    listed = tmp_path / 'basic' / 'EmoLabel' / 'list_patition_label.txt'
+    assert [complaint.partition(': ')[0] for complaint in read.complaints] == [
+        f'{listed}, line {number}' for number in (2, 3, 4, 5)
+    ]
+
+
+def test_raf_dbs_folders_are_read_without_tables(tmp_path):
+    write_picture(tmp_path / 'DATASET' / 'train' / '6' / 'train_00009_aligned.jpg')
+    write_picture(tmp_path / 'DATASET' / 'train' / '7' / 'train_00001_aligned.jpg')
+    write_picture(tmp_path / 'DATASET' / 'test' / '1' / 'test_0001_aligned.jpg')
+    write_picture(tmp_path / 'DATASET' / 'test' / '8' / 'test_0002_aligned.jpg')
+    read = rafdb.read(tmp_path)
+    assert words(read) == ['angry', 'neutral', 'surprised']
+    assert read.splits.tolist() == [Split.TRAINING, Split.TRAINING, Split.PRIVATE]
+    (complaint,) = read.complaints
+    assert complaint.startswith(str(tmp_path / 'DATASET' / 'test' / '8'))
+
+
+def test_raf_dbs_tables_name_the_pictures_of_the_folders(tmp_path):
+    write_picture(tmp_path / 'DATASET' / 'train' / '5' / 'train_00001_aligned.jpg')
+    write_picture(tmp_path / 'DATASET' / 'train' / '5' / 'train_00002_aligned.jpg')
+    write_picture(tmp_path / 'DATASET' / 'test' / 'test_0001_aligned.jpg')
+    write_text(
+        tmp_path / 'train_labels.csv',
+        'image,label',
+        'train_00001_aligned.jpg,5',
+        'train_00002_aligned.jpg,4',
+        'train_00003_aligned.jpg,4',
+        ',5',
+    )
+    write_text(tmp_path / 'test_labels.csv', 'image,label', 'test_0001_aligned.jpg,2')
+    read = rafdb.read(tmp_path)
+    assert names(read) == ['train_00001_aligned.jpg', 'test_0001_aligned.jpg']
+    assert words(read) == ['sad', 'scared']
+    assert [complaint.partition(': ')[0] for complaint in read.complaints] == [
+        f'{tmp_path / "train_labels.csv"}, line {number}' for number in (3, 4, 5)
+    ]
+
+
+def test_another_table_is_none_of_raf_dbs(tmp_path):
+    write_text(tmp_path / 'train_labels.csv', 'name,label', 'a.jpg,5')
+    with pytest.raises(DataError, match=r'train_labels\.csv, line 1: expected the columns image'):
+        rafdb.read(tmp_path)
+
+
+def test_a_folder_without_raf_db_is_told(tmp_path):
+    with pytest.raises(DataError, match=r'expected basic/EmoLabel/list_patition_label\.txt'):
+        rafdb.read(tmp_path)

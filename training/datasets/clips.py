@@ -1,0 +1,86 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Labelled clips, as video files or as folders of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.stamps import NS_PER_S
+from training.datasets.labels import DataError
+from training.datasets.pictures import FilePictures
+
+FRAME_SUFFIXES = frozenset({'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff'})
+
+
+@dataclass(frozen=True)
+class LabelledClip:
+    """
+    One recorded expression of one person.
+
+    :param name: what a person finds it by.
+    :param source: a video file, or a folder whose pictures, by name, are the frames.
+    :param label: index into `labels.LABELS`.
+    :param actor: the person; all clips of one person belong into one split.
+    :param rate_hz: frames per second of a folder, and of a video that does not tell its own.
+    :param from_neutral: whether it begins neutral and ends at the apex, as CK+ does.
+    """
+
+    name: str
+    source: Path
+    label: int
+    actor: str
+    rate_hz: float = 30.0
+    from_neutral: bool = False
+
+    def frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """
+        Read the frames one after the other.
+
+        :returns: yields a frame's time in nanoseconds from 0 on, and RGB [height, width, 3].
+        :raises DataError: when the source holds no frame that can be read.
+        """
+        return self._of_folder() if self.source.is_dir() else self._of_video()
+
+    def _of_folder(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        files = FilePictures(
+            sorted(p for p in self.source.iterdir() if p.suffix.lower() in FRAME_SUFFIXES)
+        )
+        if not len(files):
+            raise DataError(f'The folder {self.source} holds no frames.')
+        for index in range(len(files)):
+            yield round(index * NS_PER_S / self.rate_hz), files.read(index)
+
+    def _of_video(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        video = cv2.VideoCapture(str(self.source))
+        try:
+            rate_hz = video.get(cv2.CAP_PROP_FPS) or self.rate_hz
+            index = 0
+            while (read := video.read())[0]:
+                yield (
+                    round(index * NS_PER_S / rate_hz),
+                    np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), np.uint8),
+                )
+                index += 1
+        finally:
+            video.release()
+        if index == 0:
+            raise DataError(f'{self.source} is missing or no video that OpenCV reads.')

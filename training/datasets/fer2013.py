@@ -1,0 +1,249 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""FER2013's photographs in the three forms in which they are passed on."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.assets import ASSETS_VARIABLE
+from training.datasets import ferplus
+from training.datasets.labels import LABELS, DataError, Split
+from training.datasets.pictures import ArrayPictures, FilePictures, LabelledPictures
+
+NAME = 'FER2013'
+SIDE = 48  # width and height of a photograph in pixels
+
+SPLIT_FOLDERS: dict[str, Split] = {
+    'train': Split.TRAINING,
+    'training': Split.TRAINING,
+    'val': Split.PUBLIC,
+    'validation': Split.PUBLIC,
+    'publictest': Split.PUBLIC,
+    'test': Split.PRIVATE,
+    'privatetest': Split.PRIVATE,
+}
+"""Folders that publishers name their splits by, in lower case; also how file names begin."""
+
+CLASS_FOLDERS: dict[str, tuple[str, ...]] = {
+    'angry': ('angry', 'anger'),
+    'disgusted': ('disgust', 'disgusted'),
+    'scared': ('fear', 'fearful'),
+    'happy': ('happy', 'happiness'),
+    'sad': ('sad', 'sadness'),
+    'surprised': ('surprise', 'surprised'),
+    'neutral': ('neutral',),
+}
+"""Folders that publishers name each of `labels.LABELS` by, in lower case."""
+
+PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg')
+
+
+@dataclass(frozen=True)
+class RowPictures(ArrayPictures):
+    """
+    Photographs that know their rows: leaving one out renames no other.
+
+    :param rows: row in fer2013.csv, the first after the header being 0, shape [N].
+    """
+
+    rows: NDArray[np.int64]
+
+    def name(self, index: int) -> str:
+        """
+        Name one photograph by its row.
+
+        :param index: which.
+        :returns: such as 'fer2013 row 17'.
+        """
+        return f'{self.source} row {self.rows[index]}'
+
+    def part(self, indices: Sequence[int]) -> RowPictures:
+        """
+        Keep some photographs.
+
+        :param indices: which.
+        :returns: those, with their rows.
+        """
+        chosen = list(indices)
+        return replace(self, images=self.images[chosen], rows=self.rows[chosen])
+
+
+def read(path: Path) -> LabelledPictures:
+    """
+    Read FER2013 from whatever it is in.
+
+    :param path: fer2013.csv, fer2013.npz, or a folder of pictures.
+    :returns: all photographs.
+    :raises DataError: when it is neither, is missing or cannot be read.
+    """
+    readers = {'.csv': read_csv, '.npz': read_npz}
+    if path.is_dir():
+        return read_folders(path)
+    if path.suffix.lower() not in readers:
+        raise DataError(f'{path} is neither a folder nor ends in .csv or .npz; name one of them.')
+    return readers[path.suffix.lower()](path)
+
+
+def read_csv(path: Path) -> LabelledPictures:
+    """
+    Read fer2013.csv as the Kaggle challenge ships it, or its icml_face_data.csv.
+
+    :param path: the file, with the columns emotion, pixels and Usage in any order.
+    :returns: the photographs of all lines that can be read, without votes.
+    :raises DataError: when it is missing, has other columns or no line that can be read.
+    """
+    images, labels, splits, rows, complaints = [], [], [], [], []
+    try:
+        with path.open(encoding='utf-8-sig', errors='replace', newline='\n') as file:
+            names = ferplus.header_names(path, file.readline(), ('emotion', 'pixels', 'Usage'))
+            for row, line in enumerate(file):
+                try:
+                    label, split, image = _parse(line, names)
+                except ValueError as error:
+                    complaints.append(f'{path}, line {row + 2}: {error}; left out.')
+                    continue
+                labels.append(label)
+                splits.append(split)
+                images.append(image)
+                rows.append(row)
+    except OSError as error:
+        raise DataError(_unreadable(path, error.strerror)) from error
+    if not rows:
+        raise DataError(f'{path} holds no photograph. {" ".join(complaints[:1])}'.strip())
+    return LabelledPictures(
+        name=NAME,
+        pictures=RowPictures(np.stack(images), 'fer2013', np.array(rows, np.int64)),
+        labels=np.array(labels, np.int64),
+        splits=np.array(splits, np.int64),
+        votes=np.zeros((len(rows), len(LABELS)), np.float32),
+        other_votes=np.zeros((len(rows), 3), np.float32),
+        complaints=tuple(complaints),
+    )
+
+
+def read_npz(path: Path) -> LabelledPictures:
+    """
+    Read fer2013.npz, which holds FER+'s votes too.
+
+    :param path: the file, with images [N, 48, 48], labels, usage and ferplus [N, 10].
+    :returns: all photographs, in its order.
+    :raises DataError: when it is missing, cut off, or its arrays do not fit each other.
+    """
+    images, labels, usage, table = _load(path, ('images', 'labels', 'usage', 'ferplus'))
+    n, shapes = labels.size, [images.shape, labels.shape, usage.shape, table.shape]
+    if shapes != [(n, SIDE, SIDE), (n,), (n,), (n, 10)] or images.dtype != np.uint8:
+        raise DataError(
+            f'{path}: images, labels, usage and ferplus should be uint8 [N, 48, 48], [N], [N] '
+            f'and [N, 10], but are {images.dtype} {", ".join(map(str, shapes))}.'
+        )
+    if not (np.isin(labels, range(len(LABELS))).all() and np.isin(usage, list(Split)).all()):
+        raise DataError(f'{path}: labels must be 0 to {len(LABELS) - 1} and usage 0 to 2.')
+    votes, other_votes = ferplus.for_labels(table)
+    return LabelledPictures(
+        name=NAME,
+        pictures=RowPictures(images, 'fer2013', np.arange(n)),
+        labels=labels.astype(np.int64),
+        splits=usage.astype(np.int64),
+        votes=votes,
+        other_votes=other_votes,
+    )
+
+
+def read_folders(path: Path) -> LabelledPictures:
+    """
+    Read folders of pictures: SPLIT/CLASS/*.png or *.jpg.
+
+    Names such as PublicTest_123.jpg tell the split better than their folder, since widely used
+    copies have both test splits in one folder. The rows in fer2013.csv cannot be told from such
+    names, so the order is that of splits, classes and names, and votes cannot be joined.
+
+    :param path: the folder with `SPLIT_FOLDERS`, each with `CLASS_FOLDERS`.
+    :returns: the pictures, without votes.
+    :raises DataError: when there is no picture in such folders.
+    """
+    labels = {
+        name: LABELS.index(label) for label, names in CLASS_FOLDERS.items() for name in names
+    }
+    found: list[tuple[Split, int, Path]] = []
+    complaints = []
+    for folder in filter(Path.is_dir, path.glob('*/*')):
+        split = SPLIT_FOLDERS.get(folder.parent.name.lower())
+        label = labels.get(folder.name.lower())
+        if split is None or label is None:
+            complaints.append(f'{folder} is named after no split and class; left out.')
+            continue
+        for file in folder.glob('[!.]*'):
+            if file.suffix.lower() in PICTURE_SUFFIXES:
+                usage = ferplus.USAGES.get(file.name.split('_')[0], split)
+                found.append((usage, label, file))
+            else:
+                complaints.append(f'{file} is no {" or ".join(PICTURE_SUFFIXES)}; left out.')
+    if not found:
+        raise DataError(
+            f'{path} holds no pictures in folders such as train/happy; expected the splits '
+            f'{", ".join(SPLIT_FOLDERS)} and the classes {", ".join(labels)}.'
+        )
+    found.sort()
+    return LabelledPictures(
+        name=NAME,
+        pictures=FilePictures([file for _, _, file in found]),
+        labels=np.array([label for _, label, _ in found], np.int64),
+        splits=np.array([split for split, _, _ in found], np.int64),
+        votes=np.zeros((len(found), len(LABELS)), np.float32),
+        other_votes=np.zeros((len(found), 3), np.float32),
+        complaints=tuple(sorted(complaints)),
+    )
+
+
+def _parse(line: str, names: list[str]) -> tuple[int, Split, NDArray[np.uint8]]:
+    found = ferplus.fields(line, names)
+    if found['emotion'] not in map(str, range(len(LABELS))):
+        raise ValueError(f'emotion is {found["emotion"]!r}, not 0 to {len(LABELS) - 1}')
+    try:
+        pixels = np.fromstring(found['pixels'], np.int64, sep=' ')
+    except ValueError:
+        raise ValueError('pixels holds something that is no whole number') from None
+    if len(pixels) != SIDE * SIDE:
+        raise ValueError(f'{len(pixels)} pixels instead of {SIDE * SIDE}')
+    if pixels.min() < 0 or pixels.max() > 255:
+        raise ValueError('pixels holds a number that is not 0 to 255')
+    image = pixels.astype(np.uint8).reshape(SIDE, SIDE)
+    return int(found['emotion']), ferplus.USAGES[found['Usage']], image
+
+
+def _load(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
+    if not zipfile.is_zipfile(path):
+        raise DataError(_unreadable(path, 'missing, cut off or no .npz file'))
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in names if name not in file.files]
+            if missing:
+                raise DataError(f'{path} has no array {", ".join(missing)}.')
+            return [file[name] for name in names]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(_unreadable(path, f'damaged: {error}')) from error
+
+
+def _unreadable(path: Path, reason: str | None) -> str:
+    return f'{path} cannot be read ({reason}); {ASSETS_VARIABLE} names the folder with the data.'

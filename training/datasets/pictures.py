@@ -1,0 +1,241 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Labelled photographs, whatever they are kept in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.datasets.labels import Split
+
+
+class PictureError(ValueError):
+    """One picture that cannot be read; the message names it. The others are not affected."""
+
+
+class Pictures(Protocol):
+    """Pictures of one data set, read one at a time; goes to other processes whole."""
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """
+        Read one picture.
+
+        :param index: which, in [0, len).
+        :returns: grey [height, width] or RGB [height, width, 3].
+        :raises PictureError: when it cannot be read.
+        """
+
+    def name(self, index: int) -> str:
+        """
+        Name one picture.
+
+        :param index: which, in [0, len).
+        :returns: what a person finds it by, such as its file or its row.
+        """
+
+    def part(self, indices: Sequence[int]) -> Pictures:
+        """
+        Keep some pictures.
+
+        :param indices: which.
+        :returns: those, in that order.
+        """
+
+    def content(self) -> Iterator[bytes]:
+        """
+        Give what stands for each picture when it is asked whether it has changed.
+
+        :returns: yields bytes; those of a file that cannot be read are its name.
+        """
+
+
+@dataclass(frozen=True)
+class ArrayPictures:
+    """
+    Pictures of one size that are in memory.
+
+    :param images: grey, shape [N, height, width].
+    :param source: what the rows are rows of, for names.
+    """
+
+    images: NDArray[np.uint8]
+    source: str
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.images)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """
+        Return one picture.
+
+        :param index: which.
+        :returns: grey, shape [height, width].
+        """
+        image: NDArray[np.uint8] = self.images[index]
+        return image
+
+    def name(self, index: int) -> str:
+        """
+        Name one picture by its row.
+
+        :param index: which.
+        :returns: such as 'fer2013 row 17'.
+        """
+        return f'{self.source} row {index}'
+
+    def part(self, indices: Sequence[int]) -> ArrayPictures:
+        """
+        Keep some pictures.
+
+        :param indices: which.
+        :returns: those; they are named by their new rows.
+        """
+        return replace(self, images=self.images[list(indices)])
+
+    def content(self) -> Iterator[bytes]:
+        """
+        Give the pixels.
+
+        :returns: yields each picture's bytes.
+        """
+        yield from (image.tobytes() for image in self.images)
+
+
+@dataclass(frozen=True)
+class FilePictures:
+    """
+    Pictures in files of any format that OpenCV reads.
+
+    :param paths: the files.
+    """
+
+    paths: Sequence[Path]
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.paths)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """
+        Decode one file.
+
+        :param index: which.
+        :returns: RGB, shape [height, width, 3].
+        :raises PictureError: when the file is missing, empty or no picture.
+        """
+        path = self.paths[index]
+        try:
+            content = np.frombuffer(path.read_bytes(), np.uint8)
+        except OSError as error:
+            raise PictureError(f'{path} cannot be read: {error.strerror}.') from error
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB) if len(content) else None
+        if image is None:
+            raise PictureError(f'{path} ({len(content)} bytes) is no picture that OpenCV reads.')
+        return np.asarray(image, np.uint8)
+
+    def name(self, index: int) -> str:
+        """
+        Name one picture by its file.
+
+        :param index: which.
+        :returns: the path.
+        """
+        return str(self.paths[index])
+
+    def part(self, indices: Sequence[int]) -> FilePictures:
+        """
+        Keep some pictures.
+
+        :param indices: which.
+        :returns: those.
+        """
+        return FilePictures([self.paths[index] for index in indices])
+
+    def content(self) -> Iterator[bytes]:
+        """
+        Give the files' bytes.
+
+        :returns: yields each file's content, or its name where it cannot be read.
+        """
+        for path in self.paths:
+            try:
+                yield path.read_bytes()
+            except OSError:
+                yield str(path).encode()
+
+
+@dataclass(frozen=True)
+class LabelledPictures:
+    """
+    Photographs with what is known of them, N of them.
+
+    :param name: of the data set.
+    :param pictures: the photographs.
+    :param labels: index into `labels.LABELS` or `labels.NO_LABEL`, shape [N].
+    :param splits: a `labels.Split` each, shape [N].
+    :param votes: people's votes for each of `labels.LABELS`, shape [N, 7]; all 0 where there
+        are none.
+    :param other_votes: votes for contempt, unknown and 'not a face', shape [N, 3].
+    :param complaints: a sentence for each file or line that was left out.
+    """
+
+    name: str
+    pictures: Pictures
+    labels: NDArray[np.int64]
+    splits: NDArray[np.int64]
+    votes: NDArray[np.float32]
+    other_votes: NDArray[np.float32]
+    complaints: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of photographs."""
+        return len(self.labels)
+
+    def select(self, chosen: NDArray[Any]) -> LabelledPictures:
+        """
+        Keep some photographs.
+
+        :param chosen: mask of shape [N], or indices.
+        :returns: those.
+        """
+        rows = np.arange(len(self))[chosen]
+        return replace(
+            self,
+            pictures=self.pictures.part(rows.tolist()),
+            labels=self.labels[rows],
+            splits=self.splits[rows],
+            votes=self.votes[rows],
+            other_votes=self.other_votes[rows],
+        )
+
+    def split(self, split: Split) -> LabelledPictures:
+        """
+        Keep one split.
+
+        :param split: which.
+        :returns: its photographs.
+        """
+        return self.select(self.splits == split)
