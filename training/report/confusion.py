@@ -1,0 +1,170 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Which classes are taken for which: the report's section 6."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.table import Table
+
+from training.report.figure_file import write_figure
+from training.report.label_maps import HAPPY_UNKNOWN_SAD
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """
+    Counts of answers by truth.
+
+    :param names: the classes, k of them.
+    :param counts: photographs by truth (line) and answer (column), shape [k, k].
+    :param unanswered: photographs without an answer by truth, shape [k].
+    """
+
+    names: tuple[str, ...]
+    counts: NDArray[np.int64]
+    unanswered: NDArray[np.int64]
+
+    @property
+    def support(self) -> NDArray[np.int64]:
+        """Photographs by truth, those without an answer too, shape [k]."""
+        return np.asarray(self.counts.sum(axis=1) + self.unanswered)
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Share of an answer's photographs that are right, shape [k]; nan if never answered."""
+        return _ratio(np.diag(self.counts), self.counts.sum(axis=0))
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """Share of a class's photographs that are answered right, shape [k]; nan if none."""
+        return _ratio(np.diag(self.counts), self.support)
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """Harmonic mean of precision and recall, shape [k]; nan if neither seen nor answered."""
+        return _ratio(2 * np.diag(self.counts), self.support + self.counts.sum(axis=0))
+
+    @property
+    def means(self) -> tuple[float, float, float]:
+        """Mean precision, recall and F1; nan counts as 0, as in `scores.macro_f1`."""
+        precision, recall, f1 = (
+            float(np.nan_to_num(each).mean()) for each in (self.precision, self.recall, self.f1)
+        )
+        return precision, recall, f1
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all photographs that are answered right; nan if there are none."""
+        return float(_ratio(np.diag(self.counts).sum(), self.support.sum()))
+
+
+REPORT_CONFUSION = Confusion(
+    names=HAPPY_UNKNOWN_SAD.names,
+    counts=np.array([[251, 35, 5], [110, 850, 150], [21, 140, 84]]),
+    unanswered=np.zeros(3, np.int64),
+)
+"""The report's final model on its 1,646 readable test photographs (section 6)."""
+
+
+def confusion(
+    predicted: NDArray[np.int64], truth: NDArray[np.int64], names: tuple[str, ...]
+) -> Confusion:
+    """
+    Count which classes are taken for which.
+
+    :param predicted: class indices, shape [N]; -1 for no answer, which counts as wrong.
+    :param truth: class indices, shape [N]; rows without a label (-1) are left out.
+    :param names: the classes.
+    :returns: the counts.
+    """
+    classes = len(names)
+    answered = (truth >= 0) & (predicted >= 0)
+    pairs = truth[answered] * classes + predicted[answered]
+    return Confusion(
+        names=names,
+        counts=np.bincount(pairs, minlength=classes**2).reshape(classes, classes),
+        unanswered=np.bincount(truth[(truth >= 0) & (predicted < 0)], minlength=classes),
+    )
+
+
+def class_table(found: Confusion, title: str) -> Table:
+    """
+    Lay each class's scores out for a terminal.
+
+    :param found: the counts.
+    :param title: headline.
+    :returns: a table with a line for each class, and one with their means.
+    """
+    table = Table(title=title, caption=f'accuracy {found.accuracy:.4f}')
+    table.add_column('class')
+    for heading in ('photographs', 'precision', 'recall', 'F1'):
+        table.add_column(heading, justify='right')
+    for index, name in enumerate(found.names):
+        scores = (found.precision[index], found.recall[index], found.f1[index])
+        table.add_row(name, str(found.support[index]), *map(_score, scores))
+    table.add_section()
+    table.add_row('mean', str(found.support.sum()), *map(_score, found.means))
+    return table
+
+
+def draw_confusion(found: Confusion, path: Path, title: str) -> None:
+    """
+    Draw the matrix: colour and number are the share of the truth's line, the count is below.
+
+    :param found: the counts.
+    :param path: PNG to write.
+    :param title: headline.
+    """
+    columns, counts = list(found.names), found.counts
+    if found.unanswered.any():
+        columns.append('no answer')
+        counts = np.column_stack([counts, found.unanswered])
+    shares = counts / np.maximum(found.support, 1)[:, None]
+    size = 3 + 0.85 * len(columns), 2.2 + 0.75 * len(found.names)
+    figure = Figure(figsize=size, layout='constrained')
+    axis = figure.subplots()
+    image = axis.imshow(shares, cmap='Blues', vmin=0, vmax=1, aspect='auto')
+    for (line, column), share in np.ndenumerate(shares):
+        axis.text(
+            column,
+            line,
+            f'{share:.2f}\n{counts[line, column]}',
+            ha='center',
+            va='center',
+            fontsize=9,
+            color='white' if share > 0.6 else 'black',
+        )
+    axis.set_xticks(range(len(columns)), columns, rotation=30, ha='right', rotation_mode='anchor')
+    lines = [f'{name} ({count})' for name, count in zip(found.names, found.support)]
+    axis.set_yticks(range(len(lines)), lines)
+    axis.set_xlabel('answer')
+    axis.set_ylabel('truth')
+    figure.suptitle(f'{title}\naccuracy {found.accuracy:.3f}, mean F1 {found.means[2]:.3f}')
+    figure.colorbar(image, ax=axis, label='share of the truth')
+    write_figure(figure, path)
+
+
+def _score(score: float) -> str:
+    return '-' if np.isnan(score) else f'{score:.3f}'
+
+
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
