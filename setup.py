@@ -43,7 +43,7 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
-        *shared_files('launch', 'config', 'resource/models'),
+        *shared_files('launch', 'config', 'resource/models', 'resource/face_encodings'),
     ],
     install_requires=['setuptools'],
     extras_require={'test': ['pytest']},

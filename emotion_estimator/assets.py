@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Finds model files: assets published elsewhere, verified by checksum, and trained models."""
+"""Finds files: assets published elsewhere, verified by checksum, and what the package ships."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import logging
 import os
 import tempfile
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,20 +107,18 @@ def find_model(name: str) -> Path:
     :returns: the folder.
     :raises AssetError: naming where it was sought and which models are there.
     """
-    as_path = Path(name).expanduser()
-    if as_path.is_dir() and (as_path.is_absolute() or os.sep in name):
-        return as_path
-    found: set[str] = set()
-    folders = _model_folders()
-    for folder in folders:
-        if name and (folder / name).is_dir() and os.sep not in name:
-            return folder / name
-        if folder.is_dir():
-            found.update(path.name for path in folder.iterdir() if path.is_dir())
-    raise AssetError(
-        f'There is no model {name!r}: sought as a folder and in '
-        f'{", ".join(map(str, folders))}. Models there: {", ".join(sorted(found)) or "none"}.'
-    )
+    return _find_shipped('model', 'models', name, '', Path.is_dir)
+
+
+def find_encoding(name: str) -> Path:
+    """
+    Find a face encoding by name or path.
+
+    :param name: an .npz file's path, or the name of an encoding that ships, such as 'v1'.
+    :returns: the file.
+    :raises AssetError: naming where it was sought and which encodings are there.
+    """
+    return _find_shipped('face encoding', 'face_encodings', name, '.npz', Path.is_file)
 
 
 def find_shared_file(relative: str) -> Path:
@@ -188,5 +187,23 @@ def _share_folders() -> list[Path]:
     return [Path(prefix) / 'share' / PACKAGE for prefix in prefixes]
 
 
-def _model_folders() -> list[Path]:
-    return [folder / 'resource' / 'models' for folder in _share_folders()]
+def _find_shipped(
+    what: str, kept_in: str, name: str, suffix: str, exists: Callable[[Path], bool]
+) -> Path:
+    """Find one of several things that ship, or one of the user's own, told by a path."""
+    as_path = Path(name).expanduser()
+    if exists(as_path) and (as_path.is_absolute() or os.sep in name):
+        return as_path
+    found: set[str] = set()
+    folders = [folder / 'resource' / kept_in for folder in _share_folders()]
+    for folder in folders:
+        path = folder / f'{name}{suffix}'
+        if name and os.sep not in name and exists(path):
+            return path
+        if folder.is_dir():
+            found.update(p.name for p in folder.iterdir() if exists(p) and p.name.endswith(suffix))
+    there = ', '.join(sorted(name.removesuffix(suffix) for name in found)) or 'none'
+    raise AssetError(
+        f'There is no {what} {name!r}: sought as a path and in '
+        f'{", ".join(map(str, folders))}. {what.capitalize()}s there: {there}.'
+    )

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from builtin_interfaces.msg import Time
 from hri_msgs.msg import Expression, IdsList
@@ -78,13 +79,16 @@ def blendshapes_message(face: Face, stamp: Time) -> Classification:
 
     :param face: one face.
     :param stamp: the image's stamp.
-    :returns: every blendshape as one result, `header.frame_id` names the face.
+    :returns: every blendshape, then every further feature, as one result; `header.frame_id` names
+        the face.
     """
+    blendshapes_by_name = zip(blendshapes.NAMES, face.blendshapes.tolist())
+    features_by_name = zip(face.feature_names, face.features.tolist())
     return Classification(
         header=Header(stamp=stamp, frame_id=FACE_FRAME_PREFIX + face.face_id),
         results=[
             ObjectHypothesis(class_id=name, score=score)
-            for name, score in zip(blendshapes.NAMES, face.blendshapes.tolist())
+            for name, score in chain(blendshapes_by_name, features_by_name)
         ],
     )
 

@@ -25,11 +25,15 @@ if _beside.is_dir():
     os.environ.setdefault('EMOTION_ESTIMATOR_ASSETS', str(_beside))
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 from live_nodes import LiveNodes  # noqa: E402
 from media import media_path  # noqa: E402
 
 from emotion_estimator.assets import FACE_LANDMARKER, AssetError, find_asset, find_model  # noqa: E402
 from emotion_estimator.emotion.emotion_model import EmotionModel  # noqa: E402
+
+# A busy machine is no failure; the same examples in every run.
+settings.load_profile('ci')
 
 
 @pytest.fixture

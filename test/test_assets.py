@@ -23,6 +23,7 @@ from emotion_estimator.assets import (
     Asset,
     AssetError,
     find_asset,
+    find_encoding,
     find_model,
     find_shared_file,
     sha256_of,
@@ -82,6 +83,21 @@ def test_a_model_is_found_by_name_and_by_path(tmp_path):
     for name in ('', 'basic8', '../basic7', str(tmp_path / 'nowhere')):
         with pytest.raises(AssetError, match='There is no model'):
             find_model(name)
+
+
+def test_an_encoding_is_found_by_name_and_by_path(tmp_path, monkeypatch):
+    package = tmp_path / 'share' / 'emotion_estimator'
+    for name in ('v1.npz', 'v2.npz', 'README.md'):
+        write_whole(package / 'resource' / 'face_encodings' / name, b'')
+    mine = tmp_path / 'mine.npz'
+    write_whole(mine, b'')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    monkeypatch.setattr(assets, '__file__', str(tmp_path / 'lib' / 'emotion_estimator' / 'x.py'))
+    assert find_encoding('v1') == package / 'resource' / 'face_encodings' / 'v1.npz'
+    assert find_encoding(str(mine)) == mine
+    for name in ('', 'v3', 'v1.npz', '../face_encodings/v1', str(tmp_path), '/nowhere.npz'):
+        with pytest.raises(AssetError, match=r'There is no face encoding .*there: v1, v2\.'):
+            find_encoding(name)
 
 
 def test_an_installed_package_finds_its_files_through_the_ament_prefix(tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from encoding_samples import write_encoding
 from hri_msgs.msg import IdsList
 from live_nodes import START_NS, image_message
 from media import frames
@@ -29,6 +30,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
 from emotion_estimator import blendshapes
+from emotion_estimator.assets import find_encoding
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.messages import nanoseconds, time_message
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.stamps import NS_PER_S
@@ -61,20 +64,44 @@ def send(live, node, camera, message, received=None):
         live.until(lambda: len(live.received['/blendshapes']) >= count, 'blendshapes')
 
 
-def test_a_face_gives_52_named_blendshapes_with_the_images_stamp(live, landmarker_path, face):
+def test_a_face_gives_named_blendshapes_and_features_with_the_images_stamp(
+    live, landmarker_path, face
+):
     node, found = run_node(live, landmarker_path)
     tracked = live.listen(IdsList, '/humans/faces/tracked')
     camera = live.camera()
     send(live, node, camera, image_message(face, START_NS), 1)
     (message,) = found
     assert nanoseconds(message.header.stamp) == START_NS
-    assert [result.class_id for result in message.results] == list(blendshapes.NAMES)
+    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    names = [*blendshapes.NAMES, *encoding.names]
+    assert [result.class_id for result in message.results] == names
     scores = {result.class_id: result.score for result in message.results}
-    assert all(0 <= score <= 1 for score in scores.values())
+    assert all(0 <= scores[name] <= 1 for name in blendshapes.NAMES)
+    assert np.isfinite(list(scores.values())).all()
+    assert abs(scores['head.yaw']) < 0.5
     assert scores['mouthSmileLeft'] > 0.5
     live.until(lambda: tracked, 'tracked')
     assert [f'face_{i}' for i in tracked[0].ids] == [message.header.frame_id]
     assert tracked[0].header.frame_id == 'camera'
+
+
+def test_the_encoding_is_the_named_one_or_none(live, landmarker_path, face, tmp_path):
+    mine = write_encoding(tmp_path / 'mine.npz')
+    node, found = run_node(live, landmarker_path, autostart=False, encoding='')
+    camera = live.publisher(Image, '/image', qos_profile_sensor_data)
+    for turn, path in enumerate(['', str(mine)]):
+        (result,) = node.set_parameters([Parameter('encoding', value=path)])
+        assert result.successful
+        assert live.change(node, 'configure') and live.change(node, 'activate')
+        live.until(lambda: camera.get_subscription_count() == 1, 'the image subscription')
+        send(live, node, camera, image_message(face, START_NS + turn), turn + 1)
+        assert live.change(node, 'deactivate') and live.change(node, 'cleanup')
+        live.until(lambda: camera.get_subscription_count() == 0, 'the end of the subscription')
+    alone, together = ([r.class_id for r in message.results] for message in found)
+    assert alone == list(blendshapes.NAMES)
+    assert together == [*blendshapes.NAMES, *read_encoding(mine).names]
+    assert together[-1] == 'appearance.mine.02'
 
 
 def test_a_landscape_gives_no_face_and_says_so(live, landmarker_path, media):
@@ -269,6 +296,31 @@ def test_a_wrong_landmarker_file_fails_the_transition_and_can_be_mended(
     assert live.state(node) == 'unconfigured'
     assert sentence in capfd.readouterr().err
     (result,) = node.set_parameters([Parameter('landmarker', value=str(landmarker_path))])
+    assert result.successful
+    assert live.change(node, 'configure')
+
+
+@pytest.mark.parametrize(
+    'name, content, sentence',
+    [
+        ('v0', None, "There is no face encoding 'v0'"),
+        ('/nowhere/v1.npz', None, "There is no face encoding '/nowhere/v1.npz'"),
+        ('damaged.npz', b'PK\x03\x04 truncated', 'damaged.npz cannot be read'),
+    ],
+)
+def test_a_wrong_encoding_fails_the_transition_and_can_be_mended(
+    live, landmarker_path, tmp_path, name, content, sentence, capfd
+):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+        name = str(tmp_path / name)
+    node, _ = run_node(live, landmarker_path, autostart=False, encoding=name)
+    assert not live.change(node, 'configure')
+    assert live.state(node) == 'unconfigured'
+    told = capfd.readouterr().err
+    assert sentence in told
+    assert 'Traceback' not in told
+    (result,) = node.set_parameters([Parameter('encoding', value='')])
     assert result.successful
     assert live.change(node, 'configure')
 

@@ -15,10 +15,13 @@
 """Real clips through the real landmarker."""
 
 import cv2
+import numpy as np
 import pytest
 from clip_faces import clip_features
+from encoding_samples import write_encoding
 from media import frames
 
+from emotion_estimator.faces.face_encoding import read_encoding
 from emotion_estimator.faces.face_finder import FaceFinder
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_tracker import FaceTracker
@@ -49,6 +52,22 @@ def test_a_face_keeps_its_id_and_lies_in_the_picture(finder, pictures):
     box = sightings[-1].faces[0].box
     assert 0 < box.x_min < box.x_max < 1
     assert 0 < box.y_min < box.y_max < 1
+
+
+def test_without_an_encoding_a_face_has_blendshapes_alone(finder, pictures):
+    (face,) = finder.find(pictures[0], START_NS).faces
+    assert finder.feature_names == face.feature_names == ()
+    assert face.features.shape == (0,)
+    assert face.blendshapes.shape == (52,)
+
+
+def test_an_encoding_gives_named_features(landmarker_path, pictures, tmp_path):
+    encoding = read_encoding(write_encoding(tmp_path / 'mine.npz'))
+    finder = FaceFinder(FaceLandmarker(landmarker_path), FaceTracker(seed=1), encoding)
+    (face,) = finder.find(pictures[0], START_NS).faces
+    finder.close()
+    assert face.feature_names == finder.feature_names == encoding.names
+    np.testing.assert_array_equal(face.features, encoding.encode(pictures[0], face.landmarks))
 
 
 def test_a_repeated_stamp_is_not_looked_at(finder, pictures):

@@ -41,6 +41,8 @@ FACE = Face(
     Box(0.1, 0.2, 0.3, 0.4),
     np.linspace(0, 1, 52, dtype=np.float32),
     np.zeros((478, 3), np.float32),
+    ('head.yaw', 'geometry.v1.00'),
+    np.array([-0.5, 2.25], np.float32),
 )
 
 
@@ -55,13 +57,15 @@ def test_stamps_keep_every_nanosecond():
     assert nanoseconds(Time()) == 0
 
 
-def test_blendshapes_go_by_name_and_come_back():
+def test_blendshapes_and_features_go_by_name_and_come_back():
     message = blendshapes_message(FACE, time_message(STAMP_NS))
     assert message.header.frame_id == 'face_abc'
     features = face_features(message)
     assert (features.face_id, features.stamp_ns) == ('abc', STAMP_NS)
-    assert list(features.values) == list(blendshapes.NAMES)
-    np.testing.assert_array_equal(list(features.values.values()), FACE.blendshapes)
+    assert list(features.values) == [*blendshapes.NAMES, 'head.yaw', 'geometry.v1.00']
+    values = list(features.values.values())
+    np.testing.assert_array_equal(values[:52], FACE.blendshapes)
+    assert values[52:] == [-0.5, 2.25]
 
 
 @pytest.mark.parametrize('frame_id', ['', 'camera', 'face_'])

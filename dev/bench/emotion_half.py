@@ -22,7 +22,8 @@ import numpy as np
 from rclpy.parameter import Parameter
 
 from dev.bench.clip import Rgb
-from emotion_estimator.assets import FACE_LANDMARKER, find_asset
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_encoding
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_finder import FaceFinder
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_tracker import FaceTracker
@@ -41,7 +42,11 @@ def measure_emotion_half(frames: list[Rgb]) -> dict[str, float]:
     :param frames: frames with a face.
     :returns: median and 99th percentile in milliseconds.
     """
-    finder = FaceFinder(FaceLandmarker(find_asset(FACE_LANDMARKER)), FaceTracker(seed=1))
+    finder = FaceFinder(
+        FaceLandmarker(find_asset(FACE_LANDMARKER)),
+        FaceTracker(seed=1),
+        read_encoding(find_encoding(DEFAULT_VERSION)),
+    )
     sightings = [finder.find(frame, (i + 1) * FRAME_NS) for i, frame in enumerate(frames)]
     finder.close()
     faces = [face for sighting in sightings for face in sighting.faces]

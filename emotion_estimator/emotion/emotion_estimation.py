@@ -160,7 +160,8 @@ class EmotionEstimation:
             raise FeatureError(
                 f'{len(missing)} of the {len(self._features)} features that model '
                 f'{self._model.metadata.name} needs are missing: {_listed(missing)}; '
-                'use a publisher that sends them, or a model that does without.'
+                'use a publisher that sends them (see `encoding` of blendshape_node), or a model '
+                'that does without.'
             ) from None
         if not np.isfinite(values).all():
             wrong = [self._features[i] for i in np.flatnonzero(~np.isfinite(values))]

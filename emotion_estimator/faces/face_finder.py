@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The way into this wing: images by stamp in, faces with ids and blendshapes out."""
+"""The way into this wing: images by stamp in, faces with ids, blendshapes, features out."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.faces.face_encoding import FaceEncoding
 from emotion_estimator.faces.face_landmarker import Box, FaceLandmarker
 from emotion_estimator.faces.face_tracker import FaceTracker
 from emotion_estimator.faces.image_decoding import Rgb
@@ -40,12 +41,16 @@ class Face:
     :param box: where it is in the image.
     :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
     :param landmarks: shape [478, 3], MediaPipe's face mesh, see `FaceArrays`.
+    :param feature_names: names of `features`; the same for all faces of a `FaceFinder`.
+    :param features: what the encoding adds to the blendshapes, shape [feature_names].
     """
 
     face_id: str
     box: Box
     blendshapes: NDArray[np.float32]
     landmarks: NDArray[np.float32]
+    feature_names: tuple[str, ...]
+    features: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,19 @@ class FaceFinder:
 
     :param landmarker: finds faces in one frame after the other; closed with this object.
     :param tracker: gives them ids.
+    :param encoding: gives their further features; None leaves it at the blendshapes.
     """
 
-    def __init__(self, landmarker: FaceLandmarker, tracker: FaceTracker) -> None:
+    def __init__(
+        self,
+        landmarker: FaceLandmarker,
+        tracker: FaceTracker,
+        encoding: FaceEncoding | None = None,
+    ) -> None:
         self._landmarker = landmarker
         self._tracker = tracker
+        self._encoding = encoding
+        self.feature_names: tuple[str, ...] = () if encoding is None else encoding.names
         self._newest_ns: int | None = None
         # MediaPipe's clock only runs forward: it gets the stamps shifted by this.
         self._shift_ns = 0
@@ -99,10 +112,22 @@ class FaceFinder:
         found = self._landmarker.find(image, self._time_ms)
         ids = self._tracker.track([face.box for face in found], stamp_ns)
         faces = (
-            Face(face_id, face.box, face.blendshapes, face.landmarks)
+            Face(
+                face_id,
+                face.box,
+                face.blendshapes,
+                face.landmarks,
+                self.feature_names,
+                self._features(image, face.landmarks),
+            )
             for face_id, face in zip(ids, found)
         )
         return Sighting(tuple(faces), step)
+
+    def _features(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._encoding is None:
+            return np.zeros(0, np.float32)
+        return self._encoding.encode(image, landmarks)
 
     def close(self) -> None:
         """Release the landmarker."""

@@ -73,7 +73,7 @@ class LandmarkedFace:
 
 class FaceLandmarker:
     """
-    Finds faces and their blendshapes, following them from frame to frame (VIDEO mode).
+    Finds faces and their blendshapes, following them from frame to frame.
 
     :param model_path: face_landmarker.task, see `assets.FACE_LANDMARKER`.
     :param max_faces: most faces to find, at least 1.
@@ -81,6 +81,8 @@ class FaceLandmarker:
     :param min_presence_confidence: of the landmarks, in [0, 1].
     :param min_tracking_confidence: below it a face is detected anew, in [0, 1].
     :param on_one_core: whether MediaPipe's threads keep together, see `cpu_affinity`.
+    :param stills: each image is a photograph of its own (IMAGE mode) rather than the next frame
+        of a camera (VIDEO mode); then `find` takes no time.
     :raises ValueError: when the model file cannot be used.
     """
 
@@ -92,10 +94,11 @@ class FaceLandmarker:
         min_presence_confidence: float = 0.5,
         min_tracking_confidence: float = 0.5,
         on_one_core: bool = False,
+        stills: bool = False,
     ) -> None:
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model_path)),
-            running_mode=vision.RunningMode.VIDEO,
+            running_mode=vision.RunningMode.IMAGE if stills else vision.RunningMode.VIDEO,
             num_faces=max_faces,
             min_face_detection_confidence=min_detection_confidence,
             min_face_presence_confidence=min_presence_confidence,
@@ -114,12 +117,12 @@ class FaceLandmarker:
             else detect_through_objects
         )
 
-    def find(self, image: Rgb, time_ms: int) -> list[LandmarkedFace]:
+    def find(self, image: Rgb, time_ms: int | None = None) -> list[LandmarkedFace]:
         """
         Find the faces of the next frame.
 
         :param image: the frame.
-        :param time_ms: its time in milliseconds, above that of the frame before.
+        :param time_ms: its time in milliseconds, above that of the frame before; None for stills.
         :returns: the faces, in MediaPipe's order.
         """
         frame = mp.Image(image_format=mp.ImageFormat.SRGB, data=image)

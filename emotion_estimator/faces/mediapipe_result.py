@@ -60,25 +60,29 @@ def has_structures(landmarker: vision.FaceLandmarker) -> bool:
         hasattr(module, 'MpFaceLandmarkerResultC')
         and hasattr(landmarker, '_handle')
         and hasattr(library, 'MpFaceLandmarkerDetectForVideo')
+        and hasattr(library, 'MpFaceLandmarkerDetectImage')
         and hasattr(library, 'MpFaceLandmarkerCloseResult')
     )
 
 
 def detect_through_structures(
-    landmarker: vision.FaceLandmarker, image: mp.Image, time_ms: int
+    landmarker: vision.FaceLandmarker, image: mp.Image, time_ms: int | None
 ) -> list[FaceArrays]:
     """
-    Find the faces of the next frame without an object for each landmark.
+    Find the faces of the next frame, or of a still, without an object for each landmark.
 
-    :param landmarker: in VIDEO mode, see `has_structures`.
+    :param landmarker: see `has_structures`.
     :param image: the frame.
-    :param time_ms: its time in milliseconds, above that of the frame before.
+    :param time_ms: in VIDEO mode its time in milliseconds, above that of the frame before; None
+        in IMAGE mode.
     :returns: the faces.
     """
     result = module.MpFaceLandmarkerResultC()
-    landmarker._lib.MpFaceLandmarkerDetectForVideo(
-        landmarker._handle, image._image_ptr, None, time_ms, ctypes.byref(result)
-    )
+    library, handle, pixels = landmarker._lib, landmarker._handle, image._image_ptr
+    if time_ms is None:
+        library.MpFaceLandmarkerDetectImage(handle, pixels, None, ctypes.byref(result))
+    else:
+        library.MpFaceLandmarkerDetectForVideo(handle, pixels, None, time_ms, ctypes.byref(result))
     try:
         return [
             FaceArrays(
@@ -100,17 +104,21 @@ def detect_through_structures(
 
 
 def detect_through_objects(
-    landmarker: vision.FaceLandmarker, image: mp.Image, time_ms: int
+    landmarker: vision.FaceLandmarker, image: mp.Image, time_ms: int | None
 ) -> list[FaceArrays]:
     """
-    Find the faces of the next frame through MediaPipe's public result.
+    Find the faces of the next frame, or of a still, through MediaPipe's public result.
 
-    :param landmarker: in VIDEO mode.
+    :param landmarker: in VIDEO or IMAGE mode.
     :param image: the frame.
-    :param time_ms: its time in milliseconds, above that of the frame before.
+    :param time_ms: see `detect_through_structures`.
     :returns: the faces.
     """
-    result = landmarker.detect_for_video(image, time_ms)
+    result = (
+        landmarker.detect(image)
+        if time_ms is None
+        else landmarker.detect_for_video(image, time_ms)
+    )
     return [
         FaceArrays(
             landmarks=np.array([(point.x, point.y, point.z) for point in points], np.float32),

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The camera subscriber: images in, blendshapes of each face out."""
+"""The camera subscriber: images in, blendshapes and further features of each face out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
-from emotion_estimator.assets import FACE_LANDMARKER, find_asset
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_encoding
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_finder import FaceFinder, Sighting
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_tracker import FaceTracker
@@ -70,12 +71,17 @@ SPECS = (
         "Keep MediaPipe's threads, which take turns, on the last core the process may use.",
     ),
     Spec('landmarker', '', 'Path of face_landmarker.task; empty finds or downloads it.'),
+    Spec(
+        'encoding',
+        DEFAULT_VERSION,
+        'Name of a face encoding that ships, or path of one; empty sends blendshapes alone.',
+    ),
     Spec('ros4hri', True, 'Publish /humans/faces/tracked (REP-155).'),
 )
 
 
 class BlendshapeNode(ManagedNode):
-    """Finds faces in the latest image, publishes the blendshapes of each by the image's stamp."""
+    """Finds faces in the latest image, publishes what each shows by the image's stamp."""
 
     message_errors = (ImageError,)
 
@@ -94,7 +100,10 @@ class BlendshapeNode(ManagedNode):
         self._faces_now = 0
 
     def load(self) -> None:
-        """Load MediaPipe's model."""
+        """Load the encoding and MediaPipe's model."""
+        # Before the landmarker, whose graph would have to be closed were the encoding wrong.
+        encoding_name = self.parameters['encoding']
+        encoding = read_encoding(find_encoding(encoding_name)) if encoding_name else None
         named = self.parameters['landmarker']
         seed = self.parameters['face_id_seed']
         self._finder = FaceFinder(
@@ -109,6 +118,7 @@ class BlendshapeNode(ManagedNode):
             FaceTracker(
                 max_absence_s=self.parameters['max_absence_s'], seed=None if seed < 0 else seed
             ),
+            encoding,
         )
 
     def release(self) -> None:

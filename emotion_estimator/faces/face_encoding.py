@@ -1,0 +1,222 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Head pose, geometry and appearance of a face: what the blendshapes do not tell, in few numbers.
+
+MediaPipe's blendshapes leave cheekSquint, cheekPuff and noseSneer near 0 whatever the face does;
+the mesh moves and the skin wrinkles all the same. Landmarks laid on a template and gradients of
+the aligned face go through one layer of units each to a few numbers. Template and weights are
+learned offline and kept in one versioned file; the version stands in every name, so that a model
+never reads the values of another encoding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.faces.face_appearance import GRADIENTS, oriented_gradients
+from emotion_estimator.faces.face_crop import crop_face
+from emotion_estimator.faces.face_geometry import (
+    LANDMARKS,
+    MESH,
+    POSE_NAMES,
+    align,
+    head_angles,
+    in_face_units,
+)
+from emotion_estimator.faces.image_decoding import Rgb
+
+SCHEMA = 1
+DEFAULT_VERSION = 'v1'
+"""Version that this package's models were trained on."""
+
+
+class FaceEncodingError(ValueError):
+    """An encoding that cannot be used; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """
+    A few numbers that stand for many: one layer of rectified units, then directions in them.
+
+    :param mean: of the values, shape [D].
+    :param hidden: shape [D, H].
+    :param bias: of the units, shape [H].
+    :param directions: shape [H, K].
+    :param offset: of the answers, shape [K].
+    """
+
+    mean: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    directions: NDArray[np.float32]
+    offset: NDArray[np.float32]
+
+    def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """
+        Project.
+
+        :param values: shape [N, D].
+        :returns: shape [N, K].
+        """
+        units = np.maximum((values - self.mean) @ self.hidden + self.bias, 0)
+        return np.asarray(units @ self.directions + self.offset, np.float32)
+
+
+@dataclass(frozen=True)
+class FaceEncoding:
+    """
+    What turns a face's landmarks and pixels into a few numbers.
+
+    :param version: stands in the names, such as 'v1'.
+    :param template: the mean face in face units, shape [478, 3], see `in_face_units`.
+    :param geometry: of the aligned landmarks, flattened.
+    :param appearance: of `oriented_gradients`.
+    """
+
+    version: str
+    template: NDArray[np.float32]
+    geometry: Projection
+    appearance: Projection
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the values that `encode` returns, in their order."""
+        return (
+            *POSE_NAMES,
+            *self._numbered('geometry', self.geometry),
+            *self._numbered('appearance', self.appearance),
+        )
+
+    def _numbered(self, group: str, projection: Projection) -> tuple[str, ...]:
+        count = projection.directions.shape[1]
+        return tuple(f'{group}.{self.version}.{number:02d}' for number in range(count))
+
+    def encode(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+        """
+        Encode one face.
+
+        :param image: that the face was found in.
+        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :returns: a value for each of `names`, without unit except the pose in radians.
+        """
+        height, width = image.shape[:2]
+        points, _ = in_face_units(landmarks, width, height)
+        outline = landmarks[:, :2] * np.array([width, height], np.float32)
+        gradients = oriented_gradients(crop_face(image, outline, self.template))
+        encoded: NDArray[np.float32] = self.encode_many(points[None], gradients[None])[0]
+        return encoded
+
+    def encode_many(
+        self, points: NDArray[np.float32], gradients: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """
+        Encode faces whose landmarks and gradients are at hand.
+
+        :param points: in face units, shape [N, 478, 3].
+        :param gradients: shape [N, GRADIENTS].
+        :returns: shape [N, names].
+        """
+        aligned, rotations = align(points, self.template)
+        return np.concatenate(
+            [
+                head_angles(rotations).astype(np.float32),
+                self.geometry(aligned.reshape(len(points), -1)),
+                self.appearance(gradients),
+            ],
+            axis=1,
+        )
+
+
+def read_encoding(path: Path) -> FaceEncoding:
+    """
+    Read an encoding, checked.
+
+    :param path: an .npz file as `training` writes it; its name without suffix is the version.
+    :returns: the encoding.
+    :raises FaceEncodingError: when it is missing, damaged or of another schema.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            schema = int(file['schema'])
+            parts = {name: file[name].astype(np.float32) for name in _SHAPES if schema == SCHEMA}
+    # Of a damaged file zipfile, zlib, tokenize and NumPy each complain in their own way.
+    except Exception as error:
+        raise FaceEncodingError(
+            f'The face encoding {path} cannot be read ({error}); restore it, or make it again '
+            'with `make train`.'
+        ) from error
+    if schema != SCHEMA:
+        raise FaceEncodingError(
+            f'The face encoding {path} has schema {schema}, but this package reads schema '
+            f'{SCHEMA}; use one made for this version.'
+        )
+    _check(path, parts)
+    return FaceEncoding(
+        path.stem,
+        parts['template'],
+        *(
+            Projection(*(parts[f'{group}_{name}'] for name in _PARTS))
+            for group in ('geometry', 'appearance')
+        ),
+    )
+
+
+def _check(path: Path, parts: dict[str, NDArray[np.float32]]) -> None:
+    for name, expected in _SHAPES.items():
+        shape = parts[name].shape
+        if len(shape) != len(expected) or any(e not in (s, None) for e, s in zip(expected, shape)):
+            wanted = ', '.join('any' if length is None else str(length) for length in expected)
+            raise FaceEncodingError(
+                f'The face encoding {path}: {name} has shape {list(shape)}, not [{wanted}]; '
+                'make it again with `make train`.'
+            )
+        if not np.isfinite(parts[name]).all():
+            raise FaceEncodingError(
+                f'The face encoding {path}: {name} holds what is no finite number; make it again '
+                'with `make train`.'
+            )
+    for group in ('geometry', 'appearance'):
+        hidden, bias, directions, offset = (parts[f'{group}_{name}'] for name in _PARTS[1:])
+        if not hidden.shape[1] == len(bias) == len(directions) or len(offset) != len(
+            directions[0]
+        ):
+            raise FaceEncodingError(
+                f'The face encoding {path}: the sizes of {group} do not fit each other; make it '
+                'again with `make train`.'
+            )
+    size = float((parts['template'][:MESH] ** 2).sum(axis=1).mean())
+    if not 0.5 < size < 2:
+        raise FaceEncodingError(
+            f'The face encoding {path}: template has mean square distance {size:.3g}, but 1 in '
+            'face units; make it again with `make train`.'
+        )
+
+
+_PARTS: tuple[str, ...] = tuple(field.name for field in fields(Projection))
+
+_SHAPES: dict[str, tuple[int | None, ...]] = {
+    'template': (LANDMARKS, 3),
+    **{
+        f'{group}_{name}': shape
+        for group, size in (('geometry', LANDMARKS * 3), ('appearance', GRADIENTS))
+        for name, shape in zip(_PARTS, ((size,), (size, None), (None,), (None, None), (None,)))
+    },
+}

@@ -1,0 +1,91 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Landmarks in the face's own frame, laid on a template; the rotation is the head's pose.
+
+The similarity transform is that of least squares: W. Kabsch, Acta Crystallographica A32 (1976),
+922; S. Umeyama, IEEE PAMI 13 (1991), 376.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+LANDMARKS = 478
+MESH = 468
+"""Landmarks of the skin; those behind are the irises, which gaze moves."""
+
+POSE_NAMES: tuple[str, ...] = ('head.roll', 'head.pitch', 'head.yaw')
+"""Names of what `head_angles` returns."""
+
+# Rows: forward, left and up of the head (REP-103) in the image's axes right, down and away.
+_HEAD_AXES = np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]], np.float64)
+
+
+def in_face_units(
+    landmarks: NDArray[np.float32], width: int, height: int
+) -> tuple[NDArray[np.float32], tuple[float, float, float]]:
+    """
+    Free landmarks from the image: equal scale of all axes, centred, mean square distance 1.
+
+    :param landmarks: shape [478, 3], see `FaceArrays`.
+    :param width: of the image in pixels.
+    :param height: likewise.
+    :returns: points of shape [478, 3] in image axes (x right, y down, z away); and x and y of the
+        face's middle and the length of a face unit, in pixels of the image.
+    """
+    pixels = landmarks * np.array([width, height, width], np.float32)
+    middle = pixels[:MESH].mean(axis=0)
+    centred = pixels - middle
+    unit_px = np.sqrt((centred[:MESH] ** 2).sum(axis=1).mean())
+    return centred / unit_px, (float(middle[0]), float(middle[1]), float(unit_px))
+
+
+def align(
+    points: NDArray[np.float32], template: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """
+    Rotate faces onto the template.
+
+    :param points: in face units, shape [N, 478, 3].
+    :param template: in face units, shape [478, 3].
+    :returns: the rotated faces, shape [N, 478, 3], and the rotations that turn the template as
+        the faces are turned, shape [N, 3, 3], image axes.
+    """
+    products = np.matmul(template[:MESH].T.astype(np.float64), points[:, :MESH])
+    left, _, right = np.linalg.svd(products)
+    # Without this a mirrored face would be explained by a reflection.
+    right[:, 2] *= np.sign(np.linalg.det(np.matmul(left, right)))[:, None]
+    rotations = np.matmul(right.transpose(0, 2, 1), left.transpose(0, 2, 1))
+    # Points are rows: multiplied from the right, the rotations turn them back.
+    return np.matmul(points, rotations.astype(np.float32)), rotations
+
+
+def head_angles(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Tell the head's pose.
+
+    :param rotations: of `align`, shape [N, 3, 3].
+    :returns: roll, pitch and yaw in radians about the head's forward, left and up axes (REP-103:
+        positive are roll to the person's right shoulder, pitch downward and yaw to the person's
+        left), applied in this order about the template's axes, 0 when the head is held as the
+        template's, shape [N, 3].
+    """
+    turned = _HEAD_AXES @ rotations @ _HEAD_AXES.T
+    roll = np.arctan2(turned[:, 2, 1], turned[:, 2, 2])
+    pitch = -np.arcsin(np.clip(turned[:, 2, 0], -1, 1))
+    yaw = np.arctan2(turned[:, 1, 0], turned[:, 0, 0])
+    return np.stack([roll, pitch, yaw], axis=1)
