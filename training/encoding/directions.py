@@ -1,0 +1,203 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Few numbers out of landmarks and gradients that tell expressions apart: a bottleneck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.faces.face_encoding import Projection
+from training.feature_scale import logit
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """
+    How the directions are learned.
+
+    :param geometry: how many numbers are made of the landmarks.
+    :param appearance: how many numbers are made of the gradients.
+    :param geometry_units: width of the layer before the former.
+    :param appearance_units: width of the layer before the latter.
+    :param units: widths of the layers behind the bottleneck.
+    :param dropout: share of their outputs dropped in training.
+    :param epochs: passes over the photographs.
+    :param batch: photographs in a batch.
+    :param learning_rate: AdamW's, at the start of its cosine decay to 0.
+    :param weight_decay: AdamW's.
+    :param seed: of everything random.
+    """
+
+    geometry: int = 12
+    appearance: int = 16
+    geometry_units: int = 96
+    appearance_units: int = 192
+    units: tuple[int, ...] = (256, 128)
+    dropout: float = 0.4
+    epochs: int = 30
+    batch: int = 512
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class SeenFaces:
+    """
+    One view of N photographs.
+
+    :param readable: whether there is a face, shape [N].
+    :param shapes: blendshapes, shape [N, 52].
+    :param points: landmarks laid on the template, flattened, shape [N, 478 * 3].
+    :param gradients: shape [N, GRADIENTS].
+    """
+
+    readable: NDArray[np.bool_]
+    shapes: NDArray[np.float32]
+    points: NDArray[np.float16]
+    gradients: NDArray[np.float16]
+
+
+_BOUND = 5.0
+_LEAST_DEVIATION = 1e-3
+_LEAST_LOGIT_DEVIATION = 0.5
+
+
+def learn_directions(
+    views: Sequence[SeenFaces], targets: Sequence[NDArray[np.float32]], how: Bottleneck
+) -> tuple[Projection, Projection]:
+    """
+    Train a network whose geometry and appearance pass through few units; take what leads there.
+
+    Blendshapes go in beside them, so that they tell what the blendshapes do not.
+
+    :param views: the same photographs looked at in several ways; every epoch draws one each.
+    :param targets: shares of classes in one or more vocabularies, each shape [N, classes].
+    :param how: sizes.
+    :returns: the geometry's and the appearance's directions, of mean 0 and deviation 1 over the
+        first view.
+    """
+    keras.utils.set_random_seed(how.seed)
+    rng = np.random.default_rng(how.seed)
+    first = views[0].readable
+    scales = [
+        _Scale.of(views[0].points[first]),
+        _Scale.of(views[0].gradients[first]),
+        _Scale.of(logit(views[0].shapes[first]), least=_LEAST_LOGIT_DEVIATION),
+    ]
+    model = _network(how, views[0], [t.shape[1] for t in targets])
+    count = len(first)
+    rate = keras.optimizers.schedules.CosineDecay(
+        how.learning_rate, how.epochs * -(-count // how.batch)
+    )
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(
+        keras.optimizers.AdamW(rate, weight_decay=how.weight_decay), [loss] * len(targets)
+    )
+    for epoch in range(how.epochs):
+        order = rng.permutation(count)
+        drawn = rng.integers(len(views), size=count)
+        total = 0.0
+        for start in range(0, count, how.batch):
+            rows = order[start : start + how.batch]
+            inputs = np.concatenate(
+                [scale(part) for scale, part in zip(scales, _drawn(views, rows, drawn[rows]))],
+                axis=1,
+            )
+            total = float(model.train_on_batch(inputs, [t[rows] for t in targets])[0])
+        print(f'directions: epoch {epoch + 1}/{how.epochs}, loss {total:.4f}', flush=True)
+    return (
+        _projection(model, 'geometry', scales[0], views[0].points[first]),
+        _projection(model, 'appearance', scales[1], views[0].gradients[first]),
+    )
+
+
+@dataclass(frozen=True)
+class _Scale:
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating], least: float = _LEAST_DEVIATION) -> _Scale:
+        mean = values.mean(axis=0, dtype=np.float64)
+        deviation = np.maximum(values.std(axis=0, dtype=np.float64), least)
+        return cls(mean.astype(np.float32), deviation.astype(np.float32))
+
+    def __call__(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        scaled = (values.astype(np.float32) - self.mean) / self.deviation
+        return np.clip(scaled, -_BOUND, _BOUND)
+
+
+def _drawn(
+    views: Sequence[SeenFaces], rows: NDArray[np.int64], drawn: NDArray[np.int64]
+) -> tuple[NDArray[np.floating], ...]:
+    """Take each row from the view drawn, or from the first where that has no face."""
+    first = views[0]
+    parts = (
+        first.points[rows].astype(np.float32),
+        first.gradients[rows].astype(np.float32),
+        logit(first.shapes[rows]),
+    )
+    for number, view in enumerate(views[1:], start=1):
+        here = np.flatnonzero((drawn == number) & view.readable[rows])
+        chosen = rows[here]
+        parts[0][here] = view.points[chosen]
+        parts[1][here] = view.gradients[chosen]
+        parts[2][here] = logit(view.shapes[chosen])
+    return parts
+
+
+def _network(how: Bottleneck, view: SeenFaces, classes: list[int]) -> keras.Model:
+    widths = [part.shape[1] for part in (view.points, view.gradients, view.shapes)]
+    inputs = keras.Input((sum(widths),))
+    ends = np.cumsum(widths)
+    bottlenecks = []
+    for name, width, units, start, end in (
+        ('geometry', how.geometry_units, how.geometry, 0, ends[0]),
+        ('appearance', how.appearance_units, how.appearance, ends[0], ends[1]),
+    ):
+        hidden = keras.layers.Dense(width, 'relu', name=f'{name}_hidden')(inputs[:, start:end])
+        hidden = keras.layers.Dropout(how.dropout)(hidden)
+        few = keras.layers.Dense(units, use_bias=False, name=name)(hidden)
+        bottlenecks.append(keras.layers.BatchNormalization(center=False, scale=False)(few))
+    values = keras.layers.Concatenate()([*bottlenecks, inputs[:, ends[1] :]])
+    for units in how.units:
+        values = keras.layers.Dense(units, 'relu')(values)
+        values = keras.layers.Dropout(how.dropout)(values)
+    return keras.Model(inputs, [keras.layers.Dense(count)(values) for count in classes])
+
+
+def _projection(
+    model: keras.Model, name: str, scale: _Scale, values: NDArray[np.float16]
+) -> Projection:
+    kernel, bias = model.get_layer(f'{name}_hidden').get_weights()
+    directions = model.get_layer(name).get_weights()[0]
+    plain = Projection(
+        scale.mean,
+        kernel / scale.deviation[:, None],
+        bias,
+        directions,
+        np.zeros(directions.shape[1], np.float32),
+    )
+    found = np.concatenate(
+        [plain(values[i : i + 1024].astype(np.float32)) for i in range(0, len(values), 1024)]
+    )
+    deviation = found.std(axis=0)
+    return replace(plain, directions=directions / deviation, offset=-found.mean(0) / deviation)

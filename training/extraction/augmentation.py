@@ -1,0 +1,134 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Changes to a prepared photograph that leave its expression and its label as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """
+    How strongly photographs are changed; shares are of the photographs.
+
+    :param flipped: share mirrored left to right (report, section 4.5).
+    :param rotation_rad: standard deviation of the rotation.
+    :param max_rotation_rad: largest rotation; 0.2 pi as in the report, section 4.5.
+    :param scale: smallest and largest factor of the size.
+    :param shift: largest shift as a share of the side.
+    :param blurred: share out of focus or moved.
+    :param noisy: share with a sensor's noise.
+    :param lit: share with other light or contrast.
+    :param compressed: share coded as JPEG.
+    :param occluded: share with a bar or patch over part of the face.
+    """
+
+    flipped: float = 0.5
+    rotation_rad: float = 0.17
+    max_rotation_rad: float = 0.2 * np.pi
+    scale: tuple[float, float] = (0.85, 1.2)
+    shift: float = 0.035
+    blurred: float = 0.3
+    noisy: float = 0.25
+    lit: float = 0.4
+    compressed: float = 0.25
+    occluded: float = 0.0
+
+
+def augmented(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
+    """
+    Change one photograph as it could have been taken otherwise, by a robot's camera.
+
+    :param picture: prepared, RGB [height, width, 3].
+    :param how: how strongly.
+    :param rng: source of chance; the same state gives the same picture.
+    :returns: RGB, the same shape.
+    """
+    if rng.random() < how.flipped:
+        picture = flipped(picture)
+    picture = moved(picture, how, rng)
+    if rng.random() < how.blurred:
+        picture = _uint8(cv2.GaussianBlur(picture, (0, 0), rng.uniform(1.0, 4.0)))
+    if rng.random() < how.lit:
+        picture = _lit(picture, rng)
+    if rng.random() < how.noisy:
+        noise = rng.normal(0, rng.uniform(2, 12), picture.shape[:2])[..., None]
+        picture = _uint8(picture + noise)
+    if rng.random() < how.occluded:
+        picture = _occluded(picture, rng)
+    if rng.random() < how.compressed:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 80))]
+        coded = cv2.imencode('.jpg', picture, quality)[1]
+        picture = _uint8(cv2.imdecode(coded, cv2.IMREAD_COLOR))
+    return picture
+
+
+def flipped(picture: Picture) -> Picture:
+    """
+    Mirror left to right.
+
+    :param picture: [height, width] or [height, width, 3].
+    :returns: the same shape.
+    """
+    return np.ascontiguousarray(picture[:, ::-1])
+
+
+def moved(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
+    """
+    Rotate, scale and shift about the middle.
+
+    :param picture: RGB [height, width, 3].
+    :param how: how far.
+    :param rng: source of chance.
+    :returns: the same shape.
+    """
+    height, width = picture.shape[:2]
+    bound = how.max_rotation_rad
+    angle = float(np.clip(rng.normal(0, how.rotation_rad), -bound, bound))
+    turn = cv2.getRotationMatrix2D(
+        (width / 2, height / 2), float(np.degrees(angle)), rng.uniform(*how.scale)
+    )
+    turn[:, 2] += rng.uniform(-how.shift, how.shift, 2) * (width, height)
+    return _uint8(cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR))
+
+
+def _lit(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Change gamma, contrast and brightness through one table."""
+    levels = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.3))
+    table = (levels - 0.5) * rng.uniform(0.6, 1.3) + 0.5 + rng.uniform(-0.1, 0.1)
+    return _uint8(cv2.LUT(picture, _uint8(255 * table)))
+
+
+def _occluded(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Lay a patch of one grey level over up to a third of the face."""
+    height, width = picture.shape[:2]
+    size = (rng.uniform(0.08, 0.33, 2) * (height, width)).astype(int)
+    y, x = (rng.uniform(0.2, 0.8, 2) * (height, width) - size / 2).astype(int)
+    covered = picture.copy()
+    covered[max(0, y) : y + size[0], max(0, x) : x + size[1]] = rng.integers(0, 256)
+    return covered
+
+
+def _uint8(values: NDArray[np.floating] | NDArray[np.uint8]) -> Picture:
+    if values.dtype == np.uint8:
+        return np.asarray(values, np.uint8)
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

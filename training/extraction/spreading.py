@@ -1,0 +1,173 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Spreads work over the cores of this machine, or over those of a Dask scheduler."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from dask import config
+from distributed import Client, Future, LocalCluster, wait
+
+from training.datasets.labels import DataError
+
+Answer = TypeVar('Answer')
+
+ATTEMPTS = 3
+"""How often a task is tried: on a worker that dies, hangs or is far slower than the others."""
+
+LEAST_DEADLINE_S = 120.0
+SLOWNESS = 8.0
+"""A task is given up and tried elsewhere after this many times the median's duration."""
+
+CONNECT_S = 10.0
+"""Longest wait for a scheduler that is named."""
+
+_POLL_S = 1.0
+
+
+class TaskError(RuntimeError):
+    """A task that failed on every attempt; the message says how."""
+
+
+def spread(
+    work: Callable[..., Answer],
+    tasks: Sequence[tuple[Any, ...]],
+    address: str | None = None,
+    workers: int | None = None,
+) -> Iterator[tuple[int, Answer | TaskError]]:
+    """
+    Do tasks side by side, in any order.
+
+    A task is one picklable call. Processes that die are replaced and their tasks done again by
+    others; so are tasks that take far longer than most. A task that fails `ATTEMPTS` times yields
+    its error, the others are done all the same.
+
+    :param work: a function of a module, called with each task's arguments.
+    :param tasks: the arguments.
+    :param address: of a Dask scheduler, such as tcp://10.0.0.1:8786; None uses this machine.
+    :param workers: processes on this machine; None takes one for each core.
+    :returns: yields a task's index, and its answer or error, as they come.
+    :raises DataError: when the scheduler cannot be reached.
+    """
+    if not tasks:
+        return
+    quiet = {'distributed.scheduler.allowed-failures': ATTEMPTS - 1, 'distributed.logging': {}}
+    with config.set(quiet):
+        if address is not None:
+            with _connected(address) as client:
+                yield from _results(client, work, tasks)
+            return
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                memory_limit=0,
+                silence_logs=50,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield from _results(client, work, tasks)
+
+
+def _connected(address: str) -> Client:
+    try:
+        return Client(address, timeout=CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f'No Dask scheduler answers at {address!r} ({error}); start one there with `dask '
+            'scheduler` and workers with `dask worker`, or use this machine by naming none.'
+        ) from error
+
+
+def _results(
+    client: Client, work: Callable[..., Answer], tasks: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[int, Answer | TaskError]]:
+    cores = max(1, sum(client.nthreads().values()))
+    waiting = list(range(len(tasks)))[::-1]
+    attempts = [0] * len(tasks)
+    running: dict[Future, tuple[int, float]] = {}
+    durations_s: list[float] = []
+
+    def begin(index: int) -> None:
+        attempts[index] += 1
+        future = client.submit(work, *tasks[index], pure=False)
+        running[future] = (index, time.monotonic())
+
+    while waiting or running:
+        # Two tasks a core: none of them waits for its data, and few wait long.
+        while waiting and len(running) < 2 * cores:
+            begin(waiting.pop())
+        try:
+            finished = wait(list(running), timeout=_POLL_S, return_when='FIRST_COMPLETED').done
+        except TimeoutError:
+            finished = set()
+        for future in finished:
+            index, start_s = running.pop(future)
+            if future.status == 'finished':
+                durations_s.append(time.monotonic() - start_s)
+                yield index, future.result()
+            elif attempts[index] < ATTEMPTS:
+                begin(index)
+            else:
+                # A future that a scheduler has lost is cancelled and has no exception.
+                reason = future.exception() if future.status == 'error' else future.status
+                yield index, TaskError(f'failed {ATTEMPTS} times, at last: {reason}')
+        deadline_s = LEAST_DEADLINE_S
+        if durations_s:
+            deadline_s = max(deadline_s, SLOWNESS * statistics.median(durations_s))
+        for future in _stopped(client, running, deadline_s):
+            index, _ = running.pop(future)
+            if attempts[index] < ATTEMPTS:
+                begin(index)
+            else:
+                yield index, TaskError(f'took over {deadline_s:.0f} s, {ATTEMPTS} times')
+
+
+def _stopped(
+    client: Client, running: dict[Future, tuple[int, float]], deadline_s: float
+) -> list[Future]:
+    """
+    Give tasks up that are late, with their processes: what hangs holds up all that come after it.
+
+    Tasks that only waited behind them are not given up: Dask does them elsewhere, and their time
+    begins anew.
+    """
+    now_s = time.monotonic()
+    late = [f for f, (_, start_s) in running.items() if now_s - start_s > deadline_s]
+    if not late:
+        return []
+    threads, waiting, workers = client.nthreads(), set(late), []
+    for worker, keys in client.processing().items():
+        # A worker does its tasks in the order in which they came, which is that of `running`.
+        held = [future for future in running if future.key in keys]
+        hanging = waiting & set(held[: threads.get(worker, 1)])
+        if hanging:
+            workers.append(worker)
+            for future in set(held) - hanging:
+                running[future] = (running[future][0], now_s)
+        waiting -= set(held) - hanging
+    given_up = [future for future in late if future in waiting]
+    client.cancel(given_up)
+    # Only workers with a nanny, as all of this machine have, can be replaced.
+    with contextlib.suppress(ValueError):
+        client.restart_workers(workers, raise_for_error=False)
+    return given_up

@@ -1,0 +1,186 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""From photographs to the features that a robot would have of them, through the runtime's code."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.assets import sha256_of, write_whole
+from emotion_estimator.blendshapes import MIRROR, NAMES
+from emotion_estimator.faces import (
+    face_appearance,
+    face_crop,
+    face_encoding,
+    face_geometry,
+)
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, FaceEncoding, read_encoding
+from training import sources
+from training.datasets.labels import Split
+from training.datasets.pictures import LabelledPictures
+from training.encoding import gradients, template
+from training.encoding.fitting import fit_encoding
+from training.encoding.gradients import face_gradients
+from training.encoding.template import mirror_order, mirrored
+from training.extraction.extraction import extract
+from training.extraction.face_table import FaceTable
+from training.extraction.views import AUGMENTED, X4_PAD25, View
+from training.stills import Stills
+
+VIEWS: tuple[str, ...] = ('as it is', 'mirrored', 'augmented')
+"""The second axis of `Stills.views`; the last for the training split only."""
+
+
+_SOURCES = (face_appearance, face_crop, face_encoding, face_geometry, gradients, template)
+
+
+def read_faces(photographs: LabelledPictures, view: View) -> FaceTable:
+    """
+    Find the faces of photographs, kept from run to run.
+
+    :param photographs: the photographs.
+    :param view: how they are looked at.
+    :returns: a row for each photograph.
+    """
+    found, complaints = extract(
+        photographs.pictures, view, sources.OUT / 'extraction', sources.scheduler()
+    )
+    for complaint in complaints:
+        print(complaint)
+    return found
+
+
+def fit_shipped_encoding() -> Path:
+    """
+    Fit the face encoding to the training photographs and put it where the runtime finds it.
+
+    :returns: the encoding's file.
+    :raises DataError: when photographs are missing.
+    """
+    photographs = sources.read_photographs().split(Split.TRAINING)
+    tables = [(view, read_faces(photographs, view)) for view in (X4_PAD25, AUGMENTED)]
+    stills = _stills(photographs, (), np.zeros((len(photographs), 1, 0)), tables[0][1].readable)
+    stills = replace(stills, rows=np.arange(len(stills)))
+    fitted = fit_encoding(photographs, tables, read_training_stills(stills))
+    write_whole(encoding_path(), fitted.read_bytes())
+    return encoding_path()
+
+
+def read_stills(split: Split) -> Stills:
+    """
+    Compute one split's features with the encoding that ships, or take what is kept of them.
+
+    :param split: which photographs.
+    :returns: all photographs of the split, unreadable ones included, with all features; in the
+        training split in all of `VIEWS`, otherwise in the first two.
+    :raises DataError: when photographs are missing.
+    :raises FaceEncodingError: when the encoding is missing.
+    """
+    photographs = sources.read_photographs().split(split)
+    encoding = read_encoding(encoding_path())
+    looked = (X4_PAD25, AUGMENTED) if split is Split.TRAINING else (X4_PAD25,)
+    tables = [(view, read_faces(photographs, view)) for view in looked]
+    key = hashlib.sha256(sha256_of(encoding_path()).encode())
+    for _, table in tables:
+        key.update(table.points.tobytes() + table.blendshapes.tobytes())
+    for module in _SOURCES:
+        key.update(sha256_of(Path(str(module.__file__))).encode())
+    kept = sources.OUT / 'features' / f'{key.hexdigest()[:16]}.npz'
+    if not kept.is_file():
+        views, readable = _views(photographs, tables, encoding)
+        content = io.BytesIO()
+        np.savez(content, views=views, readable=readable)
+        write_whole(kept, content.getvalue())
+    with np.load(kept, allow_pickle=False) as file:
+        return _stills(photographs, (*NAMES, *encoding.names), file['views'], file['readable'])
+
+
+def read_training_stills(stills: Stills) -> Stills:
+    """
+    Keep what a network may learn from, see `Stills.for_training`.
+
+    :param stills: the training split whole.
+    :returns: what is left.
+    """
+    photographs = sources.read_photographs()
+    tested = photographs.select(photographs.splits != Split.TRAINING).pictures.content()
+    training = photographs.split(Split.TRAINING).pictures.content()
+    return stills.for_training(list(training), set(tested))
+
+
+def encoding_path() -> Path:
+    """
+    Name the encoding that ships.
+
+    :returns: the file; it need not exist.
+    """
+    return sources.ENCODINGS / f'{DEFAULT_VERSION}.npz'
+
+
+def _stills(
+    photographs: LabelledPictures,
+    features: tuple[str, ...],
+    views: NDArray[np.float32],
+    readable: NDArray[np.bool_],
+) -> Stills:
+    return Stills(
+        features=features,
+        views=views,
+        readable=readable.reshape(len(photographs), -1),
+        labels=photographs.labels,
+        votes=photographs.votes,
+        other_votes=photographs.other_votes,
+        rows=getattr(photographs.pictures, 'rows', np.arange(len(photographs))),
+    )
+
+
+def _views(
+    photographs: LabelledPictures, tables: list[tuple[View, FaceTable]], encoding: FaceEncoding
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    order = mirror_order(encoding.template)
+    columns, readable = [], []
+    for view, table in tables:
+        straight, flipped = face_gradients(photographs.pictures, table, view, encoding.template)
+        points = table.points.astype(np.float32)
+        columns.append(_features(table, table.blendshapes, points, straight, encoding))
+        readable.append(table.readable)
+        if view.augmentation is None:
+            shapes = table.blendshapes[:, list(MIRROR)]
+            columns.append(_features(table, shapes, mirrored(points, order), flipped, encoding))
+            readable.append(table.readable)
+    return np.stack(columns, axis=1), np.stack(readable, axis=1)
+
+
+def _features(
+    table: FaceTable,
+    shapes: NDArray[np.float32],
+    points: NDArray[np.float32],
+    gradients: NDArray[np.float16],
+    encoding: FaceEncoding,
+) -> NDArray[np.float32]:
+    found = np.zeros((len(table), len(NAMES) + len(encoding.names)), np.float32)
+    rows = np.flatnonzero(table.readable)
+    found[rows, : len(NAMES)] = shapes[rows]
+    for part in np.array_split(rows, max(1, len(rows) // 1024)):
+        found[part, len(NAMES) :] = encoding.encode_many(
+            points[part], gradients[part].astype(np.float32)
+        )
+    return found

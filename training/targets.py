@@ -1,0 +1,69 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a network is asked to answer about each photograph, as shares of its classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.datasets.labels import LABELS, one_hot
+from training.report.label_maps import HAPPY_UNKNOWN_SAD, LabelMap
+from training.stills import Stills
+
+SEVEN = LabelMap(LABELS, tuple(range(len(LABELS))))
+MAPS: dict[str, LabelMap] = {'seven': SEVEN, 'happy_unknown_sad': HAPPY_UNKNOWN_SAD}
+
+
+@dataclass(frozen=True)
+class Targets:
+    """
+    Whom to believe, and in which classes.
+
+    :param classes: a name of `MAPS`.
+    :param label_weight: weight of FER2013's one label; the rest is the shares of FER+'s votes.
+    """
+
+    classes: str = 'seven'
+    label_weight: float = 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes."""
+        return MAPS[self.classes].names
+
+    def shares(self, stills: Stills) -> NDArray[np.float32]:
+        """
+        Compute the targets.
+
+        :param stills: N photographs.
+        :returns: shape [N, classes], each row summing to 1.
+        """
+        weight = np.float32(self.label_weight)
+        seven = weight * one_hot(stills.labels) + (1 - weight) * stills.vote_shares()
+        return MAPS[self.classes].probabilities(seven)
+
+    def judged(self, stills: Stills) -> NDArray[np.int64]:
+        """
+        Compute the labels by which the answers are judged while choosing.
+
+        :param stills: N photographs.
+        :returns: FER+'s majority where votes teach, FER2013's label where labels do; shape [N],
+            -1 where there is none.
+        """
+        labels = stills.labels if self.label_weight > 0.5 else stills.majority()
+        return MAPS[self.classes].labels(labels)
