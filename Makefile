@@ -23,11 +23,12 @@ PACKAGE := --base-paths . --merge-install \
 	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint test demo bench setup-training train evaluate thresholds test-training clean lock
+.PHONY: help setup build lint test demo bench setup-training train train-cached evaluate seeds ablation \
+	thresholds tune report-steps errors bench-extraction model-card test-training clean lock
 
 help: ## list these targets
 	@echo 'make TARGET [ROS_DISTRO=kilted|jazzy]'
-	@awk -F ':.*## ' '/^[a-z_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make the environment in .venv/$ROS_DISTRO; does nothing where it is up to date
 	@$(PYTHON3) dev/setup_environment.py $(ROS_DISTRO)
@@ -59,6 +60,9 @@ bench: setup ## measure throughput, latency, loss and memory into out/bench.json
 	@$(WITH_ROS) python -m dev.bench.run
 
 TRAINING := .venv/training
+TRAIN := $(if $(FER2013),EMOTION_ESTIMATOR_FER2013='$(FER2013)') \
+	$(if $(FERPLUS),EMOTION_ESTIMATOR_FERPLUS='$(FERPLUS)') \
+	$(if $(SCHEDULER),EMOTION_ESTIMATOR_SCHEDULER='$(SCHEDULER)') $(TRAINING)/bin/python
 $(TRAINING)/.done: training/requirements.txt
 	@command -v python3.11 >/dev/null 2>&1 || \
 	  { echo 'Training needs Python 3.11; install it, or put it on PATH.' >&2; exit 1; }
@@ -68,17 +72,43 @@ $(TRAINING)/.done: training/requirements.txt
 
 setup-training: $(TRAINING)/.done ## make the training's own environment in .venv/training
 
-train: setup-training ## train the model that ships into resource/models; resumable
-	@$(TRAINING)/bin/python -m training.train
+train: setup-training ## from photographs to the models that ship; resumable; FER2013=file FERPLUS=file SCHEDULER=address
+	@$(TRAIN) -m training.train
 
-thresholds: setup-training ## print coverage against accuracy on PublicTest, which chose min_confidence
-	@$(TRAINING)/bin/python -m training.risk_coverage
-
-test-training: setup-training ## run the training's tests, with Keras, in its own environment
-	@$(TRAINING)/bin/python -m pytest --noconftest -q -p no:cacheprovider test/test_training_*.py
+train-cached: setup-training ## train the models again with the face encoding that ships
+	@$(TRAIN) -m training.train --keep-encoding
 
 evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private
-	@$(TRAINING)/bin/python -m training.evaluate --split $(or $(SPLIT),public)
+	@$(TRAIN) -m training.evaluate --split $(or $(SPLIT),public)
+
+seeds: setup-training ## train basic7 with three seeds and print how much its figures differ
+	@$(TRAIN) -m training.seed_spread
+
+ablation: setup-training ## train basic7 without each group of features and print what each brings
+	@$(TRAIN) -m training.feature_ablation
+
+thresholds: setup-training ## print coverage against accuracy on PublicTest, which chose min_confidence
+	@$(TRAIN) -m training.risk_coverage
+
+tune: setup-training ## search settings at random; MODEL=basic7 TRIALS=20 EPOCHS=30; resumable
+	@$(TRAIN) -m training.search --model $(or $(MODEL),basic7) --trials $(or $(TRIALS),20) \
+	  --epochs $(or $(EPOCHS),30)
+
+report-steps: setup-training ## the report's steps on FER2013: tables, plots, sheets into out/report
+	@$(TRAIN) -m training.report
+
+errors: setup-training ## what MODEL=basic7 gets wrong on SPLIT=public, with pictures, into out/errors
+	@$(TRAIN) -m training.error_analysis --model $(or $(MODEL),basic7) --split $(or $(SPLIT),public)
+
+bench-extraction: setup-training ## faces per second with one process and with all cores
+	@$(TRAIN) -m training.extraction.scaling
+
+model-card: setup-training ## write MODEL_CARD.md from the metadata of the models that ship
+	@$(TRAIN) -m training.model_card
+
+test-training: setup-training ## run the training's tests, with Keras, in its own environment
+	@$(TRAIN) -m pytest --noconftest -q -p no:cacheprovider \
+	  --hypothesis-profile=ci test/test_training_*.py
 
 clean: ## remove what was built; leaves .venv/ and out/
 	rm -rf build install log .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -20,16 +20,8 @@ import numpy as np
 import pytest
 
 from emotion_estimator.blendshapes import INDEX
-from training.clip_dynamics import (
-    BLINK_HALF_S,
-    RATE_HZ,
-    TRAINING_CLIPS,
-    clip_folder,
-    extract,
-    logit,
-    read_dynamics,
-    sigmoid,
-)
+from training.clip_dynamics import BLINK_HALF_S, RATE_HZ, extract
+from training.feature_scale import additive, from_additive, logit
 
 FPS = 30.0
 
@@ -38,10 +30,13 @@ def still_series(seconds=3.0):
     return np.full((round(seconds * FPS), 52), 0.3, np.float32)
 
 
-def test_logit_is_bounded_and_inverted_by_sigmoid():
-    shares = np.array([0.0, 0.001, 0.5, 0.9, 1.0], np.float32)
-    np.testing.assert_allclose(logit(shares)[[0, 2, 4]], [-9.21, 0, 9.21], atol=0.01)
-    np.testing.assert_allclose(sigmoid(logit(shares)), shares, atol=1.1e-4)
+def test_log_odds_are_bounded_and_other_features_stay():
+    shares = np.zeros((1, 54), np.float32)
+    shares[0, :5] = [0.0, 0.001, 0.5, 0.9, 1.0]
+    shares[0, 52:] = [-3.0, 7.0]
+    found = additive(shares)
+    np.testing.assert_allclose(found[0, [0, 2, 4, 52, 53]], [-9.21, 0, 9.21, -3, 7], atol=0.01)
+    np.testing.assert_allclose(from_additive(found), shares, atol=1.1e-4)
 
 
 def test_a_face_that_does_not_move_has_no_dynamics():
@@ -77,12 +72,10 @@ def test_speech_is_in_mouth_and_jaw_alone():
     assert np.abs(speech[:, INDEX['browInnerUp']]).max() == 0
 
 
-@pytest.mark.skipif(
-    not all((clip_folder() / f'{name}.npz').is_file() for name in TRAINING_CLIPS),
-    reason="the assets folder lacks the clips' blendshape series",
-)
-def test_the_real_clips_hold_blinks():
-    found = read_dynamics(TRAINING_CLIPS)
-    assert len(found.blinks) >= 5
-    assert found.jitter.shape == found.speech.shape
-    assert 0.1 < found.jitter.std() < 1.0
+def test_geometry_and_appearance_move_with_a_blink_and_the_head_does_not():
+    series = np.hstack([still_series(), np.zeros((90, 5), np.float32)])
+    series[44:49, [INDEX['eyeBlinkLeft'], INDEX['eyeBlinkRight']]] = 0.9
+    series[44:49, 52:] = 2.0  # three of the head, two of the skin
+    blink = extract(series, FPS).blinks[0]
+    assert np.abs(blink[:, 52:55]).max() == 0
+    assert blink[:, 55:].max() > 1.5

@@ -25,7 +25,8 @@ import pytest
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.emotion_model import SCHEMA
 from training.clip_dynamics import Dynamics
-from training.fer_data import LABELS, Stills
+from training.datasets.labels import LABELS
+from training.stills import Stills
 from training.window_resampling import RATE_HZ, STEPS, WINDOW_S
 
 pytest.importorskip('tensorflow', reason='TensorFlow is only in the training environment')
@@ -41,7 +42,7 @@ def untrained():
     import keras
 
     keras.utils.set_random_seed(3)
-    return network.build(SMALL, [-2.0] * 52, [1.5] * 52)
+    return network.build(SMALL, [-2.0] * 52, [1.5] * 52, 7)
 
 
 def partly_seen_windows(count):
@@ -93,7 +94,7 @@ def test_the_exported_network_equals_the_trained_one(untrained, tmp_path):
 
 
 def test_a_network_above_two_megabytes_is_not_exported():
-    wide = network.build(network.Architecture((64,), 400), [0.0] * 52, [1.0] * 52)
+    wide = network.build(network.Architecture((64,), 400), [0.0] * 52, [1.0] * 52, 7)
     with pytest.raises(export.ExportError, match='make it narrower'):
         export.to_litert(wide)
 
@@ -104,22 +105,21 @@ def made_data(tmp_path, monkeypatch):
     count = 70
     labels = np.arange(count) % 7
     stills = Stills(
+        features=NAMES,
         views=rng.random((count, 2, 52)).astype(np.float32),
         readable=np.ones((count, 2), bool),
         labels=labels,
         votes=10 * np.eye(7, dtype=np.float32)[labels],
-        other_votes=np.zeros(count, np.float32),
+        other_votes=np.zeros((count, 3), np.float32),
         rows=np.arange(count),
     )
     still = np.zeros((100, 52), np.float32)
     monkeypatch.setattr(fitting, 'OUT', tmp_path)
     monkeypatch.setattr(fitting, 'VALIDATION_WINDOWS', 32)
-    monkeypatch.setattr(fitting, 'read_training_stills', lambda: stills)
-    monkeypatch.setattr(fitting, 'read_stills', lambda split: stills)
     monkeypatch.setattr(
-        fitting, 'read_dynamics', lambda clips: Dynamics(still, still, np.zeros((0, 31, 52)))
+        fitting, 'read_dynamics', lambda *_: Dynamics(still, still, np.zeros((0, 31, 52)))
     )
-    return tmp_path
+    return fitting.Material(stills, stills, tmp_path / 'v1.npz')
 
 
 def test_a_broken_run_goes_on_where_it_stopped(made_data, monkeypatch):
@@ -135,20 +135,23 @@ def test_a_broken_run_goes_on_where_it_stopped(made_data, monkeypatch):
 
     monkeypatch.setattr(fitting, '_batches', breaks)
     with pytest.raises(KeyboardInterrupt):
-        fitting.trained_network(settings)
+        fitting.trained_network(settings, made_data)
     monkeypatch.setattr(fitting, '_batches', composed)
-    fitting.trained_network(settings)
-    histories = list(made_data.glob('training/*/history.json'))
+    fitting.trained_network(settings, made_data)
+    histories = list(made_data.encoding.parent.glob('training/*/history.json'))
     assert len(histories) == 1
     history = json.loads(histories[0].read_text())
     assert len(history) == 3
     monkeypatch.setattr(fitting, '_batches', None)  # a finished run composes nothing
-    fitting.trained_network(settings)
+    fitting.trained_network(settings, made_data)
 
 
-def test_other_settings_are_another_run(made_data):
+def test_other_settings_and_other_data_are_another_run(made_data):
     from training.settings import content_key
 
-    settings = Settings()
-    assert content_key(settings) == content_key(Settings())
-    assert content_key(settings) != content_key(dataclasses.replace(settings, seed=2))
+    settings, values = Settings(), made_data.training.views
+    assert content_key(settings, values) == content_key(Settings(), values.copy())
+    assert content_key(settings, values) != content_key(
+        dataclasses.replace(settings, seed=2), values
+    )
+    assert content_key(settings, values) != content_key(settings, values[:-1])

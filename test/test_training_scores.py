@@ -19,11 +19,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from emotion_estimator.blendshapes import NAMES
 from training import scores
 from training.calibration import fit_temperature
-from training.fer_data import LABELS, Stills
+from training.datasets.labels import LABELS
 from training.sequence_protocol import FRAME_RATE_HZ, Track, buffer_windows, track_scores
-from training.still_protocols import still_scores
+from training.still_protocols import f7_scores, p7_scores
+from training.stills import Stills
 from training.window_resampling import STEPS
 
 TRUTH = np.array([0, 0, 1, 1, 2])
@@ -62,16 +64,18 @@ def test_the_temperature_that_blurred_the_logits_is_found():
 
 def test_an_unreadable_photograph_counts_as_wrong_among_all():
     stills = Stills(
+        features=NAMES,
         views=np.zeros((4, 2, 52), np.float32),
         readable=np.array([[True] * 2] * 3 + [[False] * 2]),
         labels=np.array([0, 3, 3, 3]),
         votes=10 * np.eye(7, dtype=np.float32)[[6, 3, 3, 3]],
-        other_votes=np.zeros(4, np.float32),
+        other_votes=np.zeros((4, 3), np.float32),
         rows=np.arange(4),
     )
     chances = np.full((3, 7), 0.05)
     chances[[0, 1, 2], [0, 3, 6]] = 0.7
-    found = still_scores(chances, stills)
+    figures = {**f7_scores(chances, stills), **p7_scores(chances, stills)}
+    found = {name: figure['value'] for name, figure in figures.items()}
     assert found['f7_accuracy_readable'] == pytest.approx(2 / 3, abs=1e-4)
     assert found['f7_accuracy_all'] == 0.5
     assert found['p7_accuracy_readable'] == pytest.approx(1 / 3, abs=1e-4)
@@ -88,15 +92,19 @@ def track():
     second = round(FRAME_RATE_HZ)
     return Track(
         stamps_ns=np.rint(np.arange(frames) * 1e9 / FRAME_RATE_HZ).astype(np.int64),
-        blends=np.tile(np.arange(frames, dtype=np.float32)[:, None] / frames, (1, 52)),
+        values=np.tile(np.arange(frames, dtype=np.float32)[:, None] / frames, (1, 52)),
         truth=np.repeat([6, 3, 1], 2 * second),
         onsets=(2 * second, 4 * second),
         segments=((second, 2 * second), (3 * second, 4 * second), (5 * second, frames)),
     )
 
 
+def values(figures):
+    return {name: figure['value'] for name, figure in figures.items()}
+
+
 def test_a_perfect_answer(track):
-    found = track_scores([track], [track.truth])
+    found = values(track_scores([track], [track.truth]))
     assert found['s_accuracy'] == 1
     assert found['s_onsets_settled'] == 1
     assert found['s_onset_to_stable_ms'] == 0
@@ -107,7 +115,7 @@ def test_a_late_answer_that_flickers(track):
     answer = np.roll(track.truth, 15)  # half a second behind
     answer[:15] = 6
     answer[45] = 0  # one frame wrong in the first constant segment: two switches
-    found = track_scores([track], [answer])
+    found = values(track_scores([track], [answer]))
     assert found['s_onset_to_stable_ms'] == 500
     assert found['s_accuracy_second_1'] == 0.5
     assert found['s_accuracy_second_2'] == 1
@@ -118,6 +126,6 @@ def test_a_late_answer_that_flickers(track):
 def test_windows_of_a_track_end_at_its_frames(track):
     windows = buffer_windows(track)
     assert windows.shape == (len(track.truth), STEPS, 53)
-    np.testing.assert_array_equal(windows[:, -1, 0], track.blends[:, 0])
+    np.testing.assert_array_equal(windows[:, -1, 0], track.values[:, 0])
     assert windows[0, :, -1].sum() == 1
     assert windows[-1, :, -1].sum() == STEPS

@@ -19,18 +19,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emotion_estimator.blendshapes import MIRROR
+from emotion_estimator.blendshapes import NAMES
 from training.clip_dynamics import Dynamics
-from training.fer_data import LABELS, NEUTRAL, Stills
+from training.datasets.labels import LABELS, NEUTRAL
 from training.sequence_composer import Composition, SequenceComposer
+from training.stills import Stills
+from training.targets import Targets
 from training.time_course import Transitions, Visibility, draw_transitions, sample_ages
 from training.window_resampling import STEPS
 
 STILL = Composition(
     constant=1.0,
     mixing=0.0,
-    second_view=0.0,
-    mirrored=0.0,
+    other_views=0.0,
     jitter=0.0,
     speech=0.0,
     noise=0.0,
@@ -45,11 +46,12 @@ def stills():
     rng = np.random.default_rng(0)
     count = len(LABELS)
     return Stills(
+        features=NAMES,
         views=rng.uniform(0.1, 0.9, (count, 2, 52)).astype(np.float32),
         readable=np.ones((count, 2), bool),
         labels=np.arange(count),
         votes=10 * np.eye(count, dtype=np.float32),
-        other_votes=np.zeros(count, np.float32),
+        other_votes=np.zeros((count, 3), np.float32),
         rows=np.arange(count),
     )
 
@@ -64,28 +66,33 @@ def dynamics():
     )
 
 
+def composer_of(stills, dynamics, how):
+    return SequenceComposer(stills, Targets().shares(stills), dynamics, how)
+
+
 def test_a_held_still_fills_the_window(stills, dynamics):
-    windows, targets = SequenceComposer(stills, dynamics, STILL).windows(
-        20, np.random.default_rng(5)
-    )
+    windows, targets = composer_of(stills, dynamics, STILL).windows(20, np.random.default_rng(5))
     assert windows.shape == (20, STEPS, 53)
     for window, target in zip(windows, targets):
         assert target.max() == 1
-        expected = np.tile(stills.blends[target.argmax()], (STEPS, 1))
+        expected = np.tile(stills.values[target.argmax()], (STEPS, 1))
         np.testing.assert_allclose(window[:, :-1], expected, atol=1e-5)
         assert (window[:, -1] == 1).all()
 
 
-def test_mirrored_windows_swap_left_and_right(stills, dynamics):
-    mirrored = SequenceComposer(stills, dynamics, Composition(**{**vars(STILL), 'mirrored': 1.0}))
-    plain = SequenceComposer(stills, dynamics, STILL)
-    left, _ = plain.windows(4, np.random.default_rng(2))
-    right, _ = mirrored.windows(4, np.random.default_rng(2))
-    np.testing.assert_array_equal(left[..., :-1][..., list(MIRROR)], right[..., :-1])
+def test_other_views_are_taken_where_they_are_readable(stills, dynamics):
+    readable = stills.readable.copy()
+    readable[0, 1] = False
+    asked = Stills(**{**vars(stills), 'readable': readable})
+    how = Composition(**{**vars(STILL), 'other_views': 0.999})
+    windows, targets = composer_of(asked, dynamics, how).windows(60, np.random.default_rng(2))
+    for window, target in zip(windows, targets):
+        label = int(target.argmax())
+        np.testing.assert_allclose(window[0, :-1], asked.views[label, int(label > 0)], atol=1e-5)
 
 
 def test_everything_random_is_seeded(stills, dynamics):
-    composer = SequenceComposer(stills, dynamics, Composition())
+    composer = composer_of(stills, dynamics, Composition())
     one, two = (composer.windows(30, np.random.default_rng(8)) for _ in range(2))
     np.testing.assert_array_equal(one[0], two[0])
     np.testing.assert_array_equal(one[1], two[1])
@@ -93,7 +100,7 @@ def test_everything_random_is_seeded(stills, dynamics):
 
 
 def test_windows_are_those_of_the_runtime_in_shape_and_range(stills, dynamics):
-    windows, targets = SequenceComposer(stills, dynamics, Composition()).windows(
+    windows, targets = composer_of(stills, dynamics, Composition()).windows(
         200, np.random.default_rng(4)
     )
     validity = windows[..., -1]
@@ -108,9 +115,10 @@ def test_windows_are_those_of_the_runtime_in_shape_and_range(stills, dynamics):
 def test_the_target_weighs_label_and_votes(stills, dynamics):
     votes = np.tile(10 * np.eye(7, dtype=np.float32)[NEUTRAL], (7, 1))
     asked = Stills(**{**vars(stills), 'votes': votes})
-    _, targets = SequenceComposer(
-        asked, dynamics, Composition(**{**vars(STILL), 'label_weight': 0.8})
-    ).windows(50, np.random.default_rng(6))
+    shares = Targets(label_weight=0.8).shares(asked)
+    _, targets = SequenceComposer(asked, shares, dynamics, STILL).windows(
+        50, np.random.default_rng(6)
+    )
     others = targets[targets.argmax(axis=1) != NEUTRAL]
     np.testing.assert_allclose(np.sort(others)[:, -2:], [[0.2, 0.8]] * len(others), atol=1e-6)
 
@@ -120,7 +128,7 @@ def test_balance_draws_rare_classes_as_often(stills, dynamics):
     shares = []
     for balance in (0.0, 1.0):
         how = Composition(**{**vars(STILL), 'class_balance': balance})
-        _, targets = SequenceComposer(many, dynamics, how).windows(600, np.random.default_rng(1))
+        _, targets = composer_of(many, dynamics, how).windows(600, np.random.default_rng(1))
         shares.append(float(targets[:, 0].mean()))
     assert shares[0] < 0.05
     assert shares[1] == pytest.approx(0.5, abs=0.07)

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -31,29 +30,30 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from emotion_estimator.assets import sha256_of, write_whole
-from training.clip_dynamics import logit
-from training.fer_data import LABELS, Stills, data_files, read_training_stills
-from training.settings import OUT
+from training.feature_scale import additive
+from training.sources import OUT
 
-FrameClassifier = Callable[[NDArray[np.float32]], NDArray[np.float64]]
-"""From blendshapes [N, 52] to probabilities [N, 7]."""
+Frames = NDArray[np.float32]
+FrameClassifier = Callable[[Frames], NDArray[np.float64]]
+"""From features [N, F] to probabilities [N, classes]."""
 
 SEED = 1
 
 
-def frame_classifiers() -> dict[str, FrameClassifier]:
+def frame_classifiers(values: Frames, labels: NDArray[np.int64]) -> dict[str, FrameClassifier]:
     """
-    Fit the baselines on the training stills' FER2013 labels, or take what was fitted before.
+    Fit the baselines, or take what was fitted before.
 
+    :param values: features of the training photographs, shape [N, F], the blendshapes first.
+    :param labels: shape [N], every class from 0 on occurs.
     :returns: by name: constant, logistic regression, gradient boosting, dense network.
-    :raises DataError: when data is missing.
     """
-    kept = OUT / 'training' / f'baselines-{_key()}.pickle'
+    key = hashlib.sha256(values.tobytes() + labels.tobytes() + sha256_of(Path(__file__)).encode())
+    kept = OUT / 'training' / f'baselines-{key.hexdigest()[:16]}.pickle'
     if kept.is_file():
         estimators = pickle.loads(kept.read_bytes())
     else:
-        stills = read_training_stills()
-        estimators = {name: make(stills) for name, make in _MAKERS.items()}
+        estimators = {name: make(values, labels) for name, make in _MAKERS.items()}
         write_whole(kept, pickle.dumps(estimators))
     return {name: estimator.predict_proba for name, estimator in estimators.items()}
 
@@ -62,52 +62,48 @@ class Constant:
     """
     Answers with the training shares, whatever it sees.
 
-    :param stills: the training stills.
+    :param values: not looked at.
+    :param labels: the training labels.
     """
 
-    def __init__(self, stills: Stills) -> None:
-        self._shares = np.bincount(stills.labels, minlength=len(LABELS)) / len(stills)
+    def __init__(self, values: Frames, labels: NDArray[np.int64]) -> None:
+        self._shares = np.bincount(labels) / len(labels)
 
-    def predict_proba(self, blends: NDArray[np.float32]) -> NDArray[np.float64]:
+    def predict_proba(self, values: Frames) -> NDArray[np.float64]:
         """
         Answer.
 
-        :param blends: shape [N, 52].
-        :returns: shape [N, 7].
+        :param values: shape [N, F].
+        :returns: shape [N, classes].
         """
-        return np.tile(self._shares, (len(blends), 1))
+        return np.tile(self._shares, (len(values), 1))
 
 
-def _logistic(stills: Stills) -> object:
+def _logistic(values: Frames, labels: NDArray[np.int64]) -> object:
     model = LogisticRegression(C=0.1, max_iter=500)
-    return make_pipeline(FunctionTransformer(logit), StandardScaler(), model).fit(
-        stills.blends, stills.labels
+    return make_pipeline(FunctionTransformer(additive), StandardScaler(), model).fit(
+        values, labels
     )
 
 
-def _boosting(stills: Stills) -> object:
+def _boosting(values: Frames, labels: NDArray[np.int64]) -> object:
     return HistGradientBoostingClassifier(
-        learning_rate=0.08, max_iter=200, l2_regularization=1.0, random_state=SEED
-    ).fit(stills.blends, stills.labels)
+        learning_rate=0.1, max_iter=120, l2_regularization=1.0, random_state=SEED
+    ).fit(values, labels)
 
 
-def _dense(stills: Stills) -> object:
+def _dense(values: Frames, labels: NDArray[np.int64]) -> object:
     model = MLPClassifier(
         (128, 64), alpha=1e-2, early_stopping=True, n_iter_no_change=8, random_state=SEED
     )
-    return make_pipeline(FunctionTransformer(logit), StandardScaler(), model).fit(
-        stills.blends, stills.labels
+    return make_pipeline(FunctionTransformer(additive), StandardScaler(), model).fit(
+        values, labels
     )
 
 
-_MAKERS: dict[str, Callable[[Stills], object]] = {
+_MAKERS: dict[str, Callable[[Frames, NDArray[np.int64]], object]] = {
     'constant': Constant,
     'logistic_regression': _logistic,
     'gradient_boosting': _boosting,
     'dense_network': _dense,
 }
-
-
-def _key() -> str:
-    parts = [sha256_of(path) for path in (*data_files(), Path(os.path.realpath(__file__)))]
-    return hashlib.sha256(''.join(parts).encode()).hexdigest()[:16]

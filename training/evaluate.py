@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""`python -m training.evaluate`: every figure of the model that ships, baselines beside it."""
+"""`python -m training.evaluate`: every figure of the models that ship, baselines beside them."""
 
 from __future__ import annotations
 
@@ -21,154 +21,172 @@ import dataclasses
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from emotion_estimator.assets import write_whole
-from emotion_estimator.emotion.decision import Decider
-from emotion_estimator.emotion.emotion_model import EmotionModel, ModelError, softmax
-from training.clip_dynamics import EVALUATION_CLIPS, read_dynamics
+from emotion_estimator.assets import AssetError, write_whole
+from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.emotion.emotion_model import EmotionModel, ModelError
+from emotion_estimator.faces.face_encoding import FaceEncodingError, read_encoding
+from training import sources
+from training.clip_dynamics import read_dynamics
+from training.clip_protocol import clip_scores
+from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS, read_series
+from training.datasets.labels import DataError, Split
 from training.export import write_metadata
-from training.fer_data import DataError, Split, Stills, read_stills
-from training.sequence_protocol import Track, buffer_windows, compose_tracks, track_scores
-from training.settings import MODEL_NAME, MODELS, OUT, Settings
-from training.still_protocols import still_probabilities, still_scores
-from training.time_ablation import retimed
-from training.window_resampling import constant_windows
+from training.report.confusion import confusion, draw_confusion
+from training.report.label_maps import HAPPY_UNKNOWN_SAD
+from training.report.reliability import draw_reliability
+from training.report_protocol import REPORT_FIGURES, read_matched_rows
+from training.scored_models import (
+    HYSTERESIS,
+    MIN_CONFIDENCE,
+    report_figures,
+    seven_class_scores,
+)
+from training.sequence_protocol import Track, compose_tracks
+from training.settings import MODELS
+from training.still_features import encoding_path, read_stills
+from training.still_protocols import Figures, still_probabilities
+from training.stills import Stills
 
 TRACKS = 200
 TRACK_SEED = 7
-HYSTERESIS = 1.5
-"""Default of the emotion node."""
-
-Scores = dict[str, dict[str, float]]
+BASIC = 'basic7'
+THREE = 'happy_unknown_sad'
 
 
-def model_scores(model: EmotionModel, stills: Stills, tracks: list[Track]) -> Scores:
+def tracks_of(stills: Stills, features: tuple[str, ...]) -> list[Track]:
     """
-    Score a model that ships, through the runtime's own buffer, network and decision.
+    Compose protocol S's sequences.
 
-    :param model: the model.
-    :param stills: all photographs of a split.
-    :param tracks: sequences composed of them.
-    :returns: the scores of the highest probability as `lstm`, and those of the decision with
-        hysteresis on the sequences as `lstm_hysteresis`.
+    :param stills: all photographs of a split, all features.
+    :param features: what a method sees.
+    :returns: the same sequences for every choice of features.
     """
-    probabilities = [_track_probabilities(model, track) for track in tracks]
-    labels = model.metadata.labels
-    return {
-        'lstm': {
-            **still_scores(still_probabilities(model, stills), stills),
-            **track_scores(tracks, [rows.argmax(axis=1) for rows in probabilities]),
-            **network_latency(model),
-        },
-        'lstm_hysteresis': track_scores(
-            tracks, [_decided(labels, rows) for rows in probabilities]
-        ),
-    }
+    dynamics = read_dynamics(EVALUATION_CLIPS, encoding_path(), features)
+    return compose_tracks(stills.only(features), dynamics, TRACKS, TRACK_SEED)
 
 
-def network_latency(model: EmotionModel, calls: int = 2000) -> dict[str, float]:
+def evaluate(split: Split, baselines: bool, draw: bool) -> dict[str, dict[str, Figures]]:
     """
-    Time the network with its softmax, on one thread.
+    Score everything on one split; on PrivateTest the report's rows too, which stand in it.
 
-    :param model: the model.
-    :param calls: how often it is called.
-    :returns: median and best time in milliseconds; the best is that of an idle machine.
+    :param split: which photographs.
+    :param baselines: whether the baselines are scored, too.
+    :param draw: whether confusion and reliability are drawn into doc/.
+    :returns: figures by protocol group ('public', 'private', 'report') and method.
+    :raises DataError: when data is missing.
     """
-    window = constant_windows(np.full((1, len(model.metadata.features)), 0.3, np.float32))[0]
-    times_ms = []
-    for _ in range(calls):
-        start = time.perf_counter()
-        model.probabilities(window)
-        times_ms.append(1000 * (time.perf_counter() - start))
-    return {
-        'network_ms_p50': round(float(np.median(times_ms)), 4),
-        'network_ms_best': round(min(times_ms), 4),
-    }
-
-
-def frame_scores(stills: Stills, tracks: list[Track]) -> Scores:
-    """
-    Score the baselines that see single frames: on sequences, the raw argmax per frame.
-
-    :param stills: all photographs of a split.
-    :param tracks: sequences composed of them.
-    :returns: scores by baseline.
-    """
-    from training.baselines import frame_classifiers
-
-    readable = stills.select(stills.readable[:, 0])
-    found = {}
-    for name, classify in frame_classifiers().items():
-        answers = [classify(track.blends).argmax(axis=1) for track in tracks]
-        found[name] = {
-            **still_scores(classify(readable.blends), stills),
-            **track_scores(tracks, answers),
+    stills = read_stills(split)
+    scored: dict[str, Figures] = {}
+    found = {split.name.lower(): scored}
+    for name in (BASIC, f'{BASIC}_blendshapes'):
+        model = EmotionModel(sources.MODELS / name)
+        tracks = tracks_of(stills, model.metadata.features)
+        scored[name], probabilities = seven_class_scores(model, stills, tracks)
+        if draw:
+            _draw(model, probabilities, stills)
+    three = EmotionModel(sources.MODELS / THREE)
+    answers = still_probabilities(three, stills)
+    features = EmotionModel(sources.MODELS / BASIC).metadata.features
+    if split is Split.PRIVATE:
+        report = read_matched_rows()
+        shares = np.array(three.metadata.metrics['training']['class_shares'])
+        found['report'] = {THREE: report_figures(answers, stills, report, shares)}
+        found['report']['the_report'] = {
+            name: dict.fromkeys(('value', 'low', 'high'), value)
+            for name, value in REPORT_FIGURES.items()
         }
+    if draw:
+        _draw(three, answers, stills)
+    found['clips'] = _clips()
+    if baselines:
+        from training.fitting import read_material
+        from training.scored_baselines import frame_scores, report_baselines, timeless_scores
+
+        material = read_material()
+        tracks = tracks_of(stills, features)
+        scored.update(frame_scores(material, stills, tracks, features))
+        scored.update(timeless_scores(MODELS[BASIC], material, stills, tracks))
+        if 'report' in found:
+            found['report'].update(report_baselines(material, stills, report, features))
     return found
 
 
-def timeless_scores(settings: Settings, stills: Stills, tracks: list[Track]) -> Scores:
-    """
-    Train (once) and score the same network without time.
-
-    :param settings: those of the model that ships.
-    :param stills: all photographs of a split.
-    :param tracks: sequences composed of them.
-    :returns: scores of `lstm_shuffled_time` and `lstm_mean_pooled`.
-    """
-    from training.fitting import trained_network
-
-    rng = np.random.default_rng(TRACK_SEED)
-    held = constant_windows(stills.blends[stills.readable[:, 0]])
-    found = {}
-    for name, kind in (('lstm_shuffled_time', 'shuffled'), ('lstm_mean_pooled', 'pooled')):
-        network = trained_network(dataclasses.replace(settings, time=kind))
-        answers = []
-        for track in tracks:
-            seen = retimed(buffer_windows(track), kind, rng)
-            answers.append(network.predict(seen, batch_size=1024, verbose=0).argmax(axis=1))
-        logits = network.predict(retimed(held, kind, rng), batch_size=1024, verbose=0)
-        found[name] = {
-            **still_scores(softmax(logits.astype(np.float64)), stills),
-            **track_scores(tracks, answers),
-        }
-    return found
-
-
-def _track_probabilities(model: EmotionModel, track: Track) -> NDArray[np.float64]:
-    return np.array([model.probabilities(window) for window in buffer_windows(track)])
-
-
-def _decided(labels: tuple[str, ...], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-    decider = Decider(labels, hysteresis=HYSTERESIS)
-    return np.array([labels.index(decider.decide(row).label) for row in probabilities])
-
-
-def print_table(title: str, found: Scores) -> None:
-    """
-    Print scores, a row each, a column for each method.
-
-    :param title: of the table.
-    :param found: scores by method.
-    """
-    table = Table(title=title)
-    table.add_column('score')
-    for method in found:
-        table.add_column(method.replace('_', ' '), justify='right')
-    for name in found['lstm']:
-        table.add_row(
-            name, *(f'{scores[name]:.4g}' if name in scores else '-' for scores in found.values())
+def _clips() -> dict[str, Figures]:
+    """Follow the faces of all clips with each model, at the emotion node's defaults."""
+    names = (*NAMES, *read_encoding(encoding_path()).names)
+    faces = read_series(TRAINING_CLIPS + EVALUATION_CLIPS, encoding_path())
+    return {
+        name: clip_scores(
+            EmotionModel(sources.MODELS / name), faces, names, MIN_CONFIDENCE, HYSTERESIS
         )
-    Console(width=None if sys.stdout.isatty() else 150).print(table)
+        for name in MODELS
+    }
+
+
+def _draw(model: EmotionModel, probabilities: np.ndarray, stills: Stills) -> None:
+    """Draw what is taken for what, and whether probabilities mean what they say, into doc/."""
+    labels = model.metadata.labels
+    truth = stills.majority() if len(labels) == 7 else HAPPY_UNKNOWN_SAD.labels(stills.labels)
+    truth = truth[stills.readable[:, 0]]
+    clear = truth >= 0
+    folder = sources.REPOSITORY / 'doc'
+    name = model.metadata.name
+    table = confusion(probabilities[clear].argmax(axis=1), truth[clear], labels)
+    draw_confusion(table, folder / f'confusion_{name}.png', f'{name}, PrivateTest')
+    path = folder / f'reliability_{name}.png'
+    draw_reliability(probabilities[clear], truth[clear], path, f'{name}, PrivateTest')
+
+
+def print_tables(found: dict[str, dict[str, Figures]]) -> None:
+    """
+    Print scores, a row each, a column for each method, intervals below the values.
+
+    :param found: see `evaluate`.
+    """
+    for group, methods in found.items():
+        table = Table(title=f'{group}: value, 95 % interval', show_lines=False)
+        table.add_column('score')
+        for method in methods:
+            table.add_column(method.replace('_', ' '), justify='right')
+        names = dict.fromkeys(name for figures in methods.values() for name in figures)
+        for name in names:
+            cells = [_cell(figures.get(name)) for figures in methods.values()]
+            table.add_row(name, *cells)
+        Console(width=None if sys.stdout.isatty() else 190).print(table)
+
+
+def _cell(figure: dict[str, float] | None) -> str:
+    if figure is None:
+        return '-'
+    value, low, high = (f'{figure[key]:.4g}' for key in ('value', 'low', 'high'))
+    return value if low == high else f'{value} [{low}, {high}]'
+
+
+def record(found: dict[str, dict[str, Figures]]) -> None:
+    """
+    Write figures into the metadata of the models that ship.
+
+    :param found: see `evaluate`.
+    """
+    for name in MODELS:
+        folder = sources.MODELS / name
+        metadata = EmotionModel(folder).metadata
+        metrics = dict(metadata.metrics)
+        for group, methods in found.items():
+            if name in methods:
+                metrics[group] = methods[name]
+                if group != 'clips':
+                    others = {m: f for m, f in methods.items() if m not in (name, THREE)}
+                    metrics['baselines'] = {**metrics.get('baselines', {}), group: others}
+        write_metadata(folder, dataclasses.replace(metadata, metrics=metrics))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -185,32 +203,25 @@ def main(arguments: list[str] | None = None) -> int:
         default='public',
         help='public for every choice; private once per release',
     )
-    parser.add_argument('--model', type=Path, default=MODELS / MODEL_NAME, help='model folder')
-    parser.add_argument('--no-baselines', action='store_true', help='the model alone')
+    parser.add_argument('--no-baselines', action='store_true', help='the models alone')
     parser.add_argument(
-        '--record', action='store_true', help="write the model's scores into its metadata.json"
+        '--record', action='store_true', help="write the scores into the models' metadata.json"
     )
     options = parser.parse_args(arguments)
+    split = Split[options.split.upper()]
     try:
-        model = EmotionModel(options.model)
-        stills = read_stills(Split[options.split.upper()])
-        tracks = compose_tracks(stills, read_dynamics(EVALUATION_CLIPS), TRACKS, TRACK_SEED)
-        found = model_scores(model, stills, tracks)
-        if not options.no_baselines:
-            found.update(frame_scores(stills, tracks))
-            found.update(timeless_scores(Settings(), stills, tracks))
-    except (DataError, ModelError) as error:
+        draw = options.record and split is Split.PRIVATE
+        found = evaluate(split, not options.no_baselines, draw)
+    except (DataError, ModelError, AssetError, FaceEncodingError) as error:
         print(error, file=sys.stderr)
         return 1
-    print_table(f'FER2013 {options.split.capitalize()}Test, {len(stills)} photographs', found)
-    path = OUT / 'evaluate.json'
+    print_tables(found)
+    path = Path(sources.OUT / 'evaluate.json')
     known = json.loads(path.read_text()) if path.is_file() else {}
-    known[options.split] = found
-    write_whole(path, json.dumps(known, indent=2).encode())
+    write_whole(path, json.dumps({**known, **found}, indent=2).encode())
     print(f'Written to {path}')
     if options.record:
-        metrics = {**model.metadata.metrics, options.split: found['lstm']}
-        write_metadata(options.model, dataclasses.replace(model.metadata, metrics=metrics))
+        record(found)
     return 0
 
 

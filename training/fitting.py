@@ -21,6 +21,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -29,10 +30,14 @@ from numpy.typing import NDArray
 
 from emotion_estimator.assets import write_whole
 from training import network
-from training.clip_dynamics import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
-from training.fer_data import Split, Stills, read_stills, read_training_stills
+from training.clip_dynamics import read_dynamics
+from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS
+from training.datasets.labels import Split
 from training.sequence_composer import SequenceComposer
-from training.settings import OUT, Settings, content_key
+from training.settings import Settings, content_key
+from training.sources import OUT
+from training.still_features import encoding_path, read_stills, read_training_stills
+from training.stills import Stills
 from training.time_ablation import retimed
 from training.window_resampling import constant_windows
 
@@ -42,30 +47,64 @@ VALIDATION_WINDOWS = 4096
 _AHEAD = 4
 
 
-def trained_network(settings: Settings) -> keras.Model:
+@dataclass(frozen=True)
+class Material:
+    """
+    What networks learn from.
+
+    :param training: photographs to learn from, all features.
+    :param public: PublicTest, which chooses the epoch, all photographs and features.
+    :param encoding: the face encoding's file, for the clips.
+    """
+
+    training: Stills
+    public: Stills
+    encoding: Path
+
+
+def read_material() -> Material:
+    """
+    Read what networks learn from.
+
+    :returns: the material.
+    :raises DataError: when data is missing.
+    """
+    training = read_training_stills(read_stills(Split.TRAINING))
+    return Material(training, read_stills(Split.PUBLIC), encoding_path())
+
+
+def trained_network(settings: Settings, material: Material) -> keras.Model:
     """
     Train a network, or go on with or take what an earlier run of the same content left.
 
     :param settings: the run's settings.
+    :param material: what it learns from.
     :returns: the network of the epoch with the least loss on PublicTest's composed windows.
-    :raises DataError: when data is missing.
+    :raises DataError: when a clip is missing.
     """
-    folder = OUT / 'training' / content_key(settings)
+    features = settings.features(material.training.features)
+    stills, public = material.training.only(features), material.public.only(features)
+    folder = OUT / 'training' / content_key(settings, stills.views)
     best, last, history_file = (folder / n for n in ('best.keras', 'last.keras', 'history.json'))
     history = json.loads(history_file.read_text()) if history_file.is_file() else []
     if len(history) < len(settings.epochs):
         keras.utils.set_random_seed(settings.seed)
-        stills = read_training_stills()
         model = keras.models.load_model(last) if history else _compiled(settings, stills)
-        composer = SequenceComposer(stills, read_dynamics(TRAINING_CLIPS), settings.composition)
-        validation, still_windows, still_labels = _validation(settings)
+        composer = SequenceComposer(
+            stills,
+            settings.targets.shares(stills),
+            read_dynamics(TRAINING_CLIPS, material.encoding, features),
+            settings.composition,
+        )
+        validation, still_windows, still_labels = _validation(settings, public, material.encoding)
         for epoch in range(len(history), len(settings.epochs)):
             start = time.monotonic()
             for batch in _batches(composer, settings, epoch):
                 trained = float(model.train_on_batch(*batch))  # mean over the epoch so far
             loss = float(model.evaluate(*validation, batch_size=1024, verbose=0))
             logits = model.predict(still_windows, batch_size=1024, verbose=0)
-            accuracy = float((logits.argmax(axis=1) == still_labels).mean())
+            judged = still_labels >= 0
+            accuracy = float((logits.argmax(axis=1) == still_labels)[judged].mean())
             history.append(
                 {'loss': trained, 'public_loss': loss, 'public_still_accuracy': accuracy}
             )
@@ -83,7 +122,9 @@ def trained_network(settings: Settings) -> keras.Model:
 
 
 def _compiled(settings: Settings, stills: Stills) -> keras.Model:
-    model = network.build(settings.architecture, *network.statistics(stills.blends))
+    model = network.build(
+        settings.architecture, *network.statistics(stills.values), len(settings.targets.names)
+    )
     rate = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate, len(settings.epochs) * settings.batches_per_epoch
     )
@@ -97,17 +138,21 @@ def _compiled(settings: Settings, stills: Stills) -> keras.Model:
     return model
 
 
-def _validation(settings: Settings) -> tuple[Batch, NDArray[np.float32], NDArray[np.int64]]:
+def _validation(
+    settings: Settings, public: Stills, encoding: Path
+) -> tuple[Batch, NDArray[np.float32], NDArray[np.int64]]:
     """Compose PublicTest windows, the same in every epoch, and hold its stills constant."""
-    stills = read_stills(Split.PUBLIC)
-    stills = stills.select(stills.readable[:, 0])
-    composer = SequenceComposer(stills, read_dynamics(EVALUATION_CLIPS), settings.composition)
+    stills = public.select(public.readable[:, 0])
+    dynamics = read_dynamics(EVALUATION_CLIPS, encoding, stills.features)
+    composer = SequenceComposer(
+        stills, settings.targets.shares(stills), dynamics, settings.composition
+    )
     rng = np.random.default_rng(settings.seed)
     windows, targets = composer.windows(VALIDATION_WINDOWS, rng)
     return (
         (retimed(windows, settings.time, rng), targets),
-        constant_windows(stills.blends),
-        stills.labels,
+        constant_windows(stills.values),
+        settings.targets.judged(stills),
     )
 
 

@@ -23,14 +23,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.blendshapes import NAMES
-from training.clip_dynamics import EPSILON, logit
-from training.fer_data import LABELS
+from training.feature_scale import EPSILON, SHAPES, additive
 
 DESCRIPTION = (
-    f'inside the network: each value clipped to [{EPSILON}, 1 - {EPSILON}], its logit '
-    'standardised by mean and standard deviation over the training stills, clipped to +-4, '
-    'times validity'
+    f'inside the network: each blendshape clipped to [{EPSILON}, 1 - {EPSILON}] and its logit '
+    'taken; all features standardised by mean and standard deviation over the training stills, '
+    'clipped to +-4, times validity'
 )
 
 # MediaPipe's dead channels hardly ever move: another source of blendshapes may move them, and
@@ -59,10 +57,10 @@ class Architecture:
 @keras.saving.register_keras_serializable('emotion_estimator')
 class Normalisation(keras.layers.Layer):
     """
-    Standardised logits of the observed steps; 0 elsewhere; the validity column stays.
+    Standardised features of the observed steps; 0 elsewhere; the validity column stays.
 
-    :param mean: of each feature's logit.
-    :param deviation: of each feature's logit, above 0.
+    :param mean: of each feature on the scale of `feature_scale.additive`.
+    :param deviation: likewise, above 0.
     """
 
     def __init__(self, mean: list[float], deviation: list[float], **options: Any) -> None:
@@ -78,11 +76,13 @@ class Normalisation(keras.layers.Layer):
         :returns: the same shape.
         """
         ops = keras.ops
-        shares = ops.clip(windows[..., :-1], EPSILON, 1 - EPSILON)
+        shares = ops.clip(windows[..., :SHAPES], EPSILON, 1 - EPSILON)
+        logits = ops.log(shares / (1 - shares))
         validity = windows[..., -1:]
+        values = ops.concatenate([logits, windows[..., SHAPES:-1]], axis=-1)
         mean = ops.convert_to_tensor(self.mean, dtype='float32')
         factor = ops.convert_to_tensor(1 / np.array(self.deviation), dtype='float32')
-        standardised = (ops.log(shares / (1 - shares)) - mean) * factor
+        standardised = (values - mean) * factor
         bounded = ops.clip(standardised, -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
         return ops.concatenate([bounded * validity, validity], axis=-1)
 
@@ -95,31 +95,37 @@ class Normalisation(keras.layers.Layer):
         return {**super().get_config(), 'mean': self.mean, 'deviation': self.deviation}
 
 
-def statistics(blends: NDArray[np.float32]) -> tuple[list[float], list[float]]:
+def statistics(values: NDArray[np.float32]) -> tuple[list[float], list[float]]:
     """
-    Measure the training stills' logits.
+    Measure the training stills.
 
-    :param blends: shape [N, 52].
-    :returns: mean and deviation of each feature.
+    :param values: features, shape [N, F], the blendshapes first.
+    :returns: mean and deviation of each on the scale of `feature_scale.additive`.
     """
-    logits = logit(blends).astype(np.float64)
-    return logits.mean(axis=0).tolist(), np.maximum(logits.std(axis=0), _LEAST_DEVIATION).tolist()
+    scaled = additive(values).astype(np.float64)
+    deviation = scaled.std(axis=0)
+    deviation[:SHAPES] = np.maximum(deviation[:SHAPES], _LEAST_DEVIATION)
+    return scaled.mean(axis=0).tolist(), np.maximum(deviation, 1e-3).tolist()
 
 
-def build(architecture: Architecture, mean: list[float], deviation: list[float]) -> keras.Model:
+def build(
+    architecture: Architecture, mean: list[float], deviation: list[float], classes: int
+) -> keras.Model:
     """
     Build the untrained network.
 
     :param architecture: its sizes.
     :param mean: see `Normalisation`.
     :param deviation: see `Normalisation`.
-    :returns: a model from [windows, steps, 53], any number of steps, to logits [windows, 7].
+    :param classes: number of classes.
+    :returns: a model from [windows, steps, F + 1], any number of steps, to logits
+        [windows, classes].
     """
-    windows = keras.Input((None, len(NAMES) + 1), name='window')
+    windows = keras.Input((None, len(mean) + 1), name='window')
     values = Normalisation(mean, deviation, name='normalisation')(windows)
     for number, units in enumerate(architecture.dense_units):
         values = keras.layers.Dense(units, 'relu', name=f'per_step_{number}')(values)
         values = keras.layers.Dropout(architecture.dropout)(values)
     values = keras.layers.LSTM(architecture.lstm_units, name='over_time')(values)
     values = keras.layers.Dropout(architecture.dropout)(values)
-    return keras.Model(windows, keras.layers.Dense(len(LABELS), name='logits')(values))
+    return keras.Model(windows, keras.layers.Dense(classes, name='logits')(values))

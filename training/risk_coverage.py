@@ -22,9 +22,10 @@ from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.emotion.emotion_model import EmotionModel
-from training.fer_data import Split, read_stills
+from training.datasets.labels import Split
 from training.scores import risk_coverage
-from training.settings import MODEL_NAME, MODELS
+from training.sources import MODELS
+from training.still_features import read_stills
 from training.still_protocols import still_probabilities
 
 THRESHOLDS = (0.0, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
@@ -37,11 +38,13 @@ def main() -> int:
     :returns: exit status.
     """
     stills = read_stills(Split.PUBLIC)
-    readable = stills.readable[:, 0]
-    probabilities = still_probabilities(EmotionModel(MODELS / MODEL_NAME), stills)
-    table = Table('least probability', 'answered', 'right', title='FER2013 PublicTest, readable')
+    majority = stills.majority()[stills.readable[:, 0]]
+    clear = majority >= 0
+    probabilities = still_probabilities(EmotionModel(MODELS / 'basic7'), stills)[clear]
+    title = 'PublicTest, readable, with a majority of the votes'
+    table = Table('least probability', 'answered', 'right', title=title)
     for threshold in THRESHOLDS:
-        answered, right = risk_coverage(probabilities, stills.labels[readable], threshold)
+        answered, right = risk_coverage(probabilities, majority[clear], threshold)
         table.add_row(f'{threshold:g}', f'{answered:.3f}', f'{right:.3f}')
     Console().print(table)
     return 0

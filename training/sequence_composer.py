@@ -21,11 +21,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.blendshapes import MIRROR
 from emotion_estimator.stamps import NS_PER_S
 from training import clip_dynamics, time_course
-from training.clip_dynamics import Dynamics, logit, sigmoid
-from training.fer_data import LABELS, NEUTRAL, Stills, one_hot
+from training.clip_dynamics import Dynamics
+from training.datasets.labels import LABELS, NEUTRAL
+from training.feature_scale import additive, from_additive
+from training.stills import Stills
 from training.window_resampling import NEVER_NS, STEPS, resample
 
 
@@ -34,32 +35,29 @@ class Composition:
     """
     How windows are composed; shares are of the windows.
 
-    :param label_weight: weight of FER2013's label in the target; the rest is FER+ votes.
     :param constant: share without a transition.
     :param returning: share of the others in which the apex begins and ends within sight.
     :param from_neutral: share of the first transitions that are made to start from neutral.
     :param mixing: share of the states mixed of two stills.
     :param mixing_same_class: whether only stills of one class are mixed.
     :param mixing_strength: both parameters of the mixing weight's beta distribution.
-    :param second_view: share of the stills taken from the second view.
-    :param mirrored: share mirrored left to right.
+    :param other_views: share of the stills taken from each view but the first.
     :param jitter: largest factor on the clips' jitter.
     :param speech: share with movements of the mouth.
     :param blinks_per_s: rate of blinks.
-    :param noise: standard deviation of each window's constant offset of every logit.
+    :param noise: standard deviation of each window's constant offset of every feature, on the
+        scale of `feature_scale.additive`.
     :param class_balance: 0 draws stills as they are, 1 every class equally often.
     :param visibility: how faces come and go.
     """
 
-    label_weight: float = 0.8
     constant: float = 0.35
     returning: float = 0.35
     from_neutral: float = 0.6
     mixing: float = 0.5
     mixing_same_class: bool = False
     mixing_strength: float = 0.4
-    second_view: float = 0.35
-    mirrored: float = 0.5
+    other_views: float = 0.3
     jitter: float = 1.5
     speech: float = 0.25
     blinks_per_s: float = 0.3
@@ -73,16 +71,21 @@ class SequenceComposer:
     Composes windows with the target at their end.
 
     :param stills: what the states are drawn from.
+    :param targets: what each still shows, as shares of K classes, shape [N, K].
     :param dynamics: movements of real clips.
     :param composition: how windows are composed.
     """
 
-    def __init__(self, stills: Stills, dynamics: Dynamics, composition: Composition) -> None:
+    def __init__(
+        self,
+        stills: Stills,
+        targets: NDArray[np.float32],
+        dynamics: Dynamics,
+        composition: Composition,
+    ) -> None:
         self._views = stills.views
-        self._second = stills.readable[:, 1]
-        self._labels = stills.labels
-        weight = np.float32(composition.label_weight)
-        self._targets = weight * one_hot(stills.labels) + (1 - weight) * stills.vote_shares()
+        self._readable = stills.readable
+        self._targets = targets
         self._classes = [np.flatnonzero(stills.labels == c) for c in range(len(LABELS))]
         share = np.bincount(stills.labels, minlength=len(LABELS)) / len(stills)
         wanted = np.where(share > 0, np.maximum(share, 1e-9) ** -composition.class_balance, 0)
@@ -100,8 +103,8 @@ class SequenceComposer:
         :param count: number of windows.
         :param rng: source of chance; the same state gives the same windows.
         :param steps: how many of the windows' last steps are wanted, in [1, STEPS].
-        :returns: windows as `TemporalBuffer.window` returns them, shape [count, steps, 53], and
-            the classes' shares at each window's end, shape [count, 7].
+        :returns: windows as `TemporalBuffer.window` returns them, shape [count, steps, F +
+            1], and the classes' shares at each window's end, shape [count, K].
         """
         how = self._composition
         states, targets = self._states(count, rng)
@@ -114,20 +117,18 @@ class SequenceComposer:
             ages = np.take_along_axis(ages_ns, index, axis=1)
             ages_s = np.where(ages < NEVER_NS, ages, 0) / NS_PER_S
             still = np.matmul(course.weights(ages_s), states)
-            samples.append(sigmoid(logit(still) + offset(ages_s)))
+            samples.append(from_additive(additive(still) + offset(ages_s)))
         earlier, later = samples
         windows = np.empty((*grid.share.shape, states.shape[2] + 1), np.float32)
         windows[..., :-1] = earlier + grid.share[..., None] * (later - earlier)
         windows[..., -1] = 1
         windows *= grid.observed[..., None]
-        mirrored = rng.random(count) < how.mirrored
-        windows[mirrored, :, :-1] = windows[mirrored][:, :, list(MIRROR)]
         return windows, np.matmul(course.weights(np.zeros((count, 1))), targets)[:, 0]
 
     def _states(
         self, count: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Draw before, apex and after: blendshapes [count, 3, 52] and targets [count, 3, 7]."""
+        """Draw before, apex and after: features [count, 3, F] and targets [count, 3, K]."""
         how = self._composition
         chosen = self._draw((count, 3), rng)
         # Only the state before: the classes at the window's end keep their shares.
@@ -150,8 +151,10 @@ class SequenceComposer:
         return np.minimum(found, len(self._cumulated) - 1)
 
     def _seen(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-        second = self._second[chosen] & (rng.random(chosen.shape) < self._composition.second_view)
-        return self._views[chosen, second.astype(np.int64)]
+        share = self._composition.other_views
+        view = np.floor(rng.random(chosen.shape) / share).astype(np.int64) + 1 if share else 0
+        view = np.where(view < self._views.shape[1], view, 0)
+        return self._views[chosen, np.where(self._readable[chosen, view], view, 0)]
 
     def _offsets(self, count: int, rng: np.random.Generator) -> _Offsets:
         how = self._composition
@@ -171,7 +174,7 @@ class SequenceComposer:
 
 @dataclass(frozen=True)
 class _Offsets:
-    """Offsets of the logits by age, for each window."""
+    """Offsets by age, for each window."""
 
     dynamics: Dynamics
     noise: NDArray[np.float32]
@@ -183,7 +186,7 @@ class _Offsets:
     blink_age_s: NDArray[np.float64]
 
     def __call__(self, ages_s: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the offsets at some ages, shape [windows, samples, 52]."""
+        """Return the offsets at some ages, shape [windows, samples, F]."""
         ago = np.rint(ages_s * clip_dynamics.RATE_HZ).astype(np.int64)
         jitter, speech = self.dynamics.jitter, self.dynamics.speech
         offsets = self.noise + self.jitter * jitter[(self.jitter_start - ago) % len(jitter)]

@@ -16,27 +16,31 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emotion_estimator.assets import sha256_of
-from training.clip_dynamics import EVALUATION_CLIPS, TRAINING_CLIPS, clip_folder
-from training.fer_data import data_files
+from emotion_estimator.blendshapes import INDEX
+from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS, clip_files
 from training.network import Architecture
 from training.sequence_composer import Composition
+from training.targets import Targets
 from training.window_resampling import STEPS
 
-MODEL_NAME = 'basic7'
-MODEL_VERSION = '1.0.0'
-REPOSITORY = Path(__file__).resolve().parents[1]
-MODELS = REPOSITORY / 'resource' / 'models'
-OUT = REPOSITORY / 'out'
+MODEL_VERSION = '2.0.0'
 
 _SOURCES = (
-    'fer_data.py',
+    'stills.py',
+    'targets.py',
+    'feature_scale.py',
+    'clip_series.py',
     'clip_dynamics.py',
     'window_resampling.py',
     'time_course.py',
@@ -65,8 +69,11 @@ class Phase:
 @dataclass(frozen=True)
 class Settings:
     """
-    What one network is trained with; the defaults are those of the model that ships.
+    What one network is trained with; the defaults are those of `basic7`.
 
+    :param groups: which features it sees: 'head', 'geometry' and 'appearance' beside the
+        blendshapes, which it always does.
+    :param targets: what it is asked.
     :param seed: of everything random.
     :param phases: what is trained on, one after the other.
     :param batches_per_epoch: batches between two validations.
@@ -77,8 +84,10 @@ class Settings:
     :param composition: how windows are composed.
     """
 
+    groups: tuple[str, ...] = ('head', 'geometry', 'appearance')
+    targets: Targets = field(default_factory=Targets)
     seed: int = 1
-    phases: tuple[Phase, ...] = (Phase(40, 4, 512), Phase(8, STEPS, 256))
+    phases: tuple[Phase, ...] = (Phase(30, 4, 512), Phase(8, STEPS, 256))
     batches_per_epoch: int = 100
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
@@ -91,17 +100,49 @@ class Settings:
         """The phase of each epoch."""
         return tuple(phase for phase in self.phases for _ in range(phase.epochs))
 
+    def features(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """
+        Choose the features that the network sees.
 
-def content_key(settings: Settings) -> str:
+        :param known: names of all features, the blendshapes first.
+        :returns: names in the same order.
+        """
+        return tuple(name for name in known if name in INDEX or name.split('.')[0] in self.groups)
+
+
+MODELS: dict[str, Settings] = {
+    'basic7': Settings(),
+    'basic7_blendshapes': Settings(groups=()),
+    'happy_unknown_sad': Settings(targets=Targets('happy_unknown_sad', label_weight=0.8)),
+}
+"""The models that ship, by the names of their folders."""
+
+
+def content_key(settings: Settings, values: NDArray[np.float32]) -> str:
     """
     Name a training run by all that decides its outcome: settings, data and sources.
 
     :param settings: the run's settings.
+    :param values: all features of what is learned from.
     :returns: 16 hexadecimal digits.
     """
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(settings)).encode())
-    clips = [clip_folder() / f'{name}.npz' for name in TRAINING_CLIPS + EVALUATION_CLIPS]
-    sources = [Path(__file__).parent / name for name in _SOURCES]
-    for path in (*data_files(), *clips, *sources):
+    digest.update(np.ascontiguousarray(values).tobytes())
+    for path in clip_files(TRAINING_CLIPS + EVALUATION_CLIPS):
         digest.update(sha256_of(path).encode() if path.is_file() else b'absent')
+    for name in _SOURCES:
+        digest.update(_code(Path(__file__).with_name(name)).encode())
     return digest.hexdigest()[:16]
+
+
+def _code(source: Path) -> str:
+    """Write a module's code without comments, docstrings and layout, which decide nothing."""
+    tree = ast.parse(source.read_text(encoding='utf-8'))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [
+                part
+                for part in node.body
+                if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+            ]
+    return ast.dump(tree)

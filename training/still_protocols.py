@@ -23,8 +23,13 @@ from emotion_estimator.emotion.emotion_model import EmotionModel
 from emotion_estimator.emotion.temporal_buffer import TemporalBuffer
 from emotion_estimator.stamps import NS_PER_S
 from training import scores
-from training.fer_data import LABELS, Stills, one_hot
+from training.datasets.labels import LABELS
+from training.intervals import bootstrap
+from training.stills import Stills
 from training.window_resampling import MAX_GAP_S, RATE_HZ, STEPS, WINDOW_S
+
+Figures = dict[str, dict[str, float]]
+"""Score by name, each as value, low and high, see `Interval.rounded`."""
 
 
 def still_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float64]:
@@ -32,47 +37,107 @@ def still_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float
     Run the runtime's own buffer and model on each readable photograph held constant.
 
     :param model: the model.
-    :param stills: photographs; unreadable ones give no row.
-    :returns: shape [readable, 7].
+    :param stills: photographs with all features; unreadable ones give no row.
+    :returns: shape [readable, labels].
     """
     rows = []
-    for blends in stills.blends[stills.readable[:, 0]]:
-        buffer = TemporalBuffer(len(blends), WINDOW_S, RATE_HZ, MAX_GAP_S)
+    for values in stills.only(model.metadata.features).values[stills.readable[:, 0]]:
+        buffer = TemporalBuffer(len(values), WINDOW_S, RATE_HZ, MAX_GAP_S)
         for step in range(STEPS):
-            buffer.add(round(step * NS_PER_S / RATE_HZ), blends)
+            buffer.add(round(step * NS_PER_S / RATE_HZ), values)
         rows.append(model.probabilities(buffer.window()))
     return np.array(rows)
 
 
-def still_scores(probabilities: NDArray[np.float64], stills: Stills) -> dict[str, float]:
+def f7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:
     """
-    Score the answers for one split's photographs.
+    Score answers against FER2013's labels.
+
+    :param probabilities: in the labels' vocabulary, of the readable photographs, shape
+        [readable, 7].
+    :param stills: all photographs of the split.
+    :returns: by name; 'readable' counts readable photographs only, 'all' counts an unreadable one
+        as wrong.
+    """
+    readable = stills.readable[:, 0]
+    truth = stills.labels[readable]
+    answers = probabilities.argmax(axis=1)
+    right = answers == truth
+    everywhere = np.zeros(len(stills), np.bool_)
+    everywhere[readable] = right
+    classes = len(LABELS)
+    found = {
+        'f7_accuracy_readable': bootstrap(np.mean, [right]),
+        'f7_accuracy_all': bootstrap(np.mean, [everywhere]),
+        'f7_macro_f1_readable': bootstrap(
+            lambda a, t: scores.macro_f1(a, t, classes), [answers, truth]
+        ),
+        'f7_cross_entropy': bootstrap(np.mean, [_losses(probabilities, truth)]),
+        'f7_ece': bootstrap(scores.calibration_error, [probabilities, truth]),
+        'coverage': bootstrap(np.mean, [readable]),
+    }
+    for number, name in enumerate(LABELS):
+        if (truth == number).any():
+            found[f'f7_recall_{name}'] = bootstrap(np.mean, [right[truth == number]])
+            found[f'coverage_{name}'] = bootstrap(np.mean, [readable[stills.labels == number]])
+    return {name: interval.rounded() for name, interval in found.items()}
+
+
+def p7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:
+    """
+    Score answers against the majority of FER+'s votes.
 
     :param probabilities: of the readable photographs, shape [readable, 7].
     :param stills: all photographs of the split.
-    :returns: by name; 'readable' counts readable photographs only, 'all' counts an unreadable
-        one as wrong; P7 counts photographs on which FER+ has a majority for a class.
+    :returns: by name; only photographs with a majority for one of the classes count.
     """
     readable = stills.readable[:, 0]
-    predicted = np.full(len(stills), -1)
-    predicted[readable] = probabilities.argmax(axis=1)
-    labels, majority, answers = stills.labels, stills.majority(), predicted[readable]
-    judged = majority >= 0
-    clear = judged[readable]
+    majority = stills.majority()
+    clear = majority[readable] >= 0
+    truth, judged = majority[readable][clear], probabilities[clear]
+    right = judged.argmax(axis=1) == truth
+    everywhere = np.zeros(len(stills), np.bool_)
+    everywhere[np.flatnonzero(readable)[clear]] = right
+    shares = stills.vote_shares()[readable][clear]
+    to_votes = -(shares * np.log(np.maximum(judged, scores.LEAST_PROBABILITY))).sum(axis=1)
     found = {
-        'f7_accuracy_readable': float((answers == labels[readable]).mean()),
-        'f7_accuracy_all': float((predicted == labels).mean()),
-        'f7_macro_f1_readable': scores.macro_f1(answers, labels[readable], len(LABELS)),
-        'f7_cross_entropy': scores.cross_entropy(probabilities, one_hot(labels[readable])),
-        'f7_ece': scores.calibration_error(probabilities, labels[readable]),
-        'p7_accuracy_readable': float((answers == majority[readable])[clear].mean()),
-        'p7_accuracy_all': float((predicted == majority)[judged].mean()),
-        'p7_cross_entropy_to_votes': scores.cross_entropy(
-            probabilities[clear], stills.vote_shares()[readable][clear]
+        'p7_accuracy_readable': bootstrap(np.mean, [right]),
+        'p7_accuracy_all': bootstrap(np.mean, [everywhere[majority >= 0]]),
+        'p7_macro_f1_readable': bootstrap(
+            lambda a, t: scores.macro_f1(a, t, len(LABELS)), [judged.argmax(axis=1), truth]
         ),
-        'p7_ece': scores.calibration_error(probabilities[clear], majority[readable][clear]),
-        'coverage': float(readable.mean()),
+        'p7_cross_entropy': bootstrap(np.mean, [_losses(judged, truth)]),
+        'p7_cross_entropy_to_votes': bootstrap(np.mean, [to_votes]),
+        'p7_ece': bootstrap(scores.calibration_error, [judged, truth]),
     }
-    recall = scores.recalls(answers, labels[readable], len(LABELS))
-    found.update({f'f7_recall_{name}': float(value) for name, value in zip(LABELS, recall)})
-    return {name: round(value, 4) for name, value in found.items()}
+    for number, name in enumerate(LABELS):
+        if (truth == number).any():
+            found[f'p7_recall_{name}'] = bootstrap(np.mean, [right[truth == number]])
+    return {name: interval.rounded() for name, interval in found.items()}
+
+
+def sure_scores(
+    probabilities: NDArray[np.float64], stills: Stills, min_confidence: float
+) -> Figures:
+    """
+    Score only the answers that reach a probability, against the majority of the votes.
+
+    :param probabilities: of the readable photographs, shape [readable, 7].
+    :param stills: all photographs of the split.
+    :param min_confidence: that probability.
+    :returns: by name.
+    """
+    majority = stills.majority()[stills.readable[:, 0]]
+    clear = majority >= 0
+    answered = (probabilities.max(axis=1) >= min_confidence)[clear]
+    right = (probabilities.argmax(axis=1) == majority)[clear]
+    return {
+        'min_confidence': dict.fromkeys(('value', 'low', 'high'), min_confidence),
+        'sure_coverage': bootstrap(np.mean, [answered]).rounded(),
+        'sure_accuracy': bootstrap(np.mean, [right[answered]]).rounded(),
+    }
+
+
+def _losses(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:
+    chances = probabilities[np.arange(len(truth)), truth]
+    return np.asarray(-np.log(np.maximum(chances, scores.LEAST_PROBABILITY)))

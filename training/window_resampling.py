@@ -78,13 +78,13 @@ def resample(ages_ns: NDArray[np.int64], steps: int = STEPS) -> Resampling:
     return Resampling(later, earlier, share.astype(np.float32), exact | between)
 
 
-def constant_windows(blends: NDArray[np.float32]) -> NDArray[np.float32]:
+def constant_windows(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     Hold stills over the whole window.
 
-    :param blends: shape [N, 52].
-    :returns: shape [N, STEPS, 53], every step observed.
+    :param values: shape [N, F].
+    :returns: shape [N, STEPS, F + 1], every step observed.
     """
-    windows = np.ones((len(blends), STEPS, blends.shape[1] + 1), np.float32)
-    windows[:, :, :-1] = blends[:, None, :]
+    windows = np.ones((len(values), STEPS, values.shape[1] + 1), np.float32)
+    windows[:, :, :-1] = values[:, None, :]
     return windows
