@@ -59,6 +59,12 @@ def basic7():
     return EmotionModel(find_model('basic7'))
 
 
+@pytest.fixture(scope='session')
+def basic7_blendshapes():
+    """Load the model that needs no more than blendshapes, such as those made up for tests."""
+    return EmotionModel(find_model('basic7_blendshapes'))
+
+
 @pytest.fixture
 def media():
     """Path of a clip or picture of the assets; skips where it is not on this machine."""

@@ -33,58 +33,58 @@ def play(estimation, features, seconds=2.0, rate_hz=30, start_ns=START_NS, face_
     return estimates
 
 
-def test_a_smile_is_happy_with_pleasure_and_a_resting_face_is_not(basic7):
-    smiling = play(EmotionEstimation(basic7), SMILING)[-1]
+def test_a_smile_is_happy_with_pleasure_and_a_resting_face_is_not(basic7_blendshapes):
+    smiling = play(EmotionEstimation(basic7_blendshapes), SMILING)[-1]
     assert smiling.label == 'happy'
     assert smiling.confidence > 0.8
     assert smiling.valence > 0.5
     assert smiling.scores[0] == ('happy', smiling.confidence)
-    assert play(EmotionEstimation(basic7), RESTING)[-1].label != 'happy'
+    assert play(EmotionEstimation(basic7_blendshapes), RESTING)[-1].label != 'happy'
 
 
-def test_stamp_and_face_are_those_of_the_sample(basic7):
-    estimate = EmotionEstimation(basic7).estimate('abc', START_NS, RESTING)
+def test_stamp_and_face_are_those_of_the_sample(basic7_blendshapes):
+    estimate = EmotionEstimation(basic7_blendshapes).estimate('abc', START_NS, RESTING)
     assert (estimate.face_id, estimate.stamp_ns, estimate.step) == ('abc', START_NS, Step.FIRST)
 
 
-def test_each_face_has_a_buffer_of_its_own(basic7):
-    together = EmotionEstimation(basic7)
+def test_each_face_has_a_buffer_of_its_own(basic7_blendshapes):
+    together = EmotionEstimation(basic7_blendshapes)
     for i in range(60):
         stamp_ns = START_NS + i * NS_PER_S // 30
         smiling = together.estimate('a', stamp_ns, SMILING)
         resting = together.estimate('b', stamp_ns, RESTING)
-    assert smiling.scores == play(EmotionEstimation(basic7), SMILING)[-1].scores
-    assert resting.scores == play(EmotionEstimation(basic7), RESTING)[-1].scores
+    assert smiling.scores == play(EmotionEstimation(basic7_blendshapes), SMILING)[-1].scores
+    assert resting.scores == play(EmotionEstimation(basic7_blendshapes), RESTING)[-1].scores
     together.forget('a')
     assert together.face_ids == ('b',)
 
 
-def test_a_repeated_stamp_gives_nothing(basic7):
-    estimation = EmotionEstimation(basic7)
+def test_a_repeated_stamp_gives_nothing(basic7_blendshapes):
+    estimation = EmotionEstimation(basic7_blendshapes)
     estimation.estimate('a', START_NS, SMILING)
     assert estimation.estimate('a', START_NS, RESTING) is None
 
 
 @pytest.mark.parametrize('jump_s', [-3600, 3600])
-def test_after_a_jump_nothing_of_the_past_remains(basic7, jump_s):
-    estimation = EmotionEstimation(basic7, hysteresis=2.0)
+def test_after_a_jump_nothing_of_the_past_remains(basic7_blendshapes, jump_s):
+    estimation = EmotionEstimation(basic7_blendshapes, hysteresis=2.0)
     play(estimation, SMILING)
     again = estimation.estimate('a', START_NS + jump_s * NS_PER_S, RESTING)
-    alone = EmotionEstimation(basic7, hysteresis=2.0).estimate('a', START_NS, RESTING)
+    alone = EmotionEstimation(basic7_blendshapes, hysteresis=2.0).estimate('a', START_NS, RESTING)
     assert again.step.restarts
     assert again.scores == alone.scores
 
 
-def test_unknown_features_are_ignored(basic7):
+def test_unknown_features_are_ignored(basic7_blendshapes):
     more = {**SMILING, 'tailWag': float('nan')}
     assert (
-        play(EmotionEstimation(basic7), more)[-1].scores
-        == play(EmotionEstimation(basic7), SMILING)[-1].scores
+        play(EmotionEstimation(basic7_blendshapes), more)[-1].scores
+        == play(EmotionEstimation(basic7_blendshapes), SMILING)[-1].scores
     )
 
 
-def test_missing_and_unreal_features_are_told_and_leave_no_trace(basic7):
-    estimation = EmotionEstimation(basic7)
+def test_missing_and_unreal_features_are_told_and_leave_no_trace(basic7_blendshapes):
+    estimation = EmotionEstimation(basic7_blendshapes)
     with pytest.raises(FeatureError, match=r'1 of the .* are missing: jawOpen'):
         estimation.estimate('a', START_NS, {k: v for k, v in RESTING.items() if k != 'jawOpen'})
     with pytest.raises(FeatureError, match='jawOpen: not a finite number'):
@@ -92,13 +92,15 @@ def test_missing_and_unreal_features_are_told_and_leave_no_trace(basic7):
     assert estimation.face_ids == ()
 
 
-def test_new_thresholds_hold_for_known_faces_and_wrong_ones_change_nothing(basic7):
+def test_new_thresholds_hold_for_known_faces_and_wrong_ones_change_nothing(basic7_blendshapes):
     mixtures = [
         {name: (1 - share) * RESTING[name] + share * SMILING[name] for name in RESTING}
         for share in np.linspace(0, 1, 21)
     ]
-    half = min(mixtures, key=lambda face: play(EmotionEstimation(basic7), face)[-1].confidence)
-    estimation = EmotionEstimation(basic7)
+    half = min(
+        mixtures, key=lambda face: play(EmotionEstimation(basic7_blendshapes), face)[-1].confidence
+    )
+    estimation = EmotionEstimation(basic7_blendshapes)
     confidence = play(estimation, half)[-1].confidence
     with pytest.raises(ValueError, match='min_confidence'):
         estimation.set_thresholds(0.9, 1.0)

@@ -33,6 +33,8 @@ from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
 FRAME_NS = NS_PER_S // 30
+BLENDSHAPES_ALONE = 'basic7_blendshapes'
+"""The made-up faces of these tests have no more."""
 
 
 def message_of(values, stamp_ns, face='face_abc'):
@@ -48,7 +50,7 @@ def wired(live):
 
     class Wired:
         def __init__(self):
-            self.node = live.add(EmotionNode)
+            self.node = live.add(EmotionNode, model=BLENDSHAPES_ALONE)
             self.emotions = live.listen(Classification, '/emotion')
             self.publisher = live.publisher(Classification, '/blendshapes')
             live.until(lambda: self.publisher.get_subscription_count() == 1, 'the subscription')
@@ -157,7 +159,7 @@ def test_a_lost_faces_topic_goes_and_a_new_face_gets_its_own(live, wired):
 
 
 def test_without_ros4hri_there_is_no_expression_topic(live):
-    node = live.add(EmotionNode, ros4hri=False)
+    node = live.add(EmotionNode, model=BLENDSHAPES_ALONE, ros4hri=False)
     emotions = live.listen(Classification, '/emotion')
     publisher = live.publisher(Classification, '/blendshapes')
     live.until(lambda: publisher.get_subscription_count() == 1, 'the subscription')
@@ -176,7 +178,7 @@ def test_a_pause_without_faces_is_no_warning(live, wired):
 
 
 def test_every_transition_works_twice(live):
-    node = live.add(EmotionNode, autostart=False)
+    node = live.add(EmotionNode, model=BLENDSHAPES_ALONE, autostart=False)
     emotions = live.listen(Classification, '/emotion')
     publisher = live.publisher(Classification, '/blendshapes')
     live.until(lambda: node.count_subscribers('/emotion') == 1, 'the listener')
@@ -221,7 +223,7 @@ def test_a_wrong_model_fails_the_transition_and_can_be_mended(live, tmp_path, da
 
 @pytest.mark.parametrize('name, value', [('min_confidence', 0.9), ('hysteresis', 0.5)])
 def test_thresholds_out_of_range_are_refused(live, name, value):
-    node = live.add(EmotionNode, autostart=False)
+    node = live.add(EmotionNode, model=BLENDSHAPES_ALONE, autostart=False)
     (result,) = node.set_parameters([Parameter(name, value=value)])
     assert not result.successful
     assert 'out of range' in result.reason

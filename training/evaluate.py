@@ -185,7 +185,9 @@ def record(found: dict[str, dict[str, Figures]]) -> None:
                 metrics[group] = methods[name]
                 if group != 'clips':
                     others = {m: f for m, f in methods.items() if m not in (name, THREE)}
-                    metrics['baselines'] = {**metrics.get('baselines', {}), group: others}
+                    before = metrics.get('baselines', {})
+                    known = {**before.get(group, {}), **others}
+                    metrics['baselines'] = {**before, group: known}
         write_metadata(folder, dataclasses.replace(metadata, metrics=metrics))
 
 
