@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 import pytest
@@ -140,7 +141,7 @@ def test_a_task_that_always_hangs_is_given_up_and_those_behind_it_are_done(monke
     found = answers(hanging, [(number,) for number in range(4)], workers=1)
     assert [found[0], *found[2:]] == [0, 4, 6]
     assert isinstance(found[1], TaskError)
-    assert 'took over 2 s, 2 times' in str(found[1])
+    assert re.search(r'took over \d+ s, 2 times', str(found[1]))
 
 
 def test_a_scheduler_of_its_own_can_do_the_work():

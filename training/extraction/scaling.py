@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     for speed in (one, all_cores):
         print(
-            f'{speed.processes} processes: {len(pictures)} photographs in {speed.seconds:.1f} s, '
+            f'processes: {speed.processes}; {len(pictures)} photographs in {speed.seconds:.1f} s, '
             f'{speed.photographs_per_s:.1f} photographs/s, {speed.faces_per_s:.1f} faces/s'
         )
     path = sources.OUT / 'extraction_scaling.json'

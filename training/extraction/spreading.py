@@ -155,19 +155,21 @@ def _stopped(
     late = [f for f, (_, start_s) in running.items() if now_s - start_s > deadline_s]
     if not late:
         return []
-    threads, waiting, workers = client.nthreads(), set(late), []
+    threads = client.nthreads()
+    workers: list[str] = []
+    behind: set[Future] = set()
     for worker, keys in client.processing().items():
         # A worker does its tasks in the order in which they came, which is that of `running`.
         held = [future for future in running if future.key in keys]
-        hanging = waiting & set(held[: threads.get(worker, 1)])
-        if hanging:
+        at_work = set(held[: threads.get(worker, 1)])
+        behind |= set(held) - at_work
+        if at_work & set(late):
             workers.append(worker)
-            for future in set(held) - hanging:
-                running[future] = (running[future][0], now_s)
-        waiting -= set(held) - hanging
-    given_up = [future for future in late if future in waiting]
+    given_up = [future for future in late if future not in behind]
     client.cancel(given_up)
     # Only workers with a nanny, as all of this machine have, can be replaced.
     with contextlib.suppress(ValueError):
         client.restart_workers(workers, raise_for_error=False)
+    for future in behind:
+        running[future] = (running[future][0], time.monotonic())
     return given_up
