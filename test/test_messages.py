@@ -42,7 +42,7 @@ FACE = Face(
     np.linspace(0, 1, 52, dtype=np.float32),
     np.zeros((478, 3), np.float32),
     ('head.yaw', 'geometry.v1.00'),
-    np.array([-0.5, 2.25], np.float32),
+    lambda: np.array([-0.5, 2.25], np.float32),
 )
 
 

@@ -195,3 +195,7 @@ def test_a_model_that_cannot_be_read_leaves_the_card(tmp_path, capsys):
     assert path.read_text() == 'as it was'
     told = capsys.readouterr().err
     assert 'metrics.public must be a table' in told and 'metadata.json does not exist' in told
+
+
+def test_the_card_is_what_the_models_state():
+    assert main(['--check']) == 0

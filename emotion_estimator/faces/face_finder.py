@@ -16,7 +16,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +44,7 @@ class Face:
     :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
     :param landmarks: shape [478, 3], MediaPipe's face mesh, see `FaceArrays`.
     :param feature_names: names of `features`; the same for all faces of a `FaceFinder`.
-    :param features: what the encoding adds to the blendshapes, shape [feature_names].
+    :param encode: computes `features`.
     """
 
     face_id: str
@@ -50,7 +52,17 @@ class Face:
     blendshapes: NDArray[np.float32]
     landmarks: NDArray[np.float32]
     feature_names: tuple[str, ...]
-    features: NDArray[np.float32]
+    encode: Callable[[], NDArray[np.float32]]
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """
+        What the encoding adds to the blendshapes, shape [feature_names].
+
+        Computed when it is first asked for, by whichever thread asks: the next image need not
+        wait for it.
+        """
+        return self.encode()
 
 
 @dataclass(frozen=True)
@@ -118,7 +130,7 @@ class FaceFinder:
                 face.blendshapes,
                 face.landmarks,
                 self.feature_names,
-                self._features(image, face.landmarks),
+                partial(self._features, image, face.landmarks),
             )
             for face_id, face in zip(ids, found)
         )

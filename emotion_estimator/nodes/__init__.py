@@ -13,3 +13,9 @@
 # limitations under the License.
 
 """ROS 2 nodes: thin shells round `faces` and `emotion`."""
+
+import os
+
+# Before NumPy is imported: its products here are small, and a pool of threads for them would take
+# the cores that MediaPipe needs.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
