@@ -67,8 +67,9 @@ def run(factories: Sequence[Callable[[], Node]], arguments: list[str] | None = N
         if rclpy.ok():
             raise
     finally:
-        # Under launch SIGINT comes twice; the second must not break off the release.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Under launch SIGINT comes twice; the second must not break off the release. A function
+        # that does nothing, not SIG_IGN: for a signal just come Python would print a traceback.
+        signal.signal(signal.SIGINT, lambda *_: None)
         for node in nodes:
             node.close()
             node.destroy_node()
