@@ -23,7 +23,7 @@ PACKAGE := --base-paths . --merge-install \
 	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint test demo bench setup-training train train-cached evaluate seeds ablation \
+.PHONY: help setup build lint test demo bench setup-training train train-cached evaluate seeds ablation repeated \
 	thresholds tune report-steps errors bench-extraction model-card test-training clean lock
 
 help: ## list these targets
@@ -82,10 +82,13 @@ evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or
 	@$(TRAIN) -m training.evaluate --split $(or $(SPLIT),public) $(if $(RECORD),--record)
 
 seeds: setup-training ## train basic7 with three seeds and print how much its figures differ
-	@$(TRAIN) -m training.seed_spread
+	@$(TRAIN) -m training.seed_spread $(if $(RECORD),--record)
 
 ablation: setup-training ## train basic7 without each group of features and print what each brings
 	@$(TRAIN) -m training.feature_ablation
+
+repeated: setup-training ## print what photographs that stand in a test split too would bring
+	@$(TRAIN) -m training.repeated_photographs
 
 thresholds: setup-training ## print coverage against accuracy on PublicTest, which chose min_confidence
 	@$(TRAIN) -m training.risk_coverage

@@ -158,16 +158,6 @@ def test_wherever_a_face_is_there_is_a_crop(x, y, step, angle, width, height):
     assert (crop == 77).all()
 
 
-def test_a_margin_leaves_the_crop_in_the_middle():
-    image = smooth_noise(200, 200, blur_px=3)
-    outline = outline_at(100, 104, 1.6, 0.3)
-    wide = crop_face(image, outline, TEMPLATE, margin_px=6)
-    assert wide.shape == (CROP_PX + 12, CROP_PX + 12)
-    np.testing.assert_allclose(
-        wide[6:-6, 6:-6].astype(int), crop_face(image, outline, TEMPLATE), atol=2
-    )
-
-
 def test_an_image_that_may_not_be_written_and_is_a_part_of_another_is_read():
     image = smooth_noise(400, 300, blur_px=3)
     part = image[50:250, 100:300]

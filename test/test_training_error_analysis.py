@@ -29,9 +29,10 @@ from training import error_analysis, sources
 from training.datasets.labels import LABELS, DataError, Split
 from training.datasets.pictures import ArrayPictures, LabelledPictures
 from training.extraction.face_table import empty_table
+from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.report.confusion import confusion
-from training.report.label_maps import HAPPY_UNKNOWN_SAD
 from training.stills import Stills
+from training.targets import truth_for
 
 HAPPY, SAD, NEUTRAL = (LABELS.index(name) for name in ('happy', 'sad', 'neutral'))
 
@@ -67,17 +68,17 @@ def stills():
 
 
 def test_seven_classes_are_judged_by_the_voters():
-    assert error_analysis.truth_for(LABELS, stills()).tolist() == [HAPPY, SAD, -1, SAD]
+    assert truth_for(LABELS, stills()).tolist() == [HAPPY, SAD, -1, SAD]
 
 
 def test_the_report_s_classes_are_judged_by_the_labels():
-    truth = error_analysis.truth_for(HAPPY_UNKNOWN_SAD.names, stills())
+    truth = truth_for(HAPPY_UNKNOWN_SAD.names, stills())
     assert [HAPPY_UNKNOWN_SAD.names[label] for label in truth] == ['sad'] * 4
 
 
 def test_other_classes_are_refused_by_name():
     with pytest.raises(DataError, match='calm, excited'):
-        error_analysis.truth_for(('calm', 'excited'), stills())
+        truth_for(('calm', 'excited'), stills())
 
 
 def test_the_matrix_has_truths_in_lines_and_answers_in_columns():

@@ -137,15 +137,6 @@ def test_rows_are_kept_by_mask_and_by_index():
     assert equal(table.select(table.readable), table.select(np.array([0, 2, 4])))
 
 
-def test_rows_are_spread_among_pictures_not_looked_at():
-    table = made(3)
-    whole = table.spread_over(7, np.array([5, 1, 6]))
-    assert len(whole) == 7
-    assert whole.readable.tolist() == [False, False, False, False, False, True, True]
-    assert np.array_equal(whole.points[[5, 1, 6]], table.points)
-    assert not whole.points[[0, 2, 3, 4]].any()
-
-
 def test_tables_are_joined_in_their_order():
     first, second = made(3, seed=1), made(2, seed=2)
     whole = joined([first, second])

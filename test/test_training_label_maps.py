@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from training.datasets.labels import LABELS, NO_LABEL
-from training.report.label_maps import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, LabelMap
+from training.label_maps import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, LabelMap
 
 # angry, disgusted, scared, happy, sad, surprised, neutral
 EVERY = np.arange(7)

@@ -25,7 +25,7 @@ from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.emotion_model import EmotionModel
 from emotion_estimator.faces.face_encoding import read_encoding
 from training.datasets.labels import LABELS
-from training.report.label_maps import HAPPY_UNKNOWN_SAD
+from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.window_resampling import RATE_HZ, WINDOW_S, constant_windows
 
 RESOURCE = Path(__file__).resolve().parents[1] / 'resource'

@@ -149,9 +149,15 @@ def test_a_broken_run_goes_on_where_it_stopped(made_data, monkeypatch):
 def test_other_settings_and_other_data_are_another_run(made_data):
     from training.settings import content_key
 
-    settings, values = Settings(), made_data.training.views
-    assert content_key(settings, values) == content_key(Settings(), values.copy())
-    assert content_key(settings, values) != content_key(
-        dataclasses.replace(settings, seed=2), values
-    )
-    assert content_key(settings, values) != content_key(settings, values[:-1])
+    settings, stills = Settings(), made_data.training
+    known = content_key(settings, stills, stills)
+    assert known == content_key(Settings(), dataclasses.replace(stills), stills)
+    revoted = dataclasses.replace(stills, votes=np.roll(stills.votes, 1, axis=1))
+    fewer = stills.select(np.arange(len(stills) - 1))
+    others = [
+        content_key(dataclasses.replace(settings, seed=2), stills, stills),
+        content_key(settings, fewer, stills),
+        content_key(settings, stills, fewer),
+        content_key(settings, revoted, stills),
+    ]
+    assert known not in others

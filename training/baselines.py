@@ -29,7 +29,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from emotion_estimator.assets import sha256_of, write_whole
+from emotion_estimator.assets import write_whole
+from training.code_digest import code_of
 from training.feature_scale import additive
 from training.sources import OUT
 
@@ -48,7 +49,7 @@ def frame_classifiers(values: Frames, labels: NDArray[np.int64]) -> dict[str, Fr
     :param labels: shape [N], every class from 0 on occurs.
     :returns: by name: constant, logistic regression, gradient boosting, dense network.
     """
-    key = hashlib.sha256(values.tobytes() + labels.tobytes() + sha256_of(Path(__file__)).encode())
+    key = hashlib.sha256(values.tobytes() + labels.tobytes() + code_of(Path(__file__)))
     kept = OUT / 'training' / f'baselines-{key.hexdigest()[:16]}.pickle'
     if kept.is_file():
         estimators = pickle.loads(kept.read_bytes())

@@ -33,6 +33,7 @@ from emotion_estimator.assets import (
 from emotion_estimator.faces.face_encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from training import sources
+from training.code_digest import code_of
 from training.datasets.labels import DataError, assets_folder
 
 TRAINING_CLIPS: tuple[str, ...] = (
@@ -75,9 +76,9 @@ def read_series(clips: tuple[str, ...], encoding: Path) -> list[tuple[NDArray[np
     for path in clip_files(clips):
         if not path.is_file():
             raise DataError(f'{path} does not exist; it shows how real faces move.')
-        parts = (path, encoding, Path(__file__))
-        key = hashlib.sha256(''.join(map(sha256_of, parts)).encode()).hexdigest()[:16]
-        kept = sources.OUT / 'clips' / f'{key}.npz'
+        key = hashlib.sha256((sha256_of(path) + sha256_of(encoding)).encode())
+        key.update(code_of(Path(__file__)))
+        kept = sources.OUT / 'clips' / f'{key.hexdigest()[:16]}.npz'
         if not kept.is_file():
             rate_hz, faces = _follow(path, read_encoding(encoding))
             content = io.BytesIO()

@@ -24,7 +24,6 @@ from pathlib import Path
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -35,35 +34,16 @@ from training import sources
 from training.datasets.labels import LABELS, DataError, Split
 from training.extraction.viewed_pictures import ViewedPictures
 from training.extraction.views import X4_PAD25
+from training.label_maps import POSITIVE_NEGATIVE
 from training.report.confusion import Confusion, class_table, confusion, draw_confusion
 from training.report.error_sheet import error_sheet
-from training.report.label_maps import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE
 from training.still_features import read_faces, read_stills
 from training.still_protocols import still_probabilities
 from training.stills import Stills
+from training.targets import truth_for
 
 PLAIN_WIDTH = 120
 """Columns of the tables where there is no terminal."""
-
-
-def truth_for(labels: tuple[str, ...], stills: Stills) -> NDArray[np.int64]:
-    """
-    Choose the truth that a model's answers are compared with.
-
-    :param labels: the model's classes.
-    :param stills: N photographs.
-    :returns: index into the classes, shape [N]: FER+'s majority for the seven classes, -1 where
-        there is none; FER2013's label for the report's three.
-    :raises DataError: when the classes are neither.
-    """
-    if labels == LABELS:
-        return stills.majority()
-    if labels == HAPPY_UNKNOWN_SAD.names:
-        return HAPPY_UNKNOWN_SAD.labels(stills.labels)
-    raise DataError(
-        f'The model answers {", ".join(labels)}, and no truth of FER2013 has these classes: '
-        f'choose a model of {", ".join(LABELS)} or of {", ".join(HAPPY_UNKNOWN_SAD.names)}.'
-    )
 
 
 def matrix_table(found: Confusion, title: str) -> Table:

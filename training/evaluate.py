@@ -31,6 +31,7 @@ from rich.table import Table
 
 from emotion_estimator.assets import AssetError, write_whole
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE
 from emotion_estimator.emotion.emotion_model import EmotionModel, ModelError
 from emotion_estimator.faces.face_encoding import FaceEncodingError, read_encoding
 from training import sources
@@ -40,20 +41,15 @@ from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS, read_series
 from training.datasets.labels import DataError, Split
 from training.export import write_metadata
 from training.report.confusion import confusion, draw_confusion
-from training.report.label_maps import HAPPY_UNKNOWN_SAD
 from training.report.reliability import draw_reliability
 from training.report_protocol import REPORT_FIGURES, read_matched_rows
-from training.scored_models import (
-    HYSTERESIS,
-    MIN_CONFIDENCE,
-    report_figures,
-    seven_class_scores,
-)
+from training.scored_models import report_figures, seven_class_scores
 from training.sequence_protocol import Track, compose_tracks
 from training.settings import MODELS
 from training.still_features import encoding_path, read_stills
 from training.still_protocols import Figures, still_probabilities
 from training.stills import Stills
+from training.targets import truth_for
 
 TRACKS = 200
 TRACK_SEED = 7
@@ -123,10 +119,9 @@ def _clips() -> dict[str, Figures]:
     """Follow the faces of all clips with each model, at the emotion node's defaults."""
     names = (*NAMES, *read_encoding(encoding_path()).names)
     faces = read_series(TRAINING_CLIPS + EVALUATION_CLIPS, encoding_path())
+    thresholds = (DEFAULT_MIN_CONFIDENCE, DEFAULT_HYSTERESIS)
     return {
-        name: clip_scores(
-            EmotionModel(sources.MODELS / name), faces, names, MIN_CONFIDENCE, HYSTERESIS
-        )
+        name: clip_scores(EmotionModel(sources.MODELS / name), faces, names, *thresholds)
         for name in MODELS
     }
 
@@ -134,8 +129,7 @@ def _clips() -> dict[str, Figures]:
 def _draw(model: EmotionModel, probabilities: np.ndarray, stills: Stills) -> None:
     """Draw what is taken for what, and whether probabilities mean what they say, into doc/."""
     labels = model.metadata.labels
-    truth = stills.majority() if len(labels) == 7 else HAPPY_UNKNOWN_SAD.labels(stills.labels)
-    truth = truth[stills.readable[:, 0]]
+    truth = truth_for(labels, stills)[stills.readable[:, 0]]
     clear = truth >= 0
     folder = sources.REPOSITORY / 'doc'
     name = model.metadata.name

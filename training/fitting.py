@@ -84,7 +84,7 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
     """
     features = settings.features(material.training.features)
     stills, public = material.training.only(features), material.public.only(features)
-    folder = OUT / 'training' / content_key(settings, stills.views)
+    folder = OUT / 'training' / content_key(settings, stills, public)
     best, last, history_file = (folder / n for n in ('best.keras', 'last.keras', 'history.json'))
     history = json.loads(history_file.read_text()) if history_file.is_file() else []
     if len(history) < len(settings.epochs):

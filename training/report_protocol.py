@@ -27,8 +27,8 @@ from emotion_estimator.assets import ASSETS_VARIABLE
 from training import scores
 from training.datasets.labels import DataError, assets_folder
 from training.intervals import Interval, bootstrap
+from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.report.confusion import Confusion, confusion
-from training.report.label_maps import HAPPY_UNKNOWN_SAD
 
 REPORT_LABELS = HAPPY_UNKNOWN_SAD.names
 UNKNOWN = REPORT_LABELS.index('unknown')

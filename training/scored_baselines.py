@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from emotion_estimator.emotion.emotion_model import softmax
 from training.baselines import frame_classifiers
 from training.fitting import Material, trained_network
-from training.report.label_maps import HAPPY_UNKNOWN_SAD
+from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.report_protocol import ReportRows
 from training.scored_models import report_figures
 from training.sequence_protocol import Track, buffer_windows, track_scores

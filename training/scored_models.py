@@ -21,7 +21,11 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.emotion.decision import Decider
+from emotion_estimator.emotion.decision import (
+    DEFAULT_HYSTERESIS,
+    DEFAULT_MIN_CONFIDENCE,
+    Decider,
+)
 from emotion_estimator.emotion.emotion_model import EmotionModel, ModelMetadata
 from training.report_protocol import ReportRows, report_scores
 from training.sequence_protocol import Track, buffer_windows, track_scores
@@ -35,10 +39,6 @@ from training.still_protocols import (
 from training.stills import Stills
 from training.vocabulary import Readout
 from training.window_resampling import constant_windows
-
-HYSTERESIS = 1.5
-MIN_CONFIDENCE = 0.5
-"""Defaults of the emotion node."""
 
 
 def seven_class_scores(
@@ -62,7 +62,7 @@ def seven_class_scores(
     return {
         **f7_scores(translated, stills),
         **p7_scores(probabilities, stills),
-        **sure_scores(probabilities, stills, MIN_CONFIDENCE),
+        **sure_scores(probabilities, stills, DEFAULT_MIN_CONFIDENCE),
         **raw,
         **{f'{name}_hysteresis': figure for name, figure in decided.items()},
         **network_latency(model),
@@ -153,5 +153,5 @@ def decisions(labels: tuple[str, ...], probabilities: NDArray[np.float64]) -> ND
     :param probabilities: shape [frames, labels].
     :returns: index into the labels, shape [frames].
     """
-    decider = Decider(labels, hysteresis=HYSTERESIS)
+    decider = Decider(labels, hysteresis=DEFAULT_HYSTERESIS)
     return np.array([labels.index(decider.decide(row).label) for row in probabilities])

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import hashlib
 import json
@@ -24,13 +23,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emotion_estimator.assets import sha256_of
 from emotion_estimator.blendshapes import INDEX
 from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS, clip_files
+from training.code_digest import code_of
 from training.network import Architecture
 from training.sequence_composer import Composition
+from training.stills import Stills
 from training.targets import Targets
 from training.window_resampling import STEPS
 
@@ -39,6 +39,7 @@ MODEL_VERSION = '2.0.0'
 _SOURCES = (
     'stills.py',
     'targets.py',
+    'label_maps.py',
     'feature_scale.py',
     'clip_series.py',
     'clip_dynamics.py',
@@ -118,31 +119,21 @@ MODELS: dict[str, Settings] = {
 """The models that ship, by the names of their folders."""
 
 
-def content_key(settings: Settings, values: NDArray[np.float32]) -> str:
+def content_key(settings: Settings, training: Stills, public: Stills) -> str:
     """
     Name a training run by all that decides its outcome: settings, data and sources.
 
     :param settings: the run's settings.
-    :param values: all features of what is learned from.
+    :param training: what is learned from, with the features that the network sees.
+    :param public: what chooses the epoch, likewise.
     :returns: 16 hexadecimal digits.
     """
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(settings)).encode())
-    digest.update(np.ascontiguousarray(values).tobytes())
+    for stills in (training, public):
+        for part in (stills.views, stills.readable, settings.targets.shares(stills)):
+            digest.update(np.ascontiguousarray(part).tobytes())
     for path in clip_files(TRAINING_CLIPS + EVALUATION_CLIPS):
         digest.update(sha256_of(path).encode() if path.is_file() else b'absent')
     for name in _SOURCES:
-        digest.update(_code(Path(__file__).with_name(name)).encode())
+        digest.update(code_of(Path(__file__).with_name(name)))
     return digest.hexdigest()[:16]
-
-
-def _code(source: Path) -> str:
-    """Write a module's code without comments, docstrings and layout, which decide nothing."""
-    tree = ast.parse(source.read_text(encoding='utf-8'))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [
-                part
-                for part in node.body
-                if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
-            ]
-    return ast.dump(tree)

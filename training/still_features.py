@@ -34,6 +34,7 @@ from emotion_estimator.faces import (
 )
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, FaceEncoding, read_encoding
 from training import sources
+from training.code_digest import code_of
 from training.datasets.labels import Split
 from training.datasets.pictures import LabelledPictures
 from training.encoding import gradients, template
@@ -47,7 +48,6 @@ from training.stills import Stills
 
 VIEWS: tuple[str, ...] = ('as it is', 'mirrored', 'augmented')
 """The second axis of `Stills.views`; the last for the training split only."""
-
 
 _SOURCES = (face_appearance, face_crop, face_encoding, face_geometry, gradients, template)
 
@@ -102,7 +102,7 @@ def read_stills(split: Split) -> Stills:
     for _, table in tables:
         key.update(table.points.tobytes() + table.blendshapes.tobytes())
     for module in _SOURCES:
-        key.update(sha256_of(Path(str(module.__file__))).encode())
+        key.update(code_of(module))
     kept = sources.OUT / 'features' / f'{key.hexdigest()[:16]}.npz'
     if not kept.is_file():
         views, readable = _views(photographs, tables, encoding)
@@ -124,6 +124,18 @@ def read_training_stills(stills: Stills) -> Stills:
     tested = photographs.select(photographs.splits != Split.TRAINING).pictures.content()
     training = photographs.split(Split.TRAINING).pictures.content()
     return stills.for_training(list(training), set(tested))
+
+
+def stand_in_a_test_split() -> NDArray[np.bool_]:
+    """
+    Find photographs of the training split that stand pixel for pixel in a test split too.
+
+    :returns: mask over the training split, shape [N].
+    """
+    photographs = sources.read_photographs()
+    tested = set(photographs.select(photographs.splits != Split.TRAINING).pictures.content())
+    training = photographs.split(Split.TRAINING).pictures.content()
+    return np.array([content in tested for content in training], np.bool_)
 
 
 def encoding_path() -> Path:

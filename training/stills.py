@@ -24,9 +24,6 @@ from numpy.typing import NDArray
 
 from training.datasets.labels import one_hot
 
-NOT_A_FACE = 2
-"""Column of `Stills.other_votes`."""
-
 
 @dataclass(frozen=True)
 class Stills:

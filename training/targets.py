@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.labels import LABELS, one_hot
-from training.report.label_maps import HAPPY_UNKNOWN_SAD, LabelMap
+from training.datasets.labels import LABELS, DataError, one_hot
+from training.label_maps import HAPPY_UNKNOWN_SAD, LabelMap
 from training.stills import Stills
 
 SEVEN = LabelMap(LABELS, tuple(range(len(LABELS))))
@@ -67,3 +67,23 @@ class Targets:
         """
         labels = stills.labels if self.label_weight > 0.5 else stills.majority()
         return MAPS[self.classes].labels(labels)
+
+
+def truth_for(names: tuple[str, ...], stills: Stills) -> NDArray[np.int64]:
+    """
+    Choose the truth that a model's answers are compared with.
+
+    :param names: the model's classes.
+    :param stills: N photographs.
+    :returns: index into the classes, shape [N]: FER+'s majority for the seven classes, -1 where
+        there is none; FER2013's label for the report's three.
+    :raises DataError: when the classes are neither.
+    """
+    if names == LABELS:
+        return stills.majority()
+    if names == HAPPY_UNKNOWN_SAD.names:
+        return HAPPY_UNKNOWN_SAD.labels(stills.labels)
+    raise DataError(
+        f'The model answers {", ".join(names)}, and no truth of FER2013 has these classes: '
+        f'choose a model of {", ".join(LABELS)} or of {", ".join(HAPPY_UNKNOWN_SAD.names)}.'
+    )

@@ -77,7 +77,7 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     truth = settings.targets.judged(judged)
     logits = model.predict(constant_windows(judged.values), batch_size=1024, verbose=0)
     training: dict[str, Any] = {
-        'key': content_key(settings, material.training.only(features).views),
+        'key': content_key(settings, material.training.only(features), public),
         'settings': dataclasses.asdict(settings),
         'class_shares': settings.targets.shares(material.training).mean(axis=0).round(4).tolist(),
         'encoding_sha256': sha256_of(material.encoding) if settings.groups else None,

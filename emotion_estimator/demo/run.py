@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import time
 from contextlib import ExitStack
@@ -34,6 +33,7 @@ from emotion_estimator.demo.observer import Observer
 from emotion_estimator.demo.processes import NodeProcess, activate
 from emotion_estimator.demo.terminal_view import view
 from emotion_estimator.demo.timeline import draw_timeline
+from emotion_estimator.nodes.running import ignore_interrupts
 
 DEFAULT_CLIP = 'media/clips/WolfgangLanger_Pexels.mp4'
 LAST_WORD_S = 2.0
@@ -60,7 +60,7 @@ def main() -> int:
     try:
         complaint = _play(arguments, video, observer, executor, console)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        ignore_interrupts()
         observer.destroy_node()
         rclpy.try_shutdown()
     if complaint:

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 UNKNOWN = 'unknown'
 MAX_MIN_CONFIDENCE = 0.6
+DEFAULT_MIN_CONFIDENCE = 0.5
+DEFAULT_HYSTERESIS = 1.5
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,7 @@ CROP_PX = 48
 
 
 def crop_face(
-    image: Rgb,
-    outline: NDArray[np.float32],
-    template: NDArray[np.float32],
-    margin_px: int = 0,
+    image: Rgb, outline: NDArray[np.float32], template: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
     """
     Cut a face out, rotated and scaled so that its mesh lies on the template's (least squares).
@@ -42,9 +39,7 @@ def crop_face(
     :param image: RGB, shape [height, width, 3].
     :param outline: x and y of the landmarks in pixels, shape [478, 2].
     :param template: shape [478, 3], face units.
-    :param margin_px: how much more to cut out on each side, in pixels of the crop.
-    :returns: grey, shape [CROP_PX + 2 * margin_px] twice; pixels outside the image repeat its
-        edge.
+    :returns: grey, shape [CROP_PX, CROP_PX]; pixels outside the image repeat its edge.
     """
     flat = template[:MESH, 0] + 1j * template[:MESH, 1]
     flat = flat - flat.mean()
@@ -53,32 +48,29 @@ def crop_face(
     # As complex numbers the similarity that takes the template to the face is one factor.
     turn = complex((flat.conj() * (seen - middle)).sum() / (abs(flat) ** 2).sum())
     step = turn * 2 * HALF_WIDTH / CROP_PX
-    side = CROP_PX + 2 * margin_px
-    near, shrink, origin = _near(image, middle, abs(step), side)
+    near, shrink, origin = _near(image, middle, abs(step))
     step, middle = step / shrink, (middle - origin) / shrink
     matrix = np.array([[step.real, -step.imag, 0.0], [step.imag, step.real, 0.0]])
     # The middle of a pixel lies half a pixel from its edge.
     matrix[:, 2] = np.array([middle.real - 0.5, middle.imag - 0.5]) - matrix[:, :2].sum(1) * (
-        (side - 1) / 2
+        (CROP_PX - 1) / 2
     )
     crop = cv2.warpAffine(
         near,
         matrix,
-        (side, side),
+        (CROP_PX, CROP_PX),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(crop, np.uint8)
 
 
-def _near(
-    image: Rgb, middle: complex, step: float, side: int
-) -> tuple[NDArray[np.uint8], int, complex]:
+def _near(image: Rgb, middle: complex, step: float) -> tuple[NDArray[np.uint8], int, complex]:
     """Take what lies round the face, grey, reduced by a whole factor where pixels are to spare."""
     height, width = image.shape[:2]
     shrink = max(1, min(int(step), width, height))
     # A turned square reaches as far as its diagonal.
-    reach = step * side * 0.75 + shrink
+    reach = step * CROP_PX * 0.75 + shrink
     left, right = _within(middle.real - reach, middle.real + reach, shrink, width)
     above, below = _within(middle.imag - reach, middle.imag + reach, shrink, height)
     near = cv2.cvtColor(image[above:below, left:right], cv2.COLOR_RGB2GRAY)

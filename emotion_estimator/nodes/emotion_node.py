@@ -29,7 +29,11 @@ from rclpy.time import Time
 from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import find_model
-from emotion_estimator.emotion.decision import MAX_MIN_CONFIDENCE
+from emotion_estimator.emotion.decision import (
+    DEFAULT_HYSTERESIS,
+    DEFAULT_MIN_CONFIDENCE,
+    MAX_MIN_CONFIDENCE,
+)
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimation, FeatureError
 from emotion_estimator.emotion.emotion_model import EmotionModel
 from emotion_estimator.messages import (
@@ -49,7 +53,7 @@ SPECS = (
     Spec('model', 'basic7', 'Name of a model that ships, or path of a model folder.'),
     Spec(
         'min_confidence',
-        0.5,
+        DEFAULT_MIN_CONFIDENCE,
         "Probability below which the answer is 'unknown'.",
         0.0,
         MAX_MIN_CONFIDENCE,
@@ -57,7 +61,7 @@ SPECS = (
     ),
     Spec(
         'hysteresis',
-        1.5,
+        DEFAULT_HYSTERESIS,
         'Factor on the odds of the expression shown last; 1 is none.',
         1.0,
         100.0,

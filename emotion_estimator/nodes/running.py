@@ -37,6 +37,16 @@ class Closable(Protocol):
         """Stop and release everything."""
 
 
+def ignore_interrupts() -> None:
+    """
+    Let nothing break off the release: under launch SIGINT comes twice.
+
+    A function that does nothing, not SIG_IGN: with that Python prints a traceback for a signal
+    that has just come.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)
+
+
 def run(factories: Sequence[Callable[[], Node]], arguments: list[str] | None = None) -> int:
     """
     Run nodes in one executor until SIGINT, SIGTERM or until one ends the process.
@@ -67,9 +77,7 @@ def run(factories: Sequence[Callable[[], Node]], arguments: list[str] | None = N
         if rclpy.ok():
             raise
     finally:
-        # Under launch SIGINT comes twice; the second must not break off the release. A function
-        # that does nothing, not SIG_IGN: for a signal just come Python would print a traceback.
-        signal.signal(signal.SIGINT, lambda *_: None)
+        ignore_interrupts()
         for node in nodes:
             node.close()
             node.destroy_node()

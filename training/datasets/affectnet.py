@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
-from training.datasets.pictures import FilePictures, LabelledPictures
+from training.datasets.pictures import LabelledPictures
 
 WORDS: dict[str, int] = {
     'neutral': LABELS.index('neutral'),
@@ -77,15 +77,7 @@ def read(path: Path) -> LabelledPictures:
             f'{path} holds neither pictures named in {TABLE} nor such as train_set/images/0.jpg '
             f'with train_set/annotations/0_exp.npy. {" ".join(complaints[:1])}'.strip()
         )
-    return LabelledPictures(
-        name='AffectNet',
-        pictures=FilePictures([file for file, _, _ in found]),
-        labels=np.array([label for _, label, _ in found], np.int64),
-        splits=np.array([split for _, _, split in found], np.int64),
-        votes=np.zeros((len(found), len(LABELS)), np.float32),
-        other_votes=np.zeros((len(found), 3), np.float32),
-        complaints=tuple(complaints),
-    )
+    return LabelledPictures.of_files('AffectNet', found, complaints)
 
 
 def _of_annotations(path: Path) -> tuple[list[tuple[Path, int, Split]], list[str]]:

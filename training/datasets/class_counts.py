@@ -37,18 +37,3 @@ def class_counts(pictures: LabelledPictures) -> NDArray[np.int64]:
     known = pictures.labels != NO_LABEL
     np.add.at(counts, (pictures.labels[known], pictures.splits[known]), 1)
     return counts
-
-
-def format_class_counts(counts: NDArray[np.int64]) -> str:
-    """
-    Write the table of the report's section 3: all, training, validation and test.
-
-    :param counts: what `class_counts` gave, shape [7, 3].
-    :returns: a heading and a line for each class, in the report's order.
-    """
-    lines = [f'{"expression":<10} {"all":>6} {"training":>9} {"public":>7} {"private":>8}']
-    for label in REPORT_ORDER:
-        training, public, private = counts[LABELS.index(label)]
-        total = training + public + private
-        lines.append(f'{label:<10} {total:>6} {training:>9} {public:>7} {private:>8}')
-    return '\n'.join(lines)

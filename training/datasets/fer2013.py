@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from emotion_estimator.assets import ASSETS_VARIABLE
 from training.datasets import ferplus
 from training.datasets.labels import LABELS, DataError, Split
-from training.datasets.pictures import ArrayPictures, FilePictures, LabelledPictures
+from training.datasets.pictures import ArrayPictures, LabelledPictures
 
 NAME = 'FER2013'
 SIDE = 48  # width and height of a photograph in pixels
@@ -205,15 +205,8 @@ def read_folders(path: Path) -> LabelledPictures:
             f'{", ".join(SPLIT_FOLDERS)} and the classes {", ".join(labels)}.'
         )
     found.sort()
-    return LabelledPictures(
-        name=NAME,
-        pictures=FilePictures([file for _, _, file in found]),
-        labels=np.array([label for _, label, _ in found], np.int64),
-        splits=np.array([split for split, _, _ in found], np.int64),
-        votes=np.zeros((len(found), len(LABELS)), np.float32),
-        other_votes=np.zeros((len(found), 3), np.float32),
-        complaints=tuple(sorted(complaints)),
-    )
+    ordered = [(file, label, split) for split, label, file in found]
+    return LabelledPictures.of_files(NAME, ordered, sorted(complaints))
 
 
 def _parse(line: str, names: list[str]) -> tuple[int, Split, NDArray[np.uint8]]:

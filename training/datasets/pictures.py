@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.labels import Split
+from training.datasets.labels import LABELS, Split
 
 
 class PictureError(ValueError):
@@ -209,6 +209,28 @@ class LabelledPictures:
     votes: NDArray[np.float32]
     other_votes: NDArray[np.float32]
     complaints: tuple[str, ...] = ()
+
+    @classmethod
+    def of_files(
+        cls, name: str, found: Sequence[tuple[Path, int, Split]], complaints: Sequence[str]
+    ) -> LabelledPictures:
+        """
+        Gather files without votes.
+
+        :param name: of the data set.
+        :param found: file, index into `labels.LABELS` or `labels.NO_LABEL`, and split of each.
+        :param complaints: a sentence for each file or line that was left out.
+        :returns: the photographs.
+        """
+        return cls(
+            name=name,
+            pictures=FilePictures([file for file, _, _ in found]),
+            labels=np.array([label for _, label, _ in found], np.int64),
+            splits=np.array([split for _, _, split in found], np.int64),
+            votes=np.zeros((len(found), len(LABELS)), np.float32),
+            other_votes=np.zeros((len(found), 3), np.float32),
+            complaints=tuple(complaints),
+        )
 
     def __len__(self) -> int:
         """Return the number of photographs."""

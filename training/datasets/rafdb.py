@@ -20,10 +20,8 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from training.datasets.labels import LABELS, DataError, Split
-from training.datasets.pictures import FilePictures, LabelledPictures
+from training.datasets.pictures import LabelledPictures
 
 NUMBERS: dict[str, int] = {
     '1': LABELS.index('surprised'),
@@ -65,15 +63,7 @@ def read(path: Path) -> LabelledPictures:
             'basic/Image/aligned/train_00001_aligned.jpg, or DATASET/train/5/'
             f'train_00001_aligned.jpg. {" ".join(complaints[:1])}'.strip()
         )
-    return LabelledPictures(
-        name='RAF-DB',
-        pictures=FilePictures([file for file, _, _ in found]),
-        labels=np.array([label for _, label, _ in found], np.int64),
-        splits=np.array([split for _, _, split in found], np.int64),
-        votes=np.zeros((len(found), len(LABELS)), np.float32),
-        other_votes=np.zeros((len(found), 3), np.float32),
-        complaints=tuple(complaints),
-    )
+    return LabelledPictures.of_files('RAF-DB', found, complaints)
 
 
 def _of_list(path: Path) -> tuple[list[tuple[Path, int, Split]], list[str]]:

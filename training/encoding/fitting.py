@@ -25,12 +25,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import sha256_of, write_whole
+from emotion_estimator.assets import write_whole
 from emotion_estimator.blendshapes import MIRROR
 from emotion_estimator.faces import face_appearance, face_crop, face_geometry
 from emotion_estimator.faces.face_encoding import SCHEMA, Projection
 from emotion_estimator.faces.face_geometry import align
 from training import sources
+from training.code_digest import code_of
 from training.datasets.labels import one_hot
 from training.datasets.pictures import LabelledPictures
 from training.encoding import directions, gradients, template
@@ -63,10 +64,12 @@ def fit_encoding(
     how = how or Bottleneck()
     key = hashlib.sha256(json.dumps(dataclasses.asdict(how)).encode())
     for module in _SOURCES:
-        key.update(sha256_of(Path(str(module.__file__))).encode())
+        key.update(code_of(module))
     for _, table in tables:
-        key.update(table.points.tobytes())
-    key.update(learned_from.rows.tobytes() + learned_from.labels.tobytes())
+        key.update(table.points.tobytes() + table.blendshapes.tobytes())
+    targets = [one_hot(learned_from.labels), learned_from.vote_shares()]
+    for part in (learned_from.rows, *targets):
+        key.update(part.tobytes())
     kept = sources.OUT / 'encoding' / f'{key.hexdigest()[:16]}.npz'
     if kept.is_file():
         return kept
@@ -77,7 +80,6 @@ def fit_encoding(
         for view, table in tables
         for seen in _seen(photographs, table, view, face, rows, with_mirror=not view.augmentation)
     ]
-    targets = [one_hot(learned_from.labels), learned_from.vote_shares()]
     geometry, appearance = learn_directions(views, targets, how)
     content = io.BytesIO()
     np.savez_compressed(

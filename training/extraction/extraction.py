@@ -24,10 +24,11 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset, sha256_of
+from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
+from training.code_digest import code_of
 from training.datasets.labels import assets_folder
 from training.datasets.pictures import Pictures
-from training.extraction import augmentation, face_reader, face_table, preparation
+from training.extraction import augmentation, face_reader, face_table, preparation, views
 from training.extraction.face_table import (
     FaceTable,
     empty_table,
@@ -41,7 +42,7 @@ from training.extraction.views import View
 BLOCK = 256
 """Pictures in a task and in a file."""
 
-_SOURCES = (augmentation, face_reader, preparation)
+_SOURCES = (augmentation, face_reader, preparation, views)
 
 
 def extract(
@@ -103,7 +104,7 @@ def _keys(blocks: list[Pictures], view: View) -> Iterator[str]:
     mediapipe = f'{metadata.version("mediapipe")} {FACE_LANDMARKER.sha256}'
     common = hashlib.sha256(f'{view!r} {mediapipe} {face_table.SCHEMA}'.encode())
     for module in _SOURCES:
-        common.update(sha256_of(Path(str(module.__file__))).encode())
+        common.update(code_of(module))
     for block in blocks:
         digest = common.copy()
         for content in block.content():

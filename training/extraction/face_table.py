@@ -71,19 +71,6 @@ class FaceTable:
         """
         return FaceTable(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
-    def spread_over(self, count: int, rows: NDArray[np.int64]) -> FaceTable:
-        """
-        Put the rows among those of pictures that were not looked at.
-
-        :param count: number of all pictures.
-        :param rows: where this table's rows belong, shape [N].
-        :returns: `count` rows.
-        """
-        whole = empty_table(count)
-        for field in fields(self):
-            getattr(whole, field.name)[rows] = getattr(self, field.name)
-        return whole
-
 
 def empty_table(count: int) -> FaceTable:
     """

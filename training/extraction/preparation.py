@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ENLARGED_PX = 192
-"""Least length of the shorter side: four times that of FER2013's photographs."""
+"""Wanted length of the shorter side, met as nearly as a whole factor can: FER2013's times four."""
 
 BORDER = 0.25
 """Width of the black border as a share of the prepared side."""

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from emotion_estimator.assets import (
     ASSETS_VARIABLE,
@@ -38,7 +38,7 @@ from training import sources
 from training.datasets.labels import DataError, Split, assets_folder
 from training.datasets.pictures import Pictures
 from training.extraction.face_reader import read_faces
-from training.extraction.spreading import TaskError, spread
+from training.extraction.spreading import TaskError, local_cluster, spread
 from training.extraction.views import X4_PAD25
 
 PHOTOGRAPHS = 1024
@@ -77,14 +77,7 @@ def measure(pictures: Pictures, processes: int) -> Speed:
     count = len(pictures)
     blocks = [pictures.part(range(i, min(i + BLOCK, count))) for i in range(0, count, BLOCK)]
     tasks = [(block, list(range(len(block))), X4_PAD25) for block in blocks]
-    with LocalCluster(
-        n_workers=processes,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        memory_limit=0,
-        silence_logs=50,
-    ) as cluster:
+    with local_cluster(processes) as cluster:
         with Client(cluster) as client:
             client.wait_for_workers(processes)
             warm = (pictures.part(range(_WARM_UP)), list(range(_WARM_UP)), X4_PAD25)

@@ -75,17 +75,27 @@ def spread(
                 yield from _results(client, work, tasks)
             return
         with (
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                memory_limit=0,
-                silence_logs=50,
-            ) as cluster,
+            local_cluster(workers) as cluster,
             Client(cluster) as client,
         ):
             yield from _results(client, work, tasks)
+
+
+def local_cluster(workers: int | None = None) -> LocalCluster:
+    """
+    Start processes on this machine that do one task at a time.
+
+    :param workers: how many; None takes one for each core.
+    :returns: the cluster, to be closed.
+    """
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        memory_limit=0,
+        silence_logs=50,
+    )
 
 
 def _connected(address: str) -> Client:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from training.datasets.labels import LABELS
+from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.report.class_balancing import MOST_OF_CLASS
-from training.report.label_maps import HAPPY_UNKNOWN_SAD
 
 
 def balance_counts(

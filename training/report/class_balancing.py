@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.datasets.labels import LABELS
-from training.report.label_maps import HAPPY_UNKNOWN_SAD
 
 HAPPY_AND_SAD = 4000
 OTHERS = 1500
@@ -49,33 +48,3 @@ def balanced_rows(labels: NDArray[np.int64], seed: int | None = 0) -> NDArray[np
         rows = np.flatnonzero(labels == label)
         chosen.append((rows if rng is None else rng.permutation(rows))[: MOST_OF_CLASS[name]])
     return np.sort(np.concatenate(chosen))
-
-
-def happy_unknown_sad(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """
-    Relabel as the report does.
-
-    :param labels: indices into `LABELS` or `NO_LABEL`, any shape.
-    :returns: 0 happy, 1 unknown, 2 sad, same shape; `NO_LABEL` stays.
-    """
-    return HAPPY_UNKNOWN_SAD.labels(labels)
-
-
-def one_hot(
-    labels: NDArray[np.int64], classes: int = len(HAPPY_UNKNOWN_SAD.names)
-) -> NDArray[np.float32]:
-    """
-    Encode labels as the report's section 4.8 does.
-
-    :param labels: class indices, shape [N].
-    :param classes: number of classes.
-    :returns: shape [N, classes]; 1 in the label's column, 0 elsewhere.
-    :raises ValueError: naming the first row whose label is no class.
-    """
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if len(wrong):
-        raise ValueError(
-            f'Row {wrong[0]} has the label {labels[wrong[0]]}, and only 0 to {classes - 1} have '
-            'a column: leave out rows without a label.'
-        )
-    return np.eye(classes, dtype=np.float32)[labels]

@@ -24,8 +24,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.table import Table
 
+from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.report.figure_file import write_figure
-from training.report.label_maps import HAPPY_UNKNOWN_SAD
 
 
 @dataclass(frozen=True)

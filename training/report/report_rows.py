@@ -22,9 +22,9 @@ import numpy as np
 
 from emotion_estimator.blendshapes import NAMES
 from training.datasets.labels import DataError, Split
+from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.report.blendshapes_dataset import BlendshapesDataset
 from training.report.csv_fields import numbers, read_lines
-from training.report.label_maps import HAPPY_UNKNOWN_SAD
 
 LABEL = 'label'
 INDEX = 'row index'

@@ -28,6 +28,7 @@ from emotion_estimator.blendshapes import NAMES
 from training.datasets.class_counts import class_counts
 from training.datasets.labels import LABELS, NO_LABEL, Split
 from training.datasets.pictures import LabelledPictures, Pictures
+from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.report.balance_table import balance_counts, balance_table
 from training.report.blendshapes_dataset import (
     BlendshapesDataset,
@@ -35,10 +36,9 @@ from training.report.blendshapes_dataset import (
     write_dataset,
     write_test_index,
 )
-from training.report.class_balancing import balanced_rows, happy_unknown_sad
+from training.report.class_balancing import balanced_rows
 from training.report.class_count_table import class_count_table
 from training.report.flip_agreement import FLIPPED, flip_agreement, flip_table
-from training.report.label_maps import HAPPY_UNKNOWN_SAD
 from training.report.mutual_information import measure_relevance
 from training.report.readability import count_unreadable, readability_table, unreadable_sheet
 from training.report.relevance import names_where, relevance_table
@@ -151,7 +151,7 @@ def write_datasets(
     balanced = BlendshapesDataset(
         seen.rows[chosen],
         seen.splits[chosen],
-        happy_unknown_sad(seen.labels[chosen]),
+        HAPPY_UNKNOWN_SAD.labels(seen.labels[chosen]),
         seen.blendshapes[chosen],
         HAPPY_UNKNOWN_SAD.names,
     )

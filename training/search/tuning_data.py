@@ -25,10 +25,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import sha256_of, write_whole
+from emotion_estimator.assets import write_whole
 from training import sources
 from training.clip_dynamics import read_dynamics
 from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS
+from training.code_digest import code_of
 from training.fitting import Material
 from training.sequence_composer import SequenceComposer
 from training.settings import Settings, content_key
@@ -69,10 +70,9 @@ def tuning_data(settings: Settings, material: Material, sizes: TuningSizes) -> P
     training = material.training.only(features)
     public = material.public.only(features)
     public = public.select(public.readable[:, 0])
-    key = hashlib.sha256(content_key(settings, training.views).encode())
-    key.update(np.ascontiguousarray(public.views).tobytes())
+    key = hashlib.sha256(content_key(settings, training, public).encode())
     key.update(json.dumps(asdict(sizes)).encode())
-    key.update(sha256_of(Path(__file__)).encode())
+    key.update(code_of(Path(__file__)))
     kept = sources.OUT / 'search' / f'{key.hexdigest()[:16]}.npz'
     if not kept.is_file():
         parts = (
