@@ -59,6 +59,13 @@ FACE_LANDMARKER = Asset(
     'float16/1/face_landmarker.task',
     licence='Apache-2.0',
 )
+FACE_DETECTOR = Asset(
+    name='yunet_n_dynamic.onnx',
+    sha256='104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12',
+    url='https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/master/onnx/'
+    'yunet_n_dynamic.onnx',
+    licence='Apache-2.0',
+)
 
 
 def find_asset(asset: Asset, timeout_s: float = 30.0) -> Path:

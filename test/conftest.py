@@ -29,7 +29,13 @@ from hypothesis import settings  # noqa: E402
 from live_nodes import LiveNodes  # noqa: E402
 from media import media_path  # noqa: E402
 
-from emotion_estimator.assets import FACE_LANDMARKER, AssetError, find_asset, find_model  # noqa: E402
+from emotion_estimator.assets import (  # noqa: E402
+    FACE_DETECTOR,
+    FACE_LANDMARKER,
+    AssetError,
+    find_asset,
+    find_model,
+)
 from emotion_estimator.emotion.emotion_model import EmotionModel  # noqa: E402
 
 # A busy machine is no failure; the same examples in every run.
@@ -49,6 +55,15 @@ def landmarker_path():
     """MediaPipe's model; only without assets and without a network there is none."""
     try:
         return find_asset(FACE_LANDMARKER)
+    except AssetError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope='session')
+def detector_path():
+    """YuNet's model, likewise."""
+    try:
+        return find_asset(FACE_DETECTOR)
     except AssetError as error:
         pytest.skip(str(error))
 

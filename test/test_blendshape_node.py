@@ -114,6 +114,42 @@ def test_a_landscape_gives_no_face_and_says_so(live, landmarker_path, media):
     assert found == []
 
 
+def test_each_of_several_people_has_an_id_that_stays(live, landmarker_path, detector_path, media):
+    group = cv2.imread(str(media('multi_face.jpg')))
+    node, found = run_node(live, landmarker_path, detector=str(detector_path), max_faces=5)
+    tracked = live.listen(IdsList, '/humans/faces/tracked')
+    camera = live.camera()
+    for i in range(3):
+        send(live, node, camera, image_message(group, START_NS + i * FRAME_NS), 5 * (i + 1))
+    live.until(lambda: len(tracked) == 3, 'tracked')
+    ids = [sorted(message.ids) for message in tracked]
+    assert len(set(ids[0])) == 5
+    assert ids[1] == ids[2] == ids[0]
+    names = [*blendshapes.NAMES, *read_encoding(find_encoding(DEFAULT_VERSION)).names]
+    assert all([result.class_id for result in message.results] == names for message in found)
+
+
+@pytest.mark.parametrize('rate_hz, faces', [(0.0, 0), (2.0, 1)])
+def test_a_far_face_needs_the_detector(live, landmarker_path, face, rate_hz, faces):
+    far = np.zeros((480, 640, 3), np.uint8)
+    far[200:290, 300:390] = cv2.resize(face, (90, 90), interpolation=cv2.INTER_AREA)
+    node, _ = run_node(live, landmarker_path, detection_rate_hz=rate_hz)
+    tracked = live.listen(IdsList, '/humans/faces/tracked')
+    send(live, node, live.camera(), image_message(far, START_NS))
+    live.until(lambda: tracked, 'tracked')
+    assert len(tracked[0].ids) == faces
+
+
+def test_a_detector_that_is_none_is_told(live, landmarker_path, tmp_path, capfd):
+    path = tmp_path / 'mine.onnx'
+    path.write_bytes(b'not a network')
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), autostart=False)
+    (result,) = node.set_parameters([Parameter('detector', value=str(path))])
+    assert result.successful
+    assert not live.change(node, 'configure')
+    assert 'OpenCV cannot use' in capfd.readouterr().err
+
+
 def test_a_face_that_leaves_and_returns(live, landmarker_path, face):
     node, found = run_node(live, landmarker_path, max_absence_s=0.5)
     camera = live.camera()

@@ -30,6 +30,7 @@ from rich.table import Table
 from dev.bench.clip import rgb_frames
 from dev.bench.emotion_half import measure_emotion_half
 from dev.bench.latency import measure_latency
+from dev.bench.small_faces import measure_small_faces
 from dev.bench.throughput import measure_throughput
 from emotion_estimator.assets import write_whole
 
@@ -39,6 +40,11 @@ LIMITS = {
     'emotion_half_ms_p99': ('<=', 3.0),
     'frames_lost': ('<=', 0),
     'latency_over_mediapipe_ms_p50': ('<=', 6.0),
+    'multi_face_found': ('>=', 5),
+    'recall_24px': ('>=', 0.95),
+    'recall_40px': ('>=', 0.99),
+    'smiling_right_48px': ('>=', 0.9),
+    'faces_invented': ('<=', 0),
     'tensorflow_importable': ('<=', 0),
 }
 
@@ -61,6 +67,7 @@ def main() -> int:
             **measure_throughput(frames),
             **measure_emotion_half(frames),
             **measure_latency(frames, arguments.seconds),
+            **measure_small_faces(),
             'tensorflow_importable': int(importlib.util.find_spec('tensorflow') is not None),
         }
     finally:

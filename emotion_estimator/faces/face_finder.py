@@ -19,12 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.faces.face_encoding import FaceEncoding
-from emotion_estimator.faces.face_landmarker import Box, FaceLandmarker
+from emotion_estimator.faces.face_landmarker import Box, LandmarkedFace
 from emotion_estimator.faces.face_tracker import FaceTracker
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.stamps import Step, step_between
@@ -78,6 +79,16 @@ class Sighting:
     step: Step
 
 
+class Landmarker(Protocol):
+    """What finds faces in one frame after the other: `FaceLandmarker` or `FaceSearch`."""
+
+    def find(self, image: Rgb, time_ms: int) -> list[LandmarkedFace]:
+        """Find the faces of the next frame, at a time above that of the frame before."""
+
+    def close(self) -> None:
+        """Release what it holds."""
+
+
 class FaceFinder:
     """
     Finds and follows faces in the images of one camera, by their stamps.
@@ -92,7 +103,7 @@ class FaceFinder:
 
     def __init__(
         self,
-        landmarker: FaceLandmarker,
+        landmarker: Landmarker,
         tracker: FaceTracker,
         encoding: FaceEncoding | None = None,
     ) -> None:

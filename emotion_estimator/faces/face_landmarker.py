@@ -127,7 +127,7 @@ class FaceLandmarker:
         """
         frame = mp.Image(image_format=mp.ImageFormat.SRGB, data=image)
         return [
-            LandmarkedFace(_box(face.landmarks), face.scores, face.landmarks)
+            LandmarkedFace(box_of(face.landmarks), face.scores, face.landmarks)
             for face in self._detect(self._landmarker, frame, time_ms)
         ]
 
@@ -136,7 +136,13 @@ class FaceLandmarker:
         self._landmarker.close()
 
 
-def _box(landmarks: NDArray[np.float32]) -> Box:
+def box_of(landmarks: NDArray[np.float32]) -> Box:
+    """
+    Frame a face by the outermost points of its oval.
+
+    :param landmarks: shape [478, 3], MediaPipe's face mesh, see `FaceArrays`.
+    :returns: the box.
+    """
     oval = landmarks[_OVAL_POINTS, :2]
     (x_min, y_min), (x_max, y_max) = oval.min(axis=0).tolist(), oval.max(axis=0).tolist()
     return Box(x_min, y_min, x_max, y_max)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from copy import copy
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -31,10 +32,13 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
-from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_encoding
+from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset, find_encoding
+from emotion_estimator.faces.close_up import CloseUp
+from emotion_estimator.faces.face_detector import FaceDetector
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
-from emotion_estimator.faces.face_finder import FaceFinder, Sighting
+from emotion_estimator.faces.face_finder import FaceFinder, Landmarker, Sighting
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
+from emotion_estimator.faces.face_search import FaceSearch
 from emotion_estimator.faces.face_tracker import FaceTracker
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.messages import blendshapes_message, nanoseconds, tracked_message
@@ -54,6 +58,14 @@ SPECS = (
         choices=('raw', 'compressed'),
     ),
     Spec('max_faces', 1, 'Most faces that are followed at once.', 1, 10),
+    Spec(
+        'detection_rate_hz',
+        2.0,
+        'Most searches a second for faces that MediaPipe alone does not find: small ones, and '
+        'all but one of several. 0 leaves it at MediaPipe.',
+        0.0,
+        60.0,
+    ),
     Spec('min_detection_confidence', 0.5, 'Least confidence of a detected face.', 0.0, 1.0),
     Spec('min_presence_confidence', 0.5, 'Least confidence that landmarks fit.', 0.0, 1.0),
     Spec('min_tracking_confidence', 0.5, 'Below it a face is detected anew.', 0.0, 1.0),
@@ -71,6 +83,7 @@ SPECS = (
         "Keep MediaPipe's threads, which take turns, on the last core the process may use.",
     ),
     Spec('landmarker', '', 'Path of face_landmarker.task; empty finds or downloads it.'),
+    Spec('detector', '', 'Path of yunet_n_dynamic.onnx; empty finds or downloads it.'),
     Spec(
         'encoding',
         DEFAULT_VERSION,
@@ -104,25 +117,38 @@ class BlendshapeNode(ManagedNode):
         # Before the landmarker, whose graph would have to be closed were the encoding wrong.
         encoding_name = self.parameters['encoding']
         encoding = read_encoding(find_encoding(encoding_name)) if encoding_name else None
-        named = self.parameters['landmarker']
         seed = self.parameters['face_id_seed']
         self._finder = FaceFinder(
-            FaceLandmarker(
-                Path(named) if named else find_asset(FACE_LANDMARKER),
-                self.parameters['max_faces'],
-                self.parameters['min_detection_confidence'],
-                self.parameters['min_presence_confidence'],
-                self.parameters['min_tracking_confidence'],
-                self.parameters['on_one_core'],
-            ),
+            self._landmarker(),
             FaceTracker(
                 max_absence_s=self.parameters['max_absence_s'], seed=None if seed < 0 else seed
             ),
             encoding,
         )
 
+    def _landmarker(self) -> Landmarker:
+        """Make what finds faces; with a detection rate also small ones and many."""
+        named = self.parameters['landmarker']
+        landmarker = partial(
+            FaceLandmarker,
+            Path(named) if named else find_asset(FACE_LANDMARKER),
+            min_detection_confidence=self.parameters['min_detection_confidence'],
+            min_presence_confidence=self.parameters['min_presence_confidence'],
+            min_tracking_confidence=self.parameters['min_tracking_confidence'],
+            on_one_core=self.parameters['on_one_core'],
+        )
+        max_faces, rate_hz = self.parameters['max_faces'], self.parameters['detection_rate_hz']
+        if rate_hz == 0:
+            return landmarker(max_faces=max_faces)
+        # The detector first: unlike MediaPipe's graphs, it need not be closed.
+        named = self.parameters['detector']
+        detector = FaceDetector(Path(named) if named else find_asset(FACE_DETECTOR))
+        return FaceSearch(
+            landmarker(), detector, CloseUp(landmarker(stills=True)), max_faces, rate_hz
+        )
+
     def release(self) -> None:
-        """Close MediaPipe's graph."""
+        """Close MediaPipe's graphs."""
         if self._finder is not None:
             self._finder.close()
             self._finder = None

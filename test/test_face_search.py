@@ -1,0 +1,264 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""YuNet and close-ups on real photographs, small ones and many; what a frame may cost."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emotion_estimator.faces.close_up import SIDE_PX, CloseUp, enlarged_crop
+from emotion_estimator.faces.face_detector import FaceDetector
+from emotion_estimator.faces.face_landmarker import Box, FaceLandmarker, LandmarkedFace
+from emotion_estimator.faces.face_search import FaceSearch
+
+FRAME_MS = 33
+
+
+@pytest.fixture(scope='module')
+def detector(detector_path):
+    return FaceDetector(detector_path)
+
+
+@pytest.fixture(scope='module')
+def close_up(landmarker_path):
+    made = CloseUp(FaceLandmarker(landmarker_path, stills=True))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def search_for(landmarker_path, detector):
+    """Make searches of some faces over the real networks."""
+    made = []
+
+    def make(max_faces):
+        near = FaceLandmarker(landmarker_path)
+        close_up = CloseUp(FaceLandmarker(landmarker_path, stills=True))
+        made.append(FaceSearch(near, detector, close_up, max_faces, detection_rate_hz=2))
+        return made[-1]
+
+    yield make
+    for search in made:
+        search.close()
+
+
+@pytest.fixture
+def rgb(media):
+    """Read a picture of the assets."""
+    return lambda name: cv2.cvtColor(cv2.imread(str(media(name))), cv2.COLOR_BGR2RGB)
+
+
+@pytest.fixture
+def landscape(rgb):
+    return cv2.resize(rgb('free-mountain-vector-01.jpg'), (640, 480))
+
+
+def with_face(background, face, detector, width_px, left, top):
+    """Put a photograph of one face, with its surroundings, into a picture; the face's box too."""
+    (box,) = detector.find(cv2.resize(face, (640, 640)))[:1]
+    scale = width_px / ((box.x_max - box.x_min) * face.shape[1])
+    small = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = small[: background.shape[0] - top, : background.shape[1] - left]
+    picture = background.copy()
+    picture[top : top + small.shape[0], left : left + small.shape[1]] = small
+    x, y = (box.x_min + box.x_max) / 2, (box.y_min + box.y_max) / 2
+    return picture, (left + x * face.shape[1] * scale, top + y * face.shape[0] * scale)
+
+
+def centre_px(box, picture):
+    height, width = picture.shape[:2]
+    return (box.x_min + box.x_max) / 2 * width, (box.y_min + box.y_max) / 2 * height
+
+
+def test_all_five_people_are_found_the_largest_first(detector, rgb):
+    boxes = detector.find(rgb('multi_face.jpg'))
+    sizes = [(box.x_max - box.x_min) * (box.y_max - box.y_min) for box in boxes]
+    assert len(boxes) == 5
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_landscape_has_no_face(detector, landscape):
+    assert detector.find(landscape) == []
+
+
+def test_images_of_changing_size_are_taken(detector, rgb, landscape):
+    found = [len(detector.find(picture)) for picture in (landscape, rgb('multi_face.jpg'))]
+    assert found == [0, 5]
+
+
+def test_a_file_that_is_no_detector_is_told(tmp_path):
+    path = tmp_path / 'mine.onnx'
+    path.write_bytes(b'not a network')
+    with pytest.raises(ValueError, match=r'OpenCV cannot use .*mine\.onnx'):
+        FaceDetector(path)
+
+
+@pytest.mark.parametrize('expression', ['neutral', 'smiling'])
+@pytest.mark.parametrize('width_px', [24, 40, 96])
+def test_a_far_face_is_found_where_it_is(detector, close_up, rgb, landscape, width_px, expression):
+    face = rgb(f'london_001_{expression}.jpg')
+    picture, place = with_face(landscape, face, detector, width_px, left=200, top=120)
+    (box,) = detector.find(picture)
+    found = close_up.find(picture, box)
+    assert found is not None
+    assert np.hypot(*np.subtract(centre_px(found.box, picture), place)) < width_px / 4
+    assert found.landmarks.shape == (478, 3)
+    assert found.blendshapes.shape == (52,)
+
+
+def test_a_close_up_agrees_with_the_whole_picture(close_up, landmarker_path, rgb):
+    picture = cv2.resize(rgb('london_002_smiling.jpg'), (640, 640))
+    landmarker = FaceLandmarker(landmarker_path, stills=True)
+    (whole,) = landmarker.find(picture)
+    landmarker.close()
+    close = close_up.find(picture, whole.box)
+    np.testing.assert_allclose(close.landmarks[:, :2], whole.landmarks[:, :2], atol=0.02)
+    np.testing.assert_allclose(close.landmarks[:, 2], whole.landmarks[:, 2], atol=0.05)
+
+
+def test_a_close_up_of_no_face_is_none(close_up, landscape):
+    assert close_up.find(landscape, Box(0.4, 0.4, 0.6, 0.6)) is None
+    assert close_up.find(landscape, Box(3, 3, 4, 4)) is None
+    assert close_up.find(landscape, Box(0.5, 0.5, 0.5, 0.5)) is None
+
+
+@given(st.integers(-90, 90), st.integers(-90, 90), st.integers(1, 200))
+def test_a_crop_is_black_outside_the_image_alone(left, top, side):
+    white = np.full((40, 60, 3), 255, np.uint8)
+    crop = enlarged_crop(white, left, top, side)
+    width = max(min(left + side, 60) - max(left, 0), 0)
+    height = max(min(top + side, 40) - max(top, 0), 0)
+    if crop is None:
+        assert min(width, height) * SIDE_PX / side <= 1
+        return
+    assert crop.shape == (SIDE_PX, SIDE_PX, 3)
+    assert set(np.unique(crop)) <= {0, 255}
+    scale = SIDE_PX / side
+    assert abs((crop[:, :, 0] == 255).any(axis=0).sum() - width * scale) <= 1
+    assert abs((crop[:, :, 0] == 255).any(axis=1).sum() - height * scale) <= 1
+
+
+@pytest.mark.parametrize('max_faces', [1, 2, 5, 10])
+def test_as_many_people_are_followed_as_asked_for(search_for, rgb, max_faces):
+    picture = rgb('multi_face.jpg')
+    search = search_for(max_faces)
+    found = [len(search.find(picture, n * FRAME_MS)) for n in range(1, 5)]
+    assert found == [min(max_faces, 5)] * 4
+
+
+def test_no_face_is_followed_twice(search_for, rgb):
+    search = search_for(10)
+    for number in range(1, 4):
+        places = [face.box for face in search.find(rgb('multi_face.jpg'), number * FRAME_MS)]
+    centres = [((b.x_min + b.x_max) / 2, (b.y_min + b.y_max) / 2) for b in places]
+    gaps = [np.hypot(a[0] - b[0], a[1] - b[1]) for a in centres for b in centres if a is not b]
+    assert min(gaps) > 0.05
+
+
+def box_at(x):
+    return Box(x - 0.05, 0.4, x + 0.05, 0.6)
+
+
+def face_at(x):
+    return LandmarkedFace(box_at(x), np.zeros(52, np.float32), np.zeros((478, 3), np.float32))
+
+
+class Scene:
+    """Faces at known places, and a count of who was asked; in the place of the networks."""
+
+    def __init__(self, near=(), far=()):
+        self.near, self.far = near, far
+        self.detections, self.close_ups = 0, 0
+
+    def search(self, max_faces, rate_hz=2.0):
+        return FaceSearch(_Near(self), _Detector(self), _CloseUp(self), max_faces, rate_hz)
+
+
+class _Part:
+    def __init__(self, scene):
+        self.scene = scene
+
+    def close(self):
+        pass
+
+
+class _Near(_Part):
+    def find(self, image, time_ms):
+        return [face_at(x) for x in self.scene.near]
+
+
+class _Detector(_Part):
+    def find(self, image):
+        self.scene.detections += 1
+        return [box_at(x) for x in (*self.scene.near, *self.scene.far)]
+
+
+class _CloseUp(_Part):
+    def find(self, image, box):
+        self.scene.close_ups += 1
+        x = (box.x_min + box.x_max) / 2
+        return next((face_at(far) for far in self.scene.far if abs(far - x) < 0.05), None)
+
+
+def run(search, frames, start_ms=1):
+    return [len(search.find(None, start_ms + n * FRAME_MS)) for n in range(frames)]
+
+
+def test_one_near_face_costs_nothing_more():
+    scene = Scene(near=(0.5,), far=(0.2,))
+    assert run(scene.search(max_faces=1), 90) == [1] * 90
+    assert (scene.detections, scene.close_ups) == (0, 0)
+
+
+def test_while_faces_are_missing_detections_keep_their_rate():
+    scene = Scene(near=(0.5,), far=(0.2,))
+    assert run(scene.search(max_faces=5, rate_hz=2), 91) == [2] * 91
+    assert scene.detections == 6  # every half second of three, the first frame included
+    assert scene.close_ups == 91
+
+
+def test_once_all_are_found_nothing_is_detected():
+    scene = Scene(near=(0.5,), far=(0.2, 0.8))
+    assert run(scene.search(max_faces=3), 91) == [3] * 91
+    assert scene.detections == 1
+
+
+def test_a_frame_never_costs_more_close_ups_than_faces():
+    scene = Scene(far=(0.1, 0.3, 0.5, 0.7, 0.9))
+    search = scene.search(max_faces=3)
+    for number in range(1, 30):
+        before = scene.close_ups
+        assert len(search.find(None, number * FRAME_MS)) == 3
+        assert scene.close_ups - before <= 3
+
+
+def test_a_face_that_left_is_no_longer_sought_where_it_was():
+    scene = Scene(far=(0.2,))
+    search = scene.search(max_faces=1)
+    assert run(search, 1) == [1]
+    scene.far = ()
+    assert run(search, 4, start_ms=100) == [0] * 4
+    assert scene.close_ups == 2
+
+
+def test_after_a_pause_faces_are_detected_anew():
+    scene = Scene(far=(0.2,))
+    search = scene.search(max_faces=1, rate_hz=0.1)
+    run(search, 3)
+    scene.far = (0.8,)
+    assert run(search, 1, start_ms=5000) == [1]
+    assert scene.detections == 2
