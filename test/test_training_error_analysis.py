@@ -106,7 +106,7 @@ def test_wrong_answers_are_drawn_with_their_landmarks_and_rows(tmp_path, monkeyp
     answers[0, HAPPY] = answers[1, NEUTRAL] = 0.4
     drawn = []
     monkeypatch.setattr(sources, 'read_photographs', lambda: photographs)
-    monkeypatch.setattr(error_analysis, 'read_faces', lambda _pictures, _view: faces)
+    monkeypatch.setattr(error_analysis, 'read_faces_twice', lambda _pictures, _view: faces)
     monkeypatch.setattr(error_analysis, 'still_probabilities', lambda _model, _stills: answers)
     monkeypatch.setattr(
         error_analysis, 'error_sheet', lambda *arguments: drawn.append(arguments) or []

@@ -173,6 +173,7 @@ def test_relevance_is_that_of_readable_training_photographs(console, tmp_path, m
     labels = np.repeat([HAPPY, SAD], 150)
     seen = SeenPhotographs(
         X4_PAD25,
+        False,
         np.arange(300),
         labels,
         np.full(300, int(Split.TRAINING)),

@@ -37,7 +37,7 @@ from training.extraction.views import X4_PAD25
 from training.label_maps import POSITIVE_NEGATIVE
 from training.report.confusion import Confusion, class_table, confusion, draw_confusion
 from training.report.error_sheet import error_sheet
-from training.still_features import read_faces, read_stills
+from training.still_features import read_faces_twice, read_stills
 from training.still_protocols import still_probabilities
 from training.stills import Stills
 from training.targets import truth_for
@@ -101,7 +101,7 @@ def analyse(
     draw_confusion(found, matrix, where)
     photographs = sources.read_photographs()
     rows = np.flatnonzero(photographs.splits == split)
-    outlines = read_faces(photographs.split(split), X4_PAD25).outlines()
+    outlines = read_faces_twice(photographs.split(split), X4_PAD25).outlines()
     for stale in folder.glob(f'{sheet.stem}-*.png'):  # there may have been more of them
         stale.unlink()
     pages = error_sheet(

@@ -43,6 +43,7 @@ from training.encoding.gradients import face_gradients
 from training.encoding.template import mirror_order, mirrored
 from training.extraction.extraction import extract
 from training.extraction.face_table import FaceTable
+from training.extraction.second_look import read_again
 from training.extraction.views import AUGMENTED, X4_PAD25, View
 from training.stills import Stills
 
@@ -60,12 +61,27 @@ def read_faces(photographs: LabelledPictures, view: View) -> FaceTable:
     :param view: how they are looked at.
     :returns: a row for each photograph.
     """
-    found, complaints = extract(
-        photographs.pictures, view, sources.OUT / 'extraction', sources.scheduler()
-    )
+    folder, scheduler = sources.OUT / 'extraction', sources.scheduler()
+    found, complaints = extract(photographs.pictures, view, folder, scheduler)
     for complaint in complaints:
         print(complaint)
     return found
+
+
+def read_faces_twice(photographs: LabelledPictures, view: View) -> FaceTable:
+    """
+    Find the faces of photographs, with a second look at those that show none at the first.
+
+    :param photographs: the photographs.
+    :param view: how they are looked at.
+    :returns: a row for each photograph, in the pixels of the view's pictures.
+    """
+    first = read_faces(photographs, view)
+    lost = np.flatnonzero(~first.readable)
+    pictures = photographs.pictures.part(lost.tolist())
+    folder, scheduler = sources.OUT / 'extraction', sources.scheduler()
+    second, _ = extract(pictures, view, folder, scheduler, read=read_again)
+    return first.replaced(lost, second)
 
 
 def fit_shipped_encoding() -> Path:
@@ -76,6 +92,7 @@ def fit_shipped_encoding() -> Path:
     :raises DataError: when photographs are missing.
     """
     photographs = sources.read_photographs().split(Split.TRAINING)
+    # Of the first look alone: what only a second finds lies less well.
     tables = [(view, read_faces(photographs, view)) for view in (X4_PAD25, AUGMENTED)]
     stills = _stills(photographs, (), np.zeros((len(photographs), 1, 0)), tables[0][1].readable)
     stills = replace(stills, rows=np.arange(len(stills)))
@@ -97,7 +114,7 @@ def read_stills(split: Split) -> Stills:
     photographs = sources.read_photographs().split(split)
     encoding = read_encoding(encoding_path())
     looked = (X4_PAD25, AUGMENTED) if split is Split.TRAINING else (X4_PAD25,)
-    tables = [(view, read_faces(photographs, view)) for view in looked]
+    tables = _tables(photographs, looked)
     key = hashlib.sha256(sha256_of(encoding_path()).encode())
     for _, table in tables:
         key.update(table.points.tobytes() + table.blendshapes.tobytes())
@@ -145,6 +162,16 @@ def encoding_path() -> Path:
     :returns: the file; it need not exist.
     """
     return sources.ENCODINGS / f'{DEFAULT_VERSION}.npz'
+
+
+def _tables(
+    photographs: LabelledPictures, views: tuple[View, ...]
+) -> list[tuple[View, FaceTable]]:
+    """Find faces in each view; only what is looked at as it is gets a second look."""
+    return [
+        (view, (read_faces if view.augmentation else read_faces_twice)(photographs, view))
+        for view in views
+    ]
 
 
 def _stills(

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from importlib import metadata
+from collections.abc import Callable, Iterator
+from importlib import import_module, metadata
 from pathlib import Path
 
 from rich.progress import Progress
@@ -42,6 +42,9 @@ from training.extraction.views import View
 BLOCK = 256
 """Pictures in a task and in a file."""
 
+Reader = Callable[[Pictures, list[int], View], tuple[FaceTable, tuple[str, ...]]]
+"""Finds the face of each picture, see `face_reader.read_faces`; a function of a module."""
+
 _SOURCES = (augmentation, face_reader, preparation, views)
 
 
@@ -51,6 +54,7 @@ def extract(
     folder: Path,
     address: str | None = None,
     workers: int | None = None,
+    read: Reader = face_reader.read_faces,
 ) -> tuple[FaceTable, tuple[str, ...]]:
     """
     Find the face of each picture, or take what an earlier run found.
@@ -63,6 +67,7 @@ def extract(
     :param folder: where the blocks are kept.
     :param address: see `spread`.
     :param workers: see `spread`.
+    :param read: does the work.
     :returns: a row for each picture, and a sentence for each that could not be read.
     :raises AssetError: when MediaPipe's model cannot be had.
     :raises DataError: when the scheduler cannot be reached.
@@ -74,7 +79,7 @@ def extract(
         pictures.part(range(start, min(start + BLOCK, len(pictures))))
         for start in range(0, len(pictures), BLOCK)
     ]
-    paths = [folder / f'{key}.npz' for key in _keys(blocks, view)]
+    paths = [folder / f'{key}.npz' for key in _keys(blocks, view, read)]
     tables = {index: table for index, p in enumerate(paths) if (table := read_table(p))}
     missing = [index for index in range(len(blocks)) if index not in tables]
     complaints: list[str] = []
@@ -85,7 +90,7 @@ def extract(
             completed=sum(len(table) for table in tables.values()),
         )
         work = [(blocks[index], list(range(len(blocks[index]))), view) for index in missing]
-        for position, answer in spread(face_reader.read_faces, work, address, workers):
+        for position, answer in spread(read, work, address, workers):
             index = missing[position]
             if isinstance(answer, TaskError):
                 names = [blocks[index].name(row) for row in (0, len(blocks[index]) - 1)]
@@ -100,10 +105,10 @@ def extract(
     return joined([tables[index] for index in range(len(blocks))]), tuple(complaints)
 
 
-def _keys(blocks: list[Pictures], view: View) -> Iterator[str]:
+def _keys(blocks: list[Pictures], view: View, read: Reader) -> Iterator[str]:
     mediapipe = f'{metadata.version("mediapipe")} {FACE_LANDMARKER.sha256}'
     common = hashlib.sha256(f'{view!r} {mediapipe} {face_table.SCHEMA}'.encode())
-    for module in _SOURCES:
+    for module in dict.fromkeys((*_SOURCES, import_module(read.__module__))):
         common.update(code_of(module))
     for block in blocks:
         digest = common.copy()

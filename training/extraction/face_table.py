@@ -71,6 +71,19 @@ class FaceTable:
         """
         return FaceTable(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
+    def replaced(self, rows: NDArray[np.int64], others: FaceTable) -> FaceTable:
+        """
+        Put other faces in the place of some.
+
+        :param rows: which, shape [M].
+        :param others: M faces.
+        :returns: a new table.
+        """
+        columns = {f.name: getattr(self, f.name).copy() for f in fields(self)}
+        for name, column in columns.items():
+            column[rows] = getattr(others, name)
+        return FaceTable(**columns)
+
 
 def empty_table(count: int) -> FaceTable:
     """

@@ -63,8 +63,11 @@ def run(quick: bool, dataset_view: str, seed: int, console: Console) -> dict[str
         'photographs': len(rows),
         'class_counts': steps.count_classes(photographs.select(rows), console),
     }
-    seen = {view.name: look(photographs, rows, view) for view in (NATIVE, X4_PAD25)}
-    native, enlarged = seen[NATIVE.name], seen[X4_PAD25.name]
+    native, enlarged, again = (
+        look(photographs, rows, view, twice)
+        for view, twice in ((NATIVE, False), (X4_PAD25, False), (X4_PAD25, True))
+    )
+    seen = {each.name: each for each in (native, enlarged, again)}
     found['balanced'] = steps.choose_balanced(native, console)
     found['unreadable'] = {
         name: steps.count_readable(pictures, each, console, folder) for name, each in seen.items()

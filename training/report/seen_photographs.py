@@ -25,7 +25,7 @@ from emotion_estimator.blendshapes import NAMES
 from training.datasets.labels import Split
 from training.datasets.pictures import LabelledPictures
 from training.extraction.views import View
-from training.still_features import read_faces
+from training.still_features import read_faces, read_faces_twice
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class SeenPhotographs:
     N photographs as one view shows them to MediaPipe.
 
     :param view: how they were looked at.
+    :param twice: whether those without a face got a second look.
     :param rows: positions among all photographs of the data set, shape [N].
     :param labels: indices into `LABELS` or `NO_LABEL`, shape [N].
     :param splits: a `Split` each, shape [N].
@@ -42,6 +43,7 @@ class SeenPhotographs:
     """
 
     view: View
+    twice: bool
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
     splits: NDArray[np.int64]
@@ -49,18 +51,26 @@ class SeenPhotographs:
     blendshapes: NDArray[np.float32]
 
     @property
+    def name(self) -> str:
+        """Names the view, and whether there was a second look."""
+        return f'{self.view.name}_twice' if self.twice else self.view.name
+
+    @property
     def training(self) -> NDArray[np.bool_]:
         """Which of them are of the training split, shape [N]."""
         return np.asarray(self.splits == Split.TRAINING)
 
 
-def look(photographs: LabelledPictures, rows: NDArray[np.int64], view: View) -> SeenPhotographs:
+def look(
+    photographs: LabelledPictures, rows: NDArray[np.int64], view: View, twice: bool = False
+) -> SeenPhotographs:
     """
     Find the faces, or take what is kept of them.
 
     :param photographs: all photographs of the data set.
     :param rows: which of them, ascending.
     :param view: how they are looked at.
+    :param twice: whether those without a face get a second look.
     :returns: those, in the order of the rows.
     """
     splits = photographs.splits[rows]
@@ -70,6 +80,8 @@ def look(photographs: LabelledPictures, rows: NDArray[np.int64], view: View) -> 
     whole = len(rows) == len(photographs)
     parts = [np.flatnonzero(splits == split) for split in Split] if whole else [slice(None)]
     for part in parts:
-        faces = read_faces(photographs.select(rows[part]), view)
+        faces = (read_faces_twice if twice else read_faces)(photographs.select(rows[part]), view)
         readable[part], blendshapes[part] = faces.readable, faces.blendshapes
-    return SeenPhotographs(view, rows, photographs.labels[rows], splits, readable, blendshapes)
+    return SeenPhotographs(
+        view, twice, rows, photographs.labels[rows], splits, readable, blendshapes
+    )

@@ -90,10 +90,10 @@ def count_readable(
     """
     counts = count_unreadable(seen.readable, seen.labels, seen.splits)
     table = readability_table(counts)
-    table.title = f'{table.title}, view {seen.view.name} (section 4.2)'
+    table.title = f'{table.title}, view {seen.name} (section 4.2)'
     console.print(table)
-    path = folder / f'unreadable_{seen.view.name}.png'
-    title = f'photographs unreadable in view {seen.view.name}'
+    path = folder / f'unreadable_{seen.name}.png'
+    title = f'photographs unreadable in view {seen.name}'
     _tell(console, unreadable_sheet(pictures, seen.rows[~seen.readable], path, title))
     return dict(zip(LABELS, counts.unreadable.T.tolist()))
 
