@@ -78,6 +78,8 @@ def test_a_missing_folder_names_the_models_that_are_there():
         ({'network': '../network.tflite'}, 'must be a file name'),
         ({'network': 'other.tflite'}, 'other.tflite is missing'),
         ({'labels': ['happy', 'sad']}, 'asks for'),
+        ({'further_labels': ['a', 'a']}, 'further_labels holds a name twice'),
+        ({'further_labels': ['fer2013.sad']}, 'asks for'),
         ({'window_s': 1.0}, 'asks for'),
     ],
 )

@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.emotion.emotion_model import softmax
 from training.datasets.labels import LABELS
 from training.stills import Stills
 from training.targets import Targets
@@ -72,17 +71,11 @@ def test_who_teaches_also_judges(stills):
     assert Targets('happy_unknown_sad', 0.8).judged(stills).tolist() == [0, 2, 2]
 
 
-def test_a_readout_translates_what_one_vocabulary_calls_otherwise():
-    pytest.importorskip('sklearn', reason='scikit-learn is only in the training environment')
-    from training.vocabulary import Readout, fit_readout
-
-    rng = np.random.default_rng(0)
-    seen = rng.integers(3, size=4000)
-    logits = 3 * np.eye(3)[seen] + rng.normal(0, 0.3, (4000, 3))
-    called = np.array([1, 0, 2])[seen]  # the other vocabulary swaps the first two
-    found = fit_readout(logits, called)
-    read = found(softmax(logits / 2.0), temperature=2.0)
-    assert (read.argmax(axis=1) == called).mean() > 0.99
-    stated = found.as_dict()
-    again = Readout(np.array(stated['weights']), np.array(stated['bias']))
-    np.testing.assert_allclose(again(softmax(logits), 1.0), found(softmax(logits), 1.0), atol=1e-3)
+def test_a_second_question_stands_behind_the_first(stills):
+    targets = Targets(second_weight=0.5)
+    taught = targets.taught(stills)
+    np.testing.assert_array_equal(taught[:, : len(targets.names)], targets.shares(stills))
+    assert taught[:, len(targets.names) :].argmax(axis=1).tolist() == stills.labels.tolist()
+    assert len(targets.further_names) == taught.shape[1] - len(targets.names)
+    assert Targets().further_names == ()
+    assert Targets().taught(stills).shape == Targets().shares(stills).shape

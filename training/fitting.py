@@ -92,7 +92,7 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
         model = keras.models.load_model(last) if history else _compiled(settings, stills)
         composer = SequenceComposer(
             stills,
-            settings.targets.shares(stills),
+            settings.targets.taught(stills),
             read_dynamics(TRAINING_CLIPS, material.encoding, features),
             settings.composition,
         )
@@ -104,6 +104,7 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
             loss = float(model.evaluate(*validation, batch_size=1024, verbose=0))
             logits = model.predict(still_windows, batch_size=1024, verbose=0)
             judged = still_labels >= 0
+            logits = logits[:, : len(settings.targets.names)]
             accuracy = float((logits.argmax(axis=1) == still_labels)[judged].mean())
             history.append(
                 {'loss': trained, 'public_loss': loss, 'public_still_accuracy': accuracy}
@@ -122,16 +123,19 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
 
 
 def _compiled(settings: Settings, stills: Stills) -> keras.Model:
+    asked = settings.targets
     model = network.build(
-        settings.architecture, *network.statistics(stills.values), len(settings.targets.names)
+        settings.architecture,
+        *network.statistics(stills.values),
+        len(asked.names) + len(asked.further_names),
     )
     rate = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate, len(settings.epochs) * settings.batches_per_epoch
     )
     model.compile(
         keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, global_clipnorm=1.0),
-        keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=settings.architecture.label_smoothing
+        network.AnswersLoss(
+            len(asked.names), asked.second_weight, settings.architecture.label_smoothing
         ),
         jit_compile=False,  # XLA takes five times as long for an LSTM on a CPU
     )
@@ -145,7 +149,7 @@ def _validation(
     stills = public.select(public.readable[:, 0])
     dynamics = read_dynamics(EVALUATION_CLIPS, encoding, stills.features)
     composer = SequenceComposer(
-        stills, settings.targets.shares(stills), dynamics, settings.composition
+        stills, settings.targets.taught(stills), dynamics, settings.composition
     )
     rng = np.random.default_rng(settings.seed)
     windows, targets = composer.windows(VALIDATION_WINDOWS, rng)

@@ -55,6 +55,57 @@ class Architecture:
 
 
 @keras.saving.register_keras_serializable('emotion_estimator')
+class AnswersLoss(keras.losses.Loss):
+    """
+    Categorical cross-entropy of one or two questions whose logits stand side by side.
+
+    :param classes: how many logits the first question has.
+    :param second_weight: weight of the second, which has the rest.
+    :param label_smoothing: share of each target spread over all classes.
+    """
+
+    def __init__(
+        self, classes: int, second_weight: float, label_smoothing: float, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.classes = classes
+        self.second_weight = second_weight
+        self.label_smoothing = label_smoothing
+
+    def call(self, targets: Any, logits: Any) -> Any:
+        """
+        Compute the loss.
+
+        :param targets: shares, shape [windows, outputs].
+        :param logits: likewise.
+        :returns: of each window, shape [windows].
+        """
+        first = self._entropy(targets[:, : self.classes], logits[:, : self.classes])
+        if not self.second_weight:
+            return first
+        second = self._entropy(targets[:, self.classes :], logits[:, self.classes :])
+        return first + self.second_weight * second
+
+    def _entropy(self, targets: Any, logits: Any) -> Any:
+        return keras.losses.categorical_crossentropy(
+            targets, logits, from_logits=True, label_smoothing=self.label_smoothing
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """
+        Describe the loss for saving.
+
+        :returns: the constructor's arguments.
+        """
+        return {
+            **super().get_config(),
+            'classes': self.classes,
+            'second_weight': self.second_weight,
+            'label_smoothing': self.label_smoothing,
+        }
+
+
+@keras.saving.register_keras_serializable('emotion_estimator')
 class Normalisation(keras.layers.Layer):
     """
     Standardised features of the observed steps; 0 elsewhere; the validity column stays.
@@ -117,7 +168,7 @@ def build(
     :param architecture: its sizes.
     :param mean: see `Normalisation`.
     :param deviation: see `Normalisation`.
-    :param classes: number of classes.
+    :param classes: number of outputs.
     :returns: a model from [windows, steps, F + 1], any number of steps, to logits
         [windows, classes].
     """

@@ -32,7 +32,6 @@ from training.settings import Settings
 from training.still_protocols import Figures, f7_scores, p7_scores
 from training.stills import Stills
 from training.time_ablation import retimed
-from training.vocabulary import fit_readout
 from training.window_resampling import constant_windows
 
 SEED = 7
@@ -83,8 +82,6 @@ def timeless_scores(
     """
     rng = np.random.default_rng(SEED)
     features = settings.features(stills.features)
-    public = material.public.only(features)
-    public = public.select(public.readable[:, 0])
     held = constant_windows(stills.only(features).values[stills.readable[:, 0]])
     found = {}
     for name, kind in (('lstm_shuffled_time', 'shuffled'), ('lstm_mean_pooled', 'pooled')):
@@ -93,12 +90,14 @@ def timeless_scores(
         def logits_of(windows: NDArray[np.float32], network=network, kind=kind):
             return network.predict(retimed(windows, kind, rng), batch_size=1024, verbose=0)
 
-        translate = fit_readout(logits_of(constant_windows(public.values)), public.labels)
-        probabilities = softmax(logits_of(held).astype(np.float64))
-        answers = [logits_of(buffer_windows(track)).argmax(axis=1) for track in tracks]
+        classes = len(settings.targets.names)
+        by_vote, by_label = np.split(logits_of(held).astype(np.float64), [classes], axis=1)
+        answers = [
+            logits_of(buffer_windows(track))[:, :classes].argmax(axis=1) for track in tracks
+        ]
         found[name] = {
-            **f7_scores(translate(probabilities, 1.0), stills),
-            **p7_scores(probabilities, stills),
+            **f7_scores(softmax(by_label), stills),
+            **p7_scores(softmax(by_vote), stills),
             **track_scores(tracks, answers),
         }
     return found

@@ -26,18 +26,18 @@ from emotion_estimator.emotion.decision import (
     DEFAULT_MIN_CONFIDENCE,
     Decider,
 )
-from emotion_estimator.emotion.emotion_model import EmotionModel, ModelMetadata
+from emotion_estimator.emotion.emotion_model import EmotionModel
 from training.report_protocol import ReportRows, report_scores
 from training.sequence_protocol import Track, buffer_windows, track_scores
 from training.still_protocols import (
     Figures,
     f7_scores,
+    label_probabilities,
     p7_scores,
     still_probabilities,
     sure_scores,
 )
 from training.stills import Stills
-from training.vocabulary import Readout
 from training.window_resampling import constant_windows
 
 
@@ -54,13 +54,13 @@ def seven_class_scores(
         the probabilities of the readable photographs.
     """
     probabilities = still_probabilities(model, stills)
-    translated = readout(model.metadata)(probabilities, model.metadata.temperature)
+    by_label = label_probabilities(model, stills)
     over_time = [track_probabilities(model, track) for track in tracks]
     labels = model.metadata.labels
     raw = track_scores(tracks, [rows.argmax(axis=1) for rows in over_time])
     decided = track_scores(tracks, [decisions(labels, rows) for rows in over_time])
     return {
-        **f7_scores(translated, stills),
+        **f7_scores(by_label, stills),
         **p7_scores(probabilities, stills),
         **sure_scores(probabilities, stills, DEFAULT_MIN_CONFIDENCE),
         **raw,
@@ -95,18 +95,6 @@ def report_figures(
         ),
         'coverage': {key: float(found.mean()) for key in ('value', 'low', 'high')},
     }
-
-
-def readout(metadata: ModelMetadata) -> Readout:
-    """
-    Find how a model's answers read in FER2013's vocabulary.
-
-    :param metadata: of the model.
-    :returns: the map.
-    :raises KeyError: when the model states none.
-    """
-    stated = metadata.metrics['training']['fer2013_readout']
-    return Readout(np.array(stated['weights']), np.array(stated['bias']))
 
 
 def network_latency(model: EmotionModel, calls: int = 2000) -> Figures:

@@ -86,7 +86,7 @@ class Settings:
     """
 
     groups: tuple[str, ...] = ('head', 'geometry', 'appearance')
-    targets: Targets = field(default_factory=Targets)
+    targets: Targets = field(default_factory=lambda: Targets(second_weight=0.5))
     seed: int = 1
     phases: tuple[Phase, ...] = (Phase(30, 4, 512), Phase(8, STEPS, 256))
     batches_per_epoch: int = 100
@@ -130,7 +130,7 @@ def content_key(settings: Settings, training: Stills, public: Stills) -> str:
     """
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(settings)).encode())
     for stills in (training, public):
-        for part in (stills.views, stills.readable, settings.targets.shares(stills)):
+        for part in (stills.views, stills.readable, settings.targets.taught(stills)):
             digest.update(np.ascontiguousarray(part).tobytes())
     for path in clip_files(TRAINING_CLIPS + EVALUATION_CLIPS):
         digest.update(sha256_of(path).encode() if path.is_file() else b'absent')

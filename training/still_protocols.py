@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,13 +42,27 @@ def still_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float
     :param stills: photographs with all features; unreadable ones give no row.
     :returns: shape [readable, labels].
     """
-    rows = []
+    return np.array([model.probabilities(window) for window in _held(model, stills)])
+
+
+def label_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float64]:
+    """
+    Do likewise for the model's second answer, in the vocabulary of FER2013's labels.
+
+    :param model: a model that has one.
+    :param stills: photographs with all features; unreadable ones give no row.
+    :returns: shape [readable, further labels].
+    """
+    return np.array([model.further(window) for window in _held(model, stills)])
+
+
+def _held(model: EmotionModel, stills: Stills) -> Iterator[NDArray[np.float32]]:
+    """Fill the runtime's buffer with each readable photograph, held constant."""
     for values in stills.only(model.metadata.features).values[stills.readable[:, 0]]:
         buffer = TemporalBuffer(len(values), WINDOW_S, RATE_HZ, MAX_GAP_S)
         for step in range(STEPS):
             buffer.add(round(step * NS_PER_S / RATE_HZ), values)
-        rows.append(model.probabilities(buffer.window()))
-    return np.array(rows)
+        yield buffer.window()
 
 
 def f7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:

@@ -36,19 +36,39 @@ class Targets:
 
     :param classes: a name of `MAPS`.
     :param label_weight: weight of FER2013's one label; the rest is the shares of FER+'s votes.
+    :param second_weight: weight of a second question beside the first: FER2013's label of the
+        seven classes; 0 does not ask it.
     """
 
     classes: str = 'seven'
     label_weight: float = 0.0
+    second_weight: float = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
         """The classes."""
         return MAPS[self.classes].names
 
+    @property
+    def further_names(self) -> tuple[str, ...]:
+        """The second question's classes, named after whose vocabulary they are in."""
+        return tuple(f'fer2013.{name}' for name in LABELS) if self.second_weight else ()
+
+    def taught(self, stills: Stills) -> NDArray[np.float32]:
+        """
+        Compute the targets of all outputs.
+
+        :param stills: N photographs.
+        :returns: `shares`, then where it is asked the second question's; each sums to 1.
+        """
+        first = self.shares(stills)
+        if not self.second_weight:
+            return first
+        return np.concatenate([first, one_hot(stills.labels)], axis=1)
+
     def shares(self, stills: Stills) -> NDArray[np.float32]:
         """
-        Compute the targets.
+        Compute the targets of the first question.
 
         :param stills: N photographs.
         :returns: shape [N, classes], each row summing to 1.

@@ -37,7 +37,6 @@ from training.export import to_litert, write_model
 from training.fitting import Material, read_material, trained_network
 from training.settings import MODEL_VERSION, MODELS, Settings, content_key
 from training.still_features import fit_shipped_encoding
-from training.vocabulary import fit_readout
 from training.window_resampling import RATE_HZ, WINDOW_S, constant_windows
 
 DATA = (
@@ -76,22 +75,20 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     judged = public.select(public.readable[:, 0] & (truth >= 0))
     truth = settings.targets.judged(judged)
     logits = model.predict(constant_windows(judged.values), batch_size=1024, verbose=0)
+    logits = logits[:, : len(settings.targets.names)]
     training: dict[str, Any] = {
         'key': content_key(settings, material.training.only(features), public),
         'settings': dataclasses.asdict(settings),
         'class_shares': settings.targets.shares(material.training).mean(axis=0).round(4).tolist(),
         'encoding_sha256': sha256_of(material.encoding) if settings.groups else None,
     }
-    if settings.targets.classes == 'seven':
-        readable = public.select(public.readable[:, 0])
-        seen = model.predict(constant_windows(readable.values), batch_size=1024, verbose=0)
-        training['fer2013_readout'] = fit_readout(seen, readable.labels).as_dict()
     weight = settings.targets.label_weight
     groups = ''.join(f', {group}' for group in settings.groups)
     facts: dict[str, Any] = {
         'schema': SCHEMA,
         'version': MODEL_VERSION,
         'labels': settings.targets.names,
+        'further_labels': settings.targets.further_names,
         'features': features,
         'rate_hz': RATE_HZ,
         'window_s': WINDOW_S,

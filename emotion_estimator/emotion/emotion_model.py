@@ -54,6 +54,7 @@ class ModelMetadata:
     licence: str
     metrics: dict[str, Any] = field(default_factory=dict)
     description: str = ''
+    further_labels: tuple[str, ...] = ()  # of outputs behind those of labels; see `further`
 
     @property
     def steps(self) -> int:
@@ -95,14 +96,16 @@ class EmotionModel:
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         expected_input = [1, self.metadata.steps, len(self.metadata.features) + 1]
-        expected_output = [1, len(self.metadata.labels)]
+        outputs_of_it = len(self.metadata.labels) + len(self.metadata.further_labels)
+        expected_output = [1, outputs_of_it]
         found_input = [list(map(int, detail['shape'])) for detail in inputs]
         found_output = [list(map(int, detail['shape'])) for detail in outputs]
         if found_input != [expected_input] or found_output != [expected_output]:
             raise ModelError(
                 f'The network {path} takes {found_input} and returns {found_output}, but '
                 f'{METADATA_FILE} asks for [{expected_input}] (steps, features and one column '
-                f'for validity) and [{expected_output}] (labels); export the model again.'
+                f'for validity) and [{expected_output}] (labels and further labels); export the '
+                'model again.'
             )
         self._input = int(inputs[0]['index'])
         self._output = int(outputs[0]['index'])
@@ -114,10 +117,24 @@ class EmotionModel:
         :param window: shape [steps, features + 1] as `TemporalBuffer.window` returns it.
         :returns: shape [labels], above 0, summing to 1.
         """
+        logits = self._logits(window)[: len(self.metadata.labels)]
+        return softmax(logits / self.metadata.temperature)
+
+    def further(self, window: NDArray[np.float32]) -> NDArray[np.float64]:
+        """
+        Estimate what the further labels ask, such as another vocabulary of the same expressions.
+
+        :param window: as `probabilities` takes it.
+        :returns: shape [further_labels], above 0, summing to 1; empty where there are none.
+        """
+        logits = self._logits(window)[len(self.metadata.labels) :]
+        return softmax(logits) if len(logits) else logits
+
+    def _logits(self, window: NDArray[np.float32]) -> NDArray[np.float64]:
         self._interpreter.set_tensor(self._input, window[None])
         self._interpreter.invoke()
-        logits = self._interpreter.get_tensor(self._output)[0].astype(np.float64)
-        return softmax(logits / self.metadata.temperature)
+        logits: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
+        return logits.astype(np.float64)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -157,13 +174,17 @@ def read_metadata(folder: Path) -> ModelMetadata:
             'use a model made for this version.'
         )
     known = {item.name for item in fields(ModelMetadata)}
-    optional = {'metrics', 'description'}
+    optional = {'metrics', 'description', 'further_labels'}
     missing = sorted(known - optional - raw.keys())
     if missing:
         raise ModelError(f'{path} lacks {", ".join(missing)}; export the model again.')
     values = {name: value for name, value in raw.items() if name in known}
     for name in ('labels', 'features'):
         values[name] = _distinct_names(path, name, raw[name])
+    if raw.get('further_labels'):
+        values['further_labels'] = _distinct_names(path, 'further_labels', raw['further_labels'])
+    else:
+        values['further_labels'] = ()
     for name in ('rate_hz', 'window_s', 'temperature'):
         values[name] = _positive(path, name, raw[name])
     for name in ('name', 'version', 'network', 'network_sha256', 'normalisation', 'licence'):
