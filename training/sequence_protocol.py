@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.emotion.temporal_buffer import TemporalBuffer
+from emotion_estimator.evaluation.metrics.intervals import bootstrap
 from emotion_estimator.stamps import NS_PER_S
 from training import clip_dynamics
 from training.clip_dynamics import Dynamics
 from training.datasets.labels import NEUTRAL
 from training.feature_scale import additive, from_additive
-from training.intervals import bootstrap
 from training.still_protocols import Figures
 from training.stills import Stills
 from training.time_course import ease
