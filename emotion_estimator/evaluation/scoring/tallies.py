@@ -102,7 +102,8 @@ def tally_segments(judged: Judged) -> Tallies:
     Count what is judged by labels, one unit for each label with a face in view.
 
     The label shown is judged in the confusion, 'unknown' being wrong; the probabilities are
-    judged by their losses and in the bins. An onset is a face's first frame in a segment.
+    judged by their losses and in the bins. An onset is a face's first frame in a segment,
+    unless it goes on with the label of the one before.
 
     :param judged: the recording.
     :returns: the sums by segment.
@@ -114,9 +115,12 @@ def tally_segments(judged: Judged) -> Tallies:
     named = ('losses', 'frames', 'pieces', 'right_pieces', 'settled', 'switches', 'constant_s')
     sums = {name: np.zeros(units) for name in named}
     delays_s: list[tuple[int, float]] = []
+    ends = {(one.end_ns, one.label, one.face) for one in judged.segments}
     for unit, number in enumerate(numbers):
         rows = np.flatnonzero(judged.segment == number)
         truth = int(judged.truth[rows[0]])
+        own_label = judged.segments[number]
+        begins = (own_label.start_ns, own_label.label, own_label.face) not in ends
         chances = judged.probabilities[rows]
         np.add.at(confusion[unit, truth], judged.decided[rows], 1)
         bins[unit] = binned(chances.max(axis=1), chances.argmax(axis=1) == truth, BINS)
@@ -129,10 +133,10 @@ def tally_segments(judged: Judged) -> Tallies:
             sums['pieces'][unit] += 1
             sums['right_pieces'][unit] += counts.argmax() == truth + 1
             stable = stable_from(decided == truth)
-            if stable is not None:
-                sums['settled'][unit] += 1
+            sums['settled'][unit] += stable is not None
+            if stable is not None and begins:
                 delays_s.append((unit, float(stamps_ns[stable] - stamps_ns[0]) / NS_PER_S))
-            late = stamps_ns >= judged.segments[number].start_ns + SETTLED_S * NS_PER_S
+            late = stamps_ns >= own_label.start_ns + SETTLED_S * NS_PER_S
             changes, followed_s = switches(stamps_ns[late], judged.shown[own][late])
             sums['switches'][unit] += len(changes)
             sums['constant_s'][unit] += followed_s.sum()
