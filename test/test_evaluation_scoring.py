@@ -188,8 +188,9 @@ def test_faces_are_paired_by_id_then_by_box():
 
 def test_agreement_is_the_share_of_equal_answers():
     first, second = replay('happy happy sad sad'), replay('happy unknown sad sad')
-    assert agreement([(first, second)]).value == 0.75
-    assert math.isnan(agreement([(replay('- -'), second)]).value)
+    assert agreement([(first, second)], {}, {}).value == 0.75
+    assert agreement([(first, second)], {'happy': 'a', 'sad': 'a'}, {'unknown': 'a'}).value == 0.25
+    assert math.isnan(agreement([(replay('- -'), second)], {}, {}).value)
 
 
 FRAMES = st.lists(st.sampled_from([*LABELS, 'unknown', '-']), min_size=1, max_size=40)

@@ -23,7 +23,7 @@ from browser import find_browser
 from made_replays import START_NS, STEP_NS, replay
 
 from emotion_estimator.evaluation.labels import Segment
-from emotion_estimator.evaluation.report import write_report
+from emotion_estimator.evaluation.report import write_comparison, write_report
 
 HOSTILE = (
     '</script><script>console.error("broke out")</script>"\'<img src=x onerror=console.error(1)>'
@@ -90,3 +90,12 @@ def test_names_that_are_code_stay_text(browser, tmp_path):
     assert count(dom, '<img') == 0
     # The data of two faces and the page's own script.
     assert count(dom, '<script') == 3
+
+
+def test_two_runs_stand_side_by_side(browser, tmp_path):
+    other = replay('happy ' * 30 + 'sad ' * 30, model='other 2.0.0')
+    dom, console = browser.open(write_comparison(tmp_path, [WALK], [other], TRUTH))
+    assert console == []
+    # Two faces of the first run, one of the second, three classes each.
+    assert count(dom, '<path d="M[^"]{20,}"[^>]*class="area k') == 9
+    assert 'other 2.0.0 against made 1.0.0 in 1 recording' in dom

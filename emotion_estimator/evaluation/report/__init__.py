@@ -14,6 +14,6 @@
 
 """What a run shows, for people and for programs."""
 
-from emotion_estimator.evaluation.report.writing import write_report
+from emotion_estimator.evaluation.report.writing import write_comparison, write_report
 
-__all__ = ['write_report']
+__all__ = ['write_comparison', 'write_report']

@@ -46,6 +46,10 @@ class Frame:
     palette: Palette
     time: Scale
 
+    def ends(self, one: Stretch) -> tuple[float, float]:
+        """Tell where a stretch begins and ends in the picture."""
+        return self.time(one.start_s), min(self.time(one.end_s), RIGHT)
+
 
 def thumbnails(frame: Frame, shown: list[Stretch], y: float) -> list[Element]:
     """

@@ -21,6 +21,7 @@ from typing import Any
 
 from emotion_estimator.evaluation.labels.segment import Segment
 from emotion_estimator.evaluation.metrics.intervals import LEVEL, RESAMPLES
+from emotion_estimator.evaluation.scoring.comparison import Comparison
 from emotion_estimator.evaluation.scoring.figures import RECORDINGS_TO_DRAW, plain
 from emotion_estimator.evaluation.scoring.measures import MEASURES
 from emotion_estimator.evaluation.scoring.summary import RecordingSummary, Summary
@@ -54,6 +55,32 @@ def metrics(summary: Summary) -> dict[str, Any]:
         'reliability': _reliability(summary),
         'recordings': {one.replay.recording: _recording(one) for one in summary.recordings},
         'problems': list(summary.problems),
+    }
+
+
+def comparison(found: Comparison) -> dict[str, Any]:
+    """
+    Gather what is written of two runs.
+
+    :param found: the comparison.
+    :returns: what JSON takes; differences are second less first.
+    """
+    runs = {
+        name: {
+            'model': one.model,
+            'settings': dict(one.settings),
+            'figures': plain(one.figures),
+        }
+        for name, one in (('first', found.first), ('second', found.second))
+    }
+    return {
+        'schema': SCHEMA,
+        **runs,
+        'recordings': [one.replay.recording for one in found.first.recordings],
+        'classes': list(found.first.vocabulary.names),
+        'differences': plain(found.differences),
+        'agreement': plain({'agreement': found.agreement})['agreement'],
+        'problems': list(found.problems),
     }
 
 

@@ -36,18 +36,10 @@ def over_time(summary: Summary, palette: Palette) -> list[Element]:
     :param palette: colours.
     :returns: a section's elements.
     """
-    legend = element(
-        'div',
-        *(
-            element('span', element('i', class_=palette.fill(label)), label)
-            for label in palette.labels
-        ),
-        class_='legend',
-    )
-    parts = [element('h2', 'Over time'), legend]
+    parts = [element('h2', 'Over time'), legend(palette)]
     single = len(summary.recordings) == 1
     for index, one in enumerate(summary.recordings):
-        faces = _faces(one, palette)
+        faces = timelines(one, palette)
         if single:
             parts += faces
             continue
@@ -60,7 +52,31 @@ def over_time(summary: Summary, palette: Palette) -> list[Element]:
     return parts
 
 
-def _faces(one: RecordingSummary, palette: Palette) -> list[Element]:
+def legend(palette: Palette) -> Element:
+    """
+    Name the colours.
+
+    :param palette: the palette.
+    :returns: a div.
+    """
+    return element(
+        'div',
+        *(
+            element('span', element('i', class_=palette.fill(label)), label)
+            for label in palette.labels
+        ),
+        class_='legend',
+    )
+
+
+def timelines(one: RecordingSummary, palette: Palette) -> list[Element]:
+    """
+    Draw the faces of one recording that were seen most.
+
+    :param one: the recording.
+    :param palette: colours.
+    :returns: elements.
+    """
     if not one.faces:
         return [element('p', 'No face was found in it.', class_='soft')]
     parts = []

@@ -16,8 +16,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
 from emotion_estimator.evaluation.report import headline
@@ -28,27 +26,14 @@ from emotion_estimator.evaluation.report.quality_charts import (
     reliability_chart,
     risk_coverage_chart,
 )
+from emotion_estimator.evaluation.report.sections import how_drawn, problems, tiles
 from emotion_estimator.evaluation.report.shell import palette_of, whole_page
 from emotion_estimator.evaluation.report.tables import (
     figures_table,
     recordings_table,
     settings_table,
 )
-from emotion_estimator.evaluation.report.wording import counted, interval, quantity
-from emotion_estimator.evaluation.scoring.figures import RECORDINGS_TO_DRAW
-from emotion_estimator.evaluation.scoring.measures import MEASURES
 from emotion_estimator.evaluation.scoring.summary import Summary
-
-_TILES = {
-    True: (
-        'accuracy',
-        'segment_accuracy',
-        'onset_to_stable_s',
-        'false_switches_per_s',
-        'answer_share_of_face_time',
-    ),
-    False: ('face_share', 'answer_share_of_face_time', 'switches_per_s'),
-}
 
 
 def page(summary: Summary) -> bytes:
@@ -91,47 +76,6 @@ def page(summary: Summary) -> bytes:
     )
 
 
-def tiles(summary: Summary) -> Element:
-    """
-    Show the most telling figures large.
-
-    :param summary: the run.
-    :returns: a div.
-    """
-    by_name = {measure.name: measure for measure in MEASURES}
-    found = []
-    for name in _TILES[summary.labelled]:
-        if name in summary.figures:
-            measure, one = by_name[name], summary.figures[name]
-            span = interval(one, measure.unit)
-            found.append(
-                element(
-                    'div',
-                    element('b', quantity(one.value, measure.unit)),
-                    element('span', measure.title),
-                    element('span', f'95 %: {span}') if math.isfinite(one.low) else None,
-                    class_='tile',
-                )
-            )
-    return element('div', *found, class_='tiles')
-
-
-def problems(told: Sequence[str]) -> Element | None:
-    """
-    List what could not be read or judged.
-
-    :param told: sentences.
-    :returns: a section; None without any.
-    """
-    if not told:
-        return None
-    return element(
-        'section',
-        element('h2', f'{counted(len(told), "problem", "problems")} to know of'),
-        element('ul', *(element('li', one) for one in told), class_='problems'),
-    )
-
-
 def _quality(summary: Summary) -> list[Element]:
     if not summary.labelled:
         return []
@@ -169,23 +113,4 @@ def _figure(title: str, picture: Element, caption: str, kind: str | None = None)
         element('div', picture, class_='scroll'),
         element('figcaption', caption),
         class_=kind,
-    )
-
-
-def how_drawn(summary: Summary) -> str:
-    """
-    Say what the intervals mean.
-
-    :param summary: the run.
-    :returns: a sentence.
-    """
-    drawn = (
-        'whole recordings'
-        if summary.counted.recordings >= RECORDINGS_TO_DRAW
-        else 'labelled segments, or stretches of five seconds for what needs no labels,'
-    )
-    return (
-        f'Intervals: 95 % of what the figures become when {drawn} are drawn again with '
-        'replacement, 1,000 times. They tell of chance in what was recorded, not of other people '
-        'or rooms.'
     )

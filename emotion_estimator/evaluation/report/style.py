@@ -38,7 +38,8 @@ margin:1.3rem 0}
 .legend{display:flex;flex-wrap:wrap;gap:4px 16px;margin:.5rem 0;font-size:.88rem}
 .legend i{display:inline-block;width:13px;height:13px;border-radius:3px;margin-right:6px;
 vertical-align:-1px;border:1px solid var(--line)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:30px 40px;
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(400px,100%),1fr));
+gap:30px 40px;
 align-items:start}
 figure{margin:0;min-width:0}figure.wide{grid-column:1/-1}
 figure h3{margin:0 0 .4rem}

@@ -122,7 +122,7 @@ def _strip(
             element('path', d=bars_of(spans, y, _STRIP), class_=frame.palette.fill(label))
         )
     for one, label in named:
-        left, right = frame.time(one.start_s), frame.time(one.end_s)
+        left, right = frame.ends(one)
         if right - left > len(label) * _LETTER + 6:
             parts.append(
                 element(
@@ -140,7 +140,7 @@ def _strip(
 def _wrong(frame: Frame, spans: list[Stretch], y: float) -> list[Element]:
     if not spans:
         return []
-    ends = [(frame.time(one.start_s), frame.time(one.end_s)) for one in spans]
+    ends = [frame.ends(one) for one in spans]
     return [
         _caption('wrong', y + 7),
         element('path', d=bars_of(ends, y, _WRONG - 1), class_='wrong'),
@@ -191,15 +191,13 @@ def _head(frame: Frame, y: float) -> list[Element]:
         ),
         _caption('head', middle + 4),
     ]
-    for index, name in enumerate(('roll', 'pitch', 'yaw')):
+    for index, (name, place) in enumerate((('roll', 8), ('pitch', 38), ('yaw', 76))):
         shape = ''.join(
             path_of(frame.time.all(piece_s), scale.all(values[:, index]))
             for piece_s, values in curves.pieces()
         )
         parts.append(element('path', d=shape, class_=f'line {name}'))
-        parts.append(
-            element('text', name, x=LEFT + 8 + 40 * index, y=y + 13, class_=f'key {name}')
-        )
+        parts.append(element('text', name, x=LEFT + place, y=y + 13, class_=f'key {name}'))
     return parts
 
 

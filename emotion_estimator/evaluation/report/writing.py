@@ -23,13 +23,17 @@ from emotion_estimator.assets import write_whole
 from emotion_estimator.evaluation.answers import Replay
 from emotion_estimator.evaluation.emotions_csv import write_emotions
 from emotion_estimator.evaluation.labels.segment import Segment
-from emotion_estimator.evaluation.report.metrics_file import metrics, written
+from emotion_estimator.evaluation.report.comparison_page import comparison_page
+from emotion_estimator.evaluation.report.metrics_file import comparison, metrics, written
 from emotion_estimator.evaluation.report.page import page
+from emotion_estimator.evaluation.scoring.comparison import compare
 from emotion_estimator.evaluation.scoring.summary import summarise
 
 REPORT_FILE = 'report.html'
 METRICS_FILE = 'metrics.json'
 EMOTIONS_FILE = 'emotions.csv'
+COMPARISON_FILE = 'comparison.html'
+COMPARISON_METRICS_FILE = 'comparison.json'
 
 
 def write_report(
@@ -57,3 +61,28 @@ def write_report(
     write_whole(folder / METRICS_FILE, written(metrics(summary)))
     write_whole(folder / REPORT_FILE, page(summary))
     return folder / REPORT_FILE
+
+
+def write_comparison(
+    folder: Path,
+    first: Sequence[Replay],
+    second: Sequence[Replay],
+    truth: Mapping[str, Sequence[Segment]],
+    label_map: str | None = None,
+) -> Path:
+    """
+    Write comparison.html and comparison.json of two runs, each whole or not at all.
+
+    :param folder: where to; it is made.
+    :param first: replays of one run.
+    :param second: of another over the same recordings.
+    :param truth: labels by recording.
+    :param label_map: see `write_report`.
+    :returns: path of comparison.html.
+    :raises ValueError: when they have no recording, or their models no classes, in common.
+    :raises LabelError: when the label map cannot be used.
+    """
+    found = compare(first, second, truth, label_map)
+    write_whole(folder / COMPARISON_METRICS_FILE, written(comparison(found)))
+    write_whole(folder / COMPARISON_FILE, comparison_page(found))
+    return folder / COMPARISON_FILE

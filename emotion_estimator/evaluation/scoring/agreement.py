@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -63,18 +63,25 @@ def matched(first: Replay, second: Replay) -> Iterator[tuple[Answer, Answer]]:
                 yield ours[i], theirs[k]
 
 
-def agreement(pairs: Sequence[tuple[Replay, Replay]]) -> Interval:
+def agreement(
+    pairs: Sequence[tuple[Replay, Replay]],
+    of_first: Mapping[str, str],
+    of_second: Mapping[str, str],
+) -> Interval:
     """
     Compute the share of faces and images of which both runs say the same.
 
     :param pairs: of the same recordings.
+    :param of_first: class by the first model's label; labels that are not there stay themselves.
+    :param of_second: likewise for the second.
     :returns: with an interval that draws stretches of `BLOCK_S` seconds; nan without any pair.
     """
     counts: dict[tuple[int, int], list[int]] = {}
     for number, (first, second) in enumerate(pairs):
         for one, other in matched(first, second):
             cell = counts.setdefault((number, one.stamp_ns // (BLOCK_S * NS_PER_S)), [0, 0])
-            cell[0] += one.label == other.label
+            said = of_first.get(one.label, one.label), of_second.get(other.label, other.label)
+            cell[0] += said[0] == said[1]
             cell[1] += 1
     if not counts:
         return Interval(*[float('nan')] * 3)
