@@ -25,8 +25,10 @@ from hypothesis import strategies as st
 
 from emotion_estimator.evaluation.labels import (
     LabelError,
+    Recorded,
     Segment,
     Time,
+    find_labels,
     labels_of_folder,
     labels_of_messages,
     read_table,
@@ -197,6 +199,44 @@ def test_the_nearest_folder_that_is_an_expression_is_the_label():
     found = labels_of_folder(Path('/data/day1/walk.mcap'), 5, 9)
     assert found.segments == ()
     assert 'no folder above it is named after an expression' in found.problems[0]
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    (tmp_path / 'sad' / 'v1.5').mkdir(parents=True)
+    (tmp_path / 'walk.mcap').touch()
+    return {
+        'walk.mcap': Recorded(tmp_path / 'walk.mcap', 0, 9 * S),
+        'v1.5': Recorded(tmp_path / 'sad' / 'v1.5', 0, 9 * S),
+    }
+
+
+def test_a_table_beside_a_recording_is_its_own(recorded, tmp_path):
+    (tmp_path / 'walk.csv').write_text('start_s,end_s,emotion\n1,2,sad\n')
+    assert list(find_labels(recorded)) == ['walk.mcap']
+    (tmp_path / 'sad' / 'v1.5.csv').write_text('start,end\n')
+    found = find_labels(recorded)
+    assert found['walk.mcap'].segments == (Segment(S, 2 * S, '', 'sad'),)
+    assert found['v1.5'].segments == ()
+    assert 'lacks the column' in found['v1.5'].problems[0]
+
+
+def test_a_table_that_was_named_is_of_all_recordings(recorded, tmp_path):
+    path = tmp_path / 'all.csv'
+    path.write_text('recording,start_s,end_s,emotion\nv1.5,1,2,sad\n')
+    found = find_labels(recorded, path)
+    assert found['v1.5'].segments == (Segment(S, 2 * S, '', 'sad'),)
+    assert found['walk.mcap'].problems == ('all.csv holds no label of walk.mcap.',)
+    with pytest.raises(LabelError, match='not from both'):
+        find_labels(recorded, path, from_folders=True)
+    with pytest.raises(LabelError, match='cannot be read'):
+        find_labels(recorded, tmp_path / 'absent.csv')
+
+
+def test_folders_label_what_they_hold(recorded):
+    found = find_labels(recorded, from_folders=True)
+    assert [one.label for one in found['v1.5'].segments] == ['sad']
+    assert found['walk.mcap'].segments == ()
 
 
 def test_names_of_other_data_sets_and_of_the_models_own_classes():

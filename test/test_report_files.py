@@ -91,6 +91,15 @@ def test_emotions_have_a_line_an_answer(tmp_path):
     assert lines[26]['emotion'] == 'unknown'
 
 
+def test_problems_are_listed_where_they_are_seen():
+    run = replace(WALK, problems=('walk: 3 images cannot be decoded.',))
+    summary = summarise([run], TRUTH, told=['labels.csv, line 2: late.'])
+    assert summary.problems == ('labels.csv, line 2: late.', 'walk: 3 images cannot be decoded.')
+    text = page(summary).decode()
+    assert '2 problems to know of' in text
+    assert text.index('line 2: late') < text.index('Over time')
+
+
 def test_the_headline_says_what_matters():
     said = sentences(summarise([WALK], TRUTH))
     assert said[0].startswith('75 % of 40 labelled frames got the right answer')

@@ -14,6 +14,7 @@
 
 """What people say a recording shows, and when: read from a table, a topic or folder names."""
 
+from emotion_estimator.evaluation.labels.finding import Recorded, find_labels, table_beside
 from emotion_estimator.evaluation.labels.folder_names import labels_of_folder
 from emotion_estimator.evaluation.labels.messages import labels_of_messages
 from emotion_estimator.evaluation.labels.segment import ANY_FACE, LabelError, Labels, Segment
@@ -23,9 +24,12 @@ __all__ = [
     'ANY_FACE',
     'LabelError',
     'Labels',
+    'Recorded',
     'Segment',
     'Time',
+    'find_labels',
     'labels_of_folder',
     'labels_of_messages',
     'read_table',
+    'table_beside',
 ]

@@ -158,7 +158,7 @@ def _figures(found: Comparison) -> Element:
                 element('td', said, class_=kind),
             )
         )
-    head = ('figure', A, B, 'B less A', '95 % interval', '', '')
+    head = ('figure', A, B, 'B less A', '95 % interval', 'B less, B more', '')
     return table(head, body)
 
 

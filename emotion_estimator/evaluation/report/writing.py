@@ -41,6 +41,7 @@ def write_report(
     replays: Sequence[Replay],
     truth: Mapping[str, Sequence[Segment]],
     label_map: str | None = None,
+    told: Sequence[str] = (),
 ) -> Path:
     """
     Write report.html, metrics.json and emotions.csv, each whole or not at all.
@@ -52,11 +53,12 @@ def write_report(
     :param truth: labels by recording; recordings may lack them.
     :param label_map: name of the label map in whose classes is judged, such as
         'happy_unknown_sad'; None takes the model's own where the labels are among them.
+    :param told: sentences to show beside the replays' own problems, such as `Labels.problems`.
     :returns: path of report.html.
     :raises ValueError: when there is no replay, or replays are of different models.
     :raises LabelError: when the label map cannot be used.
     """
-    summary = summarise(replays, truth, label_map)
+    summary = summarise(replays, truth, label_map, told)
     write_emotions(folder / EMOTIONS_FILE, replays)
     write_whole(folder / METRICS_FILE, written(metrics(summary)))
     write_whole(folder / REPORT_FILE, page(summary))

@@ -86,6 +86,7 @@ class Summary:
     :param recordings: in the order given.
     :param counted: the tallies of all recordings.
     :param figures: of all recordings together.
+    :param told: sentences that were known before, such as of labels that do not fit.
     """
 
     model: str
@@ -94,6 +95,7 @@ class Summary:
     recordings: tuple[RecordingSummary, ...]
     counted: Counted
     figures: Figures
+    told: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> bool:
@@ -125,14 +127,16 @@ class Summary:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """All sentences of all recordings."""
-        return tuple(problem for one in self.recordings for problem in one.problems)
+        """All sentences: those of the recordings last."""
+        of_recordings = (problem for one in self.recordings for problem in one.problems)
+        return (*self.told, *of_recordings)
 
 
 def summarise(
     replays: Sequence[Replay],
     truth: Mapping[str, Sequence[Segment]],
     label_map: str | None = None,
+    told: Sequence[str] = (),
 ) -> Summary:
     """
     Judge and score one run.
@@ -140,6 +144,7 @@ def summarise(
     :param replays: at least one, all of one model.
     :param truth: labels by recording; recordings may lack them.
     :param label_map: name of the label map in whose classes is judged; None chooses by itself.
+    :param told: sentences that are already known, such as of labels that do not fit.
     :returns: the summary.
     :raises ValueError: when there is no replay, or replays are of different models.
     :raises LabelError: when the label map cannot be used.
@@ -157,7 +162,15 @@ def summarise(
         _recording(one, truth.get(one.recording, ()), vocabulary) for one in replays
     )
     counted = count([one.judged for one in recordings])
-    return Summary(first.model, first.settings, vocabulary, recordings, counted, figures(counted))
+    return Summary(
+        first.model,
+        first.settings,
+        vocabulary,
+        recordings,
+        counted,
+        figures(counted),
+        tuple(told),
+    )
 
 
 def _recording(
