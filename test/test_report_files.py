@@ -96,7 +96,7 @@ def test_problems_are_listed_where_they_are_seen():
     summary = summarise([run], TRUTH, told=['labels.csv, line 2: late.'])
     assert summary.problems == ('labels.csv, line 2: late.', 'walk: 3 images cannot be decoded.')
     text = page(summary).decode()
-    assert '2 problems to know of' in text
+    assert '2 things to know of' in text
     assert text.index('line 2: late') < text.index('Over time')
 
 
@@ -106,7 +106,7 @@ def test_the_headline_says_what_matters():
     assert said[1] == (
         'The most common mistake: faces labelled sad were called happy, 25 % of their frames.'
     )
-    assert 'after 0.00 s (median); 100 % of the labelled segments end right' in said[2]
+    assert 'right for good 0.00 s after a label starts (median); 100 % of the' in said[2]
     assert 'Its confidence is too low' not in ' '.join(said)
     assert said[-1].startswith('These figures rest on 2 labelled segments only')
     (none, shares) = (sentences(summarise([WALK], {}))[i] for i in (0, -1))

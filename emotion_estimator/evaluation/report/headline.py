@@ -100,7 +100,7 @@ def _timing(summary: Summary) -> str:
     if math.isfinite(switches):
         false = f' Once it should have settled it still changed {switches:.2f} times a second.'
     return (
-        f'When an expression begins, the answer is right for good after {delay_s:.2f} s (median); '
+        f'The answer is right for good {delay_s:.2f} s after a label starts (median); '
         f'{_share(_value(summary, "settled_share"))} of the labelled segments end right.{false}'
     )
 

@@ -74,7 +74,7 @@ def problems(told: Sequence[str]) -> Element | None:
         return None
     return element(
         'section',
-        element('h2', f'{counted(len(told), "problem", "problems")} to know of'),
+        element('h2', f'{counted(len(told), "thing", "things")} to know of'),
         element('ul', *(element('li', one) for one in told), class_='problems'),
     )
 

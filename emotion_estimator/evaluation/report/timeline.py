@@ -20,6 +20,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from emotion_estimator.evaluation.answers import Answer
 from emotion_estimator.evaluation.labels.vocabulary import UNKNOWN
 from emotion_estimator.evaluation.metrics.steadiness import LONGEST_GAP_S
 from emotion_estimator.evaluation.report.axes import Scale, area_of, bars_of, path_of, time_axis
@@ -99,7 +100,7 @@ def timeline(recording: RecordingSummary, face: FaceSummary, palette: Palette) -
     return element('div', picture, _hover(frame, curves, shown, truths), class_='scroll')
 
 
-def _answers(recording: RecordingSummary, face: FaceSummary):  # type: ignore[no-untyped-def]
+def _answers(recording: RecordingSummary, face: FaceSummary) -> list[Answer]:
     return [one for one in recording.replay.answers if one.face_id == face.face_id]
 
 
@@ -113,11 +114,7 @@ def _strip(
     """Draw bars of labels, with their names where there is room."""
     parts = [_caption(caption, y + 14)]
     for label in dict.fromkeys(label for _, label in named):
-        spans = [
-            (frame.time(one.start_s), frame.time(one.end_s))
-            for one, name in named
-            if name == label
-        ]
+        spans = [frame.ends(one) for one, name in named if name == label]
         parts.append(
             element('path', d=bars_of(spans, y, _STRIP), class_=frame.palette.fill(label))
         )
