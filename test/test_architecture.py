@@ -43,6 +43,14 @@ MAY_IMPORT = {
     'faces': {'faces', 'blendshapes', 'stamps'},
     'emotion': {'emotion', 'blendshapes', 'stamps'},
     'messages': {'faces', 'emotion', 'blendshapes', 'stamps'},
+    'evaluation': {
+        'evaluation',
+        'faces',
+        'emotion',
+        'blendshapes',
+        'assets',
+        'stamps',
+    },
     'nodes': {'nodes', 'messages', 'faces', 'emotion', 'assets', 'stamps'},
     'demo': {'demo', 'nodes', 'messages', 'emotion', 'assets', 'stamps'},
 }
@@ -79,3 +87,11 @@ def test_a_room_imports_only_what_lies_below_it(path):
 def test_a_file_is_at_home_under_250_lines(path):
     licence = 14
     assert len(path.read_text(encoding='utf-8').splitlines()) - licence < 250
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'evaluation' / 'metrics').glob('*.py')))
+def test_the_measures_know_numbers_alone(path):
+    known = ('numpy', 'collections', 'dataclasses', '__future__', 'typing')
+    own = ('emotion_estimator.evaluation.metrics', 'emotion_estimator.stamps')
+    for name in imported(path):
+        assert name.startswith(own) or name.partition('.')[0] in known, name

@@ -25,9 +25,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from training import scores
+from emotion_estimator.evaluation.metrics import scores
+from emotion_estimator.evaluation.metrics.confusion import confusion
 from training.report import confusion as module
-from training.report.confusion import REPORT_CONFUSION, class_table, confusion, draw_confusion
+from training.report.confusion import REPORT_CONFUSION, class_table, draw_confusion
 
 NAMES = ('happy', 'unknown', 'sad')
 TRUTH = np.array([0, 0, 0, 1, 1, 2, 2, -1])

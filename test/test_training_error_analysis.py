@@ -25,12 +25,12 @@ from rich.console import Console
 pytest.importorskip('keras', reason='Keras is only in the training environment')
 pytest.importorskip('distributed', reason='Dask is only in the training environment')
 
+from emotion_estimator.evaluation.metrics.confusion import confusion
 from training import error_analysis, sources
 from training.datasets.labels import LABELS, DataError, Split
 from training.datasets.pictures import ArrayPictures, LabelledPictures
 from training.extraction.face_table import empty_table
 from training.label_maps import HAPPY_UNKNOWN_SAD
-from training.report.confusion import confusion
 from training.stills import Stills
 from training.targets import truth_for
 

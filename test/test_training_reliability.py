@@ -21,15 +21,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import scores
+from emotion_estimator.evaluation.metrics import scores
+from emotion_estimator.evaluation.metrics.reliability import reliability_bins
+from emotion_estimator.evaluation.metrics.risk_coverage import RiskCoverage, risk_coverage_curve
 from training.report import reliability
-from training.report.reliability import (
-    RiskCoverage,
-    draw_reliability,
-    draw_risk_coverage,
-    reliability_bins,
-    risk_coverage_curve,
-)
+from training.report.reliability import draw_reliability, draw_risk_coverage
 
 CHANCES = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [1.0, 0.0]])
 TRUTH = np.array([0, 1, 1, 1, 0])

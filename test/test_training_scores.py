@@ -20,38 +20,12 @@ import numpy as np
 import pytest
 
 from emotion_estimator.blendshapes import NAMES
-from training import scores
 from training.calibration import fit_temperature
 from training.datasets.labels import LABELS
 from training.sequence_protocol import FRAME_RATE_HZ, Track, buffer_windows, track_scores
 from training.still_protocols import f7_scores, p7_scores
 from training.stills import Stills
 from training.window_resampling import STEPS
-
-TRUTH = np.array([0, 0, 1, 1, 2])
-ANSWERS = np.array([0, 1, 1, 1, -1])
-
-
-def test_recalls():
-    np.testing.assert_allclose(scores.recalls(ANSWERS, TRUTH, 4), [0.5, 1.0, 0.0, np.nan])
-
-
-def test_macro_f1():
-    # F1: class 0 2/3, class 1 4/5, class 2 0.
-    assert scores.macro_f1(ANSWERS, TRUTH, 3) == pytest.approx((2 / 3 + 4 / 5) / 3)
-
-
-def test_cross_entropy():
-    chances = np.array([[0.5, 0.5], [0.25, 0.75]])
-    shares = np.array([[1, 0], [0, 1]], np.float32)
-    expected = -(np.log(0.5) + np.log(0.75)) / 2
-    assert scores.cross_entropy(chances, shares) == pytest.approx(expected)
-
-
-def test_calibration_error():
-    chances = np.array([[0.8, 0.2]] * 10)
-    assert scores.calibration_error(chances, np.array([0] * 8 + [1] * 2)) == pytest.approx(0)
-    assert scores.calibration_error(chances, np.array([0] * 5 + [1] * 5)) == pytest.approx(0.3)
 
 
 def test_the_temperature_that_blurred_the_logits_is_found():

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimation
 from emotion_estimator.emotion.emotion_model import EmotionModel
+from emotion_estimator.evaluation.metrics.intervals import bootstrap
 from emotion_estimator.stamps import NS_PER_S
-from training.intervals import bootstrap
 from training.still_protocols import Figures
 
 LOWER_RATES_HZ = (15.0, 10.0)

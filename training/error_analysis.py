@@ -29,13 +29,14 @@ from rich.table import Table
 
 from emotion_estimator.assets import AssetError, find_model
 from emotion_estimator.emotion.emotion_model import EmotionModel, ModelError
+from emotion_estimator.evaluation.metrics.confusion import Confusion, confusion
 from emotion_estimator.faces.face_encoding import FaceEncodingError
 from training import sources
 from training.datasets.labels import LABELS, DataError, Split
 from training.extraction.viewed_pictures import ViewedPictures
 from training.extraction.views import X4_PAD25
 from training.label_maps import POSITIVE_NEGATIVE
-from training.report.confusion import Confusion, class_table, confusion, draw_confusion
+from training.report.confusion import class_table, draw_confusion
 from training.report.error_sheet import error_sheet
 from training.still_features import read_faces_twice, read_stills
 from training.still_protocols import still_probabilities

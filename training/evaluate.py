@@ -33,6 +33,7 @@ from emotion_estimator.assets import AssetError, write_whole
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE
 from emotion_estimator.emotion.emotion_model import EmotionModel, ModelError
+from emotion_estimator.evaluation.metrics.confusion import confusion
 from emotion_estimator.faces.face_encoding import FaceEncodingError, read_encoding
 from training import sources
 from training.clip_dynamics import read_dynamics
@@ -40,7 +41,7 @@ from training.clip_protocol import clip_scores
 from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS, read_series
 from training.datasets.labels import DataError, Split
 from training.export import write_metadata
-from training.report.confusion import confusion, draw_confusion
+from training.report.confusion import draw_confusion
 from training.report.reliability import draw_reliability
 from training.report_protocol import REPORT_FIGURES, read_matched_rows
 from training.scored_models import report_figures, seven_class_scores

@@ -30,6 +30,7 @@ from typing import Any
 from emotion_estimator.assets import write_whole
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.emotion_model import ModelError, ModelMetadata, read_metadata
+from emotion_estimator.evaluation.metrics.intervals import RESAMPLES
 from training.card_tables import (
     COVERAGE_PREFIX,
     SPLITS,
@@ -43,7 +44,6 @@ from training.card_tables import (
     seeds_spread,
     table,
 )
-from training.intervals import RESAMPLES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEMPLATE = Path(__file__).with_name('model_card_template.md')

@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.assets import ASSETS_VARIABLE
-from training import scores
+from emotion_estimator.evaluation.metrics import scores
+from emotion_estimator.evaluation.metrics.confusion import Confusion, confusion
+from emotion_estimator.evaluation.metrics.intervals import Interval, bootstrap
 from training.datasets.labels import DataError, assets_folder
-from training.intervals import Interval, bootstrap
 from training.label_maps import HAPPY_UNKNOWN_SAD
-from training.report.confusion import Confusion, confusion
 
 REPORT_LABELS = HAPPY_UNKNOWN_SAD.names
 UNKNOWN = REPORT_LABELS.index('unknown')

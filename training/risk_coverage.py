@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.emotion.emotion_model import EmotionModel
+from emotion_estimator.evaluation.metrics.scores import risk_coverage
 from training.datasets.labels import Split
-from training.scores import risk_coverage
 from training.sources import MODELS
 from training.still_features import read_stills
 from training.still_protocols import still_probabilities

@@ -22,12 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.emotion.temporal_buffer import TemporalBuffer
+from emotion_estimator.evaluation.metrics.intervals import bootstrap
+from emotion_estimator.evaluation.metrics.steadiness import stable_from
 from emotion_estimator.stamps import NS_PER_S
 from training import clip_dynamics
 from training.clip_dynamics import Dynamics
 from training.datasets.labels import NEUTRAL
 from training.feature_scale import additive, from_additive
-from training.intervals import bootstrap
 from training.still_protocols import Figures
 from training.stills import Stills
 from training.time_course import ease
@@ -166,9 +167,9 @@ def track_scores(tracks: list[Track], answers: list[NDArray[np.int64]]) -> Figur
                 piece = correct[onset + index * second : min(end, onset + (index + 1) * second)]
                 after[number, index] += piece.sum(), len(piece)
             target = labels[onset:end] == track.truth[end - 1]
-            if target[-1]:
-                wrong = np.flatnonzero(~target)
-                delays_ms.append(1000 * (wrong[-1] + 1 if len(wrong) else 0) / FRAME_RATE_HZ)
+            stable = stable_from(target)
+            if stable is not None:
+                delays_ms.append(1000 * stable / FRAME_RATE_HZ)
                 delayed.append(number)
                 settled[number] += 0.5
         for start, end in track.segments:

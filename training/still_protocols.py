@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from emotion_estimator.emotion.emotion_model import EmotionModel
 from emotion_estimator.emotion.temporal_buffer import TemporalBuffer
+from emotion_estimator.evaluation.metrics import scores
+from emotion_estimator.evaluation.metrics.intervals import bootstrap
 from emotion_estimator.stamps import NS_PER_S
-from training import scores
 from training.datasets.labels import LABELS
-from training.intervals import bootstrap
 from training.stills import Stills
 from training.window_resampling import MAX_GAP_S, RATE_HZ, STEPS, WINDOW_S
 

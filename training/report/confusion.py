@@ -12,69 +12,19 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Which classes are taken for which: the report's section 6."""
+"""Shows which classes are taken for which: the report's section 6."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from rich.table import Table
 
+from emotion_estimator.evaluation.metrics.confusion import Confusion
 from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.report.figure_file import write_figure
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """
-    Counts of answers by truth.
-
-    :param names: the classes, k of them.
-    :param counts: photographs by truth (line) and answer (column), shape [k, k].
-    :param unanswered: photographs without an answer by truth, shape [k].
-    """
-
-    names: tuple[str, ...]
-    counts: NDArray[np.int64]
-    unanswered: NDArray[np.int64]
-
-    @property
-    def support(self) -> NDArray[np.int64]:
-        """Photographs by truth, those without an answer too, shape [k]."""
-        return np.asarray(self.counts.sum(axis=1) + self.unanswered)
-
-    @property
-    def precision(self) -> NDArray[np.float64]:
-        """Share of an answer's photographs that are right, shape [k]; nan if never answered."""
-        return _ratio(np.diag(self.counts), self.counts.sum(axis=0))
-
-    @property
-    def recall(self) -> NDArray[np.float64]:
-        """Share of a class's photographs that are answered right, shape [k]; nan if none."""
-        return _ratio(np.diag(self.counts), self.support)
-
-    @property
-    def f1(self) -> NDArray[np.float64]:
-        """Harmonic mean of precision and recall, shape [k]; nan if neither seen nor answered."""
-        return _ratio(2 * np.diag(self.counts), self.support + self.counts.sum(axis=0))
-
-    @property
-    def means(self) -> tuple[float, float, float]:
-        """Mean precision, recall and F1; nan counts as 0, as in `scores.macro_f1`."""
-        precision, recall, f1 = (
-            float(np.nan_to_num(each).mean()) for each in (self.precision, self.recall, self.f1)
-        )
-        return precision, recall, f1
-
-    @property
-    def accuracy(self) -> float:
-        """Share of all photographs that are answered right; nan if there are none."""
-        return float(_ratio(np.diag(self.counts).sum(), self.support.sum()))
-
 
 REPORT_CONFUSION = Confusion(
     names=HAPPY_UNKNOWN_SAD.names,
@@ -82,27 +32,6 @@ REPORT_CONFUSION = Confusion(
     unanswered=np.zeros(3, np.int64),
 )
 """The report's final model on its 1,646 readable test photographs (section 6)."""
-
-
-def confusion(
-    predicted: NDArray[np.int64], truth: NDArray[np.int64], names: tuple[str, ...]
-) -> Confusion:
-    """
-    Count which classes are taken for which.
-
-    :param predicted: class indices, shape [N]; -1 for no answer, which counts as wrong.
-    :param truth: class indices, shape [N]; rows without a label (-1) are left out.
-    :param names: the classes.
-    :returns: the counts.
-    """
-    classes = len(names)
-    answered = (truth >= 0) & (predicted >= 0)
-    pairs = truth[answered] * classes + predicted[answered]
-    return Confusion(
-        names=names,
-        counts=np.bincount(pairs, minlength=classes**2).reshape(classes, classes),
-        unanswered=np.bincount(truth[(truth >= 0) & (predicted < 0)], minlength=classes),
-    )
 
 
 def class_table(found: Confusion, title: str) -> Table:
@@ -164,7 +93,3 @@ def draw_confusion(found: Confusion, path: Path, title: str) -> None:
 
 def _score(score: float) -> str:
     return '-' if np.isnan(score) else f'{score:.3f}'
-
-
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)

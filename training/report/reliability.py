@@ -12,103 +12,25 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Whether probabilities mean what they say, and what it costs to answer only when sure."""
+"""Draws whether probabilities mean what they say, and what it costs to answer only when sure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from emotion_estimator.evaluation.metrics.reliability import BINS, reliability_bins
+from emotion_estimator.evaluation.metrics.risk_coverage import RiskCoverage
+from emotion_estimator.evaluation.metrics.scores import calibration_error
 from training.report.figure_file import write_figure
-from training.scores import calibration_error
-
-BINS = 15
 
 # Paul Tol's "muted" scheme, made for colour-blind readers.
 RIGHT = '#88CCEE'
 GAP = '#CC6677'
-
-
-@dataclass(frozen=True)
-class Bins:
-    """
-    Answers by confidence, the highest probability, in bins of equal width over [0, 1].
-
-    :param counts: answers, shape [bins].
-    :param confidence: their mean confidence, shape [bins]; nan in an empty bin.
-    :param accuracy: their share of right answers, shape [bins]; nan in an empty bin.
-    """
-
-    counts: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class RiskCoverage:
-    """
-    What follows from answering only from some confidence on, the highest confidence first.
-
-    :param coverage: share of the photographs that get an answer, shape [thresholds].
-    :param risk: share of those answers that are wrong, shape [thresholds].
-    """
-
-    coverage: NDArray[np.float64]
-    risk: NDArray[np.float64]
-
-    @property
-    def area(self) -> float:
-        """Mean risk over coverage, each stretch at the risk of its end (AURC); less is better."""
-        return float((np.diff(self.coverage, prepend=0.0) * self.risk).sum())
-
-
-def reliability_bins(
-    probabilities: NDArray[np.float64], truth: NDArray[np.int64], bins: int = BINS
-) -> Bins:
-    """
-    Sort answers into the bins of `scores.calibration_error`.
-
-    :param probabilities: shape [N, classes].
-    :param truth: class indices, shape [N].
-    :param bins: number of bins.
-    :returns: the bins.
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    found = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    counts = np.bincount(found, minlength=bins)
-
-    def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums = np.bincount(found, values, minlength=bins)
-        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-    return Bins(counts, means(confidence), means(right.astype(np.float64)))
-
-
-def risk_coverage_curve(
-    probabilities: NDArray[np.float64], truth: NDArray[np.int64]
-) -> RiskCoverage:
-    """
-    Compute risk and coverage for every threshold that makes a difference.
-
-    :param probabilities: shape [N, classes], N at least 1.
-    :param truth: class indices, shape [N].
-    :returns: one point for each confidence that occurs.
-    """
-    confidence = probabilities.max(axis=1)
-    wrong = probabilities.argmax(axis=1) != truth
-    order = np.argsort(-confidence, kind='stable')
-    # Equally sure answers are given or kept back together.
-    last = np.append(np.diff(confidence[order]) < 0, True)
-    answered = np.arange(1, len(order) + 1)[last]
-    return RiskCoverage(
-        coverage=answered / len(order), risk=np.cumsum(wrong[order])[last] / answered
-    )
 
 
 def draw_reliability(

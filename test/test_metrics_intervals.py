@@ -22,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from training import scores
-from training.intervals import Interval, bootstrap
+from emotion_estimator.evaluation.metrics import scores
+from emotion_estimator.evaluation.metrics.intervals import Interval, bootstrap
 
 numbers = st.lists(st.floats(-100, 100), min_size=1, max_size=30)
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""How far a score would move with another draw of the photographs or tracks it was taken on."""
+"""How far a score would move with another draw of what it was taken on."""
 
 from __future__ import annotations
 
@@ -101,11 +101,7 @@ def bootstrap(
     for index in range(resamples):
         chosen = draw(rng)
         found[index] = score(*(array[chosen] for array in arrays))
-    finite = found[np.isfinite(found)]
-    low, high = (
-        np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(finite) else [np.nan] * 2
-    )
-    return Interval(float(score(*arrays)), float(low), float(high))
+    return Interval(float(score(*arrays)), *_percentiles(found))
 
 
 _Draw = Callable[[np.random.Generator], NDArray[np.int64]]
@@ -131,3 +127,45 @@ def _whole_groups(groups: NDArray[Any]) -> _Draw:
         return np.asarray(by_group[shift + np.arange(ends[-1])])
 
     return draw
+
+
+Score = Callable[..., NDArray[np.float64]]
+"""Takes sums, each of shape [R, ...], and gives R scores."""
+
+
+def bootstrap_sums(
+    score: Score,
+    tallies: Sequence[NDArray[np.float64]],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """
+    Find the percentile interval of a score of sums by drawing units again, as `bootstrap` does.
+
+    All resamples are scored at once: how often each unit is drawn, times what it adds. Equal
+    numbers of units are drawn equally, so that a score of two methods' tallies of the same units
+    gives the paired interval of their difference.
+
+    :param score: takes the sums over the drawn units, one array for each of `tallies`.
+    :param tallies: what each unit adds, each of shape [units, ...].
+    :param resamples: how often is drawn, at least 1.
+    :param seed: of the draws.
+    :returns: the score of all units and its interval; nan at both ends where fewer than two units
+        leave nothing to draw.
+    """
+    units = len(tallies[0])
+    value = float(score(*(tally.sum(axis=0)[np.newaxis] for tally in tallies))[0])
+    if units < 2:
+        return Interval(value, float('nan'), float('nan'))
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.float64)
+    found = score(*(np.tensordot(drawn, tally, axes=(1, 0)) for tally in tallies))
+    return Interval(value, *_percentiles(found))
+
+
+def _percentiles(found: NDArray[np.float64]) -> tuple[float, float]:
+    finite = found[np.isfinite(found)]
+    if not len(finite):
+        return float('nan'), float('nan')
+    low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
