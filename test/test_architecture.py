@@ -43,6 +43,14 @@ MAY_IMPORT = {
     'faces': {'faces', 'blendshapes', 'stamps'},
     'emotion': {'emotion', 'blendshapes', 'stamps'},
     'messages': {'faces', 'emotion', 'blendshapes', 'stamps'},
+    'evaluation': {
+        'evaluation',
+        'faces',
+        'emotion',
+        'blendshapes',
+        'assets',
+        'stamps',
+    },
     'nodes': {'nodes', 'messages', 'faces', 'emotion', 'assets', 'stamps'},
     'demo': {'demo', 'nodes', 'messages', 'emotion', 'assets', 'stamps'},
 }
