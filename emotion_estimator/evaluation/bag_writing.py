@@ -122,6 +122,7 @@ class BagWriter:
         self._writer.abort()
         if self._input is not None:
             self._input.close()
+            self._input = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _copy_input(self, until_ns: int | None) -> None:
