@@ -90,7 +90,7 @@ def test_types_that_are_not_installed_are_left_out(tmp_path, live, bag):
     player.destroy_node()
 
 
-@pytest.mark.parametrize('shift_ns', [1, -NS_PER_S - 1, 10**18])
+@pytest.mark.parametrize('shift_ns', [1, -NS_PER_S - 1, 10**17])
 def test_stamps_move_and_nothing_else(shift_ns):
     header = Header(stamp=time_message(START_NS), frame_id='camera')
     image = Image(header=header, height=1, width=2, data=b'123456')

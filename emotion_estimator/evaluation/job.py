@@ -23,7 +23,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import emotion_estimator
 from emotion_estimator.assets import find_model, sha256_of
 from emotion_estimator.evaluation.answers import Replay
 from emotion_estimator.evaluation.bag_writing import BagWriter
@@ -178,7 +177,7 @@ def _files(path: Path) -> list[tuple[str, int, int]]:
 
 def _code() -> str:
     """Tell the code's version by what it says: development does not raise the number."""
-    root = Path(emotion_estimator.__file__).parent
+    root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for room in ('faces', 'emotion', 'evaluation'):
         for path in sorted((root / room).rglob('*.py')):
