@@ -33,7 +33,7 @@ from emotion_estimator.assets import (
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimate, EmotionEstimation
 from emotion_estimator.emotion.emotion_model import EmotionModel, ModelMetadata
 from emotion_estimator.evaluation.parameters import NodeParameters
-from emotion_estimator.faces.face_finder import Face
+from emotion_estimator.faces.face_finder import Face, Sighting
 from emotion_estimator.faces.finder_assembly import assemble_finder
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.stamps import NS_PER_S, Step
@@ -81,16 +81,25 @@ class Pipeline:
         self._finder = assemble_finder(faces, *finder_files(parameters))
         self._seen_ns: dict[str, int] = {}
 
-    def look(self, image: Rgb, stamp_ns: int) -> Seen:
+    def find(self, image: Rgb, stamp_ns: int) -> Sighting:
         """
-        Look at the next image.
+        Find the faces of the next image.
 
         :param image: the pixels.
         :param stamp_ns: its stamp in nanoseconds, above 0.
-        :returns: what was seen; nothing where the stamp repeats the one before.
+        :returns: the faces; none where the stamp repeats the one before.
+        """
+        return self._finder.find(image, stamp_ns)
+
+    def estimate(self, sighting: Sighting, stamp_ns: int) -> Seen:
+        """
+        Estimate the expressions of the faces in the next image; any thread may, one at a time.
+
+        :param sighting: as `find` returned it.
+        :param stamp_ns: the image's stamp.
+        :returns: what was seen.
         """
         self._end_lost_faces(stamp_ns)
-        sighting = self._finder.find(image, stamp_ns)
         told = []
         for face in sighting.faces:
             estimate = self._estimation.estimate(face.face_id, stamp_ns, features_of(face))

@@ -19,15 +19,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimate
+from emotion_estimator.evaluation.ahead import ahead
 from emotion_estimator.evaluation.answers import Answer, Replay
 from emotion_estimator.evaluation.parameters import NodeParameters
 from emotion_estimator.evaluation.pipeline import Pipeline, Seen
 from emotion_estimator.evaluation.recordings.recording import Frame, Recording, RecordingError
 from emotion_estimator.evaluation.thumbnail import face_thumbnail
-from emotion_estimator.faces.face_finder import Face
+from emotion_estimator.faces.face_finder import Face, Sighting
 from emotion_estimator.faces.face_geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.stamps import NS_PER_S, Step
@@ -81,9 +83,13 @@ def replay(
     """
     pipeline = Pipeline(parameters)
     told = _Told()
+    # MediaPipe needs no interpreter: reading and estimating go on in the meantime.
+    decoded = ahead(_decoded(_selected(recording, selection, told, progress)))
+    found = ahead(_found(pipeline, decoded))
     try:
-        for frame in _selected(recording, selection, told, progress):
-            _look(pipeline, frame, told, listeners)
+        with closing(found):
+            for image in found:
+                _look(pipeline, image, told, listeners)
     except RecordingError as error:
         told.broken = str(error)
     finally:
@@ -191,23 +197,49 @@ class _Pace:
         return True
 
 
-def _look(pipeline: Pipeline, frame: Frame, told: _Told, listeners: tuple[Listener, ...]) -> None:
-    try:
-        image = frame.decode()
-    except ImageError as error:
-        told.refuse('cannot be decoded', f'at {frame.stamp_ns} ns: {error}')
+@dataclass(frozen=True)
+class _Image:
+    """An image on its way; without pixels where it could not be decoded."""
+
+    frame: Frame
+    pixels: Rgb | None
+    sighting: Sighting | None = None
+    error: str = ''
+
+
+def _decoded(frames: Iterator[Frame]) -> Iterator[_Image]:
+    for frame in frames:
+        try:
+            yield _Image(frame, frame.decode())
+        except ImageError as error:
+            yield _Image(frame, None, error=str(error))
+
+
+def _found(pipeline: Pipeline, images: Iterator[_Image]) -> Iterator[_Image]:
+    for image in images:
+        if image.pixels is None:
+            yield image
+        else:
+            sighting = pipeline.find(image.pixels, image.frame.stamp_ns)
+            yield _Image(image.frame, image.pixels, sighting)
+
+
+def _look(pipeline: Pipeline, image: _Image, told: _Told, listeners: tuple[Listener, ...]) -> None:
+    stamp_ns = image.frame.stamp_ns
+    if image.pixels is None or image.sighting is None:
+        told.refuse('cannot be decoded', f'at {stamp_ns} ns: {image.error}')
         return
-    seen = pipeline.look(image, frame.stamp_ns)
-    if seen.step is Step.REPEATED:
-        told.refuse('repeat a stamp', f'{frame.stamp_ns} ns.')
+    if image.sighting.step is Step.REPEATED:
+        told.refuse('repeat a stamp', f'{stamp_ns} ns.')
         return
-    if seen.step is Step.BACK:
-        told.refuse('go back in time, so that all faces begin anew', f'to {frame.stamp_ns} ns.')
-    told.stamps_ns.append(frame.stamp_ns)
+    if image.sighting.step is Step.BACK:
+        told.refuse('go back in time, so that all faces begin anew', f'to {stamp_ns} ns.')
+    seen = pipeline.estimate(image.sighting, stamp_ns)
+    told.stamps_ns.append(stamp_ns)
     for face, estimate in zip(seen.faces, seen.estimates):
-        _tell(face, estimate, image, told)
+        _tell(face, estimate, image.pixels, told)
     for listener in listeners:
-        listener(frame, seen)
+        listener(image.frame, seen)
 
 
 def _tell(face: Face, estimate: EmotionEstimate, image: Rgb, told: _Told) -> None:
