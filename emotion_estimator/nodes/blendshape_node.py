@@ -144,7 +144,7 @@ class BlendshapeNode(ManagedNode):
         named = self.parameters['detector']
         detector = FaceDetector(Path(named) if named else find_asset(FACE_DETECTOR))
         return FaceSearch(
-            landmarker(), detector, CloseUp(landmarker(stills=True)), max_faces, rate_hz
+            landmarker(), detector, lambda: CloseUp(landmarker()), max_faces, rate_hz
         )
 
     def release(self) -> None:
