@@ -97,15 +97,18 @@ def measure_crossings() -> dict[str, float]:
     return found
 
 
-def random_crossings(count: int, overlapping: bool) -> Iterator[Crossing]:
+def random_crossings(
+    count: int, overlapping: bool, turning_back: bool = False
+) -> Iterator[Crossing]:
     """
     Draw crossings that stay inside the picture.
 
     :param count: how many.
     :param overlapping: whether one passes in front of the other, or beside.
+    :param turning_back: whether both turn back where they meet.
     :returns: the crossings; the same ones for the same arguments.
     """
-    random = np.random.default_rng([_SEED, overlapping])
+    random = np.random.default_rng([_SEED, overlapping, turning_back])
     everyone = [*photographs('neutral'), *photographs('smiling')]
     while count:
         first, second = random.choice(len(everyone), 2, replace=False)
@@ -113,7 +116,7 @@ def random_crossings(count: int, overlapping: bool) -> Iterator[Crossing]:
             continue
         widths_px = random.uniform(*WIDTHS_PX, size=2)
         heads = [cut_out(everyone[i], w) for i, w in zip((first, second), widths_px.tolist())]
-        crossing = Crossing((heads[0], heads[1]), _ways(random, heads, overlapping))
+        crossing = Crossing((heads[0], heads[1]), _ways(random, heads, overlapping, turning_back))
         if _is_fit(crossing, overlapping):
             count -= 1
             yield crossing
@@ -143,9 +146,9 @@ def ids_kept(crossing: Crossing, sightings: list[tuple[Face, ...]]) -> bool:
 
 
 def _ways(
-    random: np.random.Generator, heads: list[CutOut], overlapping: bool
+    random: np.random.Generator, heads: list[CutOut], overlapping: bool, turning_back: bool
 ) -> NDArray[np.float64]:
-    """Draw straight ways through the picture's middle, past each other."""
+    """Draw ways through the picture's middle, the speed changing where they meet."""
     heights = [head.share.shape[0] for head in heads]
     beside = (
         random.uniform(-0.4, 0.4) * max(head.face_px[0] for head in heads)
@@ -156,13 +159,15 @@ def _ways(
     steps = np.arange(FRAMES) - met
     side = random.choice([-1, 1])
     ways = []
-    for person, head in enumerate(heads):
+    for head in heads:
         direction = random.uniform(-_ANGLE, _ANGLE)
         room = SIZE[0] / 2 - head.share.shape[1] / 2
-        speed = random.uniform(0.5, 1.0) * room / max(met, FRAMES - met)
-        step = np.array([np.cos(direction), np.sin(direction)]) * speed * side
+        before, after = random.uniform(0.5, 1.0, size=2) * room / max(met, FRAMES - met)
+        if turning_back:
+            after = -after
+        way = np.where(steps < 0, before, after) * steps * side
         middle = np.array([SIZE[0] / 2, SIZE[1] / 2 + beside / 2])
-        ways.append(middle + steps[:, None] * step)
+        ways.append(middle + way[:, None] * [np.cos(direction), np.sin(direction)])
         side, beside = -side, -beside
     return np.array(ways)
 

@@ -133,7 +133,8 @@ class FaceFinder:
             self._shift_ns = (self._time_ms + round(JUMP_S * 1000)) * _NS_PER_MS - stamp_ns
         self._time_ms = max(self._time_ms + 1, (stamp_ns + self._shift_ns) // _NS_PER_MS)
         found = self._landmarker.find(image, self._time_ms)
-        ids = self._tracker.track([face.box for face in found], stamp_ns)
+        height, width = image.shape[:2]
+        ids = self._tracker.track(found, width, height, stamp_ns)
         faces = (
             Face(
                 face_id,
