@@ -28,8 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.bench.clip import rgb_frames
+from dev.bench.crossings import measure_crossings
 from dev.bench.emotion_half import measure_emotion_half
 from dev.bench.latency import measure_latency
+from dev.bench.many_faces import measure_many_faces
 from dev.bench.small_faces import measure_small_faces
 from dev.bench.throughput import measure_throughput
 from emotion_estimator.assets import write_whole
@@ -45,6 +47,12 @@ LIMITS = {
     'recall_40px': ('>=', 0.99),
     'smiling_right_48px': ('>=', 0.9),
     'faces_invented': ('<=', 0),
+    'ids_kept_apart': ('>=', 1.0),
+    'ids_kept_overlapping': ('>=', 0.9),
+    'cost_per_face_2': ('<=', 1.0),
+    'cost_per_face_4': ('<=', 1.0),
+    'cost_per_face_8': ('<=', 1.0),
+    'near_face_fps_ratio': ('>=', 0.97),
     'tensorflow_importable': ('<=', 0),
 }
 
@@ -68,6 +76,8 @@ def main() -> int:
             **measure_emotion_half(frames),
             **measure_latency(frames, arguments.seconds),
             **measure_small_faces(),
+            **measure_crossings(),
+            **measure_many_faces(frames),
             'tensorflow_importable': int(importlib.util.find_spec('tensorflow') is not None),
         }
     finally:

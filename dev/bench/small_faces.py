@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from dev.bench.finder import new_finder
+from dev.bench.held_expression import held_expression
 from dev.bench.pictures import (
     SIZE,
     Photograph,
@@ -29,7 +30,6 @@ from dev.bench.pictures import (
     read_picture,
 )
 from emotion_estimator.assets import find_model
-from emotion_estimator.emotion.emotion_estimation import EmotionEstimation
 from emotion_estimator.emotion.emotion_model import EmotionModel
 from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.faces.face_landmarker import Box
@@ -43,7 +43,6 @@ _SEED = 1
 _MARGIN = 0.6  # of the face's box kept around it in a composite
 _MAX_FACES = 10
 _APART_S = 3  # pictures follow each other by more than the search remembers
-_HELD_STEPS = 31
 
 
 def measure_small_faces() -> dict[str, float]:
@@ -78,25 +77,14 @@ def measure_small_faces() -> dict[str, float]:
                 here = [face for face in faces if _distance_px(face.box, x, y) < width_px / 2]
                 invented += len(faces) - len(here)
                 seen += bool(here)
-                right.append(bool(here) and _held(here[0], model) == label)
+                right.append(
+                    bool(here) and held_expression(here[0], model, min_confidence=0).label == label
+                )
             found[f'{expression}_right_{width_px}px'] = sum(right) / len(right)
             shown += len(right)
         found[f'recall_{width_px}px'] = seen / shown
     finder.close()
     return {**found, 'faces_invented': float(invented)}
-
-
-def _held(face: Face, model: EmotionModel) -> str:
-    """Tell the expression of a face that is held for two seconds."""
-    estimation = EmotionEstimation(model)
-    names = [*model.metadata.features]
-    known = dict(zip(face.feature_names, face.features.tolist()))
-    known |= dict(zip(names[: len(face.blendshapes)], face.blendshapes.tolist()))
-    label = ''
-    for step in range(_HELD_STEPS):
-        estimate = estimation.estimate(face.face_id, NS_PER_S + step * NS_PER_S // 15, known)
-        label = estimate.label if estimate is not None else label
-    return label
 
 
 def _composite(
