@@ -61,11 +61,31 @@ class HeadMesh:
         turned = self.points @ rotation_of(angles).T
         near = unit_px * _DISTANCE / (_DISTANCE + turned[:, 2:])
         seen = (turned[:, :2] * near + np.array(SIZE) / 2).astype(np.float32)
-        picture = scene.copy()
+        owners = np.full(scene.shape[:2], -1, np.int32)
         # Painter's algorithm: what is nearer hides what was drawn before.
-        for corners in self.triangles[np.argsort(-turned[self.triangles, 2].mean(axis=1))]:
-            _draw_triangle(picture, self.texture, self.places[corners], seen[corners])
+        for i in np.argsort(-turned[self.triangles, 2].mean(axis=1)).tolist():
+            cv2.fillConvexPoly(owners, np.rint(seen[self.triangles[i]]).astype(np.int32), i)
+        rows, columns = np.nonzero(owners >= 0)
+        matrices = self._ways_back(seen)[owners[rows, columns]]
+        pixels = np.stack([columns, rows, np.ones_like(rows)], axis=1)[:, :, None]
+        sources = (matrices @ pixels).astype(np.float32)
+        picture = scene.copy()
+        skin = cv2.remap(
+            self.texture,
+            sources[:, :1, 0],
+            sources[:, 1:, 0],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        picture[rows, columns] = skin[:, 0]
         return picture
+
+    def _ways_back(self, seen: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Affine maps of each triangle's pixels into the texture, shape [M, 2, 3]."""
+        ones = np.ones((len(self.triangles), 3, 1))
+        corners = np.concatenate([seen[self.triangles], ones], axis=2)
+        # A triangle seen on edge covers no pixel that matters.
+        return (np.linalg.pinv(corners) @ self.places[self.triangles]).transpose(0, 2, 1)
 
 
 def head_mesh(photograph: Photograph, unit_px: float) -> HeadMesh:
@@ -95,25 +115,3 @@ def head_mesh(photograph: Photograph, unit_px: float) -> HeadMesh:
         (points - middle) / unit,
         Delaunay(points[:, :2]).simplices.astype(np.int32),
     )
-
-
-def _draw_triangle(
-    picture: Rgb, texture: Rgb, places: NDArray[np.float32], seen: NDArray[np.float32]
-) -> None:
-    left, top = np.maximum(np.floor(seen.min(axis=0)), 0).astype(int).tolist()
-    limits = np.array([picture.shape[1], picture.shape[0]])
-    right, bottom = np.minimum(np.ceil(seen.max(axis=0)) + 1, limits).astype(int).tolist()
-    if left >= right or top >= bottom:
-        return
-    corner = np.array([left, top], np.float32)
-    inside = np.zeros((bottom - top, right - left), np.uint8)
-    cv2.fillConvexPoly(inside, np.rint(seen - corner).astype(np.int32), 1)
-    skin = cv2.warpAffine(
-        texture,
-        cv2.getAffineTransform(places, seen - corner),
-        (right - left, bottom - top),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    part = picture[top:bottom, left:right]
-    np.copyto(part, skin, where=inside[:, :, None] > 0)
