@@ -20,6 +20,7 @@ from emotion_estimator import blendshapes
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimate, EmotionEstimation
 from emotion_estimator.emotion.emotion_model import EmotionModel
+from emotion_estimator.emotion.trust import Trust
 from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.stamps import NS_PER_S
 
@@ -41,7 +42,10 @@ def named_features(face: Face) -> dict[str, float]:
 
 
 def held_expression(
-    face: Face, model: EmotionModel, min_confidence: float = DEFAULT_MIN_CONFIDENCE
+    face: Face,
+    model: EmotionModel,
+    min_confidence: float = DEFAULT_MIN_CONFIDENCE,
+    trust: Trust | None = None,
 ) -> EmotionEstimate:
     """
     Tell the expression of a face that is held for two seconds.
@@ -49,9 +53,10 @@ def held_expression(
     :param face: the face.
     :param model: the model.
     :param min_confidence: see `Decider`; 0 tells the likeliest expression, never 'unknown'.
+    :param trust: see `EmotionEstimation`.
     :returns: the last estimate.
     """
-    estimation = EmotionEstimation(model, min_confidence)
+    estimation = EmotionEstimation(model, min_confidence, trust=trust)
     features = named_features(face)
     for step in range(_STEPS):
         stamp_ns = NS_PER_S + step * NS_PER_S // _RATE_HZ

@@ -65,20 +65,16 @@ class HeadMesh:
         # Painter's algorithm: what is nearer hides what was drawn before.
         for i in np.argsort(-turned[self.triangles, 2].mean(axis=1)).tolist():
             cv2.fillConvexPoly(owners, np.rint(seen[self.triangles[i]]).astype(np.int32), i)
-        rows, columns = np.nonzero(owners >= 0)
-        matrices = self._ways_back(seen)[owners[rows, columns]]
+        inside = owners >= 0
+        rows, columns = np.nonzero(inside)
+        matrices = self._ways_back(seen)[owners[inside]]
         pixels = np.stack([columns, rows, np.ones_like(rows)], axis=1)[:, :, None]
-        sources = (matrices @ pixels).astype(np.float32)
-        picture = scene.copy()
+        sources = np.zeros((*inside.shape, 2), np.float32)
+        sources[inside] = (matrices @ pixels)[:, :, 0]
         skin = cv2.remap(
-            self.texture,
-            sources[:, :1, 0],
-            sources[:, 1:, 0],
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
+            self.texture, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        picture[rows, columns] = skin[:, 0]
-        return picture
+        return np.where(inside[:, :, None], skin, scene)
 
     def _ways_back(self, seen: NDArray[np.float32]) -> NDArray[np.float64]:
         """Affine maps of each triangle's pixels into the texture, shape [M, 2, 3]."""

@@ -19,8 +19,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-DEFAULT_MAX_YAW_DEG = 50.0
-DEFAULT_MAX_PITCH_DEG = 40.0
+DEFAULT_MAX_YAW_DEG = 55.0
+DEFAULT_MAX_PITCH_DEG = 35.0
 COVERED_PARTS = ('visible.mouth', 'visible.eyes')
 """Names of the features that tell, in [0, 1], how much of a part of the face is seen."""
 _FULL = 2 / 3  # of an angle's limit, up to which it costs nothing
