@@ -50,7 +50,9 @@ def test_yaw_pitch_and_covered_parts_count_together():
     assert trust.of({'visible.mouth': 1.0, 'visible.eyes': 0.0}) == 0
 
 
-@pytest.mark.parametrize('name', ['head.yaw', 'head.pitch', 'visible.mouth', 'visible.eyes'])
+@pytest.mark.parametrize(
+    'name', ['head.yaw', 'head.pitch', 'visible.mouth', 'visible.eyes', 'visible.skin']
+)
 def test_what_is_no_number_is_not_trusted(name):
     assert Trust().of({name: math.nan}) == 0
 

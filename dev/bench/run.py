@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.bench.clip import rgb_frames
+from dev.bench.covered_faces import measure_covered_faces
 from dev.bench.crossings import measure_crossings
 from dev.bench.emotion_half import measure_emotion_half
 from dev.bench.head_pose import measure_head_pose
@@ -85,6 +86,7 @@ def main() -> int:
             **measure_many_faces(frames),
             **measure_head_pose(),
             **measure_turned_faces(),
+            **measure_covered_faces(),
             'tensorflow_importable': int(importlib.util.find_spec('tensorflow') is not None),
         }
     finally:

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 
 DEFAULT_MAX_YAW_DEG = 55.0
 DEFAULT_MAX_PITCH_DEG = 35.0
-COVERED_PARTS = ('visible.mouth', 'visible.eyes')
+VISIBLE_PARTS = ('visible.mouth', 'visible.eyes', 'visible.skin')
 """Names of the features that tell, in [0, 1], how much of a part of the face is seen."""
 _FULL = 2 / 3  # of an angle's limit, up to which it costs nothing
 
@@ -62,7 +62,7 @@ class Trust:
         for name, limit in self._limits.items():
             share = abs(features.get(name, 0.0)) / limit
             trust *= _within_0_and_1((1 - share) / (1 - _FULL))
-        for name in COVERED_PARTS:
+        for name in VISIBLE_PARTS:
             trust *= _within_0_and_1(features.get(name, 1.0))
         return trust
 
