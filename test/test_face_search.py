@@ -47,8 +47,15 @@ def search_for(landmarker_path, detector):
 
     def make(max_faces):
         near = FaceLandmarker(landmarker_path)
-        close_up = CloseUp(FaceLandmarker(landmarker_path, stills=True))
-        made.append(FaceSearch(near, detector, close_up, max_faces, detection_rate_hz=2))
+        made.append(
+            FaceSearch(
+                near,
+                detector,
+                lambda: CloseUp(FaceLandmarker(landmarker_path)),
+                max_faces,
+                detection_rate_hz=2,
+            )
+        )
         return made[-1]
 
     yield make
@@ -185,7 +192,7 @@ class Scene:
         self.detections, self.close_ups = 0, 0
 
     def search(self, max_faces, rate_hz=2.0):
-        return FaceSearch(_Near(self), _Detector(self), _CloseUp(self), max_faces, rate_hz)
+        return FaceSearch(_Near(self), _Detector(self), lambda: _CloseUp(self), max_faces, rate_hz)
 
 
 class _Part:
@@ -208,7 +215,7 @@ class _Detector(_Part):
 
 
 class _CloseUp(_Part):
-    def find(self, image, box):
+    def find(self, image, box, time_ms):
         self.scene.close_ups += 1
         x = (box.x_min + box.x_max) / 2
         return next((face_at(far) for far in self.scene.far if abs(far - x) < 0.05), None)

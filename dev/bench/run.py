@@ -28,11 +28,16 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.bench.clip import rgb_frames
+from dev.bench.covered_faces import measure_covered_faces
+from dev.bench.crossings import measure_crossings
 from dev.bench.emotion_half import measure_emotion_half
+from dev.bench.head_pose import measure_head_pose
 from dev.bench.latency import measure_latency
+from dev.bench.many_faces import measure_many_faces
 from dev.bench.replay_speed import measure_replay
 from dev.bench.small_faces import measure_small_faces
 from dev.bench.throughput import measure_throughput
+from dev.bench.turned_faces import measure_turned_faces
 from emotion_estimator.assets import write_whole
 
 LIMITS = {
@@ -50,6 +55,15 @@ LIMITS = {
     'replay_two_cores_ratio': ('>=', 1.8),
     'replay_memory_ratio': ('<=', 1.1),
     'replay_bytes_differ': ('<=', 0),
+    'ids_kept_apart': ('>=', 1.0),
+    'ids_kept_overlapping': ('>=', 0.9),
+    'cost_per_face_2': ('<=', 1.0),
+    'cost_per_face_4': ('<=', 1.0),
+    'cost_per_face_8': ('<=', 1.0),
+    'near_face_fps_ratio': ('>=', 0.97),
+    'head_roll_error_deg': ('<=', 5),
+    'head_pitch_error_deg': ('<=', 5),
+    'head_yaw_error_deg': ('<=', 5),
     'tensorflow_importable': ('<=', 0),
 }
 
@@ -74,6 +88,11 @@ def main() -> int:
             **measure_latency(frames, arguments.seconds),
             **measure_small_faces(),
             **measure_replay(frames),
+            **measure_crossings(),
+            **measure_many_faces(frames),
+            **measure_head_pose(),
+            **measure_turned_faces(),
+            **measure_covered_faces(),
             'tensorflow_importable': int(importlib.util.find_spec('tensorflow') is not None),
         }
     finally:

@@ -30,8 +30,9 @@ from emotion_estimator.assets import (
     find_encoding,
     find_model,
 )
-from emotion_estimator.emotion.emotion_estimation import EmotionEstimate, EmotionEstimation
-from emotion_estimator.emotion.emotion_model import EmotionModel, ModelMetadata
+from emotion_estimator.emotion.emotion_estimation import EmotionEstimate
+from emotion_estimator.emotion.emotion_model import ModelMetadata
+from emotion_estimator.emotion.estimation_assembly import assemble_estimation
 from emotion_estimator.evaluation.parameters import NodeParameters
 from emotion_estimator.faces.face_finder import Face, Sighting
 from emotion_estimator.faces.finder_assembly import assemble_finder
@@ -68,14 +69,9 @@ class Pipeline:
     def __init__(self, parameters: NodeParameters) -> None:
         emotion = parameters.emotion_node
         # Before the finder, whose graphs would have to be closed were the model wrong.
-        model = EmotionModel(find_model(str(emotion['model'])))
-        self.metadata: ModelMetadata = model.metadata
-        self._estimation = EmotionEstimation(
-            model,
-            float(emotion['min_confidence']),
-            float(emotion['hysteresis']),
-            float(emotion['max_gap_s']),
-        )
+        folder = find_model(str(emotion['model']))
+        self.metadata: ModelMetadata
+        self._estimation, self.metadata = assemble_estimation(emotion, folder)
         self._face_timeout_ns = round(float(emotion['face_timeout_s']) * NS_PER_S)
         faces = parameters.blendshape_node
         self._finder = assemble_finder(faces, *finder_files(parameters))

@@ -80,5 +80,10 @@ def _landmarker(
         return landmarker(max_faces=max_faces)
     # The detector first: unlike MediaPipe's graphs, it need not be closed.
     detector = FaceDetector(detector_path)
-    close_up = CloseUp(landmarker(stills=True))
-    return FaceSearch(landmarker(), detector, close_up, max_faces, parameters['detection_rate_hz'])
+    return FaceSearch(
+        landmarker(),
+        detector,
+        lambda: CloseUp(landmarker()),
+        max_faces,
+        parameters['detection_rate_hz'],
+    )

@@ -35,7 +35,8 @@ from emotion_estimator.emotion.decision import (
     MAX_MIN_CONFIDENCE,
 )
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimation, FeatureError
-from emotion_estimator.emotion.emotion_model import EmotionModel
+from emotion_estimator.emotion.estimation_assembly import assemble_estimation
+from emotion_estimator.emotion.trust import DEFAULT_MAX_PITCH_DEG, DEFAULT_MAX_YAW_DEG
 from emotion_estimator.messages import (
     MessageError,
     emotion_message,
@@ -66,6 +67,21 @@ SPECS = (
         1.0,
         100.0,
         at_run_time=True,
+    ),
+    Spec(
+        'max_yaw_deg',
+        DEFAULT_MAX_YAW_DEG,
+        "Yaw of the head in degrees at which the answer is 'unknown'; confidence falls from two "
+        'thirds of it on.',
+        1.0,
+        360.0,
+    ),
+    Spec(
+        'max_pitch_deg',
+        DEFAULT_MAX_PITCH_DEG,
+        'Likewise its pitch, up or down.',
+        1.0,
+        360.0,
     ),
     Spec(
         'max_gap_s',
@@ -109,14 +125,10 @@ class EmotionNode(ManagedNode):
 
     def load(self) -> None:
         """Load the model."""
-        model = EmotionModel(find_model(self.parameters['model']))
-        self._model_name = f'{model.metadata.name} {model.metadata.version}'
-        self._estimation = EmotionEstimation(
-            model,
-            self.parameters['min_confidence'],
-            self.parameters['hysteresis'],
-            self.parameters['max_gap_s'],
+        self._estimation, metadata = assemble_estimation(
+            self.parameters, find_model(self.parameters['model'])
         )
+        self._model_name = f'{metadata.name} {metadata.version}'
 
     def release(self) -> None:
         """Forget the model."""
