@@ -64,6 +64,12 @@ LIMITS = {
     'head_roll_error_deg': ('<=', 5),
     'head_pitch_error_deg': ('<=', 5),
     'head_yaw_error_deg': ('<=', 5),
+    'same_yaw_30deg': ('>=', 0.9),
+    'misled_yaw_75deg': ('<=', 0.1),
+    'misled_pitch_45deg': ('<=', 0.1),
+    'unknown_uncovered': ('<=', 0.05),
+    'unknown_mouth_covered': ('>=', 0.9),
+    'unknown_eyes_covered': ('>=', 0.9),
     'tensorflow_importable': ('<=', 0),
 }
 

@@ -40,7 +40,10 @@ AXES = ('yaw', 'pitch')
 NOT_FOUND = 'not found'
 
 
-def told_expressions() -> dict[str, dict[int, list[tuple[str, str, str]]]]:
+Told = dict[str, dict[int, list[tuple[str, str, str]]]]
+
+
+def told_expressions() -> Told:
     """
     Turn smiling and neutral people about each of `AXES`, each expression held at each angle.
 
@@ -50,7 +53,7 @@ def told_expressions() -> dict[str, dict[int, list[tuple[str, str, str]]]]:
     """
     finder, model = new_finder(max_faces=1), EmotionModel(find_model('basic7'))
     people, trust = TurningPeople(finder), Trust()
-    told: dict[str, dict[int, list[tuple[str, str, str]]]] = {}
+    told: Told = {}
     for axis in AXES:
         at: dict[int, list[tuple[str, str, str]]] = defaultdict(list)
         for photograph in (*photographs('neutral'), *photographs('smiling')):
@@ -70,16 +73,17 @@ def told_expressions() -> dict[str, dict[int, list[tuple[str, str, str]]]]:
     return told
 
 
-def measure_turned_faces() -> dict[str, float]:
+def measure_turned_faces(told: Told | None = None) -> dict[str, float]:
     """
     Compare turned faces with themselves looking straight ahead.
 
+    :param told: of `told_expressions`; None asks for it.
     :returns: by angle to either side, the share of faces told the same, `same_<axis>_<deg>deg`;
         and of those decided otherwise, neither the same nor 'unknown' nor not found,
         `misled_<axis>_<deg>deg`.
     """
     figures = {}
-    for axis, at in told_expressions().items():
+    for axis, at in (told or told_expressions()).items():
         for angle in range(STEP_DEG, MOST_DEG + 1, STEP_DEG):
             faces = at[angle] + at[-angle]
             same = [here == ahead for ahead, here, _ in faces]
@@ -90,15 +94,18 @@ def measure_turned_faces() -> dict[str, float]:
 
 
 def main() -> None:
-    """Draw what becomes of the expression at each angle."""
+    """Print the figures and draw what becomes of the expression at each angle."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--plot', type=Path, default=Path('out/turned_faces.png'))
     path = parser.parse_args().plot
+    told = told_expressions()
+    for name, value in measure_turned_faces(told).items():
+        print(f'{name}: {value:.3f}')
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
     figure, plots = pyplot.subplots(1, len(AXES), figsize=(9, 3), sharey=True)
-    for plot, (axis, at) in zip(plots, told_expressions().items()):
+    for plot, (axis, at) in zip(plots, told.items()):
         shares = {
             'told the same, trusted or not': [
                 np.mean([here == ahead for ahead, here, _ in faces]) for faces in at.values()
