@@ -26,6 +26,8 @@ ROS = {
     'rclpy',
     'sensor_msgs',
     'std_msgs',
+    'geometry_msgs',
+    'tf2_msgs',
     'vision_msgs',
     'hri_msgs',
     'builtin_interfaces',
@@ -38,11 +40,12 @@ ROS = {
 MAY_IMPORT = {
     'stamps': set(),
     'blendshapes': set(),
+    'action_units': {'blendshapes'},
     'assets': set(),
     'cameras': {'assets'},
     'faces': {'faces', 'blendshapes', 'stamps'},
     'emotion': {'emotion', 'blendshapes', 'stamps'},
-    'messages': {'faces', 'emotion', 'blendshapes', 'stamps'},
+    'messages': {'messages', 'faces', 'emotion', 'action_units', 'blendshapes', 'stamps'},
     'nodes': {'nodes', 'messages', 'faces', 'emotion', 'assets', 'stamps'},
     'demo': {'demo', 'nodes', 'messages', 'emotion', 'assets', 'stamps'},
 }
