@@ -56,7 +56,9 @@ class PinholeCamera:
                 f'middle ({self.middle_x:g}, {self.middle_y:g}) finite, in pixels.'
             )
         if self.width <= 0 or self.height <= 0:
-            raise IntrinsicsError(f'the image is {self.width} x {self.height} pixels: it is empty.')
+            raise IntrinsicsError(
+                f'the image is {self.width} x {self.height} pixels: it is empty.'
+            )
 
     @staticmethod
     def of_view(width: int, height: int, horizontal_rad: float) -> PinholeCamera:
@@ -78,7 +80,7 @@ class PinholeCamera:
         :param width: of the image in pixels.
         :param height: likewise.
         :returns: the camera.
-        :raises IntrinsicsError: when the image has another shape: then it is cut, nobody knows where.
+        :raises IntrinsicsError: when the image has another shape: it is cut, nobody knows where.
         """
         if (width, height) == (self.width, self.height):
             return self
