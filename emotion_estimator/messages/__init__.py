@@ -28,6 +28,7 @@ from emotion_estimator.messages.features import (
     MessageError,
     blendshapes_message,
     face_features,
+    is_face_id,
 )
 from emotion_estimator.messages.frames import camera_of, frames_message
 from emotion_estimator.messages.times import nanoseconds, time_message
@@ -44,6 +45,7 @@ __all__ = [
     'face_features',
     'facs_message',
     'frames_message',
+    'is_face_id',
     'landmarks_message',
     'nanoseconds',
     'roi_message',

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import chain
 
@@ -28,6 +29,7 @@ from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.messages.times import nanoseconds
 
 FACE_FRAME_PREFIX = 'face_'
+_FACE_ID = re.compile(r'[A-Za-z][A-Za-z0-9_]*\Z')
 
 
 class MessageError(ValueError):
@@ -47,6 +49,16 @@ class FaceFeatures:
     face_id: str
     stamp_ns: int
     values: dict[str, float]
+
+
+def is_face_id(text: str) -> bool:
+    """
+    Tell whether a text can stand in the topics of a face.
+
+    :param text: the text.
+    :returns: whether it starts with a letter and holds letters, digits and _ only (REP-155).
+    """
+    return _FACE_ID.match(text) is not None
 
 
 def blendshapes_message(face: Face, stamp: Time) -> Classification:
