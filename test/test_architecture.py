@@ -46,8 +46,9 @@ MAY_IMPORT = {
     'faces': {'faces', 'blendshapes', 'stamps'},
     'emotion': {'emotion', 'blendshapes', 'stamps'},
     'messages': {'messages', 'faces', 'emotion', 'action_units', 'blendshapes', 'stamps'},
-    'nodes': {'nodes', 'messages', 'faces', 'emotion', 'assets', 'stamps'},
-    'demo': {'demo', 'nodes', 'messages', 'emotion', 'assets', 'stamps'},
+    'drawing': {'drawing', 'faces'},
+    'nodes': {'nodes', 'messages', 'drawing', 'faces', 'emotion', 'assets', 'stamps'},
+    'demo': {'demo', 'nodes', 'drawing', 'messages', 'emotion', 'assets', 'stamps'},
 }
 WITH_ROS = {'messages', 'nodes', 'demo'}
 FILES = sorted(path for path in ROOT.rglob('*.py') if path != ROOT / '__init__.py')

@@ -33,7 +33,6 @@ from emotion_estimator.messages import (
     MessageError,
     blendshapes_message,
     camera_of,
-    cropped_message,
     emotion_message,
     expression_message,
     face_features,
@@ -41,6 +40,7 @@ from emotion_estimator.messages import (
     frames_message,
     landmarks_message,
     nanoseconds,
+    picture_message,
     roi_message,
     time_message,
     tracked_message,
@@ -160,7 +160,7 @@ def test_landmarks_are_70_points_of_the_image_without_confidence_outside():
 
 def test_a_crop_keeps_its_pixels():
     crop = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    message = sent(cropped_message(crop, IMAGE_HEADER))
+    message = sent(picture_message(crop, IMAGE_HEADER))
     assert (message.header, message.encoding) == (IMAGE_HEADER, 'rgb8')
     assert (message.height, message.width, message.step) == (2, 3, 9)
     np.testing.assert_array_equal(np.frombuffer(message.data, np.uint8).reshape(crop.shape), crop)

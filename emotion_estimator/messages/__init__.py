@@ -16,9 +16,9 @@
 
 from emotion_estimator.messages.emotions import emotion_message, expression_message
 from emotion_estimator.messages.faces import (
-    cropped_message,
     facs_message,
     landmarks_message,
+    picture_message,
     roi_message,
     tracked_message,
 )
@@ -39,7 +39,6 @@ __all__ = [
     'MessageError',
     'blendshapes_message',
     'camera_of',
-    'cropped_message',
     'emotion_message',
     'expression_message',
     'face_features',
@@ -48,6 +47,7 @@ __all__ = [
     'is_face_id',
     'landmarks_message',
     'nanoseconds',
+    'picture_message',
     'roi_message',
     'time_message',
     'tracked_message',

@@ -108,15 +108,15 @@ def landmarks_message(face: Face, header: Header, width: int, height: int) -> Fa
     )
 
 
-def cropped_message(crop: Rgb, header: Header) -> Image:
+def picture_message(pixels: Rgb, header: Header) -> Image:
     """
-    Make the picture of a face.
+    Make a picture: of a face, or of all that was found.
 
-    :param crop: the pixels.
+    :param pixels: in RGB.
     :param header: the image's header.
     :returns: an rgb8 image.
     """
-    height, width, channels = crop.shape
+    height, width, channels = pixels.shape
     return Image(
         header=header,
         height=height,
@@ -124,5 +124,5 @@ def cropped_message(crop: Rgb, header: Header) -> Image:
         encoding='rgb8',
         step=width * channels,
         # Bytes given to the constructor are the one fast way to fill an image.
-        data=crop.tobytes(),
+        data=pixels.tobytes(),
     )

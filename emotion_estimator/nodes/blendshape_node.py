@@ -28,6 +28,7 @@ from emotion_estimator.assets import FACE_LANDMARKER
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.messages import blendshapes_message, nanoseconds
+from emotion_estimator.nodes.annotated_image import AnnotatedImage
 from emotion_estimator.nodes.camera_faces import CameraFaces
 from emotion_estimator.nodes.cropped_faces import CroppedFaces
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
@@ -111,6 +112,7 @@ class BlendshapeNode(ManagedNode):
         )
         self._source: Union[CameraFaces, CroppedFaces, None] = None
         self._face_publishers: FacePublishers | None = None
+        self._annotated: AnnotatedImage | None = None
         self._received: LatestOfEach[Any] = LatestOfEach()
         self._to_tell: SimpleQueue[_ToTell | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -122,10 +124,11 @@ class BlendshapeNode(ManagedNode):
         encoding = face_encoding(self.parameters)
         # Of another detector nothing comes while no face is seen.
         self.input_may_pause = self.parameters['ros4hri_input']
+        heads = head_model(encoding)
         if self.parameters['ros4hri']:
             self._face_publishers = FacePublishers(
                 self,
-                head_model(encoding),
+                heads,
                 self.parameters['max_absence_s'],
                 owner=not self.parameters['ros4hri_input'],
             )
@@ -134,6 +137,9 @@ class BlendshapeNode(ManagedNode):
             if self.parameters['ros4hri_input']
             else CameraFaces(self, encoding)
         )
+        # Another detector's crops are no picture of the scene.
+        if not self.parameters['ros4hri_input']:
+            self._annotated = AnnotatedImage(self, heads)
 
     def release(self) -> None:
         """Close MediaPipe's graphs."""
@@ -143,6 +149,9 @@ class BlendshapeNode(ManagedNode):
         if self._face_publishers is not None:
             self._face_publishers.close()
             self._face_publishers = None
+        if self._annotated is not None:
+            self._annotated.close()
+            self._annotated = None
 
     def start(self) -> Subscription[Any]:
         """
@@ -214,6 +223,8 @@ class BlendshapeNode(ManagedNode):
             self._blendshapes.publish(blendshapes_message(face, seen.header.stamp))
         if self._face_publishers is not None:
             self._face_publishers.publish(seen)
+        if self._annotated is not None:
+            self._annotated.offer(seen)
         latency_ns = self.get_clock().now().nanoseconds - nanoseconds(seen.header.stamp)
         self.statistics.publish(latency_ns / NS_PER_S)
 

@@ -36,11 +36,11 @@ from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.faces.face_picture import face_picture
 from emotion_estimator.faces.head_pose import HeadModel
 from emotion_estimator.messages import (
-    cropped_message,
     facs_message,
     frames_message,
     landmarks_message,
     nanoseconds,
+    picture_message,
     roi_message,
     tracked_message,
 )
@@ -99,7 +99,7 @@ class FaceTopics:
         if cropped.get_subscription_count():
             picture = face_picture(view.image, face.box)
             if picture is not None:
-                cropped.publish(cropped_message(picture, header))
+                cropped.publish(picture_message(picture, header))
 
     def end(self) -> None:
         """Take the topics down."""
