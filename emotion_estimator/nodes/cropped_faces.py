@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from hri_msgs.msg import IdsList
+from numpy.typing import NDArray
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
@@ -30,6 +31,7 @@ from sensor_msgs.msg import Image
 from emotion_estimator.faces.face_encoding import FaceEncoding
 from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.faces.face_landmarker import Box
+from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.messages import is_face_id
 from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.face_landmarkers import crop_landmarker
@@ -117,17 +119,15 @@ class CroppedFaces:
             return None
         if found is None:
             return Seen(message.header, ())
-        encoding = self._encoding
-        names = () if encoding is None else encoding.names
-
-        def encode() -> np.typing.NDArray[np.float32]:
-            return (
-                np.zeros(0, np.float32) if encoding is None else encoding.encode(crop, landmarks)
-            )
-
-        landmarks = found.landmarks
-        face = Face(face_id, found.box, found.blendshapes, landmarks, names, encode)
+        names = () if self._encoding is None else self._encoding.names
+        encode = partial(self._features, crop, found.landmarks)
+        face = Face(face_id, found.box, found.blendshapes, found.landmarks, names, encode)
         return Seen(message.header, (face,))
+
+    def _features(self, crop: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._encoding is None:
+            return np.zeros(0, np.float32)
+        return self._encoding.encode(crop, landmarks)
 
     def _end(self, face_ids: Iterable[str]) -> None:
         face_ids = list(face_ids)
