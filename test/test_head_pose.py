@@ -21,13 +21,15 @@ import pytest
 from encoding_samples import landmarks_of, photograph
 from hypothesis import given
 from hypothesis import strategies as st
+from rendered_face import render
 from scipy.spatial.transform import Rotation
 
 from emotion_estimator import blendshapes
 from emotion_estimator.assets import find_encoding
 from emotion_estimator.faces.dlib_landmarks import INDICES, SELLION, dlib_landmarks
 from emotion_estimator.faces.face_encoding import read_encoding
-from emotion_estimator.faces.face_geometry import HEAD_AXES
+from emotion_estimator.faces.face_geometry import HEAD_AXES, head_angles
+from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.gaze import FULL_RAD, eye_angles, gaze_rotation
 from emotion_estimator.faces.head_pose import PUPIL_DISTANCE_M, HeadModel, quaternion_of
 from emotion_estimator.faces.pinhole_camera import IntrinsicsError, PinholeCamera
@@ -102,6 +104,37 @@ def test_a_photographed_head_is_as_far_as_its_pupils_say(landmarker_path, media,
     assert pose.position_m[2] == pytest.approx(by_pupils_m, rel=0.1)
     assert pose.rotation[:, FORWARD] @ [0, 0, -1] > math.cos(math.radians(12))
     assert pose.rotation[:, UP] @ [0, -1, 0] > math.cos(math.radians(12))
+
+
+@pytest.fixture
+def stills(landmarker_path):
+    landmarker = FaceLandmarker(landmarker_path, stills=True)
+    yield landmarker
+    landmarker.close()
+
+
+def test_photographed_heads_turned_by_up_to_30_degrees_are_found_within_5(stills, media):
+    rng = np.random.default_rng(3)
+    errors_deg = []
+    for name in ('london_001_neutral.jpg', 'london_002_neutral.jpg', 'london_003_neutral.jpg'):
+        image = photograph(media(name))
+        (face,) = stills.find(image)
+        focal = 6.0 * float(np.ptp(face.landmarks[:468, 0])) * 480
+        camera = PinholeCamera(focal, focal, 240, 240, 480, 480)
+
+        def turned(rotation, image=image, landmarks=face.landmarks, camera=camera):
+            (found,) = stills.find(render(image, landmarks, rotation, distance=6.0))
+            return MODEL.pose(found.landmarks, camera).rotation @ HEAD_AXES
+
+        straight = turned(Rotation.identity())
+        for angles_deg in rng.uniform(-30, 30, (8, 3)):
+            rotation = Rotation.from_euler('xyz', angles_deg, degrees=True)
+            both = np.array([turned(rotation), rotation.as_matrix() @ straight])
+            found, right = np.degrees(head_angles(both @ straight.T))
+            errors_deg.append(np.abs(found - right))
+    roll, pitch, yaw = np.median(errors_deg, axis=0)
+    print(f'median error of roll {roll:.1f}, pitch {pitch:.1f}, yaw {yaw:.1f} degrees')
+    assert max(roll, pitch, yaw) <= 5
 
 
 @given(st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: np.linalg.norm(q) > 0.1))
