@@ -28,7 +28,7 @@ from emotion_estimator import blendshapes
 from emotion_estimator.assets import find_encoding
 from emotion_estimator.faces.dlib_landmarks import INDICES, SELLION, dlib_landmarks
 from emotion_estimator.faces.face_encoding import read_encoding
-from emotion_estimator.faces.face_geometry import HEAD_AXES, head_angles
+from emotion_estimator.faces.face_geometry import head_angles, head_axes
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.gaze import FULL_RAD, eye_angles, gaze_rotation
 from emotion_estimator.faces.head_pose import PUPIL_DISTANCE_M, HeadModel, quaternion_of
@@ -38,6 +38,7 @@ TEMPLATE = read_encoding(find_encoding('v1')).template
 MODEL = HeadModel(TEMPLATE)
 CAMERA = PinholeCamera(600, 610, 330, 235, 640, 480)
 FORWARD, LEFT, UP = range(3)
+FACING = head_axes(np.eye(3))
 
 
 def seen(rotation, position_m, camera=CAMERA):
@@ -69,7 +70,7 @@ def test_a_projected_head_is_found_again(angles_deg, x, y, distance_m):
     position_m = np.array([x * distance_m, y * distance_m, distance_m])
     pose = MODEL.pose(seen(rotation, position_m), CAMERA)
     # What remains is perspective within the face, which the model leaves out.
-    assert angle_between(pose.rotation, rotation.as_matrix() @ HEAD_AXES.T) < 1 + 2.5 / distance_m
+    assert angle_between(pose.rotation, head_axes(rotation.as_matrix())) < 1 + 2.5 / distance_m
     np.testing.assert_allclose(pose.position_m, position_m, rtol=0.07, atol=0.01)
     direction = pose.position_m / pose.position_m[2]
     np.testing.assert_allclose(direction, position_m / distance_m, atol=1e-4)
@@ -124,7 +125,7 @@ def test_photographed_heads_turned_by_up_to_30_degrees_are_found_within_5(stills
 
         def turned(rotation, image=image, landmarks=face.landmarks, camera=camera):
             (found,) = stills.find(render(image, landmarks, rotation, distance=6.0))
-            return MODEL.pose(found.landmarks, camera).rotation @ HEAD_AXES
+            return MODEL.pose(found.landmarks, camera).rotation @ FACING.T
 
         straight = turned(Rotation.identity())
         for angles_deg in rng.uniform(-30, 30, (8, 3)):

@@ -31,8 +31,8 @@ MESH = 468
 POSE_NAMES: tuple[str, ...] = ('head.roll', 'head.pitch', 'head.yaw')
 """Names of what `head_angles` returns."""
 
-HEAD_AXES = np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]], np.float64)
-"""Rows: forward, left and up of the head (REP-103) in the image's axes right, down and away."""
+# Rows: forward, left and up of the head (REP-103) in the image's axes right, down and away.
+_HEAD_AXES = np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]], np.float64)
 
 
 def in_face_units(
@@ -74,6 +74,16 @@ def align(
     return np.matmul(points, rotations.astype(np.float32)), rotations
 
 
+def head_axes(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Tell which way a head faces.
+
+    :param rotation: that turns a head as it is turned, shape [3, 3].
+    :returns: its columns are the head's forward, left and up (REP-103) in image axes, [3, 3].
+    """
+    return np.asarray(rotation @ _HEAD_AXES.T)
+
+
 def head_angles(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     Tell the head's pose.
@@ -84,7 +94,7 @@ def head_angles(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
         left), applied in this order about the template's axes, 0 when the head is held as the
         template's, shape [N, 3].
     """
-    turned = HEAD_AXES @ rotations @ HEAD_AXES.T
+    turned = _HEAD_AXES @ rotations @ _HEAD_AXES.T
     roll = np.arctan2(turned[:, 2, 1], turned[:, 2, 2])
     pitch = -np.arcsin(np.clip(turned[:, 2, 0], -1, 1))
     yaw = np.arctan2(turned[:, 1, 0], turned[:, 0, 0])

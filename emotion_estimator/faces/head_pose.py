@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.faces.dlib_landmarks import LEFT_PUPIL, RIGHT_PUPIL, SELLION
-from emotion_estimator.faces.face_geometry import HEAD_AXES, align, in_face_units
+from emotion_estimator.faces.face_geometry import align, head_axes, in_face_units
 from emotion_estimator.faces.pinhole_camera import PinholeCamera
 
 PUPIL_DISTANCE_M = 0.063
@@ -78,7 +78,7 @@ class HeadModel:
         position_m = depth_m * camera.ray(float(sellion[0]) * width, float(sellion[1]) * height)
         # A head beside the optical axis that faces the lens is turned towards it.
         towards = _rotation_of_axis_to(camera.ray(x, y))
-        return HeadPose(position_m, towards @ rotations[0] @ HEAD_AXES.T)
+        return HeadPose(position_m, head_axes(towards @ rotations[0]))
 
 
 def _rotation_of_axis_to(ray: NDArray[np.float64]) -> NDArray[np.float64]:
