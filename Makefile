@@ -52,9 +52,10 @@ test: setup lint build ## lint, build and run all tests, as colcon does on a rob
 	  || status=$$?; \
 	exit $$status
 
-demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name
+demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name, MAX_FACES=4
 	@$(WITH_ROS) python -m emotion_estimator.demo.run \
-	  $(if $(VIDEO),--video '$(VIDEO)') $(if $(MODEL),--model '$(MODEL)')
+	  $(if $(VIDEO),--video '$(VIDEO)') $(if $(MODEL),--model '$(MODEL)') \
+	  $(if $(MAX_FACES),--max-faces '$(MAX_FACES)')
 
 demo-replay: setup ## make bags with labels from clips, replay them and print what came out
 	@$(WITH_ROS) python -m dev.demo_replay

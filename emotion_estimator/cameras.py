@@ -37,10 +37,19 @@ class Camera:
 
     :param image: topic of the raw images; compressed ones are on `<image>/compressed`.
     :param image_transport: 'raw' or 'compressed'.
+    :param camera_info: topic of the calibration; empty where it stands beside the images, as
+        image_transport has it.
     """
 
     image: str
     image_transport: str = 'raw'
+    camera_info: str = ''
+
+    @property
+    def calibration(self) -> str:
+        """Topic of the calibration."""
+        folder, slash, _ = self.image.rpartition('/')
+        return self.camera_info or f'{folder}{slash}camera_info'
 
 
 def find_camera(name_or_topic: str) -> Camera:
@@ -69,7 +78,8 @@ def read_camera(path: Path) -> Camera:
     """
     Read a preset.
 
-    :param path: a YAML file with `image` and `image_transport`; further keys are for people.
+    :param path: a YAML file with `image`, `image_transport`, `camera_info`; further keys are for
+        people.
     :returns: the camera.
     :raises CameraError: naming the file and the field that is missing or wrong.
     """
@@ -84,4 +94,7 @@ def read_camera(path: Path) -> Camera:
         raise CameraError(
             f'{path}: image_transport must be one of {", ".join(TRANSPORTS)}, not {transport!r}.'
         )
-    return Camera(raw['image'], transport)
+    camera_info = raw.get('camera_info') or ''
+    if not isinstance(camera_info, str):
+        raise CameraError(f'{path}: camera_info must name a topic, not {camera_info!r}.')
+    return Camera(raw['image'], transport, camera_info)

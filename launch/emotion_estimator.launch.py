@@ -62,6 +62,7 @@ def start(context: LaunchContext) -> list[Node]:
         'remappings': [
             ('image', camera.image),
             ('image/compressed', f'{camera.image}/compressed'),
+            ('camera_info', camera.calibration),
         ],
         'arguments': ['--ros-args', '--log-level', value['log_level']],
         'output': 'both',

@@ -26,6 +26,8 @@ ROS = {
     'rclpy',
     'sensor_msgs',
     'std_msgs',
+    'geometry_msgs',
+    'tf2_msgs',
     'vision_msgs',
     'hri_msgs',
     'builtin_interfaces',
@@ -33,18 +35,19 @@ ROS = {
     'lifecycle_msgs',
     'rcl_interfaces',
     'rosgraph_msgs',
-    'tf2_msgs',
     'cv_bridge',
 }
 # Room -> rooms of this package that it may import.
 MAY_IMPORT = {
     'stamps': set(),
     'blendshapes': set(),
+    'action_units': {'blendshapes'},
     'assets': set(),
     'cameras': {'assets'},
     'faces': {'faces', 'blendshapes', 'stamps'},
     'emotion': {'emotion', 'blendshapes', 'stamps'},
-    'messages': {'faces', 'emotion', 'blendshapes', 'stamps'},
+    'messages': {'messages', 'faces', 'emotion', 'action_units', 'blendshapes', 'stamps'},
+    'drawing': {'drawing', 'faces'},
     'evaluation': {
         'evaluation',
         'faces',
@@ -53,9 +56,9 @@ MAY_IMPORT = {
         'assets',
         'stamps',
     },
-    'nodes': {'nodes', 'messages', 'faces', 'emotion', 'assets', 'stamps'},
     'playing': {'playing', 'evaluation', 'stamps'},
-    'demo': {'demo', 'nodes', 'messages', 'emotion', 'assets', 'stamps'},
+    'nodes': {'nodes', 'messages', 'drawing', 'faces', 'emotion', 'assets', 'stamps'},
+    'demo': {'demo', 'nodes', 'drawing', 'messages', 'emotion', 'assets', 'stamps'},
 }
 WITH_ROS = {'messages', 'nodes', 'demo', 'playing'}
 FILES = sorted(path for path in ROOT.rglob('*.py') if path != ROOT / '__init__.py')

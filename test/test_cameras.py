@@ -43,6 +43,24 @@ def test_a_topic_is_taken_as_it_is():
     assert find_camera('image') == Camera('image', 'raw')
 
 
+@pytest.mark.parametrize(
+    'camera, calibration',
+    [
+        (Camera('/my/image_raw'), '/my/camera_info'),
+        (Camera('image'), 'camera_info'),
+        (Camera('/image'), '/camera_info'),
+        (Camera('/my/image_raw', 'raw', '/elsewhere/camera_info'), '/elsewhere/camera_info'),
+    ],
+)
+def test_a_calibration_stands_beside_the_images_where_nothing_else_is_said(camera, calibration):
+    assert camera.calibration == calibration
+
+
+def test_a_preset_s_calibration_is_taken():
+    assert find_camera('realsense').calibration == '/camera/camera/color/camera_info'
+    assert find_camera('reachy2').calibration.endswith('/image_raw/camera_info')
+
+
 def test_a_camera_that_is_not_known_is_told_with_those_that_are():
     with pytest.raises(CameraError, match=r"no camera 'hal9000'; known are .*realsense"):
         find_camera('hal9000')
@@ -54,6 +72,7 @@ def test_a_camera_that_is_not_known_is_told_with_those_that_are():
         ({'image': 3}, 'image must name a topic'),
         ({}, 'image must name a topic'),
         ({'image': '/a', 'image_transport': 'theora'}, 'must be one of raw, compressed'),
+        ({'image': '/a', 'camera_info': 3}, 'camera_info must name a topic'),
     ],
 )
 def test_a_wrong_preset_is_told(tmp_path, content, sentence):

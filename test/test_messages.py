@@ -14,22 +14,34 @@
 
 """Dataclasses to messages and back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from rclpy.serialization import deserialize_message, serialize_message
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from emotion_estimator import blendshapes
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimate
 from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.faces.face_landmarker import Box
+from emotion_estimator.faces.head_pose import HeadPose
 from emotion_estimator.messages import (
     MessageError,
     blendshapes_message,
+    camera_of,
     emotion_message,
     expression_message,
     face_features,
+    facs_message,
+    frames_message,
+    landmarks_message,
     nanoseconds,
+    picture_message,
+    roi_message,
     time_message,
     tracked_message,
 )
@@ -94,3 +106,106 @@ def test_an_expression_says_what_hri_msgs_can_say():
 
 def test_tracked_lists_the_ids():
     assert tracked_message(['a', 'b'], Header(frame_id='camera')).ids == ['a', 'b']
+
+
+IMAGE_HEADER = Header(stamp=time_message(STAMP_NS), frame_id='camera')
+
+
+def sent(message):
+    """Through the wire: what a subscriber gets."""
+    return deserialize_message(serialize_message(message), type(message))
+
+
+def test_a_roi_is_the_part_of_the_box_inside_the_image():
+    face = replace(FACE, box=Box(-0.25, 0.25, 0.5, 1.5))
+    message = sent(roi_message(face, IMAGE_HEADER))
+    assert message.header == IMAGE_HEADER
+    assert (message.xmin, message.ymin, message.xmax, message.ymax) == (0, 0.25, 0.5, 1)
+    assert message.c == 1
+
+
+def test_facs_are_by_code_in_the_face_s_frame():
+    shapes = np.zeros(52, np.float32)
+    shapes[blendshapes.INDEX['mouthSmileRight']] = 0.75
+    pose = ('head.roll', 'head.pitch', 'head.yaw')
+    face = replace(
+        FACE,
+        blendshapes=shapes,
+        feature_names=(*pose, 'geometry.v1.00'),
+        encode=lambda: np.array([0, 0, -np.pi / 8, 3], np.float32),
+    )
+    message = sent(facs_message(face, IMAGE_HEADER))
+    assert message.header == Header(stamp=IMAGE_HEADER.stamp, frame_id='face_abc')
+    assert {code: message.intensity[code] for code in np.flatnonzero(message.intensity)} == {
+        12: 0.75,
+        52: pytest.approx(0.5),
+    }
+    assert (message.confidence[12], message.confidence[6], message.confidence[52]) == (1, 0, 1)
+    without_pose = sent(facs_message(replace(face, feature_names=()), IMAGE_HEADER))
+    assert without_pose.confidence[51:57].sum() == 0
+    assert without_pose.intensity[12] == 0.75
+
+
+def test_landmarks_are_70_points_of_the_image_without_confidence_outside():
+    landmarks = np.zeros((478, 3), np.float32)
+    landmarks[152] = (0.25, 0.75, 9)
+    landmarks[473] = (1.25, 0.5, 9)
+    message = sent(landmarks_message(replace(FACE, landmarks=landmarks), IMAGE_HEADER, 640, 480))
+    assert (message.header, message.width, message.height) == (IMAGE_HEADER, 640, 480)
+    chin, left_pupil = message.landmarks[8], message.landmarks[69]
+    assert (chin.x, chin.y, chin.c) == (0.25, 0.75, 1)
+    assert (left_pupil.x, left_pupil.y, left_pupil.c) == (1.25, 0.5, 0)
+    assert len(message.landmarks) == 70
+
+
+def test_a_crop_keeps_its_pixels():
+    crop = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    message = sent(picture_message(crop, IMAGE_HEADER))
+    assert (message.header, message.encoding) == (IMAGE_HEADER, 'rgb8')
+    assert (message.height, message.width, message.step) == (2, 3, 9)
+    np.testing.assert_array_equal(np.frombuffer(message.data, np.uint8).reshape(crop.shape), crop)
+
+
+def test_frames_of_head_and_gaze_hang_on_the_camera():
+    shapes = np.zeros(52, np.float32)
+    head = Rotation.from_rotvec([0.1, 0.2, 0.3])
+    pose = HeadPose(np.array([0.5, -0.25, 2.0]), head.as_matrix())
+    message = sent(frames_message([(replace(FACE, blendshapes=shapes), pose)], IMAGE_HEADER))
+    face, gaze = message.transforms
+    assert [face.child_frame_id, gaze.child_frame_id] == ['face_abc', 'gaze_abc']
+    for transform in (face, gaze):
+        assert transform.header == IMAGE_HEADER
+        place = transform.transform.translation
+        assert (place.x, place.y, place.z) == (0.5, -0.25, 2.0)
+
+    def rotation(transform):
+        turn = transform.transform.rotation
+        return Rotation.from_quat([turn.x, turn.y, turn.z, turn.w])
+
+    np.testing.assert_allclose(rotation(face).as_matrix(), head.as_matrix(), atol=1e-9)
+    # x out of the face is z along the gaze; z up is -y.
+    np.testing.assert_allclose(rotation(gaze).apply([0, 0, 1]), head.apply([1, 0, 0]), atol=1e-9)
+    np.testing.assert_allclose(rotation(gaze).apply([0, -1, 0]), head.apply([0, 0, 1]), atol=1e-9)
+
+
+def test_a_calibration_is_read_also_when_it_was_given_as_a_matrix():
+    matrix = np.array([[600, 0, 320], [0, 610, 240], [0, 0, 1.0]])
+    message = CameraInfo(width=640, height=480)
+    message.k = matrix
+    for k in (message, CameraInfo(width=640, height=480, k=matrix.ravel())):
+        camera = camera_of(k)
+        assert (camera.focal_x, camera.focal_y) == (600, 610)
+        assert (camera.middle_x, camera.middle_y) == (320, 240)
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        {'width': 640, 'height': 480},
+        {'width': 0, 'height': 480, 'k': np.array([600.0, 0, 320, 0, 610, 240, 0, 0, 1])},
+        {'width': 640, 'height': 480, 'k': np.array([np.nan, 0, 320, 0, 610, 240, 0, 0, 1])},
+    ],
+)
+def test_a_calibration_that_no_camera_has_is_told(fields):
+    with pytest.raises(MessageError, match='k, width or height is wrong'):
+        camera_of(CameraInfo(**fields))

@@ -23,6 +23,7 @@ from vision_msgs.msg import Classification
 from emotion_estimator.messages import nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.nodes.face_presence import LISTED_S
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -31,23 +32,23 @@ def play(live, landmarker_path, pictures, rate_hz):
     node = live.add(BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1)
     emotion_node = live.add(EmotionNode)
     emotions = live.listen(Classification, '/emotion', 100)
+    shapes = live.listen(Classification, '/blendshapes', 100)
     tracked = live.listen(IdsList, '/humans/faces/tracked', 100)
     camera = live.camera()
     live.until(lambda: emotion_node.count_subscribers('/emotion') == 1, 'the listener')
-    live.until(lambda: node.count_subscribers('/blendshapes') == 1, 'the emotion node')
+    live.until(lambda: node.count_subscribers('/blendshapes') == 2, 'the emotion node')
     stamps_ns = []
     for i, picture in enumerate(pictures):
         stamps_ns.append(START_NS + round(i * NS_PER_S / rate_hz))
         camera.publish(image_message(picture, stamps_ns[-1]))
         live.until(lambda: len(tracked) == len(stamps_ns), 'the frame')
-    expected = sum(len(message.ids) for message in tracked)
-    live.until(lambda: len(emotions) == expected, 'the last emotion')
-    return stamps_ns, emotions, tracked
+    live.until(lambda: len(emotions) == len(shapes), 'the last emotion')
+    return stamps_ns, shapes, emotions, tracked
 
 
 def test_a_clip_from_neutral_to_a_smile(live, landmarker_path, media):
     pictures, rate_hz = frames(media('single_face.mp4'))
-    stamps_ns, emotions, _ = play(live, landmarker_path, pictures, rate_hz)
+    stamps_ns, _, emotions, _ = play(live, landmarker_path, pictures, rate_hz)
     assert [nanoseconds(message.header.stamp) for message in emotions] == stamps_ns
     assert len({message.header.frame_id for message in emotions}) == 1
     labels = [message.results[0].class_id for message in emotions]
@@ -59,9 +60,11 @@ def test_a_clip_from_neutral_to_a_smile(live, landmarker_path, media):
 def test_no_emotion_without_a_face(live, landmarker_path, media):
     pictures, rate_hz = frames(media('face_noface.mov'))
     small = [cv2.resize(picture, (480, 270)) for picture in pictures[50:130]]
-    stamps_ns, emotions, tracked = play(live, landmarker_path, small, rate_hz)
+    stamps_ns, shapes, emotions, tracked = play(live, landmarker_path, small, rate_hz)
     assert tracked[0].ids
     assert tracked[-1].ids == []
-    with_face = [nanoseconds(m.header.stamp) for m in tracked if m.ids]
+    with_face = [nanoseconds(message.header.stamp) for message in shapes]
     assert [nanoseconds(message.header.stamp) for message in emotions] == with_face
     assert with_face[-1] < stamps_ns[-20]
+    listed = [nanoseconds(message.header.stamp) for message in tracked if message.ids]
+    assert 0 <= listed[-1] - with_face[-1] <= LISTED_S * NS_PER_S

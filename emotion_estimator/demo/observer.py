@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
+from emotion_estimator.assets import write_whole
 from emotion_estimator.demo.terminal_view import FaceRow
 from emotion_estimator.demo.timeline import Moment, Thumbnail
 from emotion_estimator.messages import FACE_FRAME_PREFIX, nanoseconds
@@ -40,7 +42,7 @@ _RATE_WINDOW_S = 2.0
 
 class Observer(Node):  # type: ignore[misc]
     """
-    Collects emotions and small pictures from `emotion` and `image`.
+    Collects emotions and pictures from `emotion`, `image` and `annotated_image`.
 
     :param thumbnails: whether small pictures are kept; without, no image is looked at.
     """
@@ -56,7 +58,9 @@ class Observer(Node):  # type: ignore[misc]
         self._now_s = 0.0
         self._image_arrivals_s: deque[float] = deque(maxlen=500)
         self._emotion_arrivals_s: deque[float] = deque(maxlen=500)
+        self._annotated: Image | None = None
         self.create_subscription(Image, 'image', self._on_image, qos_profile_sensor_data)
+        self.create_subscription(Image, 'annotated_image', self._on_annotated, 1)
         self.create_subscription(Classification, 'emotion', self._on_emotion, 10)
 
     @property
@@ -92,6 +96,24 @@ class Observer(Node):  # type: ignore[misc]
                 scores={result.class_id: result.score for result in message.results},
             )
         )
+
+    def _on_annotated(self, message: Image) -> None:
+        # The last picture with a face; what follows when all have left says nothing.
+        if self.faces():
+            self._annotated = message
+
+    def write_annotated(self, path: Path) -> bool:
+        """
+        Write the last annotated image with a face.
+
+        :param path: PNG file to write.
+        :returns: whether there was one.
+        """
+        if self._annotated is None:
+            return False
+        bgr = cv2.cvtColor(rgb_of(self._annotated), cv2.COLOR_RGB2BGR)
+        write_whole(path, cv2.imencode('.png', bgr)[1].tobytes())
+        return True
 
     def faces(self) -> list[FaceRow]:
         """

@@ -32,7 +32,7 @@ from emotion_estimator.assets import ASSETS_VARIABLE
 from emotion_estimator.demo.observer import Observer
 from emotion_estimator.demo.processes import NodeProcess, activate
 from emotion_estimator.demo.terminal_view import view
-from emotion_estimator.demo.timeline import draw_timeline
+from emotion_estimator.demo.timeline import MOST_FACES, draw_timeline
 from emotion_estimator.nodes.running import ignore_interrupts
 
 DEFAULT_CLIP = 'media/clips/WolfgangLanger_Pexels.mp4'
@@ -71,6 +71,8 @@ def main() -> int:
     frames = len({moment.time_s for moment in observer.moments})
     console.print(f'\n{frames} frames with a face, {len(observer.moments)} emotion messages.')
     console.print(f'Timeline: {arguments.out.resolve()}', soft_wrap=True)
+    if observer.write_annotated(arguments.annotated):
+        console.print(f'Last picture: {arguments.annotated.resolve()}', soft_wrap=True)
     return 0
 
 
@@ -78,7 +80,9 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--video', default='', help='video file, or the number of a webcam')
     parser.add_argument('--model', default='basic7', help='model that ships, or a model folder')
+    parser.add_argument('--max-faces', type=int, default=MOST_FACES, help='most faces followed')
     parser.add_argument('--out', type=Path, default=Path('out/demo/timeline.png'))
+    parser.add_argument('--annotated', type=Path, default=Path('out/demo/annotated.png'))
     parser.add_argument('--no-thumbnails', action='store_true', help='draw no frames')
     return parser.parse_args()
 
@@ -111,7 +115,10 @@ def _play(
         camera = running.enter_context(NodeProcess('camera_node', *waiting))
         nodes = {
             'emotion_node': ('-p', 'autostart:=false', '-p', f'model:={arguments.model}'),
-            'blendshape_node': ('-p', 'autostart:=false'),
+            'blendshape_node': (
+                *('-p', 'autostart:=false'),
+                *('-p', f'max_faces:={arguments.max_faces}'),
+            ),
         }
         for name, ros_arguments in nodes.items():
             running.enter_context(NodeProcess(name, *ros_arguments))

@@ -27,20 +27,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from emotion_estimator.assets import write_whole
-from emotion_estimator.emotion.decision import UNKNOWN
+from emotion_estimator.drawing.palette import COLOURS, colour_of, ink_on
 
-# Paul Tol's "muted" scheme, made for colour-blind readers.
-COLOURS = {
-    'happy': '#DDCC77',
-    'surprised': '#44AA99',
-    'scared': '#AA4499',
-    'angry': '#882255',
-    'sad': '#332288',
-    'disgusted': '#117733',
-    'neutral': '#88CCEE',
-    UNKNOWN: '#DDDDDD',
-}
-FALLBACK_COLOUR = '#999933'
 MOST_FACES = 4
 LONGEST_GAP_S = 0.5
 """A face unseen for longer leaves a gap in its curve, in seconds."""
@@ -118,7 +106,11 @@ def draw_timeline(
 
 
 def _colour(label: str) -> str:
-    return COLOURS.get(label, FALLBACK_COLOUR)
+    return _hexadecimal(colour_of(label))
+
+
+def _hexadecimal(colour: tuple[int, int, int]) -> str:
+    return '#' + bytes(colour).hex()
 
 
 def _draw_scores(axis, face: list[Moment], labels: list[str]) -> None:  # type: ignore[no-untyped-def]
@@ -147,14 +139,13 @@ def _draw_decisions(axis, face: list[Moment]) -> None:  # type: ignore[no-untype
             axis.broken_barh([(face[start].time_s, width_s)], (0, 1), color=_colour(label))
             if width_s > 0.05 * max(face[-1].time_s, 1e-9):
                 middle_s = face[start].time_s + width_s / 2
-                dark = label in ('sad', 'angry', 'disgusted', 'scared')
                 axis.text(
                     middle_s,
                     0.5,
                     label,
                     ha='center',
                     va='center',
-                    color='white' if dark else 'black',
+                    color=_hexadecimal(ink_on(colour_of(label))),
                 )
             start = i
     axis.set_yticks([])

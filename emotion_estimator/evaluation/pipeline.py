@@ -34,6 +34,7 @@ from emotion_estimator.emotion.emotion_estimation import EmotionEstimate
 from emotion_estimator.emotion.emotion_model import ModelMetadata
 from emotion_estimator.emotion.estimation_assembly import assemble_estimation
 from emotion_estimator.evaluation.parameters import NodeParameters
+from emotion_estimator.faces.face_encoding import read_encoding
 from emotion_estimator.faces.face_finder import Face, Sighting
 from emotion_estimator.faces.finder_assembly import assemble_finder
 from emotion_estimator.faces.image_decoding import Rgb
@@ -74,7 +75,10 @@ class Pipeline:
         self._estimation, self.metadata = assemble_estimation(emotion, folder)
         self._face_timeout_ns = round(float(emotion['face_timeout_s']) * NS_PER_S)
         faces = parameters.blendshape_node
-        self._finder = assemble_finder(faces, *finder_files(parameters))
+        landmarker, detector, encoding = finder_files(parameters)
+        self._finder = assemble_finder(
+            faces, landmarker, detector, None if encoding is None else read_encoding(encoding)
+        )
         self._seen_ns: dict[str, int] = {}
 
     def find(self, image: Rgb, stamp_ns: int) -> Sighting:

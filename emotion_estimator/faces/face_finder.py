@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.faces.face_encoding import FaceEncoding
+from emotion_estimator.faces.face_features import FaceFeatures
 from emotion_estimator.faces.face_landmarker import Box, LandmarkedFace
 from emotion_estimator.faces.face_tracker import FaceTracker
-from emotion_estimator.faces.face_visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.stamps import Step, step_between
 
@@ -111,11 +111,8 @@ class FaceFinder:
     ) -> None:
         self._landmarker = landmarker
         self._tracker = tracker
-        self._encoders: list[Callable[[Rgb, NDArray[np.float32]], NDArray[np.float32]]] = []
-        self.feature_names: tuple[str, ...] = ()
-        if encoding is not None:
-            self._encoders = [encoding.encode, FaceVisibility(encoding.template).of]
-            self.feature_names = (*encoding.names, *VISIBLE_NAMES)
+        self._features = FaceFeatures(encoding)
+        self.feature_names = self._features.names
         self._newest_ns: int | None = None
         # MediaPipe's clock only runs forward: it gets the stamps shifted by this.
         self._shift_ns = 0
@@ -147,16 +144,11 @@ class FaceFinder:
                 face.blendshapes,
                 face.landmarks,
                 self.feature_names,
-                partial(self._features, image, face.landmarks),
+                partial(self._features.of, image, face.landmarks),
             )
             for face_id, face in zip(ids, found)
         )
         return Sighting(tuple(faces), step)
-
-    def _features(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not self._encoders:
-            return np.zeros(0, np.float32)
-        return np.concatenate([encode(image, landmarks) for encode in self._encoders])
 
     def close(self) -> None:
         """Release the landmarker."""

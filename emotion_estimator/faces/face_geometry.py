@@ -74,6 +74,16 @@ def align(
     return np.matmul(points, rotations.astype(np.float32)), rotations
 
 
+def head_axes(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Tell which way a head faces.
+
+    :param rotation: that turns a head as it is turned, shape [3, 3].
+    :returns: its columns are the head's forward, left and up (REP-103) in image axes, [3, 3].
+    """
+    return np.asarray(rotation @ _HEAD_AXES.T)
+
+
 def head_angles(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     Tell the head's pose.

@@ -124,8 +124,9 @@ class FaceTracker:
         known = self._known(faces, shapes, stamp_ns)
         for i, (track, face) in enumerate(zip(known, faces)):
             if track is None:
-                known[i] = _Track(self._new_id(), face.box, shapes[i].copy(), stamp_ns)
-                self._tracks.append(known[i])
+                track = _Track(self._new_id(), face.box, shapes[i].copy(), stamp_ns)
+                known[i] = track
+                self._tracks.append(track)
             else:
                 track.see(face.box, shapes[i], stamp_ns)
         return [track.face_id for track in known if track is not None]

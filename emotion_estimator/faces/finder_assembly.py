@@ -13,7 +13,7 @@
 # limitations under the License.
 
 
-"""A face finder as the parameters of blendshape_node describe it."""
+"""What finds faces, as the parameters of blendshape_node describe it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from emotion_estimator.faces.close_up import CloseUp
 from emotion_estimator.faces.face_detector import FaceDetector
-from emotion_estimator.faces.face_encoding import read_encoding
+from emotion_estimator.faces.face_encoding import FaceEncoding
 from emotion_estimator.faces.face_finder import FaceFinder, Landmarker
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_search import FaceSearch
@@ -41,7 +41,7 @@ def assemble_finder(
     parameters: FinderParameters,
     landmarker_path: Path,
     detector_path: Path | None,
-    encoding_path: Path | None,
+    encoding: FaceEncoding | None,
 ) -> FaceFinder:
     """
     Put a face finder together; with a detector it also finds small faces and many.
@@ -51,12 +51,10 @@ def assemble_finder(
         `face_id_seed`, see config/emotion_estimator.yaml.
     :param landmarker_path: face_landmarker.task.
     :param detector_path: yunet_n_dynamic.onnx; None leaves it at MediaPipe.
-    :param encoding_path: a face encoding; None leaves it at the blendshapes.
+    :param encoding: see `FaceFinder`.
     :returns: the finder, to be closed.
     :raises ValueError: when a file cannot be used.
     """
-    # Before the landmarker, whose graph would have to be closed were the encoding wrong.
-    encoding = None if encoding_path is None else read_encoding(encoding_path)
     seed = parameters['face_id_seed']
     tracker = FaceTracker(
         max_absence_s=parameters['max_absence_s'], seed=None if seed < 0 else seed
@@ -64,17 +62,22 @@ def assemble_finder(
     return FaceFinder(_landmarker(parameters, landmarker_path, detector_path), tracker, encoding)
 
 
+def assemble_close_up(parameters: FinderParameters, landmarker_path: Path) -> CloseUp:
+    """
+    Make what finds the face in pictures of one face each.
+
+    :param parameters: see `assemble_finder`.
+    :param landmarker_path: face_landmarker.task.
+    :returns: the close-up, to be closed.
+    :raises ValueError: when the file cannot be used.
+    """
+    return CloseUp(_landmarkers(parameters, landmarker_path)(stills=True))
+
+
 def _landmarker(
     parameters: FinderParameters, landmarker_path: Path, detector_path: Path | None
 ) -> Landmarker:
-    landmarker = partial(
-        FaceLandmarker,
-        landmarker_path,
-        min_detection_confidence=parameters['min_detection_confidence'],
-        min_presence_confidence=parameters['min_presence_confidence'],
-        min_tracking_confidence=parameters['min_tracking_confidence'],
-        on_one_core=parameters['on_one_core'],
-    )
+    landmarker = _landmarkers(parameters, landmarker_path)
     max_faces = parameters['max_faces']
     if detector_path is None:
         return landmarker(max_faces=max_faces)
@@ -86,4 +89,15 @@ def _landmarker(
         lambda: CloseUp(landmarker()),
         max_faces,
         parameters['detection_rate_hz'],
+    )
+
+
+def _landmarkers(parameters: FinderParameters, path: Path) -> partial[FaceLandmarker]:
+    return partial(
+        FaceLandmarker,
+        path,
+        min_detection_confidence=parameters['min_detection_confidence'],
+        min_presence_confidence=parameters['min_presence_confidence'],
+        min_tracking_confidence=parameters['min_tracking_confidence'],
+        on_one_core=parameters['on_one_core'],
     )

@@ -17,33 +17,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from copy import copy
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Union
 
-from hri_msgs.msg import IdsList
-from rclpy.qos import qos_profile_sensor_data
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
-from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset, find_encoding
+from emotion_estimator.assets import FACE_LANDMARKER
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION
-from emotion_estimator.faces.face_finder import FaceFinder, Sighting
-from emotion_estimator.faces.finder_assembly import assemble_finder
 from emotion_estimator.faces.image_decoding import ImageError
-from emotion_estimator.messages import blendshapes_message, nanoseconds, tracked_message
-from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
-from emotion_estimator.nodes.image_conversion import rgb_of
-from emotion_estimator.nodes.latest import Latest
+from emotion_estimator.messages import blendshapes_message, nanoseconds
+from emotion_estimator.nodes.annotated_image import AnnotatedImage
+from emotion_estimator.nodes.camera_faces import CameraFaces
+from emotion_estimator.nodes.cropped_faces import CroppedFaces
+from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
+from emotion_estimator.nodes.face_landmarkers import face_encoding, head_model
+from emotion_estimator.nodes.face_publishers import FacePublishers
+from emotion_estimator.nodes.latest import LatestOfEach
 from emotion_estimator.nodes.managed_node import ManagedNode
 from emotion_estimator.nodes.parameters import Spec
 from emotion_estimator.nodes.running import run
-from emotion_estimator.stamps import NS_PER_S, Step
+from emotion_estimator.nodes.seen import Seen
+from emotion_estimator.stamps import NS_PER_S
 
 SPECS = (
     Spec(
@@ -84,8 +80,24 @@ SPECS = (
         DEFAULT_VERSION,
         'Name of a face encoding that ships, or path of one; empty sends blendshapes alone.',
     ),
-    Spec('ros4hri', True, 'Publish /humans/faces/tracked (REP-155).'),
+    Spec(
+        'field_of_view_deg',
+        60.0,
+        "Camera's horizontal angle of view in degrees, where camera_info says nothing.",
+        10.0,
+        170.0,
+    ),
+    Spec('ros4hri', True, 'Publish faces below /humans/faces and their frames on /tf (REP-155).'),
+    Spec(
+        'ros4hri_input',
+        False,
+        "Take another detector's faces, /humans/faces/<id>/cropped, instead of a camera's images.",
+    ),
 )
+
+
+_ToTell = tuple[Callable[[Any], None], Any]
+"""What the publishing thread does next, and with what."""
 
 
 class BlendshapeNode(ManagedNode):
@@ -98,32 +110,48 @@ class BlendshapeNode(ManagedNode):
         self._blendshapes = self.create_lifecycle_publisher(
             Classification, 'blendshapes', 10, event_callbacks=NO_PUBLISHER_EVENTS
         )
-        self._tracked = self.create_lifecycle_publisher(
-            IdsList, '/humans/faces/tracked', 10, event_callbacks=NO_PUBLISHER_EVENTS
-        )
-        self._finder: FaceFinder | None = None
-        self._frames: Latest[Image | CompressedImage] = Latest()
-        self._sightings: SimpleQueue[tuple[Header, Sighting] | None] = SimpleQueue()
+        self._source: Union[CameraFaces, CroppedFaces, None] = None
+        self._face_publishers: FacePublishers | None = None
+        self._annotated: AnnotatedImage | None = None
+        self._received: LatestOfEach[Any] = LatestOfEach()
+        self._to_tell: SimpleQueue[_ToTell | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._faces_now = 0
 
     def load(self) -> None:
         """Load the encoding and MediaPipe's model."""
-        landmarker, detector = self.parameters['landmarker'], self.parameters['detector']
-        encoding = self.parameters['encoding']
-        small_faces = self.parameters['detection_rate_hz'] > 0
-        self._finder = assemble_finder(
-            self.parameters,
-            Path(landmarker) if landmarker else find_asset(FACE_LANDMARKER),
-            (Path(detector) if detector else find_asset(FACE_DETECTOR)) if small_faces else None,
-            find_encoding(encoding) if encoding else None,
+        # Before the landmarker, whose graph would have to be closed were the encoding wrong.
+        encoding = face_encoding(self.parameters)
+        # Of another detector nothing comes while no face is seen.
+        self.input_may_pause = self.parameters['ros4hri_input']
+        heads = head_model(encoding)
+        if self.parameters['ros4hri']:
+            self._face_publishers = FacePublishers(
+                self,
+                heads,
+                self.parameters['max_absence_s'],
+                owner=not self.parameters['ros4hri_input'],
+            )
+        self._source = (
+            CroppedFaces(self, encoding, self._lose)
+            if self.parameters['ros4hri_input']
+            else CameraFaces(self, encoding)
         )
+        # Another detector's crops are no picture of the scene.
+        if not self.parameters['ros4hri_input']:
+            self._annotated = AnnotatedImage(self, heads)
 
     def release(self) -> None:
         """Close MediaPipe's graphs."""
-        if self._finder is not None:
-            self._finder.close()
-            self._finder = None
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+        if self._face_publishers is not None:
+            self._face_publishers.close()
+            self._face_publishers = None
+        if self._annotated is not None:
+            self._annotated.close()
+            self._annotated = None
 
     def start(self) -> Subscription[Any]:
         """
@@ -132,78 +160,72 @@ class BlendshapeNode(ManagedNode):
         One thread looks at the latest image, another publishes what was seen, so that
         MediaPipe, which needs no interpreter, has the next image in the meantime.
         """
-        self._frames, self._sightings = Latest(), SimpleQueue()
+        source = self._source
+        assert source is not None, 'a node is configured before it is activated'
+        self._received, self._to_tell = LatestOfEach(), SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._look, args=(self._frames, self._sightings), daemon=True),
-            threading.Thread(target=self._tell, args=(self._sightings,), daemon=True),
+            threading.Thread(target=self._look, args=(source,), daemon=True),
+            threading.Thread(target=self._tell, daemon=True),
         ]
         for thread in self._threads:
             thread.start()
-        compressed = self.parameters['image_transport'] == 'compressed'
-        return self.create_subscription(
-            CompressedImage if compressed else Image,
-            'image/compressed' if compressed else 'image',
-            self._on_image,
-            # A copy: rclpy writes overrides into the profile that it is given.
-            copy(qos_profile_sensor_data),
-            event_callbacks=NO_SUBSCRIPTION_EVENTS,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+        return source.start(self._receive)
 
     def stop(self) -> None:
         """Let the threads finish their frame and end."""
-        self._frames.close()
+        if self._source is not None:
+            self._source.stop()
+        self._received.close()
         for thread in self._threads:
             thread.join()
         self._threads = []
         self._faces_now = 0
+        if self._face_publishers is not None:
+            self._face_publishers.end_all()
 
     def facts(self) -> Mapping[str, object]:
         """Tell how many faces are seen."""
         return {'faces': self._faces_now, 'model': FACE_LANDMARKER.name}
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
+    def _receive(self, sender: str, message: Any) -> None:
         self.statistics.receive(nanoseconds(message.header.stamp))
-        if self._frames.put(message):
+        if self._received.put(sender, message):
             self.statistics.skip()
 
-    def _look(
-        self,
-        frames: Latest[Image | CompressedImage],
-        sightings: SimpleQueue[tuple[Header, Sighting] | None],
-    ) -> None:
-        while (message := frames.take()) is not None:
-            self.attempt(self._find, message)
-        sightings.put(None)
+    def _look(self, source: CameraFaces | CroppedFaces) -> None:
+        def look(received: tuple[str, Any]) -> None:
+            sender, message = received
+            if nanoseconds(message.header.stamp) == 0:
+                raise ImageError("header.stamp is zero; let the driver fill in the image's time.")
+            seen = source.look(sender, message)
+            if seen is not None:
+                self._to_tell.put((self._publish, seen))
 
-    def _find(self, message: Image | CompressedImage) -> None:
-        stamp_ns = nanoseconds(message.header.stamp)
-        if stamp_ns == 0:
-            raise ImageError("header.stamp is zero; let the driver fill in the image's time.")
-        if self._finder is None:
-            return
-        sighting = self._finder.find(rgb_of(message), stamp_ns)
-        if sighting.step is Step.REPEATED:
-            raise ImageError(f'header.stamp {stamp_ns} ns came twice; the second is left out.')
-        if sighting.step.restarts:
-            self.refuse(
-                f'header.stamp {sighting.step.value} to {stamp_ns} ns: all faces begin anew.'
-            )
-        self._sightings.put((message.header, sighting))
+        while (received := self._received.take()) is not None:
+            self.attempt(look, received)
+        self._to_tell.put(None)
 
-    def _tell(self, sightings: SimpleQueue[tuple[Header, Sighting] | None]) -> None:
-        while (seen := sightings.get()) is not None:
-            self.attempt(self._publish, seen)
+    def _lose(self, face_ids: Iterable[str]) -> None:
+        """Let the topics of faces go, after what was seen of them."""
+        for face_id in face_ids:
+            self._received.drop(face_id)
+        if self._face_publishers is not None:
+            self._to_tell.put((self._face_publishers.end, face_ids))
 
-    def _publish(self, seen: tuple[Header, Sighting]) -> None:
-        header, sighting = seen
-        self._faces_now = len(sighting.faces)
-        for face in sighting.faces:
-            self._blendshapes.publish(blendshapes_message(face, header.stamp))
-        if self.parameters['ros4hri']:
-            ids = [face.face_id for face in sighting.faces]
-            self._tracked.publish(tracked_message(ids, header))
-        latency_ns = self.get_clock().now().nanoseconds - nanoseconds(header.stamp)
+    def _tell(self) -> None:
+        while (told := self._to_tell.get()) is not None:
+            work, argument = told
+            self.attempt(work, argument)
+
+    def _publish(self, seen: Seen) -> None:
+        self._faces_now = len(seen.faces)
+        for face in seen.faces:
+            self._blendshapes.publish(blendshapes_message(face, seen.header.stamp))
+        if self._face_publishers is not None:
+            self._face_publishers.publish(seen)
+        if self._annotated is not None:
+            self._annotated.offer(seen)
+        latency_ns = self.get_clock().now().nanoseconds - nanoseconds(seen.header.stamp)
         self.statistics.publish(latency_ns / NS_PER_S)
 
 

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +41,7 @@ from emotion_estimator.messages import (
     emotion_message,
     expression_message,
     face_features,
+    is_face_id,
     nanoseconds,
 )
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
@@ -102,7 +102,6 @@ SPECS = (
 )
 
 _TIMEOUT_CHECK_S = 0.1
-_TOPIC_TOKEN = re.compile(r'[A-Za-z][A-Za-z0-9_]*\Z')
 
 
 class EmotionNode(ManagedNode):
@@ -169,7 +168,7 @@ class EmotionNode(ManagedNode):
         if self._estimation is None:
             return
         face = face_features(message)
-        if not _TOPIC_TOKEN.match(face.face_id):
+        if not is_face_id(face.face_id):
             raise MessageError(
                 f'header.frame_id {message.header.frame_id!r}: a face id starts with a letter '
                 'and holds letters, digits and _ only (REP-155).'

@@ -22,37 +22,49 @@ from typing import Generic, TypeVar
 Item = TypeVar('Item')
 
 
-class Latest(Generic[Item]):
-    """A place for one item."""
+class LatestOfEach(Generic[Item]):
+    """A place for one item of each sender; those who waited longest come first."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._item: Item | None = None
+        self._items: dict[str, Item] = {}
         self._closed = False
 
-    def put(self, item: Item) -> bool:
+    def put(self, sender: str, item: Item) -> bool:
         """
         Leave an item.
 
+        :param sender: its name.
         :param item: the item.
-        :returns: whether it replaced one that nobody had taken.
+        :returns: whether it replaced one of the same sender that nobody had taken.
         """
         with self._changed:
-            replaced = self._item is not None
-            self._item = item
+            replaced = sender in self._items
+            self._items[sender] = item
             self._changed.notify()
             return replaced
 
-    def take(self) -> Item | None:
+    def take(self) -> tuple[str, Item] | None:
         """
         Wait for an item.
 
-        :returns: the latest item, or None once the place is closed.
+        :returns: a sender and its latest item, or None once the place is closed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed)
-            item, self._item = self._item, None
-            return None if self._closed else item
+            self._changed.wait_for(lambda: self._items or self._closed)
+            if self._closed:
+                return None
+            sender = next(iter(self._items))
+            return sender, self._items.pop(sender)
+
+    def drop(self, sender: str) -> None:
+        """
+        Throw a sender's item away.
+
+        :param sender: its name; one that left nothing is no error.
+        """
+        with self._changed:
+            self._items.pop(sender, None)
 
     def close(self) -> None:
         """Wake and end whoever waits."""

@@ -12,26 +12,24 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Between this package's dataclasses and ROS messages."""
+"""The message between both nodes: a face's blendshapes and further features, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from dataclasses import dataclass
 from itertools import chain
 
 from builtin_interfaces.msg import Time
-from hri_msgs.msg import Expression, IdsList
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator import blendshapes
-from emotion_estimator.emotion.decision import UNKNOWN
-from emotion_estimator.emotion.emotion_estimation import EmotionEstimate
 from emotion_estimator.faces.face_finder import Face
-from emotion_estimator.stamps import NS_PER_S
+from emotion_estimator.messages.times import nanoseconds
 
 FACE_FRAME_PREFIX = 'face_'
+_FACE_ID = re.compile(r'[A-Za-z][A-Za-z0-9_]*\Z')
 
 
 class MessageError(ValueError):
@@ -53,24 +51,14 @@ class FaceFeatures:
     values: dict[str, float]
 
 
-def nanoseconds(stamp: Time) -> int:
+def is_face_id(text: str) -> bool:
     """
-    Turn a message's stamp into nanoseconds.
+    Tell whether a text can stand in the topics of a face.
 
-    :param stamp: the stamp.
-    :returns: nanoseconds; 0 when the publisher did not fill it in.
+    :param text: the text.
+    :returns: whether it starts with a letter and holds letters, digits and _ only (REP-155).
     """
-    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
-
-
-def time_message(stamp_ns: int) -> Time:
-    """
-    Turn nanoseconds into a message's stamp.
-
-    :param stamp_ns: nanoseconds.
-    :returns: the stamp.
-    """
-    return Time(sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
+    return _FACE_ID.match(text) is not None
 
 
 def blendshapes_message(face: Face, stamp: Time) -> Classification:
@@ -114,46 +102,3 @@ def face_features(message: Classification) -> FaceFeatures:
         stamp_ns=stamp_ns,
         values={result.class_id: result.score for result in message.results},
     )
-
-
-def emotion_message(estimate: EmotionEstimate, header: Header) -> Classification:
-    """
-    Make the message with all classes and their scores, the decided one first.
-
-    :param estimate: the estimate.
-    :param header: header of the blendshapes message.
-    :returns: the message.
-    """
-    return Classification(
-        header=header,
-        results=[ObjectHypothesis(class_id=name, score=score) for name, score in estimate.scores],
-    )
-
-
-def expression_message(estimate: EmotionEstimate, header: Header) -> Expression:
-    """
-    Make the REP-155 message; 'unknown' is the empty expression with confidence 0.
-
-    :param estimate: the estimate.
-    :param header: header of the blendshapes message.
-    :returns: the message.
-    """
-    known = estimate.label != UNKNOWN
-    return Expression(
-        header=header,
-        expression=estimate.label if known else '',
-        valence=estimate.valence,
-        arousal=estimate.arousal,
-        confidence=estimate.confidence if known else 0.0,
-    )
-
-
-def tracked_message(face_ids: Iterable[str], header: Header) -> IdsList:
-    """
-    Make the REP-155 list of the faces in an image.
-
-    :param face_ids: the faces' ids.
-    :param header: the image's header.
-    :returns: the message.
-    """
-    return IdsList(header=header, ids=list(face_ids))

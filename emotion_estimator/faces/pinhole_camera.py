@@ -1,0 +1,120 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a camera's pixels mean as directions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class IntrinsicsError(ValueError):
+    """Intrinsics that no camera has; the message says which value is wrong."""
+
+
+@dataclass(frozen=True)
+class PinholeCamera:
+    """
+    A camera without distortion; axes of its optical frame are x right, y down, z away (REP-103).
+
+    :param focal_x: in pixels.
+    :param focal_y: likewise.
+    :param middle_x: column of the optical axis in pixels.
+    :param middle_y: its row.
+    :param width: of the image in pixels.
+    :param height: likewise.
+    """
+
+    focal_x: float
+    focal_y: float
+    middle_x: float
+    middle_y: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no camera has."""
+        values = (self.focal_x, self.focal_y, self.middle_x, self.middle_y)
+        if not all(map(math.isfinite, values)) or min(self.focal_x, self.focal_y) <= 0:
+            raise IntrinsicsError(
+                f'focal lengths ({self.focal_x:g}, {self.focal_y:g}) must be above 0 and the '
+                f'middle ({self.middle_x:g}, {self.middle_y:g}) finite, in pixels.'
+            )
+        if self.width <= 0 or self.height <= 0:
+            raise IntrinsicsError(
+                f'the image is {self.width} x {self.height} pixels: it is empty.'
+            )
+
+    @staticmethod
+    def of_view(width: int, height: int, horizontal_rad: float) -> PinholeCamera:
+        """
+        Make a camera of which no more is known than how much it sees.
+
+        :param width: of the image in pixels.
+        :param height: likewise.
+        :param horizontal_rad: angle between the left and the right edge.
+        :returns: the camera, with square pixels and its axis in the middle.
+        """
+        focal = width / 2 / math.tan(horizontal_rad / 2)
+        return PinholeCamera(focal, focal, width / 2, height / 2, width, height)
+
+    def resized(self, width: int, height: int) -> PinholeCamera:
+        """
+        Tell what the camera is for an image of another resolution.
+
+        :param width: of the image in pixels.
+        :param height: likewise.
+        :returns: the camera.
+        :raises IntrinsicsError: when the image has another shape: it is cut, nobody knows where.
+        """
+        if (width, height) == (self.width, self.height):
+            return self
+        # Half a pixel more or less on the shorter side is rounding.
+        if abs(width * self.height - height * self.width) > max(width, height, self.width) / 2:
+            raise IntrinsicsError(
+                f'the calibration is for {self.width} x {self.height} pixels, but the image has '
+                f'{width} x {height}, another shape.'
+            )
+        x, y = width / self.width, height / self.height
+        return PinholeCamera(
+            self.focal_x * x, self.focal_y * y, self.middle_x * x, self.middle_y * y, width, height
+        )
+
+    def ray(self, x: float, y: float) -> NDArray[np.float64]:
+        """
+        Tell where a pixel looks.
+
+        :param x: column in pixels.
+        :param y: row in pixels.
+        :returns: a point of the line of sight, at z = 1, shape [3].
+        """
+        return np.array(
+            [(x - self.middle_x) / self.focal_x, (y - self.middle_y) / self.focal_y, 1.0]
+        )
+
+    def pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """
+        Project points.
+
+        :param points: in the optical frame, z above 0, shape [N, 3].
+        :returns: column and row in pixels, shape [N, 2].
+        """
+        focal = np.array([self.focal_x, self.focal_y])
+        middle = np.array([self.middle_x, self.middle_y])
+        projected: NDArray[np.float64] = points[:, :2] / points[:, 2:] * focal + middle
+        return projected

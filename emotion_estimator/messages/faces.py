@@ -1,0 +1,128 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What REP-155 says of the faces in an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from hri_msgs.msg import (
+    FacialActionUnits,
+    FacialLandmarks,
+    IdsList,
+    NormalizedPointOfInterest2D,
+    NormalizedRegionOfInterest2D,
+)
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from emotion_estimator.action_units import action_units
+from emotion_estimator.faces.dlib_landmarks import dlib_landmarks
+from emotion_estimator.faces.face_finder import Face
+from emotion_estimator.faces.face_geometry import POSE_NAMES
+from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.messages.features import FACE_FRAME_PREFIX
+
+FOUND = 1.0
+"""Confidence of what is told of a face; one below MediaPipe's thresholds is not told of at all."""
+
+
+def tracked_message(face_ids: Iterable[str], header: Header) -> IdsList:
+    """
+    Make the list of faces.
+
+    :param face_ids: the faces' ids.
+    :param header: the image's header.
+    :returns: the message.
+    """
+    return IdsList(header=header, ids=list(face_ids))
+
+
+def roi_message(face: Face, header: Header) -> NormalizedRegionOfInterest2D:
+    """
+    Make the box of a face.
+
+    :param face: the face.
+    :param header: the image's header.
+    :returns: the part of the box that lies in the image.
+    """
+    box = np.clip((face.box.x_min, face.box.y_min, face.box.x_max, face.box.y_max), 0, 1)
+    x_min, y_min, x_max, y_max = box.tolist()
+    return NormalizedRegionOfInterest2D(
+        header=header, xmin=x_min, ymin=y_min, xmax=x_max, ymax=y_max, c=FOUND
+    )
+
+
+def facs_message(face: Face, header: Header) -> FacialActionUnits:
+    """
+    Make the action units of a face, those of the head only where its pose is a feature.
+
+    :param face: the face.
+    :param header: the image's header.
+    :returns: the message; its frame is that of the face.
+    """
+    head = None
+    if face.feature_names[: len(POSE_NAMES)] == POSE_NAMES:
+        head = face.features[: len(POSE_NAMES)]
+    intensity, confidence = action_units(face.blendshapes, head)
+    return FacialActionUnits(
+        header=Header(stamp=header.stamp, frame_id=FACE_FRAME_PREFIX + face.face_id),
+        intensity=intensity,
+        confidence=confidence,
+    )
+
+
+def landmarks_message(face: Face, header: Header, width: int, height: int) -> FacialLandmarks:
+    """
+    Make the landmarks of a face.
+
+    :param face: the face.
+    :param header: the image's header.
+    :param width: of the image in pixels.
+    :param height: likewise.
+    :returns: the message; points outside the image have confidence 0.
+    """
+    points = dlib_landmarks(face.landmarks)
+    inside = np.where(np.abs(points - 0.5).max(axis=1) <= 0.5, FOUND, 0.0)
+    return FacialLandmarks(
+        header=header,
+        landmarks=[
+            NormalizedPointOfInterest2D(x=x, y=y, c=confidence)
+            for (x, y), confidence in zip(points.tolist(), inside.tolist())
+        ],
+        width=width,
+        height=height,
+    )
+
+
+def picture_message(pixels: Rgb, header: Header) -> Image:
+    """
+    Make a picture: of a face, or of all that was found.
+
+    :param pixels: in RGB.
+    :param header: the image's header.
+    :returns: an rgb8 image.
+    """
+    height, width, channels = pixels.shape
+    return Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding='rgb8',
+        step=width * channels,
+        # Bytes given to the constructor are the one fast way to fill an image.
+        data=pixels.tobytes(),
+    )

@@ -1,0 +1,106 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Faces that this node itself finds in a camera's images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+from emotion_estimator.faces.face_encoding import FaceEncoding
+from emotion_estimator.faces.image_decoding import ImageError
+from emotion_estimator.messages import nanoseconds
+from emotion_estimator.nodes.camera_calibration import CameraCalibration
+from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
+from emotion_estimator.nodes.face_landmarkers import camera_finder
+from emotion_estimator.nodes.image_conversion import rgb_of
+from emotion_estimator.nodes.managed_node import ManagedNode
+from emotion_estimator.nodes.seen import Seen, View
+from emotion_estimator.stamps import Step
+
+
+class CameraFaces:
+    """
+    Finds and follows faces on `image` or `image/compressed`.
+
+    :param node: whose parameters count, and which subscribes.
+    :param encoding: see `FaceFinder`.
+    """
+
+    def __init__(self, node: ManagedNode, encoding: FaceEncoding | None) -> None:
+        self._node = node
+        self._calibration: CameraCalibration | None = None
+        self._finder = camera_finder(node.parameters, encoding)
+
+    def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
+        """
+        Begin to take images.
+
+        :param receive: takes the sender's name, always the same, and the message.
+        :returns: the subscription.
+        """
+        field_of_view_rad = math.radians(self._node.parameters['field_of_view_deg'])
+        self._calibration = CameraCalibration(self._node, field_of_view_rad, self._node.refuse)
+        compressed = self._node.parameters['image_transport'] == 'compressed'
+        return self._node.create_subscription(
+            CompressedImage if compressed else Image,
+            'image/compressed' if compressed else 'image',
+            lambda message: receive('', message),
+            # A copy: rclpy writes overrides into the profile that it is given.
+            copy(qos_profile_sensor_data),
+            event_callbacks=NO_SUBSCRIPTION_EVENTS,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def look(self, sender: str, message: Image | CompressedImage) -> Seen | None:
+        """
+        Find the faces of the next image.
+
+        :param sender: see `start`.
+        :param message: the image.
+        :returns: the faces.
+        :raises ImageError: when it cannot be decoded, or its stamp came before.
+        """
+        if self._calibration is None:
+            return None
+        stamp_ns = nanoseconds(message.header.stamp)
+        image = rgb_of(message)
+        sighting = self._finder.find(image, stamp_ns)
+        if sighting.step is Step.REPEATED:
+            raise ImageError(f'header.stamp {stamp_ns} ns came twice; the second is left out.')
+        if sighting.step.restarts:
+            self._node.refuse(
+                f'header.stamp {sighting.step.value} to {stamp_ns} ns: all faces begin anew.'
+            )
+        height, width = image.shape[:2]
+        view = View(image, self._calibration.camera(width, height))
+        return Seen(message.header, sighting.faces, sighting.step.restarts, view)
+
+    def stop(self) -> None:
+        """Take no more."""
+        if self._calibration is not None:
+            self._calibration.close()
+            self._calibration = None
+
+    def close(self) -> None:
+        """Close MediaPipe's graphs."""
+        self._finder.close()

@@ -1,0 +1,184 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""REP-155 topics of faces: made when a face appears, taken down once when it is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hri_msgs.msg import (
+    FacialActionUnits,
+    FacialLandmarks,
+    IdsList,
+    NormalizedRegionOfInterest2D,
+)
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
+
+from emotion_estimator.faces.face_finder import Face
+from emotion_estimator.faces.face_picture import face_picture
+from emotion_estimator.faces.head_pose import HeadModel
+from emotion_estimator.messages import (
+    facs_message,
+    frames_message,
+    landmarks_message,
+    nanoseconds,
+    picture_message,
+    roi_message,
+    tracked_message,
+)
+from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
+from emotion_estimator.nodes.face_presence import FacePresence
+from emotion_estimator.nodes.seen import Seen, View
+
+_TF_QOS = QoSProfile(depth=100)  # as tf2_ros broadcasts
+
+
+class FaceTopics:
+    """
+    The topics below one face's namespace; each is published only while it is subscribed to.
+
+    :param node: publishes.
+    :param face_id: the face.
+    :param owner: whether this node found the face; what another detector found has its region,
+        landmarks and crop from there.
+    """
+
+    def __init__(self, node: Node, face_id: str, owner: bool) -> None:
+        self._node = node
+        self._namespace = f'/humans/faces/{face_id}'
+        self._facs = self._publisher(FacialActionUnits, 'facs')
+        self._of_view: tuple[Publisher[Any], ...] = ()
+        if owner:
+            self._of_view = (
+                self._publisher(NormalizedRegionOfInterest2D, 'roi'),
+                self._publisher(FacialLandmarks, 'landmarks'),
+                self._publisher(Image, 'cropped'),
+            )
+
+    def _publisher(self, message_type: type, name: str) -> Publisher[Any]:
+        return self._node.create_publisher(
+            message_type, f'{self._namespace}/{name}', 10, event_callbacks=NO_PUBLISHER_EVENTS
+        )
+
+    def publish(self, face: Face, header: Header, view: View | None) -> None:
+        """
+        Publish what an image shows of the face.
+
+        :param face: the face.
+        :param header: the image's header.
+        :param view: the image, see `Seen`.
+        """
+        if self._facs.get_subscription_count():
+            self._facs.publish(facs_message(face, header))
+        if view is None or not self._of_view:
+            return
+        roi, landmarks, cropped = self._of_view
+        if roi.get_subscription_count():
+            roi.publish(roi_message(face, header))
+        if landmarks.get_subscription_count():
+            size = view.camera.width, view.camera.height
+            landmarks.publish(landmarks_message(face, header, *size))
+        if cropped.get_subscription_count():
+            picture = face_picture(view.image, face.box)
+            if picture is not None:
+                cropped.publish(picture_message(picture, header))
+
+    def end(self) -> None:
+        """Take the topics down."""
+        for publisher in (self._facs, *self._of_view):
+            self._node.destroy_publisher(publisher)
+
+
+class FacePublishers:
+    """
+    All topics of the faces that this node found, and their frames.
+
+    Of faces that another detector found, only what that does not tell.
+
+    :param node: publishes.
+    :param head_model: tells where heads are.
+    :param max_absence_s: longest time in seconds that an unseen face keeps its id.
+    :param owner: see `FaceTopics`.
+    """
+
+    def __init__(
+        self, node: Node, head_model: HeadModel, max_absence_s: float, owner: bool = True
+    ) -> None:
+        self._node = node
+        self._head_model = head_model
+        self._presence = FacePresence(max_absence_s)
+        self._owner = owner
+        self._topics: dict[str, FaceTopics] = {}
+        self._of_all: list[Publisher[Any]] = []
+        if owner:
+            self._of_all = [
+                node.create_publisher(kind, topic, qos, event_callbacks=NO_PUBLISHER_EVENTS)
+                for kind, topic, qos in (
+                    (IdsList, '/humans/faces/tracked', 10),
+                    (TFMessage, '/tf', _TF_QOS),
+                )
+            ]
+
+    def publish(self, seen: Seen) -> None:
+        """
+        Publish what was seen in an image.
+
+        :param seen: the faces.
+        """
+        for face in seen.faces:
+            topics = self._topics.get(face.face_id)
+            if topics is None:
+                topics = FaceTopics(self._node, face.face_id, self._owner)
+                self._topics[face.face_id] = topics
+            topics.publish(face, seen.header, seen.view)
+        if not self._of_all or seen.view is None:
+            return
+        tracked, frames = self._of_all
+        ids = [face.face_id for face in seen.faces]
+        presence = self._presence.see(ids, nanoseconds(seen.header.stamp), seen.begins_anew)
+        tracked.publish(tracked_message(presence.listed, seen.header))
+        if seen.faces and frames.get_subscription_count():
+            camera = seen.view.camera
+            heads = [(face, self._head_model.pose(face.landmarks, camera)) for face in seen.faces]
+            frames.publish(frames_message(heads, seen.header))
+        self.end(presence.lost)
+
+    def end(self, face_ids: Iterable[str]) -> None:
+        """
+        Take the topics of lost faces down.
+
+        :param face_ids: the faces; one without topics is no error.
+        """
+        for face_id in face_ids:
+            topics = self._topics.pop(face_id, None)
+            if topics is not None:
+                topics.end()
+
+    def end_all(self) -> None:
+        """Take the topics of all faces down; more may come."""
+        self.end(list(self._topics))
+
+    def close(self) -> None:
+        """Take everything down."""
+        self.end_all()
+        for publisher in self._of_all:
+            self._node.destroy_publisher(publisher)
+        self._of_all = []
