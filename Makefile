@@ -23,7 +23,7 @@ PACKAGE := --base-paths . --merge-install \
 	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint test demo bench setup-training train train-cached evaluate seeds ablation repeated \
+.PHONY: help setup build lint test demo demo-replay bench setup-training train train-cached evaluate seeds ablation repeated \
 	thresholds tune report-steps errors bench-extraction model-card test-training clean lock
 
 help: ## list these targets
@@ -55,6 +55,9 @@ test: setup lint build ## lint, build and run all tests, as colcon does on a rob
 demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name
 	@$(WITH_ROS) python -m emotion_estimator.demo.run \
 	  $(if $(VIDEO),--video '$(VIDEO)') $(if $(MODEL),--model '$(MODEL)')
+
+demo-replay: setup ## make bags with labels from clips, replay them and print what came out
+	@$(WITH_ROS) python -m dev.demo_replay
 
 bench: setup ## measure throughput, latency, loss and memory into out/bench.json
 	@$(WITH_ROS) python -m dev.bench.run

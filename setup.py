@@ -59,6 +59,8 @@ setup(
             f'demo = {PACKAGE}.demo.run:main',
             f'emotion_estimator = {PACKAGE}.nodes.both_nodes:main',
             f'emotion_node = {PACKAGE}.nodes.emotion_node:main',
+            f'play = {PACKAGE}.playing.play:main',
+            f'replay = {PACKAGE}.evaluation.replay_command:main',
         ],
     },
 )

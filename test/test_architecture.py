@@ -32,6 +32,8 @@ ROS = {
     'diagnostic_msgs',
     'lifecycle_msgs',
     'rcl_interfaces',
+    'rosgraph_msgs',
+    'tf2_msgs',
     'cv_bridge',
 }
 # Room -> rooms of this package that it may import.
@@ -52,9 +54,10 @@ MAY_IMPORT = {
         'stamps',
     },
     'nodes': {'nodes', 'messages', 'faces', 'emotion', 'assets', 'stamps'},
+    'playing': {'playing', 'evaluation', 'stamps'},
     'demo': {'demo', 'nodes', 'messages', 'emotion', 'assets', 'stamps'},
 }
-WITH_ROS = {'messages', 'nodes', 'demo'}
+WITH_ROS = {'messages', 'nodes', 'demo', 'playing'}
 FILES = sorted(path for path in ROOT.rglob('*.py') if path != ROOT / '__init__.py')
 
 

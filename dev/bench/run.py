@@ -30,6 +30,7 @@ from rich.table import Table
 from dev.bench.clip import rgb_frames
 from dev.bench.emotion_half import measure_emotion_half
 from dev.bench.latency import measure_latency
+from dev.bench.replay_speed import measure_replay
 from dev.bench.small_faces import measure_small_faces
 from dev.bench.throughput import measure_throughput
 from emotion_estimator.assets import write_whole
@@ -45,6 +46,10 @@ LIMITS = {
     'recall_40px': ('>=', 0.99),
     'smiling_right_48px': ('>=', 0.9),
     'faces_invented': ('<=', 0),
+    'replay_fps_ratio': ('>=', 0.95),
+    'replay_two_cores_ratio': ('>=', 1.8),
+    'replay_memory_ratio': ('<=', 1.1),
+    'replay_bytes_differ': ('<=', 0),
     'tensorflow_importable': ('<=', 0),
 }
 
@@ -68,6 +73,7 @@ def main() -> int:
             **measure_emotion_half(frames),
             **measure_latency(frames, arguments.seconds),
             **measure_small_faces(),
+            **measure_replay(frames),
             'tensorflow_importable': int(importlib.util.find_spec('tensorflow') is not None),
         }
     finally:

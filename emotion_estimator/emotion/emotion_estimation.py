@@ -46,6 +46,7 @@ class EmotionEstimate:
     :param valence: expectation over the class probabilities, in [-1, 1]; see `circumplex`.
     :param arousal: likewise.
     :param step: how the stamp followed the face's newest one.
+    :param probabilities: of the model's labels in their order, before hysteresis and 'unknown'.
     """
 
     face_id: str
@@ -56,6 +57,7 @@ class EmotionEstimate:
     valence: float
     arousal: float
     step: Step
+    probabilities: tuple[float, ...] = ()
 
 
 @dataclass
@@ -142,6 +144,7 @@ class EmotionEstimation:
             valence=float(valence),
             arousal=float(arousal),
             step=step,
+            probabilities=tuple(probabilities.tolist()),
         )
 
     def forget(self, face_id: str) -> None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from copy import copy
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -33,13 +32,9 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset, find_encoding
-from emotion_estimator.faces.close_up import CloseUp
-from emotion_estimator.faces.face_detector import FaceDetector
-from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
-from emotion_estimator.faces.face_finder import FaceFinder, Landmarker, Sighting
-from emotion_estimator.faces.face_landmarker import FaceLandmarker
-from emotion_estimator.faces.face_search import FaceSearch
-from emotion_estimator.faces.face_tracker import FaceTracker
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION
+from emotion_estimator.faces.face_finder import FaceFinder, Sighting
+from emotion_estimator.faces.finder_assembly import assemble_finder
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.messages import blendshapes_message, nanoseconds, tracked_message
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
@@ -114,37 +109,14 @@ class BlendshapeNode(ManagedNode):
 
     def load(self) -> None:
         """Load the encoding and MediaPipe's model."""
-        # Before the landmarker, whose graph would have to be closed were the encoding wrong.
-        encoding_name = self.parameters['encoding']
-        encoding = read_encoding(find_encoding(encoding_name)) if encoding_name else None
-        seed = self.parameters['face_id_seed']
-        self._finder = FaceFinder(
-            self._landmarker(),
-            FaceTracker(
-                max_absence_s=self.parameters['max_absence_s'], seed=None if seed < 0 else seed
-            ),
-            encoding,
-        )
-
-    def _landmarker(self) -> Landmarker:
-        """Make what finds faces; with a detection rate also small ones and many."""
-        named = self.parameters['landmarker']
-        landmarker = partial(
-            FaceLandmarker,
-            Path(named) if named else find_asset(FACE_LANDMARKER),
-            min_detection_confidence=self.parameters['min_detection_confidence'],
-            min_presence_confidence=self.parameters['min_presence_confidence'],
-            min_tracking_confidence=self.parameters['min_tracking_confidence'],
-            on_one_core=self.parameters['on_one_core'],
-        )
-        max_faces, rate_hz = self.parameters['max_faces'], self.parameters['detection_rate_hz']
-        if rate_hz == 0:
-            return landmarker(max_faces=max_faces)
-        # The detector first: unlike MediaPipe's graphs, it need not be closed.
-        named = self.parameters['detector']
-        detector = FaceDetector(Path(named) if named else find_asset(FACE_DETECTOR))
-        return FaceSearch(
-            landmarker(), detector, CloseUp(landmarker(stills=True)), max_faces, rate_hz
+        landmarker, detector = self.parameters['landmarker'], self.parameters['detector']
+        encoding = self.parameters['encoding']
+        small_faces = self.parameters['detection_rate_hz'] > 0
+        self._finder = assemble_finder(
+            self.parameters,
+            Path(landmarker) if landmarker else find_asset(FACE_LANDMARKER),
+            (Path(detector) if detector else find_asset(FACE_DETECTOR)) if small_faces else None,
+            find_encoding(encoding) if encoding else None,
         )
 
     def release(self) -> None:

@@ -1,0 +1,178 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""How fast `replay` is against bare MediaPipe, over two cores, and what memory it takes."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from dev.bench.clip import BareMediaPipe, Rgb, rgb_frames
+from dev.camera_bag import write_camera_bag
+from emotion_estimator.evaluation.emotions_csv import write_emotions
+from emotion_estimator.evaluation.job import Job, Settings
+from emotion_estimator.evaluation.parameters import read_parameters
+from emotion_estimator.evaluation.recordings.opening import open_recording
+from emotion_estimator.evaluation.replay import Selection, replay
+from emotion_estimator.evaluation.replay_files import read_replay
+from emotion_estimator.evaluation.workers import Finished, run_jobs
+
+ROUNDS = 5
+FRAMES_A_ROUND = 144
+FRAMES_OF_SEVERAL = 1000
+ROUNDS_OF_SEVERAL = 3
+SHORT, LONG = 1000, 10_000
+SMALL = (160, 120)
+RATE_HZ = 30.0
+_WARM = 20
+"""Frames of each round that are not counted: the first ones detect the face."""
+
+
+def measure_replay(frames: list[Rgb]) -> dict[str, float]:
+    """
+    Measure on bags made of the clip.
+
+    :param frames: the frames.
+    :returns: `replay_fps_ratio`: frames a second of the replay of a bag of raw images against
+        MediaPipe's alone, as a process gets cores; `replay_one_core_ratio`: the same on one core,
+        by CPU time; `replay_two_cores_ratio`: frames a second of two bags on two cores over one
+        on one core, start of the processes included; `replay_memory_ratio`: peak memory of 10,000
+        frames over that of 1,000; `replay_bytes_differ`: files of two replays of one bag that are
+        not equal.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bag, short, long = folder / 'bag', folder / 'short', folder / 'long'
+        write_camera_bag(bag, _bgr(frames, FRAMES_A_ROUND), RATE_HZ)
+        small = [cv2.resize(frame, SMALL, interpolation=cv2.INTER_AREA) for frame in frames]
+        for path, count in ((short, SHORT), (long, LONG)):
+            write_camera_bag(path, _bgr(small, count), RATE_HZ, jpeg_quality=90)
+        ratios = [_in_a_process(ratio, bag) for ratio in (_fps_ratio, _one_core_ratio)]
+        memory = [_in_a_process(_peak_mb, path) for path in (short, long)]
+        return {
+            'replay_fps_ratio': ratios[0],
+            'replay_one_core_ratio': ratios[1],
+            'replay_two_cores_ratio': _two_cores_ratio(folder, frames),
+            'replay_memory_mb': memory[1],
+            'replay_memory_ratio': memory[1] / memory[0],
+            'replay_bytes_differ': _differing(folder, bag),
+        }
+
+
+def _bgr(frames: list[Rgb], count: int) -> Any:
+    for frame in itertools.islice(itertools.cycle(frames), count):
+        yield cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+
+
+def _fps_ratio(bag: Path) -> float:
+    """Let both look at the same frames by turns; wall time."""
+    return _ratio_of_rounds(bag, time.perf_counter)
+
+
+def _one_core_ratio(bag: Path) -> float:
+    """Do the same on one core; CPU time, so that other processes on it do not count."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    cv2.setNumThreads(1)
+    return _ratio_of_rounds(bag, time.process_time)
+
+
+def _ratio_of_rounds(bag: Path, clock: Callable[[], float]) -> float:
+    frames = rgb_frames()[:FRAMES_A_ROUND]
+    bare = BareMediaPipe()
+    ratios = []
+    for _ in range(ROUNDS):
+        times_s: list[float] = []
+        for frame in itertools.islice(itertools.cycle(frames), FRAMES_A_ROUND):
+            bare.look_at(frame)
+            times_s.append(clock())
+        bare_s = times_s[-1] - times_s[_WARM]
+        ratios.append(bare_s / _replay_s(bag, clock))
+    bare.close()
+    return statistics.median(ratios)
+
+
+def _replay_s(bag: Path, clock: Callable[[], float]) -> float:
+    times_s: list[float] = []
+    recording = open_recording(bag)
+    replay(recording, read_parameters(), Selection(), (lambda *_: times_s.append(clock()),))
+    recording.close()
+    return times_s[-1] - times_s[_WARM]
+
+
+def _two_cores_ratio(folder: Path, frames: list[Rgb]) -> float:
+    bags = [folder / 'first', folder / 'second']
+    for bag in bags:
+        write_camera_bag(bag, _bgr(frames, FRAMES_OF_SEVERAL), RATE_HZ, jpeg_quality=90)
+    allowed = os.sched_getaffinity(0)
+    ratios = []
+    for _ in range(ROUNDS_OF_SEVERAL):
+        os.sched_setaffinity(0, {max(allowed)})
+        one_s = _wall_s(folder, bags[:1])
+        os.sched_setaffinity(0, set(sorted(allowed)[-2:]))
+        both_s = _wall_s(folder, bags)
+        os.sched_setaffinity(0, allowed)
+        ratios.append(len(bags) * one_s / both_s)
+    return statistics.median(ratios)
+
+
+def _wall_s(folder: Path, bags: list[Path]) -> float:
+    settings = Settings(read_parameters(), Selection(), '', RATE_HZ)
+    jobs = [Job(bag.name, bag, settings, folder / f'{bag.name}.json') for bag in bags]
+    start_s = time.perf_counter()
+    for event in run_jobs(jobs, len(jobs), folder / 'log'):
+        if isinstance(event, Finished) and event.problem:
+            raise RuntimeError(event.problem)
+    return time.perf_counter() - start_s
+
+
+def _peak_mb(bag: Path) -> float:
+    recording = open_recording(bag)
+    told = replay(recording, read_parameters(), Selection())
+    recording.close()
+    if len(told.answers) < 0.9 * len(told.stamps_ns):
+        raise RuntimeError(f'The face was seen in only {len(told.answers)} frames.')
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _differing(folder: Path, bag: Path) -> int:
+    contents = []
+    for _ in range(2):
+        _wall_s(folder, [bag])
+        kept, table = folder / f'{bag.name}.json', folder / 'emotions.csv'
+        write_emotions(table, [read_replay(kept)])
+        contents.append((kept.read_bytes(), table.read_bytes()))
+    return sum(one != other for one, other in zip(*contents))
+
+
+def _in_a_process(measure: Callable[[Path], float], bag: Path) -> float:
+    """Measure where nothing has run before."""
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        return pool.apply(measure, (bag,))
+
+
+if __name__ == '__main__':
+    for figure, value in measure_replay(rgb_frames()).items():
+        print(f'{figure} {value:.4g}')

@@ -1,0 +1,189 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""One recording's replay as a piece of work that can be done anywhere and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from emotion_estimator.assets import find_model, sha256_of
+from emotion_estimator.evaluation.answers import Replay
+from emotion_estimator.evaluation.bag_writing import BagWriter
+from emotion_estimator.evaluation.parameters import NodeParameters
+from emotion_estimator.evaluation.pipeline import finder_files
+from emotion_estimator.evaluation.recordings.opening import open_recording
+from emotion_estimator.evaluation.replay import Progress, Selection, replay
+from emotion_estimator.evaluation.replay_files import write_replay
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    What holds for all recordings of one call.
+
+    :param parameters: of both nodes.
+    :param selection: which images are looked at.
+    :param topic: the camera's topic in bags; empty takes the only one that there is.
+    :param picture_rate_hz: frames a second of pictures whose names are no stamps.
+    """
+
+    parameters: NodeParameters
+    selection: Selection
+    topic: str
+    picture_rate_hz: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    One recording to replay.
+
+    :param name: what the report calls it.
+    :param path: the recording.
+    :param settings: how.
+    :param kept: file for the finished replay.
+    :param record: bag to write, see `BagWriter`; None writes none.
+    :param with_input: whether the input's messages stand in that bag too.
+    """
+
+    name: str
+    path: Path
+    settings: Settings
+    kept: Path
+    record: Path | None = None
+    with_input: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the replay is kept, and the bag is the one that was written with it."""
+        if not self.kept.is_file():
+            return False
+        if self.record is None:
+            return True
+        return self.record.exists() and _modified_ns(self.record) <= _modified_ns(self.kept)
+
+
+def run_job(job: Job, progress: Progress | None = None, started: Progress | None = None) -> Replay:
+    """
+    Replay a recording and keep the result; the bag comes first, then the replay.
+
+    :param job: the work.
+    :param progress: is told the number of images read so far.
+    :param started: is told the number of images that the recording states.
+    :returns: the replay.
+    :raises RecordingError: when the recording cannot be read at all.
+    :raises AssetError: when a model is not there.
+    :raises ValueError: when a model or a parameter cannot be used.
+    """
+    settings = job.settings
+    recording = open_recording(job.path, settings.topic, settings.picture_rate_hz)
+    recording.name = job.name
+    writer = None
+    try:
+        if started is not None:
+            started(recording.image_count)
+        if job.record is not None:
+            beside = job.path if job.with_input else None
+            writer = BagWriter(job.record, settings.parameters, beside)
+        listeners = () if writer is None else (writer,)
+        told = replay(recording, settings.parameters, settings.selection, listeners, progress)
+        if writer is not None and told.stamps_ns:
+            writer.finish()
+    finally:
+        recording.close()
+        if writer is not None:
+            writer.close()
+    write_replay(job.kept, told)
+    return told
+
+
+def job_key(path: Path, settings: Settings, record: Path | None, with_input: bool) -> str:
+    """
+    Name all that decides on a replay; another recording, model, parameter or code changes it.
+
+    :param path: the recording; told by its files' names, sizes and times.
+    :param settings: how it is replayed.
+    :param record: see `Job`.
+    :param with_input: see `Job`.
+    :returns: 16 hexadecimal digits.
+    :raises AssetError: when a model is not there.
+    """
+    emotion = settings.parameters.emotion_node
+    models = [path for path in finder_files(settings.parameters) if path is not None]
+    models += sorted(find_model(str(emotion['model'])).iterdir())
+    said = {
+        'recording': [str(path.resolve()), _files(path)],
+        'blendshape_node': dict(settings.parameters.blendshape_node),
+        'emotion_node': dict(emotion),
+        'selection': asdict(settings.selection),
+        'topic': settings.topic,
+        'picture_rate_hz': settings.picture_rate_hz,
+        'record': [str(record), with_input],
+        'models': [sha256_of(model) for model in models if model.is_file()],
+        'code': _code(),
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def named_apart(paths: list[Path]) -> Mapping[Path, str]:
+    """
+    Name recordings by their last part, or by as many as tell them apart.
+
+    :param paths: the recordings.
+    :returns: name by path.
+    """
+    parts = 1
+    whole = [path.resolve().parts for path in paths]
+    while len({names[-parts:] for names in whole}) < len(set(whole)):
+        parts += 1
+    return {path: '/'.join(names[-parts:]) for path, names in zip(paths, whole)}
+
+
+def unread(job: Job, like: Replay, problem: str) -> Replay:
+    """
+    Make the replay of a recording that could not be read.
+
+    :param job: its work.
+    :param like: an empty replay with model, labels and settings.
+    :param problem: what was wrong, a sentence.
+    :returns: a replay without images.
+    """
+    return replace(like, recording=job.name, problems=(problem,))
+
+
+def _files(path: Path) -> list[tuple[str, int, int]]:
+    if not path.exists():
+        return []
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [(file.name, file.stat().st_size, _modified_ns(file)) for file in files]
+
+
+def _code() -> str:
+    """Tell the code's version by what it says: development does not raise the number."""
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for room in ('faces', 'emotion', 'evaluation'):
+        for path in sorted((root / room).rglob('*.py')):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _modified_ns(path: Path) -> int:
+    return path.stat().st_mtime_ns

@@ -1,0 +1,108 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""Bags as robots record them, made for tests."""
+
+import cv2
+import numpy as np
+from rosbags.rosbag1 import Writer as Ros1Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from emotion_estimator.stamps import NS_PER_S
+
+START_NS = 1_700_000_000 * NS_PER_S
+RATE_HZ = 25
+RAW = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+ROS2 = get_typestore(Stores.ROS2_HUMBLE)
+ROS1 = get_typestore(Stores.ROS1_NOETIC)
+
+
+def stamps(count, rate_hz=RATE_HZ):
+    """Give the stamps of a camera."""
+    return [START_NS + round(i * NS_PER_S / rate_hz) for i in range(count)]
+
+
+def header(store, stamp_ns, frame_id='camera'):
+    """Make a header; ROS 1 counts too."""
+    time = store.types['builtin_interfaces/msg/Time']
+    stamp = time(sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
+    more = {'seq': 0} if store is ROS1 else {}
+    return store.types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame_id, **more)
+
+
+def raw_image(store, bgr, stamp_ns, **fields):
+    """Make a bgr8 image; fields replace those of the right message."""
+    height, width, _ = bgr.shape
+    right = {
+        'header': header(store, stamp_ns),
+        'height': height,
+        'width': width,
+        'encoding': 'bgr8',
+        'is_bigendian': 0,
+        'step': 3 * width,
+        'data': bgr.reshape(-1),
+    }
+    return store.types[RAW](**{**right, **fields})
+
+
+def png_image(store, bgr, stamp_ns):
+    """Make a compressed image without loss."""
+    data = np.frombuffer(cv2.imencode('.png', bgr)[1].tobytes(), np.uint8)
+    return store.types[COMPRESSED](header=header(store, stamp_ns), format='png', data=data)
+
+
+def text(store, words):
+    """Make a message of another kind than images."""
+    return store.types['std_msgs/msg/String'](data=words)
+
+
+def write_bag(path, messages, storage='mcap', compressed=False):
+    """
+    Write a rosbag2 folder.
+
+    Messages are (topic, nanoseconds, message) of `ROS2`.
+    """
+    writer = Writer(path, version=8, storage_plugin=StoragePlugin[storage.upper()])
+    if compressed:
+        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+    with writer:
+        connections = {}
+        for topic, recorded_ns, message in messages:
+            kind = message.__msgtype__
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=ROS2)
+            writer.write(connections[topic], recorded_ns, ROS2.serialize_cdr(message, kind))
+    return path
+
+
+def write_ros1_bag(path, messages):
+    """Write a ROS 1 bag; messages are of `ROS1`."""
+    with Ros1Writer(path) as writer:
+        connections = {}
+        for topic, recorded_ns, message in messages:
+            kind = message.__msgtype__
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=ROS1)
+            writer.write(connections[topic], recorded_ns, ROS1.serialize_ros1(message, kind))
+    return path
+
+
+def camera_bag(path, pictures, topic='/camera/image_raw', **options):
+    """Write a rosbag2 folder with one camera's raw images."""
+    images = [raw_image(ROS2, bgr, ns) for bgr, ns in zip(pictures, stamps(len(pictures)))]
+    recorded = zip(stamps(len(pictures)), images)
+    return write_bag(path, [(topic, ns, image) for ns, image in recorded], **options)

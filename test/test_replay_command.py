@@ -1,0 +1,113 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""`replay` on several recordings: broken ones cost a line, finished ones are kept."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from bags import camera_bag
+
+from emotion_estimator.evaluation.job import named_apart
+from emotion_estimator.evaluation.replay_command import main
+
+COMMAND = (sys.executable, '-m', 'emotion_estimator.evaluation.replay_command')
+pytestmark = pytest.mark.usefixtures('landmarker_path', 'detector_path')
+
+
+def blank_bag(path, count):
+    return camera_bag(path, [np.full((48, 64, 3), 90, np.uint8)] * count)
+
+
+def kept(output):
+    return {path.name: path.stat().st_mtime_ns for path in (output / 'kept').glob('*.json')}
+
+
+def test_broken_bags_cost_a_line_each_and_a_second_call_keeps_the_rest(tmp_path, capfd):
+    output = tmp_path / 'out'
+    good, pictures, broken = tmp_path / 'good', tmp_path / 'pictures', tmp_path / 'broken.mcap'
+    blank_bag(good, 3)
+    pictures.mkdir()
+    for number in range(2):
+        cv2.imwrite(str(pictures / f'{number}.png'), np.zeros((48, 64, 3), np.uint8))
+    broken.write_text('no bag')
+    arguments = [*map(str, (good, broken, pictures)), '-o', str(output)]
+    assert main(arguments) == 1
+    said = capfd.readouterr()
+    assert 'good: 3 images, 0 answers on 0 faces.' in said.err
+    assert 'pictures: 2 images' in said.err
+    assert f'{broken} cannot be read as a bag' in said.err
+    assert said.out.strip() == str(output / 'emotions.csv')
+    first = kept(output)
+    assert len(first) == 2
+    broken.unlink()
+    blank_bag(tmp_path / 'more', 4)
+    assert main([*map(str, (good, pictures, tmp_path / 'more')), '-o', str(output)]) == 0
+    assert 'more: 4 images' in capfd.readouterr().err
+    second = kept(output)
+    assert len(second) == 3
+    assert first.items() <= second.items()
+
+
+def test_ctrl_c_keeps_what_is_finished(tmp_path):
+    output = tmp_path / 'out'
+    bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 3000))]
+    command = [*COMMAND, *bags, '--jobs', '1', '-o', str(output)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not kept(output):
+        assert process.poll() is None
+        time.sleep(0.1)  # no event tells of a file
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert '1 of 2 recordings are finished and kept' in ' '.join(said.split())
+    (name,) = kept(output)
+    assert name.startswith('short-')
+
+
+@pytest.mark.parametrize(
+    'arguments, said',
+    [
+        (['--model', 'none_such'], 'none_such'),
+        (['--rate-hz', '-1'], '--rate-hz must not be negative'),
+        (['--from', '3', '--to', '2'], '--to 2 must lie behind --from 3'),
+        (['--with-input'], 'give --record too'),
+        (['--params-file', 'nowhere.yaml'], 'nowhere.yaml'),
+    ],
+)
+def test_wrong_arguments_are_told_before_anything_is_done(tmp_path, capfd, arguments, said):
+    assert main([str(tmp_path), '-o', str(tmp_path / 'out'), *arguments]) == 2
+    assert said in ' '.join(capfd.readouterr().err.split())
+    assert not (tmp_path / 'out').exists()
+
+
+def test_recordings_of_the_same_name_are_told_apart(tmp_path):
+    monday, tuesday = tmp_path / 'monday' / 'bag', tmp_path / 'tuesday' / 'bag'
+    assert named_apart([monday]) == {monday: 'bag'}
+    assert named_apart([monday, tuesday]) == {monday: 'monday/bag', tuesday: 'tuesday/bag'}
+
+
+def test_the_command_needs_no_ros():
+    code = (
+        'import sys; import emotion_estimator.evaluation.replay_command; '
+        'print([name for name in sys.modules if name in ("rclpy", "std_msgs", "hri_msgs")])'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == '[]'
