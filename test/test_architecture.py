@@ -97,7 +97,7 @@ def test_a_file_is_at_home_under_250_lines(path):
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'evaluation' / 'metrics').glob('*.py')))
 def test_the_measures_know_numbers_alone(path):
-    known = ('numpy', 'collections', 'dataclasses', '__future__', 'typing')
+    known = ('numpy', 'collections', 'dataclasses', 'functools', '__future__', 'typing')
     own = ('emotion_estimator.evaluation.metrics', 'emotion_estimator.stamps')
     for name in imported(path):
         assert name.startswith(own) or name.partition('.')[0] in known, name

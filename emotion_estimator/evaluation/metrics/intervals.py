@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -157,10 +158,18 @@ def bootstrap_sums(
     value = float(score(*(tally.sum(axis=0)[np.newaxis] for tally in tallies))[0])
     if units < 2:
         return Interval(value, float('nan'), float('nan'))
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.float64)
+    drawn = _draws(units, resamples, seed)
     found = score(*(np.tensordot(drawn, tally, axes=(1, 0)) for tally in tallies))
     return Interval(value, *_percentiles(found))
+
+
+@lru_cache(maxsize=4)
+def _draws(units: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Tell how often each resample draws each unit; many scores ask for the same."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.float64)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def _percentiles(found: NDArray[np.float64]) -> tuple[float, float]:

@@ -163,7 +163,7 @@ def tally_time(judged: Judged) -> Tallies:
     named[image[judged.answered]] = True
     count = np.zeros(len(numbers))
     followed_s = np.zeros(len(numbers))
-    for face in range(len(judged.face_ids)):
+    for face in np.unique(judged.face).tolist():
         rows = judged.of_face(face)
         changes, steps_s = switches(judged.stamps_ns[rows], judged.shown[rows])
         np.add.at(count, block[image[rows[changes]]], 1)
