@@ -15,6 +15,7 @@
 
 """`replay` on several recordings: broken ones cost a line, finished ones are kept."""
 
+import json
 import multiprocessing
 import signal
 import subprocess
@@ -57,7 +58,10 @@ def test_broken_bags_cost_a_line_each_and_a_second_call_keeps_the_rest(tmp_path,
     said = capfd.readouterr()
     assert 'good: 3 images, 0 answers on 0 faces.' in said.err
     assert f'{broken} cannot be read as a bag' in said.err
-    assert said.out.strip() == str(output / 'emotions.csv')
+    assert said.out.strip() == str(output / 'report.html')
+    metrics = json.loads((output / 'metrics.json').read_text())
+    assert sorted(metrics['recordings']) == ['broken.mcap', 'good']
+    assert (output / 'emotions.csv').read_text().startswith('recording,')
     first = kept(output)
     assert len(first) == 1
     broken.unlink()
@@ -67,6 +71,25 @@ def test_broken_bags_cost_a_line_each_and_a_second_call_keeps_the_rest(tmp_path,
     second = kept(output)
     assert len(second) == 2
     assert first.items() <= second.items()
+
+
+def test_labels_beside_a_bag_are_judged_by_and_two_runs_compared(tmp_path, capfd):
+    bag = tmp_path / 'walk'
+    blank_bag(bag, 3)
+    bag.with_suffix('.csv').write_text('start_s,end_s,emotion\n0,0.1,happy\n')
+    runs = [tmp_path / name for name in ('mild', 'strict')]
+    for run, confidence in zip(runs, (0.1, 0.6)):
+        parameters = tmp_path / f'{run.name}.yaml'
+        parameters.write_text(
+            f'emotion_node:\n  ros__parameters:\n    min_confidence: {confidence}\n'
+        )
+        assert main([str(bag), '-o', str(run), '--params-file', str(parameters)]) == 0
+    found = json.loads((runs[0] / 'metrics.json').read_text())
+    assert found['recordings']['walk']['labels'][0]['label'] == 'happy'
+    assert main(['--compare', *map(str, runs), '-o', str(tmp_path / 'both')]) == 0
+    assert capfd.readouterr().out.strip().endswith('both/comparison.html')
+    settings = json.dumps(json.loads((tmp_path / 'both' / 'comparison.json').read_text()))
+    assert '0.1' in settings and '0.6' in settings
 
 
 def test_a_process_that_dies_costs_its_own_recording_alone(tmp_path):
@@ -111,6 +134,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
         (['--rate-hz', '-1'], '--rate-hz must not be negative'),
         (['--from', '3', '--to', '2'], '--to 2 must lie behind --from 3'),
         (['--with-input'], 'give --record too'),
+        (['--labels', 'a.csv', '--label-topic', '/said'], 'Labels come from one place'),
         (['--params-file', 'nowhere.yaml'], 'nowhere.yaml'),
     ],
 )

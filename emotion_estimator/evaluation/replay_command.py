@@ -36,17 +36,18 @@ from emotion_estimator.assets import AssetError, find_model
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.emotion_model import read_metadata
 from emotion_estimator.evaluation.answers import Replay
-from emotion_estimator.evaluation.emotions_csv import write_emotions
+from emotion_estimator.evaluation.compare_command import compare_runs
 from emotion_estimator.evaluation.job import Job, Settings, job_key, named_apart, unread
 from emotion_estimator.evaluation.parameters import read_parameters
-from emotion_estimator.evaluation.recordings.picture_folder import DEFAULT_RATE_HZ
 from emotion_estimator.evaluation.replay import settings_of
+from emotion_estimator.evaluation.replay_arguments import parse
 from emotion_estimator.evaluation.replay_files import read_replay
+from emotion_estimator.evaluation.replayed_labels import LabelSource, labels_of
+from emotion_estimator.evaluation.report import write_report
 from emotion_estimator.evaluation.selection import Selection
 from emotion_estimator.evaluation.workers import (
     Finished,
     Started,
-    available_cores,
     run_jobs,
 )
 
@@ -63,9 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :returns: exit status: 0; 1 when something could not be read, the others done; 2 when an
         argument is wrong; 130 after Ctrl-C.
     """
-    options = _parse(arguments)
+    options = parse(arguments)
     console = Console(stderr=True)
     try:
+        if options.compare:
+            first, second = options.compare
+            page = compare_runs(first, second, options.output, options.label_map)
+            print(page.resolve())
+            return 0
+        labels = LabelSource(
+            options.labels, options.label_topic, options.labels_from_folders, options.label_time
+        )
         jobs, empty = _prepare(options)
     except (AssetError, ValueError) as error:
         console.print(str(error), style='red', markup=False, highlight=False)
@@ -85,35 +94,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for job in jobs
     ]
     _tell(replays, console)
-    print(_report(options.output, replays).resolve())
+    try:
+        print(_report(options, labels, jobs, replays).resolve())
+    except ValueError as error:
+        console.print(str(error), style='red', markup=False, highlight=False)
+        return EXIT_WRONG_ARGUMENT
     return EXIT_BROKEN if any(replay.problems for replay in replays) else 0
 
 
-def _report(folder: Path, replays: Sequence[Replay]) -> Path:
-    """Write what was told; the path of what a person opens first."""
-    write_emotions(folder / 'emotions.csv', replays)
-    return folder / 'emotions.csv'
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='replay', description=__doc__)
-    add = parser.add_argument
-    add('recordings', nargs='+', type=Path, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or '
-        '.bag file; video; folder of pictures')  # fmt: skip
-    add('-o', '--output', type=Path, default=Path('out/replay'), help='folder for what comes out')
-    add('--topic', default='', help="the camera's topic, where a bag has several")
-    add('--model', default='', help='model that ships, or path of a model folder')
-    add('--params-file', type=Path, help="YAML with the nodes' parameters")
-    add('--rate-hz', type=float, default=0.0, help='most images a second, by stamp')
-    add('--from', dest='from_s', type=float, default=0.0, help='seconds after the first image')
-    add('--to', dest='to_s', type=float, help='likewise')
-    add('--picture-rate-hz', type=float, default=DEFAULT_RATE_HZ,
-        help='frames a second of pictures whose names are no stamps')  # fmt: skip
-    add('--jobs', type=int, default=len(available_cores()), help='recordings at a time')
-    add('--record', type=Path, help='write what the nodes would publish: an .mcap file, or a '
-        'folder; with several recordings a folder of .mcap files')  # fmt: skip
-    add('--with-input', action='store_true', help="copy the bags' own messages there too")
-    return parser.parse_args(arguments)
+def _report(
+    options: argparse.Namespace,
+    source: LabelSource,
+    jobs: Sequence[Job],
+    replays: Sequence[Replay],
+) -> Path:
+    """Write what was told, beside what should have been; the path of what one opens first."""
+    labels = labels_of(source, {job.name: job.path for job in jobs}, replays)
+    truth = {name: each.segments for name, each in labels.items()}
+    told = [problem for each in labels.values() for problem in each.problems]
+    return write_report(options.output, replays, truth, options.label_map, told)
 
 
 def _prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
