@@ -82,7 +82,9 @@ def test_types_that_are_not_installed_are_left_out(tmp_path, live, bag):
     with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
         connection = writer.add_connection('/thing', 'no_such/msg/Thing', typestore=store)
         writer.write(connection, 1, b'\0\1\0\0\1\0\0\0')
-    with pytest.raises(RecordingError, match=r'nothing to play; there: /thing \(no_such'):
+    with pytest.raises(
+        RecordingError, match=r'nothing to play; there: /thing \(no_such/msg/Thing, 1'
+    ):
         BagPlayer(path, context=live.context)
     player = BagPlayer(bag, topics=['/chatter'], context=live.context)
     assert player.topics == ('/chatter',)

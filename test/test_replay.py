@@ -27,12 +27,13 @@ from emotion_estimator.evaluation.answers import Answer, Replay
 from emotion_estimator.evaluation.emotions_csv import write_emotions
 from emotion_estimator.evaluation.parameters import ParameterError, read_parameters
 from emotion_estimator.evaluation.recordings.opening import open_recording
-from emotion_estimator.evaluation.replay import Selection, replay
+from emotion_estimator.evaluation.replay import replay
 from emotion_estimator.evaluation.replay_files import (
     ReplayFileError,
     read_replay,
     write_replay,
 )
+from emotion_estimator.evaluation.selection import Selection
 from emotion_estimator.stamps import NS_PER_S
 
 

@@ -30,7 +30,8 @@ from emotion_estimator.evaluation.bag_writing import BagWriter
 from emotion_estimator.evaluation.message_types import DEFINITIONS, published_types
 from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.evaluation.recordings.opening import open_recording
-from emotion_estimator.evaluation.replay import Selection, replay
+from emotion_estimator.evaluation.replay import replay
+from emotion_estimator.evaluation.selection import Selection
 from emotion_estimator.messages import nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode

@@ -15,21 +15,28 @@
 
 """`replay` on several recordings: broken ones cost a line, finished ones are kept."""
 
+import multiprocessing
 import signal
 import subprocess
 import sys
 import time
 
-import cv2
 import numpy as np
 import pytest
 from bags import camera_bag
 
-from emotion_estimator.evaluation.job import named_apart
+from emotion_estimator.evaluation.job import Job, Settings, named_apart
+from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.evaluation.replay_command import main
+from emotion_estimator.evaluation.selection import Selection
+from emotion_estimator.evaluation.workers import Finished, Started, run_jobs
 
 COMMAND = (sys.executable, '-m', 'emotion_estimator.evaluation.replay_command')
-pytestmark = pytest.mark.usefixtures('landmarker_path', 'detector_path')
+# A process a recording, each of which loads MediaPipe.
+pytestmark = [
+    pytest.mark.usefixtures('landmarker_path', 'detector_path'),
+    pytest.mark.timeout(600),
+]
 
 
 def blank_bag(path, count):
@@ -42,28 +49,43 @@ def kept(output):
 
 def test_broken_bags_cost_a_line_each_and_a_second_call_keeps_the_rest(tmp_path, capfd):
     output = tmp_path / 'out'
-    good, pictures, broken = tmp_path / 'good', tmp_path / 'pictures', tmp_path / 'broken.mcap'
+    good, broken = tmp_path / 'good', tmp_path / 'broken.mcap'
     blank_bag(good, 3)
-    pictures.mkdir()
-    for number in range(2):
-        cv2.imwrite(str(pictures / f'{number}.png'), np.zeros((48, 64, 3), np.uint8))
     broken.write_text('no bag')
-    arguments = [*map(str, (good, broken, pictures)), '-o', str(output)]
+    arguments = [*map(str, (good, broken)), '-o', str(output)]
     assert main(arguments) == 1
     said = capfd.readouterr()
     assert 'good: 3 images, 0 answers on 0 faces.' in said.err
-    assert 'pictures: 2 images' in said.err
     assert f'{broken} cannot be read as a bag' in said.err
     assert said.out.strip() == str(output / 'emotions.csv')
     first = kept(output)
-    assert len(first) == 2
+    assert len(first) == 1
     broken.unlink()
     blank_bag(tmp_path / 'more', 4)
-    assert main([*map(str, (good, pictures, tmp_path / 'more')), '-o', str(output)]) == 0
+    assert main([*map(str, (good, tmp_path / 'more')), '-o', str(output)]) == 0
     assert 'more: 4 images' in capfd.readouterr().err
     second = kept(output)
-    assert len(second) == 3
+    assert len(second) == 2
     assert first.items() <= second.items()
+
+
+def test_a_process_that_dies_costs_its_own_recording_alone(tmp_path):
+    settings = Settings(read_parameters(), Selection(), '', 30.0)
+    jobs = [
+        Job(name, blank_bag(tmp_path / name, count), settings, tmp_path / f'{name}.json')
+        for name, count in (('dies', 2000), ('lives', 2))
+    ]
+    finished = []
+    for event in run_jobs(jobs, 1, tmp_path / 'log'):
+        if isinstance(event, Started) and event.job.name == 'dies':
+            (process,) = multiprocessing.active_children()
+            process.kill()
+        elif isinstance(event, Finished):
+            finished.append((event.job.name, event.problem))
+    assert [name for name, _ in finished] == ['dies', 'lives']
+    assert 'ended by itself (exit status -9)' in finished[0][1]
+    assert finished[1][1] == ''
+    assert [job.done for job in jobs] == [False, True]
 
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path):

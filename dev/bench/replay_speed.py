@@ -36,8 +36,9 @@ from emotion_estimator.evaluation.emotions_csv import write_emotions
 from emotion_estimator.evaluation.job import Job, Settings
 from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.evaluation.recordings.opening import open_recording
-from emotion_estimator.evaluation.replay import Selection, replay
+from emotion_estimator.evaluation.replay import replay
 from emotion_estimator.evaluation.replay_files import read_replay
+from emotion_estimator.evaluation.selection import Selection
 from emotion_estimator.evaluation.workers import Finished, run_jobs
 
 ROUNDS = 5

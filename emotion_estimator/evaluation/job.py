@@ -29,8 +29,9 @@ from emotion_estimator.evaluation.bag_writing import BagWriter
 from emotion_estimator.evaluation.parameters import NodeParameters
 from emotion_estimator.evaluation.pipeline import finder_files
 from emotion_estimator.evaluation.recordings.opening import open_recording
-from emotion_estimator.evaluation.replay import Progress, Selection, replay
+from emotion_estimator.evaluation.replay import Progress, replay
 from emotion_estimator.evaluation.replay_files import write_replay
+from emotion_estimator.evaluation.selection import Selection
 
 
 @dataclass(frozen=True)

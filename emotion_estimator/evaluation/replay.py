@@ -28,30 +28,12 @@ from emotion_estimator.evaluation.answers import Answer, Replay
 from emotion_estimator.evaluation.parameters import NodeParameters
 from emotion_estimator.evaluation.pipeline import Pipeline, Seen
 from emotion_estimator.evaluation.recordings.recording import Frame, Recording, RecordingError
+from emotion_estimator.evaluation.selection import Pace, Selection
 from emotion_estimator.evaluation.thumbnail import face_thumbnail
 from emotion_estimator.faces.face_finder import Face, Sighting
 from emotion_estimator.faces.face_geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.stamps import NS_PER_S, Step
-
-_EARLY = 0.02
-"""Share of a period by which an image may come before it is due: cameras jitter."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """
-    Which images of a recording are looked at.
-
-    :param rate_hz: most images a second, by stamp; 0 takes all.
-    :param from_s: seconds after the first image's stamp.
-    :param to_s: likewise; None takes the recording to its end.
-    """
-
-    rate_hz: float = 0.0
-    from_s: float = 0.0
-    to_s: float | None = None
-
 
 Listener = Callable[[Frame, Seen], None]
 """Is told of each image that was looked at."""
@@ -161,7 +143,7 @@ class _Told:
 def _selected(
     recording: Recording, selection: Selection, told: _Told, progress: Progress | None
 ) -> Iterator[Frame]:
-    pace = _Pace(selection.rate_hz)
+    pace = Pace(selection.rate_hz)
     first_ns: int | None = None
     for count, frame in enumerate(recording.frames(), start=1):
         if progress is not None:
@@ -176,25 +158,6 @@ def _selected(
             return
         if time_s >= selection.from_s and pace.is_due(frame.stamp_ns):
             yield frame
-
-
-class _Pace:
-    """Lets images pass at most at a rate, by their stamps; 0 lets all pass."""
-
-    def __init__(self, rate_hz: float) -> None:
-        self._period_ns = NS_PER_S / rate_hz if rate_hz else 0.0
-        self._due_ns: float | None = None
-
-    def is_due(self, stamp_ns: int) -> bool:
-        late_ns = 0.0 if self._due_ns is None else stamp_ns - self._due_ns
-        # On the grid of the rate, which begins anew after a gap or a step back.
-        if self._due_ns is None or abs(late_ns) > self._period_ns:
-            self._due_ns = stamp_ns + self._period_ns
-            return True
-        if late_ns < -_EARLY * self._period_ns:
-            return False
-        self._due_ns += self._period_ns
-        return True
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,9 +40,15 @@ from emotion_estimator.evaluation.emotions_csv import write_emotions
 from emotion_estimator.evaluation.job import Job, Settings, job_key, named_apart, unread
 from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.evaluation.recordings.picture_folder import DEFAULT_RATE_HZ
-from emotion_estimator.evaluation.replay import Selection, settings_of
+from emotion_estimator.evaluation.replay import settings_of
 from emotion_estimator.evaluation.replay_files import read_replay
-from emotion_estimator.evaluation.workers import Finished, Started, run_jobs
+from emotion_estimator.evaluation.selection import Selection
+from emotion_estimator.evaluation.workers import (
+    Finished,
+    Started,
+    available_cores,
+    run_jobs,
+)
 
 EXIT_BROKEN = 1
 EXIT_WRONG_ARGUMENT = 2
@@ -104,7 +109,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--to', dest='to_s', type=float, help='likewise')
     add('--picture-rate-hz', type=float, default=DEFAULT_RATE_HZ,
         help='frames a second of pictures whose names are no stamps')  # fmt: skip
-    add('--jobs', type=int, default=len(os.sched_getaffinity(0)), help='recordings at a time')
+    add('--jobs', type=int, default=len(available_cores()), help='recordings at a time')
     add('--record', type=Path, help='write what the nodes would publish: an .mcap file, or a '
         'folder; with several recordings a folder of .mcap files')  # fmt: skip
     add('--with-input', action='store_true', help="copy the bags' own messages there too")

@@ -110,11 +110,22 @@ def run_jobs(
             process.join(_END_S)
 
 
+def available_cores() -> list[int]:
+    """
+    List the cores that this process may use.
+
+    :returns: their numbers; where the system knows no affinity, as many as it has.
+    """
+    if not hasattr(os, 'sched_getaffinity'):
+        return list(range(os.cpu_count() or 1))
+    return sorted(os.sched_getaffinity(0))
+
+
 def _cores(count: int) -> list[int | None]:
     """Give each of several processes a core of its own; one alone may use all."""
-    if count < 2 or not hasattr(os, 'sched_getaffinity'):
+    if count < 2 or not hasattr(os, 'sched_setaffinity'):
         return [None]
-    return list(sorted(os.sched_getaffinity(0))[:count])
+    return list(available_cores()[:count])
 
 
 def _died(job: Job, process: SpawnProcess, log: Path) -> str:

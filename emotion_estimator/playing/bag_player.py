@@ -76,9 +76,15 @@ class BagPlayer(Node):  # type: ignore[misc]
         for connection in self._reader.connections:
             if not topics or connection.topic in topics:
                 self._add(connection)
-        if not self._played:
-            held = sorted(f'{c.topic} ({c.msgtype})' for c in self._reader.connections)
-            raise RecordingError(f'{path} holds nothing to play; there: {", ".join(held)}.')
+        if not any(connection.msgcount for connection in self._played):
+            held = sorted(
+                f'{c.topic} ({c.msgtype}, {c.msgcount})' for c in self._reader.connections
+            )
+            self.close()
+            self.destroy_node()
+            raise RecordingError(
+                f'{path} holds nothing to play; there: {", ".join(held) or "none"}.'
+            )
 
     @property
     def topics(self) -> tuple[str, ...]:
