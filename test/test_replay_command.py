@@ -134,7 +134,6 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
         (['--rate-hz', '-1'], '--rate-hz must not be negative'),
         (['--from', '3', '--to', '2'], '--to 2 must lie behind --from 3'),
         (['--with-input'], 'give --record too'),
-        (['--labels', 'a.csv', '--label-topic', '/said'], 'Labels come from one place'),
         (['--params-file', 'nowhere.yaml'], 'nowhere.yaml'),
     ],
 )
@@ -142,6 +141,21 @@ def test_wrong_arguments_are_told_before_anything_is_done(tmp_path, capfd, argum
     assert main([str(tmp_path), '-o', str(tmp_path / 'out'), *arguments]) == 2
     assert said in ' '.join(capfd.readouterr().err.split())
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        [],
+        ['walk', '--compare', 'a', 'b'],
+        ['walk', '--labels', 'a.csv', '--label-topic', '/said'],
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_refused(arguments, capfd):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert 'usage: replay' in capfd.readouterr().err
 
 
 def test_recordings_of_the_same_name_are_told_apart(tmp_path):

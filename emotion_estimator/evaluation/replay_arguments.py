@@ -52,13 +52,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         'folder; with several recordings a folder of .mcap files')  # fmt: skip
     add('--with-input', action='store_true', help="copy the bags' own messages there too")
     labels = parser.add_argument_group('labels', 'by default the table beside each recording')
-    add = labels.add_argument
+    add = labels.add_mutually_exclusive_group().add_argument
     add('--labels', type=Path, metavar='CSV', help='start_s,end_s,face,emotion[,recording]')
+    add('--label-topic', default='', help='vision_msgs/Classification or hri_msgs/Expression; * '
+        'stands for any text')  # fmt: skip
+    add('--labels-from-folders', action='store_true', help='folders are named after expressions')
+    add = labels.add_argument
     add('--label-time', type=Time, default=Time.AUTOMATIC, choices=list(Time),
         metavar='{automatic,relative,absolute}', help='what its seconds count from')  # fmt: skip
-    add('--label-topic', default='', help='vision_msgs/Classification or hri_msgs/Expression; * '
-        'stands for any part of a name')  # fmt: skip
-    add('--labels-from-folders', action='store_true', help='folders are named after expressions')
     add('--label-map', help='classes to judge in: happy_unknown_sad or positive_negative')
     parser.add_argument('--compare', nargs=2, type=Path, metavar='FOLDER', help='hold two '
         'finished runs against each other instead')  # fmt: skip

@@ -38,12 +38,11 @@ from emotion_estimator.emotion.emotion_model import read_metadata
 from emotion_estimator.evaluation.answers import Replay
 from emotion_estimator.evaluation.compare_command import compare_runs
 from emotion_estimator.evaluation.job import Job, Settings, job_key, named_apart, unread
+from emotion_estimator.evaluation.labelled_report import LabelSource, write_labelled_report
 from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.evaluation.replay import settings_of
 from emotion_estimator.evaluation.replay_arguments import parse
 from emotion_estimator.evaluation.replay_files import read_replay
-from emotion_estimator.evaluation.replayed_labels import LabelSource, labels_of
-from emotion_estimator.evaluation.report import write_report
 from emotion_estimator.evaluation.selection import Selection
 from emotion_estimator.evaluation.workers import (
     Finished,
@@ -65,6 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         argument is wrong; 130 after Ctrl-C.
     """
     options = parse(arguments)
+    labels = LabelSource(
+        options.labels,
+        options.label_topic,
+        options.labels_from_folders,
+        options.label_time,
+        options.label_map,
+    )
     console = Console(stderr=True)
     try:
         if options.compare:
@@ -72,9 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             page = compare_runs(first, second, options.output, options.label_map)
             print(page.resolve())
             return 0
-        labels = LabelSource(
-            options.labels, options.label_topic, options.labels_from_folders, options.label_time
-        )
         jobs, empty = _prepare(options)
     except (AssetError, ValueError) as error:
         console.print(str(error), style='red', markup=False, highlight=False)
@@ -95,24 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     _tell(replays, console)
     try:
-        print(_report(options, labels, jobs, replays).resolve())
+        paths = {job.name: job.path for job in jobs}
+        print(write_labelled_report(options.output, paths, replays, labels).resolve())
     except ValueError as error:
         console.print(str(error), style='red', markup=False, highlight=False)
         return EXIT_WRONG_ARGUMENT
     return EXIT_BROKEN if any(replay.problems for replay in replays) else 0
-
-
-def _report(
-    options: argparse.Namespace,
-    source: LabelSource,
-    jobs: Sequence[Job],
-    replays: Sequence[Replay],
-) -> Path:
-    """Write what was told, beside what should have been; the path of what one opens first."""
-    labels = labels_of(source, {job.name: job.path for job in jobs}, replays)
-    truth = {name: each.segments for name, each in labels.items()}
-    told = [problem for each in labels.values() for problem in each.problems]
-    return write_report(options.output, replays, truth, options.label_map, told)
 
 
 def _prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:

@@ -67,7 +67,7 @@ class Bag:
         """
         messages = self._reader.messages(connections=self._cameras)
         while True:
-            with reading(self._path):
+            with _reading(self._path):
                 connection, recorded_ns, raw = next(messages, (None, 0, b''))
                 if connection is None:
                     return
@@ -97,7 +97,7 @@ def open_bag(path: Path) -> AnyReader:
             f'{path} lacks {METADATA_FILE}, which belongs to a rosbag2 folder; give the file in '
             'it, or restore it with `ros2 bag reindex`.'
         )
-    with reading(path):
+    with _reading(path):
         # Older bags hold no definitions; those of the standard types have not changed since.
         reader = AnyReader([path], default_typestore=standard_types())
         reader.open()
@@ -156,13 +156,7 @@ def _listed(held: list[Connection], images: list[Connection]) -> str:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """
-    Turn whatever goes wrong with a damaged bag into one sentence.
-
-    :param path: the bag.
-    :raises RecordingError: where anything goes wrong.
-    """
+def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     # Of a damaged bag rosbags, struct, sqlite, lz4 and zstd each complain in their own way.
