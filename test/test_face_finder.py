@@ -25,6 +25,7 @@ from emotion_estimator.faces.face_encoding import read_encoding
 from emotion_estimator.faces.face_finder import FaceFinder
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_tracker import FaceTracker
+from emotion_estimator.faces.face_visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.stamps import NS_PER_S, Step
 
 START_NS = 1_700_000_000 * NS_PER_S
@@ -66,8 +67,11 @@ def test_an_encoding_gives_named_features(landmarker_path, pictures, tmp_path):
     finder = FaceFinder(FaceLandmarker(landmarker_path), FaceTracker(seed=1), encoding)
     (face,) = finder.find(pictures[0], START_NS).faces
     finder.close()
-    assert face.feature_names == finder.feature_names == encoding.names
-    np.testing.assert_array_equal(face.features, encoding.encode(pictures[0], face.landmarks))
+    assert face.feature_names == finder.feature_names == (*encoding.names, *VISIBLE_NAMES)
+    encoded, seen = np.split(face.features, [len(encoding.names)])
+    np.testing.assert_array_equal(encoded, encoding.encode(pictures[0], face.landmarks))
+    visibility = FaceVisibility(encoding.template)
+    np.testing.assert_array_equal(seen, visibility.of(pictures[0], face.landmarks))
 
 
 def test_a_repeated_stamp_is_not_looked_at(finder, pictures):

@@ -47,8 +47,15 @@ def search_for(landmarker_path, detector):
 
     def make(max_faces):
         near = FaceLandmarker(landmarker_path)
-        close_up = CloseUp(FaceLandmarker(landmarker_path, stills=True))
-        made.append(FaceSearch(near, detector, close_up, max_faces, detection_rate_hz=2))
+        made.append(
+            FaceSearch(
+                near,
+                detector,
+                lambda: CloseUp(FaceLandmarker(landmarker_path)),
+                max_faces,
+                detection_rate_hz=2,
+            )
+        )
         return made[-1]
 
     yield make
@@ -182,18 +189,23 @@ class Scene:
 
     def __init__(self, near=(), far=()):
         self.near, self.far = near, far
-        self.detections, self.close_ups = 0, 0
+        self.detections, self.close_ups, self.made = 0, 0, []
 
     def search(self, max_faces, rate_hz=2.0):
-        return FaceSearch(_Near(self), _Detector(self), _CloseUp(self), max_faces, rate_hz)
+        return FaceSearch(_Near(self), _Detector(self), self._new_close_up, max_faces, rate_hz)
+
+    def _new_close_up(self):
+        self.made.append(_CloseUp(self))
+        return self.made[-1]
 
 
 class _Part:
     def __init__(self, scene):
         self.scene = scene
+        self.closed = False
 
     def close(self):
-        pass
+        self.closed = True
 
 
 class _Near(_Part):
@@ -208,7 +220,7 @@ class _Detector(_Part):
 
 
 class _CloseUp(_Part):
-    def find(self, image, box):
+    def find(self, image, box, time_ms):
         self.scene.close_ups += 1
         x = (box.x_min + box.x_max) / 2
         return next((face_at(far) for far in self.scene.far if abs(far - x) < 0.05), None)
@@ -262,3 +274,42 @@ def test_after_a_pause_faces_are_detected_anew():
     scene.far = (0.8,)
     assert run(search, 1, start_ms=5000) == [1]
     assert scene.detections == 2
+
+
+def test_for_a_second_after_a_face_was_lost_detections_are_more_frequent():
+    scene = Scene(far=(0.2, 0.8))
+    search = scene.search(max_faces=3, rate_hz=2)
+    run(search, 60)
+    scene.far = (0.2,)
+    detections = []
+    for number in range(60, 150, 30):
+        before = scene.detections
+        run(search, 30, start_ms=1 + number * FRAME_MS)
+        detections.append(scene.detections - before)
+    assert 7 <= detections[0] <= 10
+    assert detections[2] == 2
+
+
+def test_what_followed_a_face_that_left_follows_the_next_and_is_closed_at_last():
+    scene = Scene(far=(0.2, 0.5, 0.8))
+    search = scene.search(max_faces=3, rate_hz=60)
+    run(search, 3)
+    for number, far in enumerate([(0.2,), (), (0.4, 0.9), (0.1, 0.4, 0.9)]):
+        scene.far = far
+        assert run(search, 3, start_ms=200 + number * 200)[-1] == len(far)
+    assert len(scene.made) == 3
+    assert not any(close_up.closed for close_up in scene.made)
+    search.close()
+    assert all(close_up.closed for close_up in scene.made)
+
+
+def test_of_two_that_meet_one_is_followed_until_they_part():
+    scene = Scene(far=(0.3, 0.7))
+    search = scene.search(max_faces=2, rate_hz=60)
+    ways = [0.2 - 0.01 * step for step in range(20)]
+    counts = []
+    for number, half in enumerate([*ways, *reversed(ways)]):
+        scene.far = (0.5 - half, 0.5 + half)
+        counts += run(search, 1, start_ms=1 + number * FRAME_MS)
+    assert counts[:14] == counts[-14:] == [2] * 14
+    assert counts[19:21] == [1, 1]

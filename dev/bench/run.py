@@ -28,10 +28,15 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.bench.clip import rgb_frames
+from dev.bench.covered_faces import measure_covered_faces
+from dev.bench.crossings import measure_crossings
 from dev.bench.emotion_half import measure_emotion_half
+from dev.bench.head_pose import measure_head_pose
 from dev.bench.latency import measure_latency
+from dev.bench.many_faces import measure_many_faces
 from dev.bench.small_faces import measure_small_faces
 from dev.bench.throughput import measure_throughput
+from dev.bench.turned_faces import measure_turned_faces
 from emotion_estimator.assets import write_whole
 
 LIMITS = {
@@ -45,6 +50,21 @@ LIMITS = {
     'recall_40px': ('>=', 0.99),
     'smiling_right_48px': ('>=', 0.9),
     'faces_invented': ('<=', 0),
+    'ids_kept_apart': ('>=', 1.0),
+    'ids_kept_overlapping': ('>=', 0.9),
+    'cost_per_face_2': ('<=', 1.0),
+    'cost_per_face_4': ('<=', 1.0),
+    'cost_per_face_8': ('<=', 1.0),
+    'near_face_fps_ratio': ('>=', 0.97),
+    'head_roll_error_deg': ('<=', 5),
+    'head_pitch_error_deg': ('<=', 5),
+    'head_yaw_error_deg': ('<=', 5),
+    'same_yaw_30deg': ('>=', 0.9),
+    'misled_yaw_75deg': ('<=', 0.1),
+    'misled_pitch_45deg': ('<=', 0.1),
+    'unknown_uncovered': ('<=', 0.05),
+    'unknown_mouth_covered': ('>=', 0.9),
+    'unknown_eyes_covered': ('>=', 0.9),
     'tensorflow_importable': ('<=', 0),
 }
 
@@ -68,6 +88,11 @@ def main() -> int:
             **measure_emotion_half(frames),
             **measure_latency(frames, arguments.seconds),
             **measure_small_faces(),
+            **measure_crossings(),
+            **measure_many_faces(frames),
+            **measure_head_pose(),
+            **measure_turned_faces(),
+            **measure_covered_faces(),
             'tensorflow_importable': int(importlib.util.find_spec('tensorflow') is not None),
         }
     finally:

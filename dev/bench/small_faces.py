@@ -16,42 +16,33 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import cv2
 import numpy as np
 
-from emotion_estimator.assets import (
-    ASSETS_VARIABLE,
-    FACE_DETECTOR,
-    FACE_LANDMARKER,
-    find_asset,
-    find_encoding,
-    find_model,
+from dev.bench.finder import new_finder
+from dev.bench.held_expression import held_expression
+from dev.bench.pictures import (
+    SIZE,
+    Photograph,
+    landscape,
+    photographs,
+    read_frames,
+    read_picture,
 )
-from emotion_estimator.emotion.emotion_estimation import EmotionEstimation
+from emotion_estimator.assets import find_model
 from emotion_estimator.emotion.emotion_model import EmotionModel
-from emotion_estimator.faces.close_up import CloseUp
-from emotion_estimator.faces.face_detector import FaceDetector
-from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
-from emotion_estimator.faces.face_finder import Face, FaceFinder
-from emotion_estimator.faces.face_landmarker import Box, FaceLandmarker
-from emotion_estimator.faces.face_search import FaceSearch
-from emotion_estimator.faces.face_tracker import FaceTracker
+from emotion_estimator.faces.face_finder import Face
+from emotion_estimator.faces.face_landmarker import Box
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.stamps import NS_PER_S
 
 WIDTHS_PX = (24, 32, 40, 48, 96, 192)
-SIZE = (640, 480)
 PLACES = 3
 LABELS = {'smiling': 'happy', 'neutral': 'neutral'}
 _SEED = 1
 _MARGIN = 0.6  # of the face's box kept around it in a composite
 _MAX_FACES = 10
 _APART_S = 3  # pictures follow each other by more than the search remembers
-_HELD_STEPS = 31
 
 
 def measure_small_faces() -> dict[str, float]:
@@ -64,30 +55,31 @@ def measure_small_faces() -> dict[str, float]:
         none.
     :raises FileNotFoundError: when the assets folder lacks a picture.
     """
-    landscape = cv2.resize(_picture('free-mountain-vector-01.jpg'), SIZE)
-    finder = _finder()
+    background = landscape()
+    finder = new_finder(_MAX_FACES)
     model = EmotionModel(find_model('basic7'))
     stamps = iter(range(NS_PER_S, 10**6 * NS_PER_S, _APART_S * NS_PER_S))
 
     def look(picture: Rgb) -> tuple[Face, ...]:
         return finder.find(picture, next(stamps)).faces
 
-    found = {'multi_face_found': float(len(look(_picture('multi_face.jpg'))))}
-    invented = len(look(landscape))
-    invented += sum(len(look(picture)) for picture in _frames('clips/no_face.mp4'))
-    photographs = {name: list(_photographs(name)) for name in LABELS}
+    found = {'multi_face_found': float(len(look(read_picture('multi_face.jpg'))))}
+    invented = len(look(background))
+    invented += sum(len(look(picture)) for picture in read_frames('clips/no_face.mp4'))
     for width_px in WIDTHS_PX:
         random = np.random.default_rng([_SEED, width_px])
         seen, shown = 0, 0
         for expression, label in LABELS.items():
             right = []
-            for picture, box in photographs[expression] * PLACES:
-                composite, (x, y) = _composite(landscape, picture, box, width_px, random)
+            for photograph in photographs(expression) * PLACES:
+                composite, (x, y) = _composite(background, photograph, width_px, random)
                 faces = look(composite)
                 here = [face for face in faces if _distance_px(face.box, x, y) < width_px / 2]
                 invented += len(faces) - len(here)
                 seen += bool(here)
-                right.append(bool(here) and _held(here[0], model) == label)
+                right.append(
+                    bool(here) and held_expression(here[0], model, min_confidence=0).label == label
+                )
             found[f'{expression}_right_{width_px}px'] = sum(right) / len(right)
             shown += len(right)
         found[f'recall_{width_px}px'] = seen / shown
@@ -95,35 +87,11 @@ def measure_small_faces() -> dict[str, float]:
     return {**found, 'faces_invented': float(invented)}
 
 
-def _finder() -> FaceFinder:
-    model = find_asset(FACE_LANDMARKER)
-    search = FaceSearch(
-        FaceLandmarker(model),
-        FaceDetector(find_asset(FACE_DETECTOR)),
-        CloseUp(FaceLandmarker(model, stills=True)),
-        _MAX_FACES,
-        detection_rate_hz=2.0,
-    )
-    return FaceFinder(search, FaceTracker(seed=1), read_encoding(find_encoding(DEFAULT_VERSION)))
-
-
-def _held(face: Face, model: EmotionModel) -> str:
-    """Tell the expression of a face that is held for two seconds."""
-    estimation = EmotionEstimation(model)
-    names = [*model.metadata.features]
-    known = dict(zip(face.feature_names, face.features.tolist()))
-    known |= dict(zip(names[: len(face.blendshapes)], face.blendshapes.tolist()))
-    label = ''
-    for step in range(_HELD_STEPS):
-        estimate = estimation.estimate(face.face_id, NS_PER_S + step * NS_PER_S // 15, known)
-        label = estimate.label if estimate is not None else label
-    return label
-
-
 def _composite(
-    landscape: Rgb, picture: Rgb, box: Box, width_px: int, random: np.random.Generator
+    background: Rgb, photograph: Photograph, width_px: int, random: np.random.Generator
 ) -> tuple[Rgb, tuple[float, float]]:
     """Put a face of some width at a random place; the picture and the face's centre there."""
+    picture, box = photograph.picture, photograph.box
     height, width = picture.shape[:2]
     x_min, x_max = box.x_min * width, box.x_max * width
     y_min, y_max = box.y_min * height, box.y_max * height
@@ -134,7 +102,7 @@ def _composite(
     small = cv2.resize(cut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     x = int(random.integers(0, SIZE[0] - small.shape[1]))
     y = int(random.integers(0, SIZE[1] - small.shape[0]))
-    composite = landscape.copy()
+    composite = background.copy()
     composite[y : y + small.shape[0], x : x + small.shape[1]] = small
     centre = (x_min + x_max) / 2 - left, (y_min + y_max) / 2 - top
     return composite, (x + centre[0] * scale, y + centre[1] * scale)
@@ -143,34 +111,3 @@ def _composite(
 def _distance_px(box: Box, x: float, y: float) -> float:
     centre_x, centre_y = (box.x_min + box.x_max) / 2, (box.y_min + box.y_max) / 2
     return float(np.hypot(centre_x * SIZE[0] - x, centre_y * SIZE[1] - y))
-
-
-def _photographs(expression: str) -> Iterator[tuple[Rgb, Box]]:
-    """Read the photographs of one expression with their faces, each in MediaPipe's own box."""
-    landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), stills=True)
-    for path in sorted((_media() / 'faces').glob(f'*_{expression}.jpg')):
-        picture = _picture(f'faces/{path.name}')
-        (face,) = landmarker.find(picture)
-        yield picture, face.box
-    landmarker.close()
-
-
-def _media() -> Path:
-    return Path(os.environ.get(ASSETS_VARIABLE, '.'), 'media')
-
-
-def _picture(name: str) -> Rgb:
-    bgr = cv2.imread(str(_media() / name))
-    if bgr is None:
-        raise FileNotFoundError(f'media/{name} is not below {ASSETS_VARIABLE}, or no picture.')
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _frames(name: str) -> Iterator[Rgb]:
-    capture = cv2.VideoCapture(str(_media() / name))
-    read, bgr = capture.read()
-    if not read:
-        raise FileNotFoundError(f'media/{name} is not below {ASSETS_VARIABLE}, or no clip.')
-    while read:
-        yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-        read, bgr = capture.read()

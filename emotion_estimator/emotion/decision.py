@@ -60,6 +60,9 @@ class Decider:
     rest in their proportions. `min_confidence` is at most 0.6, since only below
     (sqrt(5) - 1) / 2 = 0.618 that score stays the highest: 1 - p > p * p.
 
+    An estimate that is trusted in part keeps that part of its probabilities; the rest is
+    'unknown'.
+
     :param labels: the model's labels in the order of its probabilities.
     :param min_confidence: probability below which the answer is 'unknown', in [0, 0.6].
     :param hysteresis: factor on the odds of the label shown last, at least 1 (none).
@@ -96,11 +99,12 @@ class Decider:
         """Forget the label shown last."""
         self._shown = None
 
-    def decide(self, probabilities: NDArray[np.float64]) -> Decision:
+    def decide(self, probabilities: NDArray[np.float64], trust: float = 1.0) -> Decision:
         """
         Decide on one frame.
 
         :param probabilities: shape [labels], summing to 1.
+        :param trust: how far they are to be trusted, in [0, 1]; see `Trust`.
         :returns: the decision.
         """
         # Plain floats: for a handful of classes arrays cost three times as much.
@@ -109,6 +113,9 @@ class Decider:
             scores[self._shown] *= self._hysteresis
             total = sum(scores)
             scores = [score / total for score in scores]
+        if trust < 1:
+            scores = [score * trust for score in scores]
+            scores[self._unknown] += 1 - trust
         best = max(range(len(scores)), key=scores.__getitem__)
         confidence = scores[best]
         if confidence < self._min_confidence and best != self._unknown:

@@ -26,6 +26,7 @@ from emotion_estimator.emotion.circumplex import VALENCE_AROUSAL
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.emotion_model import EmotionModel
 from emotion_estimator.emotion.temporal_buffer import TemporalBuffer
+from emotion_estimator.emotion.trust import Trust
 from emotion_estimator.stamps import Step
 
 
@@ -43,7 +44,8 @@ class EmotionEstimate:
     :param label: the expression decided on, or 'unknown'.
     :param confidence: score of that label, in [0, 1].
     :param scores: all labels and 'unknown' with their scores, highest first, summing to 1.
-    :param valence: expectation over the class probabilities, in [-1, 1]; see `circumplex`.
+    :param valence: expectation over the class probabilities, in [-1, 1]; see `circumplex`. What
+        is not trusted of them counts as neutral.
     :param arousal: likewise.
     :param step: how the stamp followed the face's newest one.
     """
@@ -72,6 +74,7 @@ class EmotionEstimation:
     :param min_confidence: see `Decider`.
     :param hysteresis: see `Decider`.
     :param max_gap_s: see `TemporalBuffer`.
+    :param trust: weighs each estimate; None leaves out no turned face, and no covered one.
     :raises ValueError: when a parameter is outside its range.
     """
 
@@ -81,6 +84,7 @@ class EmotionEstimation:
         min_confidence: float = 0.0,
         hysteresis: float = 1.0,
         max_gap_s: float = 0.25,
+        trust: Trust | None = None,
     ) -> None:
         self._model = model
         self._features = model.metadata.features
@@ -88,6 +92,7 @@ class EmotionEstimation:
             [VALENCE_AROUSAL.get(label, (0.0, 0.0)) for label in model.metadata.labels]
         )
         self._max_gap_s = max_gap_s
+        self._trust = trust
         self._faces: dict[str, _Face] = {}
         self.set_thresholds(min_confidence, hysteresis)
 
@@ -131,8 +136,9 @@ class EmotionEstimation:
         if step.restarts:
             face.decider.reset()
         probabilities = self._model.probabilities(face.buffer.window())
-        decision = face.decider.decide(probabilities)
-        valence, arousal = probabilities @ self._coordinates
+        trust = 1.0 if self._trust is None else self._trust.of(features)
+        decision = face.decider.decide(probabilities, trust)
+        valence, arousal = trust * (probabilities @ self._coordinates)
         return EmotionEstimate(
             face_id=face_id,
             stamp_ns=stamp_ns,

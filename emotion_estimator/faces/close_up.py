@@ -31,20 +31,25 @@ MARGIN = 2.0
 
 class CloseUp:
     """
-    Looks at one face at a time, however small it is in the image.
+    Looks at one face, however small it is in the image.
 
-    :param landmarker: for stills, of one face; closed with this object.
+    With a landmarker for frames it follows this face: as the crop moves with the box, the face
+    stays in its middle, where MediaPipe expects it from the frame before. That saves MediaPipe's
+    own detection, a fifth of a still's time.
+
+    :param landmarker: of one face, for frames or for stills; closed with this object.
     """
 
     def __init__(self, landmarker: FaceLandmarker) -> None:
         self._landmarker = landmarker
 
-    def find(self, image: Rgb, box: Box) -> LandmarkedFace | None:
+    def find(self, image: Rgb, box: Box, time_ms: int | None = None) -> LandmarkedFace | None:
         """
         Look closely.
 
         :param image: the pixels.
         :param box: where a face is, or was a frame before.
+        :param time_ms: see `FaceLandmarker.find`.
         :returns: the face in the whole image's coordinates; None where there is none any more.
         """
         height, width = image.shape[:2]
@@ -55,7 +60,7 @@ class CloseUp:
         crop = enlarged_crop(image, left, top, side_px)
         if crop is None:
             return None
-        found = self._landmarker.find(crop)
+        found = self._landmarker.find(crop, time_ms)
         if not found:
             return None
         scale = np.array([side_px / width, side_px / height, side_px / width], np.float32)

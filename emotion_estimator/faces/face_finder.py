@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from emotion_estimator.faces.face_encoding import FaceEncoding
 from emotion_estimator.faces.face_landmarker import Box, LandmarkedFace
 from emotion_estimator.faces.face_tracker import FaceTracker
+from emotion_estimator.faces.face_visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.stamps import Step, step_between
 
@@ -58,7 +59,7 @@ class Face:
     @cached_property
     def features(self) -> NDArray[np.float32]:
         """
-        What the encoding adds to the blendshapes, shape [feature_names].
+        What encoding and visibility add to the blendshapes, shape [feature_names].
 
         Computed when it is first asked for, by whichever thread asks: the next image need not
         wait for it.
@@ -98,7 +99,8 @@ class FaceFinder:
 
     :param landmarker: finds faces in one frame after the other; closed with this object.
     :param tracker: gives them ids.
-    :param encoding: gives their further features; None leaves it at the blendshapes.
+    :param encoding: gives their further features, and the template by which to tell what of
+        them is visible; None leaves it at the blendshapes.
     """
 
     def __init__(
@@ -109,8 +111,11 @@ class FaceFinder:
     ) -> None:
         self._landmarker = landmarker
         self._tracker = tracker
-        self._encoding = encoding
-        self.feature_names: tuple[str, ...] = () if encoding is None else encoding.names
+        self._encoders: list[Callable[[Rgb, NDArray[np.float32]], NDArray[np.float32]]] = []
+        self.feature_names: tuple[str, ...] = ()
+        if encoding is not None:
+            self._encoders = [encoding.encode, FaceVisibility(encoding.template).of]
+            self.feature_names = (*encoding.names, *VISIBLE_NAMES)
         self._newest_ns: int | None = None
         # MediaPipe's clock only runs forward: it gets the stamps shifted by this.
         self._shift_ns = 0
@@ -133,7 +138,8 @@ class FaceFinder:
             self._shift_ns = (self._time_ms + round(JUMP_S * 1000)) * _NS_PER_MS - stamp_ns
         self._time_ms = max(self._time_ms + 1, (stamp_ns + self._shift_ns) // _NS_PER_MS)
         found = self._landmarker.find(image, self._time_ms)
-        ids = self._tracker.track([face.box for face in found], stamp_ns)
+        height, width = image.shape[:2]
+        ids = self._tracker.track(found, width, height, stamp_ns)
         faces = (
             Face(
                 face_id,
@@ -148,9 +154,9 @@ class FaceFinder:
         return Sighting(tuple(faces), step)
 
     def _features(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._encoding is None:
+        if not self._encoders:
             return np.zeros(0, np.float32)
-        return self._encoding.encode(image, landmarks)
+        return np.concatenate([encode(image, landmarks) for encode in self._encoders])
 
     def close(self) -> None:
         """Release the landmarker."""

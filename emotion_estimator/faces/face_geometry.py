@@ -99,3 +99,17 @@ def head_angles(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     pitch = -np.arcsin(np.clip(turned[:, 2, 0], -1, 1))
     yaw = np.arctan2(turned[:, 1, 0], turned[:, 0, 0])
     return np.stack([roll, pitch, yaw], axis=1)
+
+
+def rotation_of(angles: tuple[float, float, float]) -> NDArray[np.float64]:
+    """
+    Make the rotation that has these angles: the inverse of `head_angles`.
+
+    :param angles: roll, pitch and yaw in radians.
+    :returns: it turns columns in image axes, shape [3, 3].
+    """
+    (roll_c, pitch_c, yaw_c), (roll_s, pitch_s, yaw_s) = np.cos(angles), np.sin(angles)
+    roll = np.array([[1, 0, 0], [0, roll_c, -roll_s], [0, roll_s, roll_c]])
+    pitch = np.array([[pitch_c, 0, pitch_s], [0, 1, 0], [-pitch_s, 0, pitch_c]])
+    yaw = np.array([[yaw_c, -yaw_s, 0], [yaw_s, yaw_c, 0], [0, 0, 1]])
+    return np.asarray(_HEAD_AXES.T @ yaw @ pitch @ roll @ _HEAD_AXES)

@@ -22,30 +22,71 @@ import string
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from emotion_estimator.faces.face_landmarker import Box
+from emotion_estimator.faces.face_geometry import MESH, align, in_face_units
+from emotion_estimator.faces.face_landmarker import Box, LandmarkedFace
 from emotion_estimator.stamps import NS_PER_S
 
 ID_LENGTH = 5
+SHAPE_WEIGHT = 10.0
+"""Face sizes of distance that weigh like one face unit of difference in shape."""
+_STRAY_PER_S = 2.0  # face sizes a second that an unseen face may leave its straight way
+_VELOCITY_S = 0.15  # time constant over which velocity is smoothed
+_SHAPE_S = 1.0  # likewise the shape: longer than a crossing
+_LONGEST_STEP_S = 0.1  # a face seen again after longer does not take over its shape faster
 
 
 @dataclass
 class _Track:
     face_id: str
     box: Box
+    shape: NDArray[np.float32]
     seen_ns: int
+    velocity: tuple[float, float] = (0.0, 0.0)
+
+    def way_to(self, box: Box, stamp_ns: int) -> float:
+        """Distance from where it should be by now over the larger size; 0 is the same place."""
+        elapsed_s = (stamp_ns - self.seen_ns) / NS_PER_S
+        size_x = max(self.box.x_max - self.box.x_min, box.x_max - box.x_min, 1e-6)
+        size_y = max(self.box.y_max - self.box.y_min, box.y_max - box.y_min, 1e-6)
+        way_x, way_y = _way(self.box, box)
+        return math.hypot(
+            (way_x - self.velocity[0] * elapsed_s) / size_x,
+            (way_y - self.velocity[1] * elapsed_s) / size_y,
+        )
+
+    def see(self, box: Box, shape: NDArray[np.float32], stamp_ns: int) -> None:
+        """Follow it to where it is now."""
+        elapsed_s = (stamp_ns - self.seen_ns) / NS_PER_S
+        if elapsed_s > 0:
+            share = 1 - math.exp(-elapsed_s / _VELOCITY_S)
+            x, y = (way / elapsed_s for way in _way(self.box, box))
+            self.velocity = (
+                self.velocity[0] + share * (x - self.velocity[0]),
+                self.velocity[1] + share * (y - self.velocity[1]),
+            )
+        self.shape += (1 - math.exp(-min(elapsed_s, _LONGEST_STEP_S) / _SHAPE_S)) * (
+            shape - self.shape
+        )
+        self.box, self.seen_ns = box, stamp_ns
 
 
 class FaceTracker:
     """
-    Assigns each face to the nearest face of the frames before, or gives it a new id.
+    Assigns each face to a face of the frames before, by place and shape, or gives it a new id.
+
+    A face is expected where a straight way at its latest velocity leads it, and with the shape
+    of its skin's landmarks that it had over the last second. Among all assignments the one of
+    least cost is taken (H. W. Kuhn, "The Hungarian method for the assignment problem", Naval
+    Research Logistics Quarterly 2 (1955), 83).
 
     Ids follow REP-155: they start with a letter, are unique and mean nothing beyond one
     encounter.
 
-    :param max_distance: longest way of a face's centre between two sightings, as a multiple
-        of the face's size, that still counts as the same face.
+    :param max_distance: longest way of a face's centre from where it is expected, as a multiple
+        of the face's size, that still counts as the same face; longer for one not seen of late.
     :param max_absence_s: longest time in seconds that an unseen face keeps its id.
     :param seed: makes the ids repeatable; None draws them at random.
     """
@@ -57,40 +98,65 @@ class FaceTracker:
         self._max_absence_ns = round(max_absence_s * NS_PER_S)
         self._random = random.Random(seed) if seed is not None else random.SystemRandom()
         self._tracks: list[_Track] = []
+        self._pose: NDArray[np.float32] | None = None
         self._used: set[str] = set()
 
     def reset(self) -> None:
         """Forget all faces; the next ones get new ids."""
         self._tracks.clear()
 
-    def track(self, boxes: list[Box], stamp_ns: int) -> list[str]:
+    def track(
+        self, faces: list[LandmarkedFace], width: int, height: int, stamp_ns: int
+    ) -> list[str]:
         """
-        Tell whose boxes these are.
+        Tell whose faces these are.
 
-        :param boxes: the faces of one image.
+        :param faces: the faces of one image.
+        :param width: of the image in pixels.
+        :param height: likewise.
         :param stamp_ns: its stamp in nanoseconds, above that of the image before.
-        :returns: the id of each box.
+        :returns: the id of each face.
         """
         self._tracks = [t for t in self._tracks if stamp_ns - t.seen_ns <= self._max_absence_ns]
-        if not boxes:
+        if not faces:
             return []
-        known: list[_Track | None] = [None] * len(boxes)
-        if self._tracks:
-            distances = np.array([[_distance(t.box, box) for t in self._tracks] for box in boxes])
-            # A pair that may not be joined costs more than all that may.
-            far = self._max_distance * (len(boxes) + len(self._tracks) + 1)
-            costs = np.where(distances <= self._max_distance, distances, far)
-            for row, column in zip(*linear_sum_assignment(costs)):
-                if distances[row, column] <= self._max_distance:
-                    known[row] = self._tracks[column]
-        return [self._continued(track, box, stamp_ns).face_id for track, box in zip(known, boxes)]
+        shapes = self._shapes(faces, width, height)
+        known = self._known(faces, shapes, stamp_ns)
+        for i, (track, face) in enumerate(zip(known, faces)):
+            if track is None:
+                known[i] = _Track(self._new_id(), face.box, shapes[i].copy(), stamp_ns)
+                self._tracks.append(known[i])
+            else:
+                track.see(face.box, shapes[i], stamp_ns)
+        return [track.face_id for track in known if track is not None]
 
-    def _continued(self, track: _Track | None, box: Box, stamp_ns: int) -> _Track:
-        if track is None:
-            track = _Track(self._new_id(), box, stamp_ns)
-            self._tracks.append(track)
-        track.box, track.seen_ns = box, stamp_ns
-        return track
+    def _shapes(self, faces: list[LandmarkedFace], width: int, height: int) -> NDArray[np.float32]:
+        """Skins in face units, all turned as the first face ever seen; shape [N, MESH, 3]."""
+        points = np.array([in_face_units(face.landmarks, width, height)[0] for face in faces])
+        if self._pose is None:
+            self._pose = points[0]
+        return align(points, self._pose)[0][:, :MESH]
+
+    def _known(
+        self, faces: list[LandmarkedFace], shapes: NDArray[np.float32], stamp_ns: int
+    ) -> list[_Track | None]:
+        known: list[_Track | None] = [None] * len(faces)
+        if not self._tracks:
+            return known
+        ways = np.array([[t.way_to(face.box, stamp_ns) for t in self._tracks] for face in faces])
+        unseen_s = np.array([(stamp_ns - t.seen_ns) / NS_PER_S for t in self._tracks])
+        near = ways <= self._max_distance + _STRAY_PER_S * unseen_s
+        if near.size > 1:
+            differences = np.array(
+                [[_difference(t.shape, s) for t in self._tracks] for s in shapes]
+            )
+            ways += SHAPE_WEIGHT * differences
+        # A pair that may not be joined costs more than all that may.
+        costs = np.where(near, ways, 1 + 2 * ways[near].sum())
+        for row, column in zip(*linear_sum_assignment(costs)):
+            if near[row, column]:
+                known[row] = self._tracks[column]
+        return known
 
     def _new_id(self) -> str:
         while True:
@@ -101,10 +167,14 @@ class FaceTracker:
                 return face_id
 
 
-def _distance(known: Box, box: Box) -> float:
-    """Distance of the centres over the larger size; 0 is the same place."""
-    size_x = max(known.x_max - known.x_min, box.x_max - box.x_min, 1e-6)
-    size_y = max(known.y_max - known.y_min, box.y_max - box.y_min, 1e-6)
-    way_x = (known.x_min + known.x_max - box.x_min - box.x_max) / 2
-    way_y = (known.y_min + known.y_max - box.y_min - box.y_max) / 2
-    return math.hypot(way_x / size_x, way_y / size_y)
+def _way(box: Box, other: Box) -> tuple[float, float]:
+    """Way from one box's centre to the other's."""
+    return (
+        (other.x_min + other.x_max - box.x_min - box.x_max) / 2,
+        (other.y_min + other.y_max - box.y_min - box.y_max) / 2,
+    )
+
+
+def _difference(shape: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Median distance of the points: a mouth that moves is outvoted. In face units."""
+    return float(np.sqrt(np.median(((shape - other) ** 2).sum(axis=1))))

@@ -31,6 +31,7 @@ from sensor_msgs.msg import Image
 from emotion_estimator.faces.face_encoding import FaceEncoding
 from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.faces.face_landmarker import Box
+from emotion_estimator.faces.face_visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.messages import is_face_id
 from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
@@ -58,7 +59,11 @@ class CroppedFaces:
         lost: Callable[[Iterable[str]], None],
     ) -> None:
         self._node = node
-        self._encoding = encoding
+        self._encoders: list[Callable[[Rgb, NDArray[np.float32]], NDArray[np.float32]]] = []
+        self._names: tuple[str, ...] = ()
+        if encoding is not None:
+            self._encoders = [encoding.encode, FaceVisibility(encoding.template).of]
+            self._names = (*encoding.names, *VISIBLE_NAMES)
         self._lost = lost
         self._close_up = crop_landmarker(node.parameters)
         self._receive: Callable[[str, Any], None] | None = None
@@ -119,15 +124,14 @@ class CroppedFaces:
             return None
         if found is None:
             return Seen(message.header, ())
-        names = () if self._encoding is None else self._encoding.names
         encode = partial(self._features, crop, found.landmarks)
-        face = Face(face_id, found.box, found.blendshapes, found.landmarks, names, encode)
+        face = Face(face_id, found.box, found.blendshapes, found.landmarks, self._names, encode)
         return Seen(message.header, (face,))
 
     def _features(self, crop: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._encoding is None:
+        if not self._encoders:
             return np.zeros(0, np.float32)
-        return self._encoding.encode(crop, landmarks)
+        return np.concatenate([encode(crop, landmarks) for encode in self._encoders])
 
     def _end(self, face_ids: Iterable[str]) -> None:
         face_ids = list(face_ids)

@@ -35,6 +35,7 @@ from emotion_estimator.emotion.decision import (
 )
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimation, FeatureError
 from emotion_estimator.emotion.emotion_model import EmotionModel
+from emotion_estimator.emotion.trust import DEFAULT_MAX_PITCH_DEG, DEFAULT_MAX_YAW_DEG, Trust
 from emotion_estimator.messages import (
     MessageError,
     emotion_message,
@@ -66,6 +67,21 @@ SPECS = (
         1.0,
         100.0,
         at_run_time=True,
+    ),
+    Spec(
+        'max_yaw_deg',
+        DEFAULT_MAX_YAW_DEG,
+        "Yaw of the head in degrees at which the answer is 'unknown'; confidence falls from two "
+        'thirds of it on.',
+        1.0,
+        360.0,
+    ),
+    Spec(
+        'max_pitch_deg',
+        DEFAULT_MAX_PITCH_DEG,
+        'Likewise its pitch, up or down.',
+        1.0,
+        360.0,
     ),
     Spec(
         'max_gap_s',
@@ -115,6 +131,7 @@ class EmotionNode(ManagedNode):
             self.parameters['min_confidence'],
             self.parameters['hysteresis'],
             self.parameters['max_gap_s'],
+            Trust(self.parameters['max_yaw_deg'], self.parameters['max_pitch_deg']),
         )
 
     def release(self) -> None:

@@ -44,7 +44,7 @@ def camera_landmarker(parameters: Parameters) -> Landmarker:
     # The detector first: unlike MediaPipe's graphs, it need not be closed.
     named = parameters['detector']
     detector = FaceDetector(Path(named) if named else find_asset(FACE_DETECTOR))
-    return FaceSearch(landmarker(), detector, CloseUp(landmarker(stills=True)), max_faces, rate_hz)
+    return FaceSearch(landmarker(), detector, lambda: CloseUp(landmarker()), max_faces, rate_hz)
 
 
 def crop_landmarker(parameters: Parameters) -> CloseUp:

@@ -1,0 +1,49 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The faces wing as the node runs it for several people."""
+
+from __future__ import annotations
+
+from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset, find_encoding
+from emotion_estimator.faces.close_up import CloseUp
+from emotion_estimator.faces.face_detector import FaceDetector
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.face_finder import FaceFinder
+from emotion_estimator.faces.face_landmarker import FaceLandmarker
+from emotion_estimator.faces.face_search import FaceSearch
+from emotion_estimator.faces.face_tracker import FaceTracker
+
+
+def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
+    """
+    Make a finder with the node's defaults.
+
+    :param max_faces: see `FaceSearch`.
+    :param detection_rate_hz: likewise; 0 leaves it at MediaPipe, as in the node.
+    :returns: the finder; its ids repeat.
+    """
+    model = find_asset(FACE_LANDMARKER)
+    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    if detection_rate_hz == 0:
+        alone = FaceLandmarker(model, max_faces, on_one_core=True)
+        return FaceFinder(alone, FaceTracker(seed=1), encoding)
+    search = FaceSearch(
+        FaceLandmarker(model, on_one_core=True),
+        FaceDetector(find_asset(FACE_DETECTOR)),
+        lambda: CloseUp(FaceLandmarker(model, on_one_core=True)),
+        max_faces,
+        detection_rate_hz,
+    )
+    return FaceFinder(search, FaceTracker(seed=1), encoding)

@@ -1,0 +1,186 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Photographs and clips of the assets folder, and faces cut out of them to make scenes of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
+from emotion_estimator.faces.face_landmarker import Box, FaceLandmarker
+from emotion_estimator.faces.image_decoding import Rgb
+
+SIZE = (640, 480)
+_LANDSCAPE = 'free-mountain-vector-01.jpg'
+_REACH = np.array([0.8, 0.85])  # half axes of a cut-out ellipse as multiples of the box's sides
+_SOFT = 0.08  # width of its soft edge, likewise
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """
+    A photograph of one face.
+
+    :param name: of the file, such as 'london_001_smiling'.
+    :param picture: the pixels.
+    :param box: where MediaPipe sees the face.
+    :param landmarks: shape [478, 3], see `FaceArrays`.
+    """
+
+    name: str
+    picture: Rgb
+    box: Box
+    landmarks: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class CutOut:
+    """
+    A head without its surroundings.
+
+    :param pixels: shape [height, width, 3].
+    :param share: how much of each pixel is the head's, in [0, 1], shape [height, width, 1].
+    :param face_px: width and height of the face in it.
+    """
+
+    pixels: NDArray[np.float32]
+    share: NDArray[np.float32]
+    face_px: tuple[float, float]
+
+
+def read_picture(name: str) -> Rgb:
+    """
+    Read a picture.
+
+    :param name: path below the assets' media folder.
+    :returns: the pixels.
+    :raises FileNotFoundError: when the assets folder lacks it.
+    """
+    bgr = cv2.imread(str(_media() / name))
+    if bgr is None:
+        raise FileNotFoundError(f'media/{name} is not below {ASSETS_VARIABLE}, or no picture.')
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_frames(name: str) -> Iterator[Rgb]:
+    """
+    Read a clip.
+
+    :param name: path below the assets' media folder.
+    :returns: its frames.
+    :raises FileNotFoundError: when the assets folder lacks it.
+    """
+    capture = cv2.VideoCapture(str(_media() / name))
+    read, bgr = capture.read()
+    if not read:
+        raise FileNotFoundError(f'media/{name} is not below {ASSETS_VARIABLE}, or no clip.')
+    while read:
+        yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        read, bgr = capture.read()
+
+
+def landscape() -> Rgb:
+    """
+    Read the picture that shows no face.
+
+    :returns: its pixels at `SIZE`.
+    """
+    return np.asarray(cv2.resize(read_picture(_LANDSCAPE), SIZE), np.uint8)
+
+
+@cache
+def photographs(expression: str) -> tuple[Photograph, ...]:
+    """
+    Read the photographs of one expression.
+
+    :param expression: 'smiling' or 'neutral'.
+    :returns: one of each person.
+    :raises FileNotFoundError: when the assets folder lacks them.
+    """
+    paths = sorted((_media() / 'faces').glob(f'*_{expression}.jpg'))
+    if not paths:
+        raise FileNotFoundError(f'media/faces is not below {ASSETS_VARIABLE}, or empty.')
+    landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), stills=True)
+    found = []
+    for path in paths:
+        picture = read_picture(f'faces/{path.name}')
+        (face,) = landmarker.find(picture)
+        found.append(Photograph(path.stem, picture, face.box, face.landmarks))
+    landmarker.close()
+    return tuple(found)
+
+
+def cut_out(photograph: Photograph, width_px: float) -> CutOut:
+    """
+    Cut a head out along an ellipse with a soft edge.
+
+    :param photograph: the photograph.
+    :param width_px: width that its face shall have, in pixels.
+    :returns: the head, its face's centre in the middle.
+    """
+    height, width = photograph.picture.shape[:2]
+    box = photograph.box
+    face = np.array([(box.x_max - box.x_min) * width, (box.y_max - box.y_min) * height])
+    centre = np.array([(box.x_min + box.x_max) / 2 * width, (box.y_min + box.y_max) / 2 * height])
+    scale = width_px / face[0]
+    half = np.ceil(face * scale * _REACH)
+    columns, rows = (2 * half + 1).astype(int).tolist()
+    shift = half - centre * scale
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    # Reducing by so much would leave pixels out: first a coarser picture, then the exact cut.
+    shrink = max(1, int(1 / scale))
+    near = cv2.resize(
+        photograph.picture, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA
+    )
+    matrix[:, :2] *= shrink
+    pixels = cv2.warpAffine(near, matrix, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
+    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+    radius = np.hypot((x - half[0]) / half[0], (y - half[1]) / half[1])
+    share = np.clip((1 - radius) / _SOFT, 0, 1).astype(np.float32)
+    face_width, face_height = (face * scale).tolist()
+    return CutOut(pixels.astype(np.float32), share[:, :, None], (face_width, face_height))
+
+
+def put(scene: Rgb, head: CutOut, x: float, y: float) -> None:
+    """
+    Draw a head into a scene, over what is there; whatever lies outside is left out.
+
+    :param scene: the pixels, changed.
+    :param head: the head.
+    :param x: column of its face's centre.
+    :param y: row of its face's centre.
+    """
+    rows, columns = head.share.shape[:2]
+    left, top = round(x - columns / 2), round(y - rows / 2)
+    x_min, x_max = max(left, 0), min(left + columns, scene.shape[1])
+    y_min, y_max = max(top, 0), min(top + rows, scene.shape[0])
+    if x_min >= x_max or y_min >= y_max:
+        return
+    part = np.s_[y_min - top : y_max - top, x_min - left : x_max - left]
+    below = scene[y_min:y_max, x_min:x_max]
+    share = head.share[part]
+    below[:] = np.rint(head.pixels[part] * share + below * (1 - share)).astype(np.uint8)
+
+
+def _media() -> Path:
+    return Path(os.environ.get(ASSETS_VARIABLE, '.'), 'media')

@@ -1,0 +1,113 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Photographs of faces turned by known angles: their landmarks' mesh, rendered with its skin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+
+from dev.bench.pictures import SIZE, Photograph
+from emotion_estimator.faces.face_geometry import MESH, rotation_of
+from emotion_estimator.faces.image_decoding import Rgb
+
+_RINGS = ((1.2, 0.5), (1.5, 1.2))
+"""Head around the mesh: the face's outline so many times as wide, so many face units behind."""
+_DISTANCE = 8.0  # of the camera from the face's middle, in face units: about a metre
+
+
+@dataclass(frozen=True)
+class HeadMesh:
+    """
+    A head that can be turned.
+
+    :param texture: the photograph.
+    :param places: x and y of its points in the texture, shape [N, 2].
+    :param points: the same in face units, centred on the face's middle, image axes (x right,
+        y down, z away), shape [N, 3].
+    :param triangles: rows of three points, shape [M, 3].
+    """
+
+    texture: Rgb
+    places: NDArray[np.float32]
+    points: NDArray[np.float64]
+    triangles: NDArray[np.int32]
+
+    def draw(self, scene: Rgb, angles: tuple[float, float, float], unit_px: float) -> Rgb:
+        """
+        Draw the head, turned, in the middle of a scene.
+
+        :param scene: the scene, left as it is.
+        :param angles: roll, pitch and yaw in radians, see `head_angles`.
+        :param unit_px: length of a face unit in pixels.
+        :returns: the picture.
+        """
+        turned = self.points @ rotation_of(angles).T
+        near = unit_px * _DISTANCE / (_DISTANCE + turned[:, 2:])
+        seen = (turned[:, :2] * near + np.array(SIZE) / 2).astype(np.float32)
+        owners = np.full(scene.shape[:2], -1, np.int32)
+        # Painter's algorithm: what is nearer hides what was drawn before.
+        for i in np.argsort(-turned[self.triangles, 2].mean(axis=1)).tolist():
+            cv2.fillConvexPoly(owners, np.rint(seen[self.triangles[i]]).astype(np.int32), i)
+        inside = owners >= 0
+        rows, columns = np.nonzero(inside)
+        matrices = self._ways_back(seen)[owners[inside]]
+        pixels = np.stack([columns, rows, np.ones_like(rows)], axis=1)[:, :, None]
+        sources = np.zeros((*inside.shape, 2), np.float32)
+        sources[inside] = (matrices @ pixels)[:, :, 0]
+        skin = cv2.remap(
+            self.texture, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.where(inside[:, :, None], skin, scene)
+
+    def _ways_back(self, seen: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Affine maps of each triangle's pixels into the texture, shape [M, 2, 3]."""
+        ones = np.ones((len(self.triangles), 3, 1))
+        corners = np.concatenate([seen[self.triangles], ones], axis=2)
+        # A triangle seen on edge covers no pixel that matters.
+        return (np.linalg.pinv(corners) @ self.places[self.triangles]).transpose(0, 2, 1)
+
+
+def head_mesh(photograph: Photograph, unit_px: float) -> HeadMesh:
+    """
+    Make a head of a photograph.
+
+    :param photograph: the photograph, its face looking straight ahead.
+    :param unit_px: length of a face unit in the pictures to be drawn.
+    :returns: the head; its texture is reduced to about this size.
+    """
+    height, width = photograph.picture.shape[:2]
+    points = photograph.landmarks.astype(np.float64) * [width, height, width]
+    middle = points[:MESH].mean(axis=0)
+    unit = np.sqrt(((points[:MESH] - middle) ** 2).sum(axis=1).mean())
+    outline = points[cv2.convexHull(points[:, :2].astype(np.float32), returnPoints=False)[:, 0]]
+    rings = [middle + (outline - middle) * [wider] * 3 for wider, _ in _RINGS]
+    for ring, (_, behind) in zip(rings, _RINGS):
+        ring[:, 2] = outline[:, 2] + behind * unit
+    points = np.concatenate([points, *rings])
+    scale = min(1.0, 2 * unit_px / unit)
+    texture = cv2.resize(
+        photograph.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+    )
+    return HeadMesh(
+        np.asarray(texture, np.uint8),
+        (points[:, :2] * scale).astype(np.float32),
+        (points - middle) / unit,
+        Delaunay(points[:, :2]).simplices.astype(np.int32),
+    )

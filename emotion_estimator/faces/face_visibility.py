@@ -1,0 +1,103 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Whether mouth, eyes and skin of a face are there to be seen, by the gradients of its crop.
+
+Landmarks are told for a covered mouth too, as it might be. But lips, teeth and lids are edges that
+run across the face: where a hand, a mask or dark glasses lie, fewer edges cross than elsewhere in
+the same face. And skin shades everywhere, while a drawing is flat between its lines.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.faces.face_crop import CROP_PX, HALF_WIDTH, crop_face
+from emotion_estimator.faces.face_geometry import MESH
+from emotion_estimator.faces.image_decoding import Rgb
+
+VISIBLE_NAMES: tuple[str, ...] = ('visible.mouth', 'visible.eyes', 'visible.skin')
+"""Names of what `FaceVisibility` returns."""
+
+_MOUTH = (61, 291, 0, 17)  # its corners, its upper and lower edge
+_EYES = ((33, 133, 159, 145), (263, 362, 386, 374))
+_MOUTH_MARGIN_PX, _EYE_MARGIN_PX = 1.5, 2.0
+
+_COVERED = np.array([0.20, 0.30, 0.06])
+_SEEN = np.array([0.40, 0.45, 0.105])
+"""
+Gradients that count as nothing and as all to be seen, in the order of `VISIBLE_NAMES`.
+
+Of 240 photographs of FER2013's training split 98 % lie above `_SEEN`. A cartoon's and a line
+drawing's skin lie below `_COVERED`; for mouths and eyes that were painted over see
+`dev.bench.covered_faces`.
+"""
+_FLAT = 5  # skin is judged by the fifth of it that has the weakest gradients
+
+
+class FaceVisibility:
+    """
+    Tells how much of a face is seen.
+
+    :param template: the face on which crops are laid, in face units, shape [478, 3].
+    """
+
+    def __init__(self, template: NDArray[np.float32]) -> None:
+        self._template = template
+        places = template[:MESH, :2] - template[:MESH, :2].mean(axis=0)
+        places = (places / (2 * HALF_WIDTH) + 0.5) * CROP_PX - 0.5
+        self._mouth = _ellipse(places[list(_MOUTH)], _MOUTH_MARGIN_PX)
+        self._eyes = np.logical_or(*(_ellipse(places[list(e)], _EYE_MARGIN_PX) for e in _EYES))
+        face = np.zeros((CROP_PX, CROP_PX), np.uint8)
+        hull = cv2.convexHull(np.rint(places).astype(np.int32))
+        self._face = cv2.fillConvexPoly(face, hull, 1) > 0
+
+    def of(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+        """
+        Look at one face.
+
+        :param image: that the face was found in.
+        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :returns: a value for each of `VISIBLE_NAMES`, 0 where nothing is seen, 1 where all is.
+        """
+        height, width = image.shape[:2]
+        outline = landmarks[:, :2] * np.array([width, height], np.float32)
+        crop = crop_face(image, outline, self._template)
+        across = cv2.Sobel(crop, cv2.CV_32F, 1, 0)
+        down = cv2.Sobel(crop, cv2.CV_32F, 0, 1)
+        strength = cv2.magnitude(across, down)
+        in_face = strength[self._face]
+        edges = np.abs(down)
+        seen = np.array(
+            [
+                edges[self._mouth].mean(),
+                edges[self._eyes].mean(),
+                np.partition(in_face, len(in_face) // _FLAT)[len(in_face) // _FLAT],
+            ]
+        )
+        # The 1 keeps a crop of one colour from being divided by 0.
+        share = (seen / (in_face.mean() + 1) - _COVERED) / (_SEEN - _COVERED)
+        return np.clip(share, 0, 1).astype(np.float32)
+
+
+def _ellipse(points: NDArray[np.float32], margin_px: float) -> NDArray[np.bool_]:
+    """Mark the pixels in an ellipse that reaches a margin beyond some points."""
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    half = np.ptp(points, axis=0) / 2 + margin_px
+    y, x = np.mgrid[0:CROP_PX, 0:CROP_PX]
+    inside: NDArray[np.bool_] = np.hypot((x - middle[0]) / half[0], (y - middle[1]) / half[1]) < 1
+    return inside

@@ -1,0 +1,66 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Heads turned by known angles, for the measurements: rendered as they should be, and told."""
+
+import numpy as np
+import pytest
+
+from dev.bench.finder import new_finder
+from dev.bench.pictures import landscape, photographs
+from dev.bench.turning import head_mesh
+from dev.bench.turning_people import UNIT_PX, TurningPeople
+from emotion_estimator.faces.face_geometry import POSE_NAMES, head_angles, rotation_of
+
+NOSE_TIP, SELLION = 1, 168
+
+
+@pytest.fixture
+def mesh(media):
+    media('london_002_neutral.jpg')
+    return head_mesh(photographs('neutral')[1], UNIT_PX)
+
+
+@pytest.mark.parametrize('angles', [(0.2, -0.3, 0.4), (-1.0, 1.2, -2.0), (0.0, 0.0, 0.0)])
+def test_a_rotation_has_the_angles_that_it_was_made_of(angles):
+    rotation = rotation_of(angles)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(head_angles(rotation[None])[0], angles, atol=1e-9)
+
+
+@pytest.mark.parametrize('axis, along', [('head.yaw', 0), ('head.pitch', 1)])
+def test_a_head_turns_to_its_left_and_downward(mesh, axis, along):
+    """In the picture the person's left is on the right, and down is down."""
+    angles = np.radians(20) * np.array([name == axis for name in POSE_NAMES])
+    turned = mesh.points @ rotation_of(tuple(angles)).T
+    before, after = (p[NOSE_TIP, along] - p[SELLION, along] for p in (mesh.points, turned))
+    assert after - before > 0.05
+
+
+def test_a_head_that_is_not_turned_is_drawn_as_photographed(mesh):
+    drawn = mesh.draw(landscape(), (0.0, 0.0, 0.0), UNIT_PX)
+    for x, y in mesh.places[[NOSE_TIP, SELLION]].round().astype(int).tolist():
+        colour = mesh.texture[y, x].astype(int)
+        around = drawn[180:300, 260:380].reshape(-1, 3).astype(int)
+        assert np.abs(around - colour).max(axis=1).min() < 12
+    assert (drawn[0, 0] == landscape()[0, 0]).all()
+
+
+@pytest.mark.parametrize('axis', POSE_NAMES)
+def test_the_pose_of_a_turned_head_is_told(mesh, landmarker_path, detector_path, axis):
+    finder = new_finder(max_faces=1)
+    index = POSE_NAMES.index(axis)
+    for angle, face in TurningPeople(finder).turn(mesh, index, [0, 10, 20]):
+        assert np.degrees(face.features[index]) == pytest.approx(angle, abs=9)
+    finder.close()

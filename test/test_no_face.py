@@ -1,0 +1,82 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Where no face is, no expression is told."""
+
+import cv2
+import pytest
+from drawings import back_of_a_head, cartoon, line_drawing, smiley
+
+from emotion_estimator import blendshapes
+from emotion_estimator.assets import find_encoding
+from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN
+from emotion_estimator.emotion.emotion_estimation import EmotionEstimation
+from emotion_estimator.emotion.trust import Trust
+from emotion_estimator.faces.close_up import CloseUp
+from emotion_estimator.faces.face_detector import FaceDetector
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.face_finder import FaceFinder
+from emotion_estimator.faces.face_landmarker import FaceLandmarker
+from emotion_estimator.faces.face_search import FaceSearch
+from emotion_estimator.faces.face_tracker import FaceTracker
+from emotion_estimator.stamps import NS_PER_S
+
+RATE_HZ = 15
+
+
+@pytest.fixture
+def answers(landmarker_path, detector_path, basic7):
+    """Look at a picture for a second, with what the nodes do by default; the labels told."""
+    search = FaceSearch(
+        FaceLandmarker(landmarker_path),
+        FaceDetector(detector_path),
+        lambda: CloseUp(FaceLandmarker(landmarker_path)),
+        max_faces=3,
+        detection_rate_hz=2.0,
+    )
+    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    finder = FaceFinder(search, FaceTracker(seed=1), encoding)
+    estimation = EmotionEstimation(basic7, DEFAULT_MIN_CONFIDENCE, trust=Trust())
+
+    def look(picture):
+        labels = []
+        for frame in range(RATE_HZ + 1):
+            stamp_ns = NS_PER_S + frame * NS_PER_S // RATE_HZ
+            for face in finder.find(picture, stamp_ns).faces:
+                features = {
+                    **dict(zip(blendshapes.NAMES, face.blendshapes.tolist())),
+                    **dict(zip(face.feature_names, face.features.tolist())),
+                }
+                labels.append(estimation.estimate(face.face_id, stamp_ns, features).label)
+        return labels
+
+    yield look
+    finder.close()
+
+
+def test_a_face_is_told(answers, media):
+    picture = cv2.imread(str(media('london_002_smiling.jpg')))
+    labels = answers(cv2.cvtColor(cv2.resize(picture, (480, 480)), cv2.COLOR_BGR2RGB))
+    assert len(labels) == RATE_HZ + 1
+    assert labels[-1] == 'happy'
+
+
+@pytest.mark.parametrize('draw', [smiley, line_drawing, cartoon, back_of_a_head])
+def test_no_expression_is_told_of_what_only_resembles_a_face(answers, draw):
+    assert set(answers(draw())) <= {UNKNOWN}
+
+
+def test_no_expression_is_told_of_a_landscape(answers, media):
+    picture = cv2.imread(str(media('free-mountain-vector-01.jpg')))
+    assert answers(cv2.cvtColor(cv2.resize(picture, (640, 480)), cv2.COLOR_BGR2RGB)) == []
