@@ -31,6 +31,7 @@ ARGUMENTS = (
     ('model', '', 'Model that ships (basic7) or path of a model folder; empty: params_file.'),
     ('namespace', '', 'Namespace of both nodes and their relative topics.'),
     ('params_file', '', 'Parameters of both nodes; empty takes config/emotion_estimator.yaml.'),
+    ('ros4hri_input', '', "true takes another REP-155 detector's faces; empty: params_file."),
     ('use_sim_time', 'false', 'Take the time from /clock, as when a bag is played.'),
     ('one_process', 'true', 'Both nodes in one process; false gives each its own.'),
     ('log_level', 'info', 'debug, info, warn or error.'),
@@ -54,6 +55,8 @@ def start(context: LaunchContext) -> list[Node]:
     }
     if value['model']:
         overrides['model'] = value['model']
+    if value['ros4hri_input']:
+        overrides['ros4hri_input'] = truth('ros4hri_input', value['ros4hri_input'])
     params_file = value['params_file'] or str(find_shared_file('config/emotion_estimator.yaml'))
     common = {
         'package': PACKAGE,

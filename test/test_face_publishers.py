@@ -160,6 +160,24 @@ def test_a_lost_face_s_topics_go_once_and_a_short_absence_is_none(live, landmark
     assert present == [1] * 10 + [0] * 11
 
 
+def test_an_image_without_a_frame_places_no_head(live, landmarker_path, face):
+    watched = Watched(live, landmarker_path, detection_rate_hz=0.0)
+    frames = live.listen(TFMessage, '/tf', 100)
+    while not frames:
+        watched.see(face)
+    placed = len(frames)
+    nameless = Header(stamp=time_message(START_NS + NS_PER_S))
+    watched.camera.publish(image_message(face, START_NS + NS_PER_S, header=nameless))
+    report = watched.node.statistics.report
+    live.until(lambda: report().published == watched.published + 1, 'the image')
+    watched.sent, watched.published = NS_PER_S, watched.published + 1
+    watched.see(face)
+    live.until(lambda: len(frames) > placed, 'the next frame')
+    stamps = [nanoseconds(message.transforms[0].header.stamp) for message in frames]
+    assert START_NS + NS_PER_S not in stamps
+    assert {message.transforms[0].header.frame_id for message in frames} == {'camera'}
+
+
 def test_without_ros4hri_nothing_is_said_there(live, landmarker_path, face):
     watched = Watched(live, landmarker_path, ros4hri=False)
     watched.see(face)

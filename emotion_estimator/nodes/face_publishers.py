@@ -155,7 +155,8 @@ class FacePublishers:
         ids = [face.face_id for face in seen.faces]
         presence = self._presence.see(ids, nanoseconds(seen.header.stamp), seen.begins_anew)
         tracked.publish(tracked_message(presence.listed, seen.header))
-        if seen.faces and frames.get_subscription_count():
+        # A frame without a parent would be refused by every listener, with an error each time.
+        if seen.faces and seen.header.frame_id and frames.get_subscription_count():
             camera = seen.view.camera
             heads = [(face, self._head_model.pose(face.landmarks, camera)) for face in seen.faces]
             frames.publish(frames_message(heads, seen.header))
