@@ -122,13 +122,20 @@ class FaceTracker:
             return []
         shapes = self._shapes(faces, width, height)
         known = self._known(faces, shapes, stamp_ns)
-        for i, (track, face) in enumerate(zip(known, faces)):
-            if track is None:
-                known[i] = _Track(self._new_id(), face.box, shapes[i].copy(), stamp_ns)
-                self._tracks.append(known[i])
-            else:
-                track.see(face.box, shapes[i], stamp_ns)
-        return [track.face_id for track in known if track is not None]
+        return [
+            self._continued(track, face.box, shape, stamp_ns).face_id
+            for track, face, shape in zip(known, faces, shapes)
+        ]
+
+    def _continued(
+        self, track: _Track | None, box: Box, shape: NDArray[np.float32], stamp_ns: int
+    ) -> _Track:
+        if track is None:
+            track = _Track(self._new_id(), box, shape.copy(), stamp_ns)
+            self._tracks.append(track)
+        else:
+            track.see(box, shape, stamp_ns)
+        return track
 
     def _shapes(self, faces: list[LandmarkedFace], width: int, height: int) -> NDArray[np.float32]:
         """Skins in face units, all turned as the first face ever seen; shape [N, MESH, 3]."""

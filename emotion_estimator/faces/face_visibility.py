@@ -91,7 +91,7 @@ class FaceVisibility:
         )
         # The 1 keeps a crop of one colour from being divided by 0.
         share = (seen / (in_face.mean() + 1) - _COVERED) / (_SEEN - _COVERED)
-        return np.clip(share, 0, 1).astype(np.float32)
+        return np.asarray(np.clip(share, 0, 1), np.float32)
 
 
 def _ellipse(points: NDArray[np.float32], margin_px: float) -> NDArray[np.bool_]:
