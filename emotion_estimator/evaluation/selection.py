@@ -60,7 +60,7 @@ class Pace:
         """
         late_ns = 0.0 if self._due_ns is None else stamp_ns - self._due_ns
         # On the grid of the rate, which begins anew after a gap or a step back.
-        if self._due_ns is None or abs(late_ns) > self._period_ns:
+        if self._due_ns is None or not -2 * self._period_ns <= late_ns <= self._period_ns:
             self._due_ns = stamp_ns + self._period_ns
             return True
         if late_ns < -_EARLY * self._period_ns:
