@@ -164,9 +164,3 @@ def test_expressions_words_are_the_published_ones():
         for word in DEFINITIONS['hri_msgs/msg/Expression'].splitlines()
         if '=' in word
     }
-
-
-def test_a_bag_that_is_given_up_leaves_nothing(tmp_path):
-    writer = BagWriter(tmp_path / 'out.mcap', read_parameters())
-    writer.close()
-    assert list(tmp_path.iterdir()) == []

@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -55,7 +56,7 @@ _QOS = Qos(
     _ANY_TIME,
     False,
 )
-OWN_TOPICS = ('/blendshapes', '/emotion', '/humans/faces/')
+_OWN_TOPIC = re.compile(r'/blendshapes|/emotion|/humans/faces/(tracked|[^/]+/expression)')
 
 
 class BagWriter:
@@ -67,7 +68,8 @@ class BagWriter:
     :param path: a file that ends in .mcap, or a folder for a rosbag2 with metadata.yaml; replaced
         when `finish` is called.
     :param parameters: of both nodes.
-    :param beside: a rosbag2 whose messages are copied beside; None copies none.
+    :param beside: a rosbag2 whose messages are copied beside, but for those on the topics of the
+        nodes; None copies none.
     :raises RecordingError: when that bag cannot be opened.
     """
 
@@ -158,7 +160,7 @@ class _InputMessages:
                 f'{path} is a ROS 1 bag, whose messages cannot stand in a rosbag2; leave out '
                 '--with-input, or convert it with `rosbags-convert`.'
             )
-        others = [c for c in self.reader.connections if not c.topic.startswith(OWN_TOPICS)]
+        others = [c for c in self.reader.connections if not _OWN_TOPIC.fullmatch(c.topic)]
         self._messages = self.reader.messages(connections=others)
         self._next: tuple[Connection, int, bytes] | None = None
         self._ended = not others

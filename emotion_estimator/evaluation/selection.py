@@ -50,6 +50,7 @@ class Pace:
     def __init__(self, rate_hz: float) -> None:
         self._period_ns = NS_PER_S / rate_hz if rate_hz else 0.0
         self._due_ns: float | None = None
+        self._newest_ns: int | None = None
 
     def is_due(self, stamp_ns: int) -> bool:
         """
@@ -58,9 +59,11 @@ class Pace:
         :param stamp_ns: its stamp in nanoseconds.
         :returns: whether it passes.
         """
+        back = self._newest_ns is not None and stamp_ns < self._newest_ns
+        self._newest_ns = stamp_ns
         late_ns = 0.0 if self._due_ns is None else stamp_ns - self._due_ns
-        # On the grid of the rate, which begins anew after a gap or a step back.
-        if self._due_ns is None or abs(late_ns) > self._period_ns:
+        # The grid begins anew behind a gap or a step back.
+        if self._due_ns is None or back or late_ns > self._period_ns:
             self._due_ns = stamp_ns + self._period_ns
             return True
         if late_ns < -_EARLY * self._period_ns:
