@@ -32,6 +32,7 @@ from vision_msgs.msg import Classification
 from emotion_estimator import blendshapes
 from emotion_estimator.assets import find_encoding
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.face_visibility import VISIBLE_NAMES
 from emotion_estimator.messages import nanoseconds, time_message
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.stamps import NS_PER_S
@@ -74,7 +75,7 @@ def test_a_face_gives_named_blendshapes_and_features_with_the_images_stamp(
     (message,) = found
     assert nanoseconds(message.header.stamp) == START_NS
     encoding = read_encoding(find_encoding(DEFAULT_VERSION))
-    names = [*blendshapes.NAMES, *encoding.names]
+    names = [*blendshapes.NAMES, *encoding.names, *VISIBLE_NAMES]
     assert [result.class_id for result in message.results] == names
     scores = {result.class_id: result.score for result in message.results}
     assert all(0 <= scores[name] <= 1 for name in blendshapes.NAMES)
@@ -100,8 +101,8 @@ def test_the_encoding_is_the_named_one_or_none(live, landmarker_path, face, tmp_
         live.until(lambda: camera.get_subscription_count() == 0, 'the end of the subscription')
     alone, together = ([r.class_id for r in message.results] for message in found)
     assert alone == list(blendshapes.NAMES)
-    assert together == [*blendshapes.NAMES, *read_encoding(mine).names]
-    assert together[-1] == 'appearance.mine.02'
+    assert together == [*blendshapes.NAMES, *read_encoding(mine).names, *VISIBLE_NAMES]
+    assert together[-4] == 'appearance.mine.02'
 
 
 def test_a_landscape_gives_no_face_and_says_so(live, landmarker_path, media):
@@ -125,7 +126,11 @@ def test_each_of_several_people_has_an_id_that_stays(live, landmarker_path, dete
     ids = [sorted(message.ids) for message in tracked]
     assert len(set(ids[0])) == 5
     assert ids[1] == ids[2] == ids[0]
-    names = [*blendshapes.NAMES, *read_encoding(find_encoding(DEFAULT_VERSION)).names]
+    names = [
+        *blendshapes.NAMES,
+        *read_encoding(find_encoding(DEFAULT_VERSION)).names,
+        *VISIBLE_NAMES,
+    ]
     assert all([result.class_id for result in message.results] == names for message in found)
 
 
