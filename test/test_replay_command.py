@@ -57,7 +57,7 @@ def test_broken_bags_cost_a_line_each_and_a_second_call_keeps_the_rest(tmp_path,
     said = capfd.readouterr()
     assert 'good: 3 images, 0 answers on 0 faces.' in said.err
     assert f'{broken} cannot be read as a bag' in said.err
-    assert said.out.strip() == str(output / 'emotions.csv')
+    assert said.out.strip() == str(output / 'report.html')
     first = kept(output)
     assert len(first) == 1
     broken.unlink()

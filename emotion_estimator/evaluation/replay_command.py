@@ -36,8 +36,11 @@ from emotion_estimator.assets import AssetError, find_model
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.emotion_model import read_metadata
 from emotion_estimator.evaluation.answers import Replay
-from emotion_estimator.evaluation.emotions_csv import write_emotions
+from emotion_estimator.evaluation.compared_runs import compare_runs
 from emotion_estimator.evaluation.job import Job, Settings, job_key, named_apart, unread
+from emotion_estimator.evaluation.label_arguments import add_label_arguments, label_source
+from emotion_estimator.evaluation.labelled_report import write_labelled_report
+from emotion_estimator.evaluation.labels import LabelError
 from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.evaluation.recordings.picture_folder import DEFAULT_RATE_HZ
 from emotion_estimator.evaluation.replay import settings_of
@@ -65,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     console = Console(stderr=True)
+    if options.compare:
+        return _compare(options, console)
     try:
         jobs, empty = _prepare(options)
     except (AssetError, ValueError) as error:
@@ -85,20 +90,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for job in jobs
     ]
     _tell(replays, console)
-    print(_report(options.output, replays).resolve())
+    paths = {job.name: job.path for job in jobs}
+    try:
+        page = write_labelled_report(options.output, paths, replays, label_source(options))
+    except LabelError as error:
+        console.print(str(error), style='red', markup=False, highlight=False)
+        return EXIT_WRONG_ARGUMENT
+    print(page.resolve())
     return EXIT_BROKEN if any(replay.problems for replay in replays) else 0
 
 
-def _report(folder: Path, replays: Sequence[Replay]) -> Path:
-    """Write what was told; the path of what a person opens first."""
-    write_emotions(folder / 'emotions.csv', replays)
-    return folder / 'emotions.csv'
+def _compare(options: argparse.Namespace, console: Console) -> int:
+    """Hold two finished runs against each other."""
+    first, second = options.compare
+    try:
+        page = compare_runs(first, second, options.output, options.label_map)
+    except ValueError as error:
+        console.print(str(error), style='red', markup=False, highlight=False)
+        return EXIT_WRONG_ARGUMENT
+    print(page.resolve())
+    return 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='replay', description=__doc__)
     add = parser.add_argument
-    add('recordings', nargs='+', type=Path, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or '
+    add('recordings', nargs='*', type=Path, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or '
         '.bag file; video; folder of pictures')  # fmt: skip
     add('-o', '--output', type=Path, default=Path('out/replay'), help='folder for what comes out')
     add('--topic', default='', help="the camera's topic, where a bag has several")
@@ -113,7 +130,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--record', type=Path, help='write what the nodes would publish: an .mcap file, or a '
         'folder; with several recordings a folder of .mcap files')  # fmt: skip
     add('--with-input', action='store_true', help="copy the bags' own messages there too")
-    return parser.parse_args(arguments)
+    add_label_arguments(parser)
+    add('--compare', nargs=2, type=Path, metavar='FOLDER',
+        help='instead of recordings: the outputs of two runs, side by side')  # fmt: skip
+    options = parser.parse_args(arguments)
+    if bool(options.recordings) == bool(options.compare):
+        parser.error('give recordings, or two folders after --compare')
+    return options
 
 
 def _prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
