@@ -22,10 +22,10 @@ from dataclasses import replace
 import pytest
 from made_replays import START_NS, STEP_NS, replay
 
-from emotion_estimator.evaluation.compare_command import main
 from emotion_estimator.evaluation.finished_run import RunError, read_run
 from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.metrics.intervals import Interval
+from emotion_estimator.evaluation.replay_command import main
 from emotion_estimator.evaluation.replay_files import write_replay
 from emotion_estimator.evaluation.report import write_comparison, write_report
 from emotion_estimator.evaluation.report.comparison_page import sentences, verdict
@@ -115,15 +115,22 @@ def test_a_finished_run_is_read_back_without_replays_of_other_settings(tmp_path)
 
 def test_the_command_prints_the_page(tmp_path, capsys):
     one, other = keep(tmp_path / 'a', [RIGHT], TRUTH), keep(tmp_path / 'b', [HALF], {})
-    assert main([str(one), str(other), '-o', str(tmp_path / 'c')]) == 0
+    assert main(['--compare', str(one), str(other), '-o', str(tmp_path / 'c')]) == 0
     assert capsys.readouterr().out.strip().endswith('c/comparison.html')
     found = json.loads((tmp_path / 'c' / 'comparison.json').read_text())
     assert found['differences']['accuracy']['value'] == -0.25
 
 
+def test_recordings_and_two_runs_are_not_given_together(capsys):
+    for arguments in ([], ['walk', '--compare', 'a', 'b']):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        assert 'give recordings, or two folders after --compare' in capsys.readouterr().err
+
+
 def test_a_folder_without_a_run_is_told(tmp_path, capsys):
-    assert main([str(tmp_path), str(tmp_path)]) == 2
-    assert 'holds no finished run' in capsys.readouterr().err
+    assert main(['--compare', str(tmp_path), str(tmp_path)]) == 2
+    assert 'holds no finished run' in ' '.join(capsys.readouterr().err.split())
     folder = keep(tmp_path / 'a', [RIGHT], TRUTH)
     (folder / 'kept' / 'walk-0.json').write_text('{')
     with pytest.raises(RunError, match=r'walk-0\.json'):

@@ -148,7 +148,7 @@ def test_wrong_arguments_are_told_before_anything_is_done(tmp_path, capfd, argum
     [
         [],
         ['walk', '--compare', 'a', 'b'],
-        ['walk', '--labels', 'a.csv', '--label-topic', '/said'],
+        ['walk', '--labels', 'a.csv', '--labels-topic', '/said'],
     ],
 )
 def test_a_command_line_that_makes_no_sense_is_refused(arguments, capfd):

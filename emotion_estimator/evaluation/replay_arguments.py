@@ -20,7 +20,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from emotion_estimator.evaluation.labels.table import Time
+from emotion_estimator.evaluation.label_arguments import add_label_arguments
 from emotion_estimator.evaluation.recordings.picture_folder import DEFAULT_RATE_HZ
 from emotion_estimator.evaluation.workers import available_cores
 
@@ -51,19 +51,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--record', type=Path, help='write what the nodes would publish: an .mcap file, or a '
         'folder; with several recordings a folder of .mcap files')  # fmt: skip
     add('--with-input', action='store_true', help="copy the bags' own messages there too")
-    labels = parser.add_argument_group('labels', 'by default the table beside each recording')
-    add = labels.add_mutually_exclusive_group().add_argument
-    add('--labels', type=Path, metavar='CSV', help='start_s,end_s,face,emotion[,recording]')
-    add('--label-topic', default='', help='vision_msgs/Classification or hri_msgs/Expression; * '
-        'stands for any text')  # fmt: skip
-    add('--labels-from-folders', action='store_true', help='folders are named after expressions')
-    add = labels.add_argument
-    add('--label-time', type=Time, default=Time.AUTOMATIC, choices=list(Time),
-        metavar='{automatic,relative,absolute}', help='what its seconds count from')  # fmt: skip
-    add('--label-map', help='classes to judge in: happy_unknown_sad or positive_negative')
+    add_label_arguments(parser)
     parser.add_argument('--compare', nargs=2, type=Path, metavar='FOLDER', help='hold two '
         'finished runs against each other instead')  # fmt: skip
     options = parser.parse_args(arguments)
     if bool(options.recordings) == bool(options.compare):
-        parser.error('give recordings to replay, or --compare with the folders of two runs.')
+        parser.error('give recordings, or two folders after --compare')
     return options

@@ -36,9 +36,11 @@ from emotion_estimator.assets import AssetError, find_model
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.emotion_model import read_metadata
 from emotion_estimator.evaluation.answers import Replay
-from emotion_estimator.evaluation.compare_command import compare_runs
+from emotion_estimator.evaluation.compared_runs import compare_runs
 from emotion_estimator.evaluation.job import Job, Settings, job_key, named_apart, unread
-from emotion_estimator.evaluation.labelled_report import LabelSource, write_labelled_report
+from emotion_estimator.evaluation.label_arguments import label_source
+from emotion_estimator.evaluation.labelled_report import write_labelled_report
+from emotion_estimator.evaluation.labels import LabelError
 from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.evaluation.replay import settings_of
 from emotion_estimator.evaluation.replay_arguments import parse
@@ -64,20 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         argument is wrong; 130 after Ctrl-C.
     """
     options = parse(arguments)
-    labels = LabelSource(
-        options.labels,
-        options.label_topic,
-        options.labels_from_folders,
-        options.label_time,
-        options.label_map,
-    )
     console = Console(stderr=True)
+    if options.compare:
+        return _compare(options, console)
     try:
-        if options.compare:
-            first, second = options.compare
-            page = compare_runs(first, second, options.output, options.label_map)
-            print(page.resolve())
-            return 0
         jobs, empty = _prepare(options)
     except (AssetError, ValueError) as error:
         console.print(str(error), style='red', markup=False, highlight=False)
@@ -97,13 +89,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for job in jobs
     ]
     _tell(replays, console)
+    paths = {job.name: job.path for job in jobs}
     try:
-        paths = {job.name: job.path for job in jobs}
-        print(write_labelled_report(options.output, paths, replays, labels).resolve())
+        page = write_labelled_report(options.output, paths, replays, label_source(options))
+    except LabelError as error:
+        console.print(str(error), style='red', markup=False, highlight=False)
+        return EXIT_WRONG_ARGUMENT
+    print(page.resolve())
+    return EXIT_BROKEN if any(replay.problems for replay in replays) else 0
+
+
+def _compare(options: argparse.Namespace, console: Console) -> int:
+    """Hold two finished runs against each other."""
+    first, second = options.compare
+    try:
+        page = compare_runs(first, second, options.output, options.label_map)
     except ValueError as error:
         console.print(str(error), style='red', markup=False, highlight=False)
         return EXIT_WRONG_ARGUMENT
-    return EXIT_BROKEN if any(replay.problems for replay in replays) else 0
+    print(page.resolve())
+    return 0
 
 
 def _prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:

@@ -16,15 +16,10 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from emotion_estimator.evaluation.finished_run import read_run
 from emotion_estimator.evaluation.report import write_comparison
-
-EXIT_WRONG_ARGUMENT = 2
 
 
 def compare_runs(first: Path, second: Path, output: Path, label_map: str | None = None) -> Path:
@@ -44,31 +39,3 @@ def compare_runs(first: Path, second: Path, output: Path, label_map: str | None 
         for name in {*one.truth, *other.truth}
     }
     return write_comparison(output, one.replays, other.replays, truth, label_map)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Compare two runs and print the path of the page.
-
-    :param arguments: command line; None takes that of the process.
-    :returns: exit status: 0; 2 when an argument is wrong.
-    """
-    parser = argparse.ArgumentParser(prog='compare', description=__doc__)
-    parser.add_argument('runs', nargs=2, type=Path, metavar='FOLDER', help='output of `replay`')
-    parser.add_argument(
-        '-o', '--output', type=Path, default=Path('out/compare'), help='folder for what comes out'
-    )
-    parser.add_argument('--label-map', help='happy_unknown_sad or positive_negative')
-    options = parser.parse_args(arguments)
-    first, second = options.runs
-    try:
-        page = compare_runs(first, second, options.output, options.label_map)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return EXIT_WRONG_ARGUMENT
-    print(page.resolve())
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())
