@@ -220,7 +220,11 @@ class _Detector(_Part):
 
 
 class _CloseUp(_Part):
+    looked_ms = 0
+
     def find(self, image, box, time_ms):
+        assert time_ms > self.looked_ms, 'MediaPipe refuses a time that comes twice.'
+        self.looked_ms = time_ms
         self.scene.close_ups += 1
         x = (box.x_min + box.x_max) / 2
         return next((face_at(far) for far in self.scene.far if abs(far - x) < 0.05), None)
@@ -313,3 +317,12 @@ def test_of_two_that_meet_one_is_followed_until_they_part():
         counts += run(search, 1, start_ms=1 + number * FRAME_MS)
     assert counts[:14] == counts[-14:] == [2] * 14
     assert counts[19:21] == [1, 1]
+
+
+def test_where_one_face_vanishes_and_another_appears_in_one_frame_both_are_looked_at():
+    scene = Scene(far=(0.2,))
+    search = scene.search(max_faces=2, rate_hz=60)
+    run(search, 3)
+    scene.far = (0.8,)
+    assert run(search, 3, start_ms=200) == [1, 1, 1]
+    assert len(scene.made) == 2

@@ -90,20 +90,23 @@ class FaceSearch:
         found = self._landmarker.find(image, time_ms)[: self._max_faces]
         runs = self._max_faces - len(found)
         before, self._followed = self._followed, []
+        # What has looked in vain rests until the next frame: MediaPipe's clock must go forward.
+        rested, self._idle = self._idle, []
         for followed in before:
             if runs and _is_apart(followed.box, found):
                 runs -= 1
                 self._look(image, followed.box, followed.close_up, found)
             else:
-                self._idle.append(followed.close_up)
+                rested.append(followed.close_up)
         if len(found) < self._found:
             self._lost_ms = time_ms
         if runs and self._is_due(time_ms):
             self._detected_ms = time_ms
             boxes = [box for box in self._detector.find(image) if _is_apart(box, found)]
             for box in boxes[:runs]:
-                close_up = self._idle.pop() if self._idle else self._new_close_up()
+                close_up = rested.pop() if rested else self._new_close_up()
                 self._look(image, box, close_up, found)
+        self._idle += rested
         self._found = len(found)
         return found
 
