@@ -121,7 +121,7 @@ def find_encoding(name: str) -> Path:
     """
     Find a face encoding by name or path.
 
-    :param name: an .npz file's path, or the name of an encoding that ships, such as 'v1'.
+    :param name: an .npz file's path, or the name of an encoding that ships, such as 'v2'.
     :returns: the file.
     :raises AssetError: naming where it was sought and which encodings are there.
     """

@@ -24,6 +24,7 @@ from emotion_estimator.faces.face_appearance import GRADIENTS
 from emotion_estimator.faces.face_encoding import SCHEMA
 from emotion_estimator.faces.face_geometry import LANDMARKS, in_face_units
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
+from emotion_estimator.faces.face_patches import PATCHES, PIXELS, RESPONSES
 
 SIDE_PX = 480
 HIDDEN = 6
@@ -77,10 +78,16 @@ def upright_template(image):
 def encoding_parts(template, geometry=4, appearance=3):
     """Make what an encoding's file holds: a template and random weights."""
     rng = np.random.default_rng(1)
-    parts = {'schema': SCHEMA, 'template': template}
+    parts = {
+        'schema': SCHEMA,
+        'template': template,
+        'patches_centres': rng.normal(0, 0.1, (PATCHES, PIXELS)).astype(np.float32),
+        'patches_mean': np.zeros(PIXELS, np.float32),
+        'patches_whitening': np.eye(PIXELS, dtype=np.float32) / 10,
+    }
     for group, mean, count in (
         ('geometry', template.ravel(), geometry),
-        ('appearance', np.full(GRADIENTS, 0.1, np.float32), appearance),
+        ('appearance', np.repeat(np.float32([0.1, 1]), (GRADIENTS, RESPONSES)), appearance),
     ):
         parts[f'{group}_mean'] = mean
         parts[f'{group}_hidden'] = rng.normal(0, 0.05, (len(mean), HIDDEN)).astype(np.float32)

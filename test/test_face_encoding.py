@@ -32,7 +32,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_estimator.assets import find_encoding
-from emotion_estimator.faces.face_appearance import GRADIENTS, oriented_gradients
+from emotion_estimator.faces.face_appearance import APPEARANCE, GRADIENTS, appearance_of
 from emotion_estimator.faces.face_crop import crop_face
 from emotion_estimator.faces.face_encoding import (
     DEFAULT_VERSION,
@@ -86,12 +86,15 @@ def test_what_is_read_is_what_was_written(tmp_path):
         ('geometry_directions', encoding.geometry.directions),
         ('appearance_mean', encoding.appearance.mean),
         ('appearance_directions', encoding.appearance.directions),
+        ('patches_centres', encoding.patches.centres),
+        ('patches_mean', encoding.patches.mean),
+        ('patches_whitening', encoding.patches.whitening),
     ):
         np.testing.assert_array_equal(found, written[name])
         assert found.dtype == np.float32
 
 
-def test_a_face_is_pose_then_projected_landmarks_then_projected_gradients(encoding, media):
+def test_a_face_is_pose_then_projected_landmarks_then_projected_appearance(encoding, media):
     image = photograph(media(PEOPLE[1]))
     landmarks = landmarks_of(image)
     found = encoding.encode(image, landmarks)
@@ -101,19 +104,18 @@ def test_a_face_is_pose_then_projected_landmarks_then_projected_gradients(encodi
     offset = (aligned[0] - encoding.template).ravel()
     np.testing.assert_allclose(found[3:7], through(offset, encoding.geometry), atol=1e-5)
     crop = crop_face(image, landmarks[:, :2] * image.shape[0], encoding.template)
-    offset = oriented_gradients(crop) - encoding.appearance.mean
+    offset = appearance_of(crop[None], encoding.patches)[0] - encoding.appearance.mean
     np.testing.assert_allclose(found[7:], through(offset, encoding.appearance), atol=1e-5)
 
 
 def test_many_faces_are_encoded_as_each_alone(encoding, media):
     images = [photograph(media(name)) for name in PEOPLE]
     outlines = [landmarks_of(image)[:, :2] * image.shape[0] for image in images]
-    gradients = [
-        oriented_gradients(crop_face(image, outline, encoding.template))
-        for image, outline in zip(images, outlines)
+    crops = [
+        crop_face(image, outline, encoding.template) for image, outline in zip(images, outlines)
     ]
     points = np.stack([points_of(image) for image in images])
-    together = encoding.encode_many(points, np.stack(gradients))
+    together = encoding.encode_many(points, np.stack(crops))
     alone = [encoding.encode(image, landmarks_of(image)) for image in images]
     np.testing.assert_allclose(together, alone, atol=1e-5)
     assert np.isfinite(together).all()
@@ -172,15 +174,19 @@ def npy():
     [
         ({'template': None}, 'cannot be read .*template'),
         ({'schema': None}, 'cannot be read .*schema'),
-        ({'schema': 2}, 'has schema 2, but this package reads schema 1'),
-        ({'schema': 2, 'template': None}, 'has schema 2'),
+        ({'schema': 1}, 'has schema 1, but this package reads schema 2'),
+        ({'schema': 1, 'template': None}, 'has schema 1'),
         ({'schema': np.arange(2)}, 'cannot be read'),
         ({'template': np.ones((468, 3))}, r'template has shape \[468, 3\], not \[478, 3\]'),
         ({'geometry_hidden': np.ones(1434)}, r'shape \[1434\], not \[1434, any\]'),
-        ({'appearance_hidden': np.ones((3, GRADIENTS))}, 'appearance_hidden has shape'),
+        ({'appearance_hidden': np.ones((3, APPEARANCE))}, 'appearance_hidden has shape'),
         ({'geometry_bias': np.ones(5)}, 'sizes of geometry do not fit'),
-        ({'appearance_mean': np.full(GRADIENTS, np.nan)}, 'appearance_mean holds what is no'),
+        ({'appearance_mean': np.full(APPEARANCE, np.nan)}, 'appearance_mean holds what is no'),
         ({'geometry_mean': np.full(1434, np.inf)}, 'geometry_mean holds what is no'),
+        ({'appearance_mean': np.ones(GRADIENTS)}, r'shape \[1764\], not \[4964\]'),
+        ({'patches_centres': None}, 'cannot be read .*patches_centres'),
+        ({'patches_centres': np.ones((200, 25))}, r'shape \[200, 25\], not \[200, 36\]'),
+        ({'patches_whitening': np.full((36, 36), np.inf)}, 'patches_whitening holds what is no'),
         ({'template': np.zeros((478, 3))}, 'template has mean square distance 0'),
         ({'geometry_mean': np.full(1434, 'a')}, 'cannot be read'),
         ({'geometry_mean': np.full(1434, None)}, 'cannot be read'),

@@ -27,14 +27,14 @@ from scipy.spatial.transform import Rotation
 from emotion_estimator import blendshapes
 from emotion_estimator.assets import find_encoding
 from emotion_estimator.faces.dlib_landmarks import INDICES, SELLION, dlib_landmarks
-from emotion_estimator.faces.face_encoding import read_encoding
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_geometry import head_angles, head_axes
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.gaze import FULL_RAD, eye_angles, gaze_rotation
 from emotion_estimator.faces.head_pose import PUPIL_DISTANCE_M, HeadModel, quaternion_of
 from emotion_estimator.faces.pinhole_camera import IntrinsicsError, PinholeCamera
 
-TEMPLATE = read_encoding(find_encoding('v1')).template
+TEMPLATE = read_encoding(find_encoding(DEFAULT_VERSION)).template
 MODEL = HeadModel(TEMPLATE)
 CAMERA = PinholeCamera(600, 610, 330, 235, 640, 480)
 FORWARD, LEFT, UP = range(3)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emotion_estimator.faces.face_appearance import GRADIENTS
+from emotion_estimator.faces.face_appearance import APPEARANCE
 from training.datasets.labels import one_hot
 
 pytest.importorskip('tensorflow', reason='TensorFlow is only in the training environment')
@@ -40,17 +40,17 @@ SMALL = Bottleneck(
 
 
 def faces(seed):
-    """Make faces: a landmark tells of one vocabulary's two classes, a gradient of another's."""
+    """Make faces: a landmark tells of one vocabulary's two classes, the skin of another's."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(2, size=(2, 400))
     points = np.zeros((400, 478 * 3), np.float16)
-    gradients = np.zeros((400, GRADIENTS), np.float16)
+    appearance = np.zeros((400, APPEARANCE), np.float16)
     points[:, :20] = rng.normal(0, 0.1, (400, 20))
-    gradients[:, :20] = rng.uniform(0, 0.2, (400, 20))
+    appearance[:, :20] = rng.uniform(0, 0.2, (400, 20))
     points[:, 7] += labels[0].astype(np.float16)
-    gradients[:, 11] += 0.5 * labels[1].astype(np.float16)
+    appearance[:, 11] += 0.5 * labels[1].astype(np.float16)
     shapes = np.full((400, 52), 0.3, np.float32)
-    return SeenFaces(np.ones(400, bool), shapes, points, gradients), labels
+    return SeenFaces(np.ones(400, bool), shapes, points, appearance), labels
 
 
 @pytest.fixture(scope='module')
@@ -64,7 +64,7 @@ def test_the_numbers_tell_the_classes_apart_on_faces_not_seen_before(learned):
     fresh, truth = faces(1)
     for projection, values, classes in (
         (geometry, fresh.points, truth[0]),
-        (appearance, fresh.gradients, truth[1]),
+        (appearance, fresh.appearance, truth[1]),
     ):
         found = projection(values.astype(np.float32))
         assert found.shape == (400, 2)

@@ -31,15 +31,16 @@ from emotion_estimator.faces import (
     face_crop,
     face_encoding,
     face_geometry,
+    face_patches,
 )
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, FaceEncoding, read_encoding
 from training import sources
 from training.code_digest import code_of
 from training.datasets.labels import Split
 from training.datasets.pictures import LabelledPictures
-from training.encoding import gradients, template
+from training.encoding import crops, template
+from training.encoding.crops import face_crops
 from training.encoding.fitting import fit_encoding
-from training.encoding.gradients import face_gradients
 from training.encoding.template import mirror_order, mirrored
 from training.extraction.extraction import extract
 from training.extraction.face_table import FaceTable
@@ -50,7 +51,15 @@ from training.stills import Stills
 VIEWS: tuple[str, ...] = ('as it is', 'mirrored', 'augmented')
 """The second axis of `Stills.views`; the last for the training split only."""
 
-_SOURCES = (face_appearance, face_crop, face_encoding, face_geometry, gradients, template)
+_SOURCES = (
+    face_appearance,
+    face_crop,
+    face_encoding,
+    face_geometry,
+    face_patches,
+    crops,
+    template,
+)
 
 
 def read_faces(photographs: LabelledPictures, view: View) -> FaceTable:
@@ -92,9 +101,10 @@ def fit_shipped_encoding() -> Path:
     :raises DataError: when photographs are missing.
     """
     photographs = sources.read_photographs().split(Split.TRAINING)
+    tables = _tables(photographs, (X4_PAD25, AUGMENTED))
     # Of the first look alone: what only a second finds lies less well.
-    tables = [(view, read_faces(photographs, view)) for view in (X4_PAD25, AUGMENTED)]
-    stills = _stills(photographs, (), np.zeros((len(photographs), 1, 0)), tables[0][1].readable)
+    readable = read_faces(photographs, X4_PAD25).readable
+    stills = _stills(photographs, (), np.zeros((len(photographs), 1, 0)), readable)
     stills = replace(stills, rows=np.arange(len(stills)))
     fitted = fit_encoding(photographs, tables, read_training_stills(stills))
     write_whole(encoding_path(), fitted.read_bytes())
@@ -197,12 +207,13 @@ def _views(
     order = mirror_order(encoding.template)
     columns, readable = [], []
     for view, table in tables:
-        straight, flipped = face_gradients(photographs.pictures, table, view, encoding.template)
+        straight = face_crops(photographs.pictures, table, view, encoding.template)
         points = table.points.astype(np.float32)
         columns.append(_features(table, table.blendshapes, points, straight, encoding))
         readable.append(table.readable)
         if view.augmentation is None:
             shapes = table.blendshapes[:, list(MIRROR)]
+            flipped = straight[:, :, ::-1]
             columns.append(_features(table, shapes, mirrored(points, order), flipped, encoding))
             readable.append(table.readable)
     return np.stack(columns, axis=1), np.stack(readable, axis=1)
@@ -212,14 +223,12 @@ def _features(
     table: FaceTable,
     shapes: NDArray[np.float32],
     points: NDArray[np.float32],
-    gradients: NDArray[np.float16],
+    faces: NDArray[np.uint8],
     encoding: FaceEncoding,
 ) -> NDArray[np.float32]:
     found = np.zeros((len(table), len(NAMES) + len(encoding.names)), np.float32)
     rows = np.flatnonzero(table.readable)
     found[rows, : len(NAMES)] = shapes[rows]
     for part in np.array_split(rows, max(1, len(rows) // 1024)):
-        found[part, len(NAMES) :] = encoding.encode_many(
-            points[part], gradients[part].astype(np.float32)
-        )
+        found[part, len(NAMES) :] = encoding.encode_many(points[part], faces[part])
     return found

@@ -13,7 +13,7 @@
 # limitations under the License.
 
 """
-What a face's skin shows, as histograms of oriented gradients.
+What a face's skin shows, as histograms of oriented gradients beside likeness to learned patches.
 
 N. Dalal, B. Triggs, "Histograms of oriented gradients for human detection", CVPR 2005, as OpenCV
 computes them: cells of 6 x 6 pixels, blocks of 2 x 2 cells, 9 orientations. Wrinkles beside nose
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.faces.face_crop import CROP_PX
+from emotion_estimator.faces.face_patches import RESPONSES, PatchBank
 
 _CELL_PX = 6
 _ORIENTATIONS = 9
@@ -34,6 +35,9 @@ _CELLS = CROP_PX // _CELL_PX
 
 GRADIENTS = (_CELLS - 1) ** 2 * 4 * _ORIENTATIONS
 """Number of values of `oriented_gradients`."""
+
+APPEARANCE = GRADIENTS + RESPONSES
+"""Number of values of `appearance_of`."""
 
 _DESCRIPTOR = cv2.HOGDescriptor(
     (CROP_PX, CROP_PX),
@@ -52,3 +56,18 @@ def oriented_gradients(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     :returns: each in [0, 1], shape [GRADIENTS].
     """
     return np.asarray(_DESCRIPTOR.compute(np.ascontiguousarray(crop)), np.float32).ravel()
+
+
+def appearance_of(crops: NDArray[np.uint8], patches: PatchBank) -> NDArray[np.float32]:
+    """
+    Describe faces' crops in all that the face encoding sees of them.
+
+    :param crops: grey, shape [N, CROP_PX, CROP_PX].
+    :param patches: to compare with, `PATCHES` of them.
+    :returns: gradients, then responses, shape [N, APPEARANCE].
+    """
+    found = np.empty((len(crops), APPEARANCE), np.float32)
+    for row, crop in zip(found, crops):
+        row[:GRADIENTS] = oriented_gradients(crop)
+        row[GRADIENTS:] = patches(crop)
+    return found

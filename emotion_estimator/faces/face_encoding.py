@@ -16,10 +16,10 @@
 Head pose, geometry and appearance of a face: what the blendshapes do not tell, in few numbers.
 
 MediaPipe's blendshapes leave cheekSquint, cheekPuff and noseSneer near 0 whatever the face does;
-the mesh moves and the skin wrinkles all the same. Landmarks laid on a template and gradients of
-the aligned face go through one layer of units each to a few numbers. Template and weights are
-learned offline and kept in one versioned file; the version stands in every name, so that a model
-never reads the values of another encoding.
+the mesh moves and the skin wrinkles all the same. Landmarks laid on a template, and gradients
+and patches of the aligned face, go through one layer of units each to a few numbers. Template,
+patches and weights are learned offline and kept in one versioned file; the version stands in
+every name, so that a model never reads the values of another encoding.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.face_appearance import GRADIENTS, oriented_gradients
+from emotion_estimator.faces.face_appearance import APPEARANCE, appearance_of
 from emotion_estimator.faces.face_crop import crop_face
 from emotion_estimator.faces.face_geometry import (
     LANDMARKS,
@@ -40,10 +40,11 @@ from emotion_estimator.faces.face_geometry import (
     head_angles,
     in_face_units,
 )
+from emotion_estimator.faces.face_patches import PATCHES, PIXELS, PatchBank
 from emotion_estimator.faces.image_decoding import Rgb
 
-SCHEMA = 1
-DEFAULT_VERSION = 'v1'
+SCHEMA = 2
+DEFAULT_VERSION = 'v2'
 """Version that this package's models were trained on."""
 
 
@@ -85,16 +86,18 @@ class FaceEncoding:
     """
     What turns a face's landmarks and pixels into a few numbers.
 
-    :param version: stands in the names, such as 'v1'.
+    :param version: stands in the names, such as 'v2'.
     :param template: the mean face in face units, shape [478, 3], see `in_face_units`.
     :param geometry: of the aligned landmarks, flattened.
-    :param appearance: of `oriented_gradients`.
+    :param appearance: of `appearance_of`.
+    :param patches: that the appearance is compared with.
     """
 
     version: str
     template: NDArray[np.float32]
     geometry: Projection
     appearance: Projection
+    patches: PatchBank
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,18 +123,18 @@ class FaceEncoding:
         height, width = image.shape[:2]
         points, _ = in_face_units(landmarks, width, height)
         outline = landmarks[:, :2] * np.array([width, height], np.float32)
-        gradients = oriented_gradients(crop_face(image, outline, self.template))
-        encoded: NDArray[np.float32] = self.encode_many(points[None], gradients[None])[0]
+        crop = crop_face(image, outline, self.template)
+        encoded: NDArray[np.float32] = self.encode_many(points[None], crop[None])[0]
         return encoded
 
     def encode_many(
-        self, points: NDArray[np.float32], gradients: NDArray[np.float32]
+        self, points: NDArray[np.float32], crops: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         """
-        Encode faces whose landmarks and gradients are at hand.
+        Encode faces whose landmarks and crops are at hand.
 
         :param points: in face units, shape [N, 478, 3].
-        :param gradients: shape [N, GRADIENTS].
+        :param crops: grey, shape [N, CROP_PX, CROP_PX], see `crop_face`.
         :returns: shape [N, names].
         """
         aligned, rotations = align(points, self.template)
@@ -139,7 +142,7 @@ class FaceEncoding:
             [
                 head_angles(rotations).astype(np.float32),
                 self.geometry(aligned.reshape(len(points), -1)),
-                self.appearance(gradients),
+                self.appearance(appearance_of(crops, self.patches)),
             ],
             axis=1,
         )
@@ -169,14 +172,12 @@ def read_encoding(path: Path) -> FaceEncoding:
             f'{SCHEMA}; use one made for this version.'
         )
     _check(path, parts)
-    return FaceEncoding(
-        path.stem,
-        parts['template'],
-        *(
-            Projection(*(parts[f'{group}_{name}'] for name in _PARTS))
-            for group in ('geometry', 'appearance')
-        ),
+    geometry, appearance = (
+        Projection(*(parts[f'{group}_{name}'] for name in _PARTS))
+        for group in ('geometry', 'appearance')
     )
+    patches = PatchBank(*(parts[f'patches_{name}'] for name in _BANK))
+    return FaceEncoding(path.stem, parts['template'], geometry, appearance, patches)
 
 
 def _check(path: Path, parts: dict[str, NDArray[np.float32]]) -> None:
@@ -211,12 +212,16 @@ def _check(path: Path, parts: dict[str, NDArray[np.float32]]) -> None:
 
 
 _PARTS: tuple[str, ...] = tuple(field.name for field in fields(Projection))
+_BANK: tuple[str, ...] = tuple(field.name for field in fields(PatchBank))
 
 _SHAPES: dict[str, tuple[int | None, ...]] = {
     'template': (LANDMARKS, 3),
     **{
         f'{group}_{name}': shape
-        for group, size in (('geometry', LANDMARKS * 3), ('appearance', GRADIENTS))
+        for group, size in (('geometry', LANDMARKS * 3), ('appearance', APPEARANCE))
         for name, shape in zip(_PARTS, ((size,), (size, None), (None,), (None, None), (None,)))
     },
+    'patches_centres': (PATCHES, PIXELS),
+    'patches_mean': (PIXELS,),
+    'patches_whitening': (PIXELS, PIXELS),
 }

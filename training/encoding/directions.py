@@ -12,11 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Few numbers out of landmarks and gradients that tell expressions apart: a bottleneck."""
+"""Few numbers out of landmarks and appearance that tell expressions apart: a bottleneck."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -33,7 +33,7 @@ class Bottleneck:
     How the directions are learned.
 
     :param geometry: how many numbers are made of the landmarks.
-    :param appearance: how many numbers are made of the gradients.
+    :param appearance: how many numbers are made of the appearance.
     :param geometry_units: width of the layer before the former.
     :param appearance_units: width of the layer before the latter.
     :param units: widths of the layers behind the bottleneck.
@@ -51,7 +51,7 @@ class Bottleneck:
     appearance_units: int = 192
     units: tuple[int, ...] = (256, 128)
     dropout: float = 0.4
-    epochs: int = 30
+    epochs: int = 20
     batch: int = 512
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
@@ -66,13 +66,13 @@ class SeenFaces:
     :param readable: whether there is a face, shape [N].
     :param shapes: blendshapes, shape [N, 52].
     :param points: landmarks laid on the template, flattened, shape [N, 478 * 3].
-    :param gradients: shape [N, GRADIENTS].
+    :param appearance: see `appearance_of`, shape [N, APPEARANCE].
     """
 
     readable: NDArray[np.bool_]
     shapes: NDArray[np.float32]
     points: NDArray[np.float16]
-    gradients: NDArray[np.float16]
+    appearance: NDArray[np.float16]
 
 
 _BOUND = 5.0
@@ -96,14 +96,14 @@ def learn_directions(
     """
     keras.utils.set_random_seed(how.seed)
     rng = np.random.default_rng(how.seed)
-    first = views[0].readable
+    first = np.flatnonzero(views[0].readable)
     scales = [
-        _Scale.of(views[0].points[first]),
-        _Scale.of(views[0].gradients[first]),
-        _Scale.of(logit(views[0].shapes[first]), least=_LEAST_LOGIT_DEVIATION),
+        _Scale.of(views[0].points, first),
+        _Scale.of(views[0].appearance, first),
+        _Scale.of(logit(views[0].shapes), first, least=_LEAST_LOGIT_DEVIATION),
     ]
     model = _network(how, views[0], [t.shape[1] for t in targets])
-    count = len(first)
+    count = len(views[0].readable)
     rate = keras.optimizers.schedules.CosineDecay(
         how.learning_rate, how.epochs * -(-count // how.batch)
     )
@@ -124,8 +124,8 @@ def learn_directions(
             total = float(model.train_on_batch(inputs, [t[rows] for t in targets])[0])
         print(f'directions: epoch {epoch + 1}/{how.epochs}, loss {total:.4f}', flush=True)
     return (
-        _projection(model, 'geometry', scales[0], views[0].points[first]),
-        _projection(model, 'appearance', scales[1], views[0].gradients[first]),
+        _projection(model, 'geometry', scales[0], views[0].points, first),
+        _projection(model, 'appearance', scales[1], views[0].appearance, first),
     )
 
 
@@ -135,14 +135,32 @@ class _Scale:
     deviation: NDArray[np.float32]
 
     @classmethod
-    def of(cls, values: NDArray[np.floating], least: float = _LEAST_DEVIATION) -> _Scale:
-        mean = values.mean(axis=0, dtype=np.float64)
-        deviation = np.maximum(values.std(axis=0, dtype=np.float64), least)
+    def of(
+        cls,
+        values: NDArray[np.floating],
+        rows: NDArray[np.int64],
+        least: float = _LEAST_DEVIATION,
+    ) -> _Scale:
+        total, squares = np.zeros((2, values.shape[1]))
+        for block in _blocks(values, rows):
+            total += block.sum(axis=0, dtype=np.float64)
+            squares += np.square(block, dtype=np.float64).sum(axis=0)
+        mean = total / len(rows)
+        variance = np.maximum(squares / len(rows) - mean**2, 0)
+        deviation = np.maximum(np.sqrt(variance), least)
         return cls(mean.astype(np.float32), deviation.astype(np.float32))
 
     def __call__(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         scaled = (values.astype(np.float32) - self.mean) / self.deviation
         return np.clip(scaled, -_BOUND, _BOUND)
+
+
+def _blocks(
+    values: NDArray[np.floating], rows: NDArray[np.int64]
+) -> Iterator[NDArray[np.float32]]:
+    """Give some rows a block at a time; all at once would take gigabytes."""
+    for start in range(0, len(rows), 1024):
+        yield values[rows[start : start + 1024]].astype(np.float32)
 
 
 def _drawn(
@@ -152,20 +170,20 @@ def _drawn(
     first = views[0]
     parts = (
         first.points[rows].astype(np.float32),
-        first.gradients[rows].astype(np.float32),
+        first.appearance[rows].astype(np.float32),
         logit(first.shapes[rows]),
     )
     for number, view in enumerate(views[1:], start=1):
         here = np.flatnonzero((drawn == number) & view.readable[rows])
         chosen = rows[here]
         parts[0][here] = view.points[chosen]
-        parts[1][here] = view.gradients[chosen]
+        parts[1][here] = view.appearance[chosen]
         parts[2][here] = logit(view.shapes[chosen])
     return parts
 
 
 def _network(how: Bottleneck, view: SeenFaces, classes: list[int]) -> keras.Model:
-    widths = [part.shape[1] for part in (view.points, view.gradients, view.shapes)]
+    widths = [part.shape[1] for part in (view.points, view.appearance, view.shapes)]
     inputs = keras.Input((sum(widths),))
     ends = np.cumsum(widths)
     bottlenecks = []
@@ -185,7 +203,11 @@ def _network(how: Bottleneck, view: SeenFaces, classes: list[int]) -> keras.Mode
 
 
 def _projection(
-    model: keras.Model, name: str, scale: _Scale, values: NDArray[np.float16]
+    model: keras.Model,
+    name: str,
+    scale: _Scale,
+    values: NDArray[np.float16],
+    rows: NDArray[np.int64],
 ) -> Projection:
     kernel, bias = model.get_layer(f'{name}_hidden').get_weights()
     directions = model.get_layer(name).get_weights()[0]
@@ -196,8 +218,6 @@ def _projection(
         directions,
         np.zeros(directions.shape[1], np.float32),
     )
-    found = np.concatenate(
-        [plain(values[i : i + 1024].astype(np.float32)) for i in range(0, len(values), 1024)]
-    )
+    found = np.concatenate([plain(block) for block in _blocks(values, rows)])
     deviation = found.std(axis=0)
     return replace(plain, directions=directions / deviation, offset=-found.mean(0) / deviation)

@@ -27,22 +27,33 @@ from numpy.typing import NDArray
 
 from emotion_estimator.assets import write_whole
 from emotion_estimator.blendshapes import MIRROR
-from emotion_estimator.faces import face_appearance, face_crop, face_geometry
+from emotion_estimator.faces import face_appearance, face_crop, face_geometry, face_patches
 from emotion_estimator.faces.face_encoding import SCHEMA, Projection
 from emotion_estimator.faces.face_geometry import align
+from emotion_estimator.faces.face_patches import PatchBank
 from training import sources
 from training.code_digest import code_of
 from training.datasets.labels import one_hot
 from training.datasets.pictures import LabelledPictures
-from training.encoding import directions, gradients, template
+from training.encoding import crops, directions, patches, template
+from training.encoding.crops import face_crops
 from training.encoding.directions import Bottleneck, SeenFaces, learn_directions
-from training.encoding.gradients import face_gradients
+from training.encoding.patches import all_appearance, learn_patches
 from training.encoding.template import mean_face, mirror_order, mirrored
 from training.extraction.face_table import FaceTable
 from training.extraction.views import View
 from training.stills import Stills
 
-_SOURCES = (face_appearance, face_crop, face_geometry, directions, gradients, template)
+_SOURCES = (
+    face_appearance,
+    face_crop,
+    face_geometry,
+    face_patches,
+    crops,
+    directions,
+    patches,
+    template,
+)
 
 
 def fit_encoding(
@@ -52,7 +63,7 @@ def fit_encoding(
     how: Bottleneck | None = None,
 ) -> Path:
     """
-    Fit template and directions, or take what an earlier run of the same content left.
+    Fit template, patches and directions, or take what an earlier run of the same content left.
 
     :param photographs: all photographs of the training split.
     :param tables: their faces by view, the photograph as it is first.
@@ -75,10 +86,13 @@ def fit_encoding(
         return kept
     rows = learned_from.rows
     face = mean_face(tables[0][1].points[rows].astype(np.float32))
+    # Of all photographs, so that what is cut here is kept for the features too.
+    cut = [face_crops(photographs.pictures, table, view, face)[rows] for view, table in tables]
+    bank = learn_patches(cut[0])
     views = [
         seen
-        for view, table in tables
-        for seen in _seen(photographs, table, view, face, rows, with_mirror=not view.augmentation)
+        for (view, table), part in zip(tables, cut)
+        for seen in _seen(table.select(rows), view, part, face, bank)
     ]
     geometry, appearance = learn_directions(views, targets, how)
     content = io.BytesIO()
@@ -88,6 +102,9 @@ def fit_encoding(
         template=face,
         **_halved('geometry', geometry),
         **_halved('appearance', appearance),
+        patches_centres=bank.centres.astype(np.float16),
+        patches_mean=bank.mean,
+        patches_whitening=bank.whitening,
     )
     write_whole(kept, content.getvalue())
     return kept
@@ -99,21 +116,32 @@ def _halved(group: str, projection: Projection) -> dict[str, NDArray[np.float16]
 
 
 def _seen(
-    photographs: LabelledPictures,
     table: FaceTable,
     view: View,
+    cut: NDArray[np.uint8],
     face: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    with_mirror: bool,
+    bank: PatchBank,
 ) -> list[SeenFaces]:
-    part = table.select(rows)
-    straight, flipped = face_gradients(photographs.pictures.part(rows.tolist()), part, view, face)
-    points = part.points.astype(np.float32)
-    found = [SeenFaces(part.readable, part.blendshapes, _laid(points, face), straight)]
-    if with_mirror:
+    """Describe a view's faces, and their mirror images where nothing was changed by chance."""
+    points = table.points.astype(np.float32)
+    found = [
+        SeenFaces(
+            table.readable,
+            table.blendshapes,
+            _laid(points, face),
+            all_appearance(cut, bank, view.name),
+        )
+    ]
+    if view.augmentation is None:
         turned = mirrored(points, mirror_order(face))
-        shapes = part.blendshapes[:, list(MIRROR)]
-        found.append(SeenFaces(part.readable, shapes, _laid(turned, face), flipped))
+        found.append(
+            SeenFaces(
+                table.readable,
+                table.blendshapes[:, list(MIRROR)],
+                _laid(turned, face),
+                all_appearance(cut[:, :, ::-1], bank, f'{view.name} mirrored'),
+            )
+        )
     return found
 
 
