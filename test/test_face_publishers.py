@@ -33,6 +33,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
 
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION
 from emotion_estimator.messages import nanoseconds, time_message
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.stamps import NS_PER_S
