@@ -44,9 +44,9 @@ MAY_IMPORT = {
     'action_units': {'blendshapes'},
     'assets': set(),
     'cameras': {'assets'},
-    'faces': {'faces', 'blendshapes', 'stamps'},
+    'faces': {'faces', 'action_units', 'blendshapes', 'stamps'},
     'emotion': {'emotion', 'blendshapes', 'stamps'},
-    'messages': {'messages', 'faces', 'emotion', 'action_units', 'blendshapes', 'stamps'},
+    'messages': {'messages', 'faces', 'emotion', 'blendshapes', 'stamps'},
     'drawing': {'drawing', 'faces'},
     'evaluation': {
         'evaluation',
