@@ -53,6 +53,7 @@ MAY_IMPORT = {
         'faces',
         'emotion',
         'blendshapes',
+        'cameras',
         'assets',
         'stamps',
     },

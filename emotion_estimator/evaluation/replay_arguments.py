@@ -48,9 +48,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--picture-rate-hz', type=float, default=DEFAULT_RATE_HZ,
         help='frames a second of pictures whose names are no stamps')  # fmt: skip
     add('--jobs', type=int, default=len(available_cores()), help='recordings at a time')
-    add('--record', type=Path, help='write what the nodes would publish: an .mcap file, or a '
-        'folder; with several recordings a folder of .mcap files')  # fmt: skip
-    add('--with-input', action='store_true', help="copy the bags' own messages there too")
+    add('--record', type=Path, help='write what the nodes would publish, but for pictures: '
+        'an .mcap file, or a folder; with several recordings a folder of .mcap files')  # fmt: skip
+    add('--with-input', action='store_true', help="copy the bags' own messages, images too, there")
     labels = parser.add_argument_group('labels', 'by default the table beside each recording')
     add = labels.add_mutually_exclusive_group().add_argument
     add('--labels', type=Path, metavar='CSV', help='start_s,end_s,face,emotion[,recording]')
