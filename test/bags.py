@@ -27,6 +27,7 @@ START_NS = 1_700_000_000 * NS_PER_S
 RATE_HZ = 25
 RAW = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 ROS2 = get_typestore(Stores.ROS2_HUMBLE)
 ROS1 = get_typestore(Stores.ROS1_NOETIC)
 
@@ -63,6 +64,29 @@ def png_image(store, bgr, stamp_ns):
     """Make a compressed image without loss."""
     data = np.frombuffer(cv2.imencode('.png', bgr)[1].tobytes(), np.uint8)
     return store.types[COMPRESSED](header=header(store, stamp_ns), format='png', data=data)
+
+
+def camera_info(store, stamp_ns, width, height, focal):
+    """Make the calibration of a camera whose axis is in the middle; ROS 1 has capitals."""
+    region = store.types['sensor_msgs/msg/RegionOfInterest']
+    arrays = {
+        'd': np.zeros(0),
+        'k': np.array([focal, 0, width / 2, 0, focal, height / 2, 0, 0, 1.0]),
+        'r': np.eye(3).ravel(),
+        'p': np.zeros(12),
+    }
+    if store is ROS1:
+        arrays = {name.upper(): values for name, values in arrays.items()}
+    return store.types[CAMERA_INFO](
+        header=header(store, stamp_ns),
+        height=height,
+        width=width,
+        distortion_model='plumb_bob',
+        binning_x=0,
+        binning_y=0,
+        roi=region(x_offset=0, y_offset=0, height=0, width=0, do_rectify=False),
+        **arrays,
+    )
 
 
 def text(store, words):

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.nodes.face_presence import LISTED_S, FacePresence
+from emotion_estimator.faces.face_presence import LISTED_S, FacePresence
 from emotion_estimator.stamps import NS_PER_S
 
 

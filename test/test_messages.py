@@ -21,7 +21,6 @@ import pytest
 from builtin_interfaces.msg import Time
 from rclpy.serialization import deserialize_message, serialize_message
 from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from emotion_estimator import blendshapes
@@ -32,7 +31,6 @@ from emotion_estimator.faces.head_pose import HeadPose
 from emotion_estimator.messages import (
     MessageError,
     blendshapes_message,
-    camera_of,
     emotion_message,
     expression_message,
     face_features,
@@ -186,26 +184,3 @@ def test_frames_of_head_and_gaze_hang_on_the_camera():
     # x out of the face is z along the gaze; z up is -y.
     np.testing.assert_allclose(rotation(gaze).apply([0, 0, 1]), head.apply([1, 0, 0]), atol=1e-9)
     np.testing.assert_allclose(rotation(gaze).apply([0, -1, 0]), head.apply([0, 0, 1]), atol=1e-9)
-
-
-def test_a_calibration_is_read_also_when_it_was_given_as_a_matrix():
-    matrix = np.array([[600, 0, 320], [0, 610, 240], [0, 0, 1.0]])
-    message = CameraInfo(width=640, height=480)
-    message.k = matrix
-    for k in (message, CameraInfo(width=640, height=480, k=matrix.ravel())):
-        camera = camera_of(k)
-        assert (camera.focal_x, camera.focal_y) == (600, 610)
-        assert (camera.middle_x, camera.middle_y) == (320, 240)
-
-
-@pytest.mark.parametrize(
-    'fields',
-    [
-        {'width': 640, 'height': 480},
-        {'width': 0, 'height': 480, 'k': np.array([600.0, 0, 320, 0, 610, 240, 0, 0, 1])},
-        {'width': 640, 'height': 480, 'k': np.array([np.nan, 0, 320, 0, 610, 240, 0, 0, 1])},
-    ],
-)
-def test_a_calibration_that_no_camera_has_is_told(fields):
-    with pytest.raises(MessageError, match='k, width or height is wrong'):
-        camera_of(CameraInfo(**fields))

@@ -20,10 +20,10 @@ from live_nodes import START_NS, image_message
 from media import frames
 from vision_msgs.msg import Classification
 
+from emotion_estimator.faces.face_presence import LISTED_S
 from emotion_estimator.messages import nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
-from emotion_estimator.nodes.face_presence import LISTED_S
 from emotion_estimator.stamps import NS_PER_S
 
 

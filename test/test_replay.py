@@ -137,7 +137,7 @@ def test_listeners_hear_of_every_image(tmp_path, parameters, landmarker_path, de
     replayed(
         bag,
         parameters,
-        listeners=(lambda frame, seen: heard.append((frame.stamp_ns, seen.faces)),),
+        listeners=(lambda frame, pixels, seen: heard.append((frame.stamp_ns, seen.faces)),),
         progress=counts.append,
     )
     assert heard == [(stamp_ns, ()) for stamp_ns in stamps(3)]

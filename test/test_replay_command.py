@@ -24,7 +24,8 @@ import time
 
 import numpy as np
 import pytest
-from bags import camera_bag
+from bags import ROS2, START_NS, camera_bag, camera_info, raw_image, stamps, write_bag
+from rosbags.highlevel import AnyReader
 
 from emotion_estimator.evaluation.job import Job, Settings, named_apart
 from emotion_estimator.evaluation.parameters import read_parameters
@@ -90,6 +91,22 @@ def test_labels_beside_a_bag_are_judged_by_and_two_runs_compared(tmp_path, capfd
     assert capfd.readouterr().out.strip().endswith('both/comparison.html')
     settings = json.dumps(json.loads((tmp_path / 'both' / 'comparison.json').read_text()))
     assert '0.1' in settings and '0.6' in settings
+
+
+def test_a_calibration_that_cannot_be_used_costs_a_line_and_the_bag_is_written(tmp_path, capfd):
+    picture = np.full((48, 64, 3), 90, np.uint8)
+    wrong = camera_info(ROS2, START_NS, 64, 48, 0.0)
+    messages = [('/robot/camera_info', ns, wrong) for ns in stamps(3)]
+    messages += [('/robot/image', ns, raw_image(ROS2, picture, ns)) for ns in stamps(3)]
+    bag = write_bag(tmp_path / 'bag', sorted(messages, key=lambda message: message[1]))
+    record = tmp_path / 'said.mcap'
+    arguments = [str(bag), '-o', str(tmp_path / 'out'), '--record', str(record)]
+    assert main(arguments) == 1
+    said = ' '.join(capfd.readouterr().err.split())
+    assert said.count('camera_info: k, width or height is wrong') == 1
+    assert 'A field of view of 60 degrees is assumed.' in said
+    with AnyReader([record]) as reader:
+        assert {c.topic: c.msgcount for c in reader.connections} == {'/humans/faces/tracked': 3}
 
 
 def test_a_process_that_dies_costs_its_own_recording_alone(tmp_path):

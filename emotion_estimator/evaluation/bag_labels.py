@@ -26,9 +26,9 @@ from rosbags.highlevel import AnyReader
 
 from emotion_estimator.evaluation.labels.segment import LabelError
 from emotion_estimator.evaluation.message_types import CLASSIFICATION, EXPRESSION, published_types
+from emotion_estimator.faces.face_description import FACE_FRAME_PREFIX
 from emotion_estimator.stamps import NS_PER_S
 
-FACE_FRAME_PREFIX = 'face_'
 _FACES = '/humans/faces/'
 
 Message = tuple[int, str, str]

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rosbags.highlevel import AnyReader
@@ -35,13 +35,17 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys.store import Typestore
 
-from emotion_estimator.evaluation.message_types import published_types
+from emotion_estimator.evaluation.message_types import TF, published_types
 from emotion_estimator.evaluation.parameters import NodeParameters
 from emotion_estimator.evaluation.pipeline import Seen
-from emotion_estimator.evaluation.published_messages import published_messages
+from emotion_estimator.evaluation.published_messages import Published, PublishedMessages
+from emotion_estimator.evaluation.recorded_scene import assumed_camera
 from emotion_estimator.evaluation.recordings.bag import open_bag
 from emotion_estimator.evaluation.recordings.recording import Frame, RecordingError
+from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.known_camera import KnownCamera
 
 _ANY_TIME = QosTime(9223372036, 854775807)
 # Of the nodes' publishers: reliable, depth 10.
@@ -56,7 +60,12 @@ _QOS = Qos(
     _ANY_TIME,
     False,
 )
-_OWN_TOPIC = re.compile(r'/blendshapes|/emotion|/humans/faces/(tracked|[^/]+/expression)')
+_TF_DEPTH = 100
+# Not /tf, which a robot's other frames stand on too.
+_OWN_TOPIC = re.compile(
+    r'/blendshapes|/emotion|/annotated_image'
+    r'|/humans/faces/(tracked|[^/]+/(expression|roi|facs|landmarks|cropped))'
+)
 
 
 class BagWriter:
@@ -70,13 +79,23 @@ class BagWriter:
     :param parameters: of both nodes.
     :param beside: a rosbag2 whose messages are copied beside, but for those on the topics of the
         nodes; None copies none.
+    :param camera: took the images; None knows no more of it than `field_of_view_deg`.
     :raises RecordingError: when that bag cannot be opened.
+    :raises AssetError: when the face encoding is not there.
     """
 
-    def __init__(self, path: Path, parameters: NodeParameters, beside: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        parameters: NodeParameters,
+        beside: Path | None = None,
+        camera: KnownCamera | None = None,
+    ) -> None:
         self._path = path
-        self._parameters = parameters
         self._store = published_types()
+        self._messages = PublishedMessages(
+            self._store, parameters, camera or assumed_camera(parameters)
+        )
         self._input = None if beside is None else _InputMessages(beside)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f'.{path.name}.'))
@@ -84,26 +103,21 @@ class BagWriter:
             self._folder / path.stem, version=8, storage_plugin=StoragePlugin.MCAP
         )
         self._writer.open()
-        self._connections: dict[str, Connection] = {}
-        self._copied: dict[int, Connection] = {}
+        self._connections: dict[tuple[str, str], Connection] = {}
 
-    def __call__(self, frame: Frame, seen: Seen) -> None:
+    def __call__(self, frame: Frame, image: Rgb, seen: Seen) -> None:
         """
         Record what was seen in one image.
 
         :param frame: the image.
+        :param image: its pixels, which are not recorded.
         :param seen: what was seen in it.
         """
         self._copy_input(frame.recorded_ns)
-        for published in published_messages(self._store, self._parameters, frame, seen):
-            connection = self._connections.get(published.topic)
-            if connection is None:
-                connection = self._connections[published.topic] = self._writer.add_connection(
-                    published.topic,
-                    published.kind,
-                    typestore=self._store,
-                    offered_qos_profiles=[_QOS],
-                )
+        for published in self._messages.of(frame, image, seen):
+            connection = self._connection(
+                published.topic, published.kind, self._store, [_qos_of(published)]
+            )
             raw = self._store.serialize_cdr(published.message, published.kind)
             self._writer.write(connection, frame.recorded_ns, raw)
 
@@ -131,22 +145,27 @@ class BagWriter:
         if self._input is None:
             return
         for connection, recorded_ns, raw in self._input.until(until_ns):
-            copied = self._copied.get(connection.id)
-            if copied is None:
-                copied = self._copied[connection.id] = self._added(connection)
+            qos: Sequence[Qos] = ()
+            if isinstance(connection.ext, ConnectionExtRosbag2):
+                qos = connection.ext.offered_qos_profiles
+            types = self._input.reader.typestore
+            copied = self._connection(connection.topic, connection.msgtype, types, qos)
             self._writer.write(copied, recorded_ns, raw)
 
-    def _added(self, connection: Connection) -> Connection:
-        qos = []
-        if isinstance(connection.ext, ConnectionExtRosbag2):
-            qos = connection.ext.offered_qos_profiles
-        assert self._input is not None
-        return self._writer.add_connection(
-            connection.topic,
-            connection.msgtype,
-            typestore=self._input.reader.typestore,
-            offered_qos_profiles=qos,
-        )
+    def _connection(
+        self, topic: str, kind: str, types: Typestore, qos: Sequence[Qos]
+    ) -> Connection:
+        """Write all of a topic on one connection: on /tf stand the input's frames and these."""
+        connection = self._connections.get((topic, kind))
+        if connection is None:
+            connection = self._connections[topic, kind] = self._writer.add_connection(
+                topic, kind, typestore=types, offered_qos_profiles=qos
+            )
+        return connection
+
+
+def _qos_of(published: Published) -> Qos:
+    return _QOS._replace(depth=_TF_DEPTH) if published.kind == TF else _QOS
 
 
 class _InputMessages:

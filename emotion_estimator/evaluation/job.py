@@ -21,6 +21,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from emotion_estimator.assets import find_model, sha256_of
@@ -28,6 +29,7 @@ from emotion_estimator.evaluation.answers import Replay
 from emotion_estimator.evaluation.bag_writing import BagWriter
 from emotion_estimator.evaluation.parameters import NodeParameters
 from emotion_estimator.evaluation.pipeline import finder_files
+from emotion_estimator.evaluation.recorded_scene import recorded_camera
 from emotion_estimator.evaluation.recordings.opening import open_recording
 from emotion_estimator.evaluation.replay import Progress, replay
 from emotion_estimator.evaluation.replay_files import write_replay
@@ -97,12 +99,14 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
     recording = open_recording(job.path, settings.topic, settings.picture_rate_hz)
     recording.name = job.name
     writer = None
+    refused: list[str] = []
     try:
         if started is not None:
             started(recording.image_count)
         if job.record is not None:
             beside = job.path if job.with_input else None
-            writer = BagWriter(job.record, settings.parameters, beside)
+            camera = recorded_camera(recording, settings.parameters, refused.append)
+            writer = BagWriter(job.record, settings.parameters, beside, camera)
         listeners = () if writer is None else (writer,)
         told = replay(recording, settings.parameters, settings.selection, listeners, progress)
         if writer is not None and told.stamps_ns:
@@ -111,6 +115,7 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
         recording.close()
         if writer is not None:
             writer.close()
+    told = replace(told, problems=(*told.problems, *(f'{job.name}: {why}' for why in refused)))
     write_replay(job.kept, told)
     return told
 
@@ -180,9 +185,9 @@ def _code() -> str:
     """Tell the code's version by what it says: development does not raise the number."""
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for room in ('faces', 'emotion', 'evaluation'):
-        for path in sorted((root / room).rglob('*.py')):
-            digest.update(path.read_bytes())
+    rooms = ((root / room).rglob('*.py') for room in ('faces', 'emotion', 'evaluation'))
+    for path in sorted(chain(root.glob('*.py'), *rooms)):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -26,6 +26,15 @@ CLASSIFICATION = 'vision_msgs/msg/Classification'
 OBJECT_HYPOTHESIS = 'vision_msgs/msg/ObjectHypothesis'
 EXPRESSION = 'hri_msgs/msg/Expression'
 IDS_LIST = 'hri_msgs/msg/IdsList'
+REGION = 'hri_msgs/msg/NormalizedRegionOfInterest2D'
+ACTION_UNITS = 'hri_msgs/msg/FacialActionUnits'
+LANDMARKS = 'hri_msgs/msg/FacialLandmarks'
+POINT_OF_INTEREST = 'hri_msgs/msg/NormalizedPointOfInterest2D'
+TF = 'tf2_msgs/msg/TFMessage'
+TRANSFORM_STAMPED = 'geometry_msgs/msg/TransformStamped'
+TRANSFORM = 'geometry_msgs/msg/Transform'
+VECTOR3 = 'geometry_msgs/msg/Vector3'
+QUATERNION = 'geometry_msgs/msg/Quaternion'
 HEADER = 'std_msgs/msg/Header'
 TIME = 'builtin_interfaces/msg/Time'
 
@@ -60,6 +69,12 @@ _WORDS = [
 DEFINITIONS: dict[str, str] = {
     OBJECT_HYPOTHESIS: 'string class_id\nfloat64 score\n',
     CLASSIFICATION: 'std_msgs/Header header\nvision_msgs/ObjectHypothesis[] results\n',
+    REGION: 'std_msgs/Header header\n'
+    + ''.join(f'float32 {name}\n' for name in ('xmin', 'ymin', 'xmax', 'ymax', 'c')),
+    ACTION_UNITS: 'std_msgs/Header header\nfloat32[99] intensity\nfloat32[99] confidence\n',
+    POINT_OF_INTEREST: 'float32 x\nfloat32 y\nfloat32 c\n',
+    LANDMARKS: 'std_msgs/Header header\nhri_msgs/NormalizedPointOfInterest2D[70] landmarks\n'
+    'uint32 height\nuint32 width\n',
     IDS_LIST: 'std_msgs/Header header\nstring[] ids\n',
     EXPRESSION: ''.join(f'string {word.upper()}={word}\n' for word in _WORDS)
     + 'std_msgs/Header header\nstring expression\nfloat32 valence\nfloat32 arousal\n'

@@ -35,8 +35,8 @@ from emotion_estimator.faces.face_geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.stamps import NS_PER_S, Step
 
-Listener = Callable[[Frame, Seen], None]
-"""Is told of each image that was looked at."""
+Listener = Callable[[Frame, Rgb, Seen], None]
+"""Is told of each image that was looked at, with its pixels."""
 Progress = Callable[[int], None]
 """Is told the number of images read so far."""
 
@@ -202,7 +202,7 @@ def _look(pipeline: Pipeline, image: _Image, told: _Told, listeners: tuple[Liste
     for face, estimate in zip(seen.faces, seen.estimates):
         _tell(face, estimate, image.pixels, told)
     for listener in listeners:
-        listener(image.frame, seen)
+        listener(image.frame, image.pixels, seen)
 
 
 def _tell(face: Face, estimate: EmotionEstimate, image: Rgb, told: _Told) -> None:

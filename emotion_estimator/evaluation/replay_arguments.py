@@ -48,9 +48,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--picture-rate-hz', type=float, default=DEFAULT_RATE_HZ,
         help='frames a second of pictures whose names are no stamps')  # fmt: skip
     add('--jobs', type=int, default=len(available_cores()), help='recordings at a time')
-    add('--record', type=Path, help='write what the nodes would publish: an .mcap file, or a '
-        'folder; with several recordings a folder of .mcap files')  # fmt: skip
-    add('--with-input', action='store_true', help="copy the bags' own messages there too")
+    add('--record', type=Path, help='write what the nodes would publish, but for pictures: '
+        'an .mcap file, or a folder; with several recordings a folder of .mcap files')  # fmt: skip
+    add('--with-input', action='store_true', help="copy the bags' own messages, images too, there")
     add_label_arguments(parser)
     parser.add_argument('--compare', nargs=2, type=Path, metavar='FOLDER', help='hold two '
         'finished runs against each other instead')  # fmt: skip

@@ -20,7 +20,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 class IntrinsicsError(ValueError):
@@ -72,6 +72,23 @@ class PinholeCamera:
         """
         focal = width / 2 / math.tan(horizontal_rad / 2)
         return PinholeCamera(focal, focal, width / 2, height / 2, width, height)
+
+    @staticmethod
+    def of_matrix(k: ArrayLike, width: int, height: int) -> PinholeCamera:
+        """
+        Make a camera from its calibration; distortion is left out.
+
+        :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
+        :param width: of the image that it is for, in pixels.
+        :param height: likewise.
+        :returns: the camera.
+        :raises IntrinsicsError: when no camera can have it.
+        """
+        matrix = np.asarray(k, np.float64).ravel()
+        if matrix.size != 9:
+            raise IntrinsicsError(f'k holds {matrix.size} values, not 9.')
+        focal_x, _, middle_x, _, focal_y, middle_y, *_ = matrix.tolist()
+        return PinholeCamera(focal_x, focal_y, middle_x, middle_y, int(width), int(height))
 
     def resized(self, width: int, height: int) -> PinholeCamera:
         """

@@ -14,6 +14,7 @@
 
 """Between this package's dataclasses and ROS messages."""
 
+from emotion_estimator.faces.face_description import FACE_FRAME_PREFIX
 from emotion_estimator.messages.emotions import emotion_message, expression_message
 from emotion_estimator.messages.faces import (
     facs_message,
@@ -23,14 +24,13 @@ from emotion_estimator.messages.faces import (
     tracked_message,
 )
 from emotion_estimator.messages.features import (
-    FACE_FRAME_PREFIX,
     FaceFeatures,
     MessageError,
     blendshapes_message,
     face_features,
     is_face_id,
 )
-from emotion_estimator.messages.frames import camera_of, frames_message
+from emotion_estimator.messages.frames import frames_message
 from emotion_estimator.messages.times import nanoseconds, time_message
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     'FaceFeatures',
     'MessageError',
     'blendshapes_message',
-    'camera_of',
     'emotion_message',
     'expression_message',
     'face_features',

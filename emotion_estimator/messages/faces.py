@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
 from hri_msgs.msg import (
     FacialActionUnits,
     FacialLandmarks,
@@ -29,15 +28,15 @@ from hri_msgs.msg import (
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from emotion_estimator.action_units import action_units
-from emotion_estimator.faces.dlib_landmarks import dlib_landmarks
+from emotion_estimator.faces.face_description import (
+    FACE_FRAME_PREFIX,
+    FOUND,
+    facial_action_units,
+    rated_landmarks,
+    region,
+)
 from emotion_estimator.faces.face_finder import Face
-from emotion_estimator.faces.face_geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.messages.features import FACE_FRAME_PREFIX
-
-FOUND = 1.0
-"""Confidence of what is told of a face; one below MediaPipe's thresholds is not told of at all."""
 
 
 def tracked_message(face_ids: Iterable[str], header: Header) -> IdsList:
@@ -59,8 +58,7 @@ def roi_message(face: Face, header: Header) -> NormalizedRegionOfInterest2D:
     :param header: the image's header.
     :returns: the part of the box that lies in the image.
     """
-    box = np.clip((face.box.x_min, face.box.y_min, face.box.x_max, face.box.y_max), 0, 1)
-    x_min, y_min, x_max, y_max = box.tolist()
+    x_min, y_min, x_max, y_max = region(face)
     return NormalizedRegionOfInterest2D(
         header=header, xmin=x_min, ymin=y_min, xmax=x_max, ymax=y_max, c=FOUND
     )
@@ -74,10 +72,7 @@ def facs_message(face: Face, header: Header) -> FacialActionUnits:
     :param header: the image's header.
     :returns: the message; its frame is that of the face.
     """
-    head = None
-    if face.feature_names[: len(POSE_NAMES)] == POSE_NAMES:
-        head = face.features[: len(POSE_NAMES)]
-    intensity, confidence = action_units(face.blendshapes, head)
+    intensity, confidence = facial_action_units(face)
     return FacialActionUnits(
         header=Header(stamp=header.stamp, frame_id=FACE_FRAME_PREFIX + face.face_id),
         intensity=intensity,
@@ -95,13 +90,11 @@ def landmarks_message(face: Face, header: Header, width: int, height: int) -> Fa
     :param height: likewise.
     :returns: the message; points outside the image have confidence 0.
     """
-    points = dlib_landmarks(face.landmarks)
-    inside = np.where(np.abs(points - 0.5).max(axis=1) <= 0.5, FOUND, 0.0)
     return FacialLandmarks(
         header=header,
         landmarks=[
             NormalizedPointOfInterest2D(x=x, y=y, c=confidence)
-            for (x, y), confidence in zip(points.tolist(), inside.tolist())
+            for x, y, confidence in rated_landmarks(face)
         ],
         width=width,
         height=height,

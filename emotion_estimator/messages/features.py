@@ -25,10 +25,10 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator import blendshapes
+from emotion_estimator.faces.face_description import FACE_FRAME_PREFIX
 from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.messages.times import nanoseconds
 
-FACE_FRAME_PREFIX = 'face_'
 _FACE_ID = re.compile(r'[A-Za-z][A-Za-z0-9_]*\Z')
 
 

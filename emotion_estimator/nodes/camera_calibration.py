@@ -12,11 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What the camera is, as far as it says so itself."""
+"""Listens to what the camera says of itself."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from rclpy.node import Node
@@ -24,8 +23,8 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
-from emotion_estimator.faces.pinhole_camera import IntrinsicsError, PinholeCamera
-from emotion_estimator.messages import MessageError, camera_of
+from emotion_estimator.faces.known_camera import KnownCamera
+from emotion_estimator.faces.pinhole_camera import PinholeCamera
 from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
 
 TOPIC = 'camera_info'
@@ -36,20 +35,15 @@ class CameraCalibration:
     Listens to `camera_info` until it has said something that can be used.
 
     :param node: subscribes.
-    :param field_of_view_rad: horizontal angle of view where nothing better is known.
-    :param refuse: counts a calibration that cannot be used; called once for each kind of fault.
+    :param field_of_view_rad: see `KnownCamera`.
+    :param refuse: likewise.
     """
 
     def __init__(
         self, node: Node, field_of_view_rad: float, refuse: Callable[[str], None]
     ) -> None:
         self._node = node
-        self._field_of_view_rad = field_of_view_rad
-        self._refuse = refuse
-        self._told: set[str] = set()
-        self._calibrated: PinholeCamera | None = None
-        # What was last told, and the calibration that it was made from.
-        self._camera: tuple[PinholeCamera | None, PinholeCamera] | None = None
+        self._known = KnownCamera(field_of_view_rad, refuse)
         self._subscription: Subscription[CameraInfo] | None = node.create_subscription(
             CameraInfo,
             TOPIC,
@@ -59,19 +53,9 @@ class CameraCalibration:
         )
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        try:
-            self._calibrated = camera_of(message)
-        except MessageError as error:
-            self._tell(str(error))
-            return
-        # It is the same thirty times a second: once is enough.
-        self.close()
-
-    def _tell(self, fault: str) -> None:
-        if fault not in self._told:
-            self._told.add(fault)
-            degrees = math.degrees(self._field_of_view_rad)
-            self._refuse(f'{TOPIC}: {fault} A field of view of {degrees:g} degrees is assumed.')
+        if self._known.calibrate(message.k, message.width, message.height):
+            # It is the same thirty times a second: once is enough.
+            self.close()
 
     def camera(self, width: int, height: int) -> PinholeCamera:
         """
@@ -81,19 +65,7 @@ class CameraCalibration:
         :param height: likewise.
         :returns: the camera for an image of this size.
         """
-        calibrated = self._calibrated
-        if self._camera is not None and self._camera[0] is calibrated:
-            camera = self._camera[1]
-            if (camera.width, camera.height) == (width, height):
-                return camera
-        camera = PinholeCamera.of_view(width, height, self._field_of_view_rad)
-        if calibrated is not None:
-            try:
-                camera = calibrated.resized(width, height)
-            except IntrinsicsError as error:
-                self._tell(str(error))
-        self._camera = (calibrated, camera)
-        return camera
+        return self._known.camera(width, height)
 
     def close(self) -> None:
         """Listen no longer."""

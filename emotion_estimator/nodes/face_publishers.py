@@ -34,6 +34,7 @@ from tf2_msgs.msg import TFMessage
 
 from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.faces.face_picture import face_picture
+from emotion_estimator.faces.face_presence import FacePresence
 from emotion_estimator.faces.head_pose import HeadModel
 from emotion_estimator.messages import (
     facs_message,
@@ -45,7 +46,6 @@ from emotion_estimator.messages import (
     tracked_message,
 )
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
-from emotion_estimator.nodes.face_presence import FacePresence
 from emotion_estimator.nodes.seen import Seen, View
 
 _TF_QOS = QoSProfile(depth=100)  # as tf2_ros broadcasts

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,12 @@ from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
-from emotion_estimator.evaluation.recordings.recording import Frame, RecordingError
+from emotion_estimator.cameras import Camera
+from emotion_estimator.evaluation.recordings.recording import (
+    Calibration,
+    Frame,
+    RecordingError,
+)
 from emotion_estimator.faces.image_decoding import Rgb, decode_compressed, decode_image
 from emotion_estimator.stamps import NS_PER_S
 
@@ -36,6 +42,9 @@ SUFFIXES = ('.bag', '.db3', '.mcap')
 METADATA_FILE = 'metadata.yaml'
 RAW = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+CALIBRATION = 'sensor_msgs/msg/CameraInfo'
+_TRIED = 10
+"""A camera that is not calibrated says so in every message; so many are looked at."""
 
 
 class Bag:
@@ -77,6 +86,21 @@ class Bag:
                 decode = partial(_decoded, message, connection.msgtype)
                 frame = Frame(stamp_ns, recorded_ns, str(message.header.frame_id), decode)
             yield frame
+
+    def calibrations(self) -> Iterator[Calibration]:
+        """Read the first few messages of the camera's `camera_info`; damaged ones end it."""
+        topic = Camera(self.topic.removesuffix('/compressed')).calibration
+        held = [
+            c for c in self._reader.connections if (c.topic, c.msgtype) == (topic, CALIBRATION)
+        ]
+        if not held:
+            return
+        with suppress(RecordingError), _reading(self._path):
+            for connection, _, raw in islice(self._reader.messages(connections=held), _TRIED):
+                message: Any = self._reader.deserialize(raw, connection.msgtype)
+                # ROS 1 has a capital.
+                k = message.k if hasattr(message, 'k') else message.K
+                yield Calibration(k.tolist(), int(message.width), int(message.height))
 
     def close(self) -> None:
         """Close the bag."""

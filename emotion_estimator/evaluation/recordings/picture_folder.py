@@ -24,6 +24,7 @@ from pathlib import Path
 
 from emotion_estimator.evaluation.recordings.recording import (
     FIRST_STAMP_NS,
+    Calibration,
     Frame,
     RecordingError,
 )
@@ -63,6 +64,10 @@ class PictureFolder:
         """Read picture by picture."""
         for stamp_ns, path in self._stamped:
             yield Frame(stamp_ns, stamp_ns, '', partial(_read, path))
+
+    def calibrations(self) -> Iterator[Calibration]:
+        """Pictures hold none."""
+        return iter(())
 
     def close(self) -> None:
         """Nothing is held."""

@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +49,21 @@ class Frame:
     decode: Callable[[], Rgb]
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """
+    What a camera says of itself; not yet checked.
+
+    :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
+    :param width: of the image that it is for, in pixels.
+    :param height: likewise.
+    """
+
+    k: Sequence[float]
+    width: int
+    height: int
+
+
 class Recording(Protocol):
     """A recording that is open."""
 
@@ -63,6 +78,9 @@ class Recording(Protocol):
 
         :raises RecordingError: where the recording is damaged; what came before is good.
         """
+
+    def calibrations(self) -> Iterator[Calibration]:
+        """Read what the camera says of itself, as often as it can matter."""
 
     def close(self) -> None:
         """Release what it holds."""

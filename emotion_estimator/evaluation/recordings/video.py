@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.evaluation.recordings.recording import (
     FIRST_STAMP_NS,
+    Calibration,
     Frame,
     RecordingError,
 )
@@ -83,6 +84,10 @@ class Video:
                 f'{self._path} ends after {count} of {self.image_count} frames: it is truncated '
                 'or damaged there.'
             )
+
+    def calibrations(self) -> Iterator[Calibration]:
+        """Videos hold none."""
+        return iter(())
 
     def close(self) -> None:
         """Release the file."""

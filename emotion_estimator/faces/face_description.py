@@ -1,0 +1,104 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What REP-155 tells of a face, as numbers; messages only carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.action_units import action_units
+from emotion_estimator.faces.dlib_landmarks import dlib_landmarks
+from emotion_estimator.faces.face_finder import Face
+from emotion_estimator.faces.face_geometry import POSE_NAMES
+from emotion_estimator.faces.gaze import gaze_rotation
+from emotion_estimator.faces.head_pose import HeadPose, quaternion_of
+
+FACE_FRAME_PREFIX = 'face_'
+GAZE_FRAME_PREFIX = 'gaze_'
+FOUND = 1.0
+"""Confidence of what is told of a face; one below MediaPipe's thresholds is not told of at all."""
+
+
+@dataclass(frozen=True)
+class FrameOfFace:
+    """
+    A frame that hangs on the camera's.
+
+    :param name: of the frame.
+    :param position_m: x, y, z of its origin.
+    :param quaternion: x, y, z, w of its rotation.
+    """
+
+    name: str
+    position_m: tuple[float, float, float]
+    quaternion: tuple[float, float, float, float]
+
+
+def region(face: Face) -> tuple[float, float, float, float]:
+    """
+    Tell where a face is in the image.
+
+    :param face: the face.
+    :returns: left, upper, right and lower edge of the part of its box that lies in the image, as
+        fractions of the image's width and height.
+    """
+    box = np.clip((face.box.x_min, face.box.y_min, face.box.x_max, face.box.y_max), 0, 1)
+    x_min, y_min, x_max, y_max = box.tolist()
+    return x_min, y_min, x_max, y_max
+
+
+def facial_action_units(face: Face) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """
+    Read a face's action units, those of the head only where its pose is a feature.
+
+    :param face: the face.
+    :returns: intensity and confidence, see `action_units`.
+    """
+    head = None
+    if face.feature_names[: len(POSE_NAMES)] == POSE_NAMES:
+        head = face.features[: len(POSE_NAMES)]
+    return action_units(face.blendshapes, head)
+
+
+def rated_landmarks(face: Face) -> list[tuple[float, float, float]]:
+    """
+    Pick REP-155's landmarks of a face.
+
+    :param face: the face.
+    :returns: x and y as fractions of the image's width and height, and the confidence, which is
+        0 outside the image; 70 of them.
+    """
+    points = dlib_landmarks(face.landmarks)
+    inside = np.where(np.abs(points - 0.5).max(axis=1) <= 0.5, FOUND, 0.0)
+    return [(x, y, confidence) for (x, y), confidence in zip(points.tolist(), inside.tolist())]
+
+
+def frames_of(face: Face, pose: HeadPose) -> Iterator[FrameOfFace]:
+    """
+    Tell the frames of a face.
+
+    :param face: the face.
+    :param pose: where its head is.
+    :returns: `face_<id>` (origin at the sellion, x out of the face, z up) and `gaze_<id>` (the
+        same origin, z along the gaze).
+    """
+    x, y, z = pose.position_m.tolist()
+    gaze = gaze_rotation(pose.rotation, face.blendshapes)
+    for prefix, rotation in ((FACE_FRAME_PREFIX, pose.rotation), (GAZE_FRAME_PREFIX, gaze)):
+        yield FrameOfFace(prefix + face.face_id, (x, y, z), quaternion_of(rotation))
