@@ -82,8 +82,8 @@ train: setup-training ## from photographs to the models that ship; resumable; FE
 train-cached: setup-training ## train the models again with the face encoding that ships
 	@$(TRAIN) -m training.train --keep-encoding
 
-evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private, RECORD=1 states them
-	@$(TRAIN) -m training.evaluate --split $(or $(SPLIT),public) $(if $(RECORD),--record)
+evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private, BASELINES=all, frames or none, RECORD=1 states them
+	@$(TRAIN) -m training.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),all) $(if $(RECORD),--record)
 
 seeds: setup-training ## train basic7 with three seeds and print how much its figures differ
 	@$(TRAIN) -m training.seed_spread $(if $(RECORD),--record)

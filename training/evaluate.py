@@ -56,6 +56,7 @@ TRACKS = 200
 TRACK_SEED = 7
 BASIC = 'basic7'
 THREE = 'happy_unknown_sad'
+BASELINES = ('all', 'frames', 'none')
 
 
 def tracks_of(stills: Stills, features: tuple[str, ...]) -> list[Track]:
@@ -70,12 +71,13 @@ def tracks_of(stills: Stills, features: tuple[str, ...]) -> list[Track]:
     return compose_tracks(stills.only(features), dynamics, TRACKS, TRACK_SEED)
 
 
-def evaluate(split: Split, baselines: bool, draw: bool) -> dict[str, dict[str, Figures]]:
+def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Figures]]:
     """
     Score everything on one split; on PrivateTest the report's rows too, which stand in it.
 
     :param split: which photographs.
-    :param baselines: whether the baselines are scored, too.
+    :param baselines: which are scored, too, of `BASELINES`; 'frames' leaves out the networks
+        without time, whose training takes as long as two models'.
     :param draw: whether confusion and reliability are drawn into doc/.
     :returns: figures by protocol group ('public', 'private', 'report') and method.
     :raises DataError: when data is missing.
@@ -103,14 +105,15 @@ def evaluate(split: Split, baselines: bool, draw: bool) -> dict[str, dict[str, F
     if draw:
         _draw(three, answers, stills)
     found['clips'] = _clips()
-    if baselines:
+    if baselines != 'none':
         from training.fitting import read_material
         from training.scored_baselines import frame_scores, report_baselines, timeless_scores
 
         material = read_material()
         tracks = tracks_of(stills, features)
         scored.update(frame_scores(material, stills, tracks, features))
-        scored.update(timeless_scores(MODELS[BASIC], material, stills, tracks))
+        if baselines == 'all':
+            scored.update(timeless_scores(MODELS[BASIC], material, stills, tracks))
         if 'report' in found:
             found['report'].update(report_baselines(material, stills, report, features))
     return found
@@ -200,7 +203,9 @@ def main(arguments: list[str] | None = None) -> int:
         default='public',
         help='public for every choice; private once per release',
     )
-    parser.add_argument('--no-baselines', action='store_true', help='the models alone')
+    parser.add_argument(
+        '--baselines', choices=BASELINES, default='all', help='what is scored beside the models'
+    )
     parser.add_argument(
         '--record', action='store_true', help="write the scores into the models' metadata.json"
     )
@@ -208,7 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     split = Split[options.split.upper()]
     try:
         draw = options.record and split is Split.PRIVATE
-        found = evaluate(split, not options.no_baselines, draw)
+        found = evaluate(split, options.baselines, draw)
     except (DataError, ModelError, AssetError, FaceEncodingError) as error:
         print(error, file=sys.stderr)
         return 1
