@@ -42,7 +42,7 @@ pytestmark = [
 
 
 def blank_bag(path, count):
-    return camera_bag(path, [np.full((48, 64, 3), 90, np.uint8)] * count)
+    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count)
 
 
 def kept(output):
@@ -130,7 +130,7 @@ def test_a_process_that_dies_costs_its_own_recording_alone(tmp_path):
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path):
     output = tmp_path / 'out'
-    bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 3000))]
+    bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 12000))]
     command = [*COMMAND, *bags, '--jobs', '1', '-o', str(output)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not kept(output):
