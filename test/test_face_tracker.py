@@ -101,6 +101,22 @@ def test_two_who_cross_keep_their_ids_though_one_is_hidden(hidden):
     assert {seen[20][-1]} == {seen[0][1]}
 
 
+def test_who_was_followed_onto_the_one_behind_gets_the_own_id_back():
+    """The one in front is followed, slides onto the one behind; then both are seen again."""
+    tracker = FaceTracker(seed=1)
+    stamps_ns = [i * NS_PER_S // 15 for i in range(20)]
+    places = [(0.3 + 0.02 * i, 0.7 - 0.02 * i) for i in range(20)]
+    both = [[face(x, person=1), face(y, person=2)] for x, y in places]
+    first = track(tracker, both[0], stamps_ns[0])
+    for faces, stamp_ns in zip(both[1:10], stamps_ns[1:10]):
+        assert track(tracker, faces, stamp_ns) == first
+    for (x, _), stamp_ns in zip(places[10:16], stamps_ns[10:16]):
+        assert track(tracker, [face(x + 0.02, person=2)], stamp_ns) == first[1:]
+    # From 0.62 back to 0.38 is a longer way than a face seen all the time may jump.
+    for faces, stamp_ns in zip(both[16:], stamps_ns[16:]):
+        assert track(tracker, faces, stamp_ns) == first
+
+
 @pytest.mark.parametrize('smile', [0.0, 0.3])
 def test_who_turns_back_out_of_sight_is_known_by_shape(smile):
     """Both stop where they meet and go back: their ways alone would swap them."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import random
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,15 +36,19 @@ _STRAY_PER_S = 2.0  # face sizes a second that an unseen face may leave its stra
 _VELOCITY_S = 0.15  # time constant over which velocity is smoothed
 _SHAPE_S = 1.0  # likewise the shape: longer than a crossing
 _LONGEST_STEP_S = 0.1  # a face seen again after longer does not take over its shape faster
+_MISTAKEN = 1.0  # face sizes within which a face may be an unseen one that is expected there
 
 
-@dataclass
+@dataclass(eq=False)
 class _Track:
     face_id: str
     box: Box
     shape: NDArray[np.float32]
     seen_ns: int
+    sure_box: Box  # where it was seen when no other could be taken for it
+    sure_ns: int
     velocity: tuple[float, float] = (0.0, 0.0)
+    doubles: list[_Track] = field(default_factory=list)  # the unseen that it may be instead
 
     def way_to(self, box: Box, stamp_ns: int) -> float:
         """Distance from where it should be by now over the larger size; 0 is the same place."""
@@ -57,12 +61,33 @@ class _Track:
             (way_y - self.velocity[1] * elapsed_s) / size_y,
         )
 
-    def see(self, box: Box, shape: NDArray[np.float32], stamp_ns: int) -> None:
-        """Follow it to where it is now."""
-        elapsed_s = (stamp_ns - self.seen_ns) / NS_PER_S
+    def unsure_s(self, stamp_ns: int) -> float:
+        """Time since it was seen without a double, in seconds."""
+        return (stamp_ns - self.sure_ns) / NS_PER_S
+
+    def see(
+        self, box: Box, shape: NDArray[np.float32], stamp_ns: int, unseen: list[_Track]
+    ) -> None:
+        """
+        Follow it to where it is now.
+
+        Where one face hides another, a landmarker slides from this one to that: until both are
+        seen again, nothing is learnt of its way or its shape.
+        """
+        self.box, self.seen_ns = box, stamp_ns
+        self.doubles = [
+            other
+            for other in unseen
+            if other in self.doubles or other.way_to(box, stamp_ns) <= _MISTAKEN
+        ]
+        if not self.doubles:
+            self._learn(box, shape, stamp_ns)
+
+    def _learn(self, box: Box, shape: NDArray[np.float32], stamp_ns: int) -> None:
+        elapsed_s = self.unsure_s(stamp_ns)
         if elapsed_s > 0:
             share = 1 - math.exp(-elapsed_s / _VELOCITY_S)
-            x, y = (way / elapsed_s for way in _way(self.box, box))
+            x, y = (way / elapsed_s for way in _way(self.sure_box, box))
             self.velocity = (
                 self.velocity[0] + share * (x - self.velocity[0]),
                 self.velocity[1] + share * (y - self.velocity[1]),
@@ -70,7 +95,7 @@ class _Track:
         self.shape += (1 - math.exp(-min(elapsed_s, _LONGEST_STEP_S) / _SHAPE_S)) * (
             shape - self.shape
         )
-        self.box, self.seen_ns = box, stamp_ns
+        self.sure_box, self.sure_ns = box, stamp_ns
 
 
 class FaceTracker:
@@ -80,13 +105,15 @@ class FaceTracker:
     A face is expected where a straight way at its latest velocity leads it, and with the shape
     of its skin's landmarks that it had over the last second. Among all assignments the one of
     least cost is taken (H. W. Kuhn, "The Hungarian method for the assignment problem", Naval
-    Research Logistics Quarterly 2 (1955), 83).
+    Research Logistics Quarterly 2 (1955), 83). While one of two who meet is hidden, the other
+    may be either: its way and shape rest until both are seen.
 
     Ids follow REP-155: they start with a letter, are unique and mean nothing beyond one
     encounter.
 
     :param max_distance: longest way of a face's centre from where it is expected, as a multiple
-        of the face's size, that still counts as the same face; longer for one not seen of late.
+        of the face's size, that still counts as the same face; longer for one not seen of late,
+        or while it may be another.
     :param max_absence_s: longest time in seconds that an unseen face keeps its id.
     :param seed: makes the ids repeatable; None draws them at random.
     """
@@ -122,20 +149,17 @@ class FaceTracker:
             return []
         shapes = self._shapes(faces, width, height)
         known = self._known(faces, shapes, stamp_ns)
-        return [
-            self._continued(track, face.box, shape, stamp_ns).face_id
-            for track, face, shape in zip(known, faces, shapes)
-        ]
-
-    def _continued(
-        self, track: _Track | None, box: Box, shape: NDArray[np.float32], stamp_ns: int
-    ) -> _Track:
-        if track is None:
-            track = _Track(self._new_id(), box, shape.copy(), stamp_ns)
-            self._tracks.append(track)
-        else:
-            track.see(box, shape, stamp_ns)
-        return track
+        unseen = [t for t in self._tracks if t not in known]
+        ids = []
+        for track, face, shape in zip(known, faces, shapes):
+            if track is None:
+                box, new_id = face.box, self._new_id()
+                track = _Track(new_id, box, shape.copy(), stamp_ns, box, stamp_ns)
+                self._tracks.append(track)
+            else:
+                track.see(face.box, shape, stamp_ns, unseen)
+            ids.append(track.face_id)
+        return ids
 
     def _shapes(self, faces: list[LandmarkedFace], width: int, height: int) -> NDArray[np.float32]:
         """Skins in face units, all turned as the first face ever seen; shape [N, MESH, 3]."""
@@ -151,8 +175,8 @@ class FaceTracker:
         if not self._tracks:
             return known
         ways = np.array([[t.way_to(face.box, stamp_ns) for t in self._tracks] for face in faces])
-        unseen_s = np.array([(stamp_ns - t.seen_ns) / NS_PER_S for t in self._tracks])
-        near = ways <= self._max_distance + _STRAY_PER_S * unseen_s
+        unsure_s = np.array([t.unsure_s(stamp_ns) for t in self._tracks])
+        near = ways <= self._max_distance + _STRAY_PER_S * unsure_s
         if near.size > 1:
             differences = np.array(
                 [[_difference(t.shape, s) for t in self._tracks] for s in shapes]
