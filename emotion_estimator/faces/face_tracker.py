@@ -105,13 +105,15 @@ class FaceTracker:
     A face is expected where a straight way at its latest velocity leads it, and with the shape
     of its skin's landmarks that it had over the last second. Among all assignments the one of
     least cost is taken (H. W. Kuhn, "The Hungarian method for the assignment problem", Naval
-    Research Logistics Quarterly 2 (1955), 83).
+    Research Logistics Quarterly 2 (1955), 83). While one of two who meet is hidden, the other
+    may be either: its way and shape rest until both are seen.
 
     Ids follow REP-155: they start with a letter, are unique and mean nothing beyond one
     encounter.
 
     :param max_distance: longest way of a face's centre from where it is expected, as a multiple
-        of the face's size, that still counts as the same face; longer for one not seen of late.
+        of the face's size, that still counts as the same face; longer for one not seen of late,
+        or while it may be another.
     :param max_absence_s: longest time in seconds that an unseen face keeps its id.
     :param seed: makes the ids repeatable; None draws them at random.
     """
