@@ -73,7 +73,7 @@ def test_frames_lost_on_the_way_show_in_the_stamps():
     report = statistics.report()
     assert report.stamp_rate_hz == pytest.approx(30, rel=0.01)
     (problem,) = stream_problems(report)
-    assert '9.0 Hz arrive of 30.0 Hz sent' in problem
+    assert '9.0 Hz arrive of 30.0 Hz stamped' in problem
 
 
 def test_a_whole_stream_is_no_problem_and_a_refusal_is_one():

@@ -93,8 +93,9 @@ def stream_problems(report: StreamReport) -> list[str]:
         problems.append(f'{report.refused_lately} messages refused: {report.last_error}')
     if 0 < report.rate_in_hz < LOSS_WARNING_SHARE * report.stamp_rate_hz:
         problems.append(
-            f'{report.rate_in_hz:.1f} Hz arrive of {report.stamp_rate_hz:.1f} Hz sent: frames '
-            'are lost on the way; start the camera driver with the Fast DDS profile '
+            f'{report.rate_in_hz:.1f} Hz arrive of {report.stamp_rate_hz:.1f} Hz stamped: the '
+            'sender is slow or skips some, or they are lost on the way; where they are images, '
+            'start the camera driver with the Fast DDS profile '
             'config/fastdds_large_images.xml, or use compressed images.'
         )
     return problems
