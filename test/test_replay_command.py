@@ -130,9 +130,15 @@ def test_a_process_that_dies_costs_its_own_recording_alone(tmp_path):
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path):
     output = tmp_path / 'out'
-    bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 12000))]
+    bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 6000))]
     command = [*COMMAND, *bags, '--jobs', '1', '-o', str(output)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that a shell runs in the background inherit that the signal is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not kept(output):
         assert process.poll() is None
         time.sleep(0.1)  # no event tells of a file
