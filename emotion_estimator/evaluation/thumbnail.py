@@ -20,13 +20,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from emotion_estimator.faces.close_up import enlarged_crop
 from emotion_estimator.faces.face_landmarker import Box
+from emotion_estimator.faces.face_picture import face_picture
 from emotion_estimator.faces.image_decoding import Rgb
 
 SIDE_PX = 96
-MARGIN = 1.5
-"""Side of the picture as a multiple of the longer side of the face's box."""
 _JPEG_QUALITY = 85  # of 100
 
 
@@ -38,12 +36,7 @@ def face_thumbnail(image: Rgb, box: Box) -> bytes:
     :param box: where the face is.
     :returns: a JPEG file of `SIDE_PX` x `SIDE_PX` pixels; what lies outside the image is black.
     """
-    height, width = image.shape[:2]
-    side = MARGIN * max((box.x_max - box.x_min) * width, (box.y_max - box.y_min) * height)
-    side_px = max(round(side), 1)
-    left = round((box.x_min + box.x_max) / 2 * width - side_px / 2)
-    top = round((box.y_min + box.y_max) / 2 * height - side_px / 2)
-    crop = enlarged_crop(image, left, top, side_px)
+    crop = face_picture(image, box)
     if crop is None:
         crop = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
     small = cv2.resize(crop, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
