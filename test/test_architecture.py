@@ -44,6 +44,7 @@ MAY_IMPORT = {
     'action_units': {'blendshapes'},
     'assets': set(),
     'cameras': {'assets'},
+    'interrupts': set(),
     'faces': {'faces', 'action_units', 'blendshapes', 'stamps'},
     'emotion': {'emotion', 'blendshapes', 'stamps'},
     'messages': {'messages', 'faces', 'emotion', 'blendshapes', 'stamps'},
@@ -57,9 +58,27 @@ MAY_IMPORT = {
         'assets',
         'stamps',
     },
-    'playing': {'playing', 'evaluation', 'stamps'},
-    'nodes': {'nodes', 'messages', 'drawing', 'faces', 'emotion', 'assets', 'stamps'},
-    'demo': {'demo', 'nodes', 'drawing', 'messages', 'emotion', 'assets', 'stamps'},
+    'playing': {'playing', 'evaluation', 'interrupts', 'stamps'},
+    'nodes': {
+        'nodes',
+        'messages',
+        'drawing',
+        'faces',
+        'emotion',
+        'assets',
+        'interrupts',
+        'stamps',
+    },
+    'demo': {
+        'demo',
+        'nodes',
+        'drawing',
+        'messages',
+        'emotion',
+        'assets',
+        'interrupts',
+        'stamps',
+    },
 }
 WITH_ROS = {'messages', 'nodes', 'demo', 'playing'}
 FILES = sorted(path for path in ROOT.rglob('*.py') if path != ROOT / '__init__.py')

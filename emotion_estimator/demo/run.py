@@ -33,7 +33,7 @@ from emotion_estimator.demo.observer import Observer
 from emotion_estimator.demo.processes import NodeProcess, activate
 from emotion_estimator.demo.terminal_view import view
 from emotion_estimator.demo.timeline import MOST_FACES, draw_timeline
-from emotion_estimator.nodes.running import ignore_interrupts
+from emotion_estimator.interrupts import note_interrupts
 
 DEFAULT_CLIP = 'media/clips/WolfgangLanger_Pexels.mp4'
 LAST_WORD_S = 2.0
@@ -53,6 +53,7 @@ def main() -> int:
     except ValueError as error:
         console.print(str(error), style='red')
         return 1
+    note_interrupts()
     rclpy.init()
     observer = Observer(thumbnails=not arguments.no_thumbnails)
     executor = SingleThreadedExecutor()
@@ -60,7 +61,6 @@ def main() -> int:
     try:
         complaint = _play(arguments, video, observer, executor, console)
     finally:
-        ignore_interrupts()
         observer.destroy_node()
         rclpy.try_shutdown()
     if complaint:
@@ -125,9 +125,11 @@ def _play(
         try:
             for name in nodes:
                 if not activate(observer, executor, name):
+                    if not rclpy.ok():
+                        raise ExternalShutdownException
                     return f'{name} did not become active; what it said stands above.'
             _watch(camera, observer, executor, console)
-        except (KeyboardInterrupt, ExternalShutdownException):
+        except ExternalShutdownException:
             console.print('Stopped.')
     if not observer.moments:
         return 'No face was estimated: is there one in the video? What the nodes said is above.'

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -26,6 +25,8 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+
+from emotion_estimator.interrupts import note_interrupts
 
 EXIT_WRONG_PARAMETER = 2
 
@@ -37,16 +38,6 @@ class Closable(Protocol):
         """Stop and release everything."""
 
 
-def ignore_interrupts() -> None:
-    """
-    Let nothing break off the release: under launch SIGINT comes twice.
-
-    A function that does nothing, not SIG_IGN: with that Python prints a traceback for a signal
-    that has just come.
-    """
-    signal.signal(signal.SIGINT, lambda *_: None)
-
-
 def run(factories: Sequence[Callable[[], Node]], arguments: list[str] | None = None) -> int:
     """
     Run nodes in one executor until SIGINT, SIGTERM or until one ends the process.
@@ -55,9 +46,12 @@ def run(factories: Sequence[Callable[[], Node]], arguments: list[str] | None = N
     :param arguments: command line; None takes that of the process.
     :returns: exit status: 0, or 2 when a parameter's start value is wrong.
     """
+    noted = note_interrupts()
     rclpy.init(args=arguments)
     nodes: list[Node] = []
     try:
+        if noted:  # before rclpy listened
+            return 0
         executor = SingleThreadedExecutor()
         for factory in factories:
             nodes.append(factory())
@@ -70,14 +64,13 @@ def run(factories: Sequence[Callable[[], Node]], arguments: list[str] | None = N
     except ParameterException as error:
         print(f'A parameter has a wrong value: {error}', file=sys.stderr)
         return EXIT_WRONG_PARAMETER
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
     except Exception:
         # rclpy's signal handler may invalidate what the executor is just taking a message from.
         if rclpy.ok():
             raise
     finally:
-        ignore_interrupts()
         for node in nodes:
             node.close()
             node.destroy_node()

@@ -28,6 +28,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.utilities import remove_ros_args
 
 from emotion_estimator.evaluation.recordings.recording import RecordingError
+from emotion_estimator.interrupts import note_interrupts
 from emotion_estimator.playing.bag_player import BagPlayer
 from emotion_estimator.stamps import NS_PER_S
 
@@ -44,16 +45,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = sys.argv if arguments is None else ['play', *arguments]
     options = _parse(remove_ros_args(given)[1:])
+    noted = note_interrupts()
     rclpy.init(args=given)
     player: BagPlayer | None = None
     try:
+        if noted:  # before rclpy listened
+            return 0
         player = BagPlayer(options.bag, options.topics)
         play(player, options)
     except RecordingError as error:
         print(error, file=sys.stderr)
         return EXIT_BROKEN
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
+    except Exception:
+        # Where ROS shuts down between two messages, the next cannot be published.
+        if rclpy.ok():
+            raise
     finally:
         if player is not None:
             player.close()
