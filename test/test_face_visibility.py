@@ -33,8 +33,11 @@ SIDE = 480
 @pytest.fixture(scope='module')
 def visible():
     """Make what tells the parts of a face by name."""
-    visibility = FaceVisibility(read_encoding(find_encoding(DEFAULT_VERSION)).template)
-    return lambda picture, points: dict(zip(VISIBLE_NAMES, visibility.of(picture, points)))
+    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    visibility = FaceVisibility(encoding.template)
+    return lambda picture, points: dict(
+        zip(VISIBLE_NAMES, visibility.of(encoding.crop(picture, points)))
+    )
 
 
 @pytest.fixture(scope='module')

@@ -112,18 +112,32 @@ class FaceEncoding:
         count = projection.directions.shape[1]
         return tuple(f'{group}.{self.version}.{number:02d}' for number in range(count))
 
-    def encode(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    def crop(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """
+        Cut out one face.
+
+        :param image: that the face was found in.
+        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :returns: grey, shape [CROP_PX, CROP_PX], see `crop_face`.
+        """
+        height, width = image.shape[:2]
+        outline = landmarks[:, :2] * np.array([width, height], np.float32)
+        return crop_face(image, outline, self.template)
+
+    def encode(
+        self, image: Rgb, landmarks: NDArray[np.float32], crop: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float32]:
         """
         Encode one face.
 
         :param image: that the face was found in.
         :param landmarks: shape [478, 3], see `FaceArrays`.
+        :param crop: of `crop`, where it is at hand.
         :returns: a value for each of `names`, without unit except the pose in radians.
         """
         height, width = image.shape[:2]
         points, _ = in_face_units(landmarks, width, height)
-        outline = landmarks[:, :2] * np.array([width, height], np.float32)
-        crop = crop_face(image, outline, self.template)
+        crop = self.crop(image, landmarks) if crop is None else crop
         encoded: NDArray[np.float32] = self.encode_many(points[None], crop[None])[0]
         return encoded
 
@@ -159,7 +173,12 @@ def read_encoding(path: Path) -> FaceEncoding:
     try:
         with np.load(path, allow_pickle=False) as file:
             schema = int(file['schema'])
-            parts = {name: file[name].astype(np.float32) for name in _SHAPES if schema == SCHEMA}
+            # By columns: a product with one face then reads the weights in their order.
+            parts = {
+                name: np.asarray(file[name], np.float32, order='F')
+                for name in _SHAPES
+                if schema == SCHEMA
+            }
     # Of a damaged file zipfile, zlib, tokenize and NumPy each complain in their own way.
     except Exception as error:
         raise FaceEncodingError(

@@ -16,8 +16,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,10 +33,10 @@ class FaceFeatures:
     """
 
     def __init__(self, encoding: FaceEncoding | None) -> None:
-        self._parts: list[Callable[[Rgb, NDArray[np.float32]], NDArray[np.float32]]] = []
+        self._encoding = encoding
         self.names: tuple[str, ...] = ()
         if encoding is not None:
-            self._parts = [encoding.encode, FaceVisibility(encoding.template).of]
+            self._visibility = FaceVisibility(encoding.template)
             self.names = (*encoding.names, *VISIBLE_NAMES)
 
     def of(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -49,6 +47,8 @@ class FaceFeatures:
         :param landmarks: shape [478, 3], see `FaceArrays`.
         :returns: a value for each of `names`.
         """
-        if not self._parts:
+        if self._encoding is None:
             return np.zeros(0, np.float32)
-        return np.concatenate([part(image, landmarks) for part in self._parts])
+        crop = self._encoding.crop(image, landmarks)
+        encoded = self._encoding.encode(image, landmarks, crop)
+        return np.concatenate([encoded, self._visibility.of(crop)])

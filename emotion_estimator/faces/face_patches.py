@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,18 +53,33 @@ _SHARE = np.float32(1 / PIXELS)
 _EVENLY = np.full((PIXELS, 1), _SHARE)
 """What takes the mean of patches; a product is faster than NumPy's mean of short rows."""
 
-_WINDOW = (PATCH_PX, PATCH_PX)
+_LEAST_DISTANCE = 1e-4
+"""Added to squared distances, which rounding would otherwise make negative."""
 
 
-def _cells() -> NDArray[np.float32]:
-    """Tell which patches are summed in which cell, shape [GRID * GRID, PLACES * PLACES]."""
-    edges = np.linspace(0, PLACES, GRID + 1).round()
-    cell = np.searchsorted(edges, np.arange(PLACES), side='right') - 1
-    along = (cell == np.arange(GRID)[:, None]).astype(np.float32)
-    return np.kron(along, along)
+def _pixels() -> NDArray[np.intp]:
+    """Tell where each patch's pixels stand in a flat crop, shape [PLACES * PLACES, PIXELS]."""
+    corner, offset = STEP_PX * np.arange(PLACES), np.arange(PATCH_PX)
+    corners, offsets = (np.add.outer(CROP_PX * along, along) for along in (corner, offset))
+    return np.add.outer(corners.ravel(), offsets.ravel())
 
 
-_CELLS = _cells()
+_PIXELS = _pixels()
+
+_EDGES = np.linspace(0, PLACES, GRID + 1).round().astype(int).tolist()
+"""Where cells begin and end along a side, in patches."""
+
+
+def _sums(rows: int) -> NDArray[np.float32]:
+    """Tell which patches of a row of cells are summed, shape [GRID, rows * PLACES]."""
+    cell = np.searchsorted(_EDGES, np.arange(PLACES), side='right') - 1
+    return np.tile((cell == np.arange(GRID)[:, None]).astype(np.float32), rows)
+
+
+_ROWS = tuple(
+    (slice(first * PLACES, last * PLACES), _sums(last - first)) for first, last in pairwise(_EDGES)
+)
+"""Each row of cells: its patches, and how they are summed."""
 
 
 def normalised_patches(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -74,8 +90,7 @@ def normalised_patches(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     :returns: each of mean 0 and variance up to 1, less where there is hardly any contrast; shape
         [PLACES * PLACES, PIXELS], by rows.
     """
-    windows = np.lib.stride_tricks.sliding_window_view(crop.astype(np.float32), _WINDOW)
-    patches = windows[::STEP_PX, ::STEP_PX].reshape(-1, PIXELS)
+    patches = crop.astype(np.float32).take(_PIXELS)
     patches -= patches @ _EVENLY
     variance = np.einsum('ij,ij->i', patches, patches) * _SHARE
     patches /= np.sqrt(variance + np.float32(_LEAST_VARIANCE))[:, None]
@@ -108,19 +123,22 @@ class PatchBank:
         :returns: sums over the cells, 0 or more, shape [GRID * GRID * K]: all centres of the cell
             above left, then those of the cell right of it.
         """
-        whitened = normalised_patches(crop) @ self.whitening
-        whitened -= self._whitened_mean
+        patches = normalised_patches(crop)
         # |w - c|^2 as one product: the patches' own lengths come in as one more column.
-        near = np.empty((len(whitened), whitened.shape[1] + 2), np.float32)
-        near[:, :-2] = whitened
+        near = np.empty((len(patches), PIXELS + 2), np.float32)
+        whitened = near[:, :-2]
+        np.subtract(patches @ self.whitening, self._whitened_mean, out=whitened)
         near[:, -2] = np.einsum('ij,ij->i', whitened, whitened)
         near[:, -1] = 1
-        distances = near @ self._distances_from
-        np.maximum(distances, self._zeros, out=distances)
-        np.sqrt(distances, out=distances)
-        np.subtract(distances @ self._evenly, distances, out=distances)
-        np.maximum(distances, self._zeros, out=distances)
-        return np.asarray(_CELLS @ distances).ravel()
+        found = np.empty((GRID, GRID, len(self.centres)), np.float32)
+        # By rows of cells, since what is compared at once then stays in the processor's cache.
+        for cells, (places, sums) in zip(found, _ROWS):
+            distances = near[places] @ self._distances_from
+            np.sqrt(distances, out=distances)
+            np.subtract(distances @ self._evenly, distances, out=distances)
+            np.maximum(distances, self._zeros, out=distances)
+            np.matmul(sums, distances, out=cells)
+        return found.ravel()
 
     @cached_property
     def _evenly(self) -> NDArray[np.float32]:
@@ -138,5 +156,5 @@ class PatchBank:
     @cached_property
     def _distances_from(self) -> NDArray[np.float32]:
         """What gives squared distances to the centres, shape [PIXELS + 2, K]."""
-        lengths = (self.centres**2).sum(axis=1)
+        lengths = (self.centres**2).sum(axis=1) + np.float32(_LEAST_DISTANCE)
         return np.vstack([-2 * self.centres.T, np.ones_like(lengths), lengths])

@@ -26,9 +26,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.face_crop import CROP_PX, HALF_WIDTH, crop_face
+from emotion_estimator.faces.face_crop import CROP_PX, HALF_WIDTH
 from emotion_estimator.faces.face_geometry import MESH
-from emotion_estimator.faces.image_decoding import Rgb
 
 VISIBLE_NAMES: tuple[str, ...] = ('visible.mouth', 'visible.eyes', 'visible.skin')
 """Names of what `FaceVisibility` returns."""
@@ -57,7 +56,6 @@ class FaceVisibility:
     """
 
     def __init__(self, template: NDArray[np.float32]) -> None:
-        self._template = template
         places = template[:MESH, :2] - template[:MESH, :2].mean(axis=0)
         places = (places / (2 * HALF_WIDTH) + 0.5) * CROP_PX - 0.5
         self._mouth = _ellipse(places[list(_MOUTH)], _MOUTH_MARGIN_PX)
@@ -66,17 +64,13 @@ class FaceVisibility:
         hull = cv2.convexHull(np.rint(places).astype(np.int32))
         self._face = cv2.fillConvexPoly(face, hull, 1) > 0
 
-    def of(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    def of(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         """
         Look at one face.
 
-        :param image: that the face was found in.
-        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :param crop: grey, shape [CROP_PX, CROP_PX], see `crop_face`.
         :returns: a value for each of `VISIBLE_NAMES`, 0 where nothing is seen, 1 where all is.
         """
-        height, width = image.shape[:2]
-        outline = landmarks[:, :2] * np.array([width, height], np.float32)
-        crop = crop_face(image, outline, self._template)
         across = cv2.Sobel(crop, cv2.CV_32F, 1, 0)
         down = cv2.Sobel(crop, cv2.CV_32F, 0, 1)
         strength = cv2.magnitude(across, down)
