@@ -74,6 +74,9 @@ def run_jobs(
     :param log: file for what MediaPipe prints.
     :returns: yields what happens, `Finished` once for each job.
     """
+    # For the processes to come: NumPy's products are small here, and a pool of threads for them
+    # would take the cores that MediaPipe needs.
+    os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
     context = multiprocessing.get_context('spawn')
     cores = _cores(min(most_at_once, len(jobs)))
     waiting = list(reversed(jobs))

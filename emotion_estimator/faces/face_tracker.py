@@ -36,6 +36,7 @@ _STRAY_PER_S = 2.0  # face sizes a second that an unseen face may leave its stra
 _VELOCITY_S = 0.15  # time constant over which velocity is smoothed
 _SHAPE_S = 1.0  # likewise the shape: longer than a crossing
 _LONGEST_STEP_S = 0.1  # a face seen again after longer does not take over its shape faster
+_SHAPE_STEP_S = 0.1  # how often the shape of a face that is alone is looked at
 _MISTAKEN = 1.0  # face sizes within which a face may be an unseen one that is expected there
 
 
@@ -47,6 +48,7 @@ class _Track:
     seen_ns: int
     sure_box: Box  # where it was seen when no other could be taken for it
     sure_ns: int
+    shape_ns: int  # when its shape was last looked at
     velocity: tuple[float, float] = (0.0, 0.0)
     doubles: list[_Track] = field(default_factory=list)  # the unseen that it may be instead
 
@@ -66,10 +68,10 @@ class _Track:
         return (stamp_ns - self.sure_ns) / NS_PER_S
 
     def see(
-        self, box: Box, shape: NDArray[np.float32], stamp_ns: int, unseen: list[_Track]
+        self, box: Box, shape: NDArray[np.float32] | None, stamp_ns: int, unseen: list[_Track]
     ) -> None:
         """
-        Follow it to where it is now.
+        Follow it to where it is now; without a shape it keeps that which it had.
 
         Where one face hides another, a landmarker slides from this one to that: until both are
         seen again, nothing is learnt of its way or its shape.
@@ -83,7 +85,7 @@ class _Track:
         if not self.doubles:
             self._learn(box, shape, stamp_ns)
 
-    def _learn(self, box: Box, shape: NDArray[np.float32], stamp_ns: int) -> None:
+    def _learn(self, box: Box, shape: NDArray[np.float32] | None, stamp_ns: int) -> None:
         elapsed_s = self.unsure_s(stamp_ns)
         if elapsed_s > 0:
             share = 1 - math.exp(-elapsed_s / _VELOCITY_S)
@@ -92,10 +94,11 @@ class _Track:
                 self.velocity[0] + share * (x - self.velocity[0]),
                 self.velocity[1] + share * (y - self.velocity[1]),
             )
-        self.shape += (1 - math.exp(-min(elapsed_s, _LONGEST_STEP_S) / _SHAPE_S)) * (
-            shape - self.shape
-        )
         self.sure_box, self.sure_ns = box, stamp_ns
+        if shape is not None:
+            step_s = min((stamp_ns - self.shape_ns) / NS_PER_S, _LONGEST_STEP_S)
+            self.shape += (1 - math.exp(-step_s / _SHAPE_S)) * (shape - self.shape)
+            self.shape_ns = stamp_ns
 
 
 class FaceTracker:
@@ -147,14 +150,20 @@ class FaceTracker:
         self._tracks = [t for t in self._tracks if stamp_ns - t.seen_ns <= self._max_absence_ns]
         if not faces:
             return []
-        shapes = self._shapes(faces, width, height)
+        alone = len(faces) == len(self._tracks) == 1
+        rests = alone and stamp_ns - self._tracks[0].shape_ns < _SHAPE_STEP_S * NS_PER_S
+        shapes = None if rests else self._shapes(faces, width, height)
         known = self._known(faces, shapes, stamp_ns)
+        if shapes is None and None in known:
+            shapes = self._shapes(faces, width, height)
         unseen = [t for t in self._tracks if t not in known]
         ids = []
-        for track, face, shape in zip(known, faces, shapes):
+        for index, (track, face) in enumerate(zip(known, faces)):
+            shape = None if shapes is None else shapes[index]
             if track is None:
+                assert shape is not None  # made for new faces, above
                 box, new_id = face.box, self._new_id()
-                track = _Track(new_id, box, shape.copy(), stamp_ns, box, stamp_ns)
+                track = _Track(new_id, box, shape.copy(), stamp_ns, box, stamp_ns, stamp_ns)
                 self._tracks.append(track)
             else:
                 track.see(face.box, shape, stamp_ns, unseen)
@@ -169,7 +178,7 @@ class FaceTracker:
         return align(points, self._pose)[0][:, :MESH]
 
     def _known(
-        self, faces: list[LandmarkedFace], shapes: NDArray[np.float32], stamp_ns: int
+        self, faces: list[LandmarkedFace], shapes: NDArray[np.float32] | None, stamp_ns: int
     ) -> list[_Track | None]:
         known: list[_Track | None] = [None] * len(faces)
         if not self._tracks:
@@ -177,7 +186,7 @@ class FaceTracker:
         ways = np.array([[t.way_to(face.box, stamp_ns) for t in self._tracks] for face in faces])
         unsure_s = np.array([t.unsure_s(stamp_ns) for t in self._tracks])
         near = ways <= self._max_distance + _STRAY_PER_S * unsure_s
-        if near.size > 1:
+        if near.size > 1 and shapes is not None:
             differences = np.array(
                 [[_difference(t.shape, s) for t in self._tracks] for s in shapes]
             )
