@@ -16,6 +16,7 @@
 
 import itertools
 import os
+import socket
 import time
 from collections import defaultdict
 
@@ -30,7 +31,8 @@ from std_msgs.msg import Header
 
 from emotion_estimator.messages import time_message
 
-_domains = itertools.count(os.getpid() % 90)
+DOMAINS = range(10, 100)
+_next = itertools.count(os.getpid())
 START_NS = 1_700_000_000 * 1_000_000_000
 TRANSITIONS = {
     'configure': Transition.TRANSITION_CONFIGURE,
@@ -54,11 +56,26 @@ def image_message(bgr, stamp_ns, **fields):
     return Image(**{**right, **fields})
 
 
+def claim_domain():
+    """Find a ROS domain that no other test on this machine uses; closing the socket frees it."""
+    for _ in DOMAINS:
+        domain_id = DOMAINS[next(_next) % len(DOMAINS)]
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            # An abstract name: it lives as long as the process, and leaves no file.
+            claim.bind(f'\0emotion_estimator_domain_{domain_id}')
+        except OSError:
+            claim.close()
+        else:
+            return domain_id, claim
+    raise RuntimeError('Every ROS domain from 10 to 99 is taken by another test.')
+
+
 class LiveNodes:
     """A context with the nodes under test and one node that talks to them."""
 
     def __init__(self):
-        self.domain_id = 10 + next(_domains) % 90
+        self.domain_id, self._claim = claim_domain()
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain_id)
         self.executor = SingleThreadedExecutor(context=self.context)
@@ -139,3 +156,4 @@ class LiveNodes:
         self.tester.destroy_node()
         self.executor.shutdown()
         rclpy.shutdown(context=self.context)
+        self._claim.close()

@@ -209,16 +209,16 @@ def test_emotions_are_one_line_an_answer(tmp_path):
         labels=('sad', 'unknown'),
         answers=(replace(ANSWER, head=(0.1, -0.2, 0.3)),),
     )
-    write_emotions(tmp_path / 'emotions.csv', [REPLAY, other])
+    write_emotions(tmp_path / 'emotions.csv', [REPLAY, other], {'second': ['happy']})
     lines = (tmp_path / 'emotions.csv').read_text().splitlines()
     assert lines[0] == (
-        'recording,stamp_ns,time_s,face,emotion,confidence,valence,arousal,head_roll,head_pitch,'
-        'head_yaw,x_min,y_min,x_max,y_max,probability_happy,probability_sad,probability_unknown'
+        'recording,stamp_ns,time_s,face,emotion,truth,confidence,valence,arousal,head_roll,'
+        'head_pitch,head_yaw,x_min,y_min,x_max,y_max,probability_happy,probability_sad,probability_unknown'
     )
     assert lines[1:] == [
-        '"bag, the first",1500000000,0.500,abc,sad,0.7500,-0.5000,0.1250,,,,'
+        '"bag, the first",1500000000,0.500,abc,sad,,0.7500,-0.5000,0.1250,,,,'
         '0.0000,0.0000,1.0000,1.0000,0.2500,0.7500,',
-        'second,1500000000,0.500,abc,sad,0.7500,-0.5000,0.1250,0.1000,-0.2000,0.3000,'
+        'second,1500000000,0.500,abc,sad,happy,0.7500,-0.5000,0.1250,0.1000,-0.2000,0.3000,'
         '0.0000,0.0000,1.0000,1.0000,,0.2500,0.7500',
     ]
 

@@ -88,7 +88,14 @@ def test_emotions_have_a_line_an_answer(tmp_path):
     write_report(tmp_path, [WALK], TRUTH)
     lines = list(csv.DictReader(io.StringIO((tmp_path / 'emotions.csv').read_text())))
     assert len(lines) == 40
-    assert lines[26]['emotion'] == 'unknown'
+    assert (lines[26]['emotion'], lines[26]['truth']) == ('unknown', 'sad')
+    assert [line['truth'] for line in lines] == ['happy'] * 20 + ['sad'] * 20
+
+
+def test_without_a_label_the_truth_stays_empty(tmp_path):
+    write_report(tmp_path, [WALK], {'walk': [segment(0, 20, 'happy')]})
+    lines = list(csv.DictReader(io.StringIO((tmp_path / 'emotions.csv').read_text())))
+    assert [line['truth'] for line in lines] == ['happy'] * 20 + [''] * 20
 
 
 def test_problems_are_listed_where_they_are_seen():

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from emotion_estimator.assets import write_whole
@@ -32,6 +32,7 @@ FIXED = (
     'time_s',
     'face',
     'emotion',
+    'truth',
     'confidence',
     'valence',
     'arousal',
@@ -43,32 +44,42 @@ FIXED = (
     'x_max',
     'y_max',
 )
-"""Columns before the probabilities; angles in radians, edges as shares of the image."""
+"""
+Columns before the probabilities.
+
+`truth` is empty where no label holds, and may be of a label map's classes; angles are in radians,
+edges are shares of the image.
+"""
 
 
-def write_emotions(path: Path, replays: Sequence[Replay]) -> None:
+def write_emotions(
+    path: Path, replays: Sequence[Replay], truth: Mapping[str, Sequence[str]] | None = None
+) -> None:
     """
     Write one line an answer: recording by recording, by stamp, by face.
 
     :param path: the CSV file, written whole or not at all.
     :param replays: the replays; a class that a model lacks stays empty.
+    :param truth: by recording, what each answer should have been; '' where no label holds.
     """
     classes = list(dict.fromkeys(label for replay in replays for label in replay.labels))
     text = io.StringIO()
     table = csv.writer(text, lineterminator='\n')
     table.writerow([*FIXED, *(f'probability_{label}' for label in classes)])
     for replay in replays:
-        for answer in replay.answers:
-            table.writerow(_row(replay, answer, classes))
+        right = (truth or {}).get(replay.recording, [''] * len(replay.answers))
+        for answer, label in zip(replay.answers, right):
+            table.writerow(_row(replay, answer, label, classes))
     write_whole(path, text.getvalue().encode())
 
 
-def _row(replay: Replay, answer: Answer, classes: Sequence[str]) -> Iterator[object]:
+def _row(replay: Replay, answer: Answer, right: str, classes: Sequence[str]) -> Iterator[object]:
     yield replay.recording
     yield answer.stamp_ns
     yield f'{(answer.stamp_ns - replay.stamps_ns[0]) / NS_PER_S:.3f}'
     yield answer.face_id
     yield answer.label
+    yield right
     for value in (answer.confidence, answer.valence, answer.arousal):
         yield f'{value:.4f}'
     for angle in answer.head or ('', '', ''):

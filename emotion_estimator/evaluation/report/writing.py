@@ -59,7 +59,8 @@ def write_report(
     :raises LabelError: when the label map cannot be used.
     """
     summary = summarise(replays, truth, label_map, told)
-    write_emotions(folder / EMOTIONS_FILE, replays)
+    rights = {one.judged.recording: one.judged.truth_names() for one in summary.recordings}
+    write_emotions(folder / EMOTIONS_FILE, replays, rights)
     write_whole(folder / METRICS_FILE, written(metrics(summary)))
     write_whole(folder / REPORT_FILE, page(summary))
     return folder / REPORT_FILE

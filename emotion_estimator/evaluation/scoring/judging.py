@@ -69,6 +69,14 @@ class Judged:
         """Give the positions of one face's answers."""
         return np.flatnonzero(self.face == index)
 
+    def truth_names(self) -> list[str]:
+        """
+        Name what each answer should have been.
+
+        :returns: N classes; '' where no label holds.
+        """
+        return ['' if right == NO_CLASS else self.classes[right] for right in self.truth.tolist()]
+
     def only(self, index: int) -> Judged:
         """Leave the answers of one face."""
         kept = self.of_face(index)
