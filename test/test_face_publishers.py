@@ -316,6 +316,19 @@ def test_a_wrong_crop_costs_one_counted_warning_and_an_empty_one_gives_no_face(
     assert found == []
 
 
+def test_a_listed_face_whose_picture_does_not_come_is_told(live, landmarker_path):
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), ros4hri_input=True)
+    crops = Crops(live)
+    live.until(lambda: crops.tracked.get_subscription_count() == 1, 'the list subscription')
+    crops.list('bob')
+    live.until(node.problems, 'the warning')
+    (problem,) = node.problems()
+    assert problem.startswith('Nothing arrived on /humans/faces/bob/cropped for 2 s: nobody')
+    crops.follow('bob')
+    crops.show('bob', np.zeros((64, 64, 3), np.uint8), START_NS)
+    live.until(lambda: not node.problems(), 'the picture')
+
+
 def test_two_of_these_nodes_work_as_detector_and_reader(live, landmarker_path, face):
     owner = Watched(live, landmarker_path)
     reader = live.add(

@@ -187,6 +187,10 @@ class BlendshapeNode(ManagedNode):
         """Tell how many faces are seen."""
         return {'faces': self._faces_now, 'model': FACE_LANDMARKER.name}
 
+    def problems(self) -> list[str]:
+        """Tell of faces whose pictures do not come."""
+        return self._source.problems() if isinstance(self._source, CroppedFaces) else []
+
     def _receive(self, sender: str, message: Any) -> None:
         self.statistics.receive(nanoseconds(message.header.stamp))
         if self._received.put(sender, message):

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -34,7 +35,7 @@ from emotion_estimator.messages import is_face_id
 from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.face_landmarkers import crop_landmarker
 from emotion_estimator.nodes.image_conversion import rgb_of
-from emotion_estimator.nodes.managed_node import ManagedNode
+from emotion_estimator.nodes.managed_node import INPUT_TIMEOUT_S, ManagedNode, silence_problems
 from emotion_estimator.nodes.seen import Seen
 
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
@@ -61,6 +62,7 @@ class CroppedFaces:
         self._close_up = crop_landmarker(node.parameters)
         self._receive: Callable[[str, Any], None] | None = None
         self._crops: dict[str, Subscription[Image]] = {}
+        self._awaited_s: dict[str, float] = {}  # since when, by the steady clock
 
     def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
         """
@@ -95,9 +97,25 @@ class CroppedFaces:
                 qos_profile_sensor_data,
                 event_callbacks=NO_SUBSCRIPTION_EVENTS,
             )
+            self._awaited_s[face_id] = time.monotonic()
         self._end(set(self._crops) - tracked)
 
+    def problems(self) -> list[str]:
+        """
+        Tell which faces are listed though no picture of them has come.
+
+        :returns: a sentence each that says what to do.
+        """
+        longest_s = time.monotonic() - INPUT_TIMEOUT_S
+        silent = [name for name, since_s in self._awaited_s.items() if since_s < longest_s]
+        return [
+            problem
+            for face_id in silent
+            for problem in silence_problems(self._node, self._crops[face_id], may_pause=False)
+        ]
+
     def _on_cropped(self, face_id: str, message: Image) -> None:
+        self._awaited_s.pop(face_id, None)
         if self._receive is not None:
             self._receive(face_id, message)
 
@@ -125,6 +143,7 @@ class CroppedFaces:
         face_ids = list(face_ids)
         for face_id in face_ids:
             self._node.destroy_subscription(self._crops.pop(face_id))
+            self._awaited_s.pop(face_id, None)
         if face_ids:
             self._lost(face_ids)
 

@@ -93,6 +93,10 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         """Tell further facts for the diagnostics."""
         return {}
 
+    def problems(self) -> list[str]:
+        """Tell in sentences what else is wrong."""
+        return []
+
     def on_parameters_changed(self, changed: dict[str, Any]) -> None:
         """
         Take over parameters that may change at run time.
@@ -214,6 +218,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
             if problems and not self._silent:
                 self.get_logger().warning(problems[0])
         self._silent = silent
+        problems += self.problems()
         facts = {'state': self._state_machine.current_state[1], **self.facts()}
         return stream_status(self.get_fully_qualified_name(), report, problems, facts)
 
