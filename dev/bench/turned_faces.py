@@ -104,7 +104,9 @@ def main() -> None:
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
-    figure, plots = pyplot.subplots(1, len(AXES), figsize=(9, 3), sharey=True)
+    figure, plots = pyplot.subplots(
+        1, len(AXES), figsize=(9, 3.4), sharey=True, layout='constrained'
+    )
     for plot, (axis, at) in zip(plots, told.items()):
         shares = {
             'told the same, trusted or not': [
@@ -124,9 +126,8 @@ def main() -> None:
         plot.set_xticks(range(-MOST_DEG, MOST_DEG + 1, 2 * STEP_DEG))
         plot.grid(alpha=0.3)
     plots[0].set_ylabel('share of 12 faces')
-    plots[0].legend(loc='lower center', fontsize=8)
+    figure.legend(*plots[0].get_legend_handles_labels(), loc='outside upper center', ncols=3)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.tight_layout()
     figure.savefig(path, dpi=110)
     print(f'Written: {path}')
 
