@@ -30,9 +30,15 @@ from emotion_estimator.faces.face_landmarker import Box, LandmarkedFace
 from emotion_estimator.stamps import NS_PER_S
 
 ID_LENGTH = 5
-SHAPE_WEIGHT = 10.0
-"""Face sizes of distance that weigh like one face unit of difference in shape."""
+SHAPE_WEIGHT = 20.0
+"""
+Face sizes of distance that weigh like one face unit of difference in shape.
+
+In real clips a face's shape differs by .02 (median) to .045 (95th percentile) from that of the
+second before, two people's by .03 to .07.
+"""
 _STRAY_PER_S = 2.0  # face sizes a second that an unseen face may leave its straight way
+_UNSURE_PER_S = 4.0  # how much less a way counts for each second that a face was not seen for sure
 _VELOCITY_S = 0.15  # time constant over which velocity is smoothed
 _SHAPE_S = 1.0  # likewise the shape: longer than a crossing
 _LONGEST_STEP_S = 0.1  # a face seen again after longer does not take over its shape faster
@@ -190,7 +196,8 @@ class FaceTracker:
             differences = np.array(
                 [[_difference(t.shape, s) for t in self._tracks] for s in shapes]
             )
-            ways += SHAPE_WEIGHT * differences
+            # Who turns back out of sight is far from where a straight way leads.
+            ways = ways / (1 + _UNSURE_PER_S * unsure_s) + SHAPE_WEIGHT * differences
         # A pair that may not be joined costs more than all that may.
         costs = np.where(near, ways, 1 + 2 * ways[near].sum())
         for row, column in zip(*linear_sum_assignment(costs)):
