@@ -93,6 +93,15 @@ def test_the_exported_network_equals_the_trained_one(untrained, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_a_temperature_softens_the_last_answers_alone(untrained):
+    windows = partly_seen_windows(6)
+    before = untrained.predict(windows, verbose=0)
+    export.soften(untrained, 4, 2.5)
+    after = untrained.predict(windows, verbose=0)
+    np.testing.assert_allclose(after[:, :4], before[:, :4], atol=1e-5)
+    np.testing.assert_allclose(after[:, 4:], before[:, 4:] / 2.5, atol=1e-5)
+
+
 def test_a_network_above_two_megabytes_is_not_exported():
     wide = network.build(network.Architecture((64,), 400), [0.0] * 52, [1.0] * 52, 7)
     with pytest.raises(export.ExportError, match='make it narrower'):

@@ -39,6 +39,20 @@ class ExportError(RuntimeError):
     """A network that must not ship; the message says why."""
 
 
+def soften(network: keras.Model, first: int, temperature: float) -> None:
+    """
+    Divide a network's last answers by a temperature, inside the network.
+
+    :param network: of `network.build`; changed in place.
+    :param first: the first output that is divided.
+    :param temperature: above 0.
+    """
+    layer = network.get_layer('logits')
+    factor = np.ones(layer.units, np.float32)
+    factor[first:] /= temperature
+    layer.set_weights([part * factor for part in layer.get_weights()])
+
+
 def to_litert(network: keras.Model) -> bytes:
     """
     Convert a network of `network.build` with a fixed batch of one.

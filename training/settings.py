@@ -34,7 +34,7 @@ from training.stills import Stills
 from training.targets import Targets
 from training.window_resampling import STEPS
 
-MODEL_VERSION = '2.1.0'
+MODEL_VERSION = '2.1.1'
 
 _SOURCES = (
     'stills.py',
@@ -113,7 +113,7 @@ class Settings:
 
 MODELS: dict[str, Settings] = {
     'basic7': Settings(),
-    'basic7_blendshapes': Settings(groups=()),
+    'basic7_blendshapes': Settings(groups=(), targets=Targets(second_weight=0.15)),
     'happy_unknown_sad': Settings(targets=Targets('happy_unknown_sad', label_weight=0.8)),
 }
 """The models that ship, by the names of their folders."""

@@ -33,7 +33,7 @@ from emotion_estimator.emotion.emotion_model import SCHEMA, EmotionModel
 from training import network, sources
 from training.calibration import fit_temperature
 from training.datasets.labels import DataError
-from training.export import to_litert, write_model
+from training.export import soften, to_litert, write_model
 from training.fitting import Material, read_material, trained_network
 from training.settings import MODEL_VERSION, MODELS, Settings, content_key
 from training.still_features import fit_shipped_encoding
@@ -74,8 +74,12 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     truth = settings.targets.judged(public)
     judged = public.select(public.readable[:, 0] & (truth >= 0))
     truth = settings.targets.judged(judged)
+    classes = len(settings.targets.names)
     logits = model.predict(constant_windows(judged.values), batch_size=1024, verbose=0)
-    logits = logits[:, : len(settings.targets.names)]
+    temperature = fit_temperature(logits[:, :classes].astype(np.float64), truth)
+    further = logits[:, classes:].astype(np.float64)
+    if settings.targets.further_names:
+        soften(model, classes, fit_temperature(further, judged.labels))
     training: dict[str, Any] = {
         'key': content_key(settings, material.training.only(features), public),
         'settings': dataclasses.asdict(settings),
@@ -93,7 +97,7 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
         'rate_hz': RATE_HZ,
         'window_s': WINDOW_S,
         'normalisation': network.DESCRIPTION,
-        'temperature': fit_temperature(logits.astype(np.float64), truth),
+        'temperature': temperature,
         'data': DATA.format(
             groups=groups, teachers=TEACHERS[weight > 0].format(weight, 1 - weight)
         ),
