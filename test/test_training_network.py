@@ -26,6 +26,7 @@ from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.emotion_model import SCHEMA
 from training.clip_dynamics import Dynamics
 from training.datasets.labels import LABELS
+from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.stills import Stills
 from training.window_resampling import RATE_HZ, STEPS, WINDOW_S
 
@@ -93,6 +94,30 @@ def test_the_exported_network_equals_the_trained_one(untrained, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_the_exported_network_sums_its_last_answers_in_coarser_classes(tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(3)
+    asked_twice = network.build(SMALL, [-2.0] * 52, [1.5] * 52, 14)
+    content = export.to_litert(asked_twice, HAPPY_UNKNOWN_SAD)
+    names = HAPPY_UNKNOWN_SAD.names
+    model = export.write_model(tmp_path / 'three', content, {**facts(), 'labels': names})
+    windows = partly_seen_windows(6)
+    second = asked_twice.predict(windows, verbose=0)[:, 7:].astype(np.float64)
+    seven = np.exp(second) / np.exp(second).sum(axis=1, keepdims=True)
+    found = [model.probabilities(window) for window in windows]
+    np.testing.assert_allclose(found, HAPPY_UNKNOWN_SAD.probabilities(seven), atol=1e-4)
+
+
+def test_a_temperature_softens_the_last_answers_alone(untrained):
+    windows = partly_seen_windows(6)
+    before = untrained.predict(windows, verbose=0)
+    export.soften(untrained, 4, 2.5)
+    after = untrained.predict(windows, verbose=0)
+    np.testing.assert_allclose(after[:, :4], before[:, :4], atol=1e-5)
+    np.testing.assert_allclose(after[:, 4:], before[:, 4:] / 2.5, atol=1e-5)
+
+
 def test_a_network_above_two_megabytes_is_not_exported():
     wide = network.build(network.Architecture((64,), 400), [0.0] * 52, [1.0] * 52, 7)
     with pytest.raises(export.ExportError, match='make it narrower'):
@@ -152,6 +177,8 @@ def test_other_settings_and_other_data_are_another_run(made_data):
     settings, stills = Settings(), made_data.training
     known = content_key(settings, stills, stills)
     assert known == content_key(Settings(), dataclasses.replace(stills), stills)
+    told_otherwise = dataclasses.replace(settings, summed_in='happy_unknown_sad')
+    assert known == content_key(told_otherwise, stills, stills)
     revoted = dataclasses.replace(stills, votes=np.roll(stills.votes, 1, axis=1))
     fewer = stills.select(np.arange(len(stills) - 1))
     others = [

@@ -16,13 +16,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from emotion_estimator.blendshapes import NAMES
 from training.calibration import fit_temperature
 from training.datasets.labels import LABELS
-from training.sequence_protocol import FRAME_RATE_HZ, Track, buffer_windows, track_scores
+from training.label_maps import HAPPY_UNKNOWN_SAD
+from training.sequence_protocol import (
+    FRAME_RATE_HZ,
+    Track,
+    buffer_windows,
+    in_classes,
+    track_scores,
+)
 from training.still_protocols import f7_scores, p7_scores
 from training.stills import Stills
 from training.window_resampling import STEPS
@@ -71,6 +80,15 @@ def track():
         onsets=(2 * second, 4 * second),
         segments=((second, 2 * second), (3 * second, 4 * second), (5 * second, frames)),
     )
+
+
+def test_coarser_classes_leave_out_sequences_that_change_none_of_them(track):
+    unchanged = replace(track, truth=np.where(track.truth == 3, 0, track.truth))
+    told = in_classes([track, unchanged], HAPPY_UNKNOWN_SAD)
+    # Neutral, happy, disgusted; but neutral, angry, disgusted are all 'unknown'.
+    assert len(told) == 1
+    assert list(dict.fromkeys(told[0].truth.tolist())) == [1, 0]
+    assert told[0].truth[-1] == 1
 
 
 def values(figures):

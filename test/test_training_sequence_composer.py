@@ -112,6 +112,21 @@ def test_windows_are_those_of_the_runtime_in_shape_and_range(stills, dynamics):
     np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
 
 
+def test_the_target_is_ahead_of_the_window_by_the_lead(stills, dynamics):
+    how = Composition(**{**vars(STILL), 'constant': 0.0, 'returning': 0.0})
+    seen, asked = {}, {}
+    for lead_s in (0.0, 0.1, 1.0):
+        composer = composer_of(stills, dynamics, Composition(**{**vars(how), 'lead_s': lead_s}))
+        seen[lead_s], asked[lead_s] = composer.windows(300, np.random.default_rng(7))
+    np.testing.assert_array_equal(seen[0.0], seen[0.1])
+    after = asked[1.0].argmax(axis=1)
+    # A transition that has begun is over a second later.
+    np.testing.assert_allclose(asked[1.0].max(axis=1), 1)
+    arrived = [targets[np.arange(300), after] for targets in (asked[0.0], asked[0.1])]
+    assert (arrived[1] >= arrived[0]).all()
+    assert 0 < (arrived[1] - arrived[0]).mean() < 0.3
+
+
 def test_the_target_weighs_label_and_votes(stills, dynamics):
     votes = np.tile(10 * np.eye(7, dtype=np.float32)[NEUTRAL], (7, 1))
     asked = Stills(**{**vars(stills), 'votes': votes})

@@ -41,11 +41,17 @@ from training.clip_protocol import clip_scores
 from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS, read_series
 from training.datasets.labels import DataError, Split
 from training.export import write_metadata
+from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.report.confusion import draw_confusion
 from training.report.reliability import draw_reliability
 from training.report_protocol import REPORT_FIGURES, read_matched_rows
-from training.scored_models import report_figures, seven_class_scores
-from training.sequence_protocol import Track, compose_tracks
+from training.scored_models import (
+    network_latency,
+    report_figures,
+    sequence_scores,
+    seven_class_scores,
+)
+from training.sequence_protocol import Track, compose_tracks, in_classes
 from training.settings import MODELS
 from training.still_features import encoding_path, read_stills
 from training.still_protocols import Figures, still_probabilities
@@ -93,6 +99,8 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Fi
             _draw(model, probabilities, stills)
     three = EmotionModel(sources.MODELS / THREE)
     answers = still_probabilities(three, stills)
+    of_three = in_classes(tracks_of(stills, three.metadata.features), HAPPY_UNKNOWN_SAD)
+    scored[THREE] = {**sequence_scores(three, of_three), **network_latency(three)}
     features = EmotionModel(sources.MODELS / BASIC).metadata.features
     if split is Split.PRIVATE:
         report = read_matched_rows()
@@ -181,7 +189,8 @@ def record(found: dict[str, dict[str, Figures]]) -> None:
         for group, methods in found.items():
             if name in methods:
                 metrics[group] = methods[name]
-                if group != 'clips':
+                # The other methods of these groups answer in seven classes.
+                if group != 'clips' and (name == THREE) == (group == 'report'):
                     others = {m: f for m, f in methods.items() if m not in (name, THREE)}
                     before = metrics.get('baselines', {})
                     known = {**before.get(group, {}), **others}

@@ -29,6 +29,8 @@ from numpy.typing import NDArray
 
 from emotion_estimator.assets import write_whole
 from emotion_estimator.emotion.emotion_model import METADATA_FILE, EmotionModel, ModelMetadata
+from emotion_estimator.evaluation.metrics import scores
+from training.label_maps import LabelMap
 from training.window_resampling import STEPS
 
 NETWORK_FILE = 'network.tflite'
@@ -39,7 +41,21 @@ class ExportError(RuntimeError):
     """A network that must not ship; the message says why."""
 
 
-def to_litert(network: keras.Model) -> bytes:
+def soften(network: keras.Model, first: int, temperature: float) -> None:
+    """
+    Divide a network's last answers by a temperature, inside the network.
+
+    :param network: of `network.build`; changed in place.
+    :param first: the first output that is divided.
+    :param temperature: above 0.
+    """
+    layer = network.get_layer('logits')
+    factor = np.ones(layer.units, np.float32)
+    factor[first:] /= temperature
+    layer.set_weights([part * factor for part in layer.get_weights()])
+
+
+def to_litert(network: keras.Model, sums: LabelMap | None = None) -> bytes:
     """
     Convert a network of `network.build` with a fixed batch of one.
 
@@ -48,6 +64,8 @@ def to_litert(network: keras.Model) -> bytes:
     fastest, and no operation outside its builtin ones.
 
     :param network: the trained network.
+    :param sums: coarser classes in which the last answers are told alone: the logarithms of the
+        sums of their probabilities, up to a constant; None tells all answers as they are.
     :returns: the LiteRT file's bytes.
     :raises ExportError: when it is too large or needs other than builtin operations.
     """
@@ -67,7 +85,8 @@ def to_litert(network: keras.Model) -> bytes:
         values = normalise(window)[0]
         for weights, bias in per_step:
             values = tf.nn.relu(tf.matmul(values, weights) + bias)
-        return tf.matmul(_run_lstm(lstm, values), last) + last_bias
+        answers = tf.matmul(_run_lstm(lstm, values), last) + last_bias
+        return answers if sums is None else _log_sums(answers[:, -len(sums.of) :], sums)
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [logits.get_concrete_function()], logits
@@ -84,6 +103,12 @@ def to_litert(network: keras.Model) -> bytes:
             f'The network has {len(content)} bytes, more than {MAX_BYTES}; make it narrower.'
         )
     return content
+
+
+def _log_sums(answers: tf.Tensor, sums: LabelMap) -> tf.Tensor:
+    likely = tf.exp(answers - tf.reduce_max(answers, axis=1, keepdims=True))
+    members = tf.constant(sums.probabilities(np.eye(len(sums.of), dtype=np.float32)))
+    return tf.math.log(tf.maximum(tf.matmul(likely, members), scores.LEAST_PROBABILITY))
 
 
 def _run_lstm(weights: list[NDArray[np.float32]], values: tf.Tensor) -> tf.Tensor:

@@ -55,18 +55,28 @@ def seven_class_scores(
     """
     probabilities = still_probabilities(model, stills)
     by_label = label_probabilities(model, stills)
-    over_time = [track_probabilities(model, track) for track in tracks]
-    labels = model.metadata.labels
-    raw = track_scores(tracks, [rows.argmax(axis=1) for rows in over_time])
-    decided = track_scores(tracks, [decisions(labels, rows) for rows in over_time])
     return {
         **f7_scores(by_label, stills),
         **p7_scores(probabilities, stills),
         **sure_scores(probabilities, stills, DEFAULT_MIN_CONFIDENCE),
-        **raw,
-        **{f'{name}_hysteresis': figure for name, figure in decided.items()},
+        **sequence_scores(model, tracks),
         **network_latency(model),
     }, probabilities
+
+
+def sequence_scores(model: EmotionModel, tracks: list[Track]) -> Figures:
+    """
+    Score a model on protocol S.
+
+    :param model: the model.
+    :param tracks: sequences with the model's features, their truth in its classes.
+    :returns: the figures; those with the decision's hysteresis end in '_hysteresis'.
+    """
+    over_time = [track_probabilities(model, track) for track in tracks]
+    labels = model.metadata.labels
+    raw = track_scores(tracks, [rows.argmax(axis=1) for rows in over_time])
+    decided = track_scores(tracks, [decisions(labels, rows) for rows in over_time])
+    return {**raw, **{f'{name}_hysteresis': figure for name, figure in decided.items()}}
 
 
 def report_figures(

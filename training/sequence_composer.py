@@ -48,6 +48,9 @@ class Composition:
     :param noise: standard deviation of each window's constant offset of every feature, on the
         scale of `feature_scale.additive`.
     :param class_balance: 0 draws stills as they are, 1 every class equally often.
+    :param lead_s: how long after the window's end the face shows what is asked, were its movement
+        to go on: the network, which waits until it is sure, then answers no later than a glance
+        at the last frame alone would.
     :param visibility: how faces come and go.
     """
 
@@ -63,12 +66,13 @@ class Composition:
     blinks_per_s: float = 0.3
     noise: float = 0.2
     class_balance: float = 0.0
+    lead_s: float = 0.1
     visibility: time_course.Visibility = field(default_factory=time_course.Visibility)
 
 
 class SequenceComposer:
     """
-    Composes windows with the target at their end.
+    Composes windows with the target at their end, or a little after.
 
     :param stills: what the states are drawn from.
     :param targets: what each still shows, as shares of K classes, shape [N, K].
@@ -104,7 +108,7 @@ class SequenceComposer:
         :param rng: source of chance; the same state gives the same windows.
         :param steps: how many of the windows' last steps are wanted, in [1, STEPS].
         :returns: windows as `TemporalBuffer.window` returns them, shape [count, steps, F +
-            1], and the classes' shares at each window's end, shape [count, K].
+            1], and the classes' shares `lead_s` after each window's end, shape [count, K].
         """
         how = self._composition
         states, targets = self._states(count, rng)
@@ -123,7 +127,8 @@ class SequenceComposer:
         windows[..., :-1] = earlier + grid.share[..., None] * (later - earlier)
         windows[..., -1] = 1
         windows *= grid.observed[..., None]
-        return windows, np.matmul(course.weights(np.zeros((count, 1))), targets)[:, 0]
+        asked = course.weights(np.full((count, 1), -how.lead_s))
+        return windows, np.matmul(asked, targets)[:, 0]
 
     def _states(
         self, count: int, rng: np.random.Generator

@@ -29,6 +29,7 @@ from training import clip_dynamics
 from training.clip_dynamics import Dynamics
 from training.datasets.labels import NEUTRAL
 from training.feature_scale import additive, from_additive
+from training.label_maps import LabelMap
 from training.still_protocols import Figures
 from training.stills import Stills
 from training.time_course import ease
@@ -80,6 +81,23 @@ def compose_tracks(stills: Stills, dynamics: Dynamics, count: int, seed: int) ->
     clear = stills.select(stills.readable[:, 0] & (stills.majority() >= 0))
     clear = replace(clear, labels=clear.majority())
     return [_compose(clear, dynamics, rng, neutral=i % 2 == 0) for i in range(count)]
+
+
+def in_classes(tracks: list[Track], label_map: LabelMap) -> list[Track]:
+    """
+    Tell sequences in coarser classes.
+
+    :param tracks: the sequences.
+    :param label_map: the classes.
+    :returns: those whose transitions both lead from one of the classes to another.
+    """
+    told = [replace(track, truth=label_map.labels(track.truth)) for track in tracks]
+    return [track for track in told if all(_changes(track, onset) for onset in track.onsets)]
+
+
+def _changes(track: Track, onset: int) -> bool:
+    following = next((start for start, _ in track.segments if start > onset), -1)
+    return bool(track.truth[onset - 1] != track.truth[following])
 
 
 def _compose(stills: Stills, dynamics: Dynamics, rng: np.random.Generator, neutral: bool) -> Track:

@@ -34,7 +34,7 @@ from training.stills import Stills
 from training.targets import Targets
 from training.window_resampling import STEPS
 
-MODEL_VERSION = '2.1.0'
+MODEL_VERSION = '2.2.0'
 
 _SOURCES = (
     'stills.py',
@@ -83,6 +83,9 @@ class Settings:
     :param time: 'kept', or for the baselines 'shuffled' or 'pooled'; see `time_ablation`.
     :param architecture: sizes of the network.
     :param composition: how windows are composed.
+    :param summed_in: a name of `MAPS`: the exported model tells the second question's answer in
+        these coarser classes alone; None: the first answer, with the second as further labels.
+        Decides nothing of the training.
     """
 
     groups: tuple[str, ...] = ('head', 'geometry', 'appearance')
@@ -95,6 +98,7 @@ class Settings:
     time: str = 'kept'
     architecture: Architecture = field(default_factory=Architecture)
     composition: Composition = field(default_factory=Composition)
+    summed_in: str | None = None
 
     @property
     def epochs(self) -> tuple[Phase, ...]:
@@ -113,8 +117,8 @@ class Settings:
 
 MODELS: dict[str, Settings] = {
     'basic7': Settings(),
-    'basic7_blendshapes': Settings(groups=()),
-    'happy_unknown_sad': Settings(targets=Targets('happy_unknown_sad', label_weight=0.8)),
+    'basic7_blendshapes': Settings(groups=(), targets=Targets(second_weight=0.15)),
+    'happy_unknown_sad': Settings(summed_in='happy_unknown_sad'),
 }
 """The models that ship, by the names of their folders."""
 
@@ -128,7 +132,8 @@ def content_key(settings: Settings, training: Stills, public: Stills) -> str:
     :param public: what chooses the epoch, likewise.
     :returns: 16 hexadecimal digits.
     """
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(settings)).encode())
+    decisive = {k: v for k, v in dataclasses.asdict(settings).items() if k != 'summed_in'}
+    digest = hashlib.sha256(json.dumps(decisive).encode())
     for stills in (training, public):
         for part in (stills.views, stills.readable, settings.targets.taught(stills)):
             digest.update(np.ascontiguousarray(part).tobytes())

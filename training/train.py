@@ -26,18 +26,16 @@ from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-import numpy as np
-
 from emotion_estimator.assets import AssetError, sha256_of
 from emotion_estimator.emotion.emotion_model import SCHEMA, EmotionModel
 from training import network, sources
-from training.calibration import fit_temperature
 from training.datasets.labels import DataError
-from training.export import to_litert, write_model
+from training.export import write_model
+from training.exported_answers import export_answers
 from training.fitting import Material, read_material, trained_network
 from training.settings import MODEL_VERSION, MODELS, Settings, content_key
 from training.still_features import fit_shipped_encoding
-from training.window_resampling import RATE_HZ, WINDOW_S, constant_windows
+from training.window_resampling import RATE_HZ, WINDOW_S
 
 DATA = (
     'FER2013 (web photographs) as MediaPipe blendshapes{groups}, labelled by {teachers}. Left out '
@@ -45,12 +43,8 @@ DATA = (
     'bear two labels, and those in which most of ten people saw none of the seven expressions. '
     'All sequences are composed of still photographs and of jitter, blinks and mouth movements '
     'taken from real clips; no labelled video was used. PublicTest chose epoch, settings and '
-    'temperature.'
+    'temperatures.'
 )
-TEACHERS = {
-    True: "FER2013's labels, weight {0:g}, and the votes of FER+ (MIT), weight {1:g}",
-    False: 'the votes of ten people each, FER+ (MIT)',
-}
 DESCRIPTION = (
     '{classes} from {features} features of a face over two seconds. Estimates the expression '
     'shown, not the emotion felt.'
@@ -71,39 +65,30 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     model = trained_network(settings, material)
     features = settings.features(material.training.features)
     public = material.public.only(features)
-    truth = settings.targets.judged(public)
-    judged = public.select(public.readable[:, 0] & (truth >= 0))
-    truth = settings.targets.judged(judged)
-    logits = model.predict(constant_windows(judged.values), batch_size=1024, verbose=0)
-    logits = logits[:, : len(settings.targets.names)]
+    told = export_answers(model, settings, material.training, public)
     training: dict[str, Any] = {
         'key': content_key(settings, material.training.only(features), public),
         'settings': dataclasses.asdict(settings),
-        'class_shares': settings.targets.shares(material.training).mean(axis=0).round(4).tolist(),
+        'class_shares': told.class_shares.round(4).tolist(),
         'encoding_sha256': sha256_of(material.encoding) if settings.groups else None,
     }
-    weight = settings.targets.label_weight
     groups = ''.join(f', {group}' for group in settings.groups)
     facts: dict[str, Any] = {
         'schema': SCHEMA,
         'version': MODEL_VERSION,
-        'labels': settings.targets.names,
-        'further_labels': settings.targets.further_names,
+        'labels': told.labels,
+        'further_labels': told.further_labels,
         'features': features,
         'rate_hz': RATE_HZ,
         'window_s': WINDOW_S,
         'normalisation': network.DESCRIPTION,
-        'temperature': fit_temperature(logits.astype(np.float64), truth),
-        'data': DATA.format(
-            groups=groups, teachers=TEACHERS[weight > 0].format(weight, 1 - weight)
-        ),
+        'temperature': told.temperature,
+        'data': DATA.format(groups=groups, teachers=told.teachers),
         'licence': 'Apache-2.0',
-        'description': DESCRIPTION.format(
-            classes=', '.join(settings.targets.names), features=len(features)
-        ),
+        'description': DESCRIPTION.format(classes=', '.join(told.labels), features=len(features)),
         'metrics': {'training': training},
     }
-    return write_model(folder, to_litert(model), facts)
+    return write_model(folder, told.network, facts)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -35,6 +35,7 @@ from training.search.search_results import best_trials_table
 from training.search.training_callbacks import tensorboard_is_installed
 from training.search.tuning_data import TuningSizes, tuning_data
 from training.settings import MODELS, Settings
+from training.targets import Targets
 from training.window_resampling import STEPS
 
 PLAIN_WIDTH = 120
@@ -68,6 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
     if not tensorboard_is_installed():
         print('TensorBoard is not installed: no logs for it (pip install tensorboard).')
     settings = dataclasses.replace(MODELS[options.model], seed=options.seed)
+    if settings.summed_in is not None:
+        # The report searched for a network of its three classes.
+        asked = Targets(settings.summed_in, label_weight=1.0)
+        settings = dataclasses.replace(settings, targets=asked)
     sizes = TuningSizes(options.windows, options.validation, options.steps)
     try:
         path = tuning_data(settings, read_material(), sizes)
