@@ -66,7 +66,7 @@ class Composition:
     blinks_per_s: float = 0.3
     noise: float = 0.2
     class_balance: float = 0.0
-    lead_s: float = 0.1
+    lead_s: float = 0.2
     visibility: time_course.Visibility = field(default_factory=time_course.Visibility)
 
 
