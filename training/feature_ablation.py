@@ -47,7 +47,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ('head', 'geometry', 'appearance'),
 )
 PHASES = (Phase(15, 4, 512), Phase(4, STEPS, 256))
-"""Half of the model's own: the rows compare with each other, and take half an hour in all."""
+"""Half of the model's own: the rows compare with each other, in half the time."""
 
 COLUMNS = ('p7_accuracy_readable', 'f7_accuracy_readable', 's_accuracy_hysteresis')
 
