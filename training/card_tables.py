@@ -51,6 +51,7 @@ COMPARED = {
     'r_cross_entropy': 'R cross-entropy',
     's_accuracy': 'S accuracy',
     's_onsets_settled': 'S onsets settled',
+    's_onset_to_stable_ms': 'S those: ms from onset',
     's_false_switches_per_s': 'S false switches a second',
     'c_switches_per_s': 'C switches a second',
 }
