@@ -239,8 +239,9 @@ def silence_problems(
     publishers = node.get_publishers_info_by_topic(topic)
     kind = _type_name(subscription.msg_type)
     if not publishers:
-        same = [name for name, types in node.get_topic_names_and_types() if kind in types]
-        others = ', '.join(sorted(set(same) - {topic})) or 'none'
+        same = {name for name, types in node.get_topic_names_and_types() if kind in types}
+        own = node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())
+        others = ', '.join(sorted(same - {topic, *dict(own)})) or 'none'
         return [f'{head} nobody publishes it. Remap it; other topics of type {kind}: {others}.']
     for publisher in publishers:
         if publisher.topic_type != kind:
