@@ -52,6 +52,7 @@ LIMITS = {
     'smiling_right_48px': ('>=', 0.9),
     'faces_invented': ('<=', 0),
     'replay_fps_ratio': ('>=', 0.95),
+    'replay_one_core_ratio': ('>=', 0.95),
     'replay_two_cores_ratio': ('>=', 1.8),
     'replay_memory_ratio': ('<=', 1.1),
     'replay_bytes_differ': ('<=', 0),
