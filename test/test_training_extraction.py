@@ -33,7 +33,9 @@ from training.datasets.labels import assets_folder
 from training.datasets.pictures import ArrayPictures, FilePictures
 from training.extraction import extraction
 from training.extraction.extraction import extract
+from training.extraction.face_reader import read_faces
 from training.extraction.face_table import read_table, write_table
+from training.extraction.second_look import read_again
 from training.extraction.viewed_pictures import ViewedPictures
 from training.extraction.views import AUGMENTED, NATIVE, X4_PAD25
 
@@ -152,8 +154,9 @@ def test_a_replaced_file_is_looked_at_again(pictures, tmp_path, scheduler):
     assert len(list((tmp_path / 'kept').iterdir())) == 3
 
 
-def keys(pictures, view):
-    return list(extraction._keys([pictures.part([0, 1]), pictures.part([2, 3])], view))
+def keys(pictures, view, read=read_faces):
+    blocks = [pictures.part([0, 1]), pictures.part([2, 3])]
+    return list(extraction._keys(blocks, view, read))
 
 
 def test_another_view_is_another_key(pictures):
@@ -161,6 +164,10 @@ def test_another_view_is_another_key(pictures):
     found = {key for view in views for key in keys(pictures, view)}
     assert len(found) == 2 * len(views)
     assert keys(pictures, X4_PAD25) == keys(pictures, X4_PAD25)
+
+
+def test_a_second_look_is_another_key(pictures):
+    assert set(keys(pictures, X4_PAD25, read_again)).isdisjoint(keys(pictures, X4_PAD25))
 
 
 def test_another_mediapipe_is_another_key(pictures, monkeypatch):
