@@ -22,6 +22,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.emotion.emotion_model import softmax
 from emotion_estimator.evaluation.metrics import scores
 from training.calibration import fit_temperature
 from training.datasets.labels import one_hot
@@ -96,8 +97,7 @@ def _summed(
     readable: Stills,
 ) -> ExportedAnswers:
     """Export the second answer, FER2013's label, in coarser classes."""
-    likely = np.exp(second - second.max(axis=1, keepdims=True))
-    sums = np.log(np.maximum(label_map.probabilities(likely), scores.LEAST_PROBABILITY))
+    sums = np.log(np.maximum(label_map.probabilities(softmax(second)), scores.LEAST_PROBABILITY))
     labels = label_map.labels(readable.labels)
     return ExportedAnswers(
         network=to_litert(network, label_map),

@@ -17,13 +17,10 @@
 from __future__ import annotations
 
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset, find_encoding
-from emotion_estimator.faces.close_up import CloseUp
-from emotion_estimator.faces.face_detector import FaceDetector
+from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_finder import FaceFinder
-from emotion_estimator.faces.face_landmarker import FaceLandmarker
-from emotion_estimator.faces.face_search import FaceSearch
-from emotion_estimator.faces.face_tracker import FaceTracker
+from emotion_estimator.faces.finder_assembly import assemble_finder
 
 
 def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
@@ -34,16 +31,10 @@ def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
     :param detection_rate_hz: likewise; 0 leaves it at MediaPipe, as in the node.
     :returns: the finder; its ids repeat.
     """
-    model = find_asset(FACE_LANDMARKER)
-    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
-    if detection_rate_hz == 0:
-        alone = FaceLandmarker(model, max_faces, on_one_core=True)
-        return FaceFinder(alone, FaceTracker(seed=1), encoding)
-    search = FaceSearch(
-        FaceLandmarker(model, on_one_core=True),
-        FaceDetector(find_asset(FACE_DETECTOR)),
-        lambda: CloseUp(FaceLandmarker(model, on_one_core=True)),
-        max_faces,
-        detection_rate_hz,
+    asked = {'max_faces': max_faces, 'detection_rate_hz': detection_rate_hz}
+    return assemble_finder(
+        {**read_parameters().blendshape_node, **asked},
+        find_asset(FACE_LANDMARKER),
+        find_asset(FACE_DETECTOR) if detection_rate_hz else None,
+        read_encoding(find_encoding(DEFAULT_VERSION)),
     )
-    return FaceFinder(search, FaceTracker(seed=1), encoding)

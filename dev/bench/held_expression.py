@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-from emotion_estimator import blendshapes
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimate, EmotionEstimation
 from emotion_estimator.emotion.emotion_model import EmotionModel
@@ -26,19 +25,6 @@ from emotion_estimator.stamps import NS_PER_S
 
 _STEPS = 31
 _RATE_HZ = 15
-
-
-def named_features(face: Face) -> dict[str, float]:
-    """
-    Name what is known of a face, as the message between the nodes does.
-
-    :param face: the face.
-    :returns: value by name.
-    """
-    return {
-        **dict(zip(blendshapes.NAMES, face.blendshapes.tolist())),
-        **dict(zip(face.feature_names, face.features.tolist())),
-    }
 
 
 def held_expression(
@@ -57,7 +43,7 @@ def held_expression(
     :returns: the last estimate.
     """
     estimation = EmotionEstimation(model, min_confidence, trust=trust)
-    features = named_features(face)
+    features = face.named_values()
     for step in range(_STEPS):
         stamp_ns = NS_PER_S + step * NS_PER_S // _RATE_HZ
         estimate = estimation.estimate(face.face_id, stamp_ns, features)

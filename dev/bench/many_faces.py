@@ -20,7 +20,6 @@ import statistics
 import time
 
 from dev.bench.finder import new_finder
-from dev.bench.held_expression import named_features
 from dev.bench.pictures import SIZE, cut_out, landscape, photographs, put
 from emotion_estimator.assets import find_model
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimation
@@ -81,7 +80,7 @@ class _Watch:
             frame = self._frames[self._number % len(self._frames)]
             faces = self.finder.find(frame, stamp_ns).faces
             for face in faces:
-                self._estimation.estimate(face.face_id, stamp_ns, named_features(face))
+                self._estimation.estimate(face.face_id, stamp_ns, face.named_values())
         if len(faces) != self._count:
             raise RuntimeError(f'Of {self._count} people {len(faces)} are found.')
         return time.perf_counter() - start_s

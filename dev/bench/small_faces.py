@@ -12,12 +12,21 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""People far away and many: which faces are found, and whether their expression still is."""
+"""People far away and many: which are found, whether their expression is; drawn with --plot."""
 
 from __future__ import annotations
 
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
 import cv2
+import matplotlib
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
 from dev.bench.finder import new_finder
 from dev.bench.held_expression import held_expression
@@ -31,7 +40,7 @@ from dev.bench.pictures import (
 )
 from emotion_estimator.assets import find_model
 from emotion_estimator.emotion.emotion_model import EmotionModel
-from emotion_estimator.faces.face_finder import Face
+from emotion_estimator.faces.face_finder import Face, FaceFinder
 from emotion_estimator.faces.face_landmarker import Box
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.stamps import NS_PER_S
@@ -39,52 +48,101 @@ from emotion_estimator.stamps import NS_PER_S
 WIDTHS_PX = (24, 32, 40, 48, 96, 192)
 PLACES = 3
 LABELS = {'smiling': 'happy', 'neutral': 'neutral'}
+LOST = 'lost'
 _SEED = 1
 _MARGIN = 0.6  # of the face's box kept around it in a composite
 _MAX_FACES = 10
 _APART_S = 3  # pictures follow each other by more than the search remembers
 
 
-def measure_small_faces() -> dict[str, float]:
+@dataclass(frozen=True)
+class SmallFace:
     """
-    Look at photographs of one face, made small, in a landscape; at a group; at no face.
+    One face in a composite.
 
+    :param name: of the photograph.
+    :param expression: that it shows, of `LABELS`.
+    :param width_px: of the face.
+    :param told: what basic7 calls it; `LOST` where it is not found.
+    :param invented: how many faces were found beside it.
+    """
+
+    name: str
+    expression: str
+    width_px: int
+    told: str
+    invented: int
+
+    @property
+    def right(self) -> bool:
+        """Whether it is called what it shows."""
+        return self.told == LABELS[self.expression]
+
+
+class _Looks:
+    """Looks at pictures that have nothing to do with each other."""
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self._finder = finder
+        self._stamps_ns = iter(range(NS_PER_S, 10**6 * NS_PER_S, _APART_S * NS_PER_S))
+
+    def __call__(self, picture: Rgb) -> tuple[Face, ...]:
+        return self._finder.find(picture, next(self._stamps_ns)).faces
+
+
+def small_faces() -> list[SmallFace]:
+    """
+    Look at photographs of one face, made small, at random places of a landscape.
+
+    :returns: `PLACES` of each photograph and width.
+    :raises FileNotFoundError: when the assets folder lacks a picture.
+    """
+    finder = new_finder(_MAX_FACES)
+    look, model, background = _Looks(finder), EmotionModel(find_model('basic7')), landscape()
+    found = []
+    for width_px in WIDTHS_PX:
+        random = np.random.default_rng([_SEED, width_px])
+        for expression in LABELS:
+            for photograph in photographs(expression) * PLACES:
+                composite, (x, y) = _composite(background, photograph, width_px, random)
+                faces = look(composite)
+                here = [face for face in faces if _distance_px(face.box, x, y) < width_px / 2]
+                told = held_expression(here[0], model, min_confidence=0).label if here else LOST
+                invented = len(faces) - len(here)
+                found.append(SmallFace(photograph.name, expression, width_px, told, invented))
+    finder.close()
+    return found
+
+
+def measure_small_faces(seen: list[SmallFace] | None = None) -> dict[str, float]:
+    """
+    Count what is seen of small faces; look at a group, and at no face.
+
+    :param seen: see `small_faces`; None looks anew.
     :returns: `multi_face_found`, of five; by the faces' width `recall_<px>px`, and the shares of
         smiling and neutral faces that basic7 calls so, `smiling_right_<px>px` and
         `neutral_right_<px>px`, a lost face counting as wrong; `faces_invented` where there is
         none.
     :raises FileNotFoundError: when the assets folder lacks a picture.
     """
-    background = landscape()
+    seen = small_faces() if seen is None else seen
     finder = new_finder(_MAX_FACES)
-    model = EmotionModel(find_model('basic7'))
-    stamps = iter(range(NS_PER_S, 10**6 * NS_PER_S, _APART_S * NS_PER_S))
-
-    def look(picture: Rgb) -> tuple[Face, ...]:
-        return finder.find(picture, next(stamps)).faces
-
+    look = _Looks(finder)
     found = {'multi_face_found': float(len(look(read_picture('multi_face.jpg'))))}
-    invented = len(look(background))
+    invented = len(look(landscape())) + sum(face.invented for face in seen)
     invented += sum(len(look(picture)) for picture in read_frames('clips/no_face.mp4'))
-    for width_px in WIDTHS_PX:
-        random = np.random.default_rng([_SEED, width_px])
-        seen, shown = 0, 0
-        for expression, label in LABELS.items():
-            right = []
-            for photograph in photographs(expression) * PLACES:
-                composite, (x, y) = _composite(background, photograph, width_px, random)
-                faces = look(composite)
-                here = [face for face in faces if _distance_px(face.box, x, y) < width_px / 2]
-                invented += len(faces) - len(here)
-                seen += bool(here)
-                right.append(
-                    bool(here) and held_expression(here[0], model, min_confidence=0).label == label
-                )
-            found[f'{expression}_right_{width_px}px'] = sum(right) / len(right)
-            shown += len(right)
-        found[f'recall_{width_px}px'] = seen / shown
     finder.close()
+    for width_px, faces in _by_width(seen):
+        for expression in LABELS:
+            right = [face.right for face in faces if face.expression == expression]
+            found[f'{expression}_right_{width_px}px'] = float(np.mean(right))
+        found[f'recall_{width_px}px'] = float(np.mean([face.told != LOST for face in faces]))
     return {**found, 'faces_invented': float(invented)}
+
+
+def _by_width(seen: list[SmallFace]) -> Iterator[tuple[int, list[SmallFace]]]:
+    for width_px in WIDTHS_PX:
+        yield width_px, [face for face in seen if face.width_px == width_px]
 
 
 def _composite(
@@ -111,3 +169,49 @@ def _composite(
 def _distance_px(box: Box, x: float, y: float) -> float:
     centre_x, centre_y = (box.x_min + box.x_max) / 2, (box.y_min + box.y_max) / 2
     return float(np.hypot(centre_x * SIZE[0] - x, centre_y * SIZE[1] - y))
+
+
+def _table(seen: list[SmallFace]) -> Table:
+    """List what each photograph is called at each width."""
+    table = Table('photograph', *(f'{width_px} px' for width_px in WIDTHS_PX))
+    for name in dict.fromkeys(face.name for face in seen):
+        cells = []
+        for _, faces in _by_width(seen):
+            told = Counter(face.told for face in faces if face.name == name)
+            cells.append(', '.join(f'{label} {count}' for label, count in told.most_common()))
+        table.add_row(name, *cells)
+    return table
+
+
+def main() -> None:
+    """Print what each photograph is called, and draw the shares by width."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--plot', type=Path, default=Path('out/small_faces.png'))
+    path = parser.parse_args().plot
+    seen = small_faces()
+    Console(width=140).print(_table(seen))
+    figures = measure_small_faces(seen)
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    figure, plot = pyplot.subplots(figsize=(6, 3.4), layout='constrained')
+    for name, label, style in (
+        ('recall', 'found', 'k:'),
+        ('smiling_right', 'smiling, told happy', 'C1o-'),
+        ('neutral_right', 'neutral, told neutral', 'C0x-'),
+    ):
+        plot.plot(WIDTHS_PX, [figures[f'{name}_{w}px'] for w in WIDTHS_PX], style, label=label)
+    plot.set_xscale('log')
+    plot.set_xticks(WIDTHS_PX, [str(width_px) for width_px in WIDTHS_PX], minor=False)
+    plot.minorticks_off()
+    plot.set_ylim(0, 1.05)
+    plot.set_xlabel('width of the face in pixels')
+    plot.set_ylabel(f'share of {PLACES * len(photographs("smiling"))} composites')
+    plot.grid(alpha=0.3)
+    plot.legend(loc='lower right', fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == '__main__':
+    main()

@@ -17,12 +17,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
-from emotion_estimator import blendshapes
 from emotion_estimator.assets import (
     FACE_DETECTOR,
     FACE_LANDMARKER,
@@ -102,7 +99,7 @@ class Pipeline:
         self._end_lost_faces(stamp_ns)
         told = []
         for face in sighting.faces:
-            estimate = self._estimation.estimate(face.face_id, stamp_ns, features_of(face))
+            estimate = self._estimation.estimate(face.face_id, stamp_ns, face.named_values())
             if estimate is not None:
                 self._seen_ns[face.face_id] = stamp_ns
                 told.append((face, estimate))
@@ -117,21 +114,6 @@ class Pipeline:
             if abs(stamp_ns - seen_ns) > self._face_timeout_ns:
                 self._estimation.forget(face_id)
                 del self._seen_ns[face_id]
-
-
-def features_of(face: Face) -> Mapping[str, float]:
-    """
-    Name all that is known of a face, as the message between the nodes does.
-
-    :param face: the face.
-    :returns: every blendshape, then every further feature, by name.
-    """
-    return dict(
-        chain(
-            zip(blendshapes.NAMES, face.blendshapes.tolist()),
-            zip(face.feature_names, face.features.tolist()),
-        )
-    )
 
 
 def finder_files(parameters: NodeParameters) -> tuple[Path, Path | None, Path | None]:

@@ -44,7 +44,7 @@ from emotion_estimator.evaluation.message_types import (
     TF,
 )
 from emotion_estimator.evaluation.parameters import NodeParameters
-from emotion_estimator.evaluation.pipeline import Seen, features_of
+from emotion_estimator.evaluation.pipeline import Seen
 from emotion_estimator.evaluation.recorded_scene import head_model
 from emotion_estimator.evaluation.recordings.recording import Frame
 from emotion_estimator.faces.face_description import FACE_FRAME_PREFIX, frames_of
@@ -100,7 +100,7 @@ class PublishedMessages:
             for face in seen.faces
         ]
         for face, header in zip(seen.faces, headers):
-            scores = _classification(store, header, features_of(face).items())
+            scores = _classification(store, header, face.named_values().items())
             yield Published('/blendshapes', CLASSIFICATION, scores)
         if self._faces_told:
             yield from self._of_faces(frame, image, seen, headers)

@@ -19,11 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.face_encoding import FaceEncoding
 from emotion_estimator.faces.face_features import FaceFeatures
 from emotion_estimator.faces.face_landmarker import Box, LandmarkedFace
@@ -65,6 +67,19 @@ class Face:
         wait for it.
         """
         return self.encode()
+
+    def named_values(self) -> dict[str, float]:
+        """
+        Name all that is known of the face, as it goes from node to node.
+
+        :returns: every blendshape, then every further feature, by name.
+        """
+        return dict(
+            chain(
+                zip(NAMES, self.blendshapes.tolist()),
+                zip(self.feature_names, self.features.tolist()),
+            )
+        )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from emotion_estimator.faces.dlib_landmarks import LEFT_PUPIL, RIGHT_PUPIL, SELLION
 from emotion_estimator.faces.face_geometry import align, head_axes, in_face_units
@@ -101,27 +102,5 @@ def quaternion_of(rotation: NDArray[np.float64]) -> tuple[float, float, float, f
     :param rotation: shape [3, 3].
     :returns: x, y, z, w of the unit quaternion, w at least 0.
     """
-    # The largest of the four is found first; dividing by it loses no digits (S. W. Shepperd,
-    # Journal of Guidance and Control 1 (1978), 223).
-    trace = np.trace(rotation)
-    diagonal = np.array([*np.diag(rotation), trace])
-    largest = int(diagonal.argmax())
-    if largest == 3:
-        quaternion = np.array(
-            [
-                rotation[2, 1] - rotation[1, 2],
-                rotation[0, 2] - rotation[2, 0],
-                rotation[1, 0] - rotation[0, 1],
-                1 + trace,
-            ]
-        )
-    else:
-        i, j, k = largest, (largest + 1) % 3, (largest + 2) % 3
-        quaternion = np.empty(4)
-        quaternion[i] = 1 - trace + 2 * rotation[i, i]
-        quaternion[j] = rotation[j, i] + rotation[i, j]
-        quaternion[k] = rotation[k, i] + rotation[i, k]
-        quaternion[3] = rotation[k, j] - rotation[j, k]
-    quaternion /= np.linalg.norm(quaternion) * (-1 if quaternion[3] < 0 else 1)
-    x, y, z, w = quaternion.tolist()
+    x, y, z, w = Rotation.from_matrix(rotation).as_quat(canonical=True).tolist()
     return x, y, z, w

@@ -18,13 +18,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import chain
 
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
-from emotion_estimator import blendshapes
 from emotion_estimator.faces.face_description import FACE_FRAME_PREFIX
 from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.messages.times import nanoseconds
@@ -70,13 +68,11 @@ def blendshapes_message(face: Face, stamp: Time) -> Classification:
     :returns: every blendshape, then every further feature, as one result; `header.frame_id` names
         the face.
     """
-    blendshapes_by_name = zip(blendshapes.NAMES, face.blendshapes.tolist())
-    features_by_name = zip(face.feature_names, face.features.tolist())
     return Classification(
         header=Header(stamp=stamp, frame_id=FACE_FRAME_PREFIX + face.face_id),
         results=[
             ObjectHypothesis(class_id=name, score=score)
-            for name, score in chain(blendshapes_by_name, features_by_name)
+            for name, score in face.named_values().items()
         ],
     )
 

@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
-from emotion_estimator.faces.face_geometry import in_face_units
-from emotion_estimator.faces.face_landmarker import FaceLandmarker
-from training.datasets.pictures import PictureError, Pictures
-from training.extraction.face_table import FaceTable, empty_table
+from emotion_estimator.faces.face_landmarker import FaceLandmarker, LandmarkedFace
+from training.datasets.pictures import Pictures
+from training.extraction.face_reader import read_each
+from training.extraction.face_table import FaceTable
 from training.extraction.views import View
 
 
@@ -73,28 +73,18 @@ def read_again(
     :returns: a row for each, in the pixels of the view's own picture, and a sentence for each
         picture that could not be read as one.
     """
-    table = empty_table(len(rows))
-    complaints = []
-    for position, row in enumerate(rows):
-        try:
-            picture = view.picture(pictures.read(row))
-        except PictureError as error:
-            complaints.append(str(error))
-            continue
-        height, width = picture.shape[:2]
-        for attempt in ATTEMPTS:
-            shown, moved = show(picture, attempt)
-            faces = _landmarker(find_asset(FACE_LANDMARKER), attempt.least_confidence).find(shown)
-            if not faces:
-                continue
-            landmarks = move_back(faces[0].landmarks, moved, shown.shape[1], width, height)
-            points, place = in_face_units(landmarks, width, height)
-            table.readable[position] = True
-            table.blendshapes[position] = faces[0].blendshapes
-            table.points[position] = points
-            table.places[position] = place
-            break
-    return table, tuple(complaints)
+    return read_each(pictures, rows, view, _look_again)
+
+
+def _look_again(picture: NDArray[np.uint8]) -> tuple[LandmarkedFace, NDArray[np.float32]] | None:
+    height, width = picture.shape[:2]
+    for attempt in ATTEMPTS:
+        shown, moved = show(picture, attempt)
+        faces = _landmarker(find_asset(FACE_LANDMARKER), attempt.least_confidence).find(shown)
+        if faces:
+            side = shown.shape[1]
+            return faces[0], move_back(faces[0].landmarks, moved, side, width, height)
+    return None
 
 
 def show(

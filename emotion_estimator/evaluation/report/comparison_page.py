@@ -20,7 +20,7 @@ import math
 from xml.etree.ElementTree import Element
 
 from emotion_estimator.evaluation.metrics.intervals import Interval
-from emotion_estimator.evaluation.report.axes import Scale
+from emotion_estimator.evaluation.report.interval_bar import difference_bar
 from emotion_estimator.evaluation.report.markup import element
 from emotion_estimator.evaluation.report.over_time import legend, timelines
 from emotion_estimator.evaluation.report.palette import Palette
@@ -154,7 +154,7 @@ def _figures(found: Comparison) -> Element:
                 *(element('td', value, class_='number') for value in values),
                 element('td', _signed(difference.value, measure.unit), class_='number'),
                 element('td', _span(difference, measure.unit), class_='number'),
-                element('td', _bar(difference) if measure.unit == 'share' else None),
+                element('td', difference_bar(difference) if measure.unit == 'share' else None),
                 element('td', said, class_=kind),
             )
         )
@@ -171,31 +171,6 @@ def _span(found: Interval, unit: str) -> str:
     if not math.isfinite(found.low) or not math.isfinite(found.high):
         return NOTHING
     return f'{_signed(found.low, unit)} to {_signed(found.high, unit)}'
-
-
-def _bar(found: Interval) -> Element | None:
-    if not math.isfinite(found.low) or not math.isfinite(found.high):
-        return None
-    scale = Scale(-1, 1, 2, 118)
-    left, right = scale(found.low), scale(found.high)
-    return element(
-        'svg',
-        element('path', d='M2,8H118M60,2V14', class_='axis'),
-        element(
-            'rect',
-            x=left,
-            y=5,
-            width=max(right - left, 1),
-            height=6,
-            rx=3,
-            class_='hit',
-            fill_opacity=0.45,
-        ),
-        element('circle', cx=scale(found.value), cy=8, r=4, class_='point'),
-        viewBox='0 0 120 16',
-        class_='bar',
-        aria_hidden='true',
-    )
 
 
 def _over_time(found: Comparison, palette: Palette) -> list[Element]:

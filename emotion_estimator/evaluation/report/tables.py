@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from emotion_estimator.evaluation.metrics.intervals import Interval
-from emotion_estimator.evaluation.report.axes import Scale
+from emotion_estimator.evaluation.report.interval_bar import interval_bar
 from emotion_estimator.evaluation.report.markup import element
 from emotion_estimator.evaluation.report.wording import duration, interval, number, quantity
 from emotion_estimator.evaluation.scoring.measures import MEASURES, Measure
@@ -64,7 +64,7 @@ def figures_table(found: Figures) -> Element:
             element('th', measure.title, scope='row'),
             element('td', quantity(one.value, measure.unit), class_='number'),
             element('td', interval(one, measure.unit), class_='number'),
-            element('td', _interval_bar(one) if measure.unit == 'share' else None),
+            element('td', interval_bar(one) if measure.unit == 'share' else None),
             element('td', measure.meaning, class_='meaning'),
         )
         for measure, one in rows_of(found)
@@ -85,35 +85,6 @@ def table(head: Sequence[str], body: Sequence[Element]) -> Element:
         'div',
         element('table', element('thead', line), element('tbody', *body)),
         class_='scroll',
-    )
-
-
-def _interval_bar(found: Interval) -> Element | None:
-    if not math.isfinite(found.value):
-        return None
-    scale = Scale(0, 1, 2, 118)
-    bar = (
-        element(
-            'rect',
-            x=scale(found.low),
-            y=5,
-            width=max(scale(found.high) - scale(found.low), 1),
-            height=6,
-            rx=3,
-            class_='hit',
-            fill_opacity=0.45,
-        )
-        if math.isfinite(found.low) and math.isfinite(found.high)
-        else None
-    )
-    return element(
-        'svg',
-        element('path', d='M2,8H118', class_='axis'),
-        bar,
-        element('circle', cx=scale(found.value), cy=8, r=4, class_='point'),
-        viewBox='0 0 120 16',
-        class_='bar',
-        aria_hidden='true',
     )
 
 
