@@ -75,22 +75,10 @@ def confusion_chart(confusion: Sums, classes: tuple[str, ...]) -> Element:
                         f'{classes[index]} answered as {names[column]}: {count:.0f} of '
                         f'{total:.0f} frames',
                     ),
-                    element(
-                        'rect',
-                        x=x + 1,
-                        y=y + 1,
-                        width=_CELL_WIDTH - 2,
-                        height=_CELL_HEIGHT - 2,
-                        rx=3,
-                        class_='ground',
-                    ),
-                    element(
-                        'rect',
-                        x=x + 1,
-                        y=y + 1,
-                        width=_CELL_WIDTH - 2,
-                        height=_CELL_HEIGHT - 2,
-                        rx=3,
+                    _cell(x, y, class_='ground'),
+                    _cell(
+                        x,
+                        y,
                         class_='hit' if right else 'miss',
                         fill_opacity=float(0.08 + 0.92 * share) if count else 0,
                     ),
@@ -114,6 +102,11 @@ def confusion_chart(confusion: Sums, classes: tuple[str, ...]) -> Element:
         role='img',
         style=f'max-width:{width * 5 // 4}px',
     )
+
+
+def _cell(x: float, y: float, **look: str | float) -> Element:
+    size = {'width': _CELL_WIDTH - 2, 'height': _CELL_HEIGHT - 2, 'rx': 3}
+    return element('rect', x=x + 1, y=y + 1, **size, **look)
 
 
 def _square(title: str, x_name: str, y_name: str) -> tuple[list[Element], Scale, Scale]:
