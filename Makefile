@@ -23,7 +23,7 @@ PACKAGE := --base-paths . --merge-install \
 	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint test demo demo-replay bench setup-training train train-cached evaluate seeds ablation repeated \
+.PHONY: help setup build lint test demo demo-replay bench setup-training train train-cached evaluate seeds ablation far-faces repeated \
 	thresholds tune report-steps errors bench-extraction model-card test-training clean lock
 
 help: ## list these targets
@@ -90,6 +90,9 @@ seeds: setup-training ## train basic7 with three seeds and print how much its fi
 
 ablation: setup-training ## train basic7 without each group of features and print what each brings
 	@$(TRAIN) -m training.feature_ablation
+
+far-faces: setup-training ## score PublicTest as it is, and as though its faces were far away
+	@$(TRAIN) -m training.far_faces
 
 repeated: setup-training ## print what photographs that stand in a test split too would bring
 	@$(TRAIN) -m training.repeated_photographs

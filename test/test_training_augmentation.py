@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.extraction.augmentation import Augmentation, augmented, flipped, moved
-from training.extraction.views import AUGMENTED, X4_PAD25
+from training.extraction.views import AUGMENTED, FAR, X4_PAD25
 
 NOTHING = Augmentation(
     flipped=0,
@@ -37,7 +37,9 @@ NOTHING = Augmentation(
     lit=0,
     compressed=0,
 )
-EVERYTHING = Augmentation(flipped=1, blurred=1, noisy=1, lit=1, compressed=1, occluded=1)
+EVERYTHING = Augmentation(
+    flipped=1, blurred=1, noisy=1, lit=1, compressed=1, occluded=1, reduced=(0.1, 0.5)
+)
 seeds = st.integers(0, 2**32 - 1)
 sides = st.integers(8, 80)
 
@@ -144,3 +146,21 @@ def test_a_view_changes_a_photograph_always_likewise_and_each_in_its_way():
     assert np.array_equal(AUGMENTED.picture(first), AUGMENTED.picture(first.copy()))
     assert not np.array_equal(AUGMENTED.picture(first), replace(AUGMENTED, seed=2).picture(first))
     assert AUGMENTED.picture(second).shape == X4_PAD25.picture(second).shape == (288, 288, 3)
+
+
+def test_a_reduced_picture_keeps_what_is_coarse_and_loses_what_is_fine():
+    how = replace(NOTHING, reduced=(0.25, 0.25))
+    coarse = np.kron(np.array([[0, 255], [255, 0]], np.uint8), np.ones((64, 64), np.uint8))
+    fine = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (64, 64))
+    coarse, fine = (np.repeat(each[..., None], 3, axis=2) for each in (coarse, fine))
+    rng = np.random.default_rng(1)
+    near = np.abs(augmented(coarse, how, rng).astype(int) - coarse) < 2
+    assert near.mean() > 0.9
+    assert np.isin(augmented(fine, how, rng), (127, 128)).all()
+
+
+def test_faces_far_away_have_no_more_pixels_than_their_photograph():
+    factors = FAR.augmentation.reduced
+    prepared = X4_PAD25.picture(photograph(4)[..., 0])
+    assert max(factors) * prepared.shape[0] <= 48 * 1.5  # the border beside
+    assert FAR.picture(photograph(4)[..., 0]).shape == prepared.shape

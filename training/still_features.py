@@ -45,7 +45,7 @@ from training.encoding.template import mirror_order, mirrored
 from training.extraction.extraction import extract
 from training.extraction.face_table import FaceTable
 from training.extraction.second_look import read_again
-from training.extraction.views import AUGMENTED, X4_PAD25, View
+from training.extraction.views import AUGMENTED, FAR, X4_PAD25, View
 from training.stills import Stills
 
 VIEWS: tuple[str, ...] = ('as it is', 'mirrored', 'augmented')
@@ -121,23 +121,20 @@ def read_stills(split: Split) -> Stills:
     :raises DataError: when photographs are missing.
     :raises FaceEncodingError: when the encoding is missing.
     """
-    photographs = sources.read_photographs().split(split)
-    encoding = read_encoding(encoding_path())
     looked = (X4_PAD25, AUGMENTED) if split is Split.TRAINING else (X4_PAD25,)
-    tables = _tables(photographs, looked)
-    key = hashlib.sha256(sha256_of(encoding_path()).encode())
-    for _, table in tables:
-        key.update(table.points.tobytes() + table.blendshapes.tobytes())
-    for module in _SOURCES:
-        key.update(code_of(module))
-    kept = sources.OUT / 'features' / f'{key.hexdigest()[:16]}.npz'
-    if not kept.is_file():
-        views, readable = _views(photographs, tables, encoding)
-        content = io.BytesIO()
-        np.savez(content, views=views, readable=readable)
-        write_whole(kept, content.getvalue())
-    with np.load(kept, allow_pickle=False) as file:
-        return _stills(photographs, (*NAMES, *encoding.names), file['views'], file['readable'])
+    return _seen(split, looked)
+
+
+def read_far_stills(split: Split) -> Stills:
+    """
+    Compute one split's features as though the faces were far away, or take what is kept.
+
+    :param split: which photographs.
+    :returns: as `read_stills`, with `FAR` as the only view.
+    :raises DataError: when photographs are missing.
+    :raises FaceEncodingError: when the encoding is missing.
+    """
+    return _seen(split, (FAR,))
 
 
 def read_training_stills(stills: Stills) -> Stills:
@@ -172,6 +169,26 @@ def encoding_path() -> Path:
     :returns: the file; it need not exist.
     """
     return sources.ENCODINGS / f'{DEFAULT_VERSION}.npz'
+
+
+def _seen(split: Split, looked: tuple[View, ...]) -> Stills:
+    """Read a split in some views."""
+    photographs = sources.read_photographs().split(split)
+    encoding = read_encoding(encoding_path())
+    tables = _tables(photographs, looked)
+    key = hashlib.sha256(sha256_of(encoding_path()).encode())
+    for _, table in tables:
+        key.update(table.points.tobytes() + table.blendshapes.tobytes())
+    for module in _SOURCES:
+        key.update(code_of(module))
+    kept = sources.OUT / 'features' / f'{key.hexdigest()[:16]}.npz'
+    if not kept.is_file():
+        views, readable = _views(photographs, tables, encoding)
+        content = io.BytesIO()
+        np.savez(content, views=views, readable=readable)
+        write_whole(kept, content.getvalue())
+    with np.load(kept, allow_pickle=False) as file:
+        return _stills(photographs, (*NAMES, *encoding.names), file['views'], file['readable'])
 
 
 def _tables(

@@ -40,6 +40,8 @@ class Augmentation:
     :param lit: share with other light or contrast.
     :param compressed: share coded as JPEG.
     :param occluded: share with a bar or patch over part of the face.
+    :param reduced: smallest and largest factor by which a picture is made smaller, as a face far
+        away is, before noise and coding, and enlarged again after; (1, 1) leaves it.
     """
 
     flipped: float = 0.5
@@ -52,6 +54,7 @@ class Augmentation:
     lit: float = 0.4
     compressed: float = 0.25
     occluded: float = 0.0
+    reduced: tuple[float, float] = (1.0, 1.0)
 
 
 def augmented(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
@@ -70,6 +73,11 @@ def augmented(picture: Picture, how: Augmentation, rng: np.random.Generator) -> 
         picture = _uint8(cv2.GaussianBlur(picture, (0, 0), rng.uniform(1.0, 4.0)))
     if rng.random() < how.lit:
         picture = _lit(picture, rng)
+    height, width = picture.shape[:2]
+    if how.reduced != (1.0, 1.0):
+        factor = rng.uniform(*how.reduced)
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        picture = _uint8(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
     if rng.random() < how.noisy:
         noise = rng.normal(0, rng.uniform(2, 12), picture.shape[:2])[..., None]
         picture = _uint8(picture + noise)
@@ -79,6 +87,8 @@ def augmented(picture: Picture, how: Augmentation, rng: np.random.Generator) -> 
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 80))]
         coded = cv2.imencode('.jpg', picture, quality)[1]
         picture = _uint8(cv2.imdecode(coded, cv2.IMREAD_COLOR))
+    if picture.shape[:2] != (height, width):
+        picture = _uint8(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR))
     return picture
 
 
