@@ -16,10 +16,8 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -38,7 +36,7 @@ from training.still_protocols import (
 )
 from training.stills import Stills
 
-MODELS = ('basic7', 'basic7_blendshapes')
+SEVEN_CLASS_MODELS = ('basic7', 'basic7_blendshapes')
 COLUMNS = (
     'coverage',
     'p7_accuracy_readable',
@@ -49,7 +47,7 @@ COLUMNS = (
 )
 
 
-def far_scores(model: EmotionModel, stills: Stills) -> dict[str, float]:
+def still_scores(model: EmotionModel, stills: Stills) -> dict[str, float]:
     """
     Score a model on stills held constant.
 
@@ -62,23 +60,19 @@ def far_scores(model: EmotionModel, stills: Stills) -> dict[str, float]:
     return {column: scores[column]['value'] for column in COLUMNS}
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main() -> int:
     """
     Print the scores, and write them into out/far_faces.json.
 
-    :param arguments: of the command line; None takes the process's own.
     :returns: exit status.
     """
-    parser = argparse.ArgumentParser(prog='training.far_faces', description=__doc__)
-    parser.add_argument('--models', type=Path, default=sources.MODELS, help="the models' folder")
-    folder = parser.parse_args(arguments).models
     found: dict[str, dict[str, float]] = {}
     try:
-        split = {'as it is': read_stills(Split.PUBLIC), 'far': read_far_stills(Split.PUBLIC)}
-        for name in MODELS:
-            model = EmotionModel(folder / name)
-            for seen, stills in split.items():
-                found[f'{name}, {seen}'] = far_scores(model, stills)
+        looks = {'as it is': read_stills(Split.PUBLIC), 'far': read_far_stills(Split.PUBLIC)}
+        for name in SEVEN_CLASS_MODELS:
+            model = EmotionModel(sources.MODELS / name)
+            for seen, stills in looks.items():
+                found[f'{name}, {seen}'] = still_scores(model, stills)
     except (DataError, AssetError, ModelError, FaceEncodingError) as error:
         print(error, file=sys.stderr)
         return 1

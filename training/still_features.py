@@ -122,7 +122,7 @@ def read_stills(split: Split) -> Stills:
     :raises FaceEncodingError: when the encoding is missing.
     """
     looked = (X4_PAD25, AUGMENTED) if split is Split.TRAINING else (X4_PAD25,)
-    return _seen(split, looked)
+    return _read_views(split, looked)
 
 
 def read_far_stills(split: Split) -> Stills:
@@ -134,7 +134,7 @@ def read_far_stills(split: Split) -> Stills:
     :raises DataError: when photographs are missing.
     :raises FaceEncodingError: when the encoding is missing.
     """
-    return _seen(split, (FAR,))
+    return _read_views(split, (FAR,))
 
 
 def read_training_stills(stills: Stills) -> Stills:
@@ -171,8 +171,8 @@ def encoding_path() -> Path:
     return sources.ENCODINGS / f'{DEFAULT_VERSION}.npz'
 
 
-def _seen(split: Split, looked: tuple[View, ...]) -> Stills:
-    """Read a split in some views."""
+def _read_views(split: Split, looked: tuple[View, ...]) -> Stills:
+    """Compute one split's features in some views, or take what is kept of them."""
     photographs = sources.read_photographs().split(split)
     encoding = read_encoding(encoding_path())
     tables = _tables(photographs, looked)

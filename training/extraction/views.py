@@ -61,4 +61,4 @@ NATIVE = View('native', enlarge=False)
 X4_PAD25 = View('x4_pad25')
 AUGMENTED = View('augmented', augmentation=Augmentation(), seed=1)
 FAR = View('far', augmentation=Augmentation(reduced=(0.15, 0.25)), seed=2)
-"""Faces 22 to 38 px wide: FER2013's photographs are enlarged by 4, so .25 is the original size."""
+"""Photographs 29 to 48 px wide: FER2013's are enlarged by 4, so .25 is their own size."""
