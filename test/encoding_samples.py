@@ -19,12 +19,10 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from emotion_estimator.assets import FACE_LANDMARKER, find_asset
-from emotion_estimator.faces.face_appearance import GRADIENTS
-from emotion_estimator.faces.face_encoding import SCHEMA
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_encoding
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, NETWORK, SCHEMA
 from emotion_estimator.faces.face_geometry import LANDMARKS, in_face_units
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
-from emotion_estimator.faces.face_patches import PATCHES, PIXELS, RESPONSES
 
 SIDE_PX = 480
 HIDDEN = 6
@@ -75,26 +73,27 @@ def upright_template(image):
     return in_face_units(together, 1, 1)[0]
 
 
-def encoding_parts(template, geometry=4, appearance=3):
-    """Make what an encoding's file holds: a template and random weights."""
+@lru_cache
+def shipped_network():
+    """Read the LiteRT file of the encoding that ships; making one takes TensorFlow."""
+    with np.load(find_encoding(DEFAULT_VERSION)) as file:
+        return file[NETWORK]
+
+
+def encoding_parts(template, geometry=4):
+    """Make what an encoding's file holds: a template, random weights, the network that ships."""
     rng = np.random.default_rng(1)
-    parts = {
+    mean = template.ravel()
+    return {
         'schema': SCHEMA,
         'template': template,
-        'patches_centres': rng.normal(0, 0.1, (PATCHES, PIXELS)).astype(np.float32),
-        'patches_mean': np.zeros(PIXELS, np.float32),
-        'patches_whitening': np.eye(PIXELS, dtype=np.float32) / 10,
+        NETWORK: shipped_network(),
+        'geometry_mean': mean,
+        'geometry_hidden': rng.normal(0, 0.05, (len(mean), HIDDEN)).astype(np.float32),
+        'geometry_bias': rng.normal(0, 0.1, HIDDEN).astype(np.float32),
+        'geometry_directions': rng.normal(0, 1, (HIDDEN, geometry)).astype(np.float32),
+        'geometry_offset': rng.normal(0, 1, geometry).astype(np.float32),
     }
-    for group, mean, count in (
-        ('geometry', template.ravel(), geometry),
-        ('appearance', np.repeat(np.float32([0.1, 1]), (GRADIENTS, RESPONSES)), appearance),
-    ):
-        parts[f'{group}_mean'] = mean
-        parts[f'{group}_hidden'] = rng.normal(0, 0.05, (len(mean), HIDDEN)).astype(np.float32)
-        parts[f'{group}_bias'] = rng.normal(0, 0.1, HIDDEN).astype(np.float32)
-        parts[f'{group}_directions'] = rng.normal(0, 1, (HIDDEN, count)).astype(np.float32)
-        parts[f'{group}_offset'] = rng.normal(0, 1, count).astype(np.float32)
-    return parts
 
 
 def write_encoding(path, face=None, **changed):

@@ -102,7 +102,7 @@ def test_the_encoding_is_the_named_one_or_none(live, landmarker_path, face, tmp_
     alone, together = ([r.class_id for r in message.results] for message in found)
     assert alone == list(blendshapes.NAMES)
     assert together == [*blendshapes.NAMES, *read_encoding(mine).names, *VISIBLE_NAMES]
-    assert together[-4] == 'appearance.mine.02'
+    assert together[-4].startswith('appearance.mine.')
 
 
 def test_a_landscape_gives_no_face_and_says_so(live, landmarker_path, media):

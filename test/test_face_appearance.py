@@ -12,19 +12,22 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Gradients tell the form of the skin, whatever the light."""
+"""A small network tells what a crop shows, whatever the light."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 import pytest
+from encoding_samples import landmarks_of, photograph, shipped_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.faces.face_appearance import GRADIENTS, oriented_gradients
+from emotion_estimator.assets import find_encoding, find_model
+from emotion_estimator.emotion.emotion_model import read_metadata
+from emotion_estimator.faces.face_appearance import FAINT, AppearanceNetwork, evened
 from emotion_estimator.faces.face_crop import CROP_PX
-
-ORIENTATIONS = 9
-COLUMNS, ROWS = np.meshgrid(np.arange(CROP_PX), np.arange(CROP_PX))
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 
 
 def noise(seed, blur_px=0.0):
@@ -32,51 +35,82 @@ def noise(seed, blur_px=0.0):
     return cv2.GaussianBlur(grey, (0, 0), blur_px) if blur_px else grey
 
 
-@given(st.integers(0, 1000), st.sampled_from([0.0, 1.0, 5.0]))
-def test_there_are_1764_values_in_0_to_1(seed, blur_px):
-    gradients = oriented_gradients(noise(seed, blur_px))
-    assert gradients.shape == (GRADIENTS,) == (1764,)
-    assert gradients.dtype == np.float32
-    assert 0 <= gradients.min() < gradients.max() <= 1
+@pytest.fixture(scope='module')
+def network():
+    return AppearanceNetwork(shipped_network().tobytes())
+
+
+@given(st.integers(0, 1000), st.floats(0.05, 1), st.floats(0, 1))
+def test_evened_crops_have_mean_0_and_a_deviation_just_below_1(seed, contrast, brightness):
+    crop = (noise(seed) * contrast + 255 * (1 - contrast) * brightness).astype(np.uint8)
+    values = evened(crop)
+    assert values.dtype == np.float32
+    assert values.mean() == pytest.approx(0, abs=1e-5)
+    assert values.std() == pytest.approx(crop.std() / (crop.std() + FAINT), abs=1e-4)
 
 
 @pytest.mark.parametrize('grey', [0, 77, 255])
-def test_an_even_crop_has_none(grey):
-    np.testing.assert_array_equal(oriented_gradients(np.full_like(noise(0), grey)), 0)
+def test_an_even_crop_stays_even(grey):
+    np.testing.assert_array_equal(evened(np.full((CROP_PX, CROP_PX), grey, np.uint8)), 0)
 
 
-@pytest.mark.parametrize('degrees', [0, 20, 40, 60, 80, 100, 120, 140, 160])
-def test_stripes_are_told_by_their_direction(degrees):
-    across = np.radians(degrees + 10)
-    wave = np.sin((COLUMNS * np.cos(across) + ROWS * np.sin(across)) * 0.9)
-    gradients = oriented_gradients((128 + 100 * wave).astype(np.uint8))
-    # The middle of an orientation's 20 degrees lies 10 degrees behind its start.
-    assert gradients.reshape(-1, ORIENTATIONS).sum(axis=0).argmax() == degrees // 20
+def test_many_crops_are_evened_each_by_itself():
+    crops = np.stack([noise(0), noise(1, 2.0), noise(2) // 3])
+    for crop, values in zip(crops, evened(crops)):
+        np.testing.assert_allclose(values, evened(crop), atol=1e-5)
 
 
-def test_light_and_contrast_change_little_and_form_changes_much():
-    crop = noise(1, blur_px=2).astype(float)
-    crop = (crop - crop.min()) / np.ptp(crop)
-    bright, dim = (
-        oriented_gradients((a + b * crop).astype(np.uint8)) for a, b in ((5, 250), (60, 90))
+def test_many_crops_are_described_as_each_alone(network):
+    crops = np.stack([noise(seed, 2.0) for seed in range(4)])
+    found = network(crops)
+    assert found.shape == (4, network.count)
+    assert found.dtype == np.float32
+    for crop, numbers in zip(crops, found):
+        np.testing.assert_array_equal(network(crop[None])[0], numbers)
+    assert found.std(axis=0).min() > 0
+
+
+def test_a_mirrored_crop_has_the_same_numbers(network):
+    crops = np.stack([noise(seed, 2.0) for seed in range(4)])
+    np.testing.assert_allclose(network(crops[:, :, ::-1]), network(crops), atol=1e-4)
+
+
+def test_no_crops_give_no_numbers(network):
+    empty = np.empty((0, CROP_PX, CROP_PX), np.uint8)
+    assert network(empty).shape == (0, network.count)
+
+
+def test_threads_that_share_a_network_get_their_own_numbers(network):
+    crops = [noise(seed, 2.0)[None] for seed in range(8)]
+    alone = [network(crop) for crop in crops]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(network, crops * 20))
+    for number, found in enumerate(together):
+        np.testing.assert_array_equal(found, alone[number % 8])
+
+
+def test_light_and_contrast_change_little_and_a_smile_changes_much(media, landmarker_path):
+    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    neutral, smiling = (
+        encoding.crop(image, landmarks_of(image))
+        for image in (
+            photograph(media(f'london_002_{shown}.jpg')) for shown in ('neutral', 'smiling')
+        )
     )
-    other = oriented_gradients(noise(2, blur_px=2))
-    assert np.linalg.norm(bright - dim) < 0.15 * np.linalg.norm(bright)
-    assert np.linalg.norm(bright - other) > 0.5 * np.linalg.norm(bright)
+    dim = (60 + 0.4 * neutral).astype(np.uint8)
+    usual, in_other_light, other = encoding.appearance(np.stack([neutral, dim, smiling]))
+    change = np.linalg.norm(other - usual)
+    assert np.linalg.norm(in_other_light - usual) < 0.35 * change
 
 
-def test_a_change_of_one_corner_stays_there():
-    crop = noise(3, blur_px=2)
-    changed = crop.copy()
-    changed[:6, :6] = 255 - changed[:6, :6]
-    blocks = oriented_gradients(crop).reshape(7, 7, -1)
-    differs = (blocks != oriented_gradients(changed).reshape(7, 7, -1)).any(axis=2)
-    # A cell's neighbours share its blocks; OpenCV's blocks go down the columns first.
-    assert differs[0, 0]
-    assert not differs[2:].any() and not differs[:, 2:].any()
+@pytest.mark.parametrize('content', [b'', b'TFL3', bytes(range(200))])
+def test_what_is_no_network_is_refused(content):
+    with pytest.raises(ValueError):
+        AppearanceNetwork(content)
 
 
-def test_a_part_of_a_larger_crop_is_read_as_its_copy():
-    wide = np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8)
-    part = wide[6:-6, 6:-6]
-    np.testing.assert_array_equal(oriented_gradients(part), oriented_gradients(part.copy()))
+def test_a_network_for_something_else_is_refused_with_its_shapes():
+    folder = find_model('basic7')
+    content = (folder / read_metadata(folder).network).read_bytes()
+    with pytest.raises(ValueError, match=r'it takes \[1, 30, .*not \[1, 48, 48, 1\]'):
+        AppearanceNetwork(content)

@@ -23,7 +23,7 @@ import pytest
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.emotion_model import EmotionModel
-from emotion_estimator.faces.face_encoding import read_encoding
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from training.datasets.labels import LABELS
 from training.label_maps import HAPPY_UNKNOWN_SAD
 from training.window_resampling import RATE_HZ, WINDOW_S, constant_windows
@@ -50,7 +50,7 @@ def test_it_states_what_the_training_uses(model):
 
 
 def test_its_features_are_those_that_faces_are_published_with(model):
-    encoding = read_encoding(RESOURCE / 'face_encodings' / 'v2.npz')
+    encoding = read_encoding(RESOURCE / 'face_encodings' / f'{DEFAULT_VERSION}.npz')
     published = (*NAMES, *encoding.names)
     alone = model.metadata.name.endswith('_blendshapes')
     assert model.metadata.features == (NAMES if alone else published)

@@ -33,6 +33,7 @@ from training import network
 from training.clip_dynamics import read_dynamics
 from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS
 from training.datasets.labels import Split
+from training.network_saving import save_whole
 from training.sequence_composer import SequenceComposer
 from training.settings import Settings, content_key
 from training.sources import OUT
@@ -110,8 +111,8 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
                 {'loss': trained, 'public_loss': loss, 'public_still_accuracy': accuracy}
             )
             if loss <= min(entry['public_loss'] for entry in history):
-                _save(model, best)
-            _save(model, last)
+                save_whole(model, best)
+            save_whole(model, last)
             write_whole(history_file, json.dumps(history, indent=1).encode())
             print(
                 f'[{folder.name} {settings.time}] epoch {epoch + 1}/{len(settings.epochs)}: '
@@ -180,11 +181,3 @@ def _batches(composer: SequenceComposer, settings: Settings, epoch: int) -> Iter
         if isinstance(batch, Exception):
             raise batch
         yield batch
-
-
-def _save(model: keras.Model, path: Path) -> None:
-    """Save whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'unfinished-{path.name}')
-    model.save(temporary)
-    temporary.replace(path)

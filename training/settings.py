@@ -34,7 +34,7 @@ from training.stills import Stills
 from training.targets import Targets
 from training.window_resampling import STEPS
 
-MODEL_VERSION = '2.2.0'
+MODEL_VERSION = '3.0.0'
 
 _SOURCES = (
     'stills.py',

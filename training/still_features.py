@@ -31,7 +31,6 @@ from emotion_estimator.faces import (
     face_crop,
     face_encoding,
     face_geometry,
-    face_patches,
 )
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, FaceEncoding, read_encoding
 from training import sources
@@ -48,15 +47,17 @@ from training.extraction.second_look import read_again
 from training.extraction.views import AUGMENTED, FAR, X4_PAD25, View
 from training.stills import Stills
 
-VIEWS: tuple[str, ...] = ('as it is', 'mirrored', 'augmented')
-"""The second axis of `Stills.views`; the last for the training split only."""
+VIEWS: tuple[str, ...] = ('as it is', 'mirrored', 'augmented', 'far')
+"""The second axis of `Stills.views`; the last two for the training split only."""
+
+TRAINING_VIEWS = (X4_PAD25, AUGMENTED, FAR)
+"""How photographs to learn from are looked at; the first is mirrored besides."""
 
 _SOURCES = (
     face_appearance,
     face_crop,
     face_encoding,
     face_geometry,
-    face_patches,
     crops,
     template,
 )
@@ -101,7 +102,7 @@ def fit_shipped_encoding() -> Path:
     :raises DataError: when photographs are missing.
     """
     photographs = sources.read_photographs().split(Split.TRAINING)
-    tables = _tables(photographs, (X4_PAD25, AUGMENTED))
+    tables = _tables(photographs, TRAINING_VIEWS)
     # Of the first look alone: what only a second finds lies less well.
     readable = read_faces(photographs, X4_PAD25).readable
     stills = _stills(photographs, (), np.zeros((len(photographs), 1, 0)), readable)
@@ -121,7 +122,7 @@ def read_stills(split: Split) -> Stills:
     :raises DataError: when photographs are missing.
     :raises FaceEncodingError: when the encoding is missing.
     """
-    looked = (X4_PAD25, AUGMENTED) if split is Split.TRAINING else (X4_PAD25,)
+    looked = TRAINING_VIEWS if split is Split.TRAINING else (X4_PAD25,)
     return _read_views(split, looked)
 
 

@@ -13,61 +13,80 @@
 # limitations under the License.
 
 """
-What a face's skin shows, as histograms of oriented gradients beside likeness to learned patches.
+What a face's skin shows, in few numbers, by a small convolutional network.
 
-N. Dalal, B. Triggs, "Histograms of oriented gradients for human detection", CVPR 2005, as OpenCV
-computes them: cells of 6 x 6 pixels, blocks of 2 x 2 cells, 9 orientations. Wrinkles beside nose
-and eyes, which neither blendshapes nor landmarks tell, are seen here.
+Wrinkles beside nose and eyes, lips and teeth, which neither blendshapes nor landmarks tell, are
+seen here. LiteRT runs the network, as it runs the models.
 """
 
 from __future__ import annotations
 
-import cv2
+import threading
+
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from emotion_estimator.faces.face_crop import CROP_PX
-from emotion_estimator.faces.face_patches import RESPONSES, PatchBank
 
-_CELL_PX = 6
-_ORIENTATIONS = 9
-_CELLS = CROP_PX // _CELL_PX
-
-GRADIENTS = (_CELLS - 1) ** 2 * 4 * _ORIENTATIONS
-"""Number of values of `oriented_gradients`."""
-
-APPEARANCE = GRADIENTS + RESPONSES
-"""Number of values of `appearance_of`."""
-
-_DESCRIPTOR = cv2.HOGDescriptor(
-    (CROP_PX, CROP_PX),
-    (2 * _CELL_PX, 2 * _CELL_PX),
-    (_CELL_PX, _CELL_PX),
-    (_CELL_PX, _CELL_PX),
-    _ORIENTATIONS,
-)
+FAINT = 8.0
+"""Contrast in grey levels below which a crop is not raised to that of others, lest noise is."""
 
 
-def oriented_gradients(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+def evened(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
-    Describe a face's crop.
+    Take light and contrast out of crops.
 
-    :param crop: grey, shape [CROP_PX, CROP_PX], see `crop_face`.
-    :returns: each in [0, 1], shape [GRADIENTS].
+    :param crops: grey, shape [..., CROP_PX, CROP_PX], see `crop_face`.
+    :returns: each of mean 0 and of deviation up to 1, less where there is hardly any contrast;
+        the same shape.
     """
-    return np.asarray(_DESCRIPTOR.compute(np.ascontiguousarray(crop)), np.float32).ravel()
+    values = crops.astype(np.float32)
+    values -= values.mean(axis=(-2, -1), keepdims=True)
+    values /= values.std(axis=(-2, -1), keepdims=True) + np.float32(FAINT)
+    return values
 
 
-def appearance_of(crops: NDArray[np.uint8], patches: PatchBank) -> NDArray[np.float32]:
+class AppearanceNetwork:
     """
-    Describe faces' crops in all that the face encoding sees of them.
+    Turns faces' crops into few numbers; threads may share it and then wait for each other.
 
-    :param crops: grey, shape [N, CROP_PX, CROP_PX].
-    :param patches: to compare with, `PATCHES` of them.
-    :returns: gradients, then responses, shape [N, APPEARANCE].
+    :param content: of a LiteRT file whose network takes one evened crop, shape
+        [1, CROP_PX, CROP_PX, 1], and returns numbers, shape [1, K].
+    :raises ValueError: when it is no such file; the message says why.
     """
-    found = np.empty((len(crops), APPEARANCE), np.float32)
-    for row, crop in zip(found, crops):
-        row[:GRADIENTS] = oriented_gradients(crop)
-        row[GRADIENTS:] = patches(crop)
-    return found
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
+            self._interpreter.allocate_tensors()
+        except RuntimeError as error:
+            raise ValueError(f'LiteRT cannot run it: {error}') from error
+        (taken,) = self._interpreter.get_input_details()
+        (given,) = self._interpreter.get_output_details()
+        takes, gives = ([int(n) for n in part['shape']] for part in (taken, given))
+        if takes != [1, CROP_PX, CROP_PX, 1] or len(gives) != 2 or gives[0] != 1:
+            raise ValueError(
+                f'it takes {takes} and gives {gives}, not [1, {CROP_PX}, {CROP_PX}, 1] and '
+                '[1, any]'
+            )
+        self._input, self._output = int(taken['index']), int(given['index'])
+        self._lock = threading.Lock()
+        self.count = gives[1]
+        """How many numbers it makes of a crop."""
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """
+        Describe faces' crops.
+
+        :param crops: grey, shape [N, CROP_PX, CROP_PX], see `crop_face`.
+        :returns: shape [N, count].
+        """
+        found = np.empty((len(crops), self.count), np.float32)
+        for row, crop in zip(found, crops):
+            values = evened(crop)[None, :, :, None]
+            with self._lock:
+                self._interpreter.set_tensor(self._input, values)
+                self._interpreter.invoke()
+                row[:] = self._interpreter.get_tensor(self._output)[0]
+        return found

@@ -16,9 +16,9 @@
 Head pose, geometry and appearance of a face: what the blendshapes do not tell, in few numbers.
 
 MediaPipe's blendshapes leave cheekSquint, cheekPuff and noseSneer near 0 whatever the face does;
-the mesh moves and the skin wrinkles all the same. Landmarks laid on a template, and gradients
-and patches of the aligned face, go through one layer of units each to a few numbers. Template,
-patches and weights are learned offline and kept in one versioned file; the version stands in
+the mesh moves and the skin wrinkles all the same. Landmarks laid on a template go through one
+layer of units to a few numbers, the aligned face's pixels through a small network. Template,
+weights and network are learned offline and kept in one versioned file; the version stands in
 every name, so that a model never reads the values of another encoding.
 """
 
@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.face_appearance import APPEARANCE, appearance_of
+from emotion_estimator.faces.face_appearance import AppearanceNetwork
 from emotion_estimator.faces.face_crop import crop_face
 from emotion_estimator.faces.face_geometry import (
     LANDMARKS,
@@ -40,11 +40,13 @@ from emotion_estimator.faces.face_geometry import (
     head_angles,
     in_face_units,
 )
-from emotion_estimator.faces.face_patches import PATCHES, PIXELS, PatchBank
 from emotion_estimator.faces.image_decoding import Rgb
 
-SCHEMA = 2
-DEFAULT_VERSION = 'v2'
+SCHEMA = 3
+NETWORK = 'appearance_network'
+"""Name of the LiteRT file's bytes in an encoding's file."""
+
+DEFAULT_VERSION = 'v3'
 """Version that this package's models were trained on."""
 
 
@@ -86,30 +88,27 @@ class FaceEncoding:
     """
     What turns a face's landmarks and pixels into a few numbers.
 
-    :param version: stands in the names, such as 'v2'.
+    :param version: stands in the names, such as 'v3'.
     :param template: the mean face in face units, shape [478, 3], see `in_face_units`.
     :param geometry: of the aligned landmarks, flattened.
-    :param appearance: of `appearance_of`.
-    :param patches: that the appearance is compared with.
+    :param appearance: of the crop.
     """
 
     version: str
     template: NDArray[np.float32]
     geometry: Projection
-    appearance: Projection
-    patches: PatchBank
+    appearance: AppearanceNetwork
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the values that `encode` returns, in their order."""
         return (
             *POSE_NAMES,
-            *self._numbered('geometry', self.geometry),
-            *self._numbered('appearance', self.appearance),
+            *self._numbered('geometry', self.geometry.directions.shape[1]),
+            *self._numbered('appearance', self.appearance.count),
         )
 
-    def _numbered(self, group: str, projection: Projection) -> tuple[str, ...]:
-        count = projection.directions.shape[1]
+    def _numbered(self, group: str, count: int) -> tuple[str, ...]:
         return tuple(f'{group}.{self.version}.{number:02d}' for number in range(count))
 
     def crop(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -156,7 +155,7 @@ class FaceEncoding:
             [
                 head_angles(rotations).astype(np.float32),
                 self.geometry(aligned.reshape(len(points), -1)),
-                self.appearance(appearance_of(crops, self.patches)),
+                self.appearance(crops),
             ],
             axis=1,
         )
@@ -179,6 +178,7 @@ def read_encoding(path: Path) -> FaceEncoding:
                 for name in _SHAPES
                 if schema == SCHEMA
             }
+            network = np.asarray(file[NETWORK], np.uint8).tobytes() if schema == SCHEMA else b''
     # Of a damaged file zipfile, zlib, tokenize and NumPy each complain in their own way.
     except Exception as error:
         raise FaceEncodingError(
@@ -191,12 +191,15 @@ def read_encoding(path: Path) -> FaceEncoding:
             f'{SCHEMA}; use one made for this version.'
         )
     _check(path, parts)
-    geometry, appearance = (
-        Projection(*(parts[f'{group}_{name}'] for name in _PARTS))
-        for group in ('geometry', 'appearance')
-    )
-    patches = PatchBank(*(parts[f'patches_{name}'] for name in _BANK))
-    return FaceEncoding(path.stem, parts['template'], geometry, appearance, patches)
+    try:
+        appearance = AppearanceNetwork(network)
+    except ValueError as error:
+        raise FaceEncodingError(
+            f'The face encoding {path}: {NETWORK} cannot be used ({error}); make it again with '
+            '`make train`.'
+        ) from error
+    geometry = Projection(*(parts[f'geometry_{name}'] for name in _PARTS))
+    return FaceEncoding(path.stem, parts['template'], geometry, appearance)
 
 
 def _check(path: Path, parts: dict[str, NDArray[np.float32]]) -> None:
@@ -213,15 +216,12 @@ def _check(path: Path, parts: dict[str, NDArray[np.float32]]) -> None:
                 f'The face encoding {path}: {name} holds what is no finite number; make it again '
                 'with `make train`.'
             )
-    for group in ('geometry', 'appearance'):
-        hidden, bias, directions, offset = (parts[f'{group}_{name}'] for name in _PARTS[1:])
-        if not hidden.shape[1] == len(bias) == len(directions) or len(offset) != len(
-            directions[0]
-        ):
-            raise FaceEncodingError(
-                f'The face encoding {path}: the sizes of {group} do not fit each other; make it '
-                'again with `make train`.'
-            )
+    hidden, bias, directions, offset = (parts[f'geometry_{name}'] for name in _PARTS[1:])
+    if not hidden.shape[1] == len(bias) == len(directions) or len(offset) != len(directions[0]):
+        raise FaceEncodingError(
+            f'The face encoding {path}: the sizes of geometry do not fit each other; make it '
+            'again with `make train`.'
+        )
     size = float((parts['template'][:MESH] ** 2).sum(axis=1).mean())
     if not 0.5 < size < 2:
         raise FaceEncodingError(
@@ -231,16 +231,12 @@ def _check(path: Path, parts: dict[str, NDArray[np.float32]]) -> None:
 
 
 _PARTS: tuple[str, ...] = tuple(field.name for field in fields(Projection))
-_BANK: tuple[str, ...] = tuple(field.name for field in fields(PatchBank))
 
 _SHAPES: dict[str, tuple[int | None, ...]] = {
     'template': (LANDMARKS, 3),
-    **{
-        f'{group}_{name}': shape
-        for group, size in (('geometry', LANDMARKS * 3), ('appearance', APPEARANCE))
-        for name, shape in zip(_PARTS, ((size,), (size, None), (None,), (None, None), (None,)))
-    },
-    'patches_centres': (PATCHES, PIXELS),
-    'patches_mean': (PIXELS,),
-    'patches_whitening': (PIXELS, PIXELS),
+    'geometry_mean': (LANDMARKS * 3,),
+    'geometry_hidden': (LANDMARKS * 3, None),
+    'geometry_bias': (None,),
+    'geometry_directions': (None, None),
+    'geometry_offset': (None,),
 }

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Few numbers out of landmarks and appearance that tell expressions apart: a bottleneck."""
+"""Few numbers out of landmarks that tell expressions apart: a bottleneck."""
 
 from __future__ import annotations
 
@@ -32,10 +32,8 @@ class Bottleneck:
     """
     How the directions are learned.
 
-    :param geometry: how many numbers are made of the landmarks.
-    :param appearance: how many numbers are made of the appearance.
-    :param geometry_units: width of the layer before the former.
-    :param appearance_units: width of the layer before the latter.
+    :param numbers: how many are made of the landmarks.
+    :param hidden: width of the layer before them.
     :param units: widths of the layers behind the bottleneck.
     :param dropout: share of their outputs dropped in training.
     :param epochs: passes over the photographs.
@@ -45,10 +43,8 @@ class Bottleneck:
     :param seed: of everything random.
     """
 
-    geometry: int = 12
-    appearance: int = 16
-    geometry_units: int = 96
-    appearance_units: int = 192
+    numbers: int = 12
+    hidden: int = 96
     units: tuple[int, ...] = (256, 128)
     dropout: float = 0.4
     epochs: int = 20
@@ -66,13 +62,11 @@ class SeenFaces:
     :param readable: whether there is a face, shape [N].
     :param shapes: blendshapes, shape [N, 52].
     :param points: landmarks laid on the template, flattened, shape [N, 478 * 3].
-    :param appearance: see `appearance_of`, shape [N, APPEARANCE].
     """
 
     readable: NDArray[np.bool_]
     shapes: NDArray[np.float32]
     points: NDArray[np.float16]
-    appearance: NDArray[np.float16]
 
 
 _BOUND = 5.0
@@ -82,24 +76,22 @@ _LEAST_LOGIT_DEVIATION = 0.5
 
 def learn_directions(
     views: Sequence[SeenFaces], targets: Sequence[NDArray[np.float32]], how: Bottleneck
-) -> tuple[Projection, Projection]:
+) -> Projection:
     """
-    Train a network whose geometry and appearance pass through few units; take what leads there.
+    Train a network in which landmarks pass through few units; take what leads there.
 
     Blendshapes go in beside them, so that they tell what the blendshapes do not.
 
     :param views: the same photographs looked at in several ways; every epoch draws one each.
     :param targets: shares of classes in one or more vocabularies, each shape [N, classes].
     :param how: sizes.
-    :returns: the geometry's and the appearance's directions, of mean 0 and deviation 1 over the
-        first view.
+    :returns: the directions, of mean 0 and deviation 1 over the first view.
     """
     keras.utils.set_random_seed(how.seed)
     rng = np.random.default_rng(how.seed)
     first = np.flatnonzero(views[0].readable)
     scales = [
         _Scale.of(views[0].points, first),
-        _Scale.of(views[0].appearance, first),
         _Scale.of(logit(views[0].shapes), first, least=_LEAST_LOGIT_DEVIATION),
     ]
     model = _network(how, views[0], [t.shape[1] for t in targets])
@@ -123,10 +115,7 @@ def learn_directions(
             )
             total = float(model.train_on_batch(inputs, [t[rows] for t in targets])[0])
         print(f'directions: epoch {epoch + 1}/{how.epochs}, loss {total:.4f}', flush=True)
-    return (
-        _projection(model, 'geometry', scales[0], views[0].points, first),
-        _projection(model, 'appearance', scales[1], views[0].appearance, first),
-    )
+    return _projection(model, scales[0], views[0].points, first)
 
 
 @dataclass(frozen=True)
@@ -168,34 +157,23 @@ def _drawn(
 ) -> tuple[NDArray[np.floating], ...]:
     """Take each row from the view drawn, or from the first where that has no face."""
     first = views[0]
-    parts = (
-        first.points[rows].astype(np.float32),
-        first.appearance[rows].astype(np.float32),
-        logit(first.shapes[rows]),
-    )
+    parts = first.points[rows].astype(np.float32), logit(first.shapes[rows])
     for number, view in enumerate(views[1:], start=1):
         here = np.flatnonzero((drawn == number) & view.readable[rows])
         chosen = rows[here]
         parts[0][here] = view.points[chosen]
-        parts[1][here] = view.appearance[chosen]
-        parts[2][here] = logit(view.shapes[chosen])
+        parts[1][here] = logit(view.shapes[chosen])
     return parts
 
 
 def _network(how: Bottleneck, view: SeenFaces, classes: list[int]) -> keras.Model:
-    widths = [part.shape[1] for part in (view.points, view.appearance, view.shapes)]
-    inputs = keras.Input((sum(widths),))
-    ends = np.cumsum(widths)
-    bottlenecks = []
-    for name, width, units, start, end in (
-        ('geometry', how.geometry_units, how.geometry, 0, ends[0]),
-        ('appearance', how.appearance_units, how.appearance, ends[0], ends[1]),
-    ):
-        hidden = keras.layers.Dense(width, 'relu', name=f'{name}_hidden')(inputs[:, start:end])
-        hidden = keras.layers.Dropout(how.dropout)(hidden)
-        few = keras.layers.Dense(units, use_bias=False, name=name)(hidden)
-        bottlenecks.append(keras.layers.BatchNormalization(center=False, scale=False)(few))
-    values = keras.layers.Concatenate()([*bottlenecks, inputs[:, ends[1] :]])
+    landmarks = view.points.shape[1]
+    inputs = keras.Input((landmarks + view.shapes.shape[1],))
+    hidden = keras.layers.Dense(how.hidden, 'relu', name='hidden')(inputs[:, :landmarks])
+    hidden = keras.layers.Dropout(how.dropout)(hidden)
+    few = keras.layers.Dense(how.numbers, use_bias=False, name='numbers')(hidden)
+    few = keras.layers.BatchNormalization(center=False, scale=False)(few)
+    values = keras.layers.Concatenate()([few, inputs[:, landmarks:]])
     for units in how.units:
         values = keras.layers.Dense(units, 'relu')(values)
         values = keras.layers.Dropout(how.dropout)(values)
@@ -203,14 +181,10 @@ def _network(how: Bottleneck, view: SeenFaces, classes: list[int]) -> keras.Mode
 
 
 def _projection(
-    model: keras.Model,
-    name: str,
-    scale: _Scale,
-    values: NDArray[np.float16],
-    rows: NDArray[np.int64],
+    model: keras.Model, scale: _Scale, values: NDArray[np.float16], rows: NDArray[np.int64]
 ) -> Projection:
-    kernel, bias = model.get_layer(f'{name}_hidden').get_weights()
-    directions = model.get_layer(name).get_weights()[0]
+    kernel, bias = model.get_layer('hidden').get_weights()
+    directions = model.get_layer('numbers').get_weights()[0]
     plain = Projection(
         scale.mean,
         kernel / scale.deviation[:, None],

@@ -27,18 +27,22 @@ from numpy.typing import NDArray
 
 from emotion_estimator.assets import write_whole
 from emotion_estimator.blendshapes import MIRROR
-from emotion_estimator.faces import face_appearance, face_crop, face_geometry, face_patches
-from emotion_estimator.faces.face_encoding import SCHEMA, Projection
+from emotion_estimator.faces import face_appearance, face_crop, face_geometry
+from emotion_estimator.faces.face_encoding import NETWORK, SCHEMA
 from emotion_estimator.faces.face_geometry import align
-from emotion_estimator.faces.face_patches import PatchBank
 from training import sources
 from training.code_digest import code_of
 from training.datasets.labels import one_hot
 from training.datasets.pictures import LabelledPictures
-from training.encoding import crops, directions, patches, template
+from training.encoding import appearance, crop_changes, crops, directions, template
+from training.encoding.appearance import (
+    AppearanceSettings,
+    SeenCrops,
+    learn_appearance,
+    litert_of,
+)
 from training.encoding.crops import face_crops
 from training.encoding.directions import Bottleneck, SeenFaces, learn_directions
-from training.encoding.patches import all_appearance, learn_patches
 from training.encoding.template import mean_face, mirror_order, mirrored
 from training.extraction.face_table import FaceTable
 from training.extraction.views import View
@@ -48,10 +52,10 @@ _SOURCES = (
     face_appearance,
     face_crop,
     face_geometry,
-    face_patches,
+    appearance,
+    crop_changes,
     crops,
     directions,
-    patches,
     template,
 )
 
@@ -60,20 +64,23 @@ def fit_encoding(
     photographs: LabelledPictures,
     tables: list[tuple[View, FaceTable]],
     learned_from: Stills,
-    how: Bottleneck | None = None,
+    geometry: Bottleneck | None = None,
+    skin: AppearanceSettings | None = None,
 ) -> Path:
     """
-    Fit template, patches and directions, or take what an earlier run of the same content left.
+    Fit template, directions and network, or take what an earlier run of the same content left.
 
     :param photographs: all photographs of the training split.
     :param tables: their faces by view, the photograph as it is first.
     :param learned_from: which photographs are learned from, with their targets; `rows` are
         positions in `photographs`.
-    :param how: sizes; None takes the defaults.
+    :param geometry: how the landmarks' directions are learned; None takes the defaults.
+    :param skin: how the appearance's network is learned; None takes the defaults.
     :returns: the encoding's file, see `read_encoding`.
     """
-    how = how or Bottleneck()
-    key = hashlib.sha256(json.dumps(dataclasses.asdict(how)).encode())
+    geometry, skin = geometry or Bottleneck(), skin or AppearanceSettings()
+    choices = [dataclasses.asdict(geometry), dataclasses.asdict(skin)]
+    key = hashlib.sha256(json.dumps(choices).encode())
     for module in _SOURCES:
         key.update(code_of(module))
     for _, table in tables:
@@ -81,67 +88,42 @@ def fit_encoding(
     targets = [one_hot(learned_from.labels), learned_from.vote_shares()]
     for part in (learned_from.rows, *targets):
         key.update(part.tobytes())
-    kept = sources.OUT / 'encoding' / f'{key.hexdigest()[:16]}.npz'
+    folder = sources.OUT / 'encoding' / key.hexdigest()[:16]
+    kept = folder / 'encoding.npz'
     if kept.is_file():
         return kept
     rows = learned_from.rows
     face = mean_face(tables[0][1].points[rows].astype(np.float32))
+    chosen = [(view, table.select(rows)) for view, table in tables]
+    laid = [seen for view, table in chosen for seen in _seen(table, view, face)]
     # Of all photographs, so that what is cut here is kept for the features too.
     cut = [face_crops(photographs.pictures, table, view, face)[rows] for view, table in tables]
-    bank = learn_patches(cut[0])
-    views = [
-        seen
-        for (view, table), part in zip(tables, cut)
-        for seen in _seen(table.select(rows), view, part, face, bank)
-    ]
-    geometry, appearance = learn_directions(views, targets, how)
+    views = [SeenCrops(table.readable, crops) for (_, table), crops in zip(chosen, cut)]
+    network = litert_of(learn_appearance(views, targets, skin, folder))
     content = io.BytesIO()
     np.savez_compressed(
         content,
         schema=SCHEMA,
         template=face,
-        **_halved('geometry', geometry),
-        **_halved('appearance', appearance),
-        patches_centres=bank.centres.astype(np.float16),
-        patches_mean=bank.mean,
-        patches_whitening=bank.whitening,
+        # Half precision halves what is kept and changes no answer.
+        **{
+            f'geometry_{name}': part.astype(np.float16)
+            for name, part in vars(learn_directions(laid, targets, geometry)).items()
+        },
+        **{NETWORK: np.frombuffer(network, np.uint8)},
     )
     write_whole(kept, content.getvalue())
     return kept
 
 
-def _halved(group: str, projection: Projection) -> dict[str, NDArray[np.float16]]:
-    """Name a projection's parts; half precision halves the file and changes no answer."""
-    return {f'{group}_{k}': v.astype(np.float16) for k, v in vars(projection).items()}
-
-
-def _seen(
-    table: FaceTable,
-    view: View,
-    cut: NDArray[np.uint8],
-    face: NDArray[np.float32],
-    bank: PatchBank,
-) -> list[SeenFaces]:
-    """Describe a view's faces, and their mirror images where nothing was changed by chance."""
+def _seen(table: FaceTable, view: View, face: NDArray[np.float32]) -> list[SeenFaces]:
+    """Lay a view's faces on the template, and their mirror images where nothing was changed."""
     points = table.points.astype(np.float32)
-    found = [
-        SeenFaces(
-            table.readable,
-            table.blendshapes,
-            _laid(points, face),
-            all_appearance(cut, bank, view.name),
-        )
-    ]
+    found = [SeenFaces(table.readable, table.blendshapes, _laid(points, face))]
     if view.augmentation is None:
+        shapes = table.blendshapes[:, list(MIRROR)]
         turned = mirrored(points, mirror_order(face))
-        found.append(
-            SeenFaces(
-                table.readable,
-                table.blendshapes[:, list(MIRROR)],
-                _laid(turned, face),
-                all_appearance(cut[:, :, ::-1], bank, f'{view.name} mirrored'),
-            )
-        )
+        found.append(SeenFaces(table.readable, shapes, _laid(turned, face)))
     return found
 
 
