@@ -104,3 +104,10 @@ def test_a_face_that_a_view_does_not_show_is_taken_from_the_first(tmp_path):
     found = network.predict(evened(seen.crops)[..., None], verbose=0)
     apart = np.abs(found[labels[0] == 0].mean(axis=0) - found[labels[0] == 1].mean(axis=0))
     assert apart.max() > 0.8
+
+
+def test_crops_of_another_size_are_an_error_and_no_hang(tmp_path):
+    seen, labels = crops(0)
+    wrong = SeenCrops(seen.readable, seen.crops[:, :40])
+    with pytest.raises(ValueError, match='could not broadcast'):
+        learn_appearance([wrong], [one_hot(part) for part in labels], SMALL, tmp_path)

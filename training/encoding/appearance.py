@@ -17,9 +17,7 @@
 from __future__ import annotations
 
 import json
-import queue
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +29,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from emotion_estimator.assets import write_whole
+from emotion_estimator.evaluation.ahead import ahead
 from emotion_estimator.faces.face_crop import CROP_PX
 from training.encoding.crop_changes import CropChanges, changed_crop
 from training.network_saving import save_whole
@@ -81,6 +80,7 @@ class SeenCrops:
 
 
 _AHEAD = 8
+"""Most batches that lie ready while the network learns."""
 
 
 def learn_appearance(
@@ -111,7 +111,7 @@ def learn_appearance(
         start = time.monotonic()
         losses = [
             float(model.train_on_batch(crops, answers, return_dict=True)['loss'])
-            for crops, answers in _batches(views, targets, how, epoch)
+            for crops, answers in ahead(_batches(views, targets, how, epoch), _AHEAD)
         ]
         history.append(float(np.mean(losses)))
         save_whole(model, last)
@@ -216,23 +216,14 @@ def _batches(
     how: AppearanceSettings,
     epoch: int,
 ) -> Iterator[tuple[NDArray[np.float32], list[NDArray[np.float32]]]]:
-    """Change an epoch's crops in a second thread; every epoch has its own seed."""
+    """Change an epoch's crops, in batches; every epoch has its own seed."""
     rng = np.random.default_rng([how.seed, epoch])
     order = rng.permutation(len(views[0].readable))
-    steps = len(order) // how.batch
-    ready: queue.Queue[NDArray[np.float32]] = queue.Queue(_AHEAD)
-
-    def change() -> None:
-        for step in range(steps):
-            rows = order[step * how.batch : (step + 1) * how.batch]
-            drawn = rng.integers(len(views), size=len(rows))
-            changed = np.empty((len(rows), CROP_PX, CROP_PX, 1), np.float32)
-            for place, row, number in zip(changed, rows, drawn):
-                view = views[number] if views[number].readable[row] else views[0]
-                place[:, :, 0] = changed_crop(view.crops[row], how.changes, rng)
-            ready.put(changed)
-
-    threading.Thread(target=change, daemon=True).start()
-    for step in range(steps):
+    for step in range(len(order) // how.batch):
         rows = order[step * how.batch : (step + 1) * how.batch]
-        yield ready.get(), [part[rows] for part in targets]
+        drawn = rng.integers(len(views), size=len(rows))
+        changed = np.empty((len(rows), CROP_PX, CROP_PX, 1), np.float32)
+        for place, row, number in zip(changed, rows, drawn):
+            view = views[number] if views[number].readable[row] else views[0]
+            place[:, :, 0] = changed_crop(view.crops[row], how.changes, rng)
+        yield changed, [part[rows] for part in targets]
