@@ -19,7 +19,7 @@ import threading
 
 import pytest
 
-from emotion_estimator.faces.cpu_affinity import new_threads_on_one_core
+from emotion_estimator.faces.cpu_affinity import keep_off_that_core, new_threads_on_one_core
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
@@ -44,3 +44,42 @@ def test_only_threads_started_within_keep_to_the_core():
         thread.join(5)
     assert seen == {'before': allowed, 'within': {core}, 'after': allowed}
     assert os.sched_getaffinity(0) == allowed
+
+
+def affinities_of_a_thread_that(work):
+    """Let a thread work; give its affinity then, and that of one that it starts for the core."""
+    seen = []
+
+    def start_another():
+        work()
+        seen.append(os.sched_getaffinity(0))
+        with new_threads_on_one_core():
+            another = threading.Thread(target=lambda: seen.append(os.sched_getaffinity(0)))
+            another.start()
+        another.join(5)
+        seen.append(os.sched_getaffinity(0))
+
+    thread = threading.Thread(target=start_another)
+    thread.start()
+    thread.join(5)
+    return seen
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
+def test_a_thread_that_keeps_off_the_core_still_starts_others_on_it():
+    allowed = os.sched_getaffinity(0)
+    core = max(allowed)
+    others = allowed - {core} or allowed
+    assert affinities_of_a_thread_that(keep_off_that_core) == [others, {core}, others]
+    assert os.sched_getaffinity(0) == allowed
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
+def test_with_a_single_core_nothing_is_kept_off_it():
+    allowed = os.sched_getaffinity(0)
+    core = min(allowed)
+    os.sched_setaffinity(0, {core})
+    try:
+        assert affinities_of_a_thread_that(keep_off_that_core) == [{core}] * 3
+    finally:
+        os.sched_setaffinity(0, allowed)

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Keeps threads that take turns on one core."""
+"""Keeps threads that take turns on one core, and others off it."""
 
 from __future__ import annotations
 
@@ -37,9 +37,24 @@ def new_threads_on_one_core() -> Iterator[int | None]:
         yield None
         return
     allowed = os.sched_getaffinity(0)
-    core = max(allowed)
+    core = max(_cores())
     os.sched_setaffinity(0, {core})
     try:
         yield core
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def keep_off_that_core() -> None:
+    """
+    Let the calling thread run on any core but that of `new_threads_on_one_core`.
+
+    Where there is no other core, or the system knows no affinity, nothing happens.
+    """
+    if hasattr(os, 'sched_setaffinity') and (others := _cores() - {max(_cores())}):
+        os.sched_setaffinity(0, others)
+
+
+def _cores() -> set[int]:
+    """Tell which cores the process may use: those of its first thread, which stays free."""
+    return os.sched_getaffinity(os.getpid())

@@ -25,6 +25,7 @@ from rclpy.subscription import Subscription
 from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import FACE_LANDMARKER
+from emotion_estimator.faces.cpu_affinity import keep_off_that_core
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.messages import blendshapes_message, nanoseconds
@@ -71,7 +72,8 @@ SPECS = (
     Spec(
         'on_one_core',
         True,
-        "Keep MediaPipe's threads, which take turns, on the last core the process may use.",
+        "Keep MediaPipe's threads, which take turns, on the last core the process may use, "
+        "and this node's off it.",
     ),
     Spec('landmarker', '', 'Path of face_landmarker.task; empty finds or downloads it.'),
     Spec('detector', '', 'Path of yunet_n_dynamic.onnx; empty finds or downloads it.'),
@@ -196,7 +198,13 @@ class BlendshapeNode(ManagedNode):
         if self._received.put(sender, message):
             self.statistics.skip()
 
+    def _leave_mediapipe_alone(self) -> None:
+        if self.parameters['on_one_core']:
+            keep_off_that_core()
+
     def _look(self, source: CameraFaces | CroppedFaces) -> None:
+        self._leave_mediapipe_alone()
+
         def look(received: tuple[str, Any]) -> None:
             sender, message = received
             if nanoseconds(message.header.stamp) == 0:
@@ -217,6 +225,7 @@ class BlendshapeNode(ManagedNode):
             self._to_tell.put((self._face_publishers.end, face_ids))
 
     def _tell(self) -> None:
+        self._leave_mediapipe_alone()
         while (told := self._to_tell.get()) is not None:
             work, argument = told
             self.attempt(work, argument)
