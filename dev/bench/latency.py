@@ -52,15 +52,19 @@ def measure_latency(frames: list[Rgb], duration_s: float) -> dict[str, float]:
             if time.monotonic() - start_s > PATIENCE_S:
                 raise TimeoutError(f'No emotion within {PATIENCE_S:g} s.')
         first_emotion_s = time.monotonic() - start_s
+        # What went missing while the nodes were still finding each other is none of the frames
+        # that count; nor is the one whose stamp tells of the pause.
+        _drain(feeder)
+        between_before = _counts(feeder)['between']
         _send_for(feeder, WARM_UP_S)
-        counts_before = _counts(feeder)
+        unused_before = _counts(feeder)['unused']
         feeder.forget()
         for _ in track(range(round(duration_s)), 'two processes at 30 Hz'):
             _send_for(feeder, 1.0)
         rss_mb = _rss_mb(blendshape_node) + _rss_mb(emotion_node)
         _drain(feeder)
         counts = _counts(feeder)
-        lost = counts['unused'] - counts_before['unused'] + counts['between']
+        lost = counts['unused'] - unused_before + counts['between'] - between_before
     latencies_ms = np.array(feeder.latencies_s) * 1000
     after_ms = _bare_ms(frames)
     mediapipe_ms = float(np.median(before_ms + after_ms))
