@@ -19,7 +19,7 @@ import threading
 
 import pytest
 
-from emotion_estimator.faces.cpu_affinity import keep_off_that_core, new_threads_on_one_core
+from emotion_estimator.faces.cpu_affinity import keep_off_last_core, new_threads_on_one_core
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
@@ -66,11 +66,11 @@ def affinities_of_a_thread_that(work):
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
-def test_a_thread_that_keeps_off_the_core_still_starts_others_on_it():
+def test_a_thread_that_keeps_off_the_last_core_still_starts_others_on_it():
     allowed = os.sched_getaffinity(0)
     core = max(allowed)
     others = allowed - {core} or allowed
-    assert affinities_of_a_thread_that(keep_off_that_core) == [others, {core}, others]
+    assert affinities_of_a_thread_that(keep_off_last_core) == [others, {core}, others]
     assert os.sched_getaffinity(0) == allowed
 
 
@@ -80,6 +80,6 @@ def test_with_a_single_core_nothing_is_kept_off_it():
     core = min(allowed)
     os.sched_setaffinity(0, {core})
     try:
-        assert affinities_of_a_thread_that(keep_off_that_core) == [{core}] * 3
+        assert affinities_of_a_thread_that(keep_off_last_core) == [{core}] * 3
     finally:
         os.sched_setaffinity(0, allowed)

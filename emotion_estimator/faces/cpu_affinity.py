@@ -24,7 +24,7 @@ from contextlib import contextmanager
 @contextmanager
 def new_threads_on_one_core() -> Iterator[int | None]:
     """
-    Let threads that start within the block keep to one core; other threads stay free.
+    Let threads that start within the block keep to the last core; no other thread is bound.
 
     Threads inherit the affinity of the thread that starts them. MediaPipe's graph passes each
     frame from one thread to the next; on different cores each of them waits to be woken on a
@@ -45,16 +45,19 @@ def new_threads_on_one_core() -> Iterator[int | None]:
         os.sched_setaffinity(0, allowed)
 
 
-def keep_off_that_core() -> None:
+def keep_off_last_core() -> None:
     """
-    Let the calling thread run on any core but that of `new_threads_on_one_core`.
+    Let the calling thread run on any core but the one that `new_threads_on_one_core` takes.
 
     Where there is no other core, or the system knows no affinity, nothing happens.
     """
-    if hasattr(os, 'sched_setaffinity') and (others := _cores() - {max(_cores())}):
-        os.sched_setaffinity(0, others)
+    if not hasattr(os, 'sched_setaffinity'):
+        return
+    cores = _cores()
+    if len(cores) > 1:
+        os.sched_setaffinity(0, cores - {max(cores)})
 
 
 def _cores() -> set[int]:
-    """Tell which cores the process may use: those of its first thread, which stays free."""
+    """Tell which cores the process may use: its first thread is never kept off one."""
     return os.sched_getaffinity(os.getpid())

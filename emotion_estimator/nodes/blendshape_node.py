@@ -25,7 +25,7 @@ from rclpy.subscription import Subscription
 from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import FACE_LANDMARKER
-from emotion_estimator.faces.cpu_affinity import keep_off_that_core
+from emotion_estimator.faces.cpu_affinity import keep_off_last_core
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.messages import blendshapes_message, nanoseconds
@@ -200,7 +200,7 @@ class BlendshapeNode(ManagedNode):
 
     def _leave_mediapipe_alone(self) -> None:
         if self.parameters['on_one_core']:
-            keep_off_that_core()
+            keep_off_last_core()
 
     def _look(self, source: CameraFaces | CroppedFaces) -> None:
         self._leave_mediapipe_alone()

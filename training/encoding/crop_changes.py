@@ -40,7 +40,7 @@ class CropChanges:
     :param noisy: share with noise.
     :param noise: most noise, as share of the crop's contrast.
     :param hidden: share of which a rectangle is made even.
-    :param hidden_px: least and most length of its sides.
+    :param hidden_px: least length of its sides, and one above the most.
     :param contrast: standard deviation of the contrast's natural logarithm, and of the
         brightness as share of the contrast.
     """
@@ -73,18 +73,14 @@ def changed_crop(
         side = int(rng.uniform(*how.coarse_px))
         few = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
         crop = np.asarray(cv2.resize(few, crop.shape, interpolation=cv2.INTER_LINEAR), np.uint8)
-    values = evened(
-        np.asarray(
-            cv2.warpAffine(
-                crop,
-                _movement(how, rng),
-                crop.shape,
-                flags=cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            ),
-            np.uint8,
-        )
+    moved = cv2.warpAffine(
+        crop,
+        _movement(how, rng),
+        crop.shape,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
+    values = evened(np.asarray(moved, np.uint8))
     if rng.random() < how.noisy:
         values += rng.standard_normal(values.shape, np.float32) * rng.uniform(0, how.noise)
     if rng.random() < how.hidden:
