@@ -114,13 +114,16 @@ def demonstrate(live, video, *arguments):
     )
 
 
-def test_the_demonstration_draws_a_timeline_and_ends_by_itself(live, media, tmp_path):
-    picture = tmp_path / 'timeline.png'
-    finished = demonstrate(live, media('single_face.mp4'), '--out', picture)
+def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tmp_path):
+    picture, annotated = tmp_path / 'timeline.png', tmp_path / 'annotated.png'
+    pictures = ('--out', picture, '--annotated', annotated)
+    finished = demonstrate(live, media('single_face.mp4'), *pictures)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert 'happy' in finished.stdout
     assert f'Timeline: {picture}' in finished.stdout
     assert cv2.imread(str(picture)).shape[1] > 1000
+    assert f'Last picture: {annotated}' in finished.stdout
+    assert cv2.imread(str(annotated)).shape[1] == 640
 
 
 @pytest.mark.parametrize(
