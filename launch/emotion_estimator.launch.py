@@ -19,8 +19,8 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from emotion_estimator.assets import find_shared_file
 from emotion_estimator.cameras import find_camera
+from emotion_estimator.files import find_shared_file
 
 PACKAGE = 'emotion_estimator'
 NODES = ('blendshape_node', 'emotion_node')

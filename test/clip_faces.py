@@ -20,11 +20,12 @@ import cv2
 from media import frames
 
 from emotion_estimator import blendshapes
-from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_encoding
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_finder import FaceFinder
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_tracker import FaceTracker
+from emotion_estimator.files import find_encoding
 from emotion_estimator.stamps import NS_PER_S
 
 

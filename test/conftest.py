@@ -29,14 +29,9 @@ from hypothesis import settings  # noqa: E402
 from live_nodes import LiveNodes  # noqa: E402
 from media import media_path  # noqa: E402
 
-from emotion_estimator.assets import (  # noqa: E402
-    FACE_DETECTOR,
-    FACE_LANDMARKER,
-    AssetError,
-    find_asset,
-    find_model,
-)
+from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset  # noqa: E402
 from emotion_estimator.emotion.emotion_model import EmotionModel  # noqa: E402
+from emotion_estimator.files import AssetError, find_model  # noqa: E402
 
 # A busy machine is no failure; the same examples in every run.
 settings.load_profile('ci')

@@ -19,10 +19,11 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_encoding
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, NETWORK, SCHEMA
 from emotion_estimator.faces.face_geometry import LANDMARKS, in_face_units
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
+from emotion_estimator.files import find_encoding
 
 SIDE_PX = 480
 HIDDEN = 6

@@ -17,13 +17,13 @@
 import numpy as np
 import pytest
 
-from emotion_estimator.assets import find_encoding
 from emotion_estimator.drawing.annotation import AXIS_M, GAZE_M, Person, annotate
 from emotion_estimator.drawing.palette import COLOURS, FALLBACK, colour_of, ink_on
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_landmarker import box_of
 from emotion_estimator.faces.head_pose import HeadPose
 from emotion_estimator.faces.pinhole_camera import PinholeCamera
+from emotion_estimator.files import find_encoding
 
 TEMPLATE = read_encoding(find_encoding(DEFAULT_VERSION)).template
 GREY = 128

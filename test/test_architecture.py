@@ -42,10 +42,13 @@ MAY_IMPORT = {
     'stamps': set(),
     'blendshapes': set(),
     'action_units': {'blendshapes'},
-    'assets': set(),
-    'cameras': {'assets'},
+    'asset_sources': set(),
+    'files': set(),
+    'assets': {'asset_sources', 'files'},
+    'fetch_assets': {'assets', 'files'},
+    'cameras': {'files'},
     'interrupts': set(),
-    'faces': {'faces', 'action_units', 'blendshapes', 'stamps'},
+    'faces': {'faces', 'action_units', 'assets', 'blendshapes', 'files', 'stamps'},
     'emotion': {'emotion', 'blendshapes', 'stamps'},
     'messages': {'messages', 'faces', 'emotion', 'blendshapes', 'stamps'},
     'drawing': {'drawing', 'faces'},
@@ -56,6 +59,7 @@ MAY_IMPORT = {
         'blendshapes',
         'cameras',
         'assets',
+        'files',
         'stamps',
     },
     'playing': {'playing', 'evaluation', 'interrupts', 'stamps'},
@@ -66,6 +70,7 @@ MAY_IMPORT = {
         'faces',
         'emotion',
         'assets',
+        'files',
         'interrupts',
         'stamps',
     },
@@ -76,6 +81,7 @@ MAY_IMPORT = {
         'messages',
         'emotion',
         'assets',
+        'files',
         'interrupts',
         'stamps',
     },
@@ -110,9 +116,9 @@ def test_a_room_imports_only_what_lies_below_it(path):
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_file_is_at_home_under_250_lines(path):
+def test_a_file_is_at_home_under_400_lines(path):
     licence = 14
-    assert len(path.read_text(encoding='utf-8').splitlines()) - licence < 250
+    assert len(path.read_text(encoding='utf-8').splitlines()) - licence < 400
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'evaluation' / 'metrics').glob('*.py')))

@@ -33,7 +33,6 @@ from bags import (
 )
 from rosbags.highlevel import AnyReader
 
-from emotion_estimator.assets import find_encoding
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimate
 from emotion_estimator.evaluation.bag_writing import BagWriter
 from emotion_estimator.evaluation.parameters import read_parameters
@@ -44,6 +43,7 @@ from emotion_estimator.evaluation.recordings.recording import RecordingError
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.faces.face_landmarker import Box
+from emotion_estimator.files import find_encoding
 from emotion_estimator.stamps import Step
 
 TEMPLATE = read_encoding(find_encoding(DEFAULT_VERSION)).template

@@ -30,9 +30,9 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
 from emotion_estimator import blendshapes
-from emotion_estimator.assets import find_encoding
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_visibility import VISIBLE_NAMES
+from emotion_estimator.files import find_encoding
 from emotion_estimator.messages import nanoseconds, time_message
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.stamps import NS_PER_S

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from emotion_estimator.assets import find_shared_file, write_whole
 from emotion_estimator.cameras import Camera, CameraError, find_camera, read_camera
+from emotion_estimator.files import find_shared_file, write_whole
 
 PRESETS = sorted(find_shared_file('config/cameras').glob('*.yaml'))
 

@@ -19,8 +19,8 @@ import json
 import pytest
 import yaml
 
-from emotion_estimator.assets import find_shared_file
 from emotion_estimator.drawing.palette import COLOURS
+from emotion_estimator.files import find_shared_file
 from emotion_estimator.nodes import blendshape_node, emotion_node
 
 

@@ -22,8 +22,8 @@ import numpy as np
 import pytest
 
 from emotion_estimator import blendshapes
-from emotion_estimator.assets import AssetError, find_model
 from emotion_estimator.emotion.emotion_model import EmotionModel, ModelError, read_metadata
+from emotion_estimator.files import AssetError, find_model
 
 
 @pytest.fixture

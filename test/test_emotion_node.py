@@ -27,7 +27,7 @@ from std_msgs.msg import Header
 from typical_faces import RESTING, SMILING
 from vision_msgs.msg import Classification, ObjectHypothesis
 
-from emotion_estimator.assets import find_model
+from emotion_estimator.files import find_model
 from emotion_estimator.messages import nanoseconds, time_message
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S

@@ -23,11 +23,11 @@ from encoding_samples import landmarks_of, photograph, shipped_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.assets import find_encoding, find_model
 from emotion_estimator.emotion.emotion_model import read_metadata
 from emotion_estimator.faces.face_appearance import FAINT, AppearanceNetwork, evened
 from emotion_estimator.faces.face_crop import CROP_PX
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.files import find_encoding, find_model
 
 
 def noise(seed, blur_px=0.0):

@@ -32,7 +32,6 @@ from encoding_samples import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.assets import find_encoding
 from emotion_estimator.faces.face_appearance import AppearanceNetwork
 from emotion_estimator.faces.face_crop import crop_face
 from emotion_estimator.faces.face_encoding import (
@@ -42,6 +41,7 @@ from emotion_estimator.faces.face_encoding import (
     read_encoding,
 )
 from emotion_estimator.faces.face_geometry import POSE_NAMES, align, head_angles
+from emotion_estimator.files import find_encoding
 
 PEOPLE = [f'london_00{number}_neutral.jpg' for number in range(1, 5)]
 

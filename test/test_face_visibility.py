@@ -21,10 +21,10 @@ from drawings import cartoon, line_drawing
 from media import media_path
 
 from dev.bench.covered_faces import COLOURS, EYES, MOUTH, cover
-from emotion_estimator.assets import find_encoding
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_visibility import VISIBLE_NAMES, FaceVisibility
+from emotion_estimator.files import find_encoding
 
 PEOPLE = [f'london_00{n}_{e}.jpg' for n in (2, 4, 6) for e in ('neutral', 'smiling')]
 SIDE = 480

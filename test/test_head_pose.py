@@ -25,7 +25,6 @@ from rendered_face import render
 from scipy.spatial.transform import Rotation
 
 from emotion_estimator import blendshapes
-from emotion_estimator.assets import find_encoding
 from emotion_estimator.faces.dlib_landmarks import INDICES, SELLION, dlib_landmarks
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_geometry import head_angles, head_axes
@@ -33,6 +32,7 @@ from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.gaze import FULL_RAD, eye_angles, gaze_rotation
 from emotion_estimator.faces.head_pose import PUPIL_DISTANCE_M, HeadModel, quaternion_of
 from emotion_estimator.faces.pinhole_camera import IntrinsicsError, PinholeCamera
+from emotion_estimator.files import find_encoding
 
 TEMPLATE = read_encoding(find_encoding(DEFAULT_VERSION)).template
 MODEL = HeadModel(TEMPLATE)

@@ -19,7 +19,7 @@ import importlib.util
 
 import pytest
 
-from emotion_estimator.assets import find_shared_file
+from emotion_estimator.files import find_shared_file
 
 pytest.importorskip('launch.actions', reason='launch is in no package registry; ROS has it.')
 pytest.importorskip('launch_ros', reason='launch_ros is in no package registry; ROS has it.')

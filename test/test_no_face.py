@@ -19,7 +19,6 @@ import pytest
 from drawings import back_of_a_head, cartoon, line_drawing, smiley
 
 from emotion_estimator import blendshapes
-from emotion_estimator.assets import find_encoding
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimation
 from emotion_estimator.emotion.trust import Trust
@@ -30,6 +29,7 @@ from emotion_estimator.faces.face_finder import FaceFinder
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_search import FaceSearch
 from emotion_estimator.faces.face_tracker import FaceTracker
+from emotion_estimator.files import find_encoding
 from emotion_estimator.stamps import NS_PER_S
 
 RATE_HZ = 15

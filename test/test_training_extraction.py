@@ -27,8 +27,9 @@ pytest.importorskip('distributed', reason='Dask is only in the training environm
 
 from distributed import LocalCluster
 
-from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, AssetError, find_asset
+from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
 from emotion_estimator.blendshapes import INDEX
+from emotion_estimator.files import AssetError
 from training.datasets.labels import assets_folder
 from training.datasets.pictures import ArrayPictures, FilePictures
 from training.extraction import extraction

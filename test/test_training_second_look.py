@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from media import media_path
 
-from emotion_estimator.assets import FACE_LANDMARKER, AssetError, find_asset
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
+from emotion_estimator.files import AssetError
 from training.datasets.pictures import ArrayPictures
 from training.extraction.face_reader import read_faces
 from training.extraction.second_look import ATTEMPTS, Attempt, move_back, read_again, show

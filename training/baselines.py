@@ -29,7 +29,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from emotion_estimator.assets import write_whole
+from emotion_estimator.files import write_whole
 from training.code_digest import code_of
 from training.feature_scale import additive
 from training.sources import OUT

@@ -24,14 +24,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import (
-    FACE_LANDMARKER,
-    find_asset,
-    sha256_of,
-    write_whole,
-)
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.faces.face_encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
+from emotion_estimator.files import sha256_of, write_whole
 from training import sources
 from training.code_digest import code_of
 from training.datasets.labels import DataError, assets_folder

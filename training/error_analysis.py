@@ -27,10 +27,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from emotion_estimator.assets import AssetError, find_model
 from emotion_estimator.emotion.emotion_model import EmotionModel, ModelError
 from emotion_estimator.evaluation.metrics.confusion import Confusion, confusion
 from emotion_estimator.faces.face_encoding import FaceEncodingError
+from emotion_estimator.files import AssetError, find_model
 from training import sources
 from training.datasets.labels import LABELS, DataError, Split
 from training.extraction.viewed_pictures import ViewedPictures

@@ -29,12 +29,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from emotion_estimator.assets import AssetError, write_whole
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE
 from emotion_estimator.emotion.emotion_model import EmotionModel, ModelError
 from emotion_estimator.evaluation.metrics.confusion import confusion
 from emotion_estimator.faces.face_encoding import FaceEncodingError, read_encoding
+from emotion_estimator.files import AssetError, write_whole
 from training import sources
 from training.clip_dynamics import read_dynamics
 from training.clip_protocol import clip_scores

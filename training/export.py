@@ -27,9 +27,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.emotion.emotion_model import METADATA_FILE, EmotionModel, ModelMetadata
 from emotion_estimator.evaluation.metrics import scores
+from emotion_estimator.files import write_whole
 from training.label_maps import LabelMap
 from training.window_resampling import STEPS
 

@@ -22,9 +22,9 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from emotion_estimator.assets import AssetError, write_whole
 from emotion_estimator.emotion.emotion_model import EmotionModel, ModelError
 from emotion_estimator.faces.face_encoding import FaceEncodingError
+from emotion_estimator.files import AssetError, write_whole
 from training import sources
 from training.datasets.labels import DataError, Split
 from training.still_features import read_far_stills, read_stills

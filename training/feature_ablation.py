@@ -28,7 +28,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 from rich.console import Console
 from rich.table import Table
 
-from emotion_estimator.assets import AssetError, write_whole
+from emotion_estimator.files import AssetError, write_whole
 from training import sources
 from training.datasets.labels import DataError
 from training.evaluate import tracks_of

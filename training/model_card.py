@@ -27,10 +27,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.emotion_model import ModelError, ModelMetadata, read_metadata
 from emotion_estimator.evaluation.metrics.intervals import RESAMPLES
+from emotion_estimator.files import write_whole
 from training.card_tables import (
     COVERAGE_PREFIX,
     SPLITS,

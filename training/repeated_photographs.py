@@ -26,9 +26,9 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from emotion_estimator.assets import AssetError
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.face_encoding import FaceEncodingError
+from emotion_estimator.files import AssetError
 from training.baselines import frame_classifiers
 from training.datasets.labels import DataError, Split
 from training.still_features import read_stills, read_training_stills, stand_in_a_test_split

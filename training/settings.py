@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_estimator.assets import sha256_of
 from emotion_estimator.blendshapes import INDEX
+from emotion_estimator.files import sha256_of
 from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS, clip_files
 from training.code_digest import code_of
 from training.network import Architecture

@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import sha256_of, write_whole
 from emotion_estimator.blendshapes import MIRROR, NAMES
 from emotion_estimator.faces import (
     face_appearance,
@@ -33,6 +32,7 @@ from emotion_estimator.faces import (
     face_geometry,
 )
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, FaceEncoding, read_encoding
+from emotion_estimator.files import sha256_of, write_whole
 from training import sources
 from training.code_digest import code_of
 from training.datasets.labels import Split

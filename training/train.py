@@ -26,8 +26,8 @@ from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-from emotion_estimator.assets import AssetError, sha256_of
 from emotion_estimator.emotion.emotion_model import SCHEMA, EmotionModel
+from emotion_estimator.files import AssetError, sha256_of
 from training import network, sources
 from training.datasets.labels import DataError
 from training.export import write_model

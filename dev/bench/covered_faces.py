@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from dev.bench.finder import new_finder
 from dev.bench.held_expression import held_expression
 from dev.bench.pictures import Photograph, photographs
-from emotion_estimator.assets import find_model
 from emotion_estimator.emotion.decision import UNKNOWN
 from emotion_estimator.emotion.emotion_model import EmotionModel
 from emotion_estimator.emotion.trust import Trust
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.files import find_model
 from emotion_estimator.stamps import NS_PER_S
 
 WIDTHS_PX = (60, 200)

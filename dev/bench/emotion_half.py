@@ -22,11 +22,12 @@ import numpy as np
 from rclpy.parameter import Parameter
 
 from dev.bench.clip import Rgb
-from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_encoding
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_finder import FaceFinder
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_tracker import FaceTracker
+from emotion_estimator.files import find_encoding
 from emotion_estimator.messages import blendshapes_message, time_message
 from emotion_estimator.nodes.emotion_node import EmotionNode
 

@@ -16,11 +16,9 @@
 
 from __future__ import annotations
 
-from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset, find_encoding
 from emotion_estimator.evaluation.parameters import read_parameters
-from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_finder import FaceFinder
-from emotion_estimator.faces.finder_assembly import assemble_finder
+from emotion_estimator.faces.finder_assembly import build_finder, find_finder_files
 
 
 def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
@@ -32,9 +30,5 @@ def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
     :returns: the finder; its ids repeat.
     """
     asked = {'max_faces': max_faces, 'detection_rate_hz': detection_rate_hz}
-    return assemble_finder(
-        {**read_parameters().blendshape_node, **asked},
-        find_asset(FACE_LANDMARKER),
-        find_asset(FACE_DETECTOR) if detection_rate_hz else None,
-        read_encoding(find_encoding(DEFAULT_VERSION)),
-    )
+    parameters = {**read_parameters().blendshape_node, **asked}
+    return build_finder(parameters, find_finder_files(parameters, fetch=True))

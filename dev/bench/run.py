@@ -38,7 +38,7 @@ from dev.bench.replay_speed import measure_replay
 from dev.bench.small_faces import measure_small_faces
 from dev.bench.throughput import measure_throughput
 from dev.bench.turned_faces import measure_turned_faces
-from emotion_estimator.assets import write_whole
+from emotion_estimator.files import write_whole
 
 LIMITS = {
     'pipeline_fps_ratio': ('>=', 0.95),

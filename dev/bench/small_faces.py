@@ -38,11 +38,11 @@ from dev.bench.pictures import (
     read_frames,
     read_picture,
 )
-from emotion_estimator.assets import find_model
 from emotion_estimator.emotion.emotion_model import EmotionModel
 from emotion_estimator.faces.face_finder import Face, FaceFinder
 from emotion_estimator.faces.face_landmarker import Box
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.files import find_model
 from emotion_estimator.stamps import NS_PER_S
 
 WIDTHS_PX = (24, 32, 40, 48, 96, 192)

@@ -28,11 +28,11 @@ from dev.bench.held_expression import held_expression
 from dev.bench.pictures import photographs
 from dev.bench.turning import head_mesh
 from dev.bench.turning_people import UNIT_PX, TurningPeople, both_ways
-from emotion_estimator.assets import find_model
 from emotion_estimator.emotion.decision import UNKNOWN
 from emotion_estimator.emotion.emotion_model import EmotionModel
 from emotion_estimator.emotion.trust import Trust
 from emotion_estimator.faces.face_geometry import POSE_NAMES
+from emotion_estimator.files import find_model
 
 STEP_DEG = 15
 MOST_DEG = 75

@@ -27,9 +27,9 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.demo.terminal_view import FaceRow
 from emotion_estimator.demo.timeline import Moment, Thumbnail
+from emotion_estimator.files import write_whole
 from emotion_estimator.messages import FACE_FRAME_PREFIX, nanoseconds
 from emotion_estimator.nodes.image_conversion import rgb_of
 from emotion_estimator.stamps import NS_PER_S

@@ -26,8 +26,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.drawing.palette import COLOURS, colour_of, ink_on
+from emotion_estimator.files import write_whole
 
 MOST_FACES = 4
 LONGEST_GAP_S = 0.5

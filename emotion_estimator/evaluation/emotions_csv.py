@@ -22,8 +22,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.evaluation.answers import Answer, Replay
+from emotion_estimator.files import write_whole
 from emotion_estimator.stamps import NS_PER_S
 
 FIXED = (

@@ -20,20 +20,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from emotion_estimator.assets import find_model, sha256_of
 from emotion_estimator.evaluation.answers import Replay
 from emotion_estimator.evaluation.bag_writing import BagWriter
 from emotion_estimator.evaluation.parameters import NodeParameters
-from emotion_estimator.evaluation.pipeline import finder_files
 from emotion_estimator.evaluation.recorded_scene import recorded_camera
 from emotion_estimator.evaluation.recordings.opening import open_recording
 from emotion_estimator.evaluation.replay import Progress, replay
 from emotion_estimator.evaluation.replay_files import write_replay
 from emotion_estimator.evaluation.selection import Selection
+from emotion_estimator.faces.finder_assembly import find_finder_files
+from emotion_estimator.files import find_model, sha256_of
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ def job_key(path: Path, settings: Settings, record: Path | None, with_input: boo
     :raises AssetError: when a model is not there.
     """
     emotion = settings.parameters.emotion_node
-    models = [path for path in finder_files(settings.parameters) if path is not None]
+    files = find_finder_files(settings.parameters.blendshape_node, warn=lambda _: None)
+    models = [path for path in astuple(files) if path is not None]
     models += sorted(find_model(str(emotion['model'])).iterdir())
     said = {
         'recording': [str(path.resolve()), _files(path)],

@@ -24,7 +24,7 @@ from typing import Any, Union
 
 import yaml
 
-from emotion_estimator.assets import find_shared_file
+from emotion_estimator.files import find_shared_file
 
 Value = Union[bool, int, float, str]
 DEFAULTS = 'config/emotion_estimator.yaml'

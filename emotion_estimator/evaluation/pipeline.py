@@ -18,23 +18,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from emotion_estimator.assets import (
-    FACE_DETECTOR,
-    FACE_LANDMARKER,
-    find_asset,
-    find_encoding,
-    find_model,
-)
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimate
 from emotion_estimator.emotion.emotion_model import ModelMetadata
 from emotion_estimator.emotion.estimation_assembly import assemble_estimation
 from emotion_estimator.evaluation.parameters import NodeParameters
-from emotion_estimator.faces.face_encoding import read_encoding
 from emotion_estimator.faces.face_finder import Face, Sighting
-from emotion_estimator.faces.finder_assembly import assemble_finder
+from emotion_estimator.faces.finder_assembly import build_finder, find_finder_files
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.files import find_model
 from emotion_estimator.stamps import NS_PER_S, Step
 
 
@@ -72,10 +64,7 @@ class Pipeline:
         self._estimation, self.metadata = assemble_estimation(emotion, folder)
         self._face_timeout_ns = round(float(emotion['face_timeout_s']) * NS_PER_S)
         faces = parameters.blendshape_node
-        landmarker, detector, encoding = finder_files(parameters)
-        self._finder = assemble_finder(
-            faces, landmarker, detector, None if encoding is None else read_encoding(encoding)
-        )
+        self._finder = build_finder(faces, find_finder_files(faces))
         self._seen_ns: dict[str, int] = {}
 
     def find(self, image: Rgb, stamp_ns: int) -> Sighting:
@@ -114,26 +103,3 @@ class Pipeline:
             if abs(stamp_ns - seen_ns) > self._face_timeout_ns:
                 self._estimation.forget(face_id)
                 del self._seen_ns[face_id]
-
-
-def finder_files(parameters: NodeParameters) -> tuple[Path, Path | None, Path | None]:
-    """
-    Find the files that blendshape_node loads.
-
-    :param parameters: of both nodes.
-    :returns: MediaPipe's model; the detector's, None where it is switched off; the face
-        encoding, likewise.
-    :raises AssetError: when one is not there.
-    """
-    faces = parameters.blendshape_node
-    landmarker, detector, encoding = (
-        str(faces[name]) for name in ('landmarker', 'detector', 'encoding')
-    )
-    detector_path = None
-    if float(faces['detection_rate_hz']) > 0:
-        detector_path = Path(detector) if detector else find_asset(FACE_DETECTOR)
-    return (
-        Path(landmarker) if landmarker else find_asset(FACE_LANDMARKER),
-        detector_path,
-        find_encoding(encoding) if encoding else None,
-    )

@@ -19,13 +19,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from emotion_estimator.assets import find_encoding
 from emotion_estimator.evaluation.parameters import NodeParameters
-from emotion_estimator.evaluation.pipeline import finder_files
 from emotion_estimator.evaluation.recordings.recording import Recording
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.head_pose import HeadModel
 from emotion_estimator.faces.known_camera import KnownCamera
+from emotion_estimator.files import find_encoding
 
 
 def recorded_camera(
@@ -70,5 +69,5 @@ def head_model(parameters: NodeParameters) -> HeadModel:
     :returns: the model.
     :raises AssetError: when the encoding is not there.
     """
-    _, _, encoding = finder_files(parameters)
-    return HeadModel(read_encoding(encoding or find_encoding(DEFAULT_VERSION)).template)
+    named = str(parameters.blendshape_node['encoding'])
+    return HeadModel(read_encoding(find_encoding(named or DEFAULT_VERSION)).template)

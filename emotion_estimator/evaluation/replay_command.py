@@ -32,7 +32,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from emotion_estimator.assets import AssetError, find_model
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.emotion_model import read_metadata
 from emotion_estimator.evaluation.answers import Replay
@@ -51,6 +50,7 @@ from emotion_estimator.evaluation.workers import (
     Started,
     run_jobs,
 )
+from emotion_estimator.files import AssetError, find_model
 
 EXIT_BROKEN = 1
 EXIT_WRONG_ARGUMENT = 2

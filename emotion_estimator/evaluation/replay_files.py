@@ -24,8 +24,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.evaluation.answers import Answer, Replay
+from emotion_estimator.files import write_whole
 
 SCHEMA = 1
 

@@ -29,8 +29,8 @@ from pathlib import Path
 
 import cv2
 
-from emotion_estimator.assets import AssetError
 from emotion_estimator.evaluation.job import Job, run_job
+from emotion_estimator.files import AssetError
 
 _TOLD_EVERY = 16
 """Images from one word of progress to the next."""

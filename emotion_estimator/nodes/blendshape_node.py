@@ -24,16 +24,18 @@ from typing import Any, Union
 from rclpy.subscription import Subscription
 from vision_msgs.msg import Classification
 
-from emotion_estimator.assets import FACE_LANDMARKER
+from emotion_estimator.assets import FACE_LANDMARKER, Asset
 from emotion_estimator.faces.cpu_affinity import keep_off_last_core
-from emotion_estimator.faces.face_encoding import DEFAULT_VERSION
+from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.finder_assembly import wanted_assets
+from emotion_estimator.faces.head_pose import HeadModel
 from emotion_estimator.faces.image_decoding import ImageError
+from emotion_estimator.files import find_encoding
 from emotion_estimator.messages import blendshapes_message, nanoseconds
 from emotion_estimator.nodes.annotated_image import AnnotatedImage
 from emotion_estimator.nodes.camera_faces import CameraFaces
 from emotion_estimator.nodes.cropped_faces import CroppedFaces
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
-from emotion_estimator.nodes.face_landmarkers import face_encoding, head_model
 from emotion_estimator.nodes.face_publishers import FacePublishers
 from emotion_estimator.nodes.latest import LatestOfEach
 from emotion_estimator.nodes.managed_node import ManagedNode
@@ -123,10 +125,11 @@ class BlendshapeNode(ManagedNode):
     def load(self) -> None:
         """Load the encoding and MediaPipe's model."""
         # Before the landmarker, whose graph would have to be closed were the encoding wrong.
-        encoding = face_encoding(self.parameters)
+        name = self.parameters['encoding']
+        encoding = read_encoding(find_encoding(name or DEFAULT_VERSION))
         # Of another detector nothing comes while no face is seen.
         self.input_may_pause = self.parameters['ros4hri_input']
-        heads = head_model(encoding)
+        heads = HeadModel(encoding.template)
         if self.parameters['ros4hri']:
             self._face_publishers = FacePublishers(
                 self,
@@ -135,9 +138,9 @@ class BlendshapeNode(ManagedNode):
                 owner=not self.parameters['ros4hri_input'],
             )
         self._source = (
-            CroppedFaces(self, encoding, self._lose)
+            CroppedFaces(self, encoding if name else None, self._lose)
             if self.parameters['ros4hri_input']
-            else CameraFaces(self, encoding)
+            else CameraFaces(self)
         )
         # Another detector's crops are no picture of the scene.
         if not self.parameters['ros4hri_input']:
@@ -242,9 +245,22 @@ class BlendshapeNode(ManagedNode):
         self.statistics.publish(latency_ns / NS_PER_S)
 
 
+def blendshape_node_assets(start_values: Mapping[str, object]) -> list[Asset]:
+    """
+    List the assets that the node will load.
+
+    :param start_values: the parameters that its command line and files set.
+    :returns: the assets.
+    """
+    values = {**{spec.name: spec.default for spec in SPECS}, **start_values}
+    # Another detector's crops are looked at without a search.
+    searches = {} if not values['ros4hri_input'] else {'detection_rate_hz': 0.0}
+    return wanted_assets({**values, **searches})
+
+
 def main() -> int:
     """Run the node by itself."""
-    return run([BlendshapeNode])
+    return run([BlendshapeNode], {'blendshape_node': blendshape_node_assets})
 
 
 if __name__ == '__main__':

@@ -16,14 +16,14 @@
 
 from __future__ import annotations
 
-from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode, blendshape_node_assets
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.nodes.running import run
 
 
 def main() -> int:
     """Run blendshape_node and emotion_node; each keeps its own name and parameters."""
-    return run([BlendshapeNode, EmotionNode])
+    return run([BlendshapeNode, EmotionNode], {'blendshape_node': blendshape_node_assets})
 
 
 if __name__ == '__main__':

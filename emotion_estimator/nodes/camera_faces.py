@@ -26,12 +26,11 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from emotion_estimator.faces.face_encoding import FaceEncoding
+from emotion_estimator.faces.finder_assembly import build_finder, find_finder_files
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.messages import nanoseconds
 from emotion_estimator.nodes.camera_calibration import CameraCalibration
 from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
-from emotion_estimator.nodes.face_landmarkers import camera_finder
 from emotion_estimator.nodes.image_conversion import rgb_of
 from emotion_estimator.nodes.managed_node import ManagedNode
 from emotion_estimator.nodes.seen import Seen, View
@@ -43,13 +42,14 @@ class CameraFaces:
     Finds and follows faces on `image` or `image/compressed`.
 
     :param node: whose parameters count, and which subscribes.
-    :param encoding: see `FaceFinder`.
     """
 
-    def __init__(self, node: ManagedNode, encoding: FaceEncoding | None) -> None:
+    def __init__(self, node: ManagedNode) -> None:
         self._node = node
         self._calibration: CameraCalibration | None = None
-        self._finder = camera_finder(node.parameters, encoding)
+        # Configuring never waits for a network: what is missing was fetched before (`running`).
+        files = find_finder_files(node.parameters, warn=node.get_logger().warning)
+        self._finder = build_finder(node.parameters, files)
 
     def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
         """

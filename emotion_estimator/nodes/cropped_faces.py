@@ -31,9 +31,9 @@ from emotion_estimator.faces.face_encoding import FaceEncoding
 from emotion_estimator.faces.face_features import FaceFeatures
 from emotion_estimator.faces.face_finder import Face
 from emotion_estimator.faces.face_landmarker import Box
+from emotion_estimator.faces.finder_assembly import build_close_up, find_landmarker
 from emotion_estimator.messages import is_face_id
 from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
-from emotion_estimator.nodes.face_landmarkers import crop_landmarker
 from emotion_estimator.nodes.image_conversion import rgb_of
 from emotion_estimator.nodes.managed_node import INPUT_TIMEOUT_S, ManagedNode, silence_problems
 from emotion_estimator.nodes.seen import Seen
@@ -59,7 +59,7 @@ class CroppedFaces:
         self._node = node
         self._features = FaceFeatures(encoding)
         self._lost = lost
-        self._close_up = crop_landmarker(node.parameters)
+        self._close_up = build_close_up(node.parameters, find_landmarker(node.parameters))
         self._receive: Callable[[str, Any], None] | None = None
         self._crops: dict[str, Subscription[Image]] = {}
         self._awaited_s: dict[str, float] = {}  # since when, by the steady clock

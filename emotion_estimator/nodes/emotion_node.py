@@ -27,7 +27,6 @@ from rclpy.subscription import Subscription
 from rclpy.time import Time
 from vision_msgs.msg import Classification
 
-from emotion_estimator.assets import find_model
 from emotion_estimator.emotion.decision import (
     DEFAULT_HYSTERESIS,
     DEFAULT_MIN_CONFIDENCE,
@@ -36,6 +35,7 @@ from emotion_estimator.emotion.decision import (
 from emotion_estimator.emotion.emotion_estimation import EmotionEstimation, FeatureError
 from emotion_estimator.emotion.estimation_assembly import assemble_estimation
 from emotion_estimator.emotion.trust import DEFAULT_MAX_PITCH_DEG, DEFAULT_MAX_YAW_DEG
+from emotion_estimator.files import find_model
 from emotion_estimator.messages import (
     MessageError,
     emotion_message,

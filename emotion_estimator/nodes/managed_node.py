@@ -26,7 +26,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.subscription import Subscription
 
-from emotion_estimator.assets import AssetError
+from emotion_estimator.files import AssetError
 from emotion_estimator.nodes.diagnostics import Diagnostics, stream_status
 from emotion_estimator.nodes.parameters import Parameters, Spec
 from emotion_estimator.nodes.stream_statistics import StreamStatistics

@@ -18,17 +18,23 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
+from emotion_estimator.assets import Asset, fetch_missing, find_asset, log_to_terminal
+from emotion_estimator.files import AssetError
 from emotion_estimator.interrupts import note_interrupts
 
 EXIT_WRONG_PARAMETER = 2
+
+AssetsOf = Callable[[Mapping[str, object]], Iterable[Asset]]
+"""Lists the assets that a node loads, from the parameters that its user set."""
 
 
 class Closable(Protocol):
@@ -38,14 +44,26 @@ class Closable(Protocol):
         """Stop and release everything."""
 
 
-def run(factories: Sequence[Callable[[], Node]], arguments: list[str] | None = None) -> int:
+def run(
+    factories: Sequence[Callable[[], Node]],
+    assets_of: Mapping[str, AssetsOf] | None = None,
+    arguments: list[str] | None = None,
+) -> int:
     """
     Run nodes in one executor until SIGINT, SIGTERM or until one ends the process.
 
+    What the nodes load is fetched first, so that none of their transitions waits for a network.
+
     :param factories: make the nodes.
+    :param assets_of: for nodes by name, what they load.
     :param arguments: command line; None takes that of the process.
     :returns: exit status: 0, or 2 when a parameter's start value is wrong.
     """
+    try:
+        for name, assets in (assets_of or {}).items():
+            _fetch(name, assets, arguments)
+    except KeyboardInterrupt:
+        return 0
     noted = note_interrupts()
     rclpy.init(args=arguments)
     nodes: list[Node] = []
@@ -76,3 +94,37 @@ def run(factories: Sequence[Callable[[], Node]], arguments: list[str] | None = N
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _fetch(name: str, assets_of: AssetsOf, arguments: list[str] | None) -> None:
+    """Fetch what a node loads and this machine lacks."""
+    log_to_terminal()
+    try:
+        for asset in assets_of({}):
+            find_asset(asset, fetch=False)
+    except AssetError:
+        try:
+            wanted = assets_of(_start_values(name, arguments))
+        except (TypeError, ValueError):  # of another type; the node itself says so
+            return
+        fetch_missing(wanted)
+
+
+def _start_values(name: str, arguments: list[str] | None) -> dict[str, object]:
+    """Read the parameters that a node's command line and parameter files set."""
+    context = rclpy.Context()
+    # Without rclpy's signal handlers: Ctrl-C breaks off a download.
+    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = Node(
+            name,
+            context=context,
+            enable_rosout=False,
+            start_parameter_services=False,
+            automatically_declare_parameters_from_overrides=True,
+        )
+        values = {key: item.value for key, item in node.get_parameters_by_prefix('').items()}
+        node.destroy_node()
+        return values
+    finally:
+        rclpy.shutdown(context=context)

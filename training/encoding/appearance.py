@@ -28,9 +28,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.evaluation.ahead import ahead
 from emotion_estimator.faces.face_crop import CROP_PX
+from emotion_estimator.files import write_whole
 from training.encoding.crop_changes import CropChanges, changed_crop
 from training.network_saving import save_whole
 

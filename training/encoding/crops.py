@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.faces import face_crop
 from emotion_estimator.faces.face_crop import CROP_PX, crop_face
+from emotion_estimator.files import write_whole
 from training import sources
 from training.code_digest import code_of
 from training.datasets.pictures import Pictures

@@ -25,11 +25,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.blendshapes import MIRROR
 from emotion_estimator.faces import face_appearance, face_crop, face_geometry
 from emotion_estimator.faces.face_encoding import NETWORK, SCHEMA
 from emotion_estimator.faces.face_geometry import align
+from emotion_estimator.files import write_whole
 from training import sources
 from training.code_digest import code_of
 from training.datasets.labels import one_hot

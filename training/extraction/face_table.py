@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.face_geometry import LANDMARKS
+from emotion_estimator.files import write_whole
 
 SCHEMA = 1
 

@@ -27,13 +27,8 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 from distributed import Client
 
-from emotion_estimator.assets import (
-    ASSETS_VARIABLE,
-    FACE_LANDMARKER,
-    AssetError,
-    find_asset,
-    write_whole,
-)
+from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
+from emotion_estimator.files import AssetError, write_whole
 from training import sources
 from training.datasets.labels import DataError, Split, assets_folder
 from training.datasets.pictures import Pictures

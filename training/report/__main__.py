@@ -28,7 +28,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 import numpy as np
 from rich.console import Console
 
-from emotion_estimator.assets import AssetError, write_whole
+from emotion_estimator.files import AssetError, write_whole
 from training import sources
 from training.datasets.labels import DataError
 from training.extraction.views import NATIVE, X4_PAD25

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.files import write_whole
 from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
 from training.datasets.pictures import Pictures
 from training.report.csv_fields import numbers, read_lines

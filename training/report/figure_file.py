@@ -22,7 +22,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from emotion_estimator.assets import write_whole
+from emotion_estimator.files import write_whole
 
 DPI = 100
 """Pixels per inch of every picture, so that a figure's size in inches tells its pixels."""

@@ -25,8 +25,8 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 from rich.console import Console
 
-from emotion_estimator.assets import AssetError
 from emotion_estimator.faces.face_encoding import FaceEncodingError
+from emotion_estimator.files import AssetError
 from training.datasets.labels import DataError
 from training.fitting import read_material
 from training.search.random_search import search

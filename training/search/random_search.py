@@ -28,7 +28,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 from rich.console import Console
 
-from emotion_estimator.assets import write_whole
+from emotion_estimator.files import write_whole
 from training.datasets.labels import DataError
 from training.search.search_data import SearchData, read_data
 from training.search.search_results import TrialResult, best_trials_table, write_results

@@ -24,7 +24,7 @@ from typing import Any
 
 from rich.table import Table
 
-from emotion_estimator.assets import write_whole
+from emotion_estimator.files import write_whole
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import write_whole
+from emotion_estimator.files import write_whole
 from training import sources
 from training.clip_dynamics import read_dynamics
 from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from emotion_estimator.assets import write_whole
 from emotion_estimator.evaluation.answers import Replay
 from emotion_estimator.evaluation.emotions_csv import write_emotions
 from emotion_estimator.evaluation.labels.segment import Segment
@@ -28,6 +27,7 @@ from emotion_estimator.evaluation.report.metrics_file import comparison, metrics
 from emotion_estimator.evaluation.report.page import page
 from emotion_estimator.evaluation.scoring.comparison import compare
 from emotion_estimator.evaluation.scoring.summary import summarise
+from emotion_estimator.files import write_whole
 
 REPORT_FILE = 'report.html'
 METRICS_FILE = 'metrics.json'

