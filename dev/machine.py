@@ -38,10 +38,11 @@ LIBRARIES = {
 }
 
 # What a child must not inherit: it belongs to another environment, a sourced ROS or this make.
-FOREIGN = (
-    '_ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH PYTHONPATH PYTHONHOME VIRTUAL_ENV '
-    'AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH MAKEFLAGS MAKELEVEL MFLAGS'
-).split()
+FOREIGN = {
+    *('_ROS_WHEELS_BOOTSTRAP_COMPLETE', 'LD_LIBRARY_PATH', 'PYTHONPATH', 'PYTHONHOME'),
+    *('VIRTUAL_ENV', 'AMENT_PREFIX_PATH', 'CMAKE_PREFIX_PATH', 'COLCON_PREFIX_PATH'),
+    *('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS'),
+}
 
 # The settings of pip that uv does not read, and the variables by which it takes the same.
 PIP_SETTINGS = {

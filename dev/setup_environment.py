@@ -215,7 +215,7 @@ def main() -> int:
             fcntl.flock(file, fcntl.LOCK_EX)
             lock_all(*options) if name == 'lock' else Environment(name).make()
     except (OSError, SetupError) as error:
-        print(f'{error}\nThe set-up is not done; once that is seen to, run the same command again.')
+        print(error, file=sys.stderr)
         return 1
     return 0
 
