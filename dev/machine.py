@@ -23,6 +23,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 DEV = Path(__file__).resolve().parent
@@ -108,13 +110,17 @@ def install_debian(names: str) -> None:
 def provide_uv() -> tuple[str, dict[str, str]]:
     """Fetch the pinned uv with pip, and read what pip is told here, as variables for uv."""
     pip, lock = (sys.executable, '-m', 'pip'), DEV / 'locked-uv.txt'
-    folder = ROOT / '.venv' / re.findall(r'^uv==\S+', lock.read_text(), re.MULTILINE)[0]
-    if not folder.exists():
-        part = folder.with_name('uv.part')
-        shutil.rmtree(part, ignore_errors=True)
-        options = ('--no-deps', '--require-hashes', '--target', part, '-r', lock)
-        run(*pip, 'install', *options, PIP_USER='0', PIP_REQUIRE_VIRTUALENV='0')
-        part.rename(folder)
+    version = re.findall(r'^uv==(\S+)', lock.read_text(), re.MULTILINE)[0]
+    program = ROOT / '.venv' / f'uv-{version}'
+    if not program.exists():
+        options = ('--no-deps', '--require-hashes', '--only-binary', ':all:', '-r', lock)
+        with tempfile.TemporaryDirectory(dir=str(program.parent)) as folder:
+            run(*pip, 'download', *options, '--dest', folder)
+            part = Path(folder, 'uv')
+            with zipfile.ZipFile(next(Path(folder).glob('*.whl'))) as wheel:
+                part.write_bytes(wheel.read(f'uv-{version}.data/scripts/uv'))
+            part.chmod(0o755)
+            part.rename(program)
     # Like pip, take a version from any index that has it; the sums are those of the lock.
     variables = {'UV_INDEX_STRATEGY': 'unsafe-best-match', 'UV_SYSTEM_CERTS': '1'}
     for line in run(*pip, 'config', 'list').splitlines():
@@ -122,7 +128,7 @@ def provide_uv() -> tuple[str, dict[str, str]]:
         variable = PIP_SETTINGS.get(setting.rpartition('.')[2])
         if variable and variable not in os.environ:
             variables.setdefault(variable, ' '.join(ast.literal_eval(value).split()))
-    return str(folder / 'bin' / 'uv'), variables
+    return str(program), variables
 
 
 def uv(*arguments: object, **variables: str) -> str:
