@@ -67,14 +67,9 @@ TRAINING := .venv/training
 TRAIN := $(if $(FER2013),EMOTION_ESTIMATOR_FER2013='$(FER2013)') \
 	$(if $(FERPLUS),EMOTION_ESTIMATOR_FERPLUS='$(FERPLUS)') \
 	$(if $(SCHEDULER),EMOTION_ESTIMATOR_SCHEDULER='$(SCHEDULER)') $(TRAINING)/bin/python
-$(TRAINING)/.done: training/requirements.txt
-	@command -v python3.11 >/dev/null 2>&1 || \
-	  { echo 'Training needs Python 3.11; install it, or put it on PATH.' >&2; exit 1; }
-	python3.11 -m venv $(TRAINING)
-	$(TRAINING)/bin/python -m pip install --quiet -r training/requirements.txt
-	@touch $@
 
-setup-training: $(TRAINING)/.done ## make the training's own environment in .venv/training
+setup-training: ## make the training's own environment in .venv/training, with Python 3.11
+	@$(PYTHON3) dev/setup_environment.py training
 
 train: setup-training ## from photographs to the models that ship; resumable; FER2013=file FERPLUS=file SCHEDULER=address
 	@$(TRAIN) -m training.train
@@ -123,5 +118,5 @@ test-training: setup-training ## run the training's tests, with Keras, in its ow
 clean: ## remove what was built; leaves .venv/ and out/
 	rm -rf build install log .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-lock: ## resolve dev/requirements*.txt anew into dev/locked-$ROS_DISTRO.txt
-	@$(PYTHON3) dev/lock_requirements.py $(ROS_DISTRO)
+lock: ## write dev/locked-*.txt anew from the requirements; UPGRADE=1 takes the newest of what these leave open
+	@$(PYTHON3) dev/setup_environment.py lock $(if $(UPGRADE),--upgrade)

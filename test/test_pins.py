@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What `make setup` installs is pinned down to the checksum, for every distribution."""
+"""What `make setup` installs is pinned down to the checksum, for every environment."""
 
 from __future__ import annotations
 
@@ -20,33 +20,43 @@ from pathlib import Path
 
 import pytest
 
-DEV = Path(__file__).resolve().parent.parent / 'dev'
-LOCK_LINE = re.compile(r'([a-z0-9._-]+==\S+) --hash=sha256:[0-9a-f]{64}')
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = {
+    'kilted': ('dev/requirements.txt', 'dev/requirements-kilted.txt'),
+    'jazzy': ('dev/requirements.txt', 'dev/requirements-jazzy.txt'),
+    'training': ('training/requirements.txt',),
+    'uv': ('dev/requirements-uv.txt',),
+}
+LOCKED = re.compile(r'([a-z0-9-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)')
 
 
-def lines_of(path: Path) -> list[str]:
+def read_lock(name: str) -> list[str]:
     """
-    Read a requirements file.
+    Read a lock.
 
-    :param path: the file.
-    :returns: its lines without comments and extras, in lower case.
+    :param name: of its environment.
+    :returns: a line for each package, without comments.
     """
-    text = re.sub(r'#.*|\[.*?\]', '', path.read_text())
-    return [line.strip().lower() for line in text.splitlines() if line.strip()]
+    text = (ROOT / f'dev/locked-{name}.txt').read_text()
+    text = re.sub(r'\\\n *', '', re.sub(r'^ *#.*\n', '', text, flags=re.MULTILINE))
+    return text.splitlines()
 
 
-@pytest.mark.parametrize('distro', ['kilted', 'jazzy'])
-def test_lock_holds_what_the_requirements_ask_for(distro: str) -> None:
+@pytest.mark.parametrize('name', REQUIREMENTS)
+def test_lock_holds_what_the_requirements_ask_for(name: str) -> None:
     """A pin that was changed without `make lock` would not be installed."""
-    locked = {line.partition(' ')[0] for line in lines_of(DEV / f'locked-{distro}.txt')}
-    wanted = lines_of(DEV / 'requirements.txt') + lines_of(DEV / f'requirements-{distro}.txt')
+    locked = {line.partition(' ')[0] for line in read_lock(name)}
+    text = ''.join((ROOT / file).read_text() for file in REQUIREMENTS[name])
+    wanted = re.sub(r'#.*|\[.*?\]', '', text).lower().split()
+    assert wanted
     assert [pin for pin in wanted if pin not in locked] == []
 
 
-@pytest.mark.parametrize('distro', ['kilted', 'jazzy'])
-def test_every_locked_package_has_a_checksum(distro: str) -> None:
-    """One version and one sha256 a line, no package twice."""
-    matches = [LOCK_LINE.fullmatch(line) for line in lines_of(DEV / f'locked-{distro}.txt')]
+@pytest.mark.parametrize('name', REQUIREMENTS)
+def test_every_locked_package_has_a_checksum(name: str) -> None:
+    """One version with its sums a package, none twice, from no index of somebody's own."""
+    matches = [LOCKED.fullmatch(line) for line in read_lock(name)]
     assert all(matches)
-    names = [match.group(1).partition('==')[0] for match in matches if match]
+    names = [match.group(1) for match in matches if match]
     assert len(names) == len(set(names))
+    assert '/' not in ''.join(read_lock(name))
