@@ -37,7 +37,7 @@ _START_UP = re.compile(
         | inference_feedback_manager\.cc:\d+\]\ Feedback\ manager\ requires
         | landmark_projection_calculator\.cc:\d+\]\ Using\ NORM_RECT\ without
       )
-    | \[\ WARN:\d+@[\d.]+\]\ global\ \S+\ setPreferableTarget\ 
+    | \[\ WARN:\d+@[\d.]+\]\ global\ \S+\ setPreferableTarget\b
     """,
     re.VERBOSE,
 )
