@@ -16,12 +16,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.faces.face_finder import FaceFinder
-from emotion_estimator.faces.finder_assembly import build_finder, find_finder_files
+from emotion_estimator.faces.finder_assembly import FinderFiles, build_finder, find_finder_files
+
+_SEARCHES_HZ = 2.0
 
 
-def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
+def new_finder(max_faces: int, detection_rate_hz: float = _SEARCHES_HZ) -> FaceFinder:
     """
     Make a finder with the node's defaults.
 
@@ -31,4 +35,16 @@ def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
     """
     asked = {'max_faces': max_faces, 'detection_rate_hz': detection_rate_hz}
     parameters = {**read_parameters().blendshape_node, **asked}
-    return build_finder(parameters, find_finder_files(parameters, fetch=True))
+    return build_finder(parameters, _files(detection_rate_hz))
+
+
+def has_detector() -> bool:
+    """Tell whether far faces are searched for; says, once, what is lost where they are not."""
+    return _files(_SEARCHES_HZ).detector is not None
+
+
+@cache
+def _files(detection_rate_hz: float) -> FinderFiles:
+    """Find or fetch the files, once; says what is lost where the detector is missing."""
+    asked = {'detection_rate_hz': detection_rate_hz}
+    return find_finder_files({**read_parameters().blendshape_node, **asked}, fetch=True)
