@@ -224,7 +224,7 @@ def test_the_command_measures_what_it_can_and_says_what_it_leaves_out(bench):
         Part('speed', lambda: {'rss_mb': 3.0}), Part('people', dict, (NOT_THERE,))
     )
     assert status == 0
-    assert said.startswith('Left out, needs a photograph: people. a photograph: There is none')
+    assert said.startswith('Left out, needs a photograph: people. There is none here.')
     assert written == {'rss_mb': 3.0, 'left_out': {'people': 'needs a photograph'}, 'failed': {}}
 
 

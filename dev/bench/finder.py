@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from functools import cache
 
+from emotion_estimator.assets import FACE_DETECTOR, find_asset
 from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.faces.face_finder import FaceFinder
 from emotion_estimator.faces.finder_assembly import FinderFiles, build_finder, find_finder_files
+from emotion_estimator.files import AssetError
 
-_SEARCHES_HZ = 2.0
 
-
-def new_finder(max_faces: int, detection_rate_hz: float = _SEARCHES_HZ) -> FaceFinder:
+def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
     """
     Make a finder with the node's defaults.
 
@@ -38,9 +38,14 @@ def new_finder(max_faces: int, detection_rate_hz: float = _SEARCHES_HZ) -> FaceF
     return build_finder(parameters, _files(detection_rate_hz))
 
 
+@cache
 def has_detector() -> bool:
-    """Tell whether far faces are searched for; says, once, what is lost where they are not."""
-    return _files(_SEARCHES_HZ).detector is not None
+    """Tell whether far faces can be searched for; fetches what that needs."""
+    try:
+        find_asset(FACE_DETECTOR)
+    except AssetError:
+        return False
+    return True
 
 
 @cache

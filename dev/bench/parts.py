@@ -97,7 +97,7 @@ def every_part(quick: bool, latency_s: float) -> tuple[Part, ...]:
     """
     frames = cache(rgb_frames)
     landmarker = Need(FACE_LANDMARKER.name, partial(find_asset, FACE_LANDMARKER))
-    detector = Need(FACE_DETECTOR.name, partial(find_asset, FACE_DETECTOR))
+    detector = Need(FACE_DETECTOR.name, _find_detector)
     clip, group, nobody, landscape = (
         Need(name, partial(find_media, name)) for name in (CLIP, GROUP, NO_FACE, LANDSCAPE)
     )
@@ -170,6 +170,13 @@ def choose(parts: Sequence[Part], quick: bool) -> Plan:
         else:
             chosen.append(part)
     return Plan(tuple(chosen), left_out, missing)
+
+
+def _find_detector() -> None:
+    try:
+        find_asset(FACE_DETECTOR)
+    except AssetError as error:
+        raise AssetError(f'{FACE_DETECTOR.loss} {error}') from error
 
 
 def _find_people() -> None:

@@ -125,9 +125,9 @@ def photograph_paths(expression: str) -> list[Path]:
     paths = sorted(Path(folder, 'media', 'faces').glob(f'*_{expression}.jpg')) if folder else []
     if not paths:
         raise AssetError(
-            f'photographs of {expression} faces (the London set) are in no package index: put '
-            f"them as media/faces/<name>_{expression}.jpg into {ASSETS_VARIABLE}'s folder "
-            f'({folder or "not set"})'
+            f'Photographs of {expression} faces (the London set) are in no package index: put '
+            f'them as media/faces/<name>_{expression}.jpg into the folder that '
+            f'{ASSETS_VARIABLE} names ({folder or "not set"}).'
         )
     return paths
 

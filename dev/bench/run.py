@@ -92,8 +92,8 @@ def _tell(plan: Plan, console: Console) -> None:
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
         console.print(f'Left out, {reason}: {", ".join(names)}.', highlight=False)
-    for what, sentence in plan.missing.items():
-        console.print(f'{what}: {sentence}', style='yellow', markup=False, soft_wrap=True)
+    for sentence in plan.missing.values():
+        console.print(sentence, style='yellow', markup=False, soft_wrap=True)
     if TOO_SLOW in by_reason:
         console.print('Fewer rounds are noisier: figures worth keeping come from a full run.')
 
