@@ -40,6 +40,8 @@ THUMBNAIL_PERIOD_S = 0.4
 THUMBNAIL_HEIGHT = 120
 _FACE_SHOWN_S = 0.5
 _RATE_WINDOW_S = 2.0
+_WAITING, _IMAGES_WAITING = 100, 30
+"""Messages that may wait while a busy machine lets the view wait."""
 _LOOKS = 'blendshape_node'
 _QUIET_S = 0.5
 """Longer than an image is looked at: counts told after such a silence, in seconds, are final."""
@@ -72,10 +74,10 @@ class Observer(Node):  # type: ignore[misc]
         self._emotion_arrivals_s: deque[float] = deque(maxlen=500)
         self._annotated: Image | None = None
         # Reliable, unlike the node's: each that the camera sent counts.
-        self.create_subscription(Image, 'image', self._on_image, 10)
+        self.create_subscription(Image, 'image', self._on_image, _IMAGES_WAITING)
         self.create_subscription(Image, 'annotated_image', self._on_annotated, 1)
-        self.create_subscription(Classification, 'emotion', self._on_emotion, 10)
-        self.create_subscription(IdsList, '/humans/faces/tracked', self._on_tracked, 10)
+        self.create_subscription(Classification, 'emotion', self._on_emotion, _WAITING)
+        self.create_subscription(IdsList, '/humans/faces/tracked', self._on_tracked, _WAITING)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
 
     @property

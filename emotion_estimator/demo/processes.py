@@ -32,10 +32,8 @@ from rclpy.node import Node
 END_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 """Longer than a node takes to load its models, in seconds; then it is asked again."""
-_STEPS = (
-    (Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE),
-    (Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE),
-)
+CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
+_GOALS = {CONFIGURE: State.PRIMARY_STATE_INACTIVE, ACTIVATE: State.PRIMARY_STATE_ACTIVE}
 
 
 class HasFileno(Protocol):
@@ -98,15 +96,18 @@ class NodeProcess:
             return self.process.wait()
 
 
-def activate(node: Node, executor: Executor, name: str, timeout_s: float = 60.0) -> bool:
+def lead(
+    node: Node, executor: Executor, name: str, transition: int, timeout_s: float = 60.0
+) -> bool:
     """
-    Configure and activate a lifecycle node of another process.
+    Configure or activate a lifecycle node of another process.
 
     :param node: asks.
     :param executor: spins `node`.
     :param name: the lifecycle node's name.
+    :param transition: `CONFIGURE` or `ACTIVATE`.
     :param timeout_s: longest wait for it, in seconds.
-    :returns: whether it is active now.
+    :returns: whether it is done.
     """
     deadline_s = time.monotonic() + timeout_s
     change = node.create_client(ChangeState, f'{name}/change_state')
@@ -122,15 +123,14 @@ def activate(node: Node, executor: Executor, name: str, timeout_s: float = 60.0)
         return future.result() if future.done() else None
 
     try:
-        for transition, goal in _STEPS:
-            request = ChangeState.Request(transition=Transition(id=transition))
-            while not ((changed := answer(change, request)) and changed.success):
-                # An answer may be lost though the step was done.
-                told = answer(get, GetState.Request())
-                if told is not None and told.current_state.id == goal:
-                    break
-                if changed is not None or time.monotonic() > deadline_s or not node.context.ok():
-                    return False
+        request = ChangeState.Request(transition=Transition(id=transition))
+        while not ((changed := answer(change, request)) and changed.success):
+            # An answer may be lost though the step was done.
+            told = answer(get, GetState.Request())
+            if told is not None and told.current_state.id == _GOALS[transition]:
+                break
+            if changed is not None or time.monotonic() > deadline_s or not node.context.ok():
+                return False
         return True
     finally:
         node.destroy_client(change)

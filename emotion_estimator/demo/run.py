@@ -20,6 +20,7 @@ import argparse
 import logging
 import sys
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 
 import rclpy
@@ -35,7 +36,7 @@ from emotion_estimator.assets import (
     log_to_terminal,
 )
 from emotion_estimator.demo.observer import Observer
-from emotion_estimator.demo.processes import NodeProcess, activate
+from emotion_estimator.demo.processes import ACTIVATE, CONFIGURE, NodeProcess, lead
 from emotion_estimator.demo.terminal_view import frames_sentence, view
 from emotion_estimator.demo.timeline import MOST_FACES, draw_timeline
 from emotion_estimator.files import PACKAGE, AssetError
@@ -86,7 +87,7 @@ def main() -> int:
     frames = len({moment.time_s for moment in observer.moments})
     counts = frames_sentence(observer.frame_counts())
     console.print(f'\n{counts}', highlight=False, soft_wrap=True)
-    console.print(f'{frames} frames with a face, {len(observer.moments)} emotion messages.')
+    console.print(f'{len(observer.moments)} emotion messages on {frames} frames with a face.')
     console.print(f'Timeline: {arguments.out.resolve()}', soft_wrap=True)
     if observer.write_annotated(arguments.annotated):
         console.print(f'Last picture: {arguments.annotated.resolve()}', soft_wrap=True)
@@ -154,8 +155,9 @@ def _play(
         for name, ros_arguments in nodes.items():
             running.enter_context(NodeProcess(name, *ros_arguments, stderr=sieve))
         try:
-            for name in nodes:
-                if not activate(observer, executor, name):
+            # A node that is active before the other has loaded would miss it, and say so.
+            for transition, name in product((CONFIGURE, ACTIVATE), nodes):
+                if not lead(observer, executor, name, transition):
                     if not rclpy.ok():
                         raise ExternalShutdownException
                     return f'{name} did not become active; what it said stands above.'
