@@ -27,9 +27,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from emotion_estimator.demo.observer import Observer
+from emotion_estimator.demo.processes import ACTIVATE, CONFIGURE, lead
 from emotion_estimator.demo.terminal_view import FaceRow, FrameCounts, bar, frames_sentence, view
 from emotion_estimator.demo.timeline import Moment, Thumbnail, draw_timeline
 from emotion_estimator.messages import time_message
+from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -115,3 +117,21 @@ def test_the_whole_run_is_counted_by_stamps_and_by_what_the_node_tells(live):
     finally:
         observer.destroy_node()
         rclpy.shutdown(context=context)
+
+
+def test_a_node_is_led_and_a_step_that_is_already_done_counts_as_done(live):
+    node = live.add(EmotionNode, autostart=False)
+    for transition, label in (
+        (CONFIGURE, 'inactive'),
+        (CONFIGURE, 'inactive'),
+        (ACTIVATE, 'active'),
+        (ACTIVATE, 'active'),
+    ):
+        assert lead(live.tester, live.executor, 'emotion_node', transition, timeout_s=20)
+        assert node._state_machine.current_state[1] == label
+
+
+def test_a_node_that_cannot_be_configured_or_is_not_there_is_not_led(live):
+    live.add(EmotionNode, autostart=False, model='nothing')
+    assert not lead(live.tester, live.executor, 'emotion_node', CONFIGURE, timeout_s=20)
+    assert not lead(live.tester, live.executor, 'nobody', CONFIGURE, timeout_s=0.5)
