@@ -193,6 +193,14 @@ def test_the_table_shows_limits_parts_left_out_and_failures():
     assert 'FAILED' in latency and 'no answer' in latency
 
 
+def test_names_of_figures_are_whole_in_a_narrow_terminal():
+    console = Console(width=80, record=True, file=io.StringIO())
+    reason = 'needs yunet_n_dynamic.onnx and the London photographs'
+    name = 'latency_over_mediapipe_ms_p50'
+    console.print(table_of(Results({name: 1.0}, {'small faces': reason})))
+    assert name in console.export_text()
+
+
 def test_the_file_holds_the_figures_by_name_and_what_was_left_out(tmp_path):
     path = tmp_path / 'bench.json'
     write_results(path, Results({'rss_mb': 3.0}, {'replay': 'needs a clip'}, {'a': 'b'}))

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from dev.bench.session import Results
 from emotion_estimator.files import write_whole
@@ -98,7 +98,10 @@ def table_of(results: Results) -> Table:
     :param results: what came out.
     :returns: the table.
     """
-    table = Table('figure', 'measured', 'limit', '')
+    # In a narrow terminal reasons are folded, and names are not.
+    longest = max(map(len, results.figures), default=0)
+    figure = Column('figure', no_wrap=True, min_width=longest)
+    table = Table(figure, 'measured', 'limit', '')
     for name, value in results.figures.items():
         limit = ' '.join([LIMITS[name][0], f'{LIMITS[name][1]:g}']) if name in LIMITS else ''
         verdict = 'met' if is_met(name, value) else 'NOT MET'

@@ -130,13 +130,13 @@ def every_part(quick: bool, latency_s: float) -> tuple[Part, ...]:
             about_s=9,
         ),
         Part('near face', lambda: measure_near_face(frames()), (*one_face, detector), 6),
-        Part('small faces', measure_small_faces, scenes, about_s=20, slow=True),
+        Part('small faces', measure_small_faces, scenes, about_s=40, slow=True),
         Part('replay', lambda: measure_replay(frames()), one_face, about_s=150, slow=True),
-        Part('crossings', measure_crossings, scenes, about_s=70, slow=True),
+        Part('crossings', measure_crossings, scenes, about_s=80, slow=True),
         Part('many faces', measure_many_faces, scenes, about_s=25, slow=True),
-        Part('head pose', measure_head_pose, scenes, about_s=15, slow=True),
-        Part('turned faces', measure_turned_faces, scenes, about_s=40, slow=True),
-        Part('covered faces', measure_covered_faces, scenes, about_s=20, slow=True),
+        Part('head pose', measure_head_pose, scenes, about_s=10, slow=True),
+        Part('turned faces', measure_turned_faces, scenes, about_s=35, slow=True),
+        Part('covered faces', measure_covered_faces, scenes, about_s=6, slow=True),
         Part('environment', _measure_environment),
     )
 
