@@ -60,8 +60,8 @@ demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0,
 demo-replay: setup ## make bags with labels from clips, replay them and print what came out
 	@$(WITH_ROS) python -m dev.demo_replay
 
-bench: setup ## measure throughput, latency, loss and memory into out/bench.json
-	@$(WITH_ROS) python -m dev.bench.run
+bench: setup ## measure throughput, latency, loss and memory into out/bench.json; QUICK=1 takes two minutes at most
+	@$(WITH_ROS) python -m dev.bench.run $(if $(QUICK),--quick)
 
 TRAINING := .venv/training
 TRAIN := $(if $(FER2013),EMOTION_ESTIMATOR_FER2013='$(FER2013)') \

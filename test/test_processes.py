@@ -15,6 +15,7 @@
 """The executables as processes: they start, speak and end as a shell expects."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from live_nodes import START_NS, image_message
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
+from emotion_estimator.native_output import is_start_up
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -105,8 +107,9 @@ def test_a_video_that_is_none_ends_with_a_sentence(start):
 
 
 def demonstrate(live, video, *arguments):
+    command = [sys.executable, '-m', 'emotion_estimator.demo.run', '--video', video]
     return subprocess.run(
-        [sys.executable, '-m', 'emotion_estimator.demo.run', '--video', video, *arguments],
+        [*command, *arguments],
         capture_output=True,
         text=True,
         timeout=90,
@@ -116,10 +119,18 @@ def demonstrate(live, video, *arguments):
 
 def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tmp_path):
     picture, annotated = tmp_path / 'timeline.png', tmp_path / 'annotated.png'
-    pictures = ('--out', picture, '--annotated', annotated)
+    log = tmp_path / 'nodes.log'
+    pictures = ('--out', picture, '--annotated', annotated, '--log', log)
     finished = demonstrate(live, media('single_face.mp4'), *pictures)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert 'happy' in finished.stdout
+    assert 'frames looked at' in finished.stdout
+    # The last view tells the rates of the whole run.
+    rates = re.findall(r'images +([\d.]+) Hz +emotions +([\d.]+) Hz', finished.stdout)
+    assert [29 < float(image_hz) < 31 for image_hz, _ in rates] == [True]
+    assert 0 < float(rates[0][1]) <= float(rates[0][0])
+    assert is_start_up(log.read_bytes())
+    assert not [line for line in finished.stderr.encode().splitlines() if is_start_up(line)]
     assert f'Timeline: {picture}' in finished.stdout
     assert cv2.imread(str(picture)).shape[1] > 1000
     assert f'Last picture: {annotated}' in finished.stdout
@@ -137,4 +148,5 @@ def test_a_demonstration_that_cannot_run_says_why(live, media, video, model, sen
     finished = demonstrate(live, video if model == 'basic7' else media(video), '--model', model)
     assert finished.returncode == 1
     assert sentence in finished.stdout
+    assert ('There is no model' in finished.stderr) == (model == 'nothing')
     assert 'Traceback' not in finished.stderr

@@ -27,6 +27,8 @@ import pytest
 from bags import ROS2, START_NS, camera_bag, camera_info, raw_image, stamps, write_bag
 from rosbags.highlevel import AnyReader
 
+from emotion_estimator import assets
+from emotion_estimator.asset_sources import SourceError
 from emotion_estimator.evaluation.job import Job, Settings, named_apart
 from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.evaluation.replay_command import main
@@ -72,6 +74,27 @@ def test_broken_bags_cost_a_line_each_and_a_second_call_keeps_the_rest(tmp_path,
     second = kept(output)
     assert len(second) == 2
     assert first.items() <= second.items()
+
+
+def test_a_missing_detector_is_told_once_and_the_recordings_are_replayed(
+    tmp_path, capfd, monkeypatch, landmarker_path
+):
+    def unreachable(url):
+        raise SourceError('no network')
+
+    models = tmp_path / 'assets'
+    models.mkdir()
+    (models / landmarker_path.name).symlink_to(landmarker_path)
+    monkeypatch.setenv('EMOTION_ESTIMATOR_ASSETS', str(models))
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setattr(assets, 'download', unreachable)
+    bags = [str(blank_bag(tmp_path / name, 2)) for name in ('first', 'second')]
+    assert main([*bags, '-o', str(tmp_path / 'out')]) == 0
+    said = capfd.readouterr().err
+    assert said.count(assets.FACE_DETECTOR.loss) == 1
+    assert 'no network' in said and 'fetch_assets' in said
+    for name in ('first', 'second'):
+        assert f'{name}: 2 images, 0 answers on 0 faces.' in said
 
 
 def test_labels_beside_a_bag_are_judged_by_and_two_runs_compared(tmp_path, capfd):

@@ -16,9 +16,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
 import cv2
 import mediapipe as mp
@@ -26,9 +24,9 @@ import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_media
 
-CLIP = 'media/clips/single_face.mp4'  # shows a face in every frame
+CLIP = 'single_face.mp4'  # shows a face in every frame
 SIZE = (640, 480)
 
 Rgb = NDArray[np.uint8]
@@ -39,12 +37,9 @@ def rgb_frames() -> list[Rgb]:
     Read the clip, resized to 640 x 480.
 
     :returns: its frames in RGB, forward and then backward, so that they repeat without a jump.
-    :raises FileNotFoundError: when the assets folder lacks the clip.
+    :raises AssetError: when the clip cannot be had.
     """
-    path = Path(os.environ.get(ASSETS_VARIABLE, '.'), CLIP)
-    if not path.is_file():
-        raise FileNotFoundError(f'{CLIP} is not below {ASSETS_VARIABLE}; the benchmark needs it.')
-    capture = cv2.VideoCapture(str(path))
+    capture = cv2.VideoCapture(str(find_media(CLIP)))
     frames: list[Rgb] = []
     while True:
         read, bgr = capture.read()

@@ -36,11 +36,12 @@ WARM_UP = 100
 FRAME_NS = 33_333_333
 
 
-def measure_emotion_half(frames: list[Rgb]) -> dict[str, float]:
+def measure_emotion_half(frames: list[Rgb], repeats: int = REPEATS) -> dict[str, float]:
     """
     Hand real blendshapes messages to a real, active emotion node.
 
     :param frames: frames with a face.
+    :param repeats: how many messages count.
     :returns: median and 99th percentile in milliseconds.
     """
     finder = FaceFinder(
@@ -55,7 +56,7 @@ def measure_emotion_half(frames: list[Rgb]) -> dict[str, float]:
     node.trigger_configure()
     node.trigger_activate()
     times_s = []
-    for i in range(REPEATS + WARM_UP):
+    for i in range(repeats + WARM_UP):
         stamp = time_message(time.time_ns() + i * FRAME_NS)
         message = blendshapes_message(faces[i % len(faces)], stamp)
         start_s = time.perf_counter()
@@ -64,8 +65,8 @@ def measure_emotion_half(frames: list[Rgb]) -> dict[str, float]:
     published = node.statistics.report().published
     node.close()
     node.destroy_node()
-    if published != REPEATS + WARM_UP:
-        raise RuntimeError(f'Only {published} of {REPEATS + WARM_UP} messages gave an emotion.')
+    if published != repeats + WARM_UP:
+        raise RuntimeError(f'Only {published} of {repeats + WARM_UP} messages gave an emotion.')
     times_ms = np.array(times_s[WARM_UP:]) * 1000
     return {
         'emotion_half_ms_p50': float(np.percentile(times_ms, 50)),

@@ -16,9 +16,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+from emotion_estimator.assets import FACE_DETECTOR, find_asset
 from emotion_estimator.evaluation.parameters import read_parameters
 from emotion_estimator.faces.face_finder import FaceFinder
-from emotion_estimator.faces.finder_assembly import build_finder, find_finder_files
+from emotion_estimator.faces.finder_assembly import FinderFiles, build_finder, find_finder_files
+from emotion_estimator.files import AssetError
 
 
 def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
@@ -31,4 +35,21 @@ def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
     """
     asked = {'max_faces': max_faces, 'detection_rate_hz': detection_rate_hz}
     parameters = {**read_parameters().blendshape_node, **asked}
-    return build_finder(parameters, find_finder_files(parameters, fetch=True))
+    return build_finder(parameters, _files(detection_rate_hz))
+
+
+@cache
+def has_detector() -> bool:
+    """Tell whether far faces can be searched for; fetches what that needs."""
+    try:
+        find_asset(FACE_DETECTOR)
+    except AssetError:
+        return False
+    return True
+
+
+@cache
+def _files(detection_rate_hz: float) -> FinderFiles:
+    """Find or fetch the files, once; says what is lost where the detector is missing."""
+    asked = {'detection_rate_hz': detection_rate_hz}
+    return find_finder_files({**read_parameters().blendshape_node, **asked}, fetch=True)

@@ -20,10 +20,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
 from dev.bench.clip import BareMediaPipe, Rgb
 from dev.bench.feeder import Feeder
+from dev.bench.nodes import LOG, new_node
 from emotion_estimator.demo.processes import NodeProcess
 
 RATE_HZ = 30.0
@@ -32,25 +32,28 @@ BARE_S = 10.0
 PATIENCE_S = 60.0
 
 
-def measure_latency(frames: list[Rgb], duration_s: float) -> dict[str, float]:
+def measure_latency(
+    frames: list[Rgb], duration_s: float, bare_s: float = BARE_S
+) -> dict[str, float]:
     """
     Send frames at 30 Hz, best effort, and time the emotion messages by the images' stamps.
 
     :param frames: the frames.
     :param duration_s: how long, in seconds.
+    :param bare_s: how long MediaPipe is timed alone, before and after.
     :returns: latencies in ms against MediaPipe's own at the same pace, losses, memory, start.
     """
-    before_ms = _bare_ms(frames)
+    before_ms = _bare_ms(frames, bare_s)
     feeder = Feeder(frames)
     start_s = time.monotonic()
     with (
-        NodeProcess('blendshape_node', quiet=True) as blendshape_node,
-        NodeProcess('emotion_node', quiet=True) as emotion_node,
+        new_node('blendshape_node') as blendshape_node,
+        new_node('emotion_node') as emotion_node,
     ):
         while not feeder.heard:
             _send_for(feeder, 0.1)
             if time.monotonic() - start_s > PATIENCE_S:
-                raise TimeoutError(f'No emotion within {PATIENCE_S:g} s.')
+                raise TimeoutError(f'No emotion within {PATIENCE_S:g} s; see {LOG}.')
         first_emotion_s = time.monotonic() - start_s
         # What went missing while the nodes were still finding each other is none of the frames
         # that count; nor is the one whose stamp tells of the pause.
@@ -59,14 +62,14 @@ def measure_latency(frames: list[Rgb], duration_s: float) -> dict[str, float]:
         _send_for(feeder, WARM_UP_S)
         unused_before = _counts(feeder)['unused']
         feeder.forget()
-        for _ in track(range(round(duration_s)), 'two processes at 30 Hz'):
+        for _ in range(round(duration_s)):
             _send_for(feeder, 1.0)
         rss_mb = _rss_mb(blendshape_node) + _rss_mb(emotion_node)
         _drain(feeder)
         counts = _counts(feeder)
         lost = counts['unused'] - unused_before + counts['between'] - between_before
     latencies_ms = np.array(feeder.latencies_s) * 1000
-    after_ms = _bare_ms(frames)
+    after_ms = _bare_ms(frames, bare_s)
     mediapipe_ms = float(np.median(before_ms + after_ms))
     found = {
         'frames_sent': len(feeder.sent_ns),
@@ -109,12 +112,12 @@ def _counts(feeder: Feeder) -> dict[str, int]:
     }
 
 
-def _bare_ms(frames: list[Rgb]) -> list[float]:
+def _bare_ms(frames: list[Rgb], duration_s: float) -> list[float]:
     """Time bare MediaPipe at the same pace: a processor that rests between frames is slower."""
     bare = BareMediaPipe()
     times_ms = []
     start_s = time.monotonic()
-    for i in range(round(BARE_S * RATE_HZ)):
+    for i in range(round(duration_s * RATE_HZ)):
         times_ms.append(1000 * bare.look_at(frames[i % len(frames)]))
         time.sleep(max(0.0, start_s + (i + 1) / RATE_HZ - time.monotonic()))
     bare.close()

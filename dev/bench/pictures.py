@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Photographs and clips of the assets folder, and faces cut out of them to make scenes of."""
+"""Photographs and clips of the assets, and faces cut out of them to make scenes of."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
+from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset, find_media
 from emotion_estimator.faces.face_landmarker import Box, FaceLandmarker
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.files import AssetError
 
 SIZE = (640, 480)
-_LANDSCAPE = 'free-mountain-vector-01.jpg'
+LANDSCAPE = 'free-mountain-vector-01.jpg'
 _REACH = np.array([0.8, 0.85])  # half axes of a cut-out ellipse as multiples of the box's sides
 _SOFT = 0.08  # width of its soft edge, likewise
 
@@ -72,13 +73,15 @@ def read_picture(name: str) -> Rgb:
     """
     Read a picture.
 
-    :param name: path below the assets' media folder.
+    :param name: file name, see `find_media`.
     :returns: the pixels.
-    :raises FileNotFoundError: when the assets folder lacks it.
+    :raises AssetError: when it cannot be had.
+    :raises ValueError: when it is no picture.
     """
-    bgr = cv2.imread(str(_media() / name))
+    path = find_media(name)
+    bgr = cv2.imread(str(path))
     if bgr is None:
-        raise FileNotFoundError(f'media/{name} is not below {ASSETS_VARIABLE}, or no picture.')
+        raise ValueError(f'{path} cannot be read as a picture.')
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
@@ -86,14 +89,16 @@ def read_frames(name: str) -> Iterator[Rgb]:
     """
     Read a clip.
 
-    :param name: path below the assets' media folder.
+    :param name: file name, see `find_media`.
     :returns: its frames.
-    :raises FileNotFoundError: when the assets folder lacks it.
+    :raises AssetError: when it cannot be had.
+    :raises ValueError: when it is no clip.
     """
-    capture = cv2.VideoCapture(str(_media() / name))
+    path = find_media(name)
+    capture = cv2.VideoCapture(str(path))
     read, bgr = capture.read()
     if not read:
-        raise FileNotFoundError(f'media/{name} is not below {ASSETS_VARIABLE}, or no clip.')
+        raise ValueError(f'{path} cannot be read as a clip.')
     while read:
         yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         read, bgr = capture.read()
@@ -105,7 +110,26 @@ def landscape() -> Rgb:
 
     :returns: its pixels at `SIZE`.
     """
-    return np.asarray(cv2.resize(read_picture(_LANDSCAPE), SIZE), np.uint8)
+    return np.asarray(cv2.resize(read_picture(LANDSCAPE), SIZE), np.uint8)
+
+
+def photograph_paths(expression: str) -> list[Path]:
+    """
+    Find the photographs of one expression; they are in no package index.
+
+    :param expression: 'smiling' or 'neutral'.
+    :returns: one of each person.
+    :raises AssetError: when there are none.
+    """
+    folder = os.environ.get(ASSETS_VARIABLE)
+    paths = sorted(Path(folder, 'media', 'faces').glob(f'*_{expression}.jpg')) if folder else []
+    if not paths:
+        raise AssetError(
+            f'Photographs of {expression} faces (the London set) are in no package index: put '
+            f'them as media/faces/<name>_{expression}.jpg into the folder that '
+            f'{ASSETS_VARIABLE} names ({folder or "not set"}).'
+        )
+    return paths
 
 
 @cache
@@ -115,15 +139,14 @@ def photographs(expression: str) -> tuple[Photograph, ...]:
 
     :param expression: 'smiling' or 'neutral'.
     :returns: one of each person.
-    :raises FileNotFoundError: when the assets folder lacks them.
+    :raises AssetError: when there are none.
     """
-    paths = sorted((_media() / 'faces').glob(f'*_{expression}.jpg'))
-    if not paths:
-        raise FileNotFoundError(f'media/faces is not below {ASSETS_VARIABLE}, or empty.')
+    paths = photograph_paths(expression)
     landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), stills=True)
     found = []
     for path in paths:
-        picture = read_picture(f'faces/{path.name}')
+        bgr = cv2.imread(str(path))
+        picture = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         (face,) = landmarker.find(picture)
         found.append(Photograph(path.stem, picture, face.box, face.landmarks))
     landmarker.close()
@@ -180,7 +203,3 @@ def put(scene: Rgb, head: CutOut, x: float, y: float) -> None:
     below = scene[y_min:y_max, x_min:x_max]
     share = head.share[part]
     below[:] = np.rint(head.pixels[part] * share + below * (1 - share)).astype(np.uint8)
-
-
-def _media() -> Path:
-    return Path(os.environ.get(ASSETS_VARIABLE, '.'), 'media')

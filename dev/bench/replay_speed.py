@@ -21,6 +21,7 @@ import itertools
 import multiprocessing
 import os
 import resource
+import signal
 import statistics
 import tempfile
 import time
@@ -31,6 +32,7 @@ from typing import Any
 import cv2
 
 from dev.bench.clip import BareMediaPipe, Rgb, rgb_frames
+from dev.bench.nodes import LOG
 from dev.camera_bag import write_camera_bag
 from emotion_estimator.evaluation.emotions_csv import write_emotions
 from emotion_estimator.evaluation.job import Job, Settings
@@ -143,7 +145,7 @@ def _wall_s(folder: Path, bags: list[Path]) -> float:
     settings = Settings(read_parameters(), Selection(), '', RATE_HZ)
     jobs = [Job(bag.name, bag, settings, folder / f'{bag.name}.json') for bag in bags]
     start_s = time.perf_counter()
-    for event in run_jobs(jobs, len(jobs), folder / 'log'):
+    for event in run_jobs(jobs, len(jobs), LOG):
         if isinstance(event, Finished) and event.problem:
             raise RuntimeError(event.problem)
     return time.perf_counter() - start_s
@@ -170,8 +172,16 @@ def _differing(folder: Path, bag: Path) -> int:
 
 def _in_a_process(measure: Callable[[Path], float], bag: Path) -> float:
     """Measure where nothing has run before."""
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
+    with multiprocessing.get_context('spawn').Pool(1, _begin) as pool:
         return pool.apply(measure, (bag,))
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the first process, and what libraries say to the log."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with LOG.open('ab') as file:
+        os.dup2(file.fileno(), 2)
 
 
 if __name__ == '__main__':

@@ -18,110 +18,84 @@ from __future__ import annotations
 
 import argparse
 import gc
-import importlib.util
-import json
 import sys
 from pathlib import Path
 
 import rclpy
+from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
-from rich.table import Table
 
-from dev.bench.clip import rgb_frames
-from dev.bench.covered_faces import measure_covered_faces
-from dev.bench.crossings import measure_crossings
-from dev.bench.emotion_half import measure_emotion_half
-from dev.bench.head_pose import measure_head_pose
-from dev.bench.latency import measure_latency
-from dev.bench.many_faces import measure_many_faces
-from dev.bench.replay_speed import measure_replay
-from dev.bench.small_faces import measure_small_faces
-from dev.bench.throughput import measure_throughput
-from dev.bench.turned_faces import measure_turned_faces
-from emotion_estimator.files import write_whole
+from dev.bench.nodes import LOG
+from dev.bench.outcome import EXIT_STOPPED, exit_status, table_of, write_results
+from dev.bench.parts import TOO_SLOW, Plan, choose, every_part
+from dev.bench.session import Results, measure
+from emotion_estimator.assets import log_to_terminal
+from emotion_estimator.native_output import own_stderr_sieved
 
-LIMITS = {
-    'pipeline_fps_ratio': ('>=', 0.95),
-    'emotion_half_ms_p50': ('<=', 1.0),
-    'emotion_half_ms_p99': ('<=', 3.0),
-    'frames_lost': ('<=', 0),
-    'latency_over_mediapipe_ms_p50': ('<=', 6.0),
-    'multi_face_found': ('>=', 5),
-    'recall_24px': ('>=', 0.95),
-    'recall_40px': ('>=', 0.99),
-    'smiling_right_48px': ('>=', 0.9),
-    'faces_invented': ('<=', 0),
-    'replay_fps_ratio': ('>=', 0.95),
-    'replay_one_core_ratio': ('>=', 0.95),
-    'replay_two_cores_ratio': ('>=', 1.8),
-    'replay_memory_ratio': ('<=', 1.1),
-    'replay_bytes_differ': ('<=', 0),
-    'ids_kept_apart': ('>=', 1.0),
-    'ids_kept_overlapping': ('>=', 0.9),
-    'cost_per_face_2': ('<=', 1.0),
-    'cost_per_face_4': ('<=', 1.0),
-    'cost_per_face_8': ('<=', 1.0),
-    'near_face_fps_ratio': ('>=', 0.97),
-    'head_roll_error_deg': ('<=', 5),
-    'head_pitch_error_deg': ('<=', 5),
-    'head_yaw_error_deg': ('<=', 5),
-    'same_yaw_30deg': ('>=', 0.9),
-    'misled_yaw_75deg': ('<=', 0.1),
-    'misled_pitch_45deg': ('<=', 0.1),
-    'unknown_uncovered': ('<=', 0.05),
-    'unknown_mouth_covered': ('>=', 0.9),
-    'unknown_eyes_covered': ('>=', 0.9),
-    'tensorflow_importable': ('<=', 0),
-}
+LATENCY_S, QUICK_LATENCY_S = 120.0, 10.0
 
 
 def main() -> int:
     """
     Measure.
 
-    :returns: exit status: 0, or 1 when a figure is beyond its limit.
+    :returns: exit status: 0; 1 when a figure is beyond its limit or a part failed; 130 after
+        Ctrl-C.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--seconds', type=float, default=120.0, help='length of the latency run')
+    parser.add_argument(
+        '--seconds', type=float, help=f'length of the latency run; default {LATENCY_S:g}'
+    )
     parser.add_argument('--out', type=Path, default=Path('out/bench.json'))
+    parser.add_argument(
+        '--quick', action='store_true', help='under two minutes: fewer rounds, no slow parts'
+    )
     arguments = parser.parse_args()
-    frames = rgb_frames()
-    rclpy.init()
+    console = Console()
+    log_to_terminal()
+    LOG.unlink(missing_ok=True)
+    with own_stderr_sieved(LOG):
+        try:
+            results = _measure(arguments, console)
+        except KeyboardInterrupt:
+            console.print('Stopped before anything was measured.')
+            return EXIT_STOPPED
+    console.print(table_of(results))
+    if results.stopped:
+        console.print(
+            'Stopped; the table shows what was measured so far. '
+            f'{arguments.out} is not written, {LOG} tells what the nodes said.'
+        )
+    else:
+        write_results(arguments.out, results)
+        console.print(f'Written: {arguments.out}')
+    return exit_status(results)
+
+
+def _measure(arguments: argparse.Namespace, console: Console) -> Results:
+    latency_s = arguments.seconds or (QUICK_LATENCY_S if arguments.quick else LATENCY_S)
+    plan = choose(every_part(arguments.quick, latency_s), arguments.quick)
+    _tell(plan, console)
+    # Ctrl-C is an exception here: what was measured before is still shown.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     gc.freeze()
     try:
-        figures: dict[str, float] = {
-            **measure_throughput(frames),
-            **measure_emotion_half(frames),
-            **measure_latency(frames, arguments.seconds),
-            **measure_small_faces(),
-            **measure_replay(frames),
-            **measure_crossings(),
-            **measure_many_faces(frames),
-            **measure_head_pose(),
-            **measure_turned_faces(),
-            **measure_covered_faces(),
-            'tensorflow_importable': int(importlib.util.find_spec('tensorflow') is not None),
-        }
+        return measure(plan, console)
     finally:
         rclpy.try_shutdown()
-    write_whole(arguments.out, (json.dumps(figures, indent=2) + '\n').encode())
-    table = Table('figure', 'measured', 'limit', '')
-    for name, value in figures.items():
-        sign, limit = LIMITS.get(name, ('', None))
-        table.add_row(
-            name,
-            f'{value:.4g}',
-            '' if limit is None else f'{sign} {limit:g}',
-            '' if limit is None else ('met' if _met(name, value) else 'NOT MET'),
-        )
-    Console().print(table)
-    print(f'Written: {arguments.out}')
-    return 0 if all(_met(name, figures[name]) for name in LIMITS) else 1
 
 
-def _met(name: str, value: float) -> bool:
-    sign, limit = LIMITS[name]
-    return value >= limit if sign == '>=' else value <= limit
+def _tell(plan: Plan, console: Console) -> None:
+    """Say what is left out, and why."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in plan.left_out.items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        console.print(f'Left out, {reason}: {", ".join(names)}.', highlight=False)
+    for sentence in plan.missing.values():
+        console.print(sentence, style='yellow', markup=False, soft_wrap=True)
+    if TOO_SLOW in by_reason:
+        console.print('Fewer rounds are noisier: figures worth keeping come from a full run.')
 
 
 if __name__ == '__main__':

@@ -49,6 +49,7 @@ WIDTHS_PX = (24, 32, 40, 48, 96, 192)
 PLACES = 3
 LABELS = {'smiling': 'happy', 'neutral': 'neutral'}
 LOST = 'lost'
+GROUP, NO_FACE = 'multi_face.jpg', 'no_face.mp4'
 _SEED = 1
 _MARGIN = 0.6  # of the face's box kept around it in a composite
 _MAX_FACES = 10
@@ -95,7 +96,7 @@ def small_faces() -> list[SmallFace]:
     Look at photographs of one face, made small, at random places of a landscape.
 
     :returns: `PLACES` of each photograph and width.
-    :raises FileNotFoundError: when the assets folder lacks a picture.
+    :raises AssetError: when a picture cannot be had.
     """
     finder = new_finder(_MAX_FACES)
     look, model, background = _Looks(finder), EmotionModel(find_model('basic7')), landscape()
@@ -114,30 +115,40 @@ def small_faces() -> list[SmallFace]:
     return found
 
 
-def measure_small_faces(seen: list[SmallFace] | None = None) -> dict[str, float]:
+def measure_group_and_nobody() -> dict[str, float]:
     """
-    Count what is seen of small faces; look at a group, and at no face.
+    Look at a group, at a landscape and at a clip that show no face.
 
-    :param seen: see `small_faces`; None looks anew.
-    :returns: `multi_face_found`, of five; by the faces' width `recall_<px>px`, and the shares of
-        smiling and neutral faces that basic7 calls so, `smiling_right_<px>px` and
-        `neutral_right_<px>px`, a lost face counting as wrong; `faces_invented` where there is
-        none.
-    :raises FileNotFoundError: when the assets folder lacks a picture.
+    :returns: `multi_face_found`, of five; `faces_invented` where there is none.
+    :raises AssetError: when a picture cannot be had.
     """
-    seen = small_faces() if seen is None else seen
     finder = new_finder(_MAX_FACES)
     look = _Looks(finder)
-    found = {'multi_face_found': float(len(look(read_picture('multi_face.jpg'))))}
-    invented = len(look(landscape())) + sum(face.invented for face in seen)
-    invented += sum(len(look(picture)) for picture in read_frames('clips/no_face.mp4'))
+    found = len(look(read_picture(GROUP)))
+    invented = len(look(landscape()))
+    invented += sum(len(look(picture)) for picture in read_frames(NO_FACE))
     finder.close()
+    return {'multi_face_found': float(found), 'faces_invented': float(invented)}
+
+
+def measure_small_faces(seen: list[SmallFace] | None = None) -> dict[str, float]:
+    """
+    Count what is seen of small faces.
+
+    :param seen: see `small_faces`; None looks anew.
+    :returns: by the faces' width `recall_<px>px`, and the shares of smiling and neutral faces
+        that basic7 calls so, `smiling_right_<px>px` and `neutral_right_<px>px`, a lost face
+        counting as wrong; `faces_invented_beside` them.
+    :raises AssetError: when a picture cannot be had.
+    """
+    seen = small_faces() if seen is None else seen
+    found = {}
     for width_px, faces in _by_width(seen):
         for expression in LABELS:
             right = [face.right for face in faces if face.expression == expression]
             found[f'{expression}_right_{width_px}px'] = float(np.mean(right))
         found[f'recall_{width_px}px'] = float(np.mean([face.told != LOST for face in faces]))
-    return {**found, 'faces_invented': float(invented)}
+    return {**found, 'faces_invented_beside': float(sum(face.invented for face in seen))}
 
 
 def _by_width(seen: list[SmallFace]) -> Iterator[tuple[int, list[SmallFace]]]:

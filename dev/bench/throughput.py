@@ -21,7 +21,7 @@ import time
 
 from dev.bench.clip import BareMediaPipe, Rgb
 from dev.bench.feeder import Feeder
-from emotion_estimator.demo.processes import NodeProcess
+from dev.bench.nodes import LOG, new_node
 
 ROUNDS = 9
 FRAMES_A_ROUND = 144
@@ -31,27 +31,28 @@ LOST_S = 0.9
 PATIENCE_S = 60.0
 
 
-def measure_throughput(frames: list[Rgb]) -> dict[str, float]:
+def measure_throughput(frames: list[Rgb], rounds: int = ROUNDS) -> dict[str, float]:
     """
     Measure both by turns, so that a busy machine disturbs both.
 
     :param frames: the frames.
+    :param rounds: how many turns each has.
     :returns: median frames a second of each and the median of the rounds' ratios.
     """
     bare = BareMediaPipe()
     feeder = Feeder(frames)
     reliable = 'qos_overrides./image.subscription.reliability:=reliable'
-    with NodeProcess('both_nodes', '-p', reliable, quiet=True):
+    with new_node('both_nodes', '-p', reliable):
         _pipeline_fps(feeder, 30)
         for frame in frames[:30]:
             bare.look_at(frame)
-        rounds = [(_bare_fps(bare, frames), _pipeline_fps(feeder)) for _ in range(ROUNDS)]
+        fps = [(_bare_fps(bare, frames), _pipeline_fps(feeder)) for _ in range(rounds)]
     feeder.close()
     bare.close()
     return {
-        'bare_fps': statistics.median(of_bare for of_bare, _ in rounds),
-        'pipeline_fps': statistics.median(of_pipeline for _, of_pipeline in rounds),
-        'pipeline_fps_ratio': statistics.median(p / b for b, p in rounds),
+        'bare_fps': statistics.median(of_bare for of_bare, _ in fps),
+        'pipeline_fps': statistics.median(of_pipeline for _, of_pipeline in fps),
+        'pipeline_fps_ratio': statistics.median(p / b for b, p in fps),
     }
 
 
@@ -86,4 +87,4 @@ def _pipeline_fps(feeder: Feeder, count: int = FRAMES_A_ROUND) -> float:
 
 def _check(deadline_s: float) -> None:
     if time.monotonic() > deadline_s:
-        raise TimeoutError(f'The nodes gave no answer within {PATIENCE_S:g} s.')
+        raise TimeoutError(f'The nodes gave no answer within {PATIENCE_S:g} s; see {LOG}.')

@@ -19,15 +19,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from hri_msgs.msg import IdsList
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
-from emotion_estimator.demo.terminal_view import FaceRow
+from emotion_estimator.demo.terminal_view import FaceRow, FrameCounts
 from emotion_estimator.demo.timeline import Moment, Thumbnail
 from emotion_estimator.files import write_whole
 from emotion_estimator.messages import FACE_FRAME_PREFIX, nanoseconds
@@ -38,35 +40,55 @@ THUMBNAIL_PERIOD_S = 0.4
 THUMBNAIL_HEIGHT = 120
 _FACE_SHOWN_S = 0.5
 _RATE_WINDOW_S = 2.0
+_WAITING, _IMAGES_WAITING = 100, 30
+"""Messages that may wait while a busy machine lets the view wait."""
+_LOOKS = 'blendshape_node'
+_QUIET_S = 0.5
+"""Longer than an image is looked at: counts told after such a silence, in seconds, are final."""
 
 
 class Observer(Node):  # type: ignore[misc]
     """
-    Collects emotions and pictures from `emotion`, `image` and `annotated_image`.
+    Collects emotions and pictures from `emotion`, `image` and `annotated_image`, and counts.
+
+    An image counts as looked at once `/humans/faces/tracked` tells the faces in it.
 
     :param thumbnails: whether small pictures are kept; without, no image is looked at.
+    :param options: further arguments of `rclpy.node.Node`.
     """
 
-    def __init__(self, thumbnails: bool = True) -> None:
-        super().__init__('demo_view')
+    def __init__(self, thumbnails: bool = True, **options: Any) -> None:
+        super().__init__('demo_view', **options)
         self.moments: list[Moment] = []
         self.thumbnails: list[Thumbnail] = []
         self.latencies_s: list[float] = []
-        self.last_emotion_s = time.monotonic()
+        self._last_heard_s = time.monotonic()
+        self._sent_ns: set[int] = set()
+        self._looked_at_ns: set[int] = set()
+        self._counts: dict[str, int] = {}
+        self._counted_s = 0.0
         self._keep_thumbnails = thumbnails
         self._start_ns: int | None = None
         self._now_s = 0.0
         self._image_arrivals_s: deque[float] = deque(maxlen=500)
         self._emotion_arrivals_s: deque[float] = deque(maxlen=500)
         self._annotated: Image | None = None
-        self.create_subscription(Image, 'image', self._on_image, qos_profile_sensor_data)
+        # Reliable, unlike the node's: each that the camera sent counts.
+        self.create_subscription(Image, 'image', self._on_image, _IMAGES_WAITING)
         self.create_subscription(Image, 'annotated_image', self._on_annotated, 1)
-        self.create_subscription(Classification, 'emotion', self._on_emotion, 10)
+        self.create_subscription(Classification, 'emotion', self._on_emotion, _WAITING)
+        self.create_subscription(IdsList, '/humans/faces/tracked', self._on_tracked, _WAITING)
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
 
     @property
-    def images(self) -> int:
-        """Number of thumbnails and images heard lately; 0 before the first image."""
-        return len(self._image_arrivals_s)
+    def silence_s(self) -> float:
+        """Seconds since the last image, emotion or list of faces, or since the start."""
+        return time.monotonic() - self._last_heard_s
+
+    @property
+    def counts_are_final(self) -> bool:
+        """Whether the node has told its counts after all that was heard."""
+        return self._counted_s - self._last_heard_s > _QUIET_S
 
     def _time_s(self, stamp_ns: int) -> float:
         if self._start_ns is None:
@@ -74,8 +96,11 @@ class Observer(Node):  # type: ignore[misc]
         return (stamp_ns - self._start_ns) / NS_PER_S
 
     def _on_image(self, message: Image) -> None:
-        time_s = self._now_s = self._time_s(nanoseconds(message.header.stamp))
-        self._image_arrivals_s.append(time.monotonic())
+        stamp_ns = nanoseconds(message.header.stamp)
+        time_s = self._now_s = self._time_s(stamp_ns)
+        self._sent_ns.add(stamp_ns)
+        self._last_heard_s = time.monotonic()
+        self._image_arrivals_s.append(self._last_heard_s)
         due = not self.thumbnails or time_s - self.thumbnails[-1].time_s >= THUMBNAIL_PERIOD_S
         if self._keep_thumbnails and due:
             rgb = rgb_of(message)
@@ -85,8 +110,8 @@ class Observer(Node):  # type: ignore[misc]
 
     def _on_emotion(self, message: Classification) -> None:
         stamp_ns = nanoseconds(message.header.stamp)
-        self.last_emotion_s = time.monotonic()
-        self._emotion_arrivals_s.append(self.last_emotion_s)
+        self._last_heard_s = time.monotonic()
+        self._emotion_arrivals_s.append(self._last_heard_s)
         self.latencies_s.append((self.get_clock().now().nanoseconds - stamp_ns) / NS_PER_S)
         self.moments.append(
             Moment(
@@ -96,6 +121,19 @@ class Observer(Node):  # type: ignore[misc]
                 scores={result.class_id: result.score for result in message.results},
             )
         )
+
+    def _on_tracked(self, message: IdsList) -> None:
+        self._last_heard_s = time.monotonic()
+        self._looked_at_ns.add(nanoseconds(message.header.stamp))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == _LOOKS:
+                values = {item.key: item.value for item in status.values}
+                self._counts = {
+                    key: int(values[key]) for key in ('published', 'skipped', 'refused')
+                }
+                self._counted_s = time.monotonic()
 
     def _on_annotated(self, message: Image) -> None:
         # The last picture with a face; what follows when all have left says nothing.
@@ -148,6 +186,34 @@ class Observer(Node):  # type: ignore[misc]
             _rate_hz(self._image_arrivals_s),
             _rate_hz(self._emotion_arrivals_s),
             latency_ms,
+        )
+
+    def whole_run(self) -> tuple[float, float, float, float]:
+        """
+        Tell time and rates of the whole run, by the images' stamps.
+
+        :returns: as `numbers`.
+        """
+        stamps_ns = self._sent_ns | self._looked_at_ns
+        span_s = (max(stamps_ns) - min(stamps_ns)) / NS_PER_S if stamps_ns else 0.0
+        image_rate_hz = (len(stamps_ns) - 1) / span_s if span_s else 0.0
+        emotions_an_image = len(self.moments) / max(1, len(stamps_ns))
+        latency_ms = 1000 * float(np.median(self.latencies_s)) if self.latencies_s else 0.0
+        return span_s, image_rate_hz, image_rate_hz * emotions_an_image, latency_ms
+
+    def frame_counts(self) -> FrameCounts:
+        """
+        Tell what became of the camera's frames.
+
+        :returns: the counts; what the node skipped and refused as it told last.
+        """
+        # Heard or told: neither counts more than there was.
+        told = self._counts
+        return FrameCounts(
+            len(self._sent_ns | self._looked_at_ns),
+            max(len(self._looked_at_ns), told.get('published', 0)),
+            told.get('skipped', 0),
+            told.get('refused', 0),
         )
 
 

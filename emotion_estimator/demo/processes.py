@@ -19,14 +19,28 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from types import TracebackType
+from typing import Any, Protocol
 
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.client import Client
 from rclpy.executors import Executor
 from rclpy.node import Node
 
 END_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 10.0
+"""Longer than a node takes to load its models, in seconds; then it is asked again."""
+CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
+_GOALS = {CONFIGURE: State.PRIMARY_STATE_INACTIVE, ACTIVATE: State.PRIMARY_STATE_ACTIVE}
+
+
+class HasFileno(Protocol):
+    """An open file, or a sieve."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
 
 
 class NodeProcess:
@@ -35,11 +49,10 @@ class NodeProcess:
 
     :param module: module below emotion_estimator.nodes.
     :param arguments: ROS arguments, such as '-p', 'model:=basic7'.
-    :param quiet: whether its output is thrown away.
+    :param stderr: to which it writes its log; None is this process's own.
     """
 
-    def __init__(self, module: str, *arguments: str, quiet: bool = False) -> None:
-        output = subprocess.DEVNULL if quiet else None
+    def __init__(self, module: str, *arguments: str, stderr: HasFileno | None = None) -> None:
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -48,8 +61,7 @@ class NodeProcess:
                 '--ros-args',
                 *arguments,
             ],
-            stdout=output,
-            stderr=output,
+            stderr=None if stderr is None else stderr.fileno(),
         )
 
     def __enter__(self) -> NodeProcess:
@@ -84,26 +96,42 @@ class NodeProcess:
             return self.process.wait()
 
 
-def activate(node: Node, executor: Executor, name: str, timeout_s: float = 30.0) -> bool:
+def lead(
+    node: Node, executor: Executor, name: str, transition: int, timeout_s: float = 60.0
+) -> bool:
     """
-    Configure and activate a lifecycle node of another process.
+    Configure or activate a lifecycle node of another process.
 
     :param node: asks.
     :param executor: spins `node`.
     :param name: the lifecycle node's name.
+    :param transition: `CONFIGURE` or `ACTIVATE`.
     :param timeout_s: longest wait for it, in seconds.
-    :returns: whether it is active now.
+    :returns: whether it is done.
     """
-    client = node.create_client(ChangeState, f'{name}/change_state')
+    deadline_s = time.monotonic() + timeout_s
+    change = node.create_client(ChangeState, f'{name}/change_state')
+    get = node.create_client(GetState, f'{name}/get_state')
+
+    def answer(client: Client, request: Any) -> Any:
+        """Ask once; None when no answer comes, as on a busy machine that has just met it."""
+        left_s = deadline_s - time.monotonic()
+        if not client.wait_for_service(max(0.0, left_s)):
+            return None
+        future = client.call_async(request)
+        executor.spin_until_future_complete(future, min(ANSWER_TIMEOUT_S, max(0.0, left_s)))
+        return future.result() if future.done() else None
+
     try:
-        if not client.wait_for_service(timeout_s):
-            return False
-        for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
-            request = ChangeState.Request(transition=Transition(id=transition))
-            future = client.call_async(request)
-            executor.spin_until_future_complete(future, timeout_s)
-            if not future.done() or not future.result().success:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        while not ((changed := answer(change, request)) and changed.success):
+            # An answer may be lost though the step was done.
+            told = answer(get, GetState.Request())
+            if told is not None and told.current_state.id == _GOALS[transition]:
+                break
+            if changed is not None or time.monotonic() > deadline_s or not node.context.ok():
                 return False
         return True
     finally:
-        node.destroy_client(client)
+        node.destroy_client(change)
+        node.destroy_client(get)

@@ -23,7 +23,25 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-BAR_WIDTH = 24
+BAR_WIDTH = 20
+"""With it the longest labels fit a terminal of 80 columns."""
+
+
+@dataclass(frozen=True)
+class FrameCounts:
+    """
+    What became of the frames that a camera sent.
+
+    :param sent: how many it sent.
+    :param looked_at: of how many the node told which faces it saw, none included.
+    :param skipped: how many the node left out because a newer one had come before their turn.
+    :param refused: how many it could not use.
+    """
+
+    sent: int
+    looked_at: int
+    skipped: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +94,27 @@ def view(
         f'   image to emotion {latency_ms:5.1f} ms'
     )
     return Group(table, Text(numbers))
+
+
+def frames_sentence(counts: FrameCounts) -> str:
+    """
+    Tell how many frames were looked at, and why others were not.
+
+    :param counts: the frames.
+    :returns: a sentence.
+    """
+    missing = counts.sent - counts.looked_at
+    if missing <= 0:
+        return f'All {counts.sent} frames looked at.'
+    skipped = min(counts.skipped, missing)
+    refused = min(counts.refused, missing - skipped)
+    reasons = {
+        'skipped because the machine was busy': skipped,
+        'refused, see above': refused,
+        'lost between camera and node': missing - skipped - refused,
+    }
+    told = [f'{count} were {reason}' for reason, count in reasons.items() if count]
+    return f'{counts.looked_at} of {counts.sent} frames looked at; {", ".join(told)}.'
 
 
 def bar(share: float) -> Text:

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from emotion_estimator.assets import log_to_terminal
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.emotion_model import read_metadata
 from emotion_estimator.evaluation.answers import Replay
@@ -50,11 +52,14 @@ from emotion_estimator.evaluation.workers import (
     Started,
     run_jobs,
 )
-from emotion_estimator.files import AssetError, find_model
+from emotion_estimator.faces.finder_assembly import find_finder_files
+from emotion_estimator.files import PACKAGE, AssetError, find_model
 
 EXIT_BROKEN = 1
 EXIT_WRONG_ARGUMENT = 2
 EXIT_STOPPED = 130
+
+_log = logging.getLogger(f'{PACKAGE}.replay')  # this module is run by the name __main__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,17 +68,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: command line; None takes that of the process.
     :returns: exit status: 0; 1 when something could not be read, the others done; 2 when an
-        argument is wrong; 130 after Ctrl-C.
+        argument is wrong or a model cannot be had; 130 after Ctrl-C.
     """
     options = parse(arguments)
     console = Console(stderr=True)
     if options.compare:
         return _compare(options, console)
+    log_to_terminal()
     try:
         jobs, empty = _prepare(options)
     except (AssetError, ValueError) as error:
         console.print(str(error), style='red', markup=False, highlight=False)
         return EXIT_WRONG_ARGUMENT
+    except KeyboardInterrupt:
+        console.print('Stopped before the first recording.')
+        return EXIT_STOPPED
     todo = [job for job in jobs if not job.done]
     try:
         problems = _work(todo, options, console)
@@ -131,6 +140,8 @@ def _prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     metadata = read_metadata(find_model(str(emotion['model'])))
     # Said once rather than once a recording.
     Decider(metadata.labels, float(emotion['min_confidence']), float(emotion['hysteresis']))
+    # Said and fetched once: the recordings' processes only look on this machine.
+    find_finder_files(parameters.blendshape_node, fetch=True, warn=_log.warning)
     selection = Selection(options.rate_hz, options.from_s, options.to_s)
     settings = Settings(parameters, selection, options.topic, options.picture_rate_hz)
     jobs = []

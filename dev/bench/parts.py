@@ -1,0 +1,188 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The parts of the benchmark: what each measures, needs and takes."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+from dev.bench.clip import CLIP, rgb_frames
+from dev.bench.covered_faces import measure_covered_faces
+from dev.bench.crossings import measure_crossings
+from dev.bench.emotion_half import measure_emotion_half
+from dev.bench.head_pose import measure_head_pose
+from dev.bench.latency import measure_latency
+from dev.bench.many_faces import measure_many_faces, measure_near_face
+from dev.bench.pictures import LANDSCAPE, photograph_paths
+from dev.bench.replay_speed import measure_replay
+from dev.bench.small_faces import GROUP, NO_FACE, measure_group_and_nobody, measure_small_faces
+from dev.bench.throughput import measure_throughput
+from dev.bench.turned_faces import measure_turned_faces
+from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset, find_media
+from emotion_estimator.files import AssetError
+
+Figures = dict[str, float]
+TOO_SLOW = 'too slow for QUICK=1'
+
+
+@dataclass(frozen=True)
+class Need:
+    """
+    Something that a part cannot be measured without.
+
+    :param what: its name, as part of a sentence.
+    :param find: finds or fetches it; raises AssetError where it cannot be had.
+    """
+
+    what: str
+    find: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    Figures that are measured together.
+
+    :param name: what it is called.
+    :param measure: measures them.
+    :param needs: what must be there.
+    :param about_s: how long it takes on two cores, in seconds.
+    :param slow: whether it is left out where there is little time.
+    """
+
+    name: str
+    measure: Callable[[], Figures]
+    needs: tuple[Need, ...] = ()
+    about_s: float = 1.0
+    slow: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    What is measured, and what is not.
+
+    :param parts: to be measured, in this order.
+    :param left_out: reason by the name of each other part.
+    :param missing: for each need that is not met, its error's sentence.
+    """
+
+    parts: tuple[Part, ...]
+    left_out: dict[str, str]
+    missing: dict[str, str]
+
+
+def every_part(quick: bool, latency_s: float) -> tuple[Part, ...]:
+    """
+    List the parts.
+
+    :param quick: with fewer rounds.
+    :param latency_s: length of the latency run in seconds.
+    :returns: all parts, the slow ones too.
+    """
+    frames = cache(rgb_frames)
+    landmarker = Need(FACE_LANDMARKER.name, partial(find_asset, FACE_LANDMARKER))
+    detector = Need(FACE_DETECTOR.name, _find_detector)
+    clip, group, nobody, landscape = (
+        Need(name, partial(find_media, name)) for name in (CLIP, GROUP, NO_FACE, LANDSCAPE)
+    )
+    people = Need('the London photographs', _find_people)
+    one_face, scenes = (landmarker, clip), (landmarker, detector, people, landscape)
+    rounds, repeats, bare_s = (3, 500, 3.0) if quick else (9, 3000, 10.0)
+    return (
+        Part(
+            'throughput',
+            lambda: measure_throughput(frames(), rounds),
+            one_face,
+            about_s=8 + 2.5 * rounds,
+        ),
+        Part(
+            'emotion half',
+            lambda: measure_emotion_half(frames(), repeats),
+            one_face,
+            about_s=3 + repeats / 1000,
+        ),
+        Part(
+            'latency',
+            lambda: measure_latency(frames(), latency_s, bare_s),
+            one_face,
+            about_s=14 + latency_s + 2 * bare_s,
+        ),
+        Part(
+            'group and nobody',
+            measure_group_and_nobody,
+            (landmarker, detector, group, nobody, landscape),
+            about_s=9,
+        ),
+        Part('near face', lambda: measure_near_face(frames()), (*one_face, detector), 6),
+        Part('small faces', measure_small_faces, scenes, about_s=40, slow=True),
+        Part('replay', lambda: measure_replay(frames()), one_face, about_s=150, slow=True),
+        Part('crossings', measure_crossings, scenes, about_s=80, slow=True),
+        Part('many faces', measure_many_faces, scenes, about_s=25, slow=True),
+        Part('head pose', measure_head_pose, scenes, about_s=10, slow=True),
+        Part('turned faces', measure_turned_faces, scenes, about_s=35, slow=True),
+        Part('covered faces', measure_covered_faces, scenes, about_s=6, slow=True),
+        Part('environment', _measure_environment),
+    )
+
+
+def choose(parts: Sequence[Part], quick: bool) -> Plan:
+    """
+    Choose what can be measured here; what is missing is sought, or fetched, once.
+
+    :param parts: all parts.
+    :param quick: whether slow parts are left out.
+    :returns: the plan.
+    """
+    missing: dict[str, str] = {}
+    met: set[str] = set()
+    chosen, left_out = [], {}
+    for part in parts:
+        if quick and part.slow:
+            left_out[part.name] = TOO_SLOW
+            continue
+        for need in part.needs:
+            if need.what in met or need.what in missing:
+                continue
+            try:
+                need.find()
+                met.add(need.what)
+            except (AssetError, FileNotFoundError) as error:
+                missing[need.what] = str(error)
+        lacks = [need.what for need in part.needs if need.what in missing]
+        if lacks:
+            left_out[part.name] = f'needs {" and ".join(lacks)}'
+        else:
+            chosen.append(part)
+    return Plan(tuple(chosen), left_out, missing)
+
+
+def _find_detector() -> None:
+    try:
+        find_asset(FACE_DETECTOR)
+    except AssetError as error:
+        raise AssetError(f'{FACE_DETECTOR.loss} {error}') from error
+
+
+def _find_people() -> None:
+    for expression in ('neutral', 'smiling'):
+        photograph_paths(expression)
+
+
+def _measure_environment() -> Figures:
+    return {'tensorflow_importable': int(importlib.util.find_spec('tensorflow') is not None)}
