@@ -47,16 +47,13 @@ def live():
 
 @pytest.fixture(scope='session')
 def landmarker_path():
-    """MediaPipe's model; only without assets and without a network there is none."""
-    try:
-        return find_asset(FACE_LANDMARKER)
-    except AssetError as error:
-        pytest.skip(str(error))
+    """MediaPipe's model; nothing works without it, so that it must be had."""
+    return find_asset(FACE_LANDMARKER)
 
 
 @pytest.fixture(scope='session')
 def detector_path():
-    """YuNet's model, likewise."""
+    """YuNet's model, which is in no package index."""
     try:
         return find_asset(FACE_DETECTOR)
     except AssetError as error:
@@ -75,14 +72,7 @@ def basic7_blendshapes():
     return EmotionModel(find_model('basic7_blendshapes'))
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def media():
-    """Path of a clip or picture of the assets; skips where it is not on this machine."""
-
-    def find(name):
-        path = media_path(name)
-        if path is None:
-            pytest.skip(f'{name} is not below EMOTION_ESTIMATOR_ASSETS on this machine.')
-        return path
-
-    return find
+    """Find a clip or picture by name, see `media_path`."""
+    return media_path
