@@ -14,11 +14,18 @@
 
 """Clips and pictures of the assets, as the tests use them."""
 
+import os
+from pathlib import Path
+
 import cv2
 import pytest
 
-from emotion_estimator.assets import MEDIA, find_media
+from emotion_estimator.assets import ASSETS_VARIABLE, MEDIA, find_media
 from emotion_estimator.files import AssetError
+
+_beside = Path(__file__).resolve().parents[2] / 'shared'
+if _beside.is_dir():
+    os.environ.setdefault(ASSETS_VARIABLE, str(_beside))
 
 SMILING = 'single_face.jpg'
 """A man who smiles; his face takes a third of the picture's width."""
