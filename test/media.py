@@ -15,6 +15,7 @@
 """Clips and pictures of the assets, as the tests use them."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -46,12 +47,21 @@ def media_path(name):
     What stands in a package index must be had, so that without it there is an error; what does
     not skips the test where the assets folder lacks it.
     """
+    found = _find(name)
+    if isinstance(found, AssetError):
+        if name in MEDIA:
+            raise found
+        pytest.skip(str(found))
+    return found
+
+
+@cache
+def _find(name):
+    """Find it once, so that a network that is not there is not asked by every test."""
     try:
         return find_media(name)
     except AssetError as error:
-        if name in MEDIA:
-            raise
-        return pytest.skip(str(error))
+        return error
 
 
 def photograph(path, side_px=480):
