@@ -40,6 +40,7 @@ STALL_S = 8.0
 _MAX_BYTES = 256 << 20
 _BLOCK = 1 << 16
 _POLL_S = 0.1
+_LOAD_S = 40.0
 
 
 class SourceError(Exception):
@@ -176,14 +177,16 @@ def _download_wheel(wheel: Wheel, scratch: Path, stall_s: float) -> Path:
 
 def _wait(process: subprocess.Popen[bytes], scratch: Path, stall_s: float) -> int | None:
     """Wait until pip ends; returns its exit status, None when it no longer moves."""
-    stored, moved_s = 0, time.monotonic()
-    while time.monotonic() - moved_s < stall_s:
+    stored, moved_s = _stored_bytes(scratch), time.monotonic()
+    # A busy machine takes its time to load pip, which has not asked the network until it speaks.
+    wait_s = max(stall_s, _LOAD_S)
+    while time.monotonic() - moved_s < wait_s:
         try:
             return process.wait(_POLL_S)
         except subprocess.TimeoutExpired:
             now_stored = _stored_bytes(scratch)
             if now_stored != stored:
-                stored, moved_s = now_stored, time.monotonic()
+                stored, moved_s, wait_s = now_stored, time.monotonic(), stall_s
     return None
 
 

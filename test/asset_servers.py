@@ -16,6 +16,7 @@
 
 import base64
 import hashlib
+import os
 import socket
 import threading
 import zipfile
@@ -95,6 +96,11 @@ def serving(behave):
         yield server
     finally:
         server.close()
+
+
+def patience():
+    """Tell how much longer than usual things may take: as often as each core has work to do."""
+    return max(1.0, os.getloadavg()[0] / os.cpu_count())
 
 
 def closed_url():

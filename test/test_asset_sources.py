@@ -26,6 +26,7 @@ from asset_servers import (
     closed_url,
     dripping,
     isolate,
+    patience,
     sending,
     serving,
     silent,
@@ -54,7 +55,7 @@ def in_time():
     """No test may take longer than a source."""
     start_s = time.monotonic()
     yield
-    assert time.monotonic() - start_s < LONGEST_S
+    assert time.monotonic() - start_s < LONGEST_S * patience()
 
 
 def sum_of(content):
@@ -205,6 +206,31 @@ def test_where_all_sources_say_nothing_one_sentence_names_both_and_the_way_out(m
     assert is_one_sentence(told.value)
     for part in (f'{server.url}/m.bin: nothing came for 3 s', 'made==1.0', 'fetch_assets --to'):
         assert part in str(told.value)
+
+
+@pytest.fixture
+def python(monkeypatch, tmp_path):
+    """Let a shell script run in the place of Python and pip; its folder is pip's."""
+
+    def stub(script):
+        path = tmp_path / 'python'
+        path.write_text(f'#!/bin/sh\n{script}\n')
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, 'executable', str(path))
+
+    return stub
+
+
+def test_a_pip_that_takes_long_to_start_is_waited_for(python, tmp_path):
+    path = write_wheel(tmp_path, {MEMBER: CONTENT})
+    python(f'sleep 1.5; echo Looking; cp {path} wheel/')
+    assert read_wheel(wheel_of(path), [MEMBER], stall_s=0.7) == {MEMBER: CONTENT}
+
+
+def test_a_pip_that_hangs_is_given_up(python):
+    python('echo Looking; exec sleep 60')
+    with pytest.raises(SourceError, match=r'got nothing from the package index for 0\.7 s'):
+        read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER], stall_s=0.7)
 
 
 def test_a_python_without_pip_says_how_to_get_it(monkeypatch, tmp_path):
