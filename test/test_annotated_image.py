@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from live_nodes import START_NS, image_message
+from media import SMILING
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
@@ -33,7 +34,7 @@ FRAME_NS = NS_PER_S // 30
 
 @pytest.fixture
 def face(media):
-    return cv2.resize(cv2.imread(str(media('london_001_smiling.jpg'))), (480, 480))
+    return cv2.resize(cv2.imread(str(media(SMILING))), (480, 480))
 
 
 def pixels_of(message, colour):

@@ -15,14 +15,18 @@
 """Files are found, verified, downloaded once, and written whole or not at all."""
 
 import hashlib
+import logging
+import os
+import subprocess
+import sys
+import tempfile
 
 import pytest
+from asset_servers import environment, isolate, sending, serving
 
-from emotion_estimator.assets import Asset, find_asset
-from emotion_estimator.files import (
-    AssetError,
-    write_whole,
-)
+from emotion_estimator import assets
+from emotion_estimator.assets import Asset, find_asset, find_media, obtain
+from emotion_estimator.files import AssetError, write_whole
 
 CONTENT = b'a model'
 
@@ -32,8 +36,7 @@ def published(tmp_path, monkeypatch):
     """Publish an asset by a file address; assets folder and cache are empty folders."""
     source = tmp_path / 'published' / 'model.bin'
     write_whole(source, CONTENT)
-    monkeypatch.setenv('EMOTION_ESTIMATOR_ASSETS', str(tmp_path / 'assets'))
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    isolate(monkeypatch, tmp_path)
     return Asset('model.bin', hashlib.sha256(CONTENT).hexdigest(), 'none', source.as_uri())
 
 
@@ -67,3 +70,135 @@ def test_without_the_file_and_the_network_a_sentence_says_what_to_do(published, 
     (tmp_path / 'published' / 'model.bin').unlink()
     with pytest.raises(AssetError, match=r'fetch_assets --to FOLDER'):
         find_asset(published)
+
+
+def test_where_it_was_found_or_came_from_is_told(published, tmp_path):
+    assert obtain(published).source == published.url
+    kept = tmp_path / 'cache' / 'emotion_estimator' / 'model.bin'
+    assert obtain(published).source == str(kept)
+
+
+def test_without_leave_the_network_is_not_asked(published):
+    with pytest.raises(AssetError, match='`ros2 run emotion_estimator fetch_assets` fetches it'):
+        find_asset(published, fetch=False)
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again_and_replaced(published, tmp_path, caplog):
+    kept = tmp_path / 'cache' / 'emotion_estimator' / 'model.bin'
+    write_whole(kept, CONTENT[:3])
+    assert find_asset(published) == kept
+    assert kept.read_bytes() == CONTENT
+    assert f'{kept} is not the published model.bin: its checksum differs' in caplog.text
+
+
+def test_what_lies_in_the_place_of_a_file_and_is_none_is_passed_over(published, tmp_path):
+    (tmp_path / 'assets' / 'model.bin').mkdir(parents=True)
+    (tmp_path / 'assets' / 'models').mkdir()
+    os.mkfifo(tmp_path / 'assets' / 'models' / 'model.bin')
+    assert find_asset(published) == tmp_path / 'cache' / 'emotion_estimator' / 'model.bin'
+
+
+def unwritable(tmp_path):
+    """Name folders that nobody can make, not even root."""
+    (tmp_path / 'file').write_text('no folder')
+    return [tmp_path / 'file', tmp_path / ('long' * 100), '/proc/self']
+
+
+@pytest.mark.parametrize('which', range(3))
+def test_a_cache_that_cannot_be_written_costs_a_warning(
+    published, tmp_path, monkeypatch, caplog, which
+):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(unwritable(tmp_path)[which]))
+    path = find_asset(published)
+    assert path.parent.parent == tmp_path / 'tmp'
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert path.read_bytes() == CONTENT
+    assert caplog.text.count('The cache cannot be written') == 1
+    (tmp_path / 'published' / 'model.bin').unlink()
+    assert find_asset(published) == path
+
+
+def test_a_temporary_folder_that_is_taken_is_not_used(published, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(unwritable(tmp_path)[0]))
+    taken = tmp_path / 'tmp' / f'emotion_estimator-{os.getuid()}'
+    (tmp_path / 'elsewhere').mkdir()
+    taken.symlink_to(tmp_path / 'elsewhere')
+    path = find_asset(published)
+    assert path.read_bytes() == CONTENT
+    assert path.parent != taken
+    assert not list((tmp_path / 'elsewhere').iterdir())
+    taken.unlink()
+    taken.write_text('no folder')
+    assert find_asset(published).read_bytes() == CONTENT
+
+
+def test_where_nothing_can_be_written_a_sentence_says_so(published, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(unwritable(tmp_path)[0]))
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'nowhere'))
+    with pytest.raises(AssetError, match=r'cannot be fetched: .*nowhere'):
+        find_asset(published)
+
+
+def test_a_machine_without_a_temporary_folder_finds_what_is_there(published, monkeypatch):
+    def none():
+        raise FileNotFoundError('No usable temporary directory found')
+
+    monkeypatch.setattr(tempfile, 'gettempdir', none)
+    path = find_asset(published)
+    assert find_asset(published, fetch=False) == path
+
+
+def test_two_processes_that_want_the_same_file_fetch_it_once(tmp_path):
+    seeking = [
+        sys.executable,
+        '-c',
+        'import sys\n'
+        'from emotion_estimator.assets import Asset, find_asset\n'
+        'print("seeking", flush=True)\n'
+        'print(find_asset(Asset("model.bin", sys.argv[1], "none", sys.argv[2])), flush=True)\n',
+        hashlib.sha256(CONTENT).hexdigest(),
+    ]
+    sent = sending(CONTENT)
+    processes = []
+
+    def start(url):
+        process = subprocess.Popen(
+            [*seeking, url],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment(tmp_path, 'http://127.0.0.1:1')},
+        )
+        processes.append(process)
+        assert process.stdout.readline() == 'seeking\n'
+
+    def behave(server, connection):
+        # The second one seeks while the first one downloads.
+        if len(processes) == 1:
+            start(server.url)
+        sent(server, connection)
+
+    with serving(behave) as server:
+        start(server.url)
+        found = [processes[0].communicate(timeout=30)[0]]
+        found.append(processes[1].communicate(timeout=30)[0])
+        assert server.count == 1
+    assert found == 2 * [f'{tmp_path}/cache/emotion_estimator/model.bin\n']
+    assert [process.returncode for process in processes] == [0, 0]
+
+
+def test_a_medium_that_no_index_holds_is_sought_in_the_assets_folder(published, tmp_path):
+    with pytest.raises(AssetError, match=r'mine\.jpg is in no package index'):
+        find_media('mine.jpg')
+    write_whole(tmp_path / 'assets' / 'media' / 'deep' / 'mine.jpg', CONTENT)
+    assert find_media('mine.jpg') == tmp_path / 'assets' / 'media' / 'deep' / 'mine.jpg'
+
+
+def test_what_cannot_be_fetched_ahead_is_logged_more_softly_where_it_may_be_missing(
+    published, tmp_path, caplog
+):
+    (tmp_path / 'published' / 'model.bin').unlink()
+    other = Asset('other.bin', '0' * 64, 'none', loss='Far faces are not found.')
+    with caplog.at_level(logging.INFO):
+        assets.fetch_missing([published, other])
+    assert [record.levelname for record in caplog.records] == ['WARNING', 'INFO']
+    assert [record.message.split()[0] for record in caplog.records] == ['model.bin', 'other.bin']

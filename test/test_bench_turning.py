@@ -16,20 +16,25 @@
 
 import numpy as np
 import pytest
+from media import NEUTRAL, photograph
 
 from dev.bench.finder import new_finder
-from dev.bench.pictures import landscape, photographs
+from dev.bench.pictures import Photograph, landscape
 from dev.bench.turning import head_mesh
 from dev.bench.turning_people import UNIT_PX, TurningPeople
 from emotion_estimator.faces.face_geometry import POSE_NAMES, head_angles, rotation_of
+from emotion_estimator.faces.face_landmarker import FaceLandmarker
 
 NOSE_TIP, SELLION = 1, 168
 
 
 @pytest.fixture
-def mesh(media):
-    media('london_002_neutral.jpg')
-    return head_mesh(photographs('neutral')[1], UNIT_PX)
+def mesh(landmarker_path, media):
+    picture = photograph(media(NEUTRAL))
+    landmarker = FaceLandmarker(landmarker_path, stills=True)
+    (face,) = landmarker.find(picture)
+    landmarker.close()
+    return head_mesh(Photograph(NEUTRAL, picture, face.box, face.landmarks), UNIT_PX)
 
 
 @pytest.mark.parametrize('angles', [(0.2, -0.3, 0.4), (-1.0, 1.2, -2.0), (0.0, 0.0, 0.0)])
@@ -58,8 +63,8 @@ def test_a_head_that_is_not_turned_is_drawn_as_photographed(mesh):
 
 
 @pytest.mark.parametrize('axis', POSE_NAMES)
-def test_the_pose_of_a_turned_head_is_told(mesh, landmarker_path, detector_path, axis):
-    finder = new_finder(max_faces=1)
+def test_the_pose_of_a_turned_head_is_told(mesh, axis):
+    finder = new_finder(max_faces=1, detection_rate_hz=0.0)
     index = POSE_NAMES.index(axis)
     for angle, face in TurningPeople(finder).turn(mesh, index, [0, 10, 20]):
         assert np.degrees(face.features[index]) == pytest.approx(angle, abs=9)

@@ -21,7 +21,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from encoding_samples import write_encoding
 from hri_msgs.msg import IdsList
 from live_nodes import START_NS, image_message
-from media import frames
+from media import SMILING, frames
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
@@ -42,7 +42,7 @@ FRAME_NS = NS_PER_S // 30
 
 @pytest.fixture
 def face(media):
-    return cv2.resize(cv2.imread(str(media('london_001_smiling.jpg'))), (480, 480))
+    return cv2.resize(cv2.imread(str(media(SMILING))), (480, 480))
 
 
 def run_node(live, landmarker_path, **parameters):
@@ -134,15 +134,23 @@ def test_each_of_several_people_has_an_id_that_stays(live, landmarker_path, dete
     assert all([result.class_id for result in message.results] == names for message in found)
 
 
-@pytest.mark.parametrize('rate_hz, faces', [(0.0, 0), (2.0, 1)])
-def test_a_far_face_needs_the_detector(live, landmarker_path, face, rate_hz, faces):
+def faces_far_away(live, landmarker_path, face, **parameters):
+    """Show a face some 30 pixels wide; tells how many are found."""
     far = np.zeros((480, 640, 3), np.uint8)
     far[200:290, 300:390] = cv2.resize(face, (90, 90), interpolation=cv2.INTER_AREA)
-    node, _ = run_node(live, landmarker_path, detection_rate_hz=rate_hz)
+    node, _ = run_node(live, landmarker_path, **parameters)
     tracked = live.listen(IdsList, '/humans/faces/tracked')
     send(live, node, live.camera(), image_message(far, START_NS))
     live.until(lambda: tracked, 'tracked')
-    assert len(tracked[0].ids) == faces
+    return len(tracked[0].ids)
+
+
+def test_without_the_detector_a_far_face_is_not_found(live, landmarker_path, face):
+    assert faces_far_away(live, landmarker_path, face, detection_rate_hz=0.0) == 0
+
+
+def test_the_detector_finds_a_far_face(live, landmarker_path, detector_path, face):
+    assert faces_far_away(live, landmarker_path, face, detector=str(detector_path)) == 1
 
 
 def test_a_detector_that_is_none_is_told(live, landmarker_path, tmp_path, capfd):

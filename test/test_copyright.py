@@ -17,7 +17,7 @@
 import pytest
 
 linter = pytest.importorskip(
-    'ament_copyright.main', reason='ament_copyright is in no package registry.'
+    'ament_copyright.main', reason='ament_copyright is not installed; ROS has it.'
 )
 
 

@@ -19,9 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
-from encoding_samples import landmarks_of, photograph, shipped_network
+from encoding_samples import landmarks_of, shipped_network
 from hypothesis import given
 from hypothesis import strategies as st
+from media import NEUTRAL, frames
 
 from emotion_estimator.emotion.emotion_model import read_metadata
 from emotion_estimator.faces.face_appearance import FAINT, AppearanceNetwork, evened
@@ -91,11 +92,10 @@ def test_threads_that_share_a_network_get_their_own_numbers(network):
 
 def test_light_and_contrast_change_little_and_a_smile_changes_much(media, landmarker_path):
     encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    clip, _ = frames(media(NEUTRAL))
     neutral, smiling = (
         encoding.crop(image, landmarks_of(image))
-        for image in (
-            photograph(media(f'london_002_{shown}.jpg')) for shown in ('neutral', 'smiling')
-        )
+        for image in (cv2.cvtColor(clip[i], cv2.COLOR_BGR2RGB) for i in (0, -1))
     )
     dim = (60 + 0.4 * neutral).astype(np.uint8)
     usual, in_other_light, other = encoding.appearance(np.stack([neutral, dim, smiling]))

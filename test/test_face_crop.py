@@ -17,9 +17,10 @@
 import cv2
 import numpy as np
 import pytest
-from encoding_samples import landmarks_of, mirrored, photograph, points_of, random_face
+from encoding_samples import landmarks_of, mirrored, points_of, random_face
 from hypothesis import given
 from hypothesis import strategies as st
+from media import NEUTRAL, photograph
 
 from emotion_estimator.faces.face_crop import CROP_PX, HALF_WIDTH, crop_face
 from emotion_estimator.faces.face_geometry import MESH
@@ -86,7 +87,7 @@ def test_a_leaning_head_is_cut_out_upright(angle, step):
 def test_a_photograph_turned_by_quarters_gives_nearly_the_same_crop(
     landmarker_path, media, turns, side_px
 ):
-    image = photograph(media('london_001_neutral.jpg'), side_px)
+    image = photograph(media(NEUTRAL), side_px)
     template = points_of(image)
     outline = landmarks_of(image)[:, :2] * side_px
     upright = crop_face(image, outline, template)
@@ -100,7 +101,7 @@ def test_a_photograph_turned_by_quarters_gives_nearly_the_same_crop(
 
 
 def test_a_mirrored_photograph_gives_the_mirrored_crop(landmarker_path, media):
-    image = photograph(media('london_001_neutral.jpg'), 240)
+    image = photograph(media(NEUTRAL), 240)
     template = points_of(image)
     outline = landmarks_of(image)[:, :2] * 240
     opposite = template * np.array([-1, 1, 1], np.float32)

@@ -17,17 +17,15 @@
 import numpy as np
 import pytest
 from encoding_samples import (
-    faces_in,
     landmarks_of,
     mirrored,
-    photograph,
     points_of,
     random_face,
     upright_template,
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from media import frames
+from media import NEUTRAL, PEOPLE, TURNED, frames, photograph
 from scipy.spatial.transform import Rotation
 
 from emotion_estimator.faces.face_geometry import MESH, align, head_angles, in_face_units
@@ -136,11 +134,11 @@ def test_many_faces_are_aligned_as_each_alone():
 
 @pytest.fixture
 def template(landmarker_path, media):
-    return upright_template(photograph(media('london_001_neutral.jpg')))
+    return upright_template(photograph(media(NEUTRAL)))
 
 
 def test_a_straight_face_has_no_pose_and_a_turned_picture_has_roll(template, media):
-    upright = photograph(media('london_002_neutral.jpg'))
+    upright = photograph(media(PEOPLE[1]))
     np.testing.assert_allclose(pose(points_of(upright), template), 0, atol=0.15)
     # A quarter turn of the image clockwise leans the head to the image's right, the person's left.
     height, width = upright.shape[:2]
@@ -149,23 +147,26 @@ def test_a_straight_face_has_no_pose_and_a_turned_picture_has_roll(template, med
     assert pose(leaning, template)[ROLL] == pytest.approx(-np.pi / 2, abs=0.15)
 
 
-def test_two_heads_of_a_clip_tilt_to_the_right_one_turned_right_and_one_left(template, media):
-    pictures, _ = frames(media('head-pose-face-detection-female-and-male.gif'))
-    for index in (8, 30, 54):
-        rgb = np.ascontiguousarray(pictures[index][..., ::-1])
-        woman, man = (
-            pose(in_face_units(landmarks, *rgb.shape[1::-1])[0], template)
-            for landmarks in faces_in(rgb.tobytes(), rgb.shape)
-        )
-        assert woman[ROLL] > 0.5 and man[ROLL] > 0.4
-        assert woman[YAW] < -0.4 and man[YAW] > 0.1
+@pytest.fixture
+def leaning(media):
+    """Show a woman's head that leans to her right, and to her left."""
+    pictures, _ = frames(media('WolfgangLanger_Pexels.mp4'))
+    return [np.ascontiguousarray(pictures[index][..., ::-1]) for index in (420, 460)]
 
 
-def test_in_a_mirror_yaw_and_roll_change_sign_and_pitch_stays(template, media):
-    pictures, _ = frames(media('head-pose-face-detection-female-and-male.gif'))
-    for index in (0, 30):
-        man = np.ascontiguousarray(pictures[index][:, 240:, ::-1])
-        seen = pose(points_of(man), template)
-        in_mirror = pose(points_of(mirrored(man)), template)
-        assert abs(seen[YAW]) > 0.1
+def test_heads_lean_and_turn_to_their_own_right_and_left(template, leaning, media):
+    right, left = (
+        pose(in_face_units(landmarks_of(rgb), *rgb.shape[1::-1])[0], template) for rgb in leaning
+    )
+    assert right[ROLL] > 0.3 and left[ROLL] < -0.3
+    man = pose(points_of(photograph(media(TURNED))), template)
+    assert man[YAW] == pytest.approx(-np.pi / 4, abs=0.15)
+    assert abs(man[ROLL]) < 0.15
+
+
+def test_in_a_mirror_yaw_and_roll_change_sign_and_pitch_stays(template, leaning, media):
+    for rgb in (*leaning, photograph(media(TURNED))):
+        seen = pose(points_of(rgb), template)
+        in_mirror = pose(points_of(mirrored(rgb)), template)
+        assert max(abs(seen[YAW]), abs(seen[ROLL])) > 0.3
         np.testing.assert_allclose(in_mirror, seen * [-1, 1, -1], atol=0.12)

@@ -27,6 +27,7 @@ from hri_msgs.msg import (
     NormalizedRegionOfInterest2D,
 )
 from live_nodes import START_NS, image_message
+from media import PEOPLE, SERIOUS, SMILING
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -53,7 +54,7 @@ OF_FACE = {
 def face(media):
     """Show a smiling face of 480 x 480 pixels in the right half of an image."""
     image = np.zeros((480, 960, 3), np.uint8)
-    image[:, 480:] = cv2.resize(cv2.imread(str(media('london_001_smiling.jpg'))), (480, 480))
+    image[:, 480:] = cv2.resize(cv2.imread(str(media(SMILING))), (480, 480))
     return image
 
 
@@ -262,11 +263,8 @@ def test_another_detector_s_faces_are_read_under_its_ids(live, landmarker_path, 
     live.until(lambda: crops.tracked.get_subscription_count() == 1, 'the list subscription')
     crops.list('bob', 'eve', 'not/one')
     pictures = {
-        face_id: cv2.resize(cv2.imread(str(media(name)))[250:1150, 225:1125], (128, 128))
-        for face_id, name in (
-            ('bob', 'london_002_smiling.jpg'),
-            ('eve', 'london_003_neutral.jpg'),
-        )
+        face_id: cv2.resize(cv2.imread(str(media(name))), (128, 128))
+        for face_id, name in (('bob', PEOPLE[1]), ('eve', SERIOUS))
     }
     for face_id in pictures:
         crops.follow(face_id)

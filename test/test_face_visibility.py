@@ -14,20 +14,16 @@
 
 """What of a face is seen: photographs as they are, painted over, and drawn."""
 
-import cv2
 import numpy as np
 import pytest
 from drawings import cartoon, line_drawing
-from media import media_path
+from media import PEOPLE, photograph
 
 from dev.bench.covered_faces import COLOURS, EYES, MOUTH, cover
 from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.face_landmarker import FaceLandmarker
 from emotion_estimator.faces.face_visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.files import find_encoding
-
-PEOPLE = [f'london_00{n}_{e}.jpg' for n in (2, 4, 6) for e in ('neutral', 'smiling')]
-SIDE = 480
 
 
 @pytest.fixture(scope='module')
@@ -41,15 +37,12 @@ def visible():
 
 
 @pytest.fixture(scope='module')
-def faces(landmarker_path):
+def faces(landmarker_path, media):
     """Photographs with their landmarks."""
-    if media_path(PEOPLE[0]) is None:
-        pytest.skip(f'{PEOPLE[0]} is not below EMOTION_ESTIMATOR_ASSETS on this machine.')
     landmarker = FaceLandmarker(landmarker_path, stills=True)
     found = []
     for name in PEOPLE:
-        picture = cv2.resize(cv2.imread(str(media_path(name))), (SIDE, SIDE))
-        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        picture = photograph(media(name))
         found.append((picture, landmarker.find(picture)[0].landmarks))
     landmarker.close()
     return found

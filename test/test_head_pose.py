@@ -18,9 +18,10 @@ import math
 
 import numpy as np
 import pytest
-from encoding_samples import landmarks_of, photograph
+from encoding_samples import landmarks_of
 from hypothesis import given
 from hypothesis import strategies as st
+from media import NEUTRAL, PEOPLE, photograph
 from rendered_face import render
 from scipy.spatial.transform import Rotation
 
@@ -97,12 +98,13 @@ def test_half_as_large_is_twice_as_far():
 
 @pytest.mark.parametrize('side_px', [240, 480])
 def test_a_photographed_head_is_as_far_as_its_pupils_say(landmarker_path, media, side_px):
-    landmarks = landmarks_of(photograph(media('london_001_neutral.jpg'), side_px))
+    landmarks = landmarks_of(photograph(media(NEUTRAL), side_px))
     camera = PinholeCamera.of_view(side_px, side_px, math.radians(60))
     pose = MODEL.pose(landmarks, camera)
     pupils_px = np.linalg.norm((landmarks[473] - landmarks[468])[:2]) * side_px
     by_pupils_m = camera.focal_x * PUPIL_DISTANCE_M / pupils_px
-    assert pose.position_m[2] == pytest.approx(by_pupils_m, rel=0.1)
+    # Faces differ in how wide they are for the distance of their pupils.
+    assert pose.position_m[2] == pytest.approx(by_pupils_m, rel=0.15)
     assert pose.rotation[:, FORWARD] @ [0, 0, -1] > math.cos(math.radians(12))
     assert pose.rotation[:, UP] @ [0, -1, 0] > math.cos(math.radians(12))
 
@@ -117,7 +119,7 @@ def stills(landmarker_path):
 def test_photographed_heads_turned_by_up_to_30_degrees_are_found_within_5(stills, media):
     rng = np.random.default_rng(3)
     errors_deg = []
-    for name in ('london_001_neutral.jpg', 'london_002_neutral.jpg', 'london_003_neutral.jpg'):
+    for name in PEOPLE[:3]:
         image = photograph(media(name))
         (face,) = stills.find(image)
         focal = 6.0 * float(np.ptp(face.landmarks[:468, 0])) * 480

@@ -18,7 +18,7 @@ import cv2
 import mediapipe as mp
 import numpy as np
 import pytest
-from media import frames
+from media import PEOPLE, frames, photograph
 from mediapipe.tasks.python import BaseOptions, vision
 
 from emotion_estimator import blendshapes
@@ -51,11 +51,9 @@ def make(landmarker_path):
 
 def pictures(media):
     clip, _ = frames(media('single_face.mp4'), 3)
-    faces = [cv2.imread(str(media(f'london_00{i}_smiling.jpg'))) for i in (1, 2)]
-    several = np.hstack([cv2.resize(face, (480, 480)) for face in faces])
+    several = np.hstack([photograph(media(name)) for name in PEOPLE[1:3]])
     nothing = np.zeros((240, 320, 3), np.uint8)
-    for picture in [*clip, nothing, several]:
-        rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    for rgb in [*(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) for picture in clip), nothing, several]:
         yield mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
 
 

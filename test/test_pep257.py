@@ -16,9 +16,16 @@
 
 import pytest
 
-linter = pytest.importorskip('ament_pep257.main', reason='ament_pep257 is in no package registry.')
+linter = pytest.importorskip(
+    'ament_pep257.main', reason='ament_pep257 is not installed; ROS has it.'
+)
+
+# ruff asks for the imperative mood, but of properties; names keep their capitals.
+# ruff asks for the imperative mood too, but not of properties; names keep their capitals.
+OTHERWISE = ('D401', 'D403')
 
 
 @pytest.mark.linter
 def test_pep257():
-    assert linter.main(argv=['emotion_estimator', 'test', 'launch']) == 0
+    folders = ['emotion_estimator', 'test', 'launch']
+    assert linter.main(argv=[*folders, '--add-ignore', *OTHERWISE]) == 0

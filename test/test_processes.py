@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 import pytest
 from live_nodes import START_NS, image_message
+from media import SMILING
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
@@ -56,7 +57,7 @@ def start(live):
 def test_both_nodes_in_one_process_give_emotions_and_end_on_ctrl_c(
     live, start, landmarker_path, media
 ):
-    face = cv2.resize(cv2.imread(str(media('london_001_smiling.jpg'))), (320, 320))
+    face = cv2.resize(cv2.imread(str(media(SMILING))), (320, 320))
     process = start('both_nodes', '-p', f'landmarker:={landmarker_path}')
     emotions = live.listen(Classification, '/emotion')
     camera = live.camera()

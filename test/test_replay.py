@@ -53,7 +53,7 @@ def replayed(path, parameters, selection=Selection(), **options):  # noqa: B008
     return told
 
 
-def test_a_smile_is_told_twice_alike(tmp_path, parameters, landmarker_path, detector_path, media):
+def test_a_smile_is_told_twice_alike(tmp_path, parameters, landmarker_path, media):
     pictures, _ = frames(media('single_face.mp4'))
     small = [cv2.resize(picture, (480, 270)) for picture in pictures[::3]]
     bag = camera_bag(tmp_path / 'bag', small)
@@ -96,9 +96,7 @@ def test_a_smile_is_told_twice_alike(tmp_path, parameters, landmarker_path, dete
         (Selection(rate_hz=12.5, from_s=0.04), (1, 3, 5, 7, 9)),
     ],
 )
-def test_rate_and_part_go_by_the_stamps(
-    tmp_path, parameters, landmarker_path, detector_path, selection, taken
-):
+def test_rate_and_part_go_by_the_stamps(tmp_path, parameters, landmarker_path, selection, taken):
     bag = camera_bag(tmp_path / 'bag', blank(10))
     told = replayed(bag, parameters, selection)
     assert told.stamps_ns == tuple(stamps(10)[i] for i in taken)
@@ -106,9 +104,7 @@ def test_rate_and_part_go_by_the_stamps(
     assert told.settings['rate_hz'] == selection.rate_hz
 
 
-def test_images_that_cannot_be_used_are_counted(
-    tmp_path, parameters, landmarker_path, detector_path
-):
+def test_images_that_cannot_be_used_are_counted(tmp_path, parameters, landmarker_path):
     (bgr,) = blank(1)
     right, later = START_NS, START_NS + NS_PER_S // 10
     images = [
@@ -131,7 +127,7 @@ def test_images_that_cannot_be_used_are_counted(
     assert '1 images repeat a stamp' in repeated
 
 
-def test_listeners_hear_of_every_image(tmp_path, parameters, landmarker_path, detector_path):
+def test_listeners_hear_of_every_image(tmp_path, parameters, landmarker_path):
     heard, counts = [], []
     bag = camera_bag(tmp_path / 'bag', blank(3))
     replayed(

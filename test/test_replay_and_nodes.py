@@ -123,7 +123,7 @@ def stamp_ns(message):
     return nanoseconds(header.stamp)
 
 
-def test_replay_and_nodes_say_the_same(tmp_path, live, bag, landmarker_path, detector_path):
+def test_replay_and_nodes_say_the_same(tmp_path, live, bag, landmarker_path):
     heard = nodes_said(live, bag, landmarker_path)
     parameters = read_parameters()
     recording = open_recording(bag)

@@ -38,7 +38,7 @@ from emotion_estimator.evaluation.workers import Finished, Started, run_jobs
 COMMAND = (sys.executable, '-m', 'emotion_estimator.evaluation.replay_command')
 # A process a recording, each of which loads MediaPipe.
 pytestmark = [
-    pytest.mark.usefixtures('landmarker_path', 'detector_path'),
+    pytest.mark.usefixtures('landmarker_path'),
     pytest.mark.timeout(600),
 ]
 

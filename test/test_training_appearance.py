@@ -22,9 +22,6 @@ import pytest
 from emotion_estimator.faces.face_appearance import AppearanceNetwork, evened
 from emotion_estimator.faces.face_crop import CROP_PX
 from training.datasets.labels import one_hot
-
-pytest.importorskip('tensorflow', reason='TensorFlow is only in the training environment')
-
 from training.encoding.appearance import (
     AppearanceSettings,
     SeenCrops,

@@ -16,12 +16,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
-
-pytest.importorskip('keras', reason='Keras is only in the training environment')
-
 import keras
+import numpy as np
 
 from training.search import training_callbacks as module
 from training.search.training_callbacks import training_callbacks

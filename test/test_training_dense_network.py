@@ -19,8 +19,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip('keras', reason='Keras is only in the training environment')
-
 from training.search.dense_network import ObservedFace, build
 
 

@@ -20,9 +20,6 @@ import numpy as np
 import pytest
 
 from training.datasets.labels import one_hot
-
-pytest.importorskip('tensorflow', reason='TensorFlow is only in the training environment')
-
 from training.encoding.directions import Bottleneck, SeenFaces, learn_directions
 
 SMALL = Bottleneck(

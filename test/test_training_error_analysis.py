@@ -22,9 +22,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-pytest.importorskip('keras', reason='Keras is only in the training environment')
-pytest.importorskip('distributed', reason='Dask is only in the training environment')
-
 from emotion_estimator.evaluation.metrics.confusion import confusion
 from training import error_analysis, sources
 from training.datasets.labels import LABELS, DataError, Split

@@ -22,15 +22,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-
-pytest.importorskip('distributed', reason='Dask is only in the training environment')
-
 from distributed import LocalCluster
+from media import NEUTRAL, PEOPLE, SERIOUS, SMILING, media_path, photograph
 
-from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.blendshapes import INDEX
-from emotion_estimator.files import AssetError
-from training.datasets.labels import assets_folder
 from training.datasets.pictures import ArrayPictures, FilePictures
 from training.extraction import extraction
 from training.extraction.extraction import extract
@@ -40,41 +36,31 @@ from training.extraction.second_look import read_again
 from training.extraction.viewed_pictures import ViewedPictures
 from training.extraction.views import AUGMENTED, NATIVE, X4_PAD25
 
-FACES = sorted((assets_folder() / 'media' / 'faces').glob('*.jpg'))[:4]
+FACES = (NEUTRAL, PEOPLE[1], SERIOUS, SMILING)
 SMILE = [INDEX['mouthSmileLeft'], INDEX['mouthSmileRight']]
-
-pytestmark = pytest.mark.skipif(
-    len(FACES) < 4, reason=f'{assets_folder()}/media/faces holds no photographs on this machine.'
-)
 
 
 @pytest.fixture(scope='module')
 def scheduler():
     """One worker for all tests, since it takes seconds until it has MediaPipe."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ASSETS_VARIABLE, str(assets_folder()))
-        try:
-            find_asset(FACE_LANDMARKER)
-        except AssetError as error:
-            pytest.skip(str(error))
-        with LocalCluster(
-            n_workers=1,
-            threads_per_worker=1,
-            dashboard_address=None,
-            memory_limit=0,
-            silence_logs=50,
-        ) as cluster:
-            yield cluster.scheduler_address
+    find_asset(FACE_LANDMARKER)
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address=None,
+        memory_limit=0,
+        silence_logs=50,
+    ) as cluster:
+        yield cluster.scheduler_address
 
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Two people, neutral and smiling, as small pictures in files."""
+    """People who are serious and smile by turns, as small pictures in files."""
     paths = []
-    for path in FACES:
-        picture = cv2.resize(cv2.imread(str(path)), (200, 200), interpolation=cv2.INTER_AREA)
-        paths.append(tmp_path / f'{path.stem}.png')
-        cv2.imwrite(str(paths[-1]), picture)
+    for number, name in enumerate(FACES):
+        paths.append(tmp_path / f'{number}.png')
+        cv2.imwrite(str(paths[-1]), photograph(media_path(name), 200)[..., ::-1])
     return FilePictures(paths)
 
 
@@ -88,7 +74,6 @@ def test_faces_are_found_and_told_apart(pictures, tmp_path, scheduler):
     table, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
     assert complaints == ()
     assert table.readable.tolist() == [True] * 4
-    # Sorted by name: neutral, smiling, neutral, smiling.
     smiles = table.blendshapes[:, SMILE].mean(axis=1)
     assert smiles[[1, 3]].min() > smiles[[0, 2]].max() + 0.2
     assert len(list((tmp_path / 'kept').iterdir())) == 2

@@ -19,8 +19,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip('sklearn', reason='scikit-learn is in the training environment only')
-
 from emotion_estimator.blendshapes import INDEX
 from training.datasets.labels import LABELS
 from training.report.mutual_information import information, measure_relevance

@@ -24,16 +24,13 @@ import pytest
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.emotion_model import SCHEMA
+from training import export, fitting, network
 from training.clip_dynamics import Dynamics
 from training.datasets.labels import LABELS
 from training.label_maps import HAPPY_UNKNOWN_SAD
+from training.settings import Phase, Settings
 from training.stills import Stills
 from training.window_resampling import RATE_HZ, STEPS, WINDOW_S
-
-pytest.importorskip('tensorflow', reason='TensorFlow is only in the training environment')
-
-from training import export, fitting, network
-from training.settings import Phase, Settings
 
 SMALL = network.Architecture(dense_units=(8, 6), lstm_units=6)
 

@@ -18,13 +18,9 @@ from __future__ import annotations
 
 import json
 
+import keras_tuner
 import numpy as np
 import pytest
-
-pytest.importorskip('keras', reason='Keras is only in the training environment')
-pytest.importorskip('keras_tuner', reason='Keras Tuner is only in the training environment')
-
-import keras_tuner
 import tensorflow
 
 from training.datasets.labels import DataError

@@ -23,9 +23,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-pytest.importorskip('keras', reason='Keras is only in the training environment')
-pytest.importorskip('distributed', reason='Dask is only in the training environment')
-
 from emotion_estimator.blendshapes import INDEX, MIRROR, NAMES
 from training.datasets.labels import LABELS, Split
 from training.datasets.pictures import ArrayPictures, LabelledPictures

@@ -16,13 +16,9 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
-
-pytest.importorskip('keras', reason='Keras is only in the training environment')
-pytest.importorskip('keras_tuner', reason='Keras Tuner is only in the training environment')
-
-import keras
 
 from training.search.greatest_share import (
     GreatestShareF1,

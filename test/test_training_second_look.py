@@ -19,10 +19,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from media import media_path
+from media import PEOPLE, media_path, photograph
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
-from emotion_estimator.files import AssetError
 from training.datasets.pictures import ArrayPictures
 from training.extraction.face_reader import read_faces
 from training.extraction.second_look import ATTEMPTS, Attempt, move_back, read_again, show
@@ -55,16 +54,9 @@ def test_the_confident_attempts_come_first():
 
 @pytest.fixture(scope='module')
 def small_faces():
-    """Two faces of 48 pixels, upright and lying on the side."""
-    path = media_path('london_001_neutral.jpg')
-    if path is None:
-        pytest.skip('london_001_neutral.jpg is not below EMOTION_ESTIMATOR_ASSETS here.')
-    try:
-        find_asset(FACE_LANDMARKER)
-    except AssetError as error:
-        pytest.skip(str(error))
-    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)[150:1050, 225:1125]
-    upright = cv2.resize(grey, (48, 48), interpolation=cv2.INTER_AREA)
+    """Show a face in 48 pixels, and nothing."""
+    find_asset(FACE_LANDMARKER)
+    upright = cv2.cvtColor(photograph(media_path(PEOPLE[1]), 48), cv2.COLOR_RGB2GRAY)
     return ArrayPictures(np.stack([upright, np.zeros_like(upright)]), 'made')
 
 

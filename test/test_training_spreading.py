@@ -21,9 +21,6 @@ import re
 import time
 
 import pytest
-
-pytest.importorskip('distributed', reason='Dask is only in the training environment')
-
 from distributed import LocalCluster
 
 from training.datasets.labels import DataError

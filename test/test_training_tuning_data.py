@@ -21,9 +21,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip('keras', reason='Keras is only in the training environment')
-pytest.importorskip('distributed', reason='Dask is only in the training environment')
-
 from emotion_estimator.blendshapes import NAMES
 from training import sources
 from training.clip_dynamics import Dynamics

@@ -16,12 +16,9 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
-
-pytest.importorskip('keras', reason='Keras is only in the training environment')
-
-import keras
 
 from training.search.two_best_checkpoints import TwoBestCheckpoints, saved_checkpoints
 

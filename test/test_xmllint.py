@@ -17,7 +17,7 @@
 import pytest
 
 linter = pytest.importorskip(
-    'ament_xmllint.main', reason='ament_xmllint is in no package registry.'
+    'ament_xmllint.main', reason='ament_xmllint is not installed; ROS has it.'
 )
 
 

@@ -1,0 +1,268 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Sources of assets that do not give what they should cost a sentence and little time."""
+
+import hashlib
+import subprocess
+import sys
+import time
+from functools import partial
+
+import pytest
+from asset_servers import (
+    PROXIES,
+    closed_url,
+    dripping,
+    isolate,
+    patience,
+    sending,
+    serving,
+    silent,
+    write_wheel,
+)
+
+from emotion_estimator import assets
+from emotion_estimator.asset_sources import SourceError, Wheel, download, read_wheel
+from emotion_estimator.assets import Asset, find_asset
+from emotion_estimator.files import AssetError
+
+CONTENT = b'a model' * 1000
+LONGEST_S = 15.0
+"""Within which every source must have given a sentence."""
+MEMBER = 'made/model.bin'
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch, tmp_path):
+    """No other folder, index or proxy counts."""
+    isolate(monkeypatch, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def in_time():
+    """No test may take longer than a source."""
+    start_s = time.monotonic()
+    yield
+    assert time.monotonic() - start_s < LONGEST_S * patience()
+
+
+def sum_of(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def wheel_of(path):
+    return Wheel('made==1.0', sum_of(path.read_bytes()), 'none')
+
+
+@pytest.fixture
+def links(monkeypatch, tmp_path):
+    """Let pip look into a folder in the place of an index."""
+    monkeypatch.setenv('PIP_NO_INDEX', '1')
+    monkeypatch.setenv('PIP_FIND_LINKS', str(tmp_path / 'links'))
+    return tmp_path / 'links'
+
+
+def test_what_the_publisher_sends_is_downloaded():
+    with serving(sending(CONTENT)) as publisher:
+        assert download(publisher.url) == CONTENT
+
+
+@pytest.mark.parametrize(
+    'behave, sentence',
+    [
+        (silent, 'nothing came for 0.4 s'),
+        (dripping, 'nothing came for 0.6 s'),
+        (sending(b'', length=5), ''),
+    ],
+)
+def test_a_publisher_that_does_not_send_is_given_up(behave, sentence):
+    with serving(behave) as publisher:
+        try:
+            # 3.11 takes an answer that ends early for a short one; its checksum tells.
+            assert download(publisher.url, connect_s=0.4, stall_s=0.6) == b''
+        except SourceError as error:
+            assert sentence in str(error)
+            assert '\n' not in str(error)
+
+
+@pytest.mark.parametrize('answer', [b'HTTP/1.1 404 Gone\r\n\r\n', b'SSH-2.0-x\r\n', b'\x00', b''])
+def test_an_answer_that_is_no_file_is_told(answer):
+    def behave(server, connection):
+        connection.recv(1 << 16)
+        connection.sendall(answer)
+
+    with serving(behave) as publisher, pytest.raises(SourceError) as told:
+        download(publisher.url)
+    assert str(told.value)
+
+
+@pytest.mark.parametrize('url', ['', 'nowhere', 'nonsense://x', 'http://', 'http://127.0.0.1:x'])
+def test_an_address_that_is_none_is_told(url):
+    with pytest.raises(SourceError) as told:
+        download(url)
+    assert str(told.value)
+
+
+@pytest.mark.parametrize(
+    'proxy', ['http://nonsense.invalid', 'nonsense://x.invalid', 'http:/', 'http://127.0.0.1:1']
+)
+def test_a_proxy_that_is_none_is_told_by_both_sources(monkeypatch, proxy):
+    for name in PROXIES:
+        monkeypatch.setenv(name, proxy)
+    monkeypatch.setenv('PIP_INDEX_URL', 'https://index.invalid/simple')
+    wheel = Wheel('made==1.0', '0' * 64, 'none')
+    wanted = Asset('m.bin', '0' * 64, 'none', 'https://publisher.invalid/m.bin', wheel, MEMBER)
+    with pytest.raises(AssetError) as told:
+        find_asset(wanted)
+    assert is_one_sentence(told.value)
+    assert 'https://publisher.invalid/m.bin: ' in str(told.value)
+    assert 'made==1.0 of the package index: pip: ' in str(told.value)
+
+
+def is_one_sentence(error):
+    said = str(error)
+    return '\n' not in said and 'Traceback' not in said and len(said) < 1500
+
+
+def test_files_of_a_wheel_are_read_and_nothing_of_it_is_kept(links, tmp_path):
+    path = write_wheel(links, {MEMBER: CONTENT, 'made/other': b'other'})
+    found = read_wheel(wheel_of(path), [MEMBER, 'made/other'])
+    assert found == {MEMBER: CONTENT, 'made/other': b'other'}
+    assert list((tmp_path / 'tmp').iterdir()) == []
+
+
+def test_another_wheel_than_the_expected_is_not_used(links):
+    write_wheel(links, {MEMBER: CONTENT})
+    with pytest.raises(SourceError, match=r'made-1\.0-.* has another checksum than 000'):
+        read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER])
+
+
+def test_a_truncated_wheel_is_told(links):
+    path = write_wheel(links, {MEMBER: CONTENT})
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(SourceError, match='made') as told:
+        read_wheel(wheel_of(path), [MEMBER])
+    assert is_one_sentence(told.value)
+
+
+def test_a_wheel_that_lacks_the_file_is_told(links):
+    path = write_wheel(links, {'made/another.bin': CONTENT})
+    with pytest.raises(SourceError, match=r"made-1\.0-.*no item named 'made/model\.bin'"):
+        read_wheel(wheel_of(path), [MEMBER])
+
+
+def test_a_file_of_the_wheel_with_another_checksum_is_not_kept(links, tmp_path):
+    path = write_wheel(links, {MEMBER: b'something else'})
+    wanted = Asset('model.bin', sum_of(CONTENT), 'none', '', wheel_of(path), MEMBER)
+    with pytest.raises(AssetError, match=r'its made/model\.bin has another checksum'):
+        find_asset(wanted)
+    assert not list(tmp_path.rglob('model.bin'))
+
+
+def test_where_the_publisher_fails_the_wheel_gives_the_file(links):
+    path = write_wheel(links, {MEMBER: CONTENT})
+    with serving(sending(b'something else')) as publisher:
+        wanted = Asset('model.bin', sum_of(CONTENT), 'none', publisher.url, wheel_of(path), MEMBER)
+        assert find_asset(wanted).read_bytes() == CONTENT
+        assert publisher.count == 1
+
+
+def test_an_index_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setenv('PIP_INDEX_URL', f'{closed_url()}/simple')
+    with pytest.raises(SourceError, match=r'^pip: .*http://127\.0\.0\.1.* refused') as told:
+        read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER])
+    assert is_one_sentence(told.value)
+
+
+@pytest.mark.parametrize('behave', [silent, dripping])
+def test_an_index_that_says_nothing_is_given_up(monkeypatch, behave, tmp_path):
+    with serving(behave) as index:
+        monkeypatch.setenv('PIP_INDEX_URL', f'{index.url}/simple')
+        with pytest.raises(SourceError, match='pip') as told:
+            read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER], stall_s=3.0)
+    assert is_one_sentence(told.value)
+    assert list((tmp_path / 'tmp').iterdir()) == []
+
+
+def test_where_all_sources_say_nothing_one_sentence_names_both_and_the_way_out(monkeypatch):
+    with serving(silent) as server:
+        monkeypatch.setenv('PIP_INDEX_URL', f'{server.url}/simple')
+        wheel = Wheel('made==1.0', '0' * 64, 'none')
+        wanted = Asset('m.bin', '0' * 64, 'none', f'{server.url}/m.bin', wheel, MEMBER)
+        with pytest.raises(AssetError) as told:
+            find_asset(wanted)
+    assert is_one_sentence(told.value)
+    for part in (f'{server.url}/m.bin: nothing came for 3 s', 'made==1.0', 'fetch_assets --to'):
+        assert part in str(told.value)
+
+
+@pytest.fixture
+def python(monkeypatch, tmp_path):
+    """Let a shell script run in the place of Python and pip; its folder is pip's."""
+
+    def stub(script):
+        path = tmp_path / 'python'
+        path.write_text(f'#!/bin/sh\n{script}\n')
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, 'executable', str(path))
+
+    return stub
+
+
+def test_a_pip_that_takes_long_to_start_is_waited_for(python, tmp_path):
+    path = write_wheel(tmp_path, {MEMBER: CONTENT})
+    python(f'sleep 1.5; echo Looking; cp {path} wheel/')
+    assert read_wheel(wheel_of(path), [MEMBER], stall_s=0.7) == {MEMBER: CONTENT}
+
+
+def test_a_pip_that_hangs_is_given_up(python):
+    python('echo Looking; exec sleep 60')
+    with pytest.raises(SourceError, match=r'got nothing from the package index for 0\.7 s'):
+        read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER], stall_s=0.7)
+
+
+def test_a_python_without_pip_says_how_to_get_it(monkeypatch, tmp_path):
+    subprocess.run(
+        [sys.executable, '-m', 'venv', '--without-pip', tmp_path / 'bare'], check=True, timeout=60
+    )
+    monkeypatch.setattr(sys, 'executable', str(tmp_path / 'bare' / 'bin' / 'python'))
+    monkeypatch.delenv('PYTHONPATH', raising=False)
+    with pytest.raises(SourceError, match=r'bare/bin/python has no pip; install it'):
+        read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER])
+
+
+@pytest.mark.parametrize('executable', ['/nowhere/python', '', None])
+def test_a_python_that_cannot_be_run_is_told(monkeypatch, executable):
+    monkeypatch.setattr(sys, 'executable', executable)
+    with pytest.raises(SourceError, match='pip'):
+        read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER])
+
+
+@pytest.mark.parametrize('wrong', ['[global]\nindex-url', 'no section', '[global]\ntimeout = x'])
+def test_a_pip_configuration_that_is_wrong_is_told(monkeypatch, tmp_path, wrong):
+    (tmp_path / 'pip.conf').write_text(wrong)
+    monkeypatch.setenv('PIP_CONFIG_FILE', str(tmp_path / 'pip.conf'))
+    with pytest.raises(SourceError, match=r'^pip: \w') as told:
+        read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER])
+    assert is_one_sentence(told.value)
+
+
+def test_without_room_for_a_wheel_a_sentence_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'nowhere'))
+    monkeypatch.setattr(assets, 'read_wheel', partial(read_wheel, stall_s=2.0))
+    wanted = Asset('m.bin', '0' * 64, 'none', '', Wheel('made==1.0', '0' * 64, 'none'), MEMBER)
+    with pytest.raises(AssetError, match='nowhere') as told:
+        find_asset(wanted)
+    assert is_one_sentence(told.value)
