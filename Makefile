@@ -53,7 +53,7 @@ test: setup lint build ## lint, build and run all tests, as colcon does on a rob
 	exit $$status
 
 demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name, MAX_FACES=4
-	@$(WITH_ROS) python -m emotion_estimator.demo.run \
+	@$(WITH_ROS) python -m emotion_estimator.extras.demo \
 	  $(if $(VIDEO),--video '$(VIDEO)') $(if $(MODEL),--model '$(MODEL)') \
 	  $(if $(MAX_FACES),--max-faces '$(MAX_FACES)')
 
@@ -72,48 +72,48 @@ setup-training: ## make the training's own environment in .venv/training, with P
 	@$(PYTHON3) dev/setup_environment.py training
 
 train: setup-training ## from photographs to the models that ship; resumable; FER2013=file FERPLUS=file SCHEDULER=address
-	@$(TRAIN) -m training.train
+	@$(TRAIN) -m training.commands.train
 
 train-cached: setup-training ## train the models again with the face encoding that ships
-	@$(TRAIN) -m training.train --keep-encoding
+	@$(TRAIN) -m training.commands.train --keep-encoding
 
 evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private, BASELINES=all, frames or none, RECORD=1 states them
-	@$(TRAIN) -m training.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),all) $(if $(RECORD),--record)
+	@$(TRAIN) -m training.commands.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),all) $(if $(RECORD),--record)
 
 seeds: setup-training ## train basic7 with three seeds and print how much its figures differ
-	@$(TRAIN) -m training.seed_spread $(if $(RECORD),--record)
+	@$(TRAIN) -m training.commands.seed_spread $(if $(RECORD),--record)
 
 ablation: setup-training ## train basic7 without each group of features and print what each brings
-	@$(TRAIN) -m training.feature_ablation
+	@$(TRAIN) -m training.commands.feature_ablation
 
 far-faces: setup-training ## score PublicTest as it is, and as though its faces were far away
-	@$(TRAIN) -m training.far_faces
+	@$(TRAIN) -m training.commands.far_faces
 
 repeated: setup-training ## print what photographs that stand in a test split too would bring
-	@$(TRAIN) -m training.repeated_photographs
+	@$(TRAIN) -m training.commands.repeated_photographs
 
 thresholds: setup-training ## print coverage against accuracy on PublicTest, which chose min_confidence
-	@$(TRAIN) -m training.risk_coverage
+	@$(TRAIN) -m training.commands.risk_coverage
 
 tune: setup-training ## search settings at random; MODEL=basic7 TRIALS=20 EPOCHS=30; resumable
-	@$(TRAIN) -m training.search --model $(or $(MODEL),basic7) --trials $(or $(TRIALS),20) \
+	@$(TRAIN) -m training.commands.search --model $(or $(MODEL),basic7) --trials $(or $(TRIALS),20) \
 	  --epochs $(or $(EPOCHS),30)
 
 report-steps: setup-training ## the report's steps on FER2013: tables, plots, sheets into out/report
-	@$(TRAIN) -m training.report
+	@$(TRAIN) -m training.commands.seed_report
 
 errors: setup-training ## what MODEL=basic7 gets wrong on SPLIT=public, with pictures, into out/errors
-	@$(TRAIN) -m training.error_analysis --model $(or $(MODEL),basic7) --split $(or $(SPLIT),public)
+	@$(TRAIN) -m training.commands.error_analysis --model $(or $(MODEL),basic7) --split $(or $(SPLIT),public)
 
 bench-extraction: setup-training ## faces per second with one process and with all cores
-	@$(TRAIN) -m training.extraction.scaling
+	@$(TRAIN) -m training.commands.extraction_speed
 
 model-card: setup-training ## write MODEL_CARD.md from the metadata of the models that ship
-	@$(TRAIN) -m training.model_card
+	@$(TRAIN) -m training.commands.model_card
 
 test-training: setup-training ## run the training's tests, with Keras, in its own environment
 	@$(TRAIN) -m pytest --noconftest -q -p no:cacheprovider \
-	  --hypothesis-profile=ci test/test_training_*.py
+	  --hypothesis-profile=ci test/training
 
 clean: ## remove what was built; leaves .venv/ and out/
 	rm -rf build install log .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -55,13 +55,13 @@ setup(
     entry_points={
         'console_scripts': [
             f'blendshape_node = {PACKAGE}.nodes.blendshape_node:main',
-            f'camera_node = {PACKAGE}.nodes.camera_node:main',
-            f'demo = {PACKAGE}.demo.run:main',
+            f'camera_node = {PACKAGE}.extras.camera_node:main',
+            f'demo = {PACKAGE}.extras.demo:main',
             f'emotion_estimator = {PACKAGE}.nodes.both_nodes:main',
             f'fetch_assets = {PACKAGE}.fetch_assets:main',
             f'emotion_node = {PACKAGE}.nodes.emotion_node:main',
-            f'play = {PACKAGE}.playing.play:main',
-            f'replay = {PACKAGE}.evaluation.replay_command:main',
+            f'play = {PACKAGE}.extras.play:main',
+            f'replay = {PACKAGE}.evaluation.cli:main',
         ],
     },
 )

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from emotion_estimator.evaluation.message_types import HEADER, TIME
-from emotion_estimator.evaluation.recordings.bag import COMPRESSED, RAW, standard_types
+from emotion_estimator.messages.types import HEADER, TIME, standard_types
+from emotion_estimator.replay.bag import COMPRESSED, RAW
 from emotion_estimator.stamps import NS_PER_S
 
 START_NS = 1_700_000_000 * NS_PER_S

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from dev.camera_bag import write_camera_bag
 from emotion_estimator.assets import find_media, log_to_terminal
-from emotion_estimator.evaluation.replay_command import EXIT_STOPPED
-from emotion_estimator.evaluation.replay_command import main as replay
+from emotion_estimator.evaluation.cli import EXIT_STOPPED
+from emotion_estimator.evaluation.cli import main as replay
 from emotion_estimator.files import AssetError, write_whole
 
 FOLDER = Path('out/demo-replay')

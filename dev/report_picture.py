@@ -27,8 +27,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from emotion_estimator.evaluation.finished_run import RunError, read_run
-from emotion_estimator.evaluation.report import write_report
+from emotion_estimator.evaluation.report.write import RunError, read_run, write_report
 
 RUN = Path('out/demo-replay')
 PICTURE = Path('doc/replay_report.png')

@@ -23,33 +23,18 @@ os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 os.environ.setdefault('ROS_LOG_DIR', str(Path('out/log').resolve()))
 
 import pytest
+from helpers.live_nodes import LiveNodes
+from helpers.media import media_path
 from hypothesis import settings
-from live_nodes import LiveNodes
-from media import media_path
 
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset
-from emotion_estimator.emotion.emotion_model import EmotionModel
+from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.files import AssetError, find_model
 
 if importlib.util.find_spec('keras') is None:
     # They train: `make test-training` runs them in the training's environment, which alone has
     # Keras, Dask and scikit-learn. They are no part of what a robot runs, so they do not skip.
-    collect_ignore = [
-        'test_training_appearance.py',
-        'test_training_callbacks.py',
-        'test_training_dense_network.py',
-        'test_training_directions.py',
-        'test_training_error_analysis.py',
-        'test_training_extraction.py',
-        'test_training_mutual_information.py',
-        'test_training_network.py',
-        'test_training_random_search.py',
-        'test_training_report_steps.py',
-        'test_training_search_space.py',
-        'test_training_spreading.py',
-        'test_training_tuning_data.py',
-        'test_training_two_best_checkpoints.py',
-    ]
+    collect_ignore = ['training']
 
 # A busy machine is no failure; the same examples in every run.
 settings.load_profile('ci')

@@ -21,7 +21,7 @@ import time
 from functools import partial
 
 import pytest
-from asset_servers import (
+from helpers.asset_servers import (
     PROXIES,
     closed_url,
     dripping,

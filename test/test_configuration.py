@@ -15,12 +15,14 @@
 """The parameter file states what the nodes declare; viewers show what the nodes publish."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 
-from emotion_estimator.drawing.palette import COLOURS
-from emotion_estimator.files import find_shared_file
+from emotion_estimator.cameras import Camera, CameraError, find_camera, read_camera
+from emotion_estimator.drawing import COLOURS
+from emotion_estimator.files import find_shared_file, write_whole
 from emotion_estimator.nodes import blendshape_node, emotion_node
 
 
@@ -61,3 +63,71 @@ def test_foxglove_lays_out_every_panel_that_it_configures():
     for curve in curves:
         assert curve['value'] == f'/emotion.results[:]{{class_id=="{curve["label"]}"}}.score'
         assert bytes.fromhex(curve['color'][1:]) == bytes(COLOURS[curve['label']])
+
+
+# Presets of cameras, and topics given as they are.
+
+
+PRESETS = sorted(find_shared_file('config/cameras').glob('*.yaml'))
+
+
+@pytest.mark.parametrize('path', PRESETS, ids=lambda p: p.stem)
+def test_every_preset_names_a_topic_and_its_source(path):
+    camera = find_camera(path.stem)
+    assert camera == read_camera(path)
+    assert camera.image.startswith('/')
+    assert 'Source:' in path.read_text(encoding='utf-8')
+
+
+def test_the_robots_that_the_readme_names_are_there():
+    names = {path.stem for path in PRESETS}
+    assert names >= {'usb_cam', 'realsense', 'pal_ari', 'pal_tiago', 'pepper_nao', 'reachy2'}
+
+
+def test_a_topic_is_taken_as_it_is():
+    assert find_camera('/my/image_raw') == Camera('/my/image_raw', 'raw')
+    assert find_camera('image') == Camera('image', 'raw')
+
+
+@pytest.mark.parametrize(
+    'camera, calibration',
+    [
+        (Camera('/my/image_raw'), '/my/camera_info'),
+        (Camera('image'), 'camera_info'),
+        (Camera('/image'), '/camera_info'),
+        (Camera('/my/image_raw', 'raw', '/elsewhere/camera_info'), '/elsewhere/camera_info'),
+    ],
+)
+def test_a_calibration_stands_beside_the_images_where_nothing_else_is_said(camera, calibration):
+    assert camera.calibration == calibration
+
+
+def test_a_preset_s_calibration_is_taken():
+    assert find_camera('realsense').calibration == '/camera/camera/color/camera_info'
+    assert find_camera('reachy2').calibration.endswith('/image_raw/camera_info')
+
+
+def test_a_camera_that_is_not_known_is_told_with_those_that_are():
+    with pytest.raises(CameraError, match=r"no camera 'hal9000'; known are .*realsense"):
+        find_camera('hal9000')
+
+
+@pytest.mark.parametrize(
+    'content, sentence',
+    [
+        ({'image': 3}, 'image must name a topic'),
+        ({}, 'image must name a topic'),
+        ({'image': '/a', 'image_transport': 'theora'}, 'must be one of raw, compressed'),
+        ({'image': '/a', 'camera_info': 3}, 'camera_info must name a topic'),
+    ],
+)
+def test_a_wrong_preset_is_told(tmp_path, content, sentence):
+    path = tmp_path / 'mine.yaml'
+    write_whole(path, yaml.safe_dump(content).encode())
+    with pytest.raises(CameraError, match=sentence):
+        read_camera(path)
+
+
+def test_a_preset_that_is_no_yaml_is_told(tmp_path):
+    with pytest.raises(CameraError, match='cannot be read as YAML'):
+        read_camera(Path(tmp_path / 'nowhere.yaml'))

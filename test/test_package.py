@@ -14,6 +14,8 @@
 
 """What the package states of itself agrees with itself."""
 
+from __future__ import annotations
+
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -47,3 +49,47 @@ def test_dependencies_are_named_once_and_every_imported_package_is_there(manifes
 def test_the_build_type_is_ament_python(manifest):
     assert manifest.findtext('export/build_type') == 'ament_python'
     assert (ROOT / 'resource' / 'emotion_estimator').is_file()
+
+
+# What `make setup` installs is pinned down to the checksum, for every environment.
+
+
+REQUIREMENTS = {
+    'kilted': ('dev/requirements.txt', 'dev/requirements-kilted.txt'),
+    'jazzy': ('dev/requirements.txt', 'dev/requirements-jazzy.txt'),
+    'training': ('training/requirements.txt',),
+    'uv': ('dev/requirements-uv.txt',),
+}
+LOCKED = re.compile(r'([a-z0-9-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)')
+
+
+def read_lock(name: str) -> list[str]:
+    """
+    Read a lock.
+
+    :param name: of its environment.
+    :returns: a line for each package, without comments.
+    """
+    text = (ROOT / f'dev/locked-{name}.txt').read_text()
+    text = re.sub(r'\\\n *', '', re.sub(r'^ *#.*\n', '', text, flags=re.MULTILINE))
+    return text.splitlines()
+
+
+@pytest.mark.parametrize('name', REQUIREMENTS)
+def test_lock_holds_what_the_requirements_ask_for(name: str) -> None:
+    """A pin that was changed without `make lock` would not be installed."""
+    locked = {line.partition(' ')[0] for line in read_lock(name)}
+    text = ''.join((ROOT / file).read_text() for file in REQUIREMENTS[name])
+    wanted = re.sub(r'#.*|\[.*?\]', '', text).lower().split()
+    assert wanted
+    assert [pin for pin in wanted if pin not in locked] == []
+
+
+@pytest.mark.parametrize('name', REQUIREMENTS)
+def test_every_locked_package_has_a_checksum(name: str) -> None:
+    """One version with its sums a package, none twice, from no index of somebody's own."""
+    matches = [LOCKED.fullmatch(line) for line in read_lock(name)]
+    assert all(matches)
+    names = [match.group(1) for match in matches if match]
+    assert len(names) == len(set(names))
+    assert '/' not in ''.join(read_lock(name))

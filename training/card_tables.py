@@ -32,7 +32,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from emotion_estimator.emotion.emotion_model import ModelMetadata
+from emotion_estimator.emotion.model import ModelMetadata
 from training.datasets.labels import LABELS
 
 NOT_MEASURED = 'not measured'

@@ -19,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from emotion_estimator.emotion.emotion_model import METADATA_FILE, EmotionModel, ModelMetadata
-from emotion_estimator.evaluation.metrics import scores
+from emotion_estimator.emotion.model import METADATA_FILE, EmotionModel, ModelMetadata, softmax
+from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.files import write_whole
-from training.label_maps import LabelMap
-from training.window_resampling import STEPS
+from training.datasets.labels import one_hot
+from training.fitting import fit_temperature
+from training.settings import Settings
+from training.stills import Stills
+from training.targets import MAPS, LabelMap
+from training.windows import STEPS, constant_windows
 
 NETWORK_FILE = 'network.tflite'
 MAX_BYTES = 2_000_000
@@ -108,7 +113,7 @@ def to_litert(network: keras.Model, sums: LabelMap | None = None) -> bytes:
 def _log_sums(answers: tf.Tensor, sums: LabelMap) -> tf.Tensor:
     likely = tf.exp(answers - tf.reduce_max(answers, axis=1, keepdims=True))
     members = tf.constant(sums.probabilities(np.eye(len(sums.of), dtype=np.float32)))
-    return tf.math.log(tf.maximum(tf.matmul(likely, members), scores.LEAST_PROBABILITY))
+    return tf.math.log(tf.maximum(tf.matmul(likely, members), metrics.LEAST_PROBABILITY))
 
 
 def _run_lstm(weights: list[NDArray[np.float32]], values: tf.Tensor) -> tf.Tensor:
@@ -161,3 +166,84 @@ def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
     """
     text = json.dumps(dataclasses.asdict(metadata), indent=2) + '\n'
     write_whole(folder / METADATA_FILE, text.encode())
+
+
+# What an exported network answers: the first question, or the second in coarser classes.
+
+
+@dataclass(frozen=True)
+class ExportedAnswers:
+    """
+    A network that is ready for the runtime, with what its outputs mean.
+
+    :param network: the LiteRT file's bytes.
+    :param labels: see `ModelMetadata`.
+    :param further_labels: likewise.
+    :param temperature: likewise.
+    :param class_shares: shares of the labels in the training, shape [labels].
+    :param teachers: whom it learned from, in words.
+    """
+
+    network: bytes
+    labels: tuple[str, ...]
+    further_labels: tuple[str, ...]
+    temperature: float
+    class_shares: NDArray[np.float32]
+    teachers: str
+
+
+def export_answers(
+    network: keras.Model, settings: Settings, training: Stills, public: Stills
+) -> ExportedAnswers:
+    """
+    Choose a network's outputs, fit their temperatures on PublicTest and convert it.
+
+    :param network: the trained network; its weights may be changed.
+    :param settings: it was trained with.
+    :param training: what it learned from.
+    :param public: PublicTest, all photographs, with the network's features.
+    :returns: what is exported.
+    """
+    readable = public.select(public.readable[:, 0])
+    logits = network.predict(constant_windows(readable.values), batch_size=1024, verbose=0)
+    asked = settings.targets
+    first, second = np.split(logits.astype(np.float64), [len(asked.names)], axis=1)
+    if settings.summed_in is not None:
+        return _summed(network, MAPS[settings.summed_in], second, training, readable)
+    truth = asked.judged(readable)
+    clear = truth >= 0
+    if asked.further_names:
+        soften(network, len(asked.names), fit_temperature(second[clear], readable.labels[clear]))
+    votes = 'the votes of ten people each, FER+ (MIT)'
+    weight = asked.label_weight
+    return ExportedAnswers(
+        network=to_litert(network),
+        labels=asked.names,
+        further_labels=asked.further_names,
+        temperature=fit_temperature(first[clear], truth[clear]),
+        class_shares=asked.shares(training).mean(axis=0),
+        teachers=f"FER2013's labels, weight {weight:g}, and {votes}" if weight else votes,
+    )
+
+
+def _summed(
+    network: keras.Model,
+    label_map: LabelMap,
+    second: NDArray[np.float64],
+    training: Stills,
+    readable: Stills,
+) -> ExportedAnswers:
+    """Export the second answer, FER2013's label, in coarser classes."""
+    sums = np.log(np.maximum(label_map.probabilities(softmax(second)), metrics.LEAST_PROBABILITY))
+    labels = label_map.labels(readable.labels)
+    return ExportedAnswers(
+        network=to_litert(network, label_map),
+        labels=label_map.names,
+        further_labels=(),
+        temperature=fit_temperature(sums, labels),
+        class_shares=label_map.probabilities(one_hot(training.labels)).mean(axis=0),
+        teachers=(
+            "FER2013's labels in seven classes, whose probabilities are summed, and beside them "
+            'the votes of ten people each, FER+ (MIT)'
+        ),
+    )

@@ -27,20 +27,20 @@ from pathlib import Path
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
+from emotion_estimator.emotion.model import softmax
 from emotion_estimator.files import write_whole
 from training import network
-from training.clip_dynamics import read_dynamics
-from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS
+from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
 from training.datasets.labels import Split
-from training.network_saving import save_whole
-from training.sequence_composer import SequenceComposer
+from training.network import save_whole
+from training.sequences import SequenceComposer
 from training.settings import Settings, content_key
 from training.sources import OUT
 from training.still_features import encoding_path, read_stills, read_training_stills
 from training.stills import Stills
-from training.time_ablation import retimed
-from training.window_resampling import constant_windows
+from training.windows import constant_windows, retimed
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -181,3 +181,27 @@ def _batches(composer: SequenceComposer, settings: Settings, epoch: int) -> Iter
         if isinstance(batch, Exception):
             raise batch
         yield batch
+
+
+# One temperature that makes the probabilities mean what they say.
+
+
+BOUNDS = (0.2, 5.0)
+
+
+def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """
+    Find the temperature with the least cross-entropy.
+
+    :param logits: shape [N, classes].
+    :param labels: the right classes, shape [N].
+    :returns: the temperature, within `BOUNDS`, to three decimals.
+    """
+
+    def cross_entropy(log_temperature: float) -> float:
+        chances = softmax(logits / np.exp(log_temperature))
+        right = chances[np.arange(len(labels)), labels]
+        return float(-np.log(np.maximum(right, 1e-12)).mean())
+
+    found = minimize_scalar(cross_entropy, bounds=np.log(BOUNDS), method='bounded')
+    return round(float(np.exp(found.x)), 3)

@@ -17,13 +17,76 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.feature_scale import EPSILON, SHAPES, additive
+from emotion_estimator.blendshapes import NAMES
+
+# Saves a Keras network whole or not at all.
+
+
+def save_whole(network: keras.Model, path: Path) -> None:
+    """
+    Save a network under another name, then rename it.
+
+    :param network: with its optimizer, so that training can go on.
+    :param path: a .keras file; its folder is made where it is missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'unfinished-{path.name}')
+    network.save(temporary)
+    temporary.replace(path)
+
+
+# Features on a scale on which movements add up.
+#
+# Blendshapes are shares between 0 and 1: their log-odds are taken. Pose, geometry and appearance
+# are unbounded already.
+
+
+EPSILON = 1e-4
+"""Blendshapes are kept this far from 0 and 1."""
+
+SHAPES = len(NAMES)
+"""The first so many features are blendshapes."""
+
+
+def logit(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    Compute log-odds, bounded by `EPSILON`.
+
+    :param shares: values in [0, 1].
+    :returns: log(x / (1 - x)), within +-9.2.
+    """
+    clipped = np.clip(shares, EPSILON, 1 - EPSILON)
+    return np.asarray(np.log(clipped / (1 - clipped)), np.float32)
+
+
+def additive(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    Bring features onto the scale.
+
+    :param values: shape [..., F], the blendshapes first.
+    :returns: the same shape.
+    """
+    return np.concatenate([logit(values[..., :SHAPES]), values[..., SHAPES:]], axis=-1)
+
+
+def from_additive(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    Invert `additive`.
+
+    :param values: shape [..., F].
+    :returns: the same shape.
+    """
+    found = np.array(values, np.float32)
+    found[..., :SHAPES] = 1 / (1 + np.exp(-found[..., :SHAPES]))
+    return found
+
 
 DESCRIPTION = (
     f'inside the network: each blendshape clipped to [{EPSILON}, 1 - {EPSILON}] and its logit '

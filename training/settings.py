@@ -20,35 +20,29 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from emotion_estimator.blendshapes import INDEX
 from emotion_estimator.files import sha256_of
-from training.clip_series import EVALUATION_CLIPS, TRAINING_CLIPS, clip_files
-from training.code_digest import code_of
+from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, clip_files
+from training.content_key import code_of
 from training.network import Architecture
-from training.sequence_composer import Composition
+from training.sequences import Composition
 from training.stills import Stills
 from training.targets import Targets
-from training.window_resampling import STEPS
+from training.windows import STEPS
 
 MODEL_VERSION = '3.0.0'
 
 _SOURCES = (
-    'stills.py',
-    'targets.py',
-    'label_maps.py',
-    'feature_scale.py',
-    'clip_series.py',
-    'clip_dynamics.py',
-    'window_resampling.py',
-    'time_course.py',
-    'sequence_composer.py',
-    'time_ablation.py',
-    'network.py',
-    'fitting.py',
+    'training/stills.py',
+    'training/targets.py',
+    'training/clips.py',
+    'training/windows.py',
+    'training/sequences.py',
+    'training/network.py',
+    'training/fitting.py',
 )
 
 
@@ -139,6 +133,5 @@ def content_key(settings: Settings, training: Stills, public: Stills) -> str:
             digest.update(np.ascontiguousarray(part).tobytes())
     for path in clip_files(TRAINING_CLIPS + EVALUATION_CLIPS):
         digest.update(sha256_of(path).encode() if path.is_file() else b'absent')
-    for name in _SOURCES:
-        digest.update(code_of(Path(__file__).with_name(name)))
+    digest.update(code_of(*_SOURCES))
     return digest.hexdigest()[:16]

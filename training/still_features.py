@@ -25,25 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.blendshapes import MIRROR, NAMES
-from emotion_estimator.faces import (
-    face_appearance,
-    face_crop,
-    face_encoding,
-    face_geometry,
-)
-from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, FaceEncoding, read_encoding
+from emotion_estimator.faces.encoding import DEFAULT_VERSION, FaceEncoding, read_encoding
 from emotion_estimator.files import sha256_of, write_whole
 from training import sources
-from training.code_digest import code_of
+from training.content_key import code_of
 from training.datasets.labels import Split
 from training.datasets.pictures import LabelledPictures
-from training.encoding import crops, template
-from training.encoding.crops import face_crops
-from training.encoding.fitting import fit_encoding
-from training.encoding.template import mirror_order, mirrored
+from training.encoding.fitting import face_crops, fit_encoding
+from training.encoding.geometry import mirror_order, mirrored
 from training.extraction.extraction import extract
-from training.extraction.face_table import FaceTable
-from training.extraction.second_look import read_again
+from training.extraction.face_reader import FaceTable, read_again
 from training.extraction.views import AUGMENTED, FAR, X4_PAD25, View
 from training.stills import Stills
 
@@ -54,12 +45,11 @@ TRAINING_VIEWS = (X4_PAD25, AUGMENTED, FAR)
 """How photographs to learn from are looked at; the first is mirrored besides."""
 
 _SOURCES = (
-    face_appearance,
-    face_crop,
-    face_encoding,
-    face_geometry,
-    crops,
-    template,
+    'emotion_estimator/faces/appearance.py',
+    'emotion_estimator/faces/encoding.py',
+    'emotion_estimator/faces/geometry.py',
+    'training/encoding/fitting.py',
+    'training/encoding/geometry.py',
 )
 
 
@@ -180,8 +170,7 @@ def _read_views(split: Split, looked: tuple[View, ...]) -> Stills:
     key = hashlib.sha256(sha256_of(encoding_path()).encode())
     for _, table in tables:
         key.update(table.points.tobytes() + table.blendshapes.tobytes())
-    for module in _SOURCES:
-        key.update(code_of(module))
+    key.update(code_of(*_SOURCES))
     kept = sources.OUT / 'features' / f'{key.hexdigest()[:16]}.npz'
     if not kept.is_file():
         views, readable = _views(photographs, tables, encoding)

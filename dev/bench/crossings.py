@@ -22,9 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dev.bench.finder import new_finder
-from dev.bench.pictures import SIZE, CutOut, cut_out, landscape, photographs, put
-from emotion_estimator.faces.face_finder import Face
+from dev.bench.pictures import SIZE, CutOut, cut_out, landscape, new_finder, photographs, put
+from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.stamps import NS_PER_S
 

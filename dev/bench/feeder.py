@@ -20,17 +20,79 @@ import struct
 import time
 from collections.abc import Callable
 
+import cv2
+import mediapipe as mp
+import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from mediapipe.tasks.python import BaseOptions, vision
+from numpy.typing import NDArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
-from dev.bench.clip import Rgb
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_media
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.stamps import NS_PER_S
+
+# The frames that every measurement uses, and the bare MediaPipe loop over them.
+
+
+CLIP = 'single_face.mp4'  # shows a face in every frame
+SIZE = (640, 480)
+
+Rgb = NDArray[np.uint8]
+
+
+def rgb_frames() -> list[Rgb]:
+    """
+    Read the clip, resized to 640 x 480.
+
+    :returns: its frames in RGB, forward and then backward, so that they repeat without a jump.
+    :raises AssetError: when the clip cannot be had.
+    """
+    capture = cv2.VideoCapture(str(find_media(CLIP)))
+    frames: list[Rgb] = []
+    while True:
+        read, bgr = capture.read()
+        if not read:
+            return frames + frames[::-1]
+        small = cv2.resize(bgr, SIZE, interpolation=cv2.INTER_AREA)
+        frames.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8))
+
+
+class BareMediaPipe:
+    """MediaPipe Face Landmarker in VIDEO mode and nothing else: what the nodes are held to."""
+
+    def __init__(self) -> None:
+        self._landmarker = vision.FaceLandmarker.create_from_options(
+            vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(find_asset(FACE_LANDMARKER))),
+                running_mode=vision.RunningMode.VIDEO,
+                output_face_blendshapes=True,
+            )
+        )
+        self._time_ms = 0
+
+    def look_at(self, frame: Rgb) -> float:
+        """
+        Look at one frame.
+
+        :param frame: RGB pixels.
+        :returns: the time that it took, in seconds.
+        """
+        self._time_ms += 33
+        start_s = time.perf_counter()
+        image = mp.Image(image_format=mp.ImageFormat.SRGB, data=frame)
+        self._landmarker.detect_for_video(image, self._time_ms)
+        return time.perf_counter() - start_s
+
+    def close(self) -> None:
+        """Release it."""
+        self._landmarker.close()
+
 
 # A serialised message begins with four bytes of encapsulation; header.stamp comes first in it.
 _STAMP_OFFSET = 4

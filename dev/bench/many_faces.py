@@ -19,11 +19,10 @@ from __future__ import annotations
 import statistics
 import time
 
-from dev.bench.finder import new_finder
-from dev.bench.pictures import SIZE, cut_out, landscape, photographs, put
-from emotion_estimator.emotion.emotion_estimation import EmotionEstimation
-from emotion_estimator.emotion.emotion_model import EmotionModel
-from emotion_estimator.faces.face_finder import FaceFinder
+from dev.bench.pictures import SIZE, cut_out, landscape, new_finder, photographs, put
+from emotion_estimator.emotion.estimation import EmotionEstimation
+from emotion_estimator.emotion.model import EmotionModel
+from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.files import find_model
 from emotion_estimator.stamps import NS_PER_S

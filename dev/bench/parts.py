@@ -21,18 +21,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
-from dev.bench.clip import CLIP, rgb_frames
-from dev.bench.covered_faces import measure_covered_faces
 from dev.bench.crossings import measure_crossings
-from dev.bench.emotion_half import measure_emotion_half
-from dev.bench.head_pose import measure_head_pose
-from dev.bench.latency import measure_latency
+from dev.bench.feeder import CLIP, rgb_frames
 from dev.bench.many_faces import measure_many_faces, measure_near_face
 from dev.bench.pictures import LANDSCAPE, photograph_paths
 from dev.bench.replay_speed import measure_replay
-from dev.bench.small_faces import GROUP, NO_FACE, measure_group_and_nobody, measure_small_faces
-from dev.bench.throughput import measure_throughput
-from dev.bench.turned_faces import measure_turned_faces
+from dev.bench.small_faces import (
+    GROUP,
+    NO_FACE,
+    measure_covered_faces,
+    measure_group_and_nobody,
+    measure_small_faces,
+)
+from dev.bench.speed import measure_emotion_half, measure_latency, measure_throughput
+from dev.bench.turned_faces import measure_head_pose, measure_turned_faces
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset, find_media
 from emotion_estimator.files import AssetError
 

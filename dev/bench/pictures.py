@@ -26,10 +26,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset, find_media
-from emotion_estimator.faces.face_landmarker import Box, FaceLandmarker
+from emotion_estimator.assets import (
+    ASSETS_VARIABLE,
+    FACE_DETECTOR,
+    FACE_LANDMARKER,
+    find_asset,
+    find_media,
+)
+from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, Trust
+from emotion_estimator.emotion.estimation import EmotionEstimate, EmotionEstimation
+from emotion_estimator.emotion.model import EmotionModel
+from emotion_estimator.faces.finder import (
+    Face,
+    FaceFinder,
+    FinderFiles,
+    build_finder,
+    find_finder_files,
+)
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.landmarker import Box, FaceLandmarker
 from emotion_estimator.files import AssetError
+from emotion_estimator.parameters import read_parameters
+from emotion_estimator.stamps import NS_PER_S
 
 SIZE = (640, 480)
 LANDSCAPE = 'free-mountain-vector-01.jpg'
@@ -203,3 +221,67 @@ def put(scene: Rgb, head: CutOut, x: float, y: float) -> None:
     below = scene[y_min:y_max, x_min:x_max]
     share = head.share[part]
     below[:] = np.rint(head.pixels[part] * share + below * (1 - share)).astype(np.uint8)
+
+
+# The faces wing as the node runs it for several people.
+
+
+def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
+    """
+    Make a finder with the node's defaults.
+
+    :param max_faces: see `FaceSearch`.
+    :param detection_rate_hz: likewise; 0 leaves it at MediaPipe, as in the node.
+    :returns: the finder; its ids repeat.
+    """
+    asked = {'max_faces': max_faces, 'detection_rate_hz': detection_rate_hz}
+    parameters = {**read_parameters().blendshape_node, **asked}
+    return build_finder(parameters, _files(detection_rate_hz))
+
+
+@cache
+def has_detector() -> bool:
+    """Tell whether far faces can be searched for; fetches what that needs."""
+    try:
+        find_asset(FACE_DETECTOR)
+    except AssetError:
+        return False
+    return True
+
+
+@cache
+def _files(detection_rate_hz: float) -> FinderFiles:
+    """Find or fetch the files, once; says what is lost where the detector is missing."""
+    asked = {'detection_rate_hz': detection_rate_hz}
+    return find_finder_files({**read_parameters().blendshape_node, **asked}, fetch=True)
+
+
+# What the emotion half says of one face that is held.
+
+
+_STEPS = 31
+_RATE_HZ = 15
+
+
+def held_expression(
+    face: Face,
+    model: EmotionModel,
+    min_confidence: float = DEFAULT_MIN_CONFIDENCE,
+    trust: Trust | None = None,
+) -> EmotionEstimate:
+    """
+    Tell the expression of a face that is held for two seconds.
+
+    :param face: the face.
+    :param model: the model.
+    :param min_confidence: see `Decider`; 0 tells the likeliest expression, never 'unknown'.
+    :param trust: see `EmotionEstimation`.
+    :returns: the last estimate.
+    """
+    estimation = EmotionEstimation(model, min_confidence, trust=trust)
+    features = face.named_values()
+    for step in range(_STEPS):
+        stamp_ns = NS_PER_S + step * NS_PER_S // _RATE_HZ
+        estimate = estimation.estimate(face.face_id, stamp_ns, features)
+    assert estimate is not None  # the stamps only go forward
+    return estimate

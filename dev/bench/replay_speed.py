@@ -31,17 +31,15 @@ from typing import Any
 
 import cv2
 
-from dev.bench.clip import BareMediaPipe, Rgb, rgb_frames
-from dev.bench.nodes import LOG
+from dev.bench.feeder import BareMediaPipe, Rgb, rgb_frames
+from dev.bench.speed import LOG
 from dev.camera_bag import write_camera_bag
-from emotion_estimator.evaluation.emotions_csv import write_emotions
-from emotion_estimator.evaluation.job import Job, Settings
-from emotion_estimator.evaluation.parameters import read_parameters
-from emotion_estimator.evaluation.recordings.opening import open_recording
-from emotion_estimator.evaluation.replay import replay
-from emotion_estimator.evaluation.replay_files import read_replay
-from emotion_estimator.evaluation.selection import Selection
-from emotion_estimator.evaluation.workers import Finished, run_jobs
+from emotion_estimator.evaluation.report.run_files import write_emotions
+from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.files import open_recording
+from emotion_estimator.replay.jobs import Finished, Job, Settings, run_jobs
+from emotion_estimator.replay.predictions import read_replay
+from emotion_estimator.replay.replay import Selection, replay
 
 ROUNDS = 5
 FRAMES_A_ROUND = 144

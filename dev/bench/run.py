@@ -25,10 +25,9 @@ import rclpy
 from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 
-from dev.bench.nodes import LOG
-from dev.bench.outcome import EXIT_STOPPED, exit_status, table_of, write_results
 from dev.bench.parts import TOO_SLOW, Plan, choose, every_part
-from dev.bench.session import Results, measure
+from dev.bench.results import EXIT_STOPPED, Results, exit_status, measure, table_of, write_results
+from dev.bench.speed import LOG
 from emotion_estimator.assets import log_to_terminal
 from emotion_estimator.native_output import own_stderr_sieved
 

@@ -23,15 +23,11 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from dev.bench.finder import new_finder
-from dev.bench.held_expression import held_expression
-from dev.bench.pictures import photographs
-from dev.bench.turning import head_mesh
-from dev.bench.turning_people import UNIT_PX, TurningPeople, both_ways
-from emotion_estimator.emotion.decision import UNKNOWN
-from emotion_estimator.emotion.emotion_model import EmotionModel
-from emotion_estimator.emotion.trust import Trust
-from emotion_estimator.faces.face_geometry import POSE_NAMES
+from dev.bench.pictures import held_expression, new_finder, photographs
+from dev.bench.turning import UNIT_PX, TurningPeople, both_ways, head_mesh
+from emotion_estimator.emotion.decision import UNKNOWN, Trust
+from emotion_estimator.emotion.model import EmotionModel
+from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.files import find_model
 
 STEP_DEG = 15
@@ -134,3 +130,34 @@ def main() -> None:
 
 if __name__ == '__main__':
     main()
+
+
+# The head's pose against the angles by which faces are turned.
+
+
+POSE_STEP_DEG = 10
+POSE_MOST_DEG = 30
+
+
+def measure_head_pose() -> dict[str, float]:
+    """
+    Turn photographs of people who look straight at the camera, and compare.
+
+    :returns: median absolute errors in degrees over angles up to `MOST_DEG` to either side,
+        `head_<axis>_error_deg`, a face that is not found counting as the worst; the photographs
+        themselves count as angle 0.
+    """
+    finder = new_finder(max_faces=1)
+    people = TurningPeople(finder)
+    meshes = [head_mesh(photograph, UNIT_PX) for photograph in photographs('neutral')]
+    found = {}
+    for axis, name in enumerate(POSE_NAMES):
+        errors_deg = [
+            np.inf if face is None else abs(float(np.degrees(face.features[axis])) - angle)
+            for mesh in meshes
+            for degrees in both_ways(POSE_STEP_DEG, POSE_MOST_DEG)
+            for angle, face in people.turn(mesh, axis, degrees)
+        ]
+        found[f'{name.replace(".", "_")}_error_deg'] = float(np.median(errors_deg))
+    finder.close()
+    return found

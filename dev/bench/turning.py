@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -23,9 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
-from dev.bench.pictures import SIZE, Photograph
-from emotion_estimator.faces.face_geometry import MESH, rotation_of
+from dev.bench.pictures import SIZE, Photograph, landscape
+from emotion_estimator.faces.finder import Face, FaceFinder
+from emotion_estimator.faces.geometry import MESH, rotation_of
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.stamps import NS_PER_S
 
 _RINGS = ((1.2, 0.5), (1.5, 1.2))
 """Head around the mesh: the face's outline so many times as wide, so many face units behind."""
@@ -111,3 +114,62 @@ def head_mesh(photograph: Photograph, unit_px: float) -> HeadMesh:
         (points - middle) / unit,
         Delaunay(points[:, :2]).simplices.astype(np.int32),
     )
+
+
+# People who turn their heads before the camera, step by step.
+
+
+UNIT_PX = 50
+"""Length of a face unit in the pictures: the face is some 130 pixels wide."""
+_RATE_HZ = 15
+_FRAMES_HELD = 2
+_APART_S = 3  # more than what follows a face remembers
+
+
+class TurningPeople:
+    """
+    Shows one face after the other to the faces wing, turning away from the camera step by step.
+
+    :param finder: the faces wing.
+    """
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self._finder = finder
+        self._background = landscape()
+        self._stamp_ns = 0
+
+    def turn(
+        self, mesh: HeadMesh, axis: int, degrees: Iterable[int]
+    ) -> Iterator[tuple[int, Face | None]]:
+        """
+        Turn a head about one axis.
+
+        :param mesh: the head.
+        :param axis: of `POSE_NAMES`.
+        :param degrees: the angles, one after the other.
+        :returns: each angle with what is found at it.
+        """
+        # So that nothing is followed that was there before.
+        self._stamp_ns += _APART_S * NS_PER_S
+        self._finder.find(self._background, self._stamp_ns)
+        self._stamp_ns += _APART_S * NS_PER_S
+        for angle in degrees:
+            angles = [0.0, 0.0, 0.0]
+            angles[axis] = float(np.radians(angle))
+            picture = mesh.draw(self._background, (angles[0], angles[1], angles[2]), UNIT_PX)
+            faces: tuple[Face, ...] = ()
+            for _ in range(_FRAMES_HELD):
+                self._stamp_ns += NS_PER_S // _RATE_HZ
+                faces = self._finder.find(picture, self._stamp_ns).faces
+            yield angle, faces[0] if faces else None
+
+
+def both_ways(step: int, most: int) -> list[list[int]]:
+    """
+    List the angles of turning to one side and then, from the middle again, to the other.
+
+    :param step: between angles in degrees, above 0.
+    :param most: the last of a side.
+    :returns: the angles of each side.
+    """
+    return [list(range(0, side * (most + 1), side * step)) for side in (1, -1)]

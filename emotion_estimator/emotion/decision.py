@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -125,3 +127,78 @@ class Decider:
         self._shown = best
         ranked = sorted(zip(self._names, scores), key=itemgetter(1), reverse=True)
         return Decision(self._names[best], tuple(ranked))
+
+
+# How far an estimate is to be trusted: less when the face is turned away or covered.
+
+
+DEFAULT_MAX_YAW_DEG = 55.0
+DEFAULT_MAX_PITCH_DEG = 35.0
+VISIBLE_PARTS = ('visible.mouth', 'visible.eyes', 'visible.skin')
+"""Names of the features that tell, in [0, 1], how much of a part of the face is seen."""
+_FULL = 2 / 3  # of an angle's limit, up to which it costs nothing
+
+
+class Trust:
+    """
+    Weighs estimates by what is known of the face: trust 1 leaves one as it is, 0 voids it.
+
+    Trust falls linearly from 1 at two thirds of an angle's limit to 0 at the limit. What is not
+    known costs nothing: publishers need not send head pose or visibility.
+
+    :param max_yaw_deg: limit of the head's yaw to either side in degrees, above 0.
+    :param max_pitch_deg: limit of the head's pitch up or down in degrees, above 0.
+    :raises ValueError: when a limit is not above 0.
+    """
+
+    def __init__(
+        self,
+        max_yaw_deg: float = DEFAULT_MAX_YAW_DEG,
+        max_pitch_deg: float = DEFAULT_MAX_PITCH_DEG,
+    ) -> None:
+        for name, value in (('max_yaw_deg', max_yaw_deg), ('max_pitch_deg', max_pitch_deg)):
+            if not value > 0:
+                raise ValueError(f'{name} must be above 0, not {value}.')
+        self._limits = {
+            'head.yaw': math.radians(max_yaw_deg),
+            'head.pitch': math.radians(max_pitch_deg),
+        }
+
+    def of(self, features: Mapping[str, float]) -> float:
+        """
+        Weigh one face's features.
+
+        :param features: value by name, angles in radians; other names are ignored.
+        :returns: trust in [0, 1]; 0 where a value is no finite number.
+        """
+        trust = 1.0
+        for name, limit in self._limits.items():
+            share = abs(features.get(name, 0.0)) / limit
+            trust *= _within_0_and_1((1 - share) / (1 - _FULL))
+        for name in VISIBLE_PARTS:
+            trust *= _within_0_and_1(features.get(name, 1.0))
+        return trust
+
+
+def _within_0_and_1(value: float) -> float:
+    return min(max(value, 0.0), 1.0) if math.isfinite(value) else 0.0
+
+
+# Valence and arousal of the basic expressions.
+#
+# Coordinates are the mean pleasure and arousal ratings of the emotion terms happy, surprised,
+# fearful, angry, sad and disgusted of J. A. Russell and A. Mehrabian, "Evidence for a three-
+# factor theory of emotions", Journal of Research in Personality 11 (1977), 273-294, as they are
+# reproduced in public software; neutral is the origin by convention.
+
+
+VALENCE_AROUSAL: dict[str, tuple[float, float]] = {
+    'neutral': (0.0, 0.0),
+    'happy': (0.81, 0.51),
+    'surprised': (0.40, 0.67),
+    'scared': (-0.64, 0.60),
+    'angry': (-0.51, 0.59),
+    'sad': (-0.63, -0.27),
+    'disgusted': (-0.60, 0.35),
+}
+"""Label to (valence, arousal), each in [-1, 1]; a label without an entry counts as neutral."""

@@ -12,4 +12,4 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What the package told of the faces in recordings, held against labels; knows nothing of ROS."""
+"""From predictions and labels to metrics and the report."""

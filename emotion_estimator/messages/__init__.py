@@ -12,42 +12,4 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Between this package's dataclasses and ROS messages."""
-
-from emotion_estimator.faces.face_description import FACE_FRAME_PREFIX
-from emotion_estimator.messages.emotions import emotion_message, expression_message
-from emotion_estimator.messages.faces import (
-    facs_message,
-    landmarks_message,
-    picture_message,
-    roi_message,
-    tracked_message,
-)
-from emotion_estimator.messages.features import (
-    FaceFeatures,
-    MessageError,
-    blendshapes_message,
-    face_features,
-    is_face_id,
-)
-from emotion_estimator.messages.frames import frames_message
-from emotion_estimator.messages.times import nanoseconds, time_message
-
-__all__ = [
-    'FACE_FRAME_PREFIX',
-    'FaceFeatures',
-    'MessageError',
-    'blendshapes_message',
-    'emotion_message',
-    'expression_message',
-    'face_features',
-    'facs_message',
-    'frames_message',
-    'is_face_id',
-    'landmarks_message',
-    'nanoseconds',
-    'picture_message',
-    'roi_message',
-    'time_message',
-    'tracked_message',
-]
+"""Between this package's dataclasses and messages, of rclpy and of bags."""

@@ -24,14 +24,14 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
-from emotion_estimator.drawing.annotation import Person, annotate
-from emotion_estimator.faces.face_finder import Face
-from emotion_estimator.faces.gaze import gaze_rotation
-from emotion_estimator.faces.head_pose import HeadModel
-from emotion_estimator.messages import FACE_FRAME_PREFIX, nanoseconds, picture_message
+from emotion_estimator.drawing import Person, annotate
+from emotion_estimator.faces.finder import Face
+from emotion_estimator.faces.pose import HeadModel, gaze_rotation
+from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.outgoing import picture_message
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
-from emotion_estimator.nodes.latest import LatestOfEach
-from emotion_estimator.nodes.seen import Seen, View
+from emotion_estimator.nodes.mailbox import LatestOfEach, Seen, View
 from emotion_estimator.stamps import NS_PER_S
 
 WATCH_PERIOD_S = 0.2

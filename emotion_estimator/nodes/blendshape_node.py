@@ -26,22 +26,21 @@ from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import FACE_LANDMARKER, Asset
 from emotion_estimator.faces.cpu_affinity import keep_off_last_core
-from emotion_estimator.faces.face_encoding import DEFAULT_VERSION, read_encoding
-from emotion_estimator.faces.finder_assembly import wanted_assets
-from emotion_estimator.faces.head_pose import HeadModel
+from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.finder import wanted_assets
 from emotion_estimator.faces.image_decoding import ImageError
+from emotion_estimator.faces.pose import HeadModel
 from emotion_estimator.files import find_encoding
-from emotion_estimator.messages import blendshapes_message, nanoseconds
+from emotion_estimator.messages.incoming import blendshapes_message, nanoseconds
 from emotion_estimator.nodes.annotated_image import AnnotatedImage
-from emotion_estimator.nodes.camera_faces import CameraFaces
-from emotion_estimator.nodes.cropped_faces import CroppedFaces
+from emotion_estimator.nodes.camera_source import CameraFaces
+from emotion_estimator.nodes.crop_source import CroppedFaces
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
 from emotion_estimator.nodes.face_publishers import FacePublishers
-from emotion_estimator.nodes.latest import LatestOfEach
-from emotion_estimator.nodes.managed_node import ManagedNode
+from emotion_estimator.nodes.lifecycle import ManagedNode
+from emotion_estimator.nodes.mailbox import LatestOfEach, Seen
 from emotion_estimator.nodes.parameters import Spec
-from emotion_estimator.nodes.running import run
-from emotion_estimator.nodes.seen import Seen
+from emotion_estimator.nodes.spin import run
 from emotion_estimator.stamps import NS_PER_S
 
 SPECS = (

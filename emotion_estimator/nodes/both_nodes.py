@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode, blendshape_node_assets
 from emotion_estimator.nodes.emotion_node import EmotionNode
-from emotion_estimator.nodes.running import run
+from emotion_estimator.nodes.spin import run
 
 
 def main() -> int:

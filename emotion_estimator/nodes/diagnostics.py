@@ -17,16 +17,157 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
-from emotion_estimator.nodes.stream_statistics import StreamReport
+from emotion_estimator.stamps import NS_PER_S
+
+# Counts what goes into and out of a node.
+
+
+@dataclass(frozen=True)
+class StreamReport:
+    """
+    Counts since the start, and rates and latencies of the last period.
+
+    :param received: messages that arrived.
+    :param skipped: messages replaced by a newer one before their turn.
+    :param refused: messages that could not be used.
+    :param published: results sent.
+    :param rate_in_hz: messages a second.
+    :param rate_out_hz: results a second.
+    :param stamp_rate_hz: rate of the sender by its own stamps; 0 when not known.
+    :param latency_p50_s: median time from stamp to result in seconds; nan without results.
+    :param latency_p95_s: 95th percentile, likewise.
+    :param refused_lately: messages of the last period that could not be used.
+    :param last_error: the last reason for which a message was refused.
+    """
+
+    received: int
+    skipped: int
+    refused: int
+    published: int
+    rate_in_hz: float
+    rate_out_hz: float
+    stamp_rate_hz: float
+    latency_p50_s: float
+    latency_p95_s: float
+    refused_lately: int
+    last_error: str
+
+
+class StreamStatistics:
+    """
+    Counts messages; may be used from several threads.
+
+    :param clock_s: a steady clock in seconds.
+    """
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
+        self._lock = threading.Lock()
+        self._received = self._skipped = self._refused = self._published = 0
+        self._last_error = ''
+        self._last_stamp_ns: int | None = None
+        self._last_arrival_s = clock_s()
+        self._start_period()
+
+    def _start_period(self) -> None:
+        self._period_start_s = self._clock_s()
+        self._counts_then = (self._received, self._published, self._refused)
+        self._latencies_s: deque[float] = deque(maxlen=1000)
+        self._stamp_steps_ns: deque[int] = deque(maxlen=1000)
+
+    @property
+    def silence_s(self) -> float:
+        """Seconds since the last message, or since the start."""
+        return self._clock_s() - self._last_arrival_s
+
+    def receive(self, stamp_ns: int) -> None:
+        """
+        Count a message that arrived.
+
+        :param stamp_ns: its stamp in nanoseconds.
+        """
+        with self._lock:
+            self._received += 1
+            self._last_arrival_s = self._clock_s()
+            if self._last_stamp_ns is not None and stamp_ns > self._last_stamp_ns:
+                self._stamp_steps_ns.append(stamp_ns - self._last_stamp_ns)
+            self._last_stamp_ns = stamp_ns
+
+    def skip(self) -> None:
+        """Count a message that a newer one replaced."""
+        with self._lock:
+            self._skipped += 1
+
+    def refuse(self, reason: str) -> None:
+        """
+        Count a message that could not be used.
+
+        :param reason: a sentence.
+        """
+        with self._lock:
+            self._refused += 1
+            self._last_error = reason
+
+    def publish(self, latency_s: float) -> None:
+        """
+        Count a result that was sent.
+
+        :param latency_s: time from the image's stamp to now, in seconds.
+        """
+        with self._lock:
+            self._published += 1
+            self._latencies_s.append(latency_s)
+
+    def report(self) -> StreamReport:
+        """
+        Close the period.
+
+        :returns: the counts; rates are over the time since the last report.
+        """
+        with self._lock:
+            duration_s = max(self._clock_s() - self._period_start_s, 1e-9)
+            received, published, refused = self._counts_then
+            latencies_s = np.array(self._latencies_s or [np.nan])
+            report = StreamReport(
+                received=self._received,
+                skipped=self._skipped,
+                refused=self._refused,
+                published=self._published,
+                rate_in_hz=(self._received - received) / duration_s,
+                rate_out_hz=(self._published - published) / duration_s,
+                stamp_rate_hz=self._stamp_rate_hz(),
+                latency_p50_s=float(np.percentile(latencies_s, 50)),
+                latency_p95_s=float(np.percentile(latencies_s, 95)),
+                refused_lately=self._refused - refused,
+                last_error=self._last_error,
+            )
+            self._start_period()
+            return report
+
+    def _stamp_rate_hz(self) -> float:
+        """
+        Estimate the sender's rate from the shortest steps between stamps.
+
+        Frames lost on the way make steps longer, never shorter, so the 10th percentile is the
+        sender's own period as long as some frames arrive one after the other.
+        """
+        if len(self._stamp_steps_ns) < 2:
+            return 0.0
+        return NS_PER_S / float(np.percentile(np.array(self._stamp_steps_ns), 10))
+
 
 PERIOD_S = 1.0
 LOSS_WARNING_SHARE = 0.8

@@ -29,25 +29,28 @@ from vision_msgs.msg import Classification
 
 from emotion_estimator.emotion.decision import (
     DEFAULT_HYSTERESIS,
+    DEFAULT_MAX_PITCH_DEG,
+    DEFAULT_MAX_YAW_DEG,
     DEFAULT_MIN_CONFIDENCE,
     MAX_MIN_CONFIDENCE,
 )
-from emotion_estimator.emotion.emotion_estimation import EmotionEstimation, FeatureError
-from emotion_estimator.emotion.estimation_assembly import assemble_estimation
-from emotion_estimator.emotion.trust import DEFAULT_MAX_PITCH_DEG, DEFAULT_MAX_YAW_DEG
+from emotion_estimator.emotion.estimation import (
+    EmotionEstimation,
+    FeatureError,
+    assemble_estimation,
+)
 from emotion_estimator.files import find_model
-from emotion_estimator.messages import (
+from emotion_estimator.messages.incoming import (
     MessageError,
-    emotion_message,
-    expression_message,
     face_features,
     is_face_id,
     nanoseconds,
 )
+from emotion_estimator.messages.outgoing import emotion_message, expression_message
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
-from emotion_estimator.nodes.managed_node import ManagedNode
+from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.parameters import Spec
-from emotion_estimator.nodes.running import run
+from emotion_estimator.nodes.spin import run
 from emotion_estimator.stamps import NS_PER_S
 
 SPECS = (

@@ -32,21 +32,21 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
-from emotion_estimator.faces.face_finder import Face
-from emotion_estimator.faces.face_picture import face_picture
-from emotion_estimator.faces.face_presence import FacePresence
-from emotion_estimator.faces.head_pose import HeadModel
-from emotion_estimator.messages import (
+from emotion_estimator.faces.finder import Face
+from emotion_estimator.faces.multi_face import face_picture
+from emotion_estimator.faces.pose import HeadModel
+from emotion_estimator.faces.rep155 import FacePresence
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.outgoing import (
     facs_message,
     frames_message,
     landmarks_message,
-    nanoseconds,
     picture_message,
     roi_message,
     tracked_message,
 )
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
-from emotion_estimator.nodes.seen import Seen, View
+from emotion_estimator.nodes.mailbox import Seen, View
 
 _TF_QOS = QoSProfile(depth=100)  # as tf2_ros broadcasts
 

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.labels import LABELS, Split
+from training.datasets.labels import LABELS, NO_LABEL, Split
 
 
 class PictureError(ValueError):
@@ -261,3 +261,23 @@ class LabelledPictures:
         :returns: its photographs.
         """
         return self.select(self.splits == split)
+
+
+# How many photographs each expression has.
+
+
+REPORT_ORDER = ('happy', 'sad', 'angry', 'scared', 'surprised', 'disgusted', 'neutral')
+"""The classes in the order of the report's section 3."""
+
+
+def class_counts(pictures: LabelledPictures) -> NDArray[np.int64]:
+    """
+    Count the photographs of each class and split.
+
+    :param pictures: the photographs; those with `labels.NO_LABEL` do not count.
+    :returns: shape [7, 3], rows in the order of `labels.LABELS`, columns in that of `Split`.
+    """
+    counts = np.zeros((len(LABELS), len(Split)), np.int64)
+    known = pictures.labels != NO_LABEL
+    np.add.at(counts, (pictures.labels[known], pictures.splits[known]), 1)
+    return counts

@@ -20,43 +20,100 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import track
 
 from emotion_estimator.blendshapes import MIRROR
-from emotion_estimator.faces import face_appearance, face_crop, face_geometry
-from emotion_estimator.faces.face_encoding import NETWORK, SCHEMA
-from emotion_estimator.faces.face_geometry import align
+from emotion_estimator.faces.appearance import CROP_PX, crop_face
+from emotion_estimator.faces.encoding import NETWORK, SCHEMA
+from emotion_estimator.faces.geometry import align
 from emotion_estimator.files import write_whole
 from training import sources
-from training.code_digest import code_of
+from training.content_key import code_of
 from training.datasets.labels import one_hot
-from training.datasets.pictures import LabelledPictures
-from training.encoding import appearance, crop_changes, crops, directions, template
-from training.encoding.appearance import (
-    AppearanceSettings,
-    SeenCrops,
-    learn_appearance,
-    litert_of,
+from training.datasets.pictures import LabelledPictures, Pictures
+from training.encoding.appearance import AppearanceSettings, SeenCrops, learn_appearance, litert_of
+from training.encoding.geometry import (
+    Bottleneck,
+    SeenFaces,
+    learn_directions,
+    mean_face,
+    mirror_order,
+    mirrored,
 )
-from training.encoding.crops import face_crops
-from training.encoding.directions import Bottleneck, SeenFaces, learn_directions
-from training.encoding.template import mean_face, mirror_order, mirrored
-from training.extraction.face_table import FaceTable
+from training.extraction.face_reader import FaceTable
 from training.extraction.views import View
 from training.stills import Stills
 
+# The aligned face's crops of photographs whose landmarks are known; kept by content.
+
+
+_CROP_SOURCES = (
+    'emotion_estimator/faces/appearance.py',
+    'training/encoding/fitting.py',
+    'training/extraction/views.py',
+)
+
+
+def face_crops(
+    pictures: Pictures, table: FaceTable, view: View, template: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """
+    Cut out each photograph's face, or take what an earlier run of the same content left.
+
+    :param pictures: the photographs.
+    :param table: their faces.
+    :param view: how they were looked at.
+    :param template: see `mean_face`.
+    :returns: grey, shape [N, CROP_PX, CROP_PX]; 0 where no face was found.
+    """
+    key = hashlib.sha256(repr(view).encode() + template.tobytes())
+    for part in (table.readable, table.points, table.places):
+        key.update(part.tobytes())
+    for content in pictures.content():
+        key.update(content)
+    key.update(code_of(*_CROP_SOURCES))
+    kept = sources.OUT / 'crops' / f'{key.hexdigest()[:16]}.npz'
+    if not kept.is_file():
+        made = io.BytesIO()
+        np.savez(made, crops=_cut(pictures, table, view, template))
+        write_whole(kept, made.getvalue())
+    with np.load(kept, allow_pickle=False) as file:
+        crops: NDArray[np.uint8] = file['crops']
+        return crops
+
+
+def _cut(
+    pictures: Pictures, table: FaceTable, view: View, template: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    outlines = table.outlines()
+
+    def crop(row: int) -> NDArray[np.uint8]:
+        return crop_face(view.picture(pictures.read(row)), outlines[row], template)
+
+    crops = np.zeros((len(table), CROP_PX, CROP_PX), np.uint8)
+    rows = np.flatnonzero(table.readable).tolist()
+    # OpenCV lets other threads run while it works.
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        found = track(
+            threads.map(crop, rows), f'crops, {view.name}', total=len(rows), transient=True
+        )
+        for row, cut in zip(rows, found):
+            crops[row] = cut
+    return crops
+
+
 _SOURCES = (
-    face_appearance,
-    face_crop,
-    face_geometry,
-    appearance,
-    crop_changes,
-    crops,
-    directions,
-    template,
+    'emotion_estimator/faces/appearance.py',
+    'emotion_estimator/faces/geometry.py',
+    'training/encoding/appearance.py',
+    'training/encoding/fitting.py',
+    'training/encoding/geometry.py',
 )
 
 
@@ -81,8 +138,7 @@ def fit_encoding(
     geometry, skin = geometry or Bottleneck(), skin or AppearanceSettings()
     choices = [dataclasses.asdict(geometry), dataclasses.asdict(skin)]
     key = hashlib.sha256(json.dumps(choices).encode())
-    for module in _SOURCES:
-        key.update(code_of(module))
+    key.update(code_of(*_SOURCES))
     for _, table in tables:
         key.update(table.points.tobytes() + table.blendshapes.tobytes())
     targets = [one_hot(learned_from.labels), learned_from.vote_shares()]

@@ -24,16 +24,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-
 from rich.console import Console
 
 from emotion_estimator.files import write_whole
 from training.datasets.labels import DataError
-from training.search.search_data import SearchData, read_data
-from training.search.search_results import TrialResult, best_trials_table, write_results
-from training.search.seeded_search import Plan, SeededSearch
-from training.search.training_callbacks import OBJECTIVE, tensorboard_is_installed
+from training.search.data import SearchData, read_data
+from training.search.results import TrialResult, best_trials_table, write_results
+from training.search.tuner import OBJECTIVE, Plan, SeededSearch, tensorboard_is_installed
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 
 def search(
@@ -81,8 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
     :param arguments: of the command line; None takes the process's own.
     :returns: exit status.
     """
-    parser = argparse.ArgumentParser(prog='training.search.random_search', description=__doc__)
-    parser.add_argument('data', type=Path, help='.npz file, see training/search/search_data.py')
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('data', type=Path, help='.npz file, see training/search/data.py')
     parser.add_argument('--trials', type=int, default=20, help='earlier calls included')
     parser.add_argument('--epochs', type=int, default=50, help='the most of a trial')
     parser.add_argument('--patience', type=int, default=Plan.patience)

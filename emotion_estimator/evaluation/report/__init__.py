@@ -12,8 +12,4 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What a run shows, for people and for programs."""
-
-from emotion_estimator.evaluation.report.writing import write_comparison, write_report
-
-__all__ = ['write_comparison', 'write_report']
+"""What a run shows: a page for people, files for programs."""

@@ -24,7 +24,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.evaluation.report.markup import element
+from emotion_estimator.evaluation.bootstrap import Interval
+from emotion_estimator.evaluation.report.html import element
 
 
 @dataclass(frozen=True)
@@ -137,3 +138,55 @@ def _clock(seconds: float, digits: int) -> str:
     if seconds < 100:
         return f'{seconds:.{digits}f} s'
     return f'{int(seconds // 60)}:{int(seconds % 60):02d}'
+
+
+# A value with its interval as a line in a table.
+
+
+def interval_bar(found: Interval) -> Element | None:
+    """
+    Draw a share from 0 to 1.
+
+    :param found: the share.
+    :returns: an svg, without the interval where there is none; None where there is no value.
+    """
+    if not math.isfinite(found.value):
+        return None
+    return _bar(found, Scale(0, 1, 2, 118), 'M2,8H118')
+
+
+def difference_bar(found: Interval) -> Element | None:
+    """
+    Draw a difference of two shares from -1 to 1, 0 in the middle.
+
+    :param found: the difference.
+    :returns: an svg; None where there is no interval.
+    """
+    if not math.isfinite(found.low) or not math.isfinite(found.high):
+        return None
+    return _bar(found, Scale(-1, 1, 2, 118), 'M2,8H118M60,2V14')
+
+
+def _bar(found: Interval, scale: Scale, axis: str) -> Element:
+    span = None
+    if math.isfinite(found.low) and math.isfinite(found.high):
+        left, right = scale(found.low), scale(found.high)
+        span = element(
+            'rect',
+            x=left,
+            y=5,
+            width=max(right - left, 1),
+            height=6,
+            rx=3,
+            class_='hit',
+            fill_opacity=0.45,
+        )
+    return element(
+        'svg',
+        element('path', d=axis, class_='axis'),
+        span,
+        element('circle', cx=scale(found.value), cy=8, r=4, class_='point'),
+        viewBox='0 0 120 16',
+        class_='bar',
+        aria_hidden='true',
+    )

@@ -16,27 +16,96 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from emotion_estimator.evaluation.answers import Answer
-from emotion_estimator.evaluation.labels.vocabulary import UNKNOWN
-from emotion_estimator.evaluation.metrics.steadiness import LONGEST_GAP_S
+from emotion_estimator.evaluation.label_classes import UNKNOWN
 from emotion_estimator.evaluation.report.axes import Scale, area_of, bars_of, path_of, time_axis
-from emotion_estimator.evaluation.report.faces_over_time import (
-    LEFT,
-    RIGHT,
-    SIDE,
-    SPACE,
-    WIDTH,
-    Frame,
-    thumbnails,
+from emotion_estimator.evaluation.report.downsampling import (
+    Points,
+    Stretch,
+    points,
+    stretches,
+    times_s,
 )
-from emotion_estimator.evaluation.report.markup import data, element
-from emotion_estimator.evaluation.report.palette import Palette
-from emotion_estimator.evaluation.report.series import Points, Stretch, points, stretches, times_s
-from emotion_estimator.evaluation.scoring.summary import FaceSummary, RecordingSummary
+from emotion_estimator.evaluation.report.html import data, element
+from emotion_estimator.evaluation.report.text import counted, duration
+from emotion_estimator.evaluation.report.theme import Palette
+from emotion_estimator.evaluation.summary import FaceSummary, RecordingSummary, Summary
+from emotion_estimator.evaluation.temporal_metrics import LONGEST_GAP_S
+from emotion_estimator.replay.predictions import Answer
+
+# What a timeline's parts share, and the faces above it at the switches of the answer.
+
+
+WIDTH, LEFT, RIGHT = 1060, 92, 1048
+SIDE, SPACE = 54, 8
+
+
+@dataclass(frozen=True)
+class Frame:
+    """
+    What all parts of a timeline share.
+
+    :param recording: whose face it is.
+    :param face: the face.
+    :param palette: colours.
+    :param time: scale of seconds.
+    """
+
+    recording: RecordingSummary
+    face: FaceSummary
+    palette: Palette
+    time: Scale
+
+    def ends(self, one: Stretch) -> tuple[float, float]:
+        """Tell where a stretch begins and ends in the picture."""
+        return self.time(one.start_s), min(self.time(one.end_s), RIGHT)
+
+
+def thumbnails(frame: Frame, shown: list[Stretch], y: float) -> list[Element]:
+    """
+    Put pictures above switches, those of the longest-lasting answers first, side by side.
+
+    :param frame: whose pictures.
+    :param shown: the answers.
+    :param y: upper edge.
+    :returns: elements; none without pictures.
+    """
+    pictures = frame.recording.replay.thumbnails
+    first_ns = frame.recording.replay.stamps_ns[0]
+    of_time = {
+        round((stamp_ns - first_ns) / 1e6): jpeg
+        for (stamp_ns, face_id), jpeg in pictures.items()
+        if face_id == frame.face.face_id
+    }
+    placed: list[float] = []
+    parts: list[Element] = []
+    for one in sorted(shown, key=lambda each: (each.start_s - each.end_s, each.start_s)):
+        jpeg = of_time.get(round(one.start_s * 1000))
+        at = frame.time(one.start_s)
+        left = min(max(at, LEFT), RIGHT - SIDE)
+        if jpeg is None or any(abs(left - other) < SIDE + 4 for other in placed):
+            continue
+        placed.append(left)
+        label = frame.recording.judged.labels[one.what]
+        parts.append(
+            element(
+                'image',
+                element('title', f'{one.start_s:.2f} s: {label}'),
+                x=left,
+                y=y,
+                width=SIDE,
+                height=SIDE,
+                href='data:image/jpeg;base64,' + base64.b64encode(jpeg).decode(),
+            )
+        )
+        parts.append(element('path', d=f'M{at:.1f},{y:.1f}v{SIDE + SPACE}', class_='axis'))
+    return parts
+
 
 _STRIP, _WRONG, _CURVES, _HEAD = 20, 6, 120, 64
 _LETTER = 6.6
@@ -216,3 +285,74 @@ def _hover(frame: Frame, curves: Points, shown: list[Stretch], truths: list[Stre
         'unknown': UNKNOWN,
     }
     return data(content, class_='values')
+
+
+# All faces of all recordings over time, with a legend.
+
+
+MOST_FACES = 6
+OPEN_RECORDINGS = 3
+
+
+def over_time(summary: Summary, palette: Palette) -> list[Element]:
+    """
+    Draw each recording's faces over time.
+
+    :param summary: the run.
+    :param palette: colours.
+    :returns: a section's elements.
+    """
+    parts = [element('h2', 'Over time'), legend(palette)]
+    single = len(summary.recordings) == 1
+    for index, one in enumerate(summary.recordings):
+        faces = timelines(one, palette)
+        if single:
+            parts += faces
+            continue
+        name = f'{one.replay.recording}: {duration(one.duration_s)}, '
+        name += counted(len(one.faces), 'face', 'faces')
+        folded = element('details', element('summary', name), *faces)
+        if index < OPEN_RECORDINGS:
+            folded.set('open', '')
+        parts.append(folded)
+    return parts
+
+
+def legend(palette: Palette) -> Element:
+    """
+    Name the colours.
+
+    :param palette: the palette.
+    :returns: a div.
+    """
+    return element(
+        'div',
+        *(
+            element('span', element('i', class_=palette.fill(label)), label)
+            for label in palette.labels
+        ),
+        class_='legend',
+    )
+
+
+def timelines(one: RecordingSummary, palette: Palette) -> list[Element]:
+    """
+    Draw the faces of one recording that were seen most.
+
+    :param one: the recording.
+    :param palette: colours.
+    :returns: elements.
+    """
+    if not one.faces:
+        return [element('p', 'No face was found in it.', class_='soft')]
+    parts = []
+    for face in one.faces[:MOST_FACES]:
+        if len(one.faces) > 1:
+            parts.append(element('h3', f'Face {face.face_id}'))
+        parts.append(timeline(one, face, palette))
+    if len(one.faces) > MOST_FACES:
+        more = counted(len(one.faces) - MOST_FACES, 'more face was', 'more faces were')
+        parts.append(
+            element('p', f'{more} seen for less time; emotions.csv has them all.', class_='soft')
+        )
+    return parts

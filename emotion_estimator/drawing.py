@@ -1,0 +1,236 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Draws onto an image what was found in it: who, where, which expression, where they look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarksConnections
+from numpy.typing import NDArray
+
+from emotion_estimator.faces.camera import PinholeCamera
+from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.landmarker import Box
+from emotion_estimator.faces.pose import HeadPose
+
+# A colour for each expression.
+
+
+Colour = tuple[int, int, int]
+"""Red, green, blue, each from 0 to 255."""
+
+# Paul Tol's "muted" scheme, made for colour-blind readers.
+COLOURS: dict[str, Colour] = {
+    'happy': (0xDD, 0xCC, 0x77),
+    'surprised': (0x44, 0xAA, 0x99),
+    'scared': (0xAA, 0x44, 0x99),
+    'angry': (0x88, 0x22, 0x55),
+    'sad': (0x33, 0x22, 0x88),
+    'disgusted': (0x11, 0x77, 0x33),
+    'neutral': (0x88, 0xCC, 0xEE),
+    'unknown': (0xDD, 0xDD, 0xDD),
+}
+FALLBACK: Colour = (0x99, 0x99, 0x33)
+
+
+def colour_of(label: str) -> Colour:
+    """
+    Tell an expression's colour.
+
+    :param label: its name.
+    :returns: the colour; one for all that have none of their own.
+    """
+    return COLOURS.get(label, FALLBACK)
+
+
+def ink_on(colour: Colour) -> Colour:
+    """
+    Tell in which colour text is legible.
+
+    :param colour: of the ground.
+    :returns: black or white, whichever stands out more (luma of ITU-R BT.601).
+    """
+    red, green, blue = colour
+    bright = 0.299 * red + 0.587 * green + 0.114 * blue > 128
+    return (0, 0, 0) if bright else (255, 255, 255)
+
+
+AXIS_M = 0.06
+"""Length of a head's axes in metres."""
+GAZE_M = 0.12
+"""Length of the gaze's arrow in metres."""
+LEAST_SCALE = 0.7
+"""Letters get no smaller than at 448 x 336 pixels."""
+MESH_SHARE = 0.25
+"""How much of the mesh's colour is mixed in at most; the face stays visible."""
+MESH_PX = 200
+"""Width of a face in pixels below which the mesh, ever denser, is drawn ever lighter."""
+
+_MESH = np.array(
+    [(edge.start, edge.end) for edge in FaceLandmarksConnections.FACE_LANDMARKS_TESSELATION]
+)
+# Forward, left and up in the colours that RViz gives to x, y and z.
+_AXIS_COLOURS: tuple[Colour, ...] = ((230, 40, 40), (40, 200, 40), (60, 90, 255))
+_GAZE_COLOUR: Colour = (255, 0, 255)
+_GROUND: Colour = (30, 30, 30)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+@dataclass(frozen=True)
+class Person:
+    """
+    What is known of one face.
+
+    :param face_id: the face.
+    :param box: where it is, as fractions of the image's width and height.
+    :param landmarks: shape [478, 3], see `FaceArrays`.
+    :param pose: of the head.
+    :param gaze: direction in the camera's frame, shape [3].
+    :param label: the expression shown; empty while nothing was said of it.
+    :param confidence: of the label, in [0, 1].
+    """
+
+    face_id: str
+    box: Box
+    landmarks: NDArray[np.float32]
+    pose: HeadPose
+    gaze: NDArray[np.float64]
+    label: str = ''
+    confidence: float = 0.0
+
+
+def annotate(image: Rgb, camera: PinholeCamera, people: Sequence[Person], rate_hz: float) -> Rgb:
+    """
+    Draw what was found.
+
+    :param image: the pixels; they stay as they are.
+    :param camera: of the image.
+    :param people: the faces; the nearest are drawn last.
+    :param rate_hz: images a second that are looked at.
+    :returns: a picture of the same size.
+    """
+    picture = image.copy()
+    pen = _Pen(picture)
+    for person in sorted(people, key=lambda person: -float(person.pose.position_m[2])):
+        pen.mesh(person.landmarks)
+        pen.box(person)
+        pen.axes(person, camera)
+    # Text last, so that no face hides whose it is.
+    for person in people:
+        pen.name(person)
+    faces = f'{len(people)} face{"" if len(people) == 1 else "s"}'
+    pen.text(f'{rate_hz:.1f} Hz  {faces}', (0, 0), _GROUND)
+    return picture
+
+
+class _Pen:
+    """Draws onto one picture, in sizes that fit it: those of 640 x 480 are the measure."""
+
+    def __init__(self, picture: Rgb) -> None:
+        self._picture = picture
+        self._size = np.array(picture.shape[1::-1])
+        scale = max(min(self._size / [640, 480]), LEAST_SCALE)
+        self._line = max(1, round(1.6 * scale))
+        self._font_scale = 0.5 * scale
+        self._gap = max(2, round(4 * scale))
+
+    def _pixels(self, fractions: NDArray[np.float32]) -> NDArray[np.int32]:
+        return np.asarray(np.round(fractions * self._size), np.int32)
+
+    def mesh(self, landmarks: NDArray[np.float32]) -> None:
+        points = self._pixels(landmarks[:, :2])
+        left, top = np.clip(points.min(axis=0) - 1, 0, self._size)
+        right, bottom = np.clip(points.max(axis=0) + 2, 0, self._size)
+        if left >= right or top >= bottom:
+            return
+        face = self._picture[top:bottom, left:right]
+        drawn = np.ascontiguousarray(face)
+        lines = list(points[_MESH] - np.array([left, top], np.int32))
+        cv2.polylines(drawn, lines, False, (255, 255, 255), 1, cv2.LINE_AA)
+        share = MESH_SHARE * min(1.0, float(right - left) / MESH_PX)
+        cv2.addWeighted(drawn, share, face, 1 - share, 0, dst=drawn)
+        face[:] = drawn
+
+    def box(self, person: Person) -> None:
+        (left, top), (right, bottom) = self._corners(person.box)
+        cv2.rectangle(
+            self._picture, (left, top), (right, bottom), colour_of(person.label), self._line
+        )
+
+    def axes(self, person: Person, camera: PinholeCamera) -> None:
+        origin = person.pose.position_m
+        tips = [origin + AXIS_M * axis for axis in person.pose.rotation.T]
+        tips.append(origin + GAZE_M * person.gaze)
+        points = np.array([origin, *tips])
+        if points[:, 2].min() <= 0:
+            return
+        start, *ends = np.round(camera.pixels(points)).astype(int).clip(-(2**14), 2**14).tolist()
+        for end, colour in zip(ends, _AXIS_COLOURS):
+            cv2.line(self._picture, start, end, colour, self._line, cv2.LINE_AA)
+        cv2.arrowedLine(
+            self._picture, start, ends[-1], _GAZE_COLOUR, self._line, cv2.LINE_AA, tipLength=0.2
+        )
+
+    def name(self, person: Person) -> None:
+        colour = colour_of(person.label)
+        shown = f'{person.label} {person.confidence:.2f}' if person.label else '...'
+        lines = [f'face_{person.face_id}', shown]
+        width, height = self._extent(lines)
+        (left, top), (_, bottom) = self._corners(person.box)
+        bar = 2 * self._gap
+        left = int(np.clip(left, 0, max(self._size[0] - width, 0)))
+        # Above the face, or below it where the image's edge would push it onto the eyes.
+        top = bottom if top < height / 2 else top - height - bar
+        top = int(np.clip(top, 0, max(self._size[1] - height - bar, 0)))
+        for row, line in enumerate(lines):
+            self.text(line, (left, top + row * height // 2), colour, width)
+        edge, frame = top + height, max(1, bar // 4)
+        full = round((width - 2 * frame) * min(max(person.confidence, 0.0), 1.0))
+        cv2.rectangle(self._picture, (left, edge), (left + width, edge + bar), _GROUND, -1)
+        if full:
+            inner = (left + frame, edge + frame), (left + frame + full, edge + bar - frame)
+            cv2.rectangle(self._picture, *inner, colour, -1)
+
+    def text(self, line: str, corner: tuple[int, int], ground: Colour, width: int = 0) -> None:
+        (left, top), (own_width, height) = corner, self._extent([line])
+        right = left + max(width, own_width)
+        cv2.rectangle(self._picture, corner, (right, top + height), ground, -1)
+        cv2.putText(
+            self._picture,
+            line,
+            (left + self._gap, top + height - self._gap - self._gap // 2),
+            _FONT,
+            self._font_scale,
+            ink_on(ground),
+            max(1, self._line // 2),
+            cv2.LINE_AA,
+        )
+
+    def _extent(self, lines: list[str]) -> tuple[int, int]:
+        """Width and height of lines of text with their ground."""
+        sizes = [cv2.getTextSize(line, _FONT, self._font_scale, 1) for line in lines]
+        width = max(size[0][0] for size in sizes) + 2 * self._gap
+        # The tallest letters count, so that all lines are equally high.
+        (_, tall), baseline = cv2.getTextSize('Ag|', _FONT, self._font_scale, 1)
+        return width, len(lines) * (tall + baseline // 2 + 2 * self._gap)
+
+    def _corners(self, box: Box) -> tuple[tuple[int, int], tuple[int, int]]:
+        fractions = np.array([[box.x_min, box.y_min], [box.x_max, box.y_max]], np.float32)
+        (left, top), (right, bottom) = self._pixels(fractions).tolist()
+        return (left, top), (right, bottom)

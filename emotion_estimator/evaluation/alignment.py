@@ -1,0 +1,188 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Answers of one recording beside what they should have been."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.evaluation.label_classes import UNKNOWN, Vocabulary
+from emotion_estimator.evaluation.segments import ANY_FACE, Segment
+from emotion_estimator.replay.predictions import Replay
+
+NO_CLASS = -1
+
+
+@dataclass(frozen=True)
+class Judged:
+    """
+    One recording's answers as arrays, N of them, ascending by stamp.
+
+    :param recording: its name.
+    :param classes: in which is judged, K of them.
+    :param image_ns: stamps of all images, shape [M].
+    :param face_ids: in the order of their first answer.
+    :param face: position in `face_ids`, shape [N].
+    :param stamps_ns: shape [N].
+    :param shown: position of the label shown in `labels`, shape [N].
+    :param labels: the model's classes and 'unknown'.
+    :param answered: whether the label shown is another than 'unknown', shape [N].
+    :param decided: class of the label shown, shape [N]; -1 for an 'unknown' that is no class.
+    :param probabilities: of the classes, shape [N, K].
+    :param truth: the right class, shape [N]; -1 where there is none.
+    :param segment: position in `segments` of the label that tells it, shape [N]; -1 for none.
+    :param segments: all labels of the recording, as they were given.
+    """
+
+    recording: str
+    classes: tuple[str, ...]
+    image_ns: NDArray[np.int64]
+    face_ids: tuple[str, ...]
+    face: NDArray[np.int64]
+    stamps_ns: NDArray[np.int64]
+    shown: NDArray[np.int64]
+    labels: tuple[str, ...]
+    answered: NDArray[np.bool_]
+    decided: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    truth: NDArray[np.int64]
+    segment: NDArray[np.int64]
+    segments: tuple[Segment, ...]
+
+    def of_face(self, index: int) -> NDArray[np.int64]:
+        """Give the positions of one face's answers."""
+        return np.flatnonzero(self.face == index)
+
+    def truth_names(self) -> list[str]:
+        """
+        Name what each answer should have been.
+
+        :returns: N classes; '' where no label holds.
+        """
+        return ['' if right == NO_CLASS else self.classes[right] for right in self.truth.tolist()]
+
+    def only(self, index: int) -> Judged:
+        """Leave the answers of one face."""
+        kept = self.of_face(index)
+        names = (
+            'face',
+            'stamps_ns',
+            'shown',
+            'answered',
+            'decided',
+            'probabilities',
+            'truth',
+            'segment',
+        )
+        return replace(self, **{name: getattr(self, name)[kept] for name in names})
+
+
+def judge(replay: Replay, segments: Sequence[Segment], vocabulary: Vocabulary) -> Judged:
+    """
+    Put each answer beside the label that holds at its stamp.
+
+    A label of the very face counts before one of any face.
+
+    :param replay: the recording as the package saw it.
+    :param segments: its labels; those of one face do not overlap.
+    :param vocabulary: the classes, from `common_vocabulary`.
+    :returns: the answers and their truth.
+    """
+    answers, classes = replay.answers, vocabulary.names
+    labels = (*replay.labels, *([] if UNKNOWN in replay.labels else [UNKNOWN]))
+    place = {label: index for index, label in enumerate(labels)}
+    class_of = {name: index for index, name in enumerate(classes)}
+    unknown = class_of.get(UNKNOWN, NO_CLASS)
+    decisions = np.array(
+        [class_of.get(vocabulary.of_model.get(label, ''), unknown) for label in labels], np.int64
+    )
+    to_class = np.zeros((len(replay.labels), len(classes)))
+    for index, label in enumerate(replay.labels):
+        to_class[index, class_of[vocabulary.of_model[label]]] = 1
+    face_ids = tuple(dict.fromkeys(answer.face_id for answer in answers))
+    number = {face_id: index for index, face_id in enumerate(face_ids)}
+    face = np.array([number[answer.face_id] for answer in answers], np.int64)
+    stamps_ns = np.array([answer.stamp_ns for answer in answers], np.int64)
+    shown = np.array([place[answer.label] for answer in answers], np.int64)
+    probabilities = np.array([answer.probabilities for answer in answers], np.float64)
+    truth = np.full(len(answers), NO_CLASS, np.int64)
+    segment = np.full(len(answers), -1, np.int64)
+    # Labels of any face first: those of the very face come over them.
+    for index in sorted(range(len(segments)), key=lambda i: segments[i].face != ANY_FACE):
+        one = segments[index]
+        right = vocabulary.of_truth.get(one.label)
+        begin, end = np.searchsorted(stamps_ns, [one.start_ns, one.end_ns])
+        where = np.arange(begin, end)
+        if one.face != ANY_FACE:
+            where = where[face[begin:end] == number.get(one.face, -1)]
+        truth[where] = NO_CLASS if right is None else class_of[right]
+        segment[where] = -1 if right is None else index
+    return Judged(
+        recording=replay.recording,
+        classes=classes,
+        image_ns=np.array(replay.stamps_ns, np.int64),
+        face_ids=face_ids,
+        face=face,
+        stamps_ns=stamps_ns,
+        shown=shown,
+        labels=labels,
+        answered=shown != place[UNKNOWN],
+        decided=decisions[shown],
+        probabilities=probabilities.reshape(-1, len(replay.labels)) @ to_class,
+        truth=truth,
+        segment=segment,
+        segments=tuple(segments),
+    )
+
+
+def problems_of_truth(judged: Judged, vocabulary: Vocabulary) -> list[str]:
+    """
+    Tell which labels could not be held against any answer.
+
+    :param judged: the recording.
+    :param vocabulary: its classes.
+    :returns: sentences.
+    """
+    problems = []
+    foreign = sorted({one.label for one in judged.segments} - set(vocabulary.of_truth))
+    if foreign:
+        problems.append(
+            f'{judged.recording}: labels {", ".join(foreign)} are not judged: the model knows '
+            f'{", ".join(vocabulary.names)}.'
+        )
+    faces = sorted({one.face for one in judged.segments} - {ANY_FACE, *judged.face_ids})
+    if faces:
+        problems.append(
+            f'{judged.recording}: no face with the id {", ".join(faces)} was seen, which labels '
+            f'name; seen were {", ".join(judged.face_ids) or "none"}. Leave `face` empty for any '
+            'face.'
+        )
+    judged_segments = set(judged.segment.tolist())
+    unseen = [
+        one
+        for index, one in enumerate(judged.segments)
+        if index not in judged_segments and one.label in vocabulary.of_truth
+    ]
+    if unseen:
+        lost_s = sum(one.duration_ns for one in unseen) / 1e9
+        problems.append(
+            f'{judged.recording}: {len(unseen)} of {len(judged.segments)} labels '
+            f'({lost_s:.1f} s) hold while no face that they are of was seen; they are not judged.'
+        )
+    return problems

@@ -1,0 +1,313 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Tells what the package sees in recordings: bags, videos and folders of pictures."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from emotion_estimator.assets import log_to_terminal
+from emotion_estimator.emotion.decision import Decider
+from emotion_estimator.emotion.model import read_metadata
+from emotion_estimator.evaluation.label_classes import LABEL_MAPS
+from emotion_estimator.evaluation.label_readers import Time
+from emotion_estimator.evaluation.report.write import (
+    LabelSource,
+    compare_runs,
+    write_labelled_report,
+)
+from emotion_estimator.evaluation.segments import LabelError
+from emotion_estimator.faces.finder import find_finder_files
+from emotion_estimator.files import PACKAGE, AssetError, find_model
+from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.files import DEFAULT_RATE_HZ
+from emotion_estimator.replay.jobs import (
+    Finished,
+    Job,
+    Settings,
+    Started,
+    available_cores,
+    job_key,
+    named_apart,
+    run_jobs,
+    unread,
+)
+from emotion_estimator.replay.predictions import Replay, read_replay
+from emotion_estimator.replay.replay import Selection, settings_of
+
+# The arguments of `replay` that tell where labels come from.
+
+
+def add_label_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    Add the arguments to a parser.
+
+    :param parser: of the command.
+    """
+    labels = parser.add_argument_group(
+        'labels', 'Without these, NAME.csv beside a recording NAME is taken where there is one.'
+    )
+    add = labels.add_mutually_exclusive_group().add_argument
+    add(
+        '--labels',
+        type=Path,
+        metavar='FILE',
+        help='table: start_s,end_s,face,emotion, with several recordings also recording',
+    )
+    add(
+        '--labels-topic',
+        default='',
+        metavar='TOPIC',
+        help='of the bags: vision_msgs/Classification or hri_msgs/Expression; * stands for any '
+        'text',
+    )
+    add(
+        '--labels-from-folders',
+        action='store_true',
+        help='folders named after expressions label what they hold',
+    )
+    add = labels.add_argument
+    add(
+        '--label-times',
+        choices=[one.value for one in Time],
+        default=Time.AUTOMATIC.value,
+        help="whether a table's seconds count from the first image or from 1970",
+    )
+    add(
+        '--label-map',
+        choices=[one.name for one in LABEL_MAPS],
+        help='judge in these coarser classes',
+    )
+
+
+def label_source(options: argparse.Namespace) -> LabelSource:
+    """
+    Read the arguments.
+
+    :param options: of a parser with `add_label_arguments`.
+    :returns: where labels come from.
+    """
+    return LabelSource(
+        options.labels,
+        options.labels_topic,
+        options.labels_from_folders,
+        Time(options.label_times),
+        options.label_map,
+    )
+
+
+# The command line of `replay`.
+
+
+DESCRIPTION = 'Tells what the package sees in recordings: bags, videos and folders of pictures.'
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """
+    Read the command line.
+
+    :param arguments: its words; None takes those of the process.
+    :returns: the options by name.
+    """
+    parser = argparse.ArgumentParser(prog='replay', description=DESCRIPTION)
+    add = parser.add_argument
+    add('recordings', nargs='*', type=Path, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or '
+        '.bag file; video; folder of pictures')  # fmt: skip
+    add('-o', '--output', type=Path, default=Path('out/replay'), help='folder for what comes out')
+    add('--topic', default='', help="the camera's topic, where a bag has several")
+    add('--model', default='', help='model that ships, or path of a model folder')
+    add('--params-file', type=Path, help="YAML with the nodes' parameters")
+    add('--rate-hz', type=float, default=0.0, help='most images a second, by stamp')
+    add('--from', dest='from_s', type=float, default=0.0, help='seconds after the first image')
+    add('--to', dest='to_s', type=float, help='likewise')
+    add('--picture-rate-hz', type=float, default=DEFAULT_RATE_HZ,
+        help='frames a second of pictures whose names are no stamps')  # fmt: skip
+    add('--jobs', type=int, default=len(available_cores()), help='recordings at a time')
+    add('--record', type=Path, help='write what the nodes would publish, but for pictures: '
+        'an .mcap file, or a folder; with several recordings a folder of .mcap files')  # fmt: skip
+    add('--with-input', action='store_true', help="copy the bags' own messages, images too, there")
+    add_label_arguments(parser)
+    parser.add_argument('--compare', nargs=2, type=Path, metavar='FOLDER', help='hold two '
+        'finished runs against each other instead')  # fmt: skip
+    options = parser.parse_args(arguments)
+    if bool(options.recordings) == bool(options.compare):
+        parser.error('give recordings, or two folders after --compare')
+    return options
+
+
+EXIT_BROKEN = 1
+EXIT_WRONG_ARGUMENT = 2
+EXIT_STOPPED = 130
+
+_log = logging.getLogger(f'{PACKAGE}.replay')  # this module is run by the name __main__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Replay recordings.
+
+    :param arguments: command line; None takes that of the process.
+    :returns: exit status: 0; 1 when something could not be read, the others done; 2 when an
+        argument is wrong or a model cannot be had; 130 after Ctrl-C.
+    """
+    options = parse(arguments)
+    console = Console(stderr=True)
+    if options.compare:
+        return _compare(options, console)
+    log_to_terminal()
+    try:
+        jobs, empty = prepare(options)
+    except (AssetError, ValueError) as error:
+        console.print(str(error), style='red', markup=False, highlight=False)
+        return EXIT_WRONG_ARGUMENT
+    except KeyboardInterrupt:
+        console.print('Stopped before the first recording.')
+        return EXIT_STOPPED
+    todo = [job for job in jobs if not job.done]
+    try:
+        problems = _work(todo, options, console)
+    except KeyboardInterrupt:
+        done = sum(job.done for job in jobs)
+        console.print(
+            f'Stopped. {done} of {len(jobs)} recordings are finished and kept; the same command '
+            'goes on from there.'
+        )
+        return EXIT_STOPPED
+    replays = [
+        unread(job, empty, problems[job.path]) if problems.get(job.path) else read_replay(job.kept)
+        for job in jobs
+    ]
+    _tell(replays, console)
+    paths = {job.name: job.path for job in jobs}
+    try:
+        page = write_labelled_report(options.output, paths, replays, label_source(options))
+    except LabelError as error:
+        console.print(str(error), style='red', markup=False, highlight=False)
+        return EXIT_WRONG_ARGUMENT
+    print(page.resolve())
+    return EXIT_BROKEN if any(replay.problems for replay in replays) else 0
+
+
+def _compare(options: argparse.Namespace, console: Console) -> int:
+    """Hold two finished runs against each other."""
+    first, second = options.compare
+    try:
+        page = compare_runs(first, second, options.output, options.label_map)
+    except ValueError as error:
+        console.print(str(error), style='red', markup=False, highlight=False)
+        return EXIT_WRONG_ARGUMENT
+    print(page.resolve())
+    return 0
+
+
+def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
+    """Make the jobs, and an empty replay with what is the same for all."""
+    for name in ('rate_hz', 'from_s'):
+        if not getattr(options, name) >= 0:
+            raise ValueError(
+                f'--{name.removesuffix("_s").replace("_", "-")} must not be negative.'
+            )
+    if not options.picture_rate_hz > 0 or options.jobs < 1:
+        raise ValueError('--picture-rate-hz must be above 0, and --jobs at least 1.')
+    if options.with_input and options.record is None:
+        raise ValueError('--with-input copies beside what --record writes; give --record too.')
+    if options.to_s is not None and options.to_s <= options.from_s:
+        raise ValueError(f'--to {options.to_s:g} must lie behind --from {options.from_s:g}.')
+    parameters = read_parameters(options.params_file)
+    if options.model:
+        parameters = parameters.with_model(options.model)
+    emotion = parameters.emotion_node
+    metadata = read_metadata(find_model(str(emotion['model'])))
+    # Said once rather than once a recording.
+    Decider(metadata.labels, float(emotion['min_confidence']), float(emotion['hysteresis']))
+    # Said and fetched once: the recordings' processes only look on this machine.
+    find_finder_files(parameters.blendshape_node, fetch=True, warn=_log.warning)
+    selection = Selection(options.rate_hz, options.from_s, options.to_s)
+    settings = Settings(parameters, selection, options.topic, options.picture_rate_hz)
+    jobs = []
+    for path, name in named_apart(options.recordings).items():
+        record = _record_path(options, name)
+        key = job_key(path, settings, record, options.with_input)
+        kept = options.output / 'kept' / f'{Path(name).name}-{key}.json'
+        jobs.append(Job(name, path, settings, kept, record, options.with_input))
+    model = f'{metadata.name} {metadata.version}'
+    said = settings_of(parameters, selection)
+    return jobs, Replay('', model, metadata.labels, said, (), (), {}, ())
+
+
+def _record_path(options: argparse.Namespace, name: str) -> Path | None:
+    if options.record is None or len(options.recordings) == 1:
+        return options.record  # type: ignore[no-any-return]
+    stem = name.replace('/', '_').removesuffix('.mcap')
+    return Path(options.record / f'{stem}.mcap')
+
+
+def _work(jobs: Sequence[Job], options: argparse.Namespace, console: Console) -> dict[Path, str]:
+    """Do the jobs, showing how far they are; returns the sentences of those that failed."""
+    problems: dict[Path, str] = {}
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=console) as bars:
+        whole = bars.add_task('recordings', total=len(jobs), visible=len(jobs) > 1)
+        tasks: dict[Path, TaskID] = {}
+        for event in run_jobs(jobs, options.jobs, options.output / 'replay.log'):
+            path = event.job.path
+            if isinstance(event, Started):
+                tasks[path] = bars.add_task(event.job.name, total=event.image_count or None)
+            elif isinstance(event, Finished):
+                problems[path] = event.problem
+                bars.advance(whole)
+                if path in tasks:
+                    bars.remove_task(tasks[path])
+            else:
+                bars.update(tasks[path], completed=event.read)
+    return problems
+
+
+def _tell(replays: Sequence[Replay], console: Console) -> None:
+    for replay in replays:
+        faces = {answer.face_id for answer in replay.answers}
+        console.print(
+            f'{replay.recording}: {len(replay.stamps_ns)} images, {len(replay.answers)} answers '
+            f'on {len(faces)} faces.',
+            markup=False,
+            highlight=False,
+        )
+        for problem in replay.problems:
+            console.print(
+                f'  {problem}', style='red', markup=False, highlight=False, soft_wrap=True
+            )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,318 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Which figures there are, what they mean and from which sums they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emotion_estimator.evaluation import classification_metrics as metrics
+from emotion_estimator.evaluation.alignment import Judged
+from emotion_estimator.evaluation.bootstrap import Interval, Score, bootstrap_sums
+from emotion_estimator.evaluation.classification_metrics import Sums, ratio
+from emotion_estimator.evaluation.segment_statistics import (
+    Tallies,
+    joined,
+    tally_segments,
+    tally_time,
+)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """
+    One figure.
+
+    :param name: in metrics.json.
+    :param title: in the report.
+    :param meaning: in a sentence without a full stop.
+    :param unit: 'share', 's', '1/s' or 'nat'.
+    :param better: 1 where more is better, -1 where less is, 0 where neither.
+    :param tallies: names of the sums that it is computed from.
+    :param score: computes it.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    unit: str
+    better: int
+    tallies: tuple[str, ...]
+    score: Score
+
+
+DELAYS = 'delays'
+LABELLED = (
+    Measure(
+        'accuracy',
+        'Right, by frame',
+        'share of the labelled frames with a face whose answer is right; unknown counts as wrong '
+        'unless it is the label',
+        'share',
+        1,
+        ('confusion',),
+        metrics.accuracy_from_counts,
+    ),
+    Measure(
+        'accuracy_of_answers',
+        'Right when it answers',
+        'the same among the frames where an expression was named',
+        'share',
+        1,
+        ('confusion',),
+        metrics.accuracy_of_answers,
+    ),
+    Measure(
+        'segment_accuracy',
+        'Right, by segment',
+        'share of the labelled segments in which the right answer was shown most of the time',
+        'share',
+        1,
+        ('right_pieces', 'pieces'),
+        ratio,
+    ),
+    Measure(
+        'macro_f1',
+        'Macro-F1',
+        'mean over the labelled expressions of F1, so that rare ones count as much as common ones',
+        'share',
+        1,
+        ('confusion',),
+        metrics.macro_f1_from_counts,
+    ),
+    Measure(
+        'cross_entropy',
+        'Cross-entropy',
+        'mean surprise at the label, given the probabilities before decision',
+        'nat',
+        -1,
+        ('losses', 'frames'),
+        ratio,
+    ),
+    Measure(
+        'calibration_error',
+        'Calibration error',
+        'mean distance between confidence and share of right answers, 15 bins (ECE)',
+        'share',
+        -1,
+        ('bins',),
+        metrics.calibration_error_from_bins,
+    ),
+    Measure(
+        'onset_to_stable_s',
+        'Onset to stable right answer',
+        'median time from the start of a labelled segment until the answer is right to its end',
+        's',
+        -1,
+        (DELAYS,),
+        metrics.median_of_counts,
+    ),
+    Measure(
+        'settled_share',
+        'Onsets that settle',
+        'share of the labelled segments at whose end the answer is right',
+        'share',
+        1,
+        ('settled', 'pieces'),
+        ratio,
+    ),
+    Measure(
+        'false_switches_per_s',
+        'False switches',
+        'changes of the answer from one second after the start of a labelled segment on',
+        '1/s',
+        -1,
+        ('switches', 'constant_s'),
+        ratio,
+    ),
+)
+UNLABELLED = (
+    Measure(
+        'face_share',
+        'Time with a face',
+        'share of the time in which at least one face was found',
+        'share',
+        0,
+        ('face_s', 'image_s'),
+        ratio,
+    ),
+    Measure(
+        'answer_share',
+        'Time with an answer',
+        'share of the time in which an expression was named, not unknown, for at least one face',
+        'share',
+        0,
+        ('named_s', 'image_s'),
+        ratio,
+    ),
+    Measure(
+        'answer_share_of_face_time',
+        'Answered when there is a face',
+        'the same as a share of the time with a face',
+        'share',
+        0,
+        ('named_s', 'face_s'),
+        ratio,
+    ),
+    Measure(
+        'switches_per_s',
+        'Switches',
+        'changes of the answer per second of a face in view, unknown being an answer',
+        '1/s',
+        0,
+        ('all_switches', 'followed_s'),
+        ratio,
+    ),
+)
+MEASURES = (*LABELLED, *UNLABELLED)
+
+
+# The figures that a report states, each with its interval.
+
+
+RECORDINGS_TO_DRAW = 8
+"""From so many recordings on they are what is drawn: people and rooms differ between them."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """
+    What was counted in recordings, by unit.
+
+    :param segments: what labels judge.
+    :param time: what needs none.
+    """
+
+    segments: Tallies
+    time: Tallies
+
+    @property
+    def recordings(self) -> int:
+        """Number of recordings with images."""
+        return len({recording for recording, _ in self.time.units})
+
+    def drawn(self) -> Counted:
+        """Make the units those that intervals draw."""
+        if self.recordings < RECORDINGS_TO_DRAW:
+            return self
+        return Counted(self.segments.by_recording(), self.time.by_recording())
+
+
+def count(judged: Sequence[Judged]) -> Counted:
+    """
+    Count all that the figures need.
+
+    :param judged: at least one recording.
+    :returns: the tallies.
+    """
+    return Counted(
+        joined([tally_segments(one) for one in judged]),
+        joined([tally_time(one) for one in judged]),
+    )
+
+
+def figures(counted: Counted) -> dict[str, Interval]:
+    """
+    Compute every figure with its 95 % interval.
+
+    Intervals draw recordings, where there are `RECORDINGS_TO_DRAW` of them, otherwise labelled
+    segments, or stretches of five seconds for what needs no labels; never frames, which repeat
+    each other.
+
+    :param counted: the tallies.
+    :returns: by name of the measure; without labels only those that need none.
+    """
+    drawn = counted.drawn()
+    found = {}
+    if drawn.segments.units:
+        delays = _delay_grid(drawn.segments)
+        for measure in LABELLED:
+            score, arrays = _of(measure, drawn.segments, delays)
+            found[measure.name] = bootstrap_sums(score, arrays)
+    for measure in UNLABELLED:
+        if drawn.time.units:
+            arrays = [drawn.time.sums[name] for name in measure.tallies]
+            found[measure.name] = bootstrap_sums(measure.score, arrays)
+    return found
+
+
+def differences(first: Counted, second: Counted) -> dict[str, Interval]:
+    """
+    Compute by how much each figure of a second run differs from the first's, paired by unit.
+
+    :param first: tallies of one run.
+    :param second: of another over the same recordings; units that only one has are left out.
+    :returns: second less first, by name of the measure.
+    """
+    pairs = (
+        (LABELLED, first.segments, second.segments),
+        (UNLABELLED, first.time, second.time),
+    )
+    group = min(first.recordings, second.recordings) >= RECORDINGS_TO_DRAW
+    found = {}
+    for measures, one, other in pairs:
+        common = [unit for unit in one.units if unit in set(other.units)]
+        if not common:
+            continue
+        one, other = one.only(common), other.only(common)
+        if group:
+            one, other = one.by_recording(), other.by_recording()
+        delays = _delay_grid(one, other)
+        for measure in measures:
+            score, arrays = _of(measure, one, delays)
+            _, others = _of(measure, other, delays)
+            found[measure.name] = bootstrap_sums(_difference(score), [*arrays, *others])
+    return found
+
+
+def _difference(score: Score) -> Score:
+    def difference(*arrays: Sums) -> Sums:
+        half = len(arrays) // 2
+        return score(*arrays[half:]) - score(*arrays[:half])
+
+    return difference
+
+
+def _delay_grid(*tallies: Tallies) -> Sums:
+    return np.unique([delay_s for each in tallies for _, delay_s in each.delays_s])
+
+
+def _of(measure: Measure, tallies: Tallies, delays: Sums) -> tuple[Score, list[Sums]]:
+    if measure.tallies != (DELAYS,):
+        return measure.score, [tallies.sums[name] for name in measure.tallies]
+    counts = np.zeros((len(tallies.units), len(delays)))
+    for unit, delay_s in tallies.delays_s:
+        counts[unit, np.searchsorted(delays, delay_s)] += 1
+    return lambda drawn: measure.score(drawn, delays), [counts]
+
+
+def plain(found: Mapping[str, Interval], digits: int = 6) -> dict[str, dict[str, float | None]]:
+    """
+    Write figures the way JSON takes them.
+
+    :param found: by name.
+    :param digits: decimals that are kept.
+    :returns: value, low and high by name; None for what cannot be told.
+    """
+    return {
+        name: {
+            key: round(number, digits) + 0.0 if np.isfinite(number) else None
+            for key, number in interval.rounded(digits).items()
+        }
+        for name, interval in found.items()
+    }

@@ -1,0 +1,225 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""metrics.json: all figures of a run for programs; equal runs give equal bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emotion_estimator.evaluation.bootstrap import LEVEL, RESAMPLES
+from emotion_estimator.evaluation.comparison import Comparison
+from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
+from emotion_estimator.evaluation.segments import Segment
+from emotion_estimator.evaluation.summary import RecordingSummary, Summary
+from emotion_estimator.files import write_whole
+from emotion_estimator.replay.predictions import Answer, Replay
+from emotion_estimator.stamps import NS_PER_S
+
+SCHEMA = 1
+"""Raised when a field goes or changes its meaning; new fields do not raise it."""
+
+
+def metrics(summary: Summary) -> dict[str, Any]:
+    """
+    Gather what is written.
+
+    :param summary: the run.
+    :returns: what JSON takes; None for what cannot be told.
+    """
+    return {
+        'schema': SCHEMA,
+        'model': summary.model,
+        'settings': dict(summary.settings),
+        'classes': list(summary.vocabulary.names),
+        'intervals': {
+            'level': LEVEL,
+            'resamples': RESAMPLES,
+            'drawn': 'recordings'
+            if summary.counted.recordings >= RECORDINGS_TO_DRAW
+            else 'segments or stretches of five seconds',
+        },
+        'units': {measure.name: measure.unit for measure in MEASURES},
+        'figures': plain(summary.figures),
+        'confusion': _confusion(summary),
+        'reliability': _reliability(summary),
+        'recordings': {one.replay.recording: _recording(one) for one in summary.recordings},
+        'problems': list(summary.problems),
+    }
+
+
+def comparison(found: Comparison) -> dict[str, Any]:
+    """
+    Gather what is written of two runs.
+
+    :param found: the comparison.
+    :returns: what JSON takes; differences are second less first.
+    """
+    runs = {
+        name: {
+            'model': one.model,
+            'settings': dict(one.settings),
+            'figures': plain(one.figures),
+        }
+        for name, one in (('first', found.first), ('second', found.second))
+    }
+    return {
+        'schema': SCHEMA,
+        **runs,
+        'recordings': [one.replay.recording for one in found.first.recordings],
+        'classes': list(found.first.vocabulary.names),
+        'differences': plain(found.differences),
+        'agreement': plain({'agreement': found.agreement})['agreement'],
+        'problems': list(found.problems),
+    }
+
+
+def written(content: Any) -> bytes:
+    """
+    Write JSON that is the same whenever the content is.
+
+    :param content: what JSON takes, without nan.
+    :returns: UTF-8, sorted by name.
+    """
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return f'{text}\n'.encode('utf-8', 'replace')
+
+
+def labels_of(recording: dict[str, Any]) -> tuple[Segment, ...]:
+    """
+    Read the labels of one recording back.
+
+    :param recording: of `metrics`' recordings.
+    :returns: as they were given.
+    """
+    return tuple(
+        Segment(int(one['start_ns']), int(one['end_ns']), str(one['face']), str(one['label']))
+        for one in recording['labels']
+    )
+
+
+def _confusion(summary: Summary) -> dict[str, Any] | None:
+    if not summary.labelled:
+        return None
+    frames = summary.confusion.astype(int)
+    return {'frames': frames[:, :-1].tolist(), 'no_answer': frames[:, -1].tolist()}
+
+
+def _reliability(summary: Summary) -> list[dict[str, float | None]] | None:
+    if not summary.labelled:
+        return None
+    return [
+        {
+            'frames': int(count),
+            'confidence': round(confidence / count, 6) if count else None,
+            'right': round(right / count, 6) if count else None,
+        }
+        for count, confidence, right in summary.bins.tolist()
+    ]
+
+
+def _recording(one: RecordingSummary) -> dict[str, Any]:
+    return {
+        'images': len(one.replay.stamps_ns),
+        'duration_s': round(one.duration_s, 6),
+        'answers': len(one.replay.answers),
+        'figures': plain(one.figures),
+        'faces': {
+            face.face_id: {'answers': face.answers, 'figures': plain(face.figures)}
+            for face in one.faces
+        },
+        'labels': [
+            {
+                'start_ns': segment.start_ns,
+                'end_ns': segment.end_ns,
+                'face': segment.face,
+                'label': segment.label,
+            }
+            for segment in one.judged.segments
+        ],
+        'problems': list(one.problems),
+    }
+
+
+# All answers as one table, emotions.csv.
+
+
+FIXED = (
+    'recording',
+    'stamp_ns',
+    'time_s',
+    'face',
+    'emotion',
+    'truth',
+    'confidence',
+    'valence',
+    'arousal',
+    'head_roll',
+    'head_pitch',
+    'head_yaw',
+    'x_min',
+    'y_min',
+    'x_max',
+    'y_max',
+)
+"""
+Columns before the probabilities.
+
+`truth` is empty where no label holds, and may be of a label map's classes; angles are in radians,
+edges are shares of the image.
+"""
+
+
+def write_emotions(
+    path: Path, replays: Sequence[Replay], truth: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """
+    Write one line an answer: recording by recording, by stamp, by face.
+
+    :param path: the CSV file, written whole or not at all.
+    :param replays: the replays; a class that a model lacks stays empty.
+    :param truth: by recording, what each answer should have been; '' where no label holds.
+    """
+    classes = list(dict.fromkeys(label for replay in replays for label in replay.labels))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator='\n')
+    table.writerow([*FIXED, *(f'probability_{label}' for label in classes)])
+    for replay in replays:
+        right = (truth or {}).get(replay.recording, [''] * len(replay.answers))
+        for answer, label in zip(replay.answers, right):
+            table.writerow(_row(replay, answer, label, classes))
+    write_whole(path, text.getvalue().encode())
+
+
+def _row(replay: Replay, answer: Answer, right: str, classes: Sequence[str]) -> Iterator[object]:
+    yield replay.recording
+    yield answer.stamp_ns
+    yield f'{(answer.stamp_ns - replay.stamps_ns[0]) / NS_PER_S:.3f}'
+    yield answer.face_id
+    yield answer.label
+    yield right
+    for value in (answer.confidence, answer.valence, answer.arousal):
+        yield f'{value:.4f}'
+    for angle in answer.head or ('', '', ''):
+        yield angle if angle == '' else f'{angle:.4f}'
+    for edge in answer.box:
+        yield f'{edge:.4f}'
+    known = dict(zip(replay.labels, answer.probabilities))
+    for label in classes:
+        yield f'{known[label]:.4f}' if label in known else ''

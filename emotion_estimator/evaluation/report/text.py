@@ -1,0 +1,241 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a run shows, in a few plain sentences."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from emotion_estimator.evaluation.bootstrap import Interval
+from emotion_estimator.evaluation.label_classes import UNKNOWN
+from emotion_estimator.evaluation.summary import Summary
+
+# Numbers in words that people read: shares in percent, times in seconds and minutes.
+
+
+NOTHING = '\u2013'
+_UNITS = {'share': '%', 's': 's', '1/s': '/ s', 'nat': 'nat'}
+
+
+def number(value: float, unit: str) -> str:
+    """
+    Write a figure without its unit.
+
+    :param value: nan gives a dash.
+    :param unit: of a `Measure`.
+    :returns: such as '78' for a share of .784.
+    """
+    if not math.isfinite(value):
+        return NOTHING
+    if unit == 'share':
+        percent = 100 * value
+        # Near the ends and for small shares the first decimal matters.
+        return (
+            f'{percent:.1f}' if 0 < abs(percent) < 10 or 99 < percent < 100 else f'{percent:.0f}'
+        )
+    return f'{value:.2f}'
+
+
+def quantity(value: float, unit: str) -> str:
+    """
+    Write a figure with its unit.
+
+    :param value: nan gives a dash.
+    :param unit: of a `Measure`.
+    :returns: such as '78 %' or '0.52 s'.
+    """
+    text = number(value, unit)
+    return text if text == NOTHING else f'{text} {_UNITS[unit]}'
+
+
+def interval(found: Interval, unit: str) -> str:
+    """
+    Write where a figure's resamples lie.
+
+    :param found: the figure.
+    :param unit: of its measure.
+    :returns: such as '70 to 85'; a dash where there is no interval.
+    """
+    if not math.isfinite(found.low) or not math.isfinite(found.high):
+        return NOTHING
+    return f'{number(found.low, unit)} to {number(found.high, unit)}'
+
+
+def duration(seconds: float) -> str:
+    """
+    Write a length of time.
+
+    :param seconds: at least 0.
+    :returns: such as '48.2 s' or '3 min 20 s'.
+    """
+    if seconds < 60:
+        return f'{seconds:.1f} s'
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours} h {minutes} min' if hours else f'{minutes} min {rest} s'
+
+
+def counted(count: int, one: str, several: str) -> str:
+    """
+    Write a number of things.
+
+    :param count: how many.
+    :param one: the word for one.
+    :param several: the word for any other number.
+    :returns: such as '3 recordings'.
+    """
+    return f'{count:,} {one if count == 1 else several}'
+
+
+_MUCH_APART = 0.05
+"""Confidence that is off by more is said to be too high or too low."""
+
+_FEW_UNITS = 10
+
+
+def title(summary: Summary) -> str:
+    """
+    Name the report.
+
+    :param summary: the run.
+    :returns: a headline.
+    """
+    if len(summary.recordings) == 1:
+        return f'What {summary.model} saw in {summary.recordings[0].replay.recording}'
+    return f'What {summary.model} saw in {len(summary.recordings)} recordings'
+
+
+def sentences(summary: Summary) -> list[str]:
+    """
+    Say what matters, most important first.
+
+    :param summary: the run.
+    :returns: full sentences.
+    """
+    said = [_right(summary), _mistake(summary), _timing(summary), _confidence(summary)]
+    return [one for one in (*said, _coverage(summary), _shown(summary), _caution(summary)) if one]
+
+
+def _value(summary: Summary, name: str) -> float:
+    found = summary.figures.get(name)
+    return found.value if found else math.nan
+
+
+def _right(summary: Summary) -> str:
+    if not summary.labelled:
+        return (
+            'No labels were given, so nothing here says whether an answer is right: only how '
+            'often there is one, and how steady it is.'
+        )
+    found = summary.figures['accuracy']
+    span = interval(found, 'share')
+    within = f' (95 % interval {span} %)' if math.isfinite(found.low) else ''
+    frames = counted(int(summary.confusion.sum()), 'labelled frame', 'labelled frames')
+    return (
+        f'{_share(found.value)} of {frames} got the right answer{within}, and so did '
+        f'{_share(_value(summary, "segment_accuracy"))} of the labelled segments as a whole.'
+    )
+
+
+def _mistake(summary: Summary) -> str:
+    if not summary.labelled:
+        return ''
+    confusion = summary.confusion.copy()
+    classes = summary.vocabulary.names
+    np.fill_diagonal(confusion[:, :-1], 0)
+    if not confusion.any():
+        return ''
+    truth, answer = np.unravel_index(int(confusion.argmax()), confusion.shape)
+    share = confusion[truth, answer] / summary.confusion[truth].sum()
+    said = classes[answer] if answer < len(classes) else UNKNOWN
+    return (
+        f'The most common mistake: faces labelled {classes[truth]} were called {said}, '
+        f'{_share(share)} of their frames.'
+    )
+
+
+def _timing(summary: Summary) -> str:
+    delay_s = _value(summary, 'onset_to_stable_s')
+    if not math.isfinite(delay_s):
+        return ''
+    switches = _value(summary, 'false_switches_per_s')
+    false = ''
+    if math.isfinite(switches):
+        false = f' Once it should have settled it still changed {switches:.2f} times a second.'
+    return (
+        f'The answer is right for good {delay_s:.2f} s after a label starts (median); '
+        f'{_share(_value(summary, "settled_share"))} of the labelled segments end right.{false}'
+    )
+
+
+def _confidence(summary: Summary) -> str:
+    if not summary.labelled:
+        return ''
+    count, confidence, right = summary.bins.sum(axis=0)
+    gap = float(confidence - right) / count
+    how = 'fits'
+    if abs(gap) > _MUCH_APART:
+        how = 'is too high' if gap > 0 else 'is too low'
+    return (
+        f'Its confidence {how}: on average it is {_share(confidence / count)} sure of its best '
+        f'guess and right in {_share(right / count)}.'
+    )
+
+
+def _coverage(summary: Summary) -> str:
+    length_s = float(summary.counted.time.sums['image_s'].sum())
+    if not length_s:
+        return 'There was no image to look at.'
+    face = _value(summary, 'face_share')
+    start = f'In {duration(length_s)} of images a face was in view {_share(face)} of the time'
+    if not face:
+        return f'{start}: nothing was said of anyone.'
+    named = _share(_value(summary, 'answer_share_of_face_time'))
+    switches = _value(summary, 'switches_per_s')
+    steady = f' It changed {switches:.2f} times a second.' if math.isfinite(switches) else ''
+    return (
+        f'{start}; an expression was named in {named} of that, otherwise the answer was '
+        f'{UNKNOWN}.{steady}'
+    )
+
+
+def _shown(summary: Summary) -> str:
+    """Tell the three labels shown most."""
+    if summary.labelled:
+        return ''
+    labels = summary.recordings[0].judged.labels
+    shown = np.concatenate([one.judged.shown for one in summary.recordings])
+    if not len(shown):
+        return ''
+    shares = np.bincount(shown, minlength=len(labels)) / len(shown)
+    most = [index for index in np.argsort(-shares, kind='stable')[:3] if shares[index] > 0]
+    listed = [f'{labels[index]} ({_share(shares[index])})' for index in most]
+    return f'Shown most: {", ".join(listed)}.'
+
+
+def _caution(summary: Summary) -> str:
+    units = len(summary.counted.drawn().segments.units)
+    if not summary.labelled or units >= _FEW_UNITS:
+        return ''
+    return (
+        f'These figures rest on {counted(units, "labelled segment", "labelled segments")} only: '
+        'take them, and their intervals, as a first impression.'
+    )
+
+
+def _share(value: float) -> str:
+    return quantity(float(value), 'share')

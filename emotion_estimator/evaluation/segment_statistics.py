@@ -1,0 +1,180 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What each unit adds to the scores: labelled segments, and stretches of a few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.evaluation.alignment import Judged
+from emotion_estimator.evaluation.classification_metrics import BINS, LEAST_PROBABILITY, binned
+from emotion_estimator.evaluation.temporal_metrics import image_durations_s, stable_from, switches
+from emotion_estimator.stamps import NS_PER_S
+
+SETTLED_S = 1.0
+"""A change of the label in the first second of a labelled segment may follow the face's own."""
+
+BLOCK_S = 5
+"""Units of time without labels: H. Kuensch, "The jackknife and the bootstrap for general
+stationary observations", Annals of Statistics 17 (1989), draws blocks of neighbouring frames."""
+
+Unit = tuple[str, int]
+"""A recording and a number within it."""
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """
+    Sums by unit.
+
+    :param units: U of them.
+    :param sums: by name, each of shape [U, ...].
+    :param delays_s: delay by position of the unit, for each onset that settled.
+    """
+
+    units: tuple[Unit, ...]
+    sums: Mapping[str, NDArray[np.float64]]
+    delays_s: tuple[tuple[int, float], ...] = ()
+
+    def by_recording(self) -> Tallies:
+        """Add up the units of each recording."""
+        names = list(dict.fromkeys(recording for recording, _ in self.units))
+        of_unit = [names.index(recording) for recording, _ in self.units]
+        sums = {}
+        for name, array in self.sums.items():
+            sums[name] = np.zeros((len(names), *array.shape[1:]))
+            np.add.at(sums[name], of_unit, array)
+        delays_s = tuple((of_unit[unit], delay_s) for unit, delay_s in self.delays_s)
+        return Tallies(tuple((name, 0) for name in names), sums, delays_s)
+
+    def only(self, units: Sequence[Unit]) -> Tallies:
+        """Leave some units, in the order given."""
+        at = {unit: index for index, unit in enumerate(self.units)}
+        kept = [at[unit] for unit in units]
+        new = {old: index for index, old in enumerate(kept)}
+        return Tallies(
+            tuple(units),
+            {name: array[kept] for name, array in self.sums.items()},
+            tuple((new[unit], delay_s) for unit, delay_s in self.delays_s if unit in new),
+        )
+
+
+def joined(parts: Sequence[Tallies]) -> Tallies:
+    """
+    Put tallies of several recordings behind each other.
+
+    :param parts: at least one, with the same sums.
+    :returns: all units.
+    """
+    starts = np.cumsum([0, *(len(part.units) for part in parts)])
+    return Tallies(
+        tuple(unit for part in parts for unit in part.units),
+        {name: np.concatenate([part.sums[name] for part in parts]) for name in parts[0].sums},
+        tuple(
+            (int(start) + unit, delay_s)
+            for start, part in zip(starts, parts)
+            for unit, delay_s in part.delays_s
+        ),
+    )
+
+
+def tally_segments(judged: Judged) -> Tallies:
+    """
+    Count what is judged by labels, one unit for each label with a face in view.
+
+    The label shown is judged in the confusion, 'unknown' being wrong; the probabilities are
+    judged by their losses and in the bins. An onset is a face's first frame in a segment,
+    unless it goes on with the label of the one before.
+
+    :param judged: the recording.
+    :returns: the sums by segment.
+    """
+    numbers = np.unique(judged.segment[judged.segment >= 0]).tolist()
+    classes, units = len(judged.classes), len(numbers)
+    confusion = np.zeros((units, classes, classes + 1))
+    bins = np.zeros((units, BINS, 3))
+    named = ('losses', 'frames', 'pieces', 'right_pieces', 'settled', 'switches', 'constant_s')
+    sums = {name: np.zeros(units) for name in named}
+    delays_s: list[tuple[int, float]] = []
+    ends = {(one.end_ns, one.label, one.face) for one in judged.segments}
+    for unit, number in enumerate(numbers):
+        rows = np.flatnonzero(judged.segment == number)
+        truth = int(judged.truth[rows[0]])
+        own_label = judged.segments[number]
+        begins = (own_label.start_ns, own_label.label, own_label.face) not in ends
+        chances = judged.probabilities[rows]
+        np.add.at(confusion[unit, truth], judged.decided[rows], 1)
+        bins[unit] = binned(chances.max(axis=1), chances.argmax(axis=1) == truth, BINS)
+        sums['losses'][unit] = -np.log(np.maximum(chances[:, truth], LEAST_PROBABILITY)).sum()
+        sums['frames'][unit] = len(rows)
+        for face in np.unique(judged.face[rows]):
+            own = rows[judged.face[rows] == face]
+            stamps_ns, decided = judged.stamps_ns[own], judged.decided[own]
+            counts = np.bincount(decided + 1, minlength=classes + 1)
+            sums['pieces'][unit] += 1
+            sums['right_pieces'][unit] += counts.argmax() == truth + 1
+            stable = stable_from(decided == truth)
+            sums['settled'][unit] += stable is not None
+            if stable is not None and begins:
+                delays_s.append((unit, float(stamps_ns[stable] - stamps_ns[0]) / NS_PER_S))
+            late = stamps_ns >= own_label.start_ns + SETTLED_S * NS_PER_S
+            changes, followed_s = switches(stamps_ns[late], judged.shown[own][late])
+            sums['switches'][unit] += len(changes)
+            sums['constant_s'][unit] += followed_s.sum()
+    names = tuple((judged.recording, number) for number in numbers)
+    return Tallies(names, {'confusion': confusion, 'bins': bins, **sums}, tuple(delays_s))
+
+
+def tally_time(judged: Judged) -> Tallies:
+    """
+    Count what needs no labels, one unit for each stretch of `BLOCK_S` seconds.
+
+    :param judged: the recording.
+    :returns: by stretch, in seconds: all images, those with a face, those with a face whose
+        expression was named; and switches of all faces with the time they were followed.
+    """
+    blocks = judged.image_ns // (BLOCK_S * NS_PER_S)
+    numbers, block = np.unique(blocks, return_inverse=True)
+    durations_s = image_durations_s(judged.image_ns)
+    # Each answer's image; answers carry the stamps of their images.
+    image = np.searchsorted(judged.image_ns, judged.stamps_ns)
+    seen = np.zeros(len(judged.image_ns), np.bool_)
+    seen[image] = True
+    named = np.zeros(len(judged.image_ns), np.bool_)
+    named[image[judged.answered]] = True
+    count = np.zeros(len(numbers))
+    followed_s = np.zeros(len(numbers))
+    for face in np.unique(judged.face).tolist():
+        rows = judged.of_face(face)
+        changes, steps_s = switches(judged.stamps_ns[rows], judged.shown[rows])
+        np.add.at(count, block[image[rows[changes]]], 1)
+        np.add.at(followed_s, block[image[rows]], steps_s)
+
+    def seconds(which: NDArray[np.bool_]) -> NDArray[np.float64]:
+        found = np.bincount(block, durations_s * which, minlength=len(numbers))
+        return found.astype(np.float64)
+
+    sums = {
+        'image_s': seconds(np.ones_like(seen)),
+        'face_s': seconds(seen),
+        'named_s': seconds(named),
+        'all_switches': count,
+        'followed_s': followed_s,
+    }
+    return Tallies(tuple((judged.recording, int(number)) for number in numbers), sums)

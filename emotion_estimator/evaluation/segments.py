@@ -1,0 +1,189 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A stretch of time in which a face is said to show one expression."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from emotion_estimator.stamps import NS_PER_S
+
+ANY_FACE = ''
+
+
+class LabelError(ValueError):
+    """Labels that cannot be used; the message says where, what is wrong and what to do."""
+
+
+@dataclass(frozen=True, order=True)
+class Segment:
+    """
+    One labelled stretch of a recording.
+
+    :param start_ns: stamp from which on the label holds, in nanoseconds.
+    :param end_ns: stamp from which on it holds no more.
+    :param face: the face's id; '' for any face.
+    :param label: the expression shown.
+    """
+
+    start_ns: int
+    end_ns: int
+    face: str
+    label: str
+
+    @property
+    def duration_ns(self) -> int:
+        """How long the label holds, in nanoseconds."""
+        return self.end_ns - self.start_ns
+
+
+@dataclass(frozen=True)
+class Labels:
+    """
+    What labels say of one recording.
+
+    :param segments: ascending by time; those of one face do not overlap.
+    :param problems: sentences: what was left out or cut, and what is not labelled, and where.
+    """
+
+    segments: tuple[Segment, ...]
+    problems: tuple[str, ...]
+
+
+# Labels as they were given, made into segments of one recording; tells what does not fit.
+
+
+SHORTEST_GAP_S = 0.05
+"""Times given to a tenth of a second leave gaps that mean nothing, in seconds."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """
+    A segment and where it was read.
+
+    :param where: such as 'labels.csv, line 3'.
+    :param segment: what stands there.
+    """
+
+    where: str
+    segment: Segment
+
+
+def place(given: Iterable[Given], first_ns: int, last_ns: int) -> Labels:
+    """
+    Cut labels to a recording, and leave out what is labelled twice.
+
+    :param given: in any order.
+    :param first_ns: stamp of the recording's first image in nanoseconds.
+    :param last_ns: stamp of its last image; a label may end after it.
+    :returns: the segments, and what was cut, left out or is not labelled.
+    """
+    problems: list[str] = []
+    by_face: dict[str, list[Given]] = {}
+    for one in sorted(given, key=lambda each: each.segment):
+        inside = _inside(one, first_ns, last_ns, problems)
+        if inside is not None:
+            by_face.setdefault(inside.segment.face, []).append(inside)
+    segments: list[Segment] = []
+    for face in sorted(by_face):
+        segments += _without_overlaps(by_face[face], first_ns, problems)
+        _tell_gaps(by_face[face], first_ns, problems)
+    return Labels(tuple(sorted(segments)), tuple(problems))
+
+
+def _inside(one: Given, first_ns: int, last_ns: int, problems: list[str]) -> Given | None:
+    segment = one.segment
+    if segment.end_ns <= first_ns or segment.start_ns > last_ns:
+        problems.append(
+            f'{one.where}: {_span(segment, first_ns)} lies outside the recording, whose images '
+            f'go from 0 to {_seconds(last_ns - first_ns)} s; it was left out.'
+        )
+        return None
+    # The last image's own stamp is inside.
+    start_ns, end_ns = max(segment.start_ns, first_ns), min(segment.end_ns, last_ns + 1)
+    # An end that is rounded up to the second is no reason to complain.
+    if segment.start_ns < first_ns or segment.end_ns > last_ns + NS_PER_S:
+        problems.append(
+            f'{one.where}: {_span(segment, first_ns)} reaches beyond the recording, whose images '
+            f'go from 0 to {_seconds(last_ns - first_ns)} s; it was cut there.'
+        )
+    return Given(one.where, Segment(start_ns, end_ns, segment.face, segment.label))
+
+
+def _without_overlaps(given: Sequence[Given], first_ns: int, problems: list[str]) -> list[Segment]:
+    """Keep of one face what exactly one label, or several equal ones, claim."""
+    for index, one in enumerate(given):
+        for other in given[index + 1 :]:
+            if other.segment.start_ns >= one.segment.end_ns:
+                break
+            start_ns = other.segment.start_ns
+            end_ns = min(one.segment.end_ns, other.segment.end_ns)
+            both = Segment(start_ns, end_ns, one.segment.face, '')
+            same = one.segment.label == other.segment.label
+            problems.append(
+                f'{other.where}: {_span(both, first_ns)} is labelled {other.segment.label} here '
+                f'and {one.segment.label} in {one.where}; '
+                + ('it counts once.' if same else 'this time was left out.')
+            )
+    edges = sorted({t for one in given for t in (one.segment.start_ns, one.segment.end_ns)})
+    kept: list[Segment] = []
+    claims: list[Given] = []
+    waiting = list(reversed(given))
+    before: set[str] = set()
+    for start_ns, end_ns in pairwise(edges):
+        while waiting and waiting[-1].segment.start_ns <= start_ns:
+            claims.append(waiting.pop())
+        claims = [one for one in claims if one.segment.end_ns > start_ns]
+        labels = {one.segment.label for one in claims}
+        if len(labels) == 1:
+            (label,) = labels
+            wheres = {one.where for one in claims}
+            if (
+                kept
+                and kept[-1].end_ns == start_ns
+                and kept[-1].label == label
+                and before & wheres
+            ):
+                kept[-1] = Segment(kept[-1].start_ns, end_ns, kept[-1].face, label)
+            else:
+                kept.append(Segment(start_ns, end_ns, given[0].segment.face, label))
+            before = wheres
+        else:
+            before = set()
+    return kept
+
+
+def _tell_gaps(given: Sequence[Given], first_ns: int, problems: list[str]) -> None:
+    end_ns = given[0].segment.end_ns
+    for one in given[1:]:
+        if one.segment.start_ns - end_ns > SHORTEST_GAP_S * NS_PER_S:
+            gap = Segment(end_ns, one.segment.start_ns, one.segment.face, '')
+            problems.append(
+                f'{one.where}: {_span(gap, first_ns)} before it is not labelled; it is not judged.'
+            )
+        end_ns = max(end_ns, one.segment.end_ns)
+
+
+def _span(segment: Segment, first_ns: int) -> str:
+    face = f' of face {segment.face}' if segment.face else ''
+    start, end = _seconds(segment.start_ns - first_ns), _seconds(segment.end_ns - first_ns)
+    return f'{start} to {end} s{face}'
+
+
+def _seconds(ns: int) -> str:
+    return f'{ns / NS_PER_S:.2f}'

@@ -1,0 +1,240 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A node that publishes the messages of a bag on their topics."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message, serialize_message
+from rosbags.convert.converter import generate_message_converter
+from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability, QosReliability
+from rosgraph_msgs.msg import Clock
+from tf2_msgs.msg import TFMessage
+
+from emotion_estimator.messages.types import standard_types
+from emotion_estimator.replay.bag import open_bag
+from emotion_estimator.replay.recordings import RecordingError
+from emotion_estimator.stamps import NS_PER_S
+
+# Moves the stamps of serialised messages in time.
+
+
+# CDR: four bytes tell the byte order, then a header begins with seconds and nanoseconds.
+_HEADER_AT = 4
+_BYTE_ORDERS = {0: '>', 1: '<'}
+
+
+def shifted(raw: bytes, message_type: Any, shift_ns: int) -> bytes:
+    """
+    Move a message's stamp: that of its header, or those of its transforms.
+
+    A stamp of zero, which nobody filled in, stays; so does a message that begins with no header.
+
+    :param raw: the message in CDR.
+    :param message_type: its class.
+    :param shift_ns: nanoseconds to add.
+    :returns: the message with moved stamps.
+    """
+    if message_type is TFMessage:
+        return _shifted_transforms(raw, shift_ns)
+    fields = list(message_type.get_fields_and_field_types().values())
+    if not fields or fields[0] != 'std_msgs/Header':
+        return raw
+    layout = _BYTE_ORDERS[raw[1] & 1] + 'iI'
+    sec, nanosec = struct.unpack_from(layout, raw, _HEADER_AT)
+    if not sec and not nanosec:
+        return raw
+    moved = bytearray(raw)
+    struct.pack_into(layout, moved, _HEADER_AT, *_moved(sec, nanosec, shift_ns))
+    return bytes(moved)
+
+
+def _shifted_transforms(raw: bytes, shift_ns: int) -> bytes:
+    message = deserialize_message(raw, TFMessage)
+    for transform in message.transforms:
+        stamp = transform.header.stamp
+        if stamp.sec or stamp.nanosec:
+            stamp.sec, stamp.nanosec = _moved(stamp.sec, stamp.nanosec, shift_ns)
+    return bytes(serialize_message(message))
+
+
+def _moved(sec: int, nanosec: int, shift_ns: int) -> tuple[int, int]:
+    return divmod(sec * NS_PER_S + nanosec + shift_ns, NS_PER_S)
+
+
+_DEPTH = 100
+"""A latched topic keeps as many messages; the others may lie in wait."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """
+    The message that comes next.
+
+    :param recorded_ns: when it was recorded, in nanoseconds.
+    :param publish: publishes it; takes the nanoseconds by which its stamp moves.
+    """
+
+    recorded_ns: int
+    publish: Callable[[int], None]
+
+
+class BagPlayer(Node):  # type: ignore[misc]
+    """
+    Publishes serialised messages as they stand in the bag, of any type that is installed.
+
+    :param path: a rosbag2 folder, or an .mcap, .db3 or .bag file.
+    :param topics: those to play; empty plays all.
+    :param options: further arguments of `rclpy.node.Node`.
+    :raises RecordingError: when the bag cannot be opened, or nothing in it can be played.
+    """
+
+    def __init__(self, path: Path, topics: Collection[str] = (), **options: Any) -> None:
+        self._path = path
+        self._reader = open_bag(path)
+        super().__init__('bag_player', **options)
+        self._outputs: dict[tuple[int, int], tuple[Publisher[Any], Any]] = {}
+        self._played: list[Connection] = []
+        self._clock: Publisher[Clock] | None = None
+        self._to_ros2: dict[str, Callable[[bytes], memoryview]] = {}
+        self._current_types = standard_types()
+        for connection in self._reader.connections:
+            if not topics or connection.topic in topics:
+                self._add(connection)
+        if not any(connection.msgcount for connection in self._played):
+            held = sorted(
+                f'{c.topic} ({c.msgtype}, {c.msgcount})' for c in self._reader.connections
+            )
+            self.close()
+            self.destroy_node()
+            raise RecordingError(
+                f'{path} holds nothing to play; there: {", ".join(held) or "none"}.'
+            )
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Names of the topics that are played, as they stand in the bag."""
+        return tuple(sorted({connection.topic for connection in self._played}))
+
+    def messages(self) -> Iterator[Due]:
+        """
+        Go through the bag once, message by message, in the order of recording.
+
+        :raises RecordingError: where the bag is damaged.
+        """
+        messages = self._reader.messages(connections=self._played)
+        while True:
+            try:
+                connection, recorded_ns, raw = next(messages)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise RecordingError(f'{self._path} is damaged ({error}).') from error
+            yield Due(recorded_ns, self._publication(connection, raw))
+
+    def publish_clock(self, time_ns: int) -> None:
+        """
+        Tell the time on /clock.
+
+        :param time_ns: nanoseconds.
+        """
+        if self._clock is None:
+            self._clock = self.create_publisher(Clock, '/clock', 1)
+        stamp = Time(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)
+        self._clock.publish(Clock(clock=stamp))
+
+    def close(self) -> None:
+        """Close the bag."""
+        with suppress(Exception):
+            self._reader.close()
+
+    def _add(self, connection: Connection) -> None:
+        try:
+            message_type = _message_type(connection.msgtype)
+            if not self._reader.is2 and connection.msgtype not in self._to_ros2:
+                self._to_ros2[connection.msgtype] = self._converter(connection.msgtype)
+        except (ImportError, AttributeError, KeyError, ValueError) as error:
+            self.get_logger().warning(
+                f'{connection.topic} is left out: its type {connection.msgtype} is not installed '
+                f'({error}).'
+            )
+            return
+        publisher = self.create_publisher(message_type, connection.topic, _qos(connection))
+        self._outputs[_key(connection)] = (publisher, message_type)
+        self._played.append(connection)
+
+    def _converter(self, kind: str) -> Callable[[bytes], memoryview]:
+        self._current_types.get_msgdef(kind)
+        converter: Callable[[bytes], memoryview] = generate_message_converter(
+            self._reader.typestore,
+            self._current_types,
+            kind,
+            kind,
+            {},
+            src_is2=False,
+            dst_is2=True,
+        )
+        return converter
+
+    def _publication(self, connection: Connection, raw: bytes) -> Callable[[int], None]:
+        publisher, message_type = self._outputs[_key(connection)]
+
+        def publish(shift_ns: int) -> None:
+            serialised = bytes(raw)
+            if connection.msgtype in self._to_ros2:
+                serialised = bytes(self._to_ros2[connection.msgtype](raw))
+            if shift_ns:
+                serialised = shifted(serialised, message_type, shift_ns)
+            publisher.publish(serialised)
+
+        return publish
+
+
+def _key(connection: Connection) -> tuple[int, int]:
+    return id(connection.owner), connection.id
+
+
+def _message_type(kind: str) -> Any:
+    package, _, name = kind.split('/')
+    return getattr(import_module(f'{package}.msg'), name)
+
+
+def _qos(connection: Connection) -> QoSProfile:
+    """Offer what was offered when the bag was recorded; latched where a topic always is."""
+    qos = QoSProfile(depth=_DEPTH)
+    offered = None
+    latched = connection.topic == '/tf_static'
+    if isinstance(connection.ext, ConnectionExtRosbag2):
+        offered = next(iter(connection.ext.offered_qos_profiles), None)
+    else:
+        latched = latched or bool(connection.ext.latching)
+    if offered is not None:
+        latched = latched or offered.durability is QosDurability.TRANSIENT_LOCAL
+        if offered.reliability is QosReliability.BEST_EFFORT:
+            qos.reliability = ReliabilityPolicy.BEST_EFFORT
+    if latched:
+        qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return qos

@@ -1,0 +1,137 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Node processes of the demonstration and the benchmark."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from types import TracebackType
+from typing import Any, Protocol
+
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.client import Client
+from rclpy.executors import Executor
+from rclpy.node import Node
+
+END_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 10.0
+"""Longer than a node takes to load its models, in seconds; then it is asked again."""
+CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
+_GOALS = {CONFIGURE: State.PRIMARY_STATE_INACTIVE, ACTIVATE: State.PRIMARY_STATE_ACTIVE}
+
+
+class HasFileno(Protocol):
+    """An open file, or a sieve."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+
+
+class NodeProcess:
+    """
+    One node in a process of its own; ended with SIGINT when the block is left.
+
+    :param module: module below emotion_estimator, such as 'nodes.emotion_node'.
+    :param arguments: ROS arguments, such as '-p', 'model:=basic7'.
+    :param stderr: to which it writes its log; None is this process's own.
+    """
+
+    def __init__(self, module: str, *arguments: str, stderr: HasFileno | None = None) -> None:
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                '-m',
+                f'emotion_estimator.{module}',
+                '--ros-args',
+                *arguments,
+            ],
+            stderr=None if stderr is None else stderr.fileno(),
+        )
+
+    def __enter__(self) -> NodeProcess:
+        """Return the running process."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the process."""
+        self.end()
+
+    def running(self) -> bool:
+        """Tell whether it runs."""
+        return self.process.poll() is None
+
+    def end(self) -> int:
+        """
+        End it with SIGINT, with SIGKILL when it does not listen.
+
+        :returns: its exit status.
+        """
+        if self.running():
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+
+def lead(
+    node: Node, executor: Executor, name: str, transition: int, timeout_s: float = 60.0
+) -> bool:
+    """
+    Configure or activate a lifecycle node of another process.
+
+    :param node: asks.
+    :param executor: spins `node`.
+    :param name: the lifecycle node's name.
+    :param transition: `CONFIGURE` or `ACTIVATE`.
+    :param timeout_s: longest wait for it, in seconds.
+    :returns: whether it is done.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    change = node.create_client(ChangeState, f'{name}/change_state')
+    get = node.create_client(GetState, f'{name}/get_state')
+
+    def answer(client: Client, request: Any) -> Any:
+        """Ask once; None when no answer comes, as on a busy machine that has just met it."""
+        left_s = deadline_s - time.monotonic()
+        if not client.wait_for_service(max(0.0, left_s)):
+            return None
+        future = client.call_async(request)
+        executor.spin_until_future_complete(future, min(ANSWER_TIMEOUT_S, max(0.0, left_s)))
+        return future.result() if future.done() else None
+
+    try:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        while not ((changed := answer(change, request)) and changed.success):
+            # An answer may be lost though the step was done.
+            told = answer(get, GetState.Request())
+            if told is not None and told.current_state.id == _GOALS[transition]:
+                break
+            if changed is not None or time.monotonic() > deadline_s or not node.context.ok():
+                return False
+        return True
+    finally:
+        node.destroy_client(change)
+        node.destroy_client(get)

@@ -1,0 +1,148 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Plays a bag onto topics at the pace of its recording, for machines without rosbag2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.utilities import remove_ros_args
+
+from emotion_estimator.extras.bag_player import BagPlayer
+from emotion_estimator.nodes.spin import note_interrupts
+from emotion_estimator.replay.recordings import RecordingError
+from emotion_estimator.stamps import NS_PER_S
+
+CLOCK_PERIOD_S = 0.01
+EXIT_BROKEN = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Play a bag.
+
+    :param arguments: command line without the program's name; None takes that of the process.
+    :returns: exit status: 0, or 1 when the bag cannot be read (to its end).
+    """
+    given = sys.argv if arguments is None else ['play', *arguments]
+    options = _parse(remove_ros_args(given)[1:])
+    noted = note_interrupts()
+    rclpy.init(args=given)
+    player: BagPlayer | None = None
+    try:
+        if noted:  # before rclpy listened
+            return 0
+        player = BagPlayer(options.bag, options.topics)
+        play(player, options)
+    except RecordingError as error:
+        print(error, file=sys.stderr)
+        return EXIT_BROKEN
+    except ExternalShutdownException:
+        pass
+    except Exception:
+        # Where ROS shuts down between two messages, the next cannot be published.
+        if rclpy.ok():
+            raise
+    finally:
+        if player is not None:
+            player.close()
+            player.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def play(player: BagPlayer, options: argparse.Namespace) -> None:
+    """
+    Publish message after message when it is due.
+
+    :param player: publishes them.
+    :param options: as the command line gives them.
+    :raises RecordingError: where the bag is damaged.
+    """
+    executor = SingleThreadedExecutor()
+    executor.add_node(player)
+    try:
+        _wait(executor, time.monotonic() + options.delay)
+        while True:
+            _play_once(player, executor, options)
+            if not options.loop:
+                return
+    finally:
+        executor.remove_node(player)
+        executor.shutdown()
+
+
+def _play_once(
+    player: BagPlayer, executor: SingleThreadedExecutor, options: argparse.Namespace
+) -> None:
+    first_ns: int | None = None
+    shift_ns = 0
+    start_s = time.monotonic()
+    for due in player.messages():
+        if first_ns is None:
+            first_ns = due.recorded_ns
+            if options.stamps == 'now':
+                shift_ns = time.time_ns() - first_ns
+        due_s = start_s + (due.recorded_ns - first_ns) / NS_PER_S / options.rate
+        while options.clock and (left_s := due_s - time.monotonic()) > CLOCK_PERIOD_S:
+            player.publish_clock(due.recorded_ns + shift_ns - round(left_s * options.rate * 1e9))
+            _wait(executor, time.monotonic() + CLOCK_PERIOD_S)
+        _wait(executor, due_s)
+        if options.clock:
+            player.publish_clock(due.recorded_ns + shift_ns)
+        due.publish(shift_ns)
+
+
+def _wait(executor: SingleThreadedExecutor, until_s: float) -> None:
+    """Serve the node's services until a time; ends early when ROS shuts down."""
+    while (left_s := until_s - time.monotonic()) > 0:
+        executor.spin_once(timeout_sec=left_s)
+    if not rclpy.ok():
+        raise ExternalShutdownException
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='play', description=__doc__)
+    add = parser.add_argument
+    add('bag', type=Path, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or .bag file')
+    add('--topics', nargs='+', default=[], help='play these alone')
+    add(
+        '--stamps',
+        choices=('kept', 'now'),
+        default='kept',
+        help='stamps as recorded, or moved so that the first message was recorded now',
+    )
+    add('--rate', type=_above_zero, default=1.0, help='times the pace of the recording')
+    add('--loop', action='store_true', help='begin anew at the end, until Ctrl-C')
+    add('--clock', action='store_true', help='publish the time on /clock, for use_sim_time')
+    add('--delay', type=float, default=1.0, help='seconds for subscribers to find the topics')
+    return parser.parse_args(arguments)
+
+
+def _above_zero(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f'must be above 0, not {text}.')
+    return value
+
+
+if __name__ == '__main__':
+    sys.exit(main())

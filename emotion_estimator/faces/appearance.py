@@ -1,0 +1,237 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+What a face's skin shows, in few numbers, by a small convolutional network.
+
+Wrinkles beside nose and eyes, lips and teeth, which neither blendshapes nor landmarks tell, are
+seen here. LiteRT runs the network, as it runs the models.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import cv2
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from emotion_estimator.faces.geometry import MESH
+from emotion_estimator.faces.image_decoding import Rgb
+
+# The face as a small grey picture, upright and always of the same size.
+
+
+HALF_WIDTH = 1.75
+"""From the middle of a crop of `CROP_PX` to its edge, in face units of the template."""
+
+CROP_PX = 48
+"""Side of the crop that a network sees: that of FER2013's photographs."""
+
+
+def crop_face(
+    image: Rgb, outline: NDArray[np.float32], template: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """
+    Cut a face out, rotated and scaled so that its mesh lies on the template's (least squares).
+
+    :param image: RGB, shape [height, width, 3].
+    :param outline: x and y of the landmarks in pixels, shape [478, 2].
+    :param template: shape [478, 3], face units.
+    :returns: grey, shape [CROP_PX, CROP_PX]; pixels outside the image repeat its edge.
+    """
+    flat = template[:MESH, 0] + 1j * template[:MESH, 1]
+    flat = flat - flat.mean()
+    seen = outline[:MESH, 0] + 1j * outline[:MESH, 1]
+    middle = complex(seen.mean())
+    # As complex numbers the similarity that takes the template to the face is one factor.
+    turn = complex((flat.conj() * (seen - middle)).sum() / (abs(flat) ** 2).sum())
+    step = turn * 2 * HALF_WIDTH / CROP_PX
+    near, shrink, origin = _near(image, middle, abs(step))
+    step, middle = step / shrink, (middle - origin) / shrink
+    matrix = np.array([[step.real, -step.imag, 0.0], [step.imag, step.real, 0.0]])
+    # The middle of a pixel lies half a pixel from its edge.
+    matrix[:, 2] = np.array([middle.real - 0.5, middle.imag - 0.5]) - matrix[:, :2].sum(1) * (
+        (CROP_PX - 1) / 2
+    )
+    crop = cv2.warpAffine(
+        near,
+        matrix,
+        (CROP_PX, CROP_PX),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(crop, np.uint8)
+
+
+def _near(image: Rgb, middle: complex, step: float) -> tuple[NDArray[np.uint8], int, complex]:
+    """Take what lies round the face, grey, reduced by a whole factor where pixels are to spare."""
+    height, width = image.shape[:2]
+    shrink = max(1, min(int(step), width, height))
+    # A turned square reaches as far as its diagonal.
+    reach = step * CROP_PX * 0.75 + shrink
+    left, right = _within(middle.real - reach, middle.real + reach, shrink, width)
+    above, below = _within(middle.imag - reach, middle.imag + reach, shrink, height)
+    near = cv2.cvtColor(image[above:below, left:right], cv2.COLOR_RGB2GRAY)
+    if shrink > 1:
+        size = ((right - left) // shrink, (below - above) // shrink)
+        near = cv2.resize(near, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(near, np.uint8), shrink, complex(left, above)
+
+
+def _within(first: float, last: float, factor: int, length: int) -> tuple[int, int]:
+    """Round a range to one inside an axis, a multiple of the factor long and never empty."""
+    start = round(min(max(first, 0), length - factor))
+    end = round(min(max(last, start + factor), length))
+    return start, end - (end - start) % factor
+
+
+FAINT = 8.0
+"""Contrast in grey levels below which a crop is not raised to that of others, lest noise is."""
+
+
+def evened(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """
+    Take light and contrast out of crops.
+
+    :param crops: grey, shape [..., CROP_PX, CROP_PX], see `crop_face`.
+    :returns: each of mean 0 and of deviation up to 1, less where there is hardly any contrast;
+        the same shape.
+    """
+    values = crops.astype(np.float32)
+    values -= values.mean(axis=(-2, -1), keepdims=True)
+    values /= values.std(axis=(-2, -1), keepdims=True) + np.float32(FAINT)
+    return values
+
+
+class AppearanceNetwork:
+    """
+    Turns faces' crops into few numbers; threads may share it and then wait for each other.
+
+    :param content: of a LiteRT file whose network takes one evened crop, shape
+        [1, CROP_PX, CROP_PX, 1], and returns numbers, shape [1, K].
+    :raises ValueError: when it is no such file; the message says why.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
+            self._interpreter.allocate_tensors()
+        except RuntimeError as error:
+            raise ValueError(f'LiteRT cannot run it: {error}') from error
+        (taken,) = self._interpreter.get_input_details()
+        (given,) = self._interpreter.get_output_details()
+        takes, gives = ([int(n) for n in part['shape']] for part in (taken, given))
+        if takes != [1, CROP_PX, CROP_PX, 1] or len(gives) != 2 or gives[0] != 1:
+            raise ValueError(
+                f'it takes {takes} and gives {gives}, not [1, {CROP_PX}, {CROP_PX}, 1] and '
+                '[1, any]'
+            )
+        self._input, self._output = int(taken['index']), int(given['index'])
+        self._lock = threading.Lock()
+        self.count = gives[1]
+        """How many numbers it makes of a crop."""
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """
+        Describe faces' crops.
+
+        :param crops: grey, shape [N, CROP_PX, CROP_PX], see `crop_face`.
+        :returns: shape [N, count].
+        """
+        found = np.empty((len(crops), self.count), np.float32)
+        for row, crop in zip(found, crops):
+            values = evened(crop)[None, :, :, None]
+            with self._lock:
+                self._interpreter.set_tensor(self._input, values)
+                self._interpreter.invoke()
+                row[:] = self._interpreter.get_tensor(self._output)[0]
+        return found
+
+
+# Whether mouth, eyes and skin of a face are there to be seen, by the gradients of its crop.
+#
+# Landmarks are told for a covered mouth too, as it might be. But lips, teeth and lids are edges
+# that run across the face: where a hand, a mask or dark glasses lie, fewer edges cross than
+# elsewhere in the same face. And skin shades everywhere, while a drawing is flat between its
+# lines.
+
+
+VISIBLE_NAMES: tuple[str, ...] = ('visible.mouth', 'visible.eyes', 'visible.skin')
+"""Names of what `FaceVisibility` returns."""
+
+_MOUTH = (61, 291, 0, 17)  # its corners, its upper and lower edge
+_EYES = ((33, 133, 159, 145), (263, 362, 386, 374))
+_MOUTH_MARGIN_PX, _EYE_MARGIN_PX = 1.5, 2.0
+
+_COVERED = np.array([0.20, 0.30, 0.06])
+_SEEN = np.array([0.40, 0.45, 0.105])
+"""
+Gradients that count as nothing and as all to be seen, in the order of `VISIBLE_NAMES`.
+
+Of 240 photographs of FER2013's training split 98 % lie above `_SEEN`. A cartoon's and a line
+drawing's skin lie below `_COVERED`; for mouths and eyes that were painted over see
+`dev.bench.small_faces`.
+"""
+_FLAT = 5  # skin is judged by the fifth of it that has the weakest gradients
+
+
+class FaceVisibility:
+    """
+    Tells how much of a face is seen.
+
+    :param template: the face on which crops are laid, in face units, shape [478, 3].
+    """
+
+    def __init__(self, template: NDArray[np.float32]) -> None:
+        places = template[:MESH, :2] - template[:MESH, :2].mean(axis=0)
+        places = (places / (2 * HALF_WIDTH) + 0.5) * CROP_PX - 0.5
+        self._mouth = _ellipse(places[list(_MOUTH)], _MOUTH_MARGIN_PX)
+        self._eyes = np.logical_or(*(_ellipse(places[list(e)], _EYE_MARGIN_PX) for e in _EYES))
+        face = np.zeros((CROP_PX, CROP_PX), np.uint8)
+        hull = cv2.convexHull(np.rint(places).astype(np.int32))
+        self._face = cv2.fillConvexPoly(face, hull, 1) > 0
+
+    def of(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """
+        Look at one face.
+
+        :param crop: grey, shape [CROP_PX, CROP_PX], see `crop_face`.
+        :returns: a value for each of `VISIBLE_NAMES`, 0 where nothing is seen, 1 where all is.
+        """
+        across = cv2.Sobel(crop, cv2.CV_32F, 1, 0)
+        down = cv2.Sobel(crop, cv2.CV_32F, 0, 1)
+        strength = cv2.magnitude(across, down)
+        in_face = strength[self._face]
+        edges = np.abs(down)
+        seen = np.array(
+            [
+                edges[self._mouth].mean(),
+                edges[self._eyes].mean(),
+                np.partition(in_face, len(in_face) // _FLAT)[len(in_face) // _FLAT],
+            ]
+        )
+        # The 1 keeps a crop of one colour from being divided by 0.
+        share = (seen / (in_face.mean() + 1) - _COVERED) / (_SEEN - _COVERED)
+        return np.asarray(np.clip(share, 0, 1), np.float32)
+
+
+def _ellipse(points: NDArray[np.float32], margin_px: float) -> NDArray[np.bool_]:
+    """Mark the pixels in an ellipse that reaches a margin beyond some points."""
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    half = np.ptp(points, axis=0) / 2 + margin_px
+    y, x = np.mgrid[0:CROP_PX, 0:CROP_PX]
+    inside: NDArray[np.bool_] = np.hypot((x - middle[0]) / half[0], (y - middle[1]) / half[1]) < 1
+    return inside

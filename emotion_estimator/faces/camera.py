@@ -1,0 +1,204 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a camera's pixels mean as directions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class IntrinsicsError(ValueError):
+    """Intrinsics that no camera has; the message says which value is wrong."""
+
+
+@dataclass(frozen=True)
+class PinholeCamera:
+    """
+    A camera without distortion; axes of its optical frame are x right, y down, z away (REP-103).
+
+    :param focal_x: in pixels.
+    :param focal_y: likewise.
+    :param middle_x: column of the optical axis in pixels.
+    :param middle_y: its row.
+    :param width: of the image in pixels.
+    :param height: likewise.
+    """
+
+    focal_x: float
+    focal_y: float
+    middle_x: float
+    middle_y: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no camera has."""
+        values = (self.focal_x, self.focal_y, self.middle_x, self.middle_y)
+        if not all(map(math.isfinite, values)) or min(self.focal_x, self.focal_y) <= 0:
+            raise IntrinsicsError(
+                f'focal lengths ({self.focal_x:g}, {self.focal_y:g}) must be above 0 and the '
+                f'middle ({self.middle_x:g}, {self.middle_y:g}) finite, in pixels.'
+            )
+        if self.width <= 0 or self.height <= 0:
+            raise IntrinsicsError(
+                f'the image is {self.width} x {self.height} pixels: it is empty.'
+            )
+
+    @staticmethod
+    def of_view(width: int, height: int, horizontal_rad: float) -> PinholeCamera:
+        """
+        Make a camera of which no more is known than how much it sees.
+
+        :param width: of the image in pixels.
+        :param height: likewise.
+        :param horizontal_rad: angle between the left and the right edge.
+        :returns: the camera, with square pixels and its axis in the middle.
+        """
+        focal = width / 2 / math.tan(horizontal_rad / 2)
+        return PinholeCamera(focal, focal, width / 2, height / 2, width, height)
+
+    @staticmethod
+    def of_matrix(k: ArrayLike, width: int, height: int) -> PinholeCamera:
+        """
+        Make a camera from its calibration; distortion is left out.
+
+        :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
+        :param width: of the image that it is for, in pixels.
+        :param height: likewise.
+        :returns: the camera.
+        :raises IntrinsicsError: when no camera can have it.
+        """
+        matrix = np.asarray(k, np.float64).ravel()
+        if matrix.size != 9:
+            raise IntrinsicsError(f'k holds {matrix.size} values, not 9.')
+        focal_x, _, middle_x, _, focal_y, middle_y, *_ = matrix.tolist()
+        return PinholeCamera(focal_x, focal_y, middle_x, middle_y, int(width), int(height))
+
+    def resized(self, width: int, height: int) -> PinholeCamera:
+        """
+        Tell what the camera is for an image of another resolution.
+
+        :param width: of the image in pixels.
+        :param height: likewise.
+        :returns: the camera.
+        :raises IntrinsicsError: when the image has another shape: it is cut, nobody knows where.
+        """
+        if (width, height) == (self.width, self.height):
+            return self
+        # Half a pixel more or less on the shorter side is rounding.
+        if abs(width * self.height - height * self.width) > max(width, height, self.width) / 2:
+            raise IntrinsicsError(
+                f'the calibration is for {self.width} x {self.height} pixels, but the image has '
+                f'{width} x {height}, another shape.'
+            )
+        x, y = width / self.width, height / self.height
+        return PinholeCamera(
+            self.focal_x * x, self.focal_y * y, self.middle_x * x, self.middle_y * y, width, height
+        )
+
+    def ray(self, x: float, y: float) -> NDArray[np.float64]:
+        """
+        Tell where a pixel looks.
+
+        :param x: column in pixels.
+        :param y: row in pixels.
+        :returns: a point of the line of sight, at z = 1, shape [3].
+        """
+        return np.array(
+            [(x - self.middle_x) / self.focal_x, (y - self.middle_y) / self.focal_y, 1.0]
+        )
+
+    def pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """
+        Project points.
+
+        :param points: in the optical frame, z above 0, shape [N, 3].
+        :returns: column and row in pixels, shape [N, 2].
+        """
+        focal = np.array([self.focal_x, self.focal_y])
+        middle = np.array([self.middle_x, self.middle_y])
+        projected: NDArray[np.float64] = points[:, :2] / points[:, 2:] * focal + middle
+        return projected
+
+
+# What the camera is, as far as it says so itself.
+
+
+class KnownCamera:
+    """
+    A camera that a calibration may tell of; until then its angle of view has to do.
+
+    :param field_of_view_rad: horizontal angle of view where nothing better is known.
+    :param refuse: counts a calibration that cannot be used; called once for each kind of fault.
+    """
+
+    def __init__(self, field_of_view_rad: float, refuse: Callable[[str], None]) -> None:
+        self._field_of_view_rad = field_of_view_rad
+        self._refuse = refuse
+        self._told: set[str] = set()
+        self._calibrated: PinholeCamera | None = None
+        # What was last told, and the calibration that it was made from.
+        self._camera: tuple[PinholeCamera | None, PinholeCamera] | None = None
+
+    def calibrate(self, k: ArrayLike, width: int, height: int) -> bool:
+        """
+        Take a calibration, as CameraInfo states it.
+
+        :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
+        :param width: of the image that it is for, in pixels.
+        :param height: likewise.
+        :returns: whether it can be used.
+        """
+        try:
+            self._calibrated = PinholeCamera.of_matrix(k, width, height)
+        except IntrinsicsError as error:
+            self._tell(f'k, width or height is wrong: {error}')
+            return False
+        return True
+
+    def camera(self, width: int, height: int) -> PinholeCamera:
+        """
+        Tell what the camera is.
+
+        :param width: of its image in pixels.
+        :param height: likewise.
+        :returns: the camera for an image of this size.
+        """
+        calibrated = self._calibrated
+        if self._camera is not None and self._camera[0] is calibrated:
+            camera = self._camera[1]
+            if (camera.width, camera.height) == (width, height):
+                return camera
+        camera = PinholeCamera.of_view(width, height, self._field_of_view_rad)
+        if calibrated is not None:
+            try:
+                camera = calibrated.resized(width, height)
+            except IntrinsicsError as error:
+                self._tell(str(error))
+        self._camera = (calibrated, camera)
+        return camera
+
+    def _tell(self, fault: str) -> None:
+        if fault not in self._told:
+            self._told.add(fault)
+            degrees = math.degrees(self._field_of_view_rad)
+            self._refuse(
+                f'camera_info: {fault} A field of view of {degrees:g} degrees is assumed.'
+            )

@@ -1,0 +1,241 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Head pose, geometry and appearance of a face: what the blendshapes do not tell, in few numbers.
+
+MediaPipe's blendshapes leave cheekSquint, cheekPuff and noseSneer near 0 whatever the face does;
+the mesh moves and the skin wrinkles all the same. Landmarks laid on a template go through one
+layer of units to a few numbers, the aligned face's pixels through a small network. Template,
+weights and network are learned offline and kept in one versioned file; the version stands in
+every name, so that a model never reads the values of another encoding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.faces.appearance import AppearanceNetwork, crop_face
+from emotion_estimator.faces.geometry import (
+    LANDMARKS,
+    MESH,
+    POSE_NAMES,
+    align,
+    head_angles,
+    in_face_units,
+)
+from emotion_estimator.faces.image_decoding import Rgb
+
+SCHEMA = 3
+NETWORK = 'appearance_network'
+"""Name of the LiteRT file's bytes in an encoding's file."""
+
+DEFAULT_VERSION = 'v3'
+"""Version that this package's models were trained on."""
+
+
+class FaceEncodingError(ValueError):
+    """An encoding that cannot be used; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """
+    A few numbers that stand for many: one layer of rectified units, then directions in them.
+
+    :param mean: of the values, shape [D].
+    :param hidden: shape [D, H].
+    :param bias: of the units, shape [H].
+    :param directions: shape [H, K].
+    :param offset: of the answers, shape [K].
+    """
+
+    mean: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    directions: NDArray[np.float32]
+    offset: NDArray[np.float32]
+
+    def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """
+        Project.
+
+        :param values: shape [N, D].
+        :returns: shape [N, K].
+        """
+        units = np.maximum((values - self.mean) @ self.hidden + self.bias, 0)
+        return np.asarray(units @ self.directions + self.offset, np.float32)
+
+
+@dataclass(frozen=True)
+class FaceEncoding:
+    """
+    What turns a face's landmarks and pixels into a few numbers.
+
+    :param version: stands in the names, such as 'v3'.
+    :param template: the mean face in face units, shape [478, 3], see `in_face_units`.
+    :param geometry: of the aligned landmarks, flattened.
+    :param appearance: of the crop.
+    """
+
+    version: str
+    template: NDArray[np.float32]
+    geometry: Projection
+    appearance: AppearanceNetwork
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the values that `encode` returns, in their order."""
+        return (
+            *POSE_NAMES,
+            *self._numbered('geometry', self.geometry.directions.shape[1]),
+            *self._numbered('appearance', self.appearance.count),
+        )
+
+    def _numbered(self, group: str, count: int) -> tuple[str, ...]:
+        return tuple(f'{group}.{self.version}.{number:02d}' for number in range(count))
+
+    def crop(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """
+        Cut out one face.
+
+        :param image: that the face was found in.
+        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :returns: grey, shape [CROP_PX, CROP_PX], see `crop_face`.
+        """
+        height, width = image.shape[:2]
+        outline = landmarks[:, :2] * np.array([width, height], np.float32)
+        return crop_face(image, outline, self.template)
+
+    def encode(
+        self, image: Rgb, landmarks: NDArray[np.float32], crop: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float32]:
+        """
+        Encode one face.
+
+        :param image: that the face was found in.
+        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :param crop: of `crop`, where it is at hand.
+        :returns: a value for each of `names`, without unit except the pose in radians.
+        """
+        height, width = image.shape[:2]
+        points, _ = in_face_units(landmarks, width, height)
+        crop = self.crop(image, landmarks) if crop is None else crop
+        encoded: NDArray[np.float32] = self.encode_many(points[None], crop[None])[0]
+        return encoded
+
+    def encode_many(
+        self, points: NDArray[np.float32], crops: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """
+        Encode faces whose landmarks and crops are at hand.
+
+        :param points: in face units, shape [N, 478, 3].
+        :param crops: grey, shape [N, CROP_PX, CROP_PX], see `crop_face`.
+        :returns: shape [N, names].
+        """
+        aligned, rotations = align(points, self.template)
+        return np.concatenate(
+            [
+                head_angles(rotations).astype(np.float32),
+                self.geometry(aligned.reshape(len(points), -1)),
+                self.appearance(crops),
+            ],
+            axis=1,
+        )
+
+
+def read_encoding(path: Path) -> FaceEncoding:
+    """
+    Read an encoding, checked.
+
+    :param path: an .npz file as `training` writes it; its name without suffix is the version.
+    :returns: the encoding.
+    :raises FaceEncodingError: when it is missing, damaged or of another schema.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            schema = int(file['schema'])
+            # By columns: a product with one face then reads the weights in their order.
+            parts = {
+                name: np.asarray(file[name], np.float32, order='F')
+                for name in _SHAPES
+                if schema == SCHEMA
+            }
+            network = np.asarray(file[NETWORK], np.uint8).tobytes() if schema == SCHEMA else b''
+    # Of a damaged file zipfile, zlib, tokenize and NumPy each complain in their own way.
+    except Exception as error:
+        raise FaceEncodingError(
+            f'The face encoding {path} cannot be read ({error}); restore it, or make it again '
+            'with `make train`.'
+        ) from error
+    if schema != SCHEMA:
+        raise FaceEncodingError(
+            f'The face encoding {path} has schema {schema}, but this package reads schema '
+            f'{SCHEMA}; use one made for this version.'
+        )
+    _check(path, parts)
+    try:
+        appearance = AppearanceNetwork(network)
+    except ValueError as error:
+        raise FaceEncodingError(
+            f'The face encoding {path}: {NETWORK} cannot be used ({error}); make it again with '
+            '`make train`.'
+        ) from error
+    geometry = Projection(*(parts[f'geometry_{name}'] for name in _PARTS))
+    return FaceEncoding(path.stem, parts['template'], geometry, appearance)
+
+
+def _check(path: Path, parts: dict[str, NDArray[np.float32]]) -> None:
+    for name, expected in _SHAPES.items():
+        shape = parts[name].shape
+        if len(shape) != len(expected) or any(e not in (s, None) for e, s in zip(expected, shape)):
+            wanted = ', '.join('any' if length is None else str(length) for length in expected)
+            raise FaceEncodingError(
+                f'The face encoding {path}: {name} has shape {list(shape)}, not [{wanted}]; '
+                'make it again with `make train`.'
+            )
+        if not np.isfinite(parts[name]).all():
+            raise FaceEncodingError(
+                f'The face encoding {path}: {name} holds what is no finite number; make it again '
+                'with `make train`.'
+            )
+    hidden, bias, directions, offset = (parts[f'geometry_{name}'] for name in _PARTS[1:])
+    if not hidden.shape[1] == len(bias) == len(directions) or len(offset) != len(directions[0]):
+        raise FaceEncodingError(
+            f'The face encoding {path}: the sizes of geometry do not fit each other; make it '
+            'again with `make train`.'
+        )
+    size = float((parts['template'][:MESH] ** 2).sum(axis=1).mean())
+    if not 0.5 < size < 2:
+        raise FaceEncodingError(
+            f'The face encoding {path}: template has mean square distance {size:.3g}, but 1 in '
+            'face units; make it again with `make train`.'
+        )
+
+
+_PARTS: tuple[str, ...] = tuple(field.name for field in fields(Projection))
+
+_SHAPES: dict[str, tuple[int | None, ...]] = {
+    'template': (LANDMARKS, 3),
+    'geometry_mean': (LANDMARKS * 3,),
+    'geometry_hidden': (LANDMARKS * 3, None),
+    'geometry_bias': (None,),
+    'geometry_directions': (None, None),
+    'geometry_offset': (None,),
+}

@@ -1,0 +1,356 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The way into this wing: images by stamp in, faces with ids, blendshapes, features out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, Asset, find_asset
+from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
+from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
+from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
+from emotion_estimator.faces.multi_face import CloseUp, FaceDetector, FaceSearch
+from emotion_estimator.faces.tracker import FaceTracker
+from emotion_estimator.files import AssetError, find_encoding
+from emotion_estimator.stamps import Step, step_between
+
+# What is known of a face beside its blendshapes: encoding, visibility.
+
+
+class FaceFeatures:
+    """
+    Computes the features that follow a face's blendshapes.
+
+    :param encoding: the face encoding, whose template also tells what is visible; None gives no
+        features.
+    """
+
+    def __init__(self, encoding: FaceEncoding | None) -> None:
+        self._encoding = encoding
+        self.names: tuple[str, ...] = ()
+        if encoding is not None:
+            self._visibility = FaceVisibility(encoding.template)
+            self.names = (*encoding.names, *VISIBLE_NAMES)
+
+    def of(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+        """
+        Compute one face's features.
+
+        :param image: that the face was found in.
+        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :returns: a value for each of `names`.
+        """
+        if self._encoding is None:
+            return np.zeros(0, np.float32)
+        crop = self._encoding.crop(image, landmarks)
+        encoded = self._encoding.encode(image, landmarks, crop)
+        return np.concatenate([encoded, self._visibility.of(crop)])
+
+
+_NS_PER_MS = 1_000_000
+JUMP_S = 2.0
+"""A camera that was silent for longer starts a new time line, in seconds."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """
+    One face at one image's stamp.
+
+    :param face_id: stays the same while the face is followed.
+    :param box: where it is in the image.
+    :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
+    :param landmarks: shape [478, 3], MediaPipe's face mesh, see `FaceArrays`.
+    :param feature_names: names of `features`; the same for all faces of a `FaceFinder`.
+    :param encode: computes `features`.
+    """
+
+    face_id: str
+    box: Box
+    blendshapes: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    feature_names: tuple[str, ...]
+    encode: Callable[[], NDArray[np.float32]]
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """
+        What encoding and visibility add to the blendshapes, shape [feature_names].
+
+        Computed when it is first asked for, by whichever thread asks: the next image need not
+        wait for it.
+        """
+        return self.encode()
+
+    def named_values(self) -> dict[str, float]:
+        """
+        Name all that is known of the face, as it goes from node to node.
+
+        :returns: every blendshape, then every further feature, by name.
+        """
+        return dict(
+            chain(
+                zip(NAMES, self.blendshapes.tolist()),
+                zip(self.feature_names, self.features.tolist()),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """
+    What was found in one image.
+
+    :param faces: the faces, empty when there is none.
+    :param step: how the image's stamp followed the one before.
+    """
+
+    faces: tuple[Face, ...]
+    step: Step
+
+
+class Landmarker(Protocol):
+    """What finds faces in one frame after the other: `FaceLandmarker` or `FaceSearch`."""
+
+    def find(self, image: Rgb, time_ms: int) -> list[LandmarkedFace]:
+        """Find the faces of the next frame, at a time above that of the frame before."""
+
+    def close(self) -> None:
+        """Release what it holds."""
+
+
+class FaceFinder:
+    """
+    Finds and follows faces in the images of one camera, by their stamps.
+
+    A stamp that repeats is not looked at. One that goes back, or jumps ahead by more than
+    `JUMP_S`, starts a new time line: the faces get new ids.
+
+    :param landmarker: finds faces in one frame after the other; closed with this object.
+    :param tracker: gives them ids.
+    :param encoding: gives their further features, and the template by which to tell what of
+        them is visible; None leaves it at the blendshapes.
+    """
+
+    def __init__(
+        self,
+        landmarker: Landmarker,
+        tracker: FaceTracker,
+        encoding: FaceEncoding | None = None,
+    ) -> None:
+        self._landmarker = landmarker
+        self._tracker = tracker
+        self._features = FaceFeatures(encoding)
+        self.feature_names = self._features.names
+        self._newest_ns: int | None = None
+        # MediaPipe's clock only runs forward: it gets the stamps shifted by this.
+        self._shift_ns = 0
+        self._time_ms = 0
+
+    def find(self, image: Rgb, stamp_ns: int) -> Sighting:
+        """
+        Find the faces of the next image.
+
+        :param image: the pixels.
+        :param stamp_ns: the image's stamp in nanoseconds.
+        :returns: the faces with their ids.
+        """
+        step = step_between(self._newest_ns, stamp_ns, JUMP_S)
+        if step is Step.REPEATED:
+            return Sighting((), step)
+        self._newest_ns = stamp_ns
+        if step is Step.FIRST or step.restarts:
+            self._tracker.reset()
+            self._shift_ns = (self._time_ms + round(JUMP_S * 1000)) * _NS_PER_MS - stamp_ns
+        self._time_ms = max(self._time_ms + 1, (stamp_ns + self._shift_ns) // _NS_PER_MS)
+        found = self._landmarker.find(image, self._time_ms)
+        height, width = image.shape[:2]
+        ids = self._tracker.track(found, width, height, stamp_ns)
+        faces = (
+            Face(
+                face_id,
+                face.box,
+                face.blendshapes,
+                face.landmarks,
+                self.feature_names,
+                partial(self._features.of, image, face.landmarks),
+            )
+            for face_id, face in zip(ids, found)
+        )
+        return Sighting(tuple(faces), step)
+
+    def close(self) -> None:
+        """Release the landmarker."""
+        self._landmarker.close()
+
+
+# What finds faces, as the parameters of blendshape_node describe it.
+
+
+_log = logging.getLogger(__name__)
+
+
+class FinderParameters(Protocol):
+    """Values by the names that blendshape_node gives them: a node's parameters, or a dict."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """Return a parameter's value."""
+
+
+@dataclass(frozen=True)
+class FinderFiles:
+    """
+    The files that finding faces needs.
+
+    :param landmarker: face_landmarker.task.
+    :param detector: yunet_n_dynamic.onnx; None leaves it at MediaPipe's own detector.
+    :param encoding: a face encoding; None leaves it at the blendshapes.
+    """
+
+    landmarker: Path
+    detector: Path | None
+    encoding: Path | None
+
+
+def wanted_assets(parameters: FinderParameters) -> list[Asset]:
+    """
+    List the assets that the parameters ask for, because they name no file in their place.
+
+    :param parameters: see `build_finder`.
+    :returns: the landmarker first.
+    """
+    wanted = [] if parameters['landmarker'] else [FACE_LANDMARKER]
+    if _seeks_far_faces(parameters) and not parameters['detector']:
+        wanted.append(FACE_DETECTOR)
+    return wanted
+
+
+def find_landmarker(parameters: FinderParameters, fetch: bool = False) -> Path:
+    """
+    Find face_landmarker.task.
+
+    :param parameters: of which `landmarker` counts.
+    :param fetch: whether the network may be asked.
+    :returns: the file that the parameters name, else the published one.
+    :raises AssetError: when it is not there.
+    """
+    named = str(parameters['landmarker'])
+    return Path(named) if named else find_asset(FACE_LANDMARKER, fetch)
+
+
+def find_finder_files(
+    parameters: FinderParameters,
+    fetch: bool = False,
+    warn: Callable[[str], None] = _log.warning,
+) -> FinderFiles:
+    """
+    Find the files that the parameters name or ask for.
+
+    :param parameters: see `build_finder`.
+    :param fetch: whether the network may be asked.
+    :param warn: is told what is lost where the detector is missing.
+    :returns: the files.
+    :raises AssetError: when the landmarker or the encoding is not there.
+    """
+    detector, encoding = str(parameters['detector']), str(parameters['encoding'])
+    detector_path = Path(detector) if detector else None
+    if not _seeks_far_faces(parameters):
+        detector_path = None
+    elif detector_path is None:
+        try:
+            detector_path = find_asset(FACE_DETECTOR, fetch)
+        except AssetError as error:
+            warn(f'{FACE_DETECTOR.loss} {error}')
+    return FinderFiles(
+        find_landmarker(parameters, fetch),
+        detector_path,
+        find_encoding(encoding) if encoding else None,
+    )
+
+
+def build_finder(parameters: FinderParameters, files: FinderFiles) -> FaceFinder:
+    """
+    Put a face finder together; with a detector it also finds far faces and many.
+
+    :param parameters: `max_faces`, `detection_rate_hz`, `min_detection_confidence`,
+        `min_presence_confidence`, `min_tracking_confidence`, `on_one_core`, `max_absence_s`,
+        `face_id_seed`, `landmarker`, `detector` and `encoding`, see
+        config/emotion_estimator.yaml.
+    :param files: see `find_finder_files`.
+    :returns: the finder, to be closed.
+    :raises ValueError: when a file cannot be used.
+    """
+    seed = parameters['face_id_seed']
+    tracker = FaceTracker(
+        max_absence_s=parameters['max_absence_s'], seed=None if seed < 0 else seed
+    )
+    # Before the landmarker, whose graph would have to be closed were the encoding wrong.
+    encoding = read_encoding(files.encoding) if files.encoding else None
+    return FaceFinder(_landmarker(parameters, files), tracker, encoding)
+
+
+def build_close_up(parameters: FinderParameters, landmarker_path: Path) -> CloseUp:
+    """
+    Make what finds the face in pictures of one face each.
+
+    :param parameters: see `build_finder`.
+    :param landmarker_path: face_landmarker.task.
+    :returns: the close-up, to be closed.
+    :raises ValueError: when the file cannot be used.
+    """
+    return CloseUp(_landmarkers(parameters, landmarker_path)(stills=True))
+
+
+def _seeks_far_faces(parameters: FinderParameters) -> bool:
+    return float(parameters['detection_rate_hz']) > 0
+
+
+def _landmarker(parameters: FinderParameters, files: FinderFiles) -> Landmarker:
+    landmarker = _landmarkers(parameters, files.landmarker)
+    max_faces = parameters['max_faces']
+    if files.detector is None:
+        return landmarker(max_faces=max_faces)
+    # The detector first: unlike MediaPipe's graphs, it need not be closed.
+    detector = FaceDetector(files.detector)
+    return FaceSearch(
+        landmarker(),
+        detector,
+        lambda: CloseUp(landmarker()),
+        max_faces,
+        parameters['detection_rate_hz'],
+    )
+
+
+def _landmarkers(parameters: FinderParameters, path: Path) -> partial[FaceLandmarker]:
+    return partial(
+        FaceLandmarker,
+        path,
+        min_detection_confidence=parameters['min_detection_confidence'],
+        min_presence_confidence=parameters['min_presence_confidence'],
+        min_tracking_confidence=parameters['min_tracking_confidence'],
+        on_one_core=parameters['on_one_core'],
+    )

@@ -1,0 +1,175 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Where a head is and how it is turned, in the frame of the camera."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from emotion_estimator import blendshapes
+from emotion_estimator.faces.camera import PinholeCamera
+from emotion_estimator.faces.geometry import (
+    LEFT_PUPIL,
+    RIGHT_PUPIL,
+    SELLION,
+    align,
+    head_axes,
+    in_face_units,
+)
+
+PUPIL_DISTANCE_M = 0.063
+"""
+Mean distance of an adult's pupils in metres: N. A. Dodgson, "Variation and extrema of human
+interpupillary distance", SPIE 5291 (2004). MediaPipe's canonical face has the same. A head whose
+pupils are 10 % further apart appears 10 % nearer than it is.
+"""
+
+
+@dataclass(frozen=True)
+class HeadPose:
+    """
+    A head in the camera's optical frame (x right, y down, z away).
+
+    :param position_m: of the sellion, shape [3].
+    :param rotation: its columns are the head's forward, left and up, shape [3, 3].
+    """
+
+    position_m: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+
+
+class HeadModel:
+    """
+    A face of average shape and size that landmarks are compared with.
+
+    :param template: looking straight ahead, in face units, shape [478, 3], see `in_face_units`.
+    """
+
+    def __init__(self, template: NDArray[np.float32]) -> None:
+        self._template = template
+        pupils = np.linalg.norm(template[LEFT_PUPIL] - template[RIGHT_PUPIL])
+        self.unit_m = PUPIL_DISTANCE_M / float(pupils)
+
+    def pose(self, landmarks: NDArray[np.float32], camera: PinholeCamera) -> HeadPose:
+        """
+        Tell where a head is.
+
+        The face is seen as if from afar, since its depth is small against its distance, along
+        the line of sight to its middle.
+
+        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :param camera: of the image they were found in.
+        :returns: the pose. The sellion lies on its own line of sight.
+        """
+        width, height = camera.width, camera.height
+        points, (x, y, unit_px) = in_face_units(landmarks, width, height)
+        _, rotations = align(points[None], self._template)
+        distance_m = self.unit_m * camera.focal_x / unit_px
+        depth_m = distance_m + self.unit_m * float(points[SELLION, 2])
+        sellion = landmarks[SELLION]
+        position_m = depth_m * camera.ray(float(sellion[0]) * width, float(sellion[1]) * height)
+        # A head beside the optical axis that faces the lens is turned towards it.
+        towards = _rotation_of_axis_to(camera.ray(x, y))
+        return HeadPose(position_m, head_axes(towards @ rotations[0]))
+
+
+def _rotation_of_axis_to(ray: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn z onto a direction with z above 0, the shortest way; shape [3, 3]."""
+    x, y, z = ray / np.linalg.norm(ray)
+    share = 1 / (1 + z)
+    return np.array(
+        [
+            [1 - x * x * share, -x * y * share, x],
+            [-x * y * share, 1 - y * y * share, y],
+            [-x, -y, z],
+        ]
+    )
+
+
+def quaternion_of(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """
+    Tell a rotation as ROS does.
+
+    :param rotation: shape [3, 3].
+    :returns: x, y, z, w of the unit quaternion, w at least 0.
+    """
+    x, y, z, w = Rotation.from_matrix(rotation).as_quat(canonical=True).tolist()
+    return x, y, z, w
+
+
+# Where a person looks: the head's direction, and on top of it that of the eyes.
+
+
+FULL_RAD = math.radians(30)
+"""
+Turn of the eyes that a blendshape of 1 stands for, in radians.
+
+Neither ARKit nor MediaPipe states one; 30 degrees is about as far as eyes turn before the head
+follows.
+"""
+CLOSED = 0.6
+"""With both eyeBlink shapes above it the eyes are shut: the head's direction is left."""
+
+_LEFTWARD = [blendshapes.INDEX[name] for name in ('eyeLookOutLeft', 'eyeLookInRight')]
+_RIGHTWARD = [blendshapes.INDEX[name] for name in ('eyeLookInLeft', 'eyeLookOutRight')]
+_DOWNWARD = [blendshapes.INDEX[name] for name in ('eyeLookDownLeft', 'eyeLookDownRight')]
+_UPWARD = [blendshapes.INDEX[name] for name in ('eyeLookUpLeft', 'eyeLookUpRight')]
+_LIDS = [blendshapes.INDEX[name] for name in ('eyeBlinkLeft', 'eyeBlinkRight')]
+
+# Columns: an optical frame's right, down and forward in the head's forward, left and up.
+_OPTICAL = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], np.float64)
+
+
+def eye_angles(shapes: NDArray[np.float32]) -> tuple[float, float]:
+    """
+    Tell how far the eyes are turned in the head, the mean of both.
+
+    :param shapes: the blendshapes, shape [52] in the order of `blendshapes.NAMES`.
+    :returns: pitch and yaw in radians about the head's left and up (REP-103: positive are pitch
+        downward and yaw to the person's left); 0 when the eyes are shut.
+    """
+    if shapes[_LIDS].min() > CLOSED:
+        return 0.0, 0.0
+    pitch = float(shapes[_DOWNWARD].mean() - shapes[_UPWARD].mean()) * FULL_RAD
+    yaw = float(shapes[_LEFTWARD].mean() - shapes[_RIGHTWARD].mean()) * FULL_RAD
+    return pitch, yaw
+
+
+def gaze_rotation(head: NDArray[np.float64], shapes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """
+    Tell where a person looks.
+
+    :param head: rotation of the head, its columns forward, left and up, shape [3, 3].
+    :param shapes: the blendshapes, shape [52].
+    :returns: in the frame of `head`: columns right, down (the person's) and along the gaze, as an
+        optical frame has them, shape [3, 3].
+    """
+    pitch, yaw = eye_angles(shapes)
+    down, left = math.sin(pitch), math.sin(yaw)
+    level, ahead = math.cos(pitch), math.cos(yaw)
+    eyes = np.array(
+        [
+            [ahead * level, -left, ahead * down],
+            [left * level, ahead, left * down],
+            [-down, 0, level],
+        ]
+    )
+    rotation: NDArray[np.float64] = head @ eyes @ _OPTICAL
+    return rotation

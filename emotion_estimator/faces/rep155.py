@@ -1,0 +1,159 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What REP-155 tells of a face, as numbers; messages only carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.action_units import action_units
+from emotion_estimator.faces.finder import Face
+from emotion_estimator.faces.geometry import POSE_NAMES, dlib_landmarks
+from emotion_estimator.faces.pose import HeadPose, gaze_rotation, quaternion_of
+from emotion_estimator.stamps import NS_PER_S
+
+FACE_FRAME_PREFIX = 'face_'
+GAZE_FRAME_PREFIX = 'gaze_'
+FOUND = 1.0
+"""Confidence of what is told of a face; one below MediaPipe's thresholds is not told of at all."""
+
+
+@dataclass(frozen=True)
+class FrameOfFace:
+    """
+    A frame that hangs on the camera's.
+
+    :param name: of the frame.
+    :param position_m: x, y, z of its origin.
+    :param quaternion: x, y, z, w of its rotation.
+    """
+
+    name: str
+    position_m: tuple[float, float, float]
+    quaternion: tuple[float, float, float, float]
+
+
+def region(face: Face) -> tuple[float, float, float, float]:
+    """
+    Tell where a face is in the image.
+
+    :param face: the face.
+    :returns: left, upper, right and lower edge of the part of its box that lies in the image, as
+        fractions of the image's width and height.
+    """
+    box = np.clip((face.box.x_min, face.box.y_min, face.box.x_max, face.box.y_max), 0, 1)
+    x_min, y_min, x_max, y_max = box.tolist()
+    return x_min, y_min, x_max, y_max
+
+
+def facial_action_units(face: Face) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """
+    Read a face's action units, those of the head only where its pose is a feature.
+
+    :param face: the face.
+    :returns: intensity and confidence, see `action_units`.
+    """
+    head = None
+    if face.feature_names[: len(POSE_NAMES)] == POSE_NAMES:
+        head = face.features[: len(POSE_NAMES)]
+    return action_units(face.blendshapes, head)
+
+
+def rated_landmarks(face: Face) -> list[tuple[float, float, float]]:
+    """
+    Pick REP-155's landmarks of a face.
+
+    :param face: the face.
+    :returns: x and y as fractions of the image's width and height, and the confidence, which is
+        0 outside the image; 70 of them.
+    """
+    points = dlib_landmarks(face.landmarks)
+    inside = np.where(np.abs(points - 0.5).max(axis=1) <= 0.5, FOUND, 0.0)
+    return [(x, y, confidence) for (x, y), confidence in zip(points.tolist(), inside.tolist())]
+
+
+def frames_of(face: Face, pose: HeadPose) -> Iterator[FrameOfFace]:
+    """
+    Tell the frames of a face.
+
+    :param face: the face.
+    :param pose: where its head is.
+    :returns: `face_<id>` (origin at the sellion, x out of the face, z up) and `gaze_<id>` (the
+        same origin, z along the gaze).
+    """
+    x, y, z = pose.position_m.tolist()
+    gaze = gaze_rotation(pose.rotation, face.blendshapes)
+    for prefix, rotation in ((FACE_FRAME_PREFIX, pose.rotation), (GAZE_FRAME_PREFIX, gaze)):
+        yield FrameOfFace(prefix + face.face_id, (x, y, z), quaternion_of(rotation))
+
+
+# Which faces are there, by the images' stamps.
+
+
+LISTED_S = 0.3
+"""A face unseen for no longer, in seconds, is still there: one missed image is no absence."""
+
+
+@dataclass(frozen=True)
+class Presence:
+    """
+    Who is there.
+
+    :param listed: ids of the faces that are there, those of the image first.
+    :param lost: ids of those that will not come back under these ids.
+    """
+
+    listed: list[str]
+    lost: list[str]
+
+
+class FacePresence:
+    """
+    Follows when each face was seen last.
+
+    :param max_absence_s: longest time in seconds that an unseen face keeps its id.
+    """
+
+    def __init__(self, max_absence_s: float) -> None:
+        self._max_absence_ns = round(max_absence_s * NS_PER_S)
+        self._listed_ns = min(round(LISTED_S * NS_PER_S), self._max_absence_ns)
+        self._seen_ns: dict[str, int] = {}
+
+    def see(self, face_ids: Iterable[str], stamp_ns: int, begins_anew: bool = False) -> Presence:
+        """
+        Take the faces of the next image.
+
+        :param face_ids: their ids.
+        :param stamp_ns: its stamp in nanoseconds.
+        :param begins_anew: whether the stamp starts a new time line; then all others are lost.
+        :returns: who is there at this stamp. Who is lost is told once.
+        """
+        now = dict.fromkeys(face_ids, stamp_ns)
+        before = {name: seen_ns for name, seen_ns in self._seen_ns.items() if name not in now}
+        absent_ns = {name: stamp_ns - seen_ns for name, seen_ns in before.items()}
+        lost = [
+            name
+            for name, way_ns in absent_ns.items()
+            if begins_anew or not 0 <= way_ns <= self._max_absence_ns
+        ]
+        self._seen_ns = {**before, **now}
+        for name in lost:
+            del self._seen_ns[name], absent_ns[name]
+        near = [name for name, way_ns in absent_ns.items() if way_ns <= self._listed_ns]
+        return Presence([*now, *near], lost)

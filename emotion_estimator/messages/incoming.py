@@ -1,0 +1,123 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The message between both nodes: a face's blendshapes and further features, by name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from builtin_interfaces.msg import Time
+from std_msgs.msg import Header
+from vision_msgs.msg import Classification, ObjectHypothesis
+
+from emotion_estimator.faces.finder import Face
+from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+from emotion_estimator.stamps import NS_PER_S
+
+# Stamps of messages as nanoseconds.
+
+
+def nanoseconds(stamp: Time) -> int:
+    """
+    Turn a message's stamp into nanoseconds.
+
+    :param stamp: the stamp.
+    :returns: nanoseconds; 0 when the publisher did not fill it in.
+    """
+    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
+
+
+def time_message(stamp_ns: int) -> Time:
+    """
+    Turn nanoseconds into a message's stamp.
+
+    :param stamp_ns: nanoseconds.
+    :returns: the stamp.
+    """
+    return Time(sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
+
+
+_FACE_ID = re.compile(r'[A-Za-z][A-Za-z0-9_]*\Z')
+
+
+class MessageError(ValueError):
+    """A message that cannot be used; the message says which field is wrong."""
+
+
+@dataclass(frozen=True)
+class FaceFeatures:
+    """
+    One face's named features in one image.
+
+    :param face_id: the face.
+    :param stamp_ns: the image's stamp in nanoseconds.
+    :param values: value by name.
+    """
+
+    face_id: str
+    stamp_ns: int
+    values: dict[str, float]
+
+
+def is_face_id(text: str) -> bool:
+    """
+    Tell whether a text can stand in the topics of a face.
+
+    :param text: the text.
+    :returns: whether it starts with a letter and holds letters, digits and _ only (REP-155).
+    """
+    return _FACE_ID.match(text) is not None
+
+
+def blendshapes_message(face: Face, stamp: Time) -> Classification:
+    """
+    Make the message that goes from the blendshape node to the emotion node.
+
+    :param face: one face.
+    :param stamp: the image's stamp.
+    :returns: every blendshape, then every further feature, as one result; `header.frame_id` names
+        the face.
+    """
+    return Classification(
+        header=Header(stamp=stamp, frame_id=FACE_FRAME_PREFIX + face.face_id),
+        results=[
+            ObjectHypothesis(class_id=name, score=score)
+            for name, score in face.named_values().items()
+        ],
+    )
+
+
+def face_features(message: Classification) -> FaceFeatures:
+    """
+    Read a face's features by name.
+
+    :param message: as `blendshapes_message` makes it; further names may follow.
+    :returns: the features.
+    :raises MessageError: when it does not name a face or carries no stamp.
+    """
+    frame_id = message.header.frame_id
+    if not frame_id.startswith(FACE_FRAME_PREFIX) or frame_id == FACE_FRAME_PREFIX:
+        raise MessageError(
+            f'header.frame_id is {frame_id!r}, but names a face as {FACE_FRAME_PREFIX}<id>.'
+        )
+    stamp_ns = nanoseconds(message.header.stamp)
+    if stamp_ns == 0:
+        raise MessageError("header.stamp is zero; fill in the image's stamp.")
+    return FaceFeatures(
+        face_id=frame_id[len(FACE_FRAME_PREFIX) :],
+        stamp_ns=stamp_ns,
+        values={result.class_id: result.score for result in message.results},
+    )

@@ -1,0 +1,204 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Writes what a replay tells into a bag, as the nodes would publish it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag2,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys.store import Typestore
+
+from emotion_estimator.estimator import Seen
+from emotion_estimator.faces.camera import KnownCamera
+from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.messages.types import TF, published_types
+from emotion_estimator.parameters import NodeParameters
+from emotion_estimator.replay.bag import open_bag
+from emotion_estimator.replay.bag_messages import Published, PublishedMessages, assumed_camera
+from emotion_estimator.replay.recordings import Frame, RecordingError
+
+_ANY_TIME = QosTime(9223372036, 854775807)
+# Of the nodes' publishers: reliable, depth 10.
+_QOS = Qos(
+    QosHistory.KEEP_LAST,
+    10,
+    QosReliability.RELIABLE,
+    QosDurability.VOLATILE,
+    _ANY_TIME,
+    _ANY_TIME,
+    QosLiveliness.AUTOMATIC,
+    _ANY_TIME,
+    False,
+)
+_TF_DEPTH = 100
+# Not /tf, which a robot's other frames stand on too.
+_OWN_TOPIC = re.compile(
+    r'/blendshapes|/emotion|/annotated_image'
+    r'|/humans/faces/(tracked|[^/]+/(expression|roi|facs|landmarks|cropped))'
+)
+
+
+class BagWriter:
+    """
+    Records a replay; a listener of `replay`.
+
+    Messages carry the images' stamps and stand at the time at which the image was recorded.
+
+    :param path: a file that ends in .mcap, or a folder for a rosbag2 with metadata.yaml; replaced
+        when `finish` is called.
+    :param parameters: of both nodes.
+    :param beside: a rosbag2 whose messages are copied beside, but for those on the topics of the
+        nodes; None copies none.
+    :param camera: took the images; None knows no more of it than `field_of_view_deg`.
+    :raises RecordingError: when that bag cannot be opened.
+    :raises AssetError: when the face encoding is not there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        parameters: NodeParameters,
+        beside: Path | None = None,
+        camera: KnownCamera | None = None,
+    ) -> None:
+        self._path = path
+        self._store = published_types()
+        self._messages = PublishedMessages(
+            self._store, parameters, camera or assumed_camera(parameters)
+        )
+        self._input = None if beside is None else _InputMessages(beside)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f'.{path.name}.'))
+        self._writer = Writer(
+            self._folder / path.stem, version=8, storage_plugin=StoragePlugin.MCAP
+        )
+        self._writer.open()
+        self._connections: dict[tuple[str, str], Connection] = {}
+
+    def __call__(self, frame: Frame, image: Rgb, seen: Seen) -> None:
+        """
+        Record what was seen in one image.
+
+        :param frame: the image.
+        :param image: its pixels, which are not recorded.
+        :param seen: what was seen in it.
+        """
+        self._copy_input(frame.recorded_ns)
+        for published in self._messages.of(frame, image, seen):
+            connection = self._connection(
+                published.topic, published.kind, self._store, [_qos_of(published)]
+            )
+            raw = self._store.serialize_cdr(published.message, published.kind)
+            self._writer.write(connection, frame.recorded_ns, raw)
+
+    def finish(self) -> None:
+        """Put the bag where it belongs."""
+        self._copy_input(None)
+        self._writer.close()
+        made = self._folder / self._path.stem
+        if self._path.suffix == '.mcap':
+            made = next(made.glob('*.mcap'))
+        if self._path.is_dir():
+            shutil.rmtree(self._path)
+        made.replace(self._path)
+        self.close()
+
+    def close(self) -> None:
+        """Leave nothing behind; what `finish` has put in its place stays."""
+        self._writer.abort()
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _copy_input(self, until_ns: int | None) -> None:
+        if self._input is None:
+            return
+        for connection, recorded_ns, raw in self._input.until(until_ns):
+            qos: Sequence[Qos] = ()
+            if isinstance(connection.ext, ConnectionExtRosbag2):
+                qos = connection.ext.offered_qos_profiles
+            types = self._input.reader.typestore
+            copied = self._connection(connection.topic, connection.msgtype, types, qos)
+            self._writer.write(copied, recorded_ns, raw)
+
+    def _connection(
+        self, topic: str, kind: str, types: Typestore, qos: Sequence[Qos]
+    ) -> Connection:
+        """Write all of a topic on one connection: on /tf stand the input's frames and these."""
+        connection = self._connections.get((topic, kind))
+        if connection is None:
+            connection = self._connections[topic, kind] = self._writer.add_connection(
+                topic, kind, typestore=types, offered_qos_profiles=qos
+            )
+        return connection
+
+
+def _qos_of(published: Published) -> Qos:
+    return _QOS._replace(depth=_TF_DEPTH) if published.kind == TF else _QOS
+
+
+class _InputMessages:
+    """The messages of a bag in order, up to where the replay is."""
+
+    def __init__(self, path: Path) -> None:
+        self.reader: AnyReader = open_bag(path)
+        if not self.reader.is2:
+            self.close()
+            raise RecordingError(
+                f'{path} is a ROS 1 bag, whose messages cannot stand in a rosbag2; leave out '
+                '--with-input, or convert it with `rosbags-convert`.'
+            )
+        others = [c for c in self.reader.connections if not _OWN_TOPIC.fullmatch(c.topic)]
+        self._messages = self.reader.messages(connections=others)
+        self._next: tuple[Connection, int, bytes] | None = None
+        self._ended = not others
+
+    def until(self, until_ns: int | None) -> Iterator[tuple[Connection, int, bytes]]:
+        """Take what was recorded up to a time; None takes the rest, as far as it can be read."""
+        while not self._ended:
+            if self._next is None:
+                try:
+                    self._next = next(self._messages, None)
+                # Where the bag is damaged; the replay itself tells it.
+                except Exception:
+                    self._next = None
+                if self._next is None:
+                    self._ended = True
+                    return
+            if until_ns is not None and self._next[1] > until_ns:
+                return
+            message, self._next = self._next, None
+            yield message
+
+    def close(self) -> None:
+        """Close the bag."""
+        self.reader.close()

@@ -1,0 +1,160 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What the package told of the faces in one recording."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from emotion_estimator.files import write_whole
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    What the package told of one face in one image.
+
+    :param stamp_ns: the image's stamp in nanoseconds.
+    :param face_id: the face.
+    :param label: the expression decided on, or 'unknown'.
+    :param confidence: score of that label, in [0, 1].
+    :param probabilities: of `Replay.labels`, before hysteresis and 'unknown', summing to 1.
+    :param valence: in [-1, 1].
+    :param arousal: in [-1, 1].
+    :param head: roll, pitch and yaw in radians (REP-103); None where they are not measured.
+    :param box: left, upper, right and lower edge of the face as shares of the image's width and
+        height; may reach outside [0, 1].
+    """
+
+    stamp_ns: int
+    face_id: str
+    label: str
+    confidence: float
+    probabilities: tuple[float, ...]
+    valence: float
+    arousal: float
+    head: tuple[float, float, float] | None
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """
+    One recording as the package saw it.
+
+    :param recording: name of the bag, clip or folder.
+    :param model: name and version of the model, such as 'basic7 2.0.0'.
+    :param labels: the model's classes in the order of `Answer.probabilities`.
+    :param settings: what decided: model, min_confidence, hysteresis and the like.
+    :param stamps_ns: of every image looked at, in nanoseconds, ascending.
+    :param answers: ascending by stamp, then by face id.
+    :param thumbnails: JPEG of the face, 96 pixels wide and high, by stamp and face id; only where
+        the label changes.
+    :param problems: sentences: what could not be read.
+    """
+
+    recording: str
+    model: str
+    labels: tuple[str, ...]
+    settings: Mapping[str, float | str]
+    stamps_ns: tuple[int, ...]
+    answers: tuple[Answer, ...]
+    thumbnails: Mapping[tuple[int, str], bytes]
+    problems: tuple[str, ...]
+
+
+# Replays as files: JSON, so that a second call need not look at a recording again.
+
+
+SCHEMA = 1
+
+
+class ReplayFileError(ValueError):
+    """A file that holds no replay; the message says which and why."""
+
+
+def write_replay(path: Path, replay: Replay) -> None:
+    """
+    Keep a replay, whole or not at all; the same replay gives the same bytes.
+
+    :param path: the JSON file.
+    :param replay: the replay.
+    """
+    document = {
+        'schema': SCHEMA,
+        'recording': replay.recording,
+        'model': replay.model,
+        'labels': replay.labels,
+        'settings': dict(replay.settings),
+        'problems': replay.problems,
+        'stamps_ns': replay.stamps_ns,
+        'answers': [list(asdict(answer).values()) for answer in replay.answers],
+        'thumbnails': [
+            [stamp_ns, face_id, base64.b64encode(jpeg).decode()]
+            for (stamp_ns, face_id), jpeg in sorted(replay.thumbnails.items())
+        ],
+    }
+    write_whole(path, json.dumps(document, separators=(',', ':')).encode())
+
+
+def read_replay(path: Path) -> Replay:
+    """
+    Read a replay back.
+
+    :param path: as `write_replay` wrote it.
+    :returns: a replay equal to the one written.
+    :raises ReplayFileError: when it is missing, damaged or of another schema.
+    """
+    try:
+        document = json.loads(path.read_text(encoding='utf-8'))
+        if document['schema'] != SCHEMA:
+            raise ReplayFileError(
+                f'{path} has schema {document["schema"]}, but this package reads {SCHEMA}; '
+                'replay the recording again.'
+            )
+        return _replay(document)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ReplayFileError):
+            raise
+        raise ReplayFileError(
+            f'{path} holds no replay ({error}); replay the recording again.'
+        ) from error
+
+
+def _replay(document: Mapping[str, Any]) -> Replay:
+    return Replay(
+        recording=document['recording'],
+        model=document['model'],
+        labels=tuple(document['labels']),
+        settings=document['settings'],
+        stamps_ns=tuple(document['stamps_ns']),
+        answers=tuple(_answer(*values) for values in document['answers']),
+        thumbnails={
+            (stamp_ns, face_id): base64.b64decode(jpeg)
+            for stamp_ns, face_id, jpeg in document['thumbnails']
+        },
+        problems=tuple(document['problems']),
+    )
+
+
+def _answer(*values: Any) -> Answer:
+    """Make an answer of its fields in their order; JSON knows no tuples."""
+    fields: list[Any] = [tuple(v) if isinstance(v, list) else v for v in values]
+    return Answer(*fields)

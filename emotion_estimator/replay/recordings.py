@@ -1,0 +1,85 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What every kind of recording offers: its images in order, each with its stamp."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.stamps import NS_PER_S
+
+FIRST_STAMP_NS = NS_PER_S
+"""Stamp of the first image where a recording knows no time of day; 0 would mean 'not filled'."""
+
+
+class RecordingError(ValueError):
+    """A recording that cannot be read; the message says which, why and what to do."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """
+    One image of a recording, not yet decoded.
+
+    :param stamp_ns: when it was taken, in nanoseconds; 0 when the publisher did not fill it in.
+    :param recorded_ns: when it was recorded, in nanoseconds.
+    :param frame_id: the camera's optical frame; may be empty.
+    :param decode: returns the pixels; raises ImageError when it cannot.
+    """
+
+    stamp_ns: int
+    recorded_ns: int
+    frame_id: str
+    decode: Callable[[], Rgb]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    What a camera says of itself; not yet checked.
+
+    :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
+    :param width: of the image that it is for, in pixels.
+    :param height: likewise.
+    """
+
+    k: Sequence[float]
+    width: int
+    height: int
+
+
+class Recording(Protocol):
+    """A recording that is open."""
+
+    name: str
+    """Name of the bag, clip or folder."""
+    image_count: int
+    """Number of images, as far as the recording states it."""
+
+    def frames(self) -> Iterator[Frame]:
+        """
+        Read image by image.
+
+        :raises RecordingError: where the recording is damaged; what came before is good.
+        """
+
+    def calibrations(self) -> Iterator[Calibration]:
+        """Read what the camera says of itself, as often as it can matter."""
+
+    def close(self) -> None:
+        """Release what it holds."""

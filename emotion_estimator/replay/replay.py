@@ -1,0 +1,313 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Plays a recording to the nodes' own pipeline, image by image, by the images' stamps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from emotion_estimator.emotion.estimation import EmotionEstimate
+from emotion_estimator.estimator import Pipeline, Seen
+from emotion_estimator.faces.finder import Face, Sighting
+from emotion_estimator.faces.geometry import POSE_NAMES
+from emotion_estimator.faces.image_decoding import ImageError, Rgb
+from emotion_estimator.faces.landmarker import Box
+from emotion_estimator.faces.multi_face import face_picture
+from emotion_estimator.parameters import NodeParameters
+from emotion_estimator.replay.predictions import Answer, Replay
+from emotion_estimator.replay.prefetch import ahead
+from emotion_estimator.replay.recordings import Frame, Recording, RecordingError
+from emotion_estimator.stamps import NS_PER_S, Step
+
+# Which images of a recording are looked at: a part of it, at a rate.
+
+
+_EARLY = 0.02
+"""Share of a period by which an image may come before it is due: cameras jitter."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """
+    Which images of a recording are looked at.
+
+    :param rate_hz: most images a second, by stamp; 0 takes all.
+    :param from_s: seconds after the first image's stamp.
+    :param to_s: likewise; None takes the recording to its end.
+    """
+
+    rate_hz: float = 0.0
+    from_s: float = 0.0
+    to_s: float | None = None
+
+
+class Pace:
+    """
+    Lets images pass at most at a rate, by their stamps.
+
+    :param rate_hz: images a second; 0 lets all pass.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._period_ns = NS_PER_S / rate_hz if rate_hz else 0.0
+        self._due_ns: float | None = None
+        self._newest_ns: int | None = None
+
+    def is_due(self, stamp_ns: int) -> bool:
+        """
+        Tell whether the next image is due; images go by a grid of the rate.
+
+        :param stamp_ns: its stamp in nanoseconds.
+        :returns: whether it passes.
+        """
+        back = self._newest_ns is not None and stamp_ns < self._newest_ns
+        self._newest_ns = stamp_ns
+        late_ns = 0.0 if self._due_ns is None else stamp_ns - self._due_ns
+        # The grid begins anew behind a gap or a step back.
+        if self._due_ns is None or back or late_ns > self._period_ns:
+            self._due_ns = stamp_ns + self._period_ns
+            return True
+        if late_ns < -_EARLY * self._period_ns:
+            return False
+        self._due_ns += self._period_ns
+        return True
+
+
+# A small picture of a face, for the report.
+
+
+SIDE_PX = 96
+_JPEG_QUALITY = 85  # of 100
+
+
+def face_thumbnail(image: Rgb, box: Box) -> bytes:
+    """
+    Cut out a face.
+
+    :param image: the pixels.
+    :param box: where the face is.
+    :returns: a JPEG file of `SIDE_PX` x `SIDE_PX` pixels; what lies outside the image is black.
+    """
+    crop = face_picture(image, box)
+    if crop is None:
+        crop = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
+    small = cv2.resize(crop, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return jpeg.tobytes()
+
+
+Listener = Callable[[Frame, Rgb, Seen], None]
+"""Is told of each image that was looked at, with its pixels."""
+Progress = Callable[[int], None]
+"""Is told the number of images read so far."""
+
+
+def replay(
+    recording: Recording,
+    parameters: NodeParameters,
+    selection: Selection,
+    listeners: tuple[Listener, ...] = (),
+    progress: Progress | None = None,
+) -> Replay:
+    """
+    Replay a recording.
+
+    The same recording and parameters give the same answers, whatever the machine's speed. Where
+    the recording is damaged, what came before stays, and a problem says so.
+
+    :param recording: the recording, open.
+    :param parameters: of both nodes.
+    :param selection: which of its images.
+    :param listeners: are told of each image that was looked at.
+    :param progress: is told how far it is.
+    :returns: all that the package told.
+    :raises AssetError: when a model is not there.
+    :raises ValueError: when a model or a parameter cannot be used.
+    """
+    pipeline = Pipeline(parameters)
+    told = _Told()
+    # MediaPipe needs no interpreter: reading and estimating go on in the meantime.
+    decoded = ahead(_decoded(_selected(recording, selection, told, progress)))
+    found = ahead(_found(pipeline, decoded))
+    try:
+        with closing(found):
+            for image in found:
+                _look(pipeline, image, told, listeners)
+    except RecordingError as error:
+        told.broken = str(error)
+    finally:
+        pipeline.close()
+    metadata = pipeline.metadata
+    return Replay(
+        recording=recording.name,
+        model=f'{metadata.name} {metadata.version}',
+        labels=metadata.labels,
+        settings=settings_of(parameters, selection),
+        stamps_ns=tuple(sorted(set(told.stamps_ns))),
+        answers=tuple(sorted(told.answers, key=lambda a: (a.stamp_ns, a.face_id))),
+        thumbnails=told.thumbnails,
+        problems=told.problems(recording.name),
+    )
+
+
+def settings_of(parameters: NodeParameters, selection: Selection) -> Mapping[str, float | str]:
+    """
+    List what decides on the answers.
+
+    :param parameters: of both nodes.
+    :param selection: which images.
+    :returns: value by name; numbers as float.
+    """
+    without = {'autostart', 'ros4hri', 'on_one_core', 'image_transport'}
+    named = {**parameters.blendshape_node, **parameters.emotion_node}
+    settings: dict[str, float | str] = {
+        name: value if isinstance(value, str) else float(value)
+        for name, value in sorted(named.items())
+        if name not in without
+    }
+    settings['rate_hz'] = selection.rate_hz
+    settings['from_s'] = selection.from_s
+    settings['to_s'] = 'end' if selection.to_s is None else selection.to_s
+    return settings
+
+
+class _Told:
+    """What a replay has gathered so far."""
+
+    def __init__(self) -> None:
+        self.stamps_ns: list[int] = []
+        self.answers: list[Answer] = []
+        self.thumbnails: dict[tuple[int, str], bytes] = {}
+        self.shown: dict[str, str] = {}
+        self.refused: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
+        self.broken = ''
+
+    def refuse(self, kind: str, example: str) -> None:
+        """Count an image that cannot be used; the first of a kind is told in full."""
+        self.refused[kind] += 1
+        self.examples.setdefault(kind, example)
+
+    def problems(self, name: str) -> tuple[str, ...]:
+        """Tell in sentences what could not be read."""
+        sentences = [
+            f'{name}: {count} images {kind}; the first: {self.examples[kind]}'
+            for kind, count in sorted(self.refused.items())
+        ]
+        if self.broken:
+            sentences.append(f'{self.broken} Images read before that: {len(self.stamps_ns)}.')
+        elif not self.stamps_ns:
+            sentences.append(f'{name}: no image was looked at; check the topic, --from and --to.')
+        return tuple(sentences)
+
+
+def _selected(
+    recording: Recording, selection: Selection, told: _Told, progress: Progress | None
+) -> Iterator[Frame]:
+    pace = Pace(selection.rate_hz)
+    first_ns: int | None = None
+    for count, frame in enumerate(recording.frames(), start=1):
+        if progress is not None:
+            progress(count)
+        if frame.stamp_ns == 0:
+            told.refuse('have no stamp', f'number {count}; let the driver fill in header.stamp.')
+            continue
+        if first_ns is None:
+            first_ns = frame.stamp_ns
+        time_s = (frame.stamp_ns - first_ns) / NS_PER_S
+        if selection.to_s is not None and time_s > selection.to_s:
+            return
+        if time_s >= selection.from_s and pace.is_due(frame.stamp_ns):
+            yield frame
+
+
+@dataclass(frozen=True)
+class _Image:
+    """An image on its way; without pixels where it could not be decoded."""
+
+    frame: Frame
+    pixels: Rgb | None
+    sighting: Sighting | None = None
+    error: str = ''
+
+
+def _decoded(frames: Iterator[Frame]) -> Iterator[_Image]:
+    for frame in frames:
+        try:
+            yield _Image(frame, frame.decode())
+        except ImageError as error:
+            yield _Image(frame, None, error=str(error))
+
+
+def _found(pipeline: Pipeline, images: Iterator[_Image]) -> Iterator[_Image]:
+    for image in images:
+        if image.pixels is None:
+            yield image
+        else:
+            sighting = pipeline.find(image.pixels, image.frame.stamp_ns)
+            yield _Image(image.frame, image.pixels, sighting)
+
+
+def _look(pipeline: Pipeline, image: _Image, told: _Told, listeners: tuple[Listener, ...]) -> None:
+    stamp_ns = image.frame.stamp_ns
+    if image.pixels is None or image.sighting is None:
+        told.refuse('cannot be decoded', f'at {stamp_ns} ns: {image.error}')
+        return
+    if image.sighting.step is Step.REPEATED:
+        told.refuse('repeat a stamp', f'{stamp_ns} ns.')
+        return
+    if image.sighting.step is Step.BACK:
+        told.refuse('go back in time, so that all faces begin anew', f'to {stamp_ns} ns.')
+    seen = pipeline.estimate(image.sighting, stamp_ns)
+    told.stamps_ns.append(stamp_ns)
+    for face, estimate in zip(seen.faces, seen.estimates):
+        _tell(face, estimate, image.pixels, told)
+    for listener in listeners:
+        listener(image.frame, image.pixels, seen)
+
+
+def _tell(face: Face, estimate: EmotionEstimate, image: Rgb, told: _Told) -> None:
+    box = face.box
+    told.answers.append(
+        Answer(
+            stamp_ns=estimate.stamp_ns,
+            face_id=face.face_id,
+            label=estimate.label,
+            confidence=estimate.confidence,
+            probabilities=estimate.probabilities,
+            valence=estimate.valence,
+            arousal=estimate.arousal,
+            head=_head(face),
+            box=(box.x_min, box.y_min, box.x_max, box.y_max),
+        )
+    )
+    if told.shown.get(face.face_id) != estimate.label:
+        told.shown[face.face_id] = estimate.label
+        told.thumbnails[estimate.stamp_ns, face.face_id] = face_thumbnail(image, box)
+
+
+def _head(face: Face) -> tuple[float, float, float] | None:
+    if not face.feature_names:
+        return None
+    first = face.feature_names.index(POSE_NAMES[0])
+    roll, pitch, yaw = face.features[first : first + len(POSE_NAMES)].tolist()
+    return roll, pitch, yaw

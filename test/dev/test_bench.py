@@ -1,0 +1,254 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The benchmark measures what it can, says what it leaves out, and ends as a shell expects."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from dev.bench import run
+from dev.bench.parts import TOO_SLOW, Need, Part, Plan, choose, every_part
+from dev.bench.results import (
+    Pace,
+    Results,
+    clock_text,
+    exit_status,
+    is_met,
+    measure,
+    table_of,
+    write_results,
+)
+from emotion_estimator.files import AssetError
+
+
+def missing():
+    raise AssetError('There is none here.')
+
+
+THERE = Need('a clip', lambda: 'clip.mp4')
+NOT_THERE = Need('a photograph', missing)
+
+
+def told(results):
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(table_of(results))
+    return console.export_text()
+
+
+def raising(error):
+    def part():
+        raise error
+
+    return part
+
+
+def a_plan(*parts):
+    return Plan(parts, {}, {})
+
+
+def measured(plan):
+    console = Console(width=100, record=True, file=io.StringIO())
+    return measure(plan, console), console.export_text()
+
+
+def test_a_part_whose_need_is_missing_is_left_out_with_its_reason():
+    parts = [Part('speed', dict, (THERE,)), Part('people', dict, (THERE, NOT_THERE))]
+    plan = choose(parts, quick=False)
+    assert [part.name for part in plan.parts] == ['speed']
+    assert plan.left_out == {'people': 'needs a photograph'}
+    assert plan.missing == {'a photograph': 'There is none here.'}
+
+
+def test_what_several_parts_need_is_sought_once():
+    sought = []
+    needs = (
+        Need('first', lambda: sought.append('first')),
+        Need('second', lambda: (sought.append('second'), missing())),
+    )
+    choose([Part(name, dict, needs) for name in 'abc'], quick=False)
+    assert sought == ['first', 'second']
+
+
+def test_slow_parts_are_left_out_of_a_quick_run_and_nothing_is_fetched_for_them():
+    slow = Part('people', dict, (NOT_THERE,), slow=True)
+    plan = choose([Part('speed', dict), slow], quick=True)
+    assert [part.name for part in plan.parts] == ['speed']
+    assert plan.left_out == {'people': TOO_SLOW}
+    assert plan.missing == {}
+
+
+def test_a_quick_run_is_estimated_below_two_minutes_and_a_full_one_measures_all():
+    quick = [part for part in every_part(True, run.QUICK_LATENCY_S) if not part.slow]
+    full = every_part(False, run.LATENCY_S)
+    assert sum(part.about_s for part in quick) < 90
+    assert [part.name for part in quick] == [part.name for part in full if not part.slow]
+    assert {'throughput', 'latency', 'replay', 'crossings'} <= {part.name for part in full}
+
+
+def test_a_part_that_finds_an_asset_missing_is_left_out_and_the_others_go_on():
+    results, said = measured(
+        a_plan(
+            Part('first', raising(AssetError('It is not there.'))),
+            Part('second', raising(FileNotFoundError('gone.mp4'))),
+            Part('third', lambda: {'rss_mb': 3.0}),
+        )
+    )
+    assert results.left_out == {'first': 'It is not there.', 'second': 'gone.mp4'}
+    assert results.figures == {'rss_mb': 3.0}
+    assert exit_status(results) == 0
+    assert 'first is left out: It is not there.' in said
+
+
+def test_a_part_that_fails_is_reported_and_the_others_go_on(capsys):
+    results, _ = measured(
+        a_plan(Part('first', raising(RuntimeError('broken'))), Part('second', lambda: {'a': 1}))
+    )
+    assert results.failed == {'first': 'RuntimeError: broken'}
+    assert results.figures == {'a': 1}
+    assert exit_status(results) == 1
+    assert 'Traceback' in capsys.readouterr().err
+
+
+def test_ctrl_c_keeps_what_was_measured():
+    results, _ = measured(
+        a_plan(
+            Part('first', lambda: {'a': 1}),
+            Part('second', raising(KeyboardInterrupt())),
+            Part('third', lambda: {'b': 1}),
+        )
+    )
+    assert results.figures == {'a': 1}
+    assert results.stopped
+    assert exit_status(results) == 130
+
+
+def test_each_part_is_told_with_its_place():
+    _, said = measured(a_plan(Part('speed', dict, about_s=60), Part('people', dict, about_s=30)))
+    assert '1 of 2: speed; about 1:30 left in all' in said
+    assert '2 of 2: people; about ' in said
+
+
+def test_the_time_that_is_left_follows_the_machine_s_pace():
+    now_s = [0.0]
+    pace = Pace([10, 20, 30], lambda: now_s[0])
+    assert pace.left_s() == 60
+    pace.begin()
+    now_s[0] = 4
+    assert pace.left_s() == 56
+    now_s[0] = 20
+    pace.begin()
+    assert pace.left_s() == 100  # all takes twice as long as estimated
+    now_s[0] = 70
+    assert pace.left_s() == 60  # longer than thought, but never less than what follows
+    pace.begin()
+    now_s[0] = 1000
+    assert pace.left_s() == 0
+
+
+@pytest.mark.parametrize('seconds, text', [(0, '0:00'), (59.6, '1:00'), (187, '3:07')])
+def test_a_time_is_written_in_minutes_and_seconds(seconds, text):
+    assert clock_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    'name, value, met',
+    [
+        ('pipeline_fps_ratio', 0.95, True),
+        ('pipeline_fps_ratio', 0.94, False),
+        ('frames_lost', 0, True),
+        ('frames_lost', 1, False),
+        ('has_no_limit', 1e9, True),
+    ],
+)
+def test_a_figure_is_held_to_its_limit(name, value, met):
+    assert is_met(name, value) is met
+    assert exit_status(Results({name: value})) == (0 if met else 1)
+
+
+def test_a_limit_whose_figure_is_left_out_is_not_missed():
+    assert exit_status(Results({}, {'replay': 'needs a clip'})) == 0
+
+
+def test_the_table_shows_limits_parts_left_out_and_failures():
+    rows = told(
+        Results(
+            {'frames_lost': 2, 'rss_mb': 690.4},
+            {'replay': 'needs a clip'},
+            {'latency': 'TimeoutError: no answer'},
+        )
+    ).splitlines()
+    (lost,) = (row for row in rows if 'frames_lost' in row)
+    assert '<= 0' in lost and 'NOT MET' in lost
+    (memory,) = (row for row in rows if 'rss_mb' in row)
+    assert '690.4' in memory and 'met' not in memory.lower()
+    (replay,) = (row for row in rows if 'replay' in row)
+    assert 'left out' in replay and 'needs a clip' in replay
+    (latency,) = (row for row in rows if 'latency' in row)
+    assert 'FAILED' in latency and 'no answer' in latency
+
+
+def test_names_of_figures_are_whole_in_a_narrow_terminal():
+    console = Console(width=80, record=True, file=io.StringIO())
+    reason = 'needs yunet_n_dynamic.onnx and the London photographs'
+    name = 'latency_over_mediapipe_ms_p50'
+    console.print(table_of(Results({name: 1.0}, {'small faces': reason})))
+    assert name in console.export_text()
+
+
+def test_the_file_holds_the_figures_by_name_and_what_was_left_out(tmp_path):
+    path = tmp_path / 'bench.json'
+    write_results(path, Results({'rss_mb': 3.0}, {'replay': 'needs a clip'}, {'a': 'b'}))
+    assert json.loads(path.read_text()) == {
+        'rss_mb': 3.0,
+        'left_out': {'replay': 'needs a clip'},
+        'failed': {'a': 'b'},
+    }
+
+
+@pytest.fixture
+def bench(monkeypatch, tmp_path, capsys):
+    """Run the command on made-up parts; gives its exit status, its words and its file."""
+
+    def command(*parts):
+        out = tmp_path / 'bench.json'
+        monkeypatch.setattr(run, 'LOG', tmp_path / 'bench.log')
+        monkeypatch.setattr(run, 'every_part', lambda quick, latency_s: parts)
+        monkeypatch.setattr('sys.argv', ['run', '--out', str(out)])
+        status = run.main()
+        said = ' '.join(capsys.readouterr().out.split())
+        return status, said, json.loads(out.read_text()) if out.exists() else None
+
+    return command
+
+
+def test_the_command_measures_what_it_can_and_says_what_it_leaves_out(bench):
+    status, said, written = bench(
+        Part('speed', lambda: {'rss_mb': 3.0}), Part('people', dict, (NOT_THERE,))
+    )
+    assert status == 0
+    assert said.startswith('Left out, needs a photograph: people. There is none here.')
+    assert written == {'rss_mb': 3.0, 'left_out': {'people': 'needs a photograph'}, 'failed': {}}
+
+
+def test_a_stopped_command_writes_no_file_and_shows_what_was_measured(bench):
+    status, said, written = bench(
+        Part('speed', lambda: {'rss_mb': 3.0}), Part('people', raising(KeyboardInterrupt()))
+    )
+    assert status == 130
+    assert 'rss_mb' in said
+    assert 'Stopped; the table shows what was measured so far.' in said
+    assert written is None

@@ -1,0 +1,345 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""`replay` on several recordings: broken ones cost a line, finished ones are kept."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.bags import (
+    ROS2,
+    START_NS,
+    STEP_NS,
+    camera_bag,
+    camera_info,
+    header,
+    raw_image,
+    replay,
+    stamps,
+    text,
+    write_bag,
+)
+from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from emotion_estimator import assets
+from emotion_estimator.asset_sources import SourceError
+from emotion_estimator.evaluation.cli import main
+from emotion_estimator.evaluation.label_readers import label_messages
+from emotion_estimator.evaluation.report.write import LabelSource, write_labelled_report
+from emotion_estimator.evaluation.segments import LabelError
+from emotion_estimator.messages.types import (
+    CLASSIFICATION,
+    EXPRESSION,
+    OBJECT_HYPOTHESIS,
+    published_types,
+)
+from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.jobs import Finished, Job, Settings, Started, named_apart, run_jobs
+from emotion_estimator.replay.replay import Selection
+
+COMMAND = (sys.executable, '-m', 'emotion_estimator.evaluation.cli')
+# A process a recording, each of which loads MediaPipe.
+pytestmark = [
+    pytest.mark.usefixtures('landmarker_path'),
+    pytest.mark.timeout(600),
+]
+
+
+def blank_bag(path, count):
+    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count)
+
+
+def kept(output):
+    return {path.name: path.stat().st_mtime_ns for path in (output / 'kept').glob('*.json')}
+
+
+def test_broken_bags_cost_a_line_each_and_a_second_call_keeps_the_rest(tmp_path, capfd):
+    output = tmp_path / 'out'
+    good, broken = tmp_path / 'good', tmp_path / 'broken.mcap'
+    blank_bag(good, 3)
+    broken.write_text('no bag')
+    arguments = [*map(str, (good, broken)), '-o', str(output)]
+    assert main(arguments) == 1
+    said = capfd.readouterr()
+    assert 'good: 3 images, 0 answers on 0 faces.' in said.err
+    assert f'{broken} cannot be read as a bag' in said.err
+    assert said.out.strip() == str(output / 'report.html')
+    metrics = json.loads((output / 'metrics.json').read_text())
+    assert sorted(metrics['recordings']) == ['broken.mcap', 'good']
+    assert (output / 'emotions.csv').read_text().startswith('recording,')
+    first = kept(output)
+    assert len(first) == 1
+    broken.unlink()
+    blank_bag(tmp_path / 'more', 4)
+    assert main([*map(str, (good, tmp_path / 'more')), '-o', str(output)]) == 0
+    assert 'more: 4 images' in capfd.readouterr().err
+    second = kept(output)
+    assert len(second) == 2
+    assert first.items() <= second.items()
+
+
+def test_a_missing_detector_is_told_once_and_the_recordings_are_replayed(
+    tmp_path, capfd, monkeypatch, landmarker_path
+):
+    def unreachable(url):
+        raise SourceError('no network')
+
+    models = tmp_path / 'assets'
+    models.mkdir()
+    (models / landmarker_path.name).symlink_to(landmarker_path)
+    monkeypatch.setenv('EMOTION_ESTIMATOR_ASSETS', str(models))
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setattr(assets, 'download', unreachable)
+    bags = [str(blank_bag(tmp_path / name, 2)) for name in ('first', 'second')]
+    assert main([*bags, '-o', str(tmp_path / 'out')]) == 0
+    said = capfd.readouterr().err
+    assert said.count(assets.FACE_DETECTOR.loss) == 1
+    assert 'no network' in said and 'fetch_assets' in said
+    for name in ('first', 'second'):
+        assert f'{name}: 2 images, 0 answers on 0 faces.' in said
+
+
+def test_labels_beside_a_bag_are_judged_by_and_two_runs_compared(tmp_path, capfd):
+    bag = tmp_path / 'walk'
+    blank_bag(bag, 3)
+    bag.with_suffix('.csv').write_text('start_s,end_s,emotion\n0,0.1,happy\n')
+    runs = [tmp_path / name for name in ('mild', 'strict')]
+    for run, confidence in zip(runs, (0.1, 0.6)):
+        parameters = tmp_path / f'{run.name}.yaml'
+        parameters.write_text(
+            f'emotion_node:\n  ros__parameters:\n    min_confidence: {confidence}\n'
+        )
+        assert main([str(bag), '-o', str(run), '--params-file', str(parameters)]) == 0
+    found = json.loads((runs[0] / 'metrics.json').read_text())
+    assert found['recordings']['walk']['labels'][0]['label'] == 'happy'
+    assert main(['--compare', *map(str, runs), '-o', str(tmp_path / 'both')]) == 0
+    assert capfd.readouterr().out.strip().endswith('both/comparison.html')
+    settings = json.dumps(json.loads((tmp_path / 'both' / 'comparison.json').read_text()))
+    assert '0.1' in settings and '0.6' in settings
+
+
+def test_a_calibration_that_cannot_be_used_costs_a_line_and_the_bag_is_written(tmp_path, capfd):
+    picture = np.full((48, 64, 3), 90, np.uint8)
+    wrong = camera_info(ROS2, START_NS, 64, 48, 0.0)
+    messages = [('/robot/camera_info', ns, wrong) for ns in stamps(3)]
+    messages += [('/robot/image', ns, raw_image(ROS2, picture, ns)) for ns in stamps(3)]
+    bag = write_bag(tmp_path / 'bag', sorted(messages, key=lambda message: message[1]))
+    record = tmp_path / 'said.mcap'
+    arguments = [str(bag), '-o', str(tmp_path / 'out'), '--record', str(record)]
+    assert main(arguments) == 1
+    said = ' '.join(capfd.readouterr().err.split())
+    assert said.count('camera_info: k, width or height is wrong') == 1
+    assert 'A field of view of 60 degrees is assumed.' in said
+    with AnyReader([record]) as reader:
+        assert {c.topic: c.msgcount for c in reader.connections} == {'/humans/faces/tracked': 3}
+
+
+def test_a_process_that_dies_costs_its_own_recording_alone(tmp_path):
+    settings = Settings(read_parameters(), Selection(), '', 30.0)
+    jobs = [
+        Job(name, blank_bag(tmp_path / name, count), settings, tmp_path / f'{name}.json')
+        for name, count in (('dies', 2000), ('lives', 2))
+    ]
+    finished = []
+    for event in run_jobs(jobs, 1, tmp_path / 'log'):
+        if isinstance(event, Started) and event.job.name == 'dies':
+            (process,) = multiprocessing.active_children()
+            process.kill()
+        elif isinstance(event, Finished):
+            finished.append((event.job.name, event.problem))
+    assert [name for name, _ in finished] == ['dies', 'lives']
+    assert 'ended by itself (exit status -9)' in finished[0][1]
+    assert finished[1][1] == ''
+    assert [job.done for job in jobs] == [False, True]
+
+
+def test_ctrl_c_keeps_what_is_finished(tmp_path):
+    output = tmp_path / 'out'
+    bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 6000))]
+    command = [*COMMAND, *bags, '--jobs', '1', '-o', str(output)]
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that a shell runs in the background inherit that the signal is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not kept(output):
+        assert process.poll() is None
+        time.sleep(0.1)  # no event tells of a file
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert '1 of 2 recordings are finished and kept' in ' '.join(said.split())
+    (name,) = kept(output)
+    assert name.startswith('short-')
+
+
+@pytest.mark.parametrize(
+    'arguments, said',
+    [
+        (['--model', 'none_such'], 'none_such'),
+        (['--rate-hz', '-1'], '--rate-hz must not be negative'),
+        (['--from', '3', '--to', '2'], '--to 2 must lie behind --from 3'),
+        (['--with-input'], 'give --record too'),
+        (['--params-file', 'nowhere.yaml'], 'nowhere.yaml'),
+    ],
+)
+def test_wrong_arguments_are_told_before_anything_is_done(tmp_path, capfd, arguments, said):
+    assert main([str(tmp_path), '-o', str(tmp_path / 'out'), *arguments]) == 2
+    assert said in ' '.join(capfd.readouterr().err.split())
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        [],
+        ['walk', '--compare', 'a', 'b'],
+        ['walk', '--labels', 'a.csv', '--labels-topic', '/said'],
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_refused(arguments, capfd):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert 'usage: replay' in capfd.readouterr().err
+
+
+def test_recordings_of_the_same_name_are_told_apart(tmp_path):
+    monday, tuesday = tmp_path / 'monday' / 'bag', tmp_path / 'tuesday' / 'bag'
+    assert named_apart([monday]) == {monday: 'bag'}
+    assert named_apart([monday, tuesday]) == {monday: 'monday/bag', tuesday: 'tuesday/bag'}
+
+
+def test_the_command_needs_no_ros():
+    code = (
+        'import sys; import emotion_estimator.evaluation.cli; '
+        'print([name for name in sys.modules if name in ("rclpy", "std_msgs", "hri_msgs")])'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == '[]'
+
+
+# Labels from a bag's topic, a table beside it or folders reach the report.
+
+
+STORE = published_types()
+WALK = replay('happy ' * 20 + 'sad ' * 20)
+
+
+def expression(frame, label, frame_id='face_abc'):
+    return STORE.types[EXPRESSION](
+        header=header(STORE, START_NS + frame * STEP_NS, frame_id),
+        expression=label,
+        valence=0.0,
+        arousal=0.0,
+        confidence=1.0,
+    )
+
+
+def classification(frame, frame_id='face_abc', **scores):
+    hypothesis = STORE.types[OBJECT_HYPOTHESIS]
+    return STORE.types[CLASSIFICATION](
+        header=header(STORE, START_NS + frame * STEP_NS, frame_id),
+        results=[hypothesis(class_id=name, score=score) for name, score in scores.items()],
+    )
+
+
+def label_bag(path, messages):
+    with Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        connections = {}
+        for number, (topic, message) in enumerate(messages):
+            kind = message.__msgtype__
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
+            raw = STORE.serialize_cdr(message, kind)
+            writer.write(connections[topic], START_NS + number, raw)
+    return path
+
+
+def metrics(folder):
+    return json.loads((folder / 'metrics.json').read_text())
+
+
+def test_labels_of_expressions_and_classifications(tmp_path):
+    path = label_bag(
+        tmp_path / 'walk',
+        [
+            ('/humans/faces/abc/expression', expression(0, 'happy', 'camera')),
+            ('/humans/faces/def/expression', expression(5, '', 'face_def')),
+            ('/truth', classification(0, sad=0.1, happy=0.7, neutral=0.2)),
+            ('/truth', classification(3, 'camera')),
+        ],
+    )
+    assert label_messages(path, '/humans/faces/*/expression') == [
+        (START_NS, 'abc', 'happy'),
+        (START_NS + 5 * STEP_NS, 'def', ''),
+    ]
+    assert label_messages(path, '/truth') == [
+        (START_NS, 'abc', 'happy'),
+        (START_NS + 3 * STEP_NS, '', ''),
+    ]
+
+
+def test_a_topic_that_is_not_there_is_told_with_those_that_are(tmp_path):
+    path = write_bag(tmp_path / 'walk', [('/chatter', START_NS, text(STORE, 'hello'))])
+    with pytest.raises(LabelError, match=r'on /truth; topics there: /chatter \(std_msgs'):
+        label_messages(path, '/truth')
+    (tmp_path / 'broken.mcap').write_text('no bag')
+    with pytest.raises(LabelError, match=r'/truth of .*broken\.mcap cannot be read'):
+        label_messages(tmp_path / 'broken.mcap', '/truth')
+
+
+def test_the_report_judges_by_the_topic_and_tells_of_bags_without(tmp_path):
+    messages = [('/truth', expression(0, 'happy')), ('/truth', expression(30, 'sad'))]
+    bag = label_bag(tmp_path / 'walk', messages)
+    other = write_bag(tmp_path / 'sit', [('/chatter', START_NS, text(STORE, 'hello'))])
+    runs = [WALK, replace(WALK, recording='sit')]
+    out = tmp_path / 'out'
+    page = write_labelled_report(
+        out, {'walk': bag, 'sit': other}, runs, LabelSource(topic='/truth')
+    )
+    assert page == out / 'report.html'
+    found = metrics(out)
+    assert found['figures']['accuracy']['value'] == 0.75
+    assert 'accuracy' not in found['recordings']['sit']['figures']
+    assert ['sit has no' in problem for problem in found['problems']] == [True]
+
+
+def test_a_table_beside_a_bag_is_found_and_an_empty_recording_harms_nothing(tmp_path):
+    (tmp_path / 'walk').mkdir()
+    (tmp_path / 'walk.csv').write_text('start_s,end_s,emotion\n0,4,happy\n')
+    paths = {'walk': tmp_path / 'walk', 'none': tmp_path / 'none'}
+    runs = [WALK, replay(name='none', problems=['none: cannot be read.'])]
+    write_labelled_report(tmp_path / 'out', paths, runs, LabelSource())
+    found = metrics(tmp_path / 'out')
+    assert found['figures']['accuracy']['value'] == 0.5
+    assert found['problems'] == ['none: cannot be read.']
+
+
+def test_labels_come_from_one_source(tmp_path):
+    source = LabelSource(topic='/truth', from_folders=True)
+    with pytest.raises(LabelError, match='not from several'):
+        write_labelled_report(tmp_path, {'walk': tmp_path}, [WALK], source)

@@ -1,0 +1,166 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Landmarks are freed from the image and from the head's pose, which is told by REP-103."""
+
+import numpy as np
+import pytest
+from helpers.faces import landmarks_of, mirrored, points_of, random_face, upright_template
+from helpers.media import NEUTRAL, PEOPLE, TURNED, frames, photograph
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from emotion_estimator.faces.geometry import MESH, align, head_angles, in_face_units
+
+TEMPLATE = random_face()
+# Directions in the image: x right, y down, z away from the camera.
+RIGHT, DOWN, AWAY = np.eye(3)
+ROLL, PITCH, YAW = range(3)
+
+angles = st.floats(-3.1, 3.1)
+vectors = st.tuples(angles, angles, angles).map(np.array)
+
+
+def turned(points, rotation):
+    return rotation.apply(points).astype(np.float32)
+
+
+def pose(points, template):
+    _, rotations = align(points[None], template)
+    return head_angles(rotations)[0]
+
+
+@given(
+    vectors.map(Rotation.from_rotvec),
+    st.floats(5, 900),
+    st.floats(-500, 2500),
+    st.floats(-500, 2500),
+    st.sampled_from([(640, 480), (480, 640), (3840, 2160), (48, 48)]),
+)
+def test_alignment_recovers_rotation_scale_and_shift(rotation, unit_px, x, y, size):
+    width, height = size
+    pixels = rotation.apply(TEMPLATE) * unit_px + [x, y, 7.0]
+    landmarks = (pixels / [width, height, width]).astype(np.float32)
+    points, (found_x, found_y, found_unit_px) = in_face_units(landmarks, width, height)
+    aligned, rotations = align(points[None], TEMPLATE)
+    # A small face far off loses digits of single precision.
+    atol = 1e-5 + 3e-6 * (abs(x) + abs(y)) / unit_px
+    np.testing.assert_allclose(aligned[0], TEMPLATE, atol=4 * atol)
+    np.testing.assert_allclose(rotations[0], rotation.as_matrix(), atol=4 * atol)
+    np.testing.assert_allclose([found_x, found_y], [x, y], atol=2e-3, rtol=1e-5)
+    assert found_unit_px == pytest.approx(unit_px, rel=1e-4)
+
+
+def test_a_face_unit_is_the_mesh_s_mean_square_distance():
+    landmarks = TEMPLATE / 7 + np.array([0.5, 0.5, 0], np.float32)
+    points, _ = in_face_units(landmarks, 100, 100)
+    np.testing.assert_allclose(points[:MESH].mean(axis=0), 0, atol=1e-5)
+    assert (points[:MESH] ** 2).sum(axis=1).mean() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    'part, goes, axis',
+    [
+        # The camera sees the person's left at the image's right.
+        ('nose', RIGHT, YAW),
+        ('nose', DOWN, PITCH),
+        ('crown', -RIGHT, ROLL),
+    ],
+)
+@pytest.mark.parametrize('angle', [-0.9, -0.2, 0.2, 0.9])
+def test_positive_are_yaw_to_the_left_pitch_downward_and_roll_to_the_right(
+    part, goes, axis, angle
+):
+    direction = {'nose': -AWAY, 'crown': -DOWN}[part]
+    rotation = Rotation.from_rotvec(angle * np.cross(direction, goes))
+    assert rotation.apply(direction) @ goes == pytest.approx(np.sin(angle))
+    expected = np.zeros(3)
+    expected[axis] = angle
+    np.testing.assert_allclose(pose(turned(TEMPLATE, rotation), TEMPLATE), expected, atol=1e-5)
+
+
+@given(angles, st.floats(-1.5, 1.5), angles)
+def test_roll_pitch_and_yaw_are_applied_in_this_order(roll, pitch, yaw):
+    forward, left, up = -AWAY, RIGHT, -DOWN
+    rotation = (
+        Rotation.from_rotvec(yaw * up)
+        * Rotation.from_rotvec(pitch * left)
+        * Rotation.from_rotvec(roll * forward)
+    )
+    found = pose(turned(TEMPLATE, rotation), TEMPLATE)
+    np.testing.assert_allclose(found, [roll, pitch, yaw], atol=1e-4)
+
+
+@given(st.integers(0, 1000))
+def test_a_mirrored_face_is_not_explained_by_a_reflection(seed):
+    points = random_face(seed) * np.array([-1, 1, 1], np.float32)
+    _, rotations = align(points[None], TEMPLATE)
+    assert np.linalg.det(rotations[0]) == pytest.approx(1)
+
+
+def test_gaze_does_not_turn_the_head():
+    points = turned(TEMPLATE, Rotation.from_rotvec([0.1, 0.2, 0.3]))
+    looking = points.copy()
+    looking[MESH:] += 0.3
+    np.testing.assert_array_equal(pose(looking, TEMPLATE), pose(points, TEMPLATE))
+
+
+def test_many_faces_are_aligned_as_each_alone():
+    faces = np.stack([random_face(seed) for seed in range(4)])
+    aligned, rotations = align(faces, TEMPLATE)
+    for i in range(4):
+        alone, rotation = align(faces[i : i + 1], TEMPLATE)
+        np.testing.assert_allclose(aligned[i], alone[0], atol=1e-6)
+        np.testing.assert_allclose(rotations[i], rotation[0], atol=1e-12)
+
+
+@pytest.fixture
+def template(landmarker_path, media):
+    return upright_template(photograph(media(NEUTRAL)))
+
+
+def test_a_straight_face_has_no_pose_and_a_turned_picture_has_roll(template, media):
+    upright = photograph(media(PEOPLE[1]))
+    np.testing.assert_allclose(pose(points_of(upright), template), 0, atol=0.15)
+    # A quarter turn of the image clockwise leans the head to the image's right, the person's left.
+    height, width = upright.shape[:2]
+    x, y, z = landmarks_of(upright).T
+    leaning, _ = in_face_units(np.stack([1 - y, x, z], axis=1), height, width)
+    assert pose(leaning, template)[ROLL] == pytest.approx(-np.pi / 2, abs=0.15)
+
+
+@pytest.fixture
+def leaning(media):
+    """Show a woman's head that leans to her right, and to her left."""
+    pictures, _ = frames(media('WolfgangLanger_Pexels.mp4'))
+    return [np.ascontiguousarray(pictures[index][..., ::-1]) for index in (420, 460)]
+
+
+def test_heads_lean_and_turn_to_their_own_right_and_left(template, leaning, media):
+    right, left = (
+        pose(in_face_units(landmarks_of(rgb), *rgb.shape[1::-1])[0], template) for rgb in leaning
+    )
+    assert right[ROLL] > 0.3 and left[ROLL] < -0.3
+    man = pose(points_of(photograph(media(TURNED))), template)
+    assert man[YAW] == pytest.approx(-np.pi / 4, abs=0.15)
+    assert abs(man[ROLL]) < 0.15
+
+
+def test_in_a_mirror_yaw_and_roll_change_sign_and_pitch_stays(template, leaning, media):
+    for rgb in (*leaning, photograph(media(TURNED))):
+        seen = pose(points_of(rgb), template)
+        in_mirror = pose(points_of(mirrored(rgb)), template)
+        assert max(abs(seen[YAW]), abs(seen[ROLL])) > 0.3
+        np.testing.assert_allclose(in_mirror, seen * [-1, 1, -1], atol=0.12)

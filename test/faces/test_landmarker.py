@@ -1,0 +1,241 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""MediaPipe's answer read from its structures is that of its public result."""
+
+import itertools
+import os
+import threading
+
+import cv2
+import mediapipe as mp
+import numpy as np
+import pytest
+from helpers.drawings import back_of_a_head, cartoon, line_drawing, smiley
+from helpers.media import PEOPLE, SMILING, frames, photograph
+from mediapipe.tasks.python import BaseOptions, vision
+
+from emotion_estimator import blendshapes
+from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN, Trust
+from emotion_estimator.emotion.estimation import EmotionEstimation
+from emotion_estimator.faces.cpu_affinity import keep_off_last_core, new_threads_on_one_core
+from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.finder import FaceFinder
+from emotion_estimator.faces.landmarker import (
+    FaceLandmarker,
+    detect_through_objects,
+    detect_through_structures,
+    has_structures,
+)
+from emotion_estimator.faces.multi_face import CloseUp, FaceDetector, FaceSearch
+from emotion_estimator.faces.tracker import FaceTracker
+from emotion_estimator.files import find_encoding
+from emotion_estimator.stamps import NS_PER_S
+
+
+@pytest.fixture
+def make(landmarker_path):
+    """Make landmarkers that are closed after the test."""
+    made = []
+
+    def landmarker(faces):
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(landmarker_path)),
+            running_mode=vision.RunningMode.VIDEO,
+            num_faces=faces,
+            output_face_blendshapes=True,
+        )
+        made.append(vision.FaceLandmarker.create_from_options(options))
+        return made[-1]
+
+    yield landmarker
+    for each in made:
+        each.close()
+
+
+def pictures(media):
+    clip, _ = frames(media('single_face.mp4'), 3)
+    several = np.hstack([photograph(media(name)) for name in PEOPLE[1:3]])
+    nothing = np.zeros((240, 320, 3), np.uint8)
+    for rgb in [*(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) for picture in clip), nothing, several]:
+        yield mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
+
+
+@pytest.mark.parametrize('faces', [1, 2])
+def test_both_ways_give_the_same_numbers(make, media, faces):
+    one, other = make(faces), make(faces)
+    assert has_structures(one)
+    counts = []
+    for i, image in enumerate(pictures(media)):
+        found = detect_through_structures(one, image, 40 * (i + 1))
+        expected = detect_through_objects(other, image, 40 * (i + 1))
+        assert len(found) == len(expected)
+        counts.append(len(found))
+        for ours, theirs in zip(found, expected):
+            np.testing.assert_array_equal(ours.landmarks, theirs.landmarks)
+            np.testing.assert_array_equal(ours.scores, theirs.scores)
+            assert ours.landmarks.shape == (478, 3)
+    assert counts[0] == 1
+    assert counts[3] == 0
+    assert max(counts) == faces
+
+
+def test_scores_come_in_the_order_of_the_names(make, media):
+    image = next(pictures(media))
+    result = make(1).detect_for_video(image, 1)
+    assert tuple(s.category_name for s in result.face_blendshapes[0]) == blendshapes.NAMES
+
+
+# Where no face is, no expression is told.
+
+
+RATE_HZ = 15
+
+
+DRAWINGS = (smiley, line_drawing, cartoon, back_of_a_head)
+
+
+def landscape(media):
+    return cv2.resize(photograph(media('free-mountain-vector-01.jpg')), (640, 480))
+
+
+@pytest.fixture
+def answers(landmarker_path, basic7):
+    """Look at a picture for a second with MediaPipe alone; the labels told."""
+    yield from answers_of(FaceLandmarker(landmarker_path), basic7)
+
+
+@pytest.fixture
+def answers_with_detector(landmarker_path, detector_path, basic7):
+    """Look at a picture for a second with YuNet too; the labels told."""
+    search = FaceSearch(
+        FaceLandmarker(landmarker_path),
+        FaceDetector(detector_path),
+        lambda: CloseUp(FaceLandmarker(landmarker_path)),
+        max_faces=3,
+        detection_rate_hz=2.0,
+    )
+    yield from answers_of(search, basic7)
+
+
+def answers_of(search, model):
+    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    finder = FaceFinder(search, FaceTracker(seed=1), encoding)
+    estimation = EmotionEstimation(model, DEFAULT_MIN_CONFIDENCE, trust=Trust())
+
+    seconds = itertools.count(1, step=10)  # further apart than what is followed
+
+    def look(picture):
+        labels = []
+        start_ns = next(seconds) * NS_PER_S
+        for frame in range(RATE_HZ + 1):
+            stamp_ns = start_ns + frame * NS_PER_S // RATE_HZ
+            for face in finder.find(picture, stamp_ns).faces:
+                features = {
+                    **dict(zip(blendshapes.NAMES, face.blendshapes.tolist())),
+                    **dict(zip(face.feature_names, face.features.tolist())),
+                }
+                labels.append(estimation.estimate(face.face_id, stamp_ns, features).label)
+        return labels
+
+    yield look
+    finder.close()
+
+
+def test_a_face_is_told(answers, media):
+    labels = answers(photograph(media(SMILING)))
+    assert len(labels) == RATE_HZ + 1
+    assert labels[-1] == 'happy'
+
+
+@pytest.mark.parametrize('draw', DRAWINGS)
+def test_no_expression_is_told_of_what_only_resembles_a_face(answers, draw):
+    assert set(answers(draw())) <= {UNKNOWN}
+
+
+def test_no_expression_is_told_of_a_landscape(answers, media):
+    assert answers(landscape(media)) == []
+
+
+def test_with_the_detector_too_a_face_alone_is_told(answers_with_detector, media):
+    assert answers_with_detector(photograph(media(SMILING)))[-1] == 'happy'
+    for draw in DRAWINGS:
+        assert set(answers_with_detector(draw())) <= {UNKNOWN}, draw.__name__
+    assert answers_with_detector(landscape(media)) == []
+
+
+# Threads that take turns keep to one core, and nothing else does.
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
+def test_only_threads_started_within_keep_to_the_core():
+    allowed = os.sched_getaffinity(0)
+    seen = {}
+    go_on = threading.Event()
+
+    def look(name):
+        go_on.wait(5)
+        seen[name] = os.sched_getaffinity(0)
+
+    before = threading.Thread(target=look, args=('before',))
+    before.start()
+    with new_threads_on_one_core() as core:
+        within = threading.Thread(target=look, args=('within',))
+        within.start()
+    after = threading.Thread(target=look, args=('after',))
+    after.start()
+    go_on.set()
+    for thread in (before, within, after):
+        thread.join(5)
+    assert seen == {'before': allowed, 'within': {core}, 'after': allowed}
+    assert os.sched_getaffinity(0) == allowed
+
+
+def affinities_of_a_thread_that(work):
+    """Let a thread work; give its affinity then, and that of one that it starts for the core."""
+    seen = []
+
+    def start_another():
+        work()
+        seen.append(os.sched_getaffinity(0))
+        with new_threads_on_one_core():
+            another = threading.Thread(target=lambda: seen.append(os.sched_getaffinity(0)))
+            another.start()
+        another.join(5)
+        seen.append(os.sched_getaffinity(0))
+
+    thread = threading.Thread(target=start_another)
+    thread.start()
+    thread.join(5)
+    return seen
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
+def test_a_thread_that_keeps_off_the_last_core_still_starts_others_on_it():
+    allowed = os.sched_getaffinity(0)
+    core = max(allowed)
+    others = allowed - {core} or allowed
+    assert affinities_of_a_thread_that(keep_off_last_core) == [others, {core}, others]
+    assert os.sched_getaffinity(0) == allowed
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
+def test_with_a_single_core_nothing_is_kept_off_it():
+    allowed = os.sched_getaffinity(0)
+    core = min(allowed)
+    os.sched_setaffinity(0, {core})
+    try:
+        assert affinities_of_a_thread_that(keep_off_last_core) == [{core}] * 3
+    finally:
+        os.sched_setaffinity(0, allowed)

@@ -1,0 +1,172 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Faces of a clip as the faces wing finds them, for tests of what follows."""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from helpers.media import frames
+from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarksConnections
+
+from emotion_estimator import blendshapes
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
+from emotion_estimator.faces.encoding import DEFAULT_VERSION, NETWORK, SCHEMA, read_encoding
+from emotion_estimator.faces.finder import FaceFinder
+from emotion_estimator.faces.geometry import LANDMARKS, MESH, in_face_units
+from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.tracker import FaceTracker
+from emotion_estimator.files import find_encoding
+from emotion_estimator.stamps import NS_PER_S
+
+
+@lru_cache
+def clip_features(path):
+    """Find each frame's features by name (None without a face), with the frame rate."""
+    pictures, rate_hz = frames(path)
+    finder = FaceFinder(
+        FaceLandmarker(find_asset(FACE_LANDMARKER)),
+        FaceTracker(seed=1),
+        read_encoding(find_encoding(DEFAULT_VERSION)),
+    )
+    found = []
+    for i, picture in enumerate(pictures):
+        rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        faces = finder.find(rgb, round((i + 1) * NS_PER_S / rate_hz)).faces
+        named = [
+            {
+                **dict(zip(blendshapes.NAMES, face.blendshapes.tolist())),
+                **dict(zip(face.feature_names, face.features.tolist())),
+            }
+            for face in faces
+        ]
+        found.append(named[0] if named else None)
+    finder.close()
+    return found, rate_hz
+
+
+# Faces and a small encoding of them, for tests of what the encoding is made of.
+
+
+HIDDEN = 6
+
+
+def random_face(seed=0):
+    """Draw points in face units that no rotation but one lays on each other."""
+    points = np.random.default_rng(seed).normal(size=(LANDMARKS, 3)) * [1.0, 1.2, 0.6]
+    return in_face_units(points.astype(np.float32), 1, 1)[0]
+
+
+@lru_cache
+def faces_in(pixels, shape):
+    """Find the landmarks of up to two faces of a still, from left to right."""
+    landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), max_faces=2, stills=True)
+    image = np.frombuffer(pixels, np.uint8).reshape(shape)
+    found = [face.landmarks for face in landmarker.find(image)]
+    landmarker.close()
+    return sorted(found, key=lambda landmarks: landmarks[:, 0].mean())
+
+
+def mirrored(image):
+    """Mirror an image left to right."""
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+def landmarks_of(image):
+    """Find the landmarks of a still's only face."""
+    (landmarks,) = faces_in(image.tobytes(), image.shape)
+    return landmarks
+
+
+def points_of(image):
+    """Find the face of a still in face units."""
+    height, width = image.shape[:2]
+    return in_face_units(landmarks_of(image), width, height)[0]
+
+
+def upright_template(image):
+    """Make a template that looks straight ahead: a face's mean with its mirror image's."""
+    together = points_of(image) + points_of(mirrored(image))
+    return in_face_units(together, 1, 1)[0]
+
+
+@lru_cache
+def shipped_network():
+    """Read the LiteRT file of the encoding that ships; making one takes TensorFlow."""
+    with np.load(find_encoding(DEFAULT_VERSION)) as file:
+        return file[NETWORK]
+
+
+def encoding_parts(template, geometry=4):
+    """Make what an encoding's file holds: a template, random weights, the network that ships."""
+    rng = np.random.default_rng(1)
+    mean = template.ravel()
+    return {
+        'schema': SCHEMA,
+        'template': template,
+        NETWORK: shipped_network(),
+        'geometry_mean': mean,
+        'geometry_hidden': rng.normal(0, 0.05, (len(mean), HIDDEN)).astype(np.float32),
+        'geometry_bias': rng.normal(0, 0.1, HIDDEN).astype(np.float32),
+        'geometry_directions': rng.normal(0, 1, (HIDDEN, geometry)).astype(np.float32),
+        'geometry_offset': rng.normal(0, 1, geometry).astype(np.float32),
+    }
+
+
+def write_encoding(path, face=None, **changed):
+    """Write an encoding's file with a face as template; what is changed to None is left out."""
+    parts = {**encoding_parts(random_face() if face is None else face), **changed}
+    np.savez(path, **{name: part for name, part in parts.items() if part is not None})
+    return path
+
+
+# A photographed face, turned by a known rotation: its mesh with its skin, seen anew.
+
+
+# The list of edges runs round one triangle after the other.
+_EDGES = [(edge.start, edge.end) for edge in FaceLandmarksConnections.FACE_LANDMARKS_TESSELATION]
+TRIANGLES = np.array([[edge[0] for edge in _EDGES[i : i + 3]] for i in range(0, len(_EDGES), 3)])
+GREY = (110, 110, 110)
+
+
+def render(image, landmarks, rotation, distance=6.0):
+    """
+    Turn a face about its middle.
+
+    The camera is `distance` face widths away; farther triangles are drawn first. What the
+    photograph does not show, as the far side of the nose, is stretched skin.
+    """
+    height, width = image.shape[:2]
+    points = landmarks[:MESH] * np.array([width, height, width])
+    middle = points.mean(axis=0)
+    face_width = np.ptp(points[:, 0])
+    turned = rotation.apply(points - middle)
+    scale = distance * face_width / (distance * face_width + turned[:, 2:])
+    seen = turned[:, :2] * scale + np.array([width, height]) / 2
+    picture = np.full_like(image, GREY)
+    for triangle in TRIANGLES[np.argsort(-turned[TRIANGLES, 2].mean(axis=1))]:
+        source = points[triangle, :2].astype(np.float32)
+        target = seen[triangle].astype(np.float32)
+        left, top = np.floor(target.min(axis=0)).astype(int)
+        size = np.ceil(target.max(axis=0)).astype(int) - [left, top] + 1
+        if left < 0 or top < 0 or left + size[0] > width or top + size[1] > height:
+            continue
+        warp = cv2.getAffineTransform(source, target - np.float32([left, top]))
+        patch = cv2.warpAffine(image, warp, tuple(map(int, size)), borderMode=cv2.BORDER_REPLICATE)
+        mask = np.zeros(patch.shape[:2], np.uint8)
+        cv2.fillConvexPoly(mask, np.round(target - [left, top]).astype(np.int32), 255)
+        place = picture[top : top + size[1], left : left + size[0]]
+        place[mask > 0] = patch[mask > 0]
+    return picture

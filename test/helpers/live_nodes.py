@@ -1,0 +1,159 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Real nodes, publishers and subscriptions of one test, on a ROS domain of its own."""
+
+import itertools
+import os
+import socket
+import time
+from collections import defaultdict
+
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from emotion_estimator.messages.incoming import time_message
+
+DOMAINS = range(10, 100)
+_next = itertools.count(os.getpid())
+START_NS = 1_700_000_000 * 1_000_000_000
+TRANSITIONS = {
+    'configure': Transition.TRANSITION_CONFIGURE,
+    'activate': Transition.TRANSITION_ACTIVATE,
+    'deactivate': Transition.TRANSITION_DEACTIVATE,
+    'cleanup': Transition.TRANSITION_CLEANUP,
+}
+
+
+def image_message(bgr, stamp_ns, **fields):
+    """Make a bgr8 image; fields replace those of the right message."""
+    height, width, _ = bgr.shape
+    right = {
+        'header': Header(stamp=time_message(stamp_ns), frame_id='camera'),
+        'height': height,
+        'width': width,
+        'encoding': 'bgr8',
+        'step': 3 * width,
+        'data': bgr.tobytes(),
+    }
+    return Image(**{**right, **fields})
+
+
+def claim_domain():
+    """Find a ROS domain that no other test on this machine uses; closing the socket frees it."""
+    for _ in DOMAINS:
+        domain_id = DOMAINS[next(_next) % len(DOMAINS)]
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            # An abstract name: it lives as long as the process, and leaves no file.
+            claim.bind(f'\0emotion_estimator_domain_{domain_id}')
+        except OSError:
+            claim.close()
+        else:
+            return domain_id, claim
+    raise RuntimeError('Every ROS domain from 10 to 99 is taken by another test.')
+
+
+class LiveNodes:
+    """A context with the nodes under test and one node that talks to them."""
+
+    def __init__(self):
+        self.domain_id, self._claim = claim_domain()
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=self.domain_id)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.tester = rclpy.create_node('tester', context=self.context)
+        self.executor.add_node(self.tester)
+        self.nodes = []
+        self.received = defaultdict(list)
+
+    def add(self, node_class, autostart=True, remap=(), **parameters):
+        """Start a node under test in this process."""
+        overrides = [
+            Parameter(name, value=value)
+            for name, value in {'autostart': autostart, **parameters}.items()
+        ]
+        rules = [item for rule in remap for item in ('-r', rule)]
+        node = node_class(
+            context=self.context,
+            parameter_overrides=overrides,
+            cli_args=['--ros-args', *rules] if rules else None,
+        )
+        self.nodes.append(node)
+        self.executor.add_node(node)
+        return node
+
+    def publisher(self, message_type, topic, qos=10):
+        """Make a publisher; use `matched` before the first message."""
+        return self.tester.create_publisher(message_type, topic, qos)
+
+    def listen(self, message_type, topic, qos=10):
+        """Collect a topic's messages; returns the list that grows."""
+        messages = self.received[topic]
+        self.tester.create_subscription(message_type, topic, messages.append, qos)
+        return messages
+
+    def camera(self, topic='/image'):
+        """Make an image publisher that a subscriber has found."""
+        publisher = self.publisher(Image, topic, qos_profile_sensor_data)
+        self.until(lambda: publisher.get_subscription_count() == 1, 'the image subscription')
+        return publisher
+
+    def until(self, condition, what, timeout_s=20.0):
+        """Spin until a condition holds; fail with its name when it does not in time."""
+        deadline_s = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline_s, f'Waited {timeout_s} s in vain for {what}.'
+            self.executor.spin_once(timeout_sec=0.1)
+
+    def spin(self, duration_s):
+        """Spin for a while, where the point is that nothing happens."""
+        deadline_s = time.monotonic() + duration_s
+        while time.monotonic() < deadline_s:
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def call(self, service_type, name, request):
+        """Call a service and return its response."""
+        client = self.tester.create_client(service_type, name)
+        self.until(client.service_is_ready, name)
+        future = client.call_async(request)
+        self.until(future.done, f'the answer of {name}')
+        return future.result()
+
+    def change(self, node, transition):
+        """Ask for a lifecycle transition; returns whether it succeeded."""
+        request = ChangeState.Request(transition=Transition(id=TRANSITIONS[transition]))
+        name = f'{node.get_fully_qualified_name()}/change_state'
+        return self.call(ChangeState, name, request).success
+
+    def state(self, node):
+        """Ask for the lifecycle state's name."""
+        name = f'{node.get_fully_qualified_name()}/get_state'
+        return self.call(GetState, name, GetState.Request()).current_state.label
+
+    def close(self):
+        """Take everything down."""
+        for node in self.nodes:
+            node.close()
+            node.destroy_node()
+        self.tester.destroy_node()
+        self.executor.shutdown()
+        rclpy.shutdown(context=self.context)
+        self._claim.close()

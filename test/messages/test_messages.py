@@ -1,0 +1,188 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Dataclasses to messages and back."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from rclpy.serialization import deserialize_message, serialize_message
+from scipy.spatial.transform import Rotation
+from std_msgs.msg import Header
+
+from emotion_estimator import blendshapes
+from emotion_estimator.emotion.estimation import EmotionEstimate
+from emotion_estimator.faces.finder import Face
+from emotion_estimator.faces.landmarker import Box
+from emotion_estimator.faces.pose import HeadPose
+from emotion_estimator.messages.incoming import (
+    MessageError,
+    blendshapes_message,
+    face_features,
+    nanoseconds,
+    time_message,
+)
+from emotion_estimator.messages.outgoing import (
+    emotion_message,
+    expression_message,
+    facs_message,
+    frames_message,
+    landmarks_message,
+    picture_message,
+    roi_message,
+    tracked_message,
+)
+from emotion_estimator.stamps import Step
+
+STAMP_NS = 1_700_000_000_123_456_789
+FACE = Face(
+    'abc',
+    Box(0.1, 0.2, 0.3, 0.4),
+    np.linspace(0, 1, 52, dtype=np.float32),
+    np.zeros((478, 3), np.float32),
+    ('head.yaw', 'geometry.v1.00'),
+    lambda: np.array([-0.5, 2.25], np.float32),
+)
+
+
+def estimate(label, confidence):
+    scores = ((label, confidence), ('sad', 1 - confidence))
+    return EmotionEstimate('abc', STAMP_NS, label, confidence, scores, 0.5, -0.25, Step.FORWARD)
+
+
+def test_stamps_keep_every_nanosecond():
+    assert nanoseconds(time_message(STAMP_NS)) == STAMP_NS
+    assert time_message(STAMP_NS) == Time(sec=1_700_000_000, nanosec=123_456_789)
+    assert nanoseconds(Time()) == 0
+
+
+def test_blendshapes_and_features_go_by_name_and_come_back():
+    message = blendshapes_message(FACE, time_message(STAMP_NS))
+    assert message.header.frame_id == 'face_abc'
+    features = face_features(message)
+    assert (features.face_id, features.stamp_ns) == ('abc', STAMP_NS)
+    assert list(features.values) == [*blendshapes.NAMES, 'head.yaw', 'geometry.v1.00']
+    values = list(features.values.values())
+    np.testing.assert_array_equal(values[:52], FACE.blendshapes)
+    assert values[52:] == [-0.5, 2.25]
+
+
+@pytest.mark.parametrize('frame_id', ['', 'camera', 'face_'])
+def test_a_message_of_no_face_is_told(frame_id):
+    message = blendshapes_message(FACE, time_message(STAMP_NS))
+    message.header.frame_id = frame_id
+    with pytest.raises(MessageError, match='names a face as face_<id>'):
+        face_features(message)
+
+
+def test_an_emotion_keeps_header_and_order():
+    header = Header(stamp=time_message(STAMP_NS), frame_id='face_abc')
+    message = emotion_message(estimate('happy', 0.75), header)
+    assert message.header == header
+    assert [(r.class_id, r.score) for r in message.results] == [('happy', 0.75), ('sad', 0.25)]
+
+
+def test_an_expression_says_what_hri_msgs_can_say():
+    header = Header(stamp=time_message(STAMP_NS), frame_id='face_abc')
+    known = expression_message(estimate('happy', 0.75), header)
+    assert (known.expression, known.confidence) == ('happy', 0.75)
+    assert (known.valence, known.arousal) == (0.5, -0.25)
+    unknown = expression_message(estimate('unknown', 0.75), header)
+    assert (unknown.expression, unknown.confidence) == ('', 0.0)
+
+
+def test_tracked_lists_the_ids():
+    assert tracked_message(['a', 'b'], Header(frame_id='camera')).ids == ['a', 'b']
+
+
+IMAGE_HEADER = Header(stamp=time_message(STAMP_NS), frame_id='camera')
+
+
+def sent(message):
+    """Through the wire: what a subscriber gets."""
+    return deserialize_message(serialize_message(message), type(message))
+
+
+def test_a_roi_is_the_part_of_the_box_inside_the_image():
+    face = replace(FACE, box=Box(-0.25, 0.25, 0.5, 1.5))
+    message = sent(roi_message(face, IMAGE_HEADER))
+    assert message.header == IMAGE_HEADER
+    assert (message.xmin, message.ymin, message.xmax, message.ymax) == (0, 0.25, 0.5, 1)
+    assert message.c == 1
+
+
+def test_facs_are_by_code_in_the_face_s_frame():
+    shapes = np.zeros(52, np.float32)
+    shapes[blendshapes.INDEX['mouthSmileRight']] = 0.75
+    pose = ('head.roll', 'head.pitch', 'head.yaw')
+    face = replace(
+        FACE,
+        blendshapes=shapes,
+        feature_names=(*pose, 'geometry.v1.00'),
+        encode=lambda: np.array([0, 0, -np.pi / 8, 3], np.float32),
+    )
+    message = sent(facs_message(face, IMAGE_HEADER))
+    assert message.header == Header(stamp=IMAGE_HEADER.stamp, frame_id='face_abc')
+    assert {code: message.intensity[code] for code in np.flatnonzero(message.intensity)} == {
+        12: 0.75,
+        52: pytest.approx(0.5),
+    }
+    assert (message.confidence[12], message.confidence[6], message.confidence[52]) == (1, 0, 1)
+    without_pose = sent(facs_message(replace(face, feature_names=()), IMAGE_HEADER))
+    assert without_pose.confidence[51:57].sum() == 0
+    assert without_pose.intensity[12] == 0.75
+
+
+def test_landmarks_are_70_points_of_the_image_without_confidence_outside():
+    landmarks = np.zeros((478, 3), np.float32)
+    landmarks[152] = (0.25, 0.75, 9)
+    landmarks[473] = (1.25, 0.5, 9)
+    message = sent(landmarks_message(replace(FACE, landmarks=landmarks), IMAGE_HEADER, 640, 480))
+    assert (message.header, message.width, message.height) == (IMAGE_HEADER, 640, 480)
+    chin, left_pupil = message.landmarks[8], message.landmarks[69]
+    assert (chin.x, chin.y, chin.c) == (0.25, 0.75, 1)
+    assert (left_pupil.x, left_pupil.y, left_pupil.c) == (1.25, 0.5, 0)
+    assert len(message.landmarks) == 70
+
+
+def test_a_crop_keeps_its_pixels():
+    crop = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    message = sent(picture_message(crop, IMAGE_HEADER))
+    assert (message.header, message.encoding) == (IMAGE_HEADER, 'rgb8')
+    assert (message.height, message.width, message.step) == (2, 3, 9)
+    np.testing.assert_array_equal(np.frombuffer(message.data, np.uint8).reshape(crop.shape), crop)
+
+
+def test_frames_of_head_and_gaze_hang_on_the_camera():
+    shapes = np.zeros(52, np.float32)
+    head = Rotation.from_rotvec([0.1, 0.2, 0.3])
+    pose = HeadPose(np.array([0.5, -0.25, 2.0]), head.as_matrix())
+    message = sent(frames_message([(replace(FACE, blendshapes=shapes), pose)], IMAGE_HEADER))
+    face, gaze = message.transforms
+    assert [face.child_frame_id, gaze.child_frame_id] == ['face_abc', 'gaze_abc']
+    for transform in (face, gaze):
+        assert transform.header == IMAGE_HEADER
+        place = transform.transform.translation
+        assert (place.x, place.y, place.z) == (0.5, -0.25, 2.0)
+
+    def rotation(transform):
+        turn = transform.transform.rotation
+        return Rotation.from_quat([turn.x, turn.y, turn.z, turn.w])
+
+    np.testing.assert_allclose(rotation(face).as_matrix(), head.as_matrix(), atol=1e-9)
+    # x out of the face is z along the gaze; z up is -y.
+    np.testing.assert_allclose(rotation(gaze).apply([0, 0, 1]), head.apply([1, 0, 0]), atol=1e-9)
+    np.testing.assert_allclose(rotation(gaze).apply([0, -1, 0]), head.apply([0, 0, 1]), atol=1e-9)

@@ -1,0 +1,421 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The camera subscriber with real images over a real topic."""
+
+import cv2
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from helpers.faces import write_encoding
+from helpers.live_nodes import START_NS, image_message
+from helpers.media import SMILING, frames
+from hri_msgs.msg import IdsList
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Classification
+
+from emotion_estimator import blendshapes
+from emotion_estimator.faces.appearance import VISIBLE_NAMES
+from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.files import find_encoding
+from emotion_estimator.messages.incoming import nanoseconds, time_message
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.stamps import NS_PER_S
+
+FRAME_NS = NS_PER_S // 30
+
+
+@pytest.fixture
+def face(media):
+    return cv2.resize(cv2.imread(str(media(SMILING))), (480, 480))
+
+
+def run_node(live, landmarker_path, **parameters):
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1, **parameters)
+    return node, live.listen(Classification, '/blendshapes')
+
+
+def send(live, node, camera, message, received=None):
+    """Publish one image and wait until it has been counted and dealt with."""
+    before = (node.statistics.report().published, node.statistics.report().refused)
+    camera.publish(message)
+
+    def dealt_with():
+        report = node.statistics.report()
+        return (report.published, report.refused) != before
+
+    live.until(dealt_with, 'the image to be dealt with')
+    if received is not None:
+        count = received
+        live.until(lambda: len(live.received['/blendshapes']) >= count, 'blendshapes')
+
+
+def test_a_face_gives_named_blendshapes_and_features_with_the_images_stamp(
+    live, landmarker_path, face
+):
+    node, found = run_node(live, landmarker_path)
+    tracked = live.listen(IdsList, '/humans/faces/tracked')
+    camera = live.camera()
+    send(live, node, camera, image_message(face, START_NS), 1)
+    (message,) = found
+    assert nanoseconds(message.header.stamp) == START_NS
+    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    names = [*blendshapes.NAMES, *encoding.names, *VISIBLE_NAMES]
+    assert [result.class_id for result in message.results] == names
+    scores = {result.class_id: result.score for result in message.results}
+    assert all(0 <= scores[name] <= 1 for name in blendshapes.NAMES)
+    assert np.isfinite(list(scores.values())).all()
+    assert abs(scores['head.yaw']) < 0.5
+    assert scores['mouthSmileLeft'] > 0.5
+    live.until(lambda: tracked, 'tracked')
+    assert [f'face_{i}' for i in tracked[0].ids] == [message.header.frame_id]
+    assert tracked[0].header.frame_id == 'camera'
+
+
+def test_the_encoding_is_the_named_one_or_none(live, landmarker_path, face, tmp_path):
+    mine = write_encoding(tmp_path / 'mine.npz')
+    node, found = run_node(live, landmarker_path, autostart=False, encoding='')
+    camera = live.publisher(Image, '/image', qos_profile_sensor_data)
+    for turn, path in enumerate(['', str(mine)]):
+        (result,) = node.set_parameters([Parameter('encoding', value=path)])
+        assert result.successful
+        assert live.change(node, 'configure') and live.change(node, 'activate')
+        live.until(lambda: camera.get_subscription_count() == 1, 'the image subscription')
+        send(live, node, camera, image_message(face, START_NS + turn), turn + 1)
+        assert live.change(node, 'deactivate') and live.change(node, 'cleanup')
+        live.until(lambda: camera.get_subscription_count() == 0, 'the end of the subscription')
+    alone, together = ([r.class_id for r in message.results] for message in found)
+    assert alone == list(blendshapes.NAMES)
+    assert together == [*blendshapes.NAMES, *read_encoding(mine).names, *VISIBLE_NAMES]
+    assert together[-4].startswith('appearance.mine.')
+
+
+def test_a_landscape_gives_no_face_and_says_so(live, landmarker_path, media):
+    landscape = cv2.resize(cv2.imread(str(media('free-mountain-vector-01.jpg'))), (640, 480))
+    node, found = run_node(live, landmarker_path)
+    tracked = live.listen(IdsList, '/humans/faces/tracked')
+    send(live, node, live.camera(), image_message(landscape, START_NS))
+    live.until(lambda: tracked, 'tracked')
+    assert tracked[0].ids == []
+    assert found == []
+
+
+def test_each_of_several_people_has_an_id_that_stays(live, landmarker_path, detector_path, media):
+    group = cv2.imread(str(media('multi_face.jpg')))
+    node, found = run_node(live, landmarker_path, detector=str(detector_path), max_faces=5)
+    tracked = live.listen(IdsList, '/humans/faces/tracked')
+    camera = live.camera()
+    for i in range(3):
+        send(live, node, camera, image_message(group, START_NS + i * FRAME_NS), 5 * (i + 1))
+    live.until(lambda: len(tracked) == 3, 'tracked')
+    ids = [sorted(message.ids) for message in tracked]
+    assert len(set(ids[0])) == 5
+    assert ids[1] == ids[2] == ids[0]
+    names = [
+        *blendshapes.NAMES,
+        *read_encoding(find_encoding(DEFAULT_VERSION)).names,
+        *VISIBLE_NAMES,
+    ]
+    assert all([result.class_id for result in message.results] == names for message in found)
+
+
+def faces_far_away(live, landmarker_path, face, **parameters):
+    """Show a face some 30 pixels wide; tells how many are found."""
+    far = np.zeros((480, 640, 3), np.uint8)
+    far[200:290, 300:390] = cv2.resize(face, (90, 90), interpolation=cv2.INTER_AREA)
+    node, _ = run_node(live, landmarker_path, **parameters)
+    tracked = live.listen(IdsList, '/humans/faces/tracked')
+    send(live, node, live.camera(), image_message(far, START_NS))
+    live.until(lambda: tracked, 'tracked')
+    return len(tracked[0].ids)
+
+
+def test_without_the_detector_a_far_face_is_not_found(live, landmarker_path, face):
+    assert faces_far_away(live, landmarker_path, face, detection_rate_hz=0.0) == 0
+
+
+def test_the_detector_finds_a_far_face(live, landmarker_path, detector_path, face):
+    assert faces_far_away(live, landmarker_path, face, detector=str(detector_path)) == 1
+
+
+def test_a_detector_that_is_none_is_told(live, landmarker_path, tmp_path, capfd):
+    path = tmp_path / 'mine.onnx'
+    path.write_bytes(b'not a network')
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), autostart=False)
+    (result,) = node.set_parameters([Parameter('detector', value=str(path))])
+    assert result.successful
+    assert not live.change(node, 'configure')
+    assert 'OpenCV cannot use' in capfd.readouterr().err
+
+
+def test_a_face_that_leaves_and_returns(live, landmarker_path, face):
+    node, found = run_node(live, landmarker_path, max_absence_s=0.5)
+    camera = live.camera()
+    nothing = np.zeros_like(face)
+    send(live, node, camera, image_message(face, START_NS), 1)
+    for i in range(1, 4):
+        send(live, node, camera, image_message(nothing, START_NS + i * 10 * FRAME_NS))
+    assert len(found) == 1
+    stamp_ns = START_NS + 40 * FRAME_NS
+    for i in range(10):
+        camera.publish(image_message(face, stamp_ns + i * FRAME_NS))
+        live.spin(0.05)
+    live.until(lambda: len(found) > 1, 'the face that returned')
+    assert found[1].header.frame_id != found[0].header.frame_id
+
+
+@pytest.mark.parametrize(
+    'fields, sentence',
+    [
+        ({'step': 7}, 'step is 7 bytes'),
+        ({'data': b'short'}, 'data holds 5 bytes'),
+        ({'height': 0, 'width': 0, 'data': b''}, 'empty'),
+        ({'encoding': 'rainbow'}, "'rainbow' is not known"),
+        ({'encoding': 'BGR8'}, "'bgr8' is"),
+        ({'header': Header(frame_id='camera')}, 'stamp is zero'),
+    ],
+)
+def test_a_wrong_image_costs_one_counted_warning(live, landmarker_path, face, fields, sentence):
+    node, found = run_node(live, landmarker_path)
+    camera = live.camera()
+    send(live, node, camera, image_message(face, START_NS, **fields))
+    report = node.statistics.report()
+    assert report.refused == 1
+    assert sentence in report.last_error
+    assert found == []
+    send(live, node, camera, image_message(face, START_NS + FRAME_NS), 1)
+
+
+def test_byte_order_means_nothing_for_bytes(live, landmarker_path, face):
+    node, _ = run_node(live, landmarker_path)
+    send(live, node, live.camera(), image_message(face, START_NS, is_bigendian=1), 1)
+    assert node.statistics.report().refused == 0
+
+
+def test_a_4k_image_is_looked_at(live, landmarker_path, face):
+    large = cv2.copyMakeBorder(cv2.resize(face, (2160, 2160)), 0, 0, 840, 840, cv2.BORDER_CONSTANT)
+    node, found = run_node(live, landmarker_path)
+    assert large.shape == (2160, 3840, 3)
+    camera = live.camera()
+    send(live, node, camera, image_message(large, START_NS), 1)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    'step_ns, counted, new_face',
+    [
+        (0, 'came twice', None),
+        (-NS_PER_S, 'went back', True),
+        (3600 * NS_PER_S, 'jumped ahead', True),
+    ],
+)
+def test_stamps_that_repeat_go_back_or_jump(
+    live, landmarker_path, face, step_ns, counted, new_face
+):
+    node, found = run_node(live, landmarker_path)
+    camera = live.camera()
+    send(live, node, camera, image_message(face, START_NS), 1)
+    send(live, node, camera, image_message(face, START_NS + step_ns))
+    report = node.statistics.report()
+    assert report.refused == 1
+    assert counted in report.last_error
+    if new_face is None:
+        send(live, node, camera, image_message(face, START_NS + FRAME_NS), 2)
+        assert found[1].header.frame_id == found[0].header.frame_id
+    else:
+        live.until(lambda: len(found) == 2, 'the face on its new time line')
+        assert nanoseconds(found[1].header.stamp) == START_NS + step_ns
+        assert found[1].header.frame_id != found[0].header.frame_id
+
+
+def test_compressed_images_arrive_on_their_own_topic(live, landmarker_path, face):
+    node, found = run_node(live, landmarker_path, image_transport='compressed')
+    camera = live.publisher(CompressedImage, '/image/compressed', qos_profile_sensor_data)
+    live.until(lambda: camera.get_subscription_count() == 1, 'the subscription')
+    jpeg = cv2.imencode('.jpg', face)[1].tobytes()
+    for i, data in enumerate([b'', jpeg[: len(jpeg) // 2], b'garbage' * 9]):
+        header = Header(stamp=time_message(START_NS + i * FRAME_NS), frame_id='camera')
+        send(live, node, camera, CompressedImage(header=header, format='jpeg', data=data))
+        assert node.statistics.report().refused == i + 1
+    header = Header(stamp=time_message(START_NS + NS_PER_S), frame_id='camera')
+    send(live, node, camera, CompressedImage(header=header, format='jpeg', data=jpeg), 1)
+    assert nanoseconds(found[0].header.stamp) == START_NS + NS_PER_S
+
+
+def warnings_of(messages):
+    statuses = [status for message in messages for status in message.status]
+    return [status.message for status in statuses if status.level != b'\x00']
+
+
+def test_without_a_camera_diagnostics_name_the_topic_and_others_like_it(live, landmarker_path):
+    live.publisher(Image, '/front/image_raw')
+    live.add(BlendshapeNode, landmarker=str(landmarker_path), remap=['image:=/wrong/name'])
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    live.until(lambda: warnings_of(messages), 'a warning')
+    assert '/wrong/name' in warnings_of(messages)[0]
+    assert 'nobody publishes it' in warnings_of(messages)[0]
+    # The node's own pictures are no camera's.
+    assert warnings_of(messages)[0].endswith(': /front/image_raw.')
+
+
+def test_a_camera_whose_qos_does_not_fit_is_named(live, landmarker_path):
+    node = live.add(
+        BlendshapeNode,
+        landmarker=str(landmarker_path),
+        **{'qos_overrides./image.subscription.reliability': 'reliable'},
+    )
+    live.publisher(Image, '/image', qos_profile_sensor_data)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    live.until(lambda: warnings_of(messages), 'a warning')
+    assert 'the QoS of tester does not fit' in warnings_of(messages)[0]
+    assert node.statistics.report().received == 0
+
+
+def test_a_camera_that_stops_is_told_and_may_go_on(live, landmarker_path, face):
+    node, _ = run_node(live, landmarker_path)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    camera = live.camera()
+    send(live, node, camera, image_message(face, START_NS), 1)
+    live.until(lambda: warnings_of(messages), 'a warning')
+    assert 'tester is there but sends nothing' in warnings_of(messages)[-1]
+    send(live, node, camera, image_message(face, START_NS + FRAME_NS), 2)
+    messages.clear()
+    send(live, node, camera, image_message(face, START_NS + 2 * FRAME_NS), 3)
+    live.until(lambda: messages, 'diagnostics')
+    assert messages[0].status[0].level == b'\x00'
+
+
+def test_a_slow_machine_skips_frames_and_counts_them(live, landmarker_path, media):
+    pictures, _ = frames(media('single_face.mp4'), 12)
+    node, found = run_node(live, landmarker_path)
+    camera = live.camera()
+    for i, picture in enumerate(pictures):
+        camera.publish(image_message(picture, START_NS + i * FRAME_NS))
+        live.executor.spin_once(timeout_sec=0.01)
+
+    def all_dealt_with():
+        report = node.statistics.report()
+        return report.received == report.published + report.skipped
+
+    live.until(lambda: node.statistics.report().received >= 2, 'images')
+    live.until(all_dealt_with, 'the rest to be counted')
+    stamps = [nanoseconds(message.header.stamp) for message in found]
+    assert stamps == sorted(set(stamps))
+
+
+def test_every_transition_works_twice(live, landmarker_path, face):
+    node, found = run_node(live, landmarker_path, autostart=False)
+    assert live.state(node) == 'unconfigured'
+    for turn in range(2):
+        assert live.change(node, 'configure')
+        assert live.change(node, 'activate')
+        send(live, node, live.camera(), image_message(face, START_NS + turn), turn + 1)
+        live.tester.destroy_publisher(next(live.tester.publishers.__iter__()))
+        assert live.change(node, 'deactivate')
+        assert live.change(node, 'cleanup')
+        assert live.state(node) == 'unconfigured'
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    'content, sentence', [(None, 'nowhere'), (b'PK\x03\x04 truncated', 'MediaPipe cannot use')]
+)
+def test_a_wrong_landmarker_file_fails_the_transition_and_can_be_mended(
+    live, landmarker_path, tmp_path, content, sentence, capfd
+):
+    path = tmp_path / 'nowhere.task'
+    if content is not None:
+        path.write_bytes(content)
+    node = live.add(BlendshapeNode, autostart=False, landmarker=str(path))
+    assert not live.change(node, 'configure')
+    assert live.state(node) == 'unconfigured'
+    assert sentence in capfd.readouterr().err
+    (result,) = node.set_parameters([Parameter('landmarker', value=str(landmarker_path))])
+    assert result.successful
+    assert live.change(node, 'configure')
+
+
+@pytest.mark.parametrize(
+    'name, content, sentence',
+    [
+        ('v0', None, "There is no face encoding 'v0'"),
+        ('/nowhere/v1.npz', None, "There is no face encoding '/nowhere/v1.npz'"),
+        ('damaged.npz', b'PK\x03\x04 truncated', 'damaged.npz cannot be read'),
+    ],
+)
+def test_a_wrong_encoding_fails_the_transition_and_can_be_mended(
+    live, landmarker_path, tmp_path, name, content, sentence, capfd
+):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+        name = str(tmp_path / name)
+    node, _ = run_node(live, landmarker_path, autostart=False, encoding=name)
+    assert not live.change(node, 'configure')
+    assert live.state(node) == 'unconfigured'
+    told = capfd.readouterr().err
+    assert sentence in told
+    assert 'Traceback' not in told
+    (result,) = node.set_parameters([Parameter('encoding', value='')])
+    assert result.successful
+    assert live.change(node, 'configure')
+
+
+@pytest.mark.parametrize(
+    'name, value, sentence',
+    [
+        ('max_faces', 0, 'out of range'),
+        ('min_detection_confidence', 1.5, 'out of range'),
+        ('image_transport', 'theora', 'must be one of raw, compressed'),
+        ('max_faces', 'two', 'Wrong parameter type'),
+    ],
+)
+def test_wrong_parameter_values_are_refused_at_run_time(live, name, value, sentence):
+    node = live.add(BlendshapeNode, autostart=False)
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+    assert not result.successful
+    assert sentence in result.reason
+
+
+@pytest.mark.parametrize(
+    'parameters, error',
+    [
+        ({'max_faces': 99}, InvalidParameterValueException),
+        ({'image_transport': 'theora'}, InvalidParameterValueException),
+        ({'max_faces': 'two'}, InvalidParameterTypeException),
+    ],
+)
+def test_wrong_start_values_are_refused(live, parameters, error):
+    with pytest.raises(error):
+        live.add(BlendshapeNode, **parameters)
+
+
+def test_fixed_parameters_stay_while_the_node_is_configured(live, landmarker_path):
+    node, _ = run_node(live, landmarker_path, autostart=False)
+    assert live.change(node, 'configure')
+    (result,) = node.set_parameters([Parameter('max_faces', value=3)])
+    assert not result.successful
+    assert 'deactivate and clean up the node' in result.reason
+    assert live.change(node, 'cleanup')
+    (result,) = node.set_parameters([Parameter('max_faces', value=3)])
+    assert result.successful
+
+
+def test_every_parameter_has_a_description(live):
+    node = live.add(BlendshapeNode, autostart=False)
+    names = ['image_transport', 'max_faces', 'max_absence_s', 'landmarker', 'ros4hri', 'autostart']
+    assert all(node.describe_parameter(name).description.endswith('.') for name in names)

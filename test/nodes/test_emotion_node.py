@@ -1,0 +1,231 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The LSTM node with real blendshapes messages over a real topic."""
+
+import json
+import shutil
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from helpers.live_nodes import START_NS
+from helpers.typical_faces import RESTING, SMILING
+from hri_msgs.msg import Expression
+from rclpy.exceptions import InvalidParameterValueException
+from rclpy.parameter import Parameter
+from std_msgs.msg import Header
+from vision_msgs.msg import Classification, ObjectHypothesis
+
+from emotion_estimator.files import find_model
+from emotion_estimator.messages.incoming import nanoseconds, time_message
+from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.stamps import NS_PER_S
+
+FRAME_NS = NS_PER_S // 30
+BLENDSHAPES_ALONE = 'basic7_blendshapes'
+"""The made-up faces of these tests have no more."""
+
+
+def message_of(values, stamp_ns, face='face_abc'):
+    return Classification(
+        header=Header(stamp=time_message(stamp_ns), frame_id=face),
+        results=[ObjectHypothesis(class_id=name, score=score) for name, score in values.items()],
+    )
+
+
+@pytest.fixture
+def wired(live):
+    """Start a node; gives what it says and a way to hand it a message."""
+
+    class Wired:
+        def __init__(self):
+            self.node = live.add(EmotionNode, model=BLENDSHAPES_ALONE)
+            self.emotions = live.listen(Classification, '/emotion')
+            self.publisher = live.publisher(Classification, '/blendshapes')
+            live.until(lambda: self.publisher.get_subscription_count() == 1, 'the subscription')
+            live.until(lambda: self.node.count_subscribers('/emotion') == 1, 'the listener')
+
+        def send(self, message, emotions=None):
+            received = self.node.statistics.report().received
+            self.publisher.publish(message)
+            live.until(lambda: self.node.statistics.report().received > received, 'the message')
+            if emotions is not None:
+                live.until(lambda: len(self.emotions) >= emotions, 'the emotion')
+
+    return Wired()
+
+
+def test_every_class_comes_sorted_with_the_images_header(live, wired):
+    expressions = live.listen(Expression, '/humans/faces/abc/expression')
+    for i in range(45):
+        wired.send(message_of(SMILING, START_NS + i * FRAME_NS), i + 1)
+    stamps = [nanoseconds(message.header.stamp) for message in wired.emotions]
+    assert stamps == [START_NS + i * FRAME_NS for i in range(45)]
+    last = wired.emotions[-1]
+    assert last.header.frame_id == 'face_abc'
+    scores = [result.score for result in last.results]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) == pytest.approx(1)
+    assert len(last.results) == 8
+    assert last.results[0].class_id == 'happy'
+    live.until(lambda: expressions, 'expressions')
+    live.until(lambda: expressions[-1].header == last.header, 'the last expression')
+    assert expressions[-1].expression == Expression.HAPPY
+    assert expressions[-1].confidence == pytest.approx(last.results[0].score)
+    assert expressions[-1].valence > 0.5
+    assert -1 <= expressions[-1].arousal <= 1
+
+
+def test_unknown_is_an_empty_expression_without_confidence(live, wired):
+    wired.node.set_parameters([Parameter('min_confidence', value=0.6)])
+    expressions = live.listen(Expression, '/humans/faces/abc/expression')
+    mixed = {name: (RESTING[name] + SMILING[name]) / 3 for name in RESTING}
+    for i in range(45):
+        wired.send(message_of(mixed, START_NS + i * FRAME_NS), i + 1)
+    live.until(lambda: expressions, 'expressions')
+    by_stamp = {str(e.header.stamp): e for e in expressions}
+    for emotion in wired.emotions:
+        expression = by_stamp.get(str(emotion.header.stamp))
+        if expression is not None and emotion.results[0].class_id == 'unknown':
+            assert (expression.expression, expression.confidence) == ('', 0.0)
+        elif expression is not None:
+            assert expression.expression == emotion.results[0].class_id
+
+
+@pytest.mark.parametrize(
+    'message, sentence',
+    [
+        (message_of({'jawOpen': 0.5}, START_NS), 'are missing'),
+        (message_of({**RESTING, 'jawOpen': float('nan')}, START_NS), 'not a finite number'),
+        (message_of(RESTING, 0), 'header.stamp is zero'),
+        (message_of(RESTING, START_NS, face='camera'), 'names a face as face_<id>'),
+        (message_of(RESTING, START_NS, face='face_'), 'names a face as face_<id>'),
+        (message_of(RESTING, START_NS, face='face_1/x'), 'starts with a letter'),
+        (message_of({}, START_NS), 'are missing'),
+    ],
+)
+def test_wrong_blendshapes_cost_one_counted_warning(wired, message, sentence):
+    wired.send(message)
+    report = wired.node.statistics.report()
+    assert report.refused == 1
+    assert sentence in report.last_error
+    assert wired.emotions == []
+    wired.send(message_of({**RESTING, 'tailWag': 0.5}, START_NS + FRAME_NS), 1)
+
+
+@pytest.mark.parametrize(
+    'step_ns, counted, emotions',
+    [
+        (0, 'came twice', 1),
+        (-NS_PER_S, 'went back', 2),
+        (3600 * NS_PER_S, 'jumped ahead', 2),
+    ],
+)
+def test_stamps_that_repeat_go_back_or_jump(wired, step_ns, counted, emotions):
+    wired.send(message_of(SMILING, START_NS), 1)
+    wired.send(message_of(RESTING, START_NS + step_ns), emotions)
+    report = wired.node.statistics.report()
+    assert report.refused == 1
+    assert counted in report.last_error
+    assert len(wired.emotions) == emotions
+
+
+def test_a_lost_faces_topic_goes_and_a_new_face_gets_its_own(live, wired):
+    wired.node.set_parameters([Parameter('face_timeout_s', value=0.3)])
+
+    def topics():
+        return [
+            t
+            for t, _ in live.tester.get_publisher_names_and_types_by_node('emotion_node', '/')
+            if t.startswith('/humans')
+        ]
+
+    wired.send(message_of(SMILING, START_NS), 1)
+    live.until(lambda: topics() == ['/humans/faces/abc/expression'], 'the topic')
+    live.until(lambda: topics() == [], 'the end of the topic')
+    wired.send(message_of(SMILING, START_NS + NS_PER_S, face='face_xyz'), 2)
+    live.until(lambda: topics() == ['/humans/faces/xyz/expression'], 'the new topic')
+
+
+def test_without_ros4hri_there_is_no_expression_topic(live):
+    node = live.add(EmotionNode, model=BLENDSHAPES_ALONE, ros4hri=False)
+    emotions = live.listen(Classification, '/emotion')
+    publisher = live.publisher(Classification, '/blendshapes')
+    live.until(lambda: publisher.get_subscription_count() == 1, 'the subscription')
+    live.until(lambda: node.count_subscribers('/emotion') == 1, 'the listener')
+    publisher.publish(message_of(SMILING, START_NS))
+    live.until(lambda: emotions, 'the emotion')
+    topics = [name for name, _ in live.tester.get_topic_names_and_types()]
+    assert not any(name.startswith('/humans') for name in topics)
+
+
+def test_a_pause_without_faces_is_no_warning(live, wired):
+    wired.send(message_of(SMILING, START_NS), 1)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    live.until(lambda: len(messages) >= 4, 'diagnostics')
+    assert {status.level for message in messages for status in message.status} == {b'\x00'}
+
+
+def test_every_transition_works_twice(live):
+    node = live.add(EmotionNode, model=BLENDSHAPES_ALONE, autostart=False)
+    emotions = live.listen(Classification, '/emotion')
+    publisher = live.publisher(Classification, '/blendshapes')
+    live.until(lambda: node.count_subscribers('/emotion') == 1, 'the listener')
+    for turn in (1, 2):
+        assert live.change(node, 'configure')
+        assert live.change(node, 'activate')
+        live.until(lambda: publisher.get_subscription_count() == 1, 'the subscription')
+        publisher.publish(message_of(SMILING, START_NS + turn))
+        live.until(lambda turn=turn: len(emotions) == turn, 'the emotion')
+        assert live.change(node, 'deactivate')
+        live.until(lambda: publisher.get_subscription_count() == 0, 'the end')
+        assert live.change(node, 'cleanup')
+        assert live.state(node) == 'unconfigured'
+
+
+@pytest.mark.parametrize('damage', ['missing', 'truncated', 'wrong'])
+def test_a_wrong_model_fails_the_transition_and_can_be_mended(live, tmp_path, damage, capfd):
+    folder = tmp_path / 'mine'
+    sentence = "There is no model 'mine'"
+    name = 'mine'
+    if damage != 'missing':
+        shutil.copytree(find_model('basic7'), folder)
+        name = str(folder)
+        metadata = json.loads((folder / 'metadata.json').read_text())
+        network = folder / metadata['network']
+        if damage == 'truncated':
+            network.write_bytes(network.read_bytes()[:100])
+            sentence = 'truncated'
+        else:
+            metadata['schema'] = 2
+            (folder / 'metadata.json').write_text(json.dumps(metadata))
+            sentence = 'schema is 2'
+    node = live.add(EmotionNode, autostart=False, model=name)
+    assert not live.change(node, 'configure')
+    assert live.state(node) == 'unconfigured'
+    assert sentence in capfd.readouterr().err
+    (result,) = node.set_parameters([Parameter('model', value='basic7')])
+    assert result.successful
+    assert live.change(node, 'configure')
+    assert live.change(node, 'activate')
+
+
+@pytest.mark.parametrize('name, value', [('min_confidence', 0.9), ('hysteresis', 0.5)])
+def test_thresholds_out_of_range_are_refused(live, name, value):
+    node = live.add(EmotionNode, model=BLENDSHAPES_ALONE, autostart=False)
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+    assert not result.successful
+    assert 'out of range' in result.reason
+    with pytest.raises(InvalidParameterValueException):
+        live.add(EmotionNode, **{name: value})

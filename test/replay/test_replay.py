@@ -1,0 +1,279 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A replay tells the same every time, at the rate and in the part that are asked for."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from helpers.bags import ROS2, START_NS, camera_bag, raw_image, stamps, write_bag
+from helpers.live_nodes import image_message
+from helpers.media import frames
+from hri_msgs.msg import IdsList
+from vision_msgs.msg import Classification
+
+from emotion_estimator.evaluation.report.run_files import write_emotions
+from emotion_estimator.faces.rep155 import LISTED_S
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.parameters import ParameterError, read_parameters
+from emotion_estimator.replay.files import open_recording
+from emotion_estimator.replay.predictions import (
+    Answer,
+    Replay,
+    ReplayFileError,
+    read_replay,
+    write_replay,
+)
+from emotion_estimator.replay.replay import Selection, replay
+from emotion_estimator.stamps import NS_PER_S
+
+
+@pytest.fixture(scope='module')
+def parameters():
+    return read_parameters()
+
+
+def blank(count):
+    return [np.full((48, 64, 3), 90, np.uint8)] * count
+
+
+def replayed(path, parameters, selection=Selection(), **options):  # noqa: B008
+    recording = open_recording(path)
+    told = replay(recording, parameters, selection, **options)
+    recording.close()
+    return told
+
+
+def test_a_smile_is_told_twice_alike(tmp_path, parameters, landmarker_path, media):
+    pictures, _ = frames(media('single_face.mp4'))
+    small = [cv2.resize(picture, (480, 270)) for picture in pictures[::3]]
+    bag = camera_bag(tmp_path / 'bag', small)
+    told = replayed(bag, parameters)
+    assert told.stamps_ns == tuple(stamps(len(small)))
+    assert [answer.stamp_ns for answer in told.answers] == stamps(len(small))
+    assert len({answer.face_id for answer in told.answers}) == 1
+    assert (told.answers[0].label, told.answers[-1].label) == ('neutral', 'happy')
+    last = told.answers[-1]
+    assert told.labels[int(np.argmax(last.probabilities))] == 'happy'
+    assert sum(last.probabilities) == pytest.approx(1)
+    assert last.head is not None
+    assert np.abs(last.head).max() < 0.5
+    x_min, y_min, x_max, y_max = last.box
+    assert 0 < x_min < x_max < 1
+    assert 0 < y_min < y_max < 1
+    labels = [answer.label for answer in told.answers]
+    changes = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
+    assert sorted(told.thumbnails) == [(told.stamps_ns[i], last.face_id) for i in changes]
+    thumbnail = np.frombuffer(told.thumbnails[told.stamps_ns[0], last.face_id], np.uint8)
+    assert cv2.imdecode(thumbnail, cv2.IMREAD_COLOR).shape == (96, 96, 3)
+    assert told.problems == ()
+    again = replayed(bag, parameters)
+    for name, one in (('a', told), ('b', again)):
+        write_replay(tmp_path / f'{name}.json', one)
+        write_emotions(tmp_path / f'{name}.csv', [one])
+    assert (tmp_path / 'a.json').read_bytes() == (tmp_path / 'b.json').read_bytes()
+    assert (tmp_path / 'a.csv').read_bytes() == (tmp_path / 'b.csv').read_bytes()
+    assert read_replay(tmp_path / 'a.json') == told
+
+
+@pytest.mark.parametrize(
+    'selection, taken',
+    [
+        (Selection(), range(10)),
+        (Selection(rate_hz=12.5), range(0, 10, 2)),
+        (Selection(rate_hz=10), (0, 3, 5, 8)),
+        (Selection(rate_hz=1000), range(10)),
+        (Selection(from_s=0.12, to_s=0.2), (3, 4, 5)),
+        (Selection(rate_hz=12.5, from_s=0.04), (1, 3, 5, 7, 9)),
+    ],
+)
+def test_rate_and_part_go_by_the_stamps(tmp_path, parameters, landmarker_path, selection, taken):
+    bag = camera_bag(tmp_path / 'bag', blank(10))
+    told = replayed(bag, parameters, selection)
+    assert told.stamps_ns == tuple(stamps(10)[i] for i in taken)
+    assert told.answers == ()
+    assert told.settings['rate_hz'] == selection.rate_hz
+
+
+def test_images_that_cannot_be_used_are_counted(tmp_path, parameters, landmarker_path):
+    (bgr,) = blank(1)
+    right, later = START_NS, START_NS + NS_PER_S // 10
+    images = [
+        raw_image(ROS2, bgr, 0),
+        raw_image(ROS2, bgr, right),
+        raw_image(ROS2, bgr, right),
+        raw_image(ROS2, bgr, later, step=1),
+        raw_image(ROS2, bgr, later, encoding='secret'),
+        raw_image(ROS2, bgr, later),
+        raw_image(ROS2, bgr, right + 1),
+    ]
+    bag = write_bag(tmp_path / 'bag', [('/camera', START_NS + i, m) for i, m in enumerate(images)])
+    told = replayed(bag, parameters)
+    assert told.stamps_ns == (right, right + 1, later)
+    undecoded, back, unstamped, repeated = told.problems
+    assert undecoded.startswith('bag: 2 images cannot be decoded; the first: at')
+    assert 'step is 1 bytes' in undecoded
+    assert '1 images go back in time' in back
+    assert '1 images have no stamp' in unstamped
+    assert '1 images repeat a stamp' in repeated
+
+
+def test_listeners_hear_of_every_image(tmp_path, parameters, landmarker_path):
+    heard, counts = [], []
+    bag = camera_bag(tmp_path / 'bag', blank(3))
+    replayed(
+        bag,
+        parameters,
+        listeners=(lambda frame, pixels, seen: heard.append((frame.stamp_ns, seen.faces)),),
+        progress=counts.append,
+    )
+    assert heard == [(stamp_ns, ()) for stamp_ns in stamps(3)]
+    assert counts == [1, 2, 3]
+
+
+def test_parameters_are_the_nodes_with_a_fixed_seed(tmp_path, parameters):
+    assert parameters.emotion_node['model'] == 'basic7'
+    assert parameters.blendshape_node['face_id_seed'] == 1
+    path = tmp_path / 'mine.yaml'
+    path.write_text(
+        '/robot/emotion_node: {ros__parameters: {hysteresis: 3, model: basic7_blendshapes}}\n'
+        '/**: {ros__parameters: {min_confidence: 0.25, other_nodes: 1}}\n'
+        'blendshape_node: {ros__parameters: {max_faces: 4, face_id_seed: 7}}\n'
+    )
+    mine = read_parameters(path)
+    assert mine.emotion_node == {
+        **parameters.emotion_node,
+        'hysteresis': 3.0,
+        'model': 'basic7_blendshapes',
+        'min_confidence': 0.25,
+    }
+    assert mine.blendshape_node == {
+        **parameters.blendshape_node,
+        'max_faces': 4,
+        'face_id_seed': 7,
+    }
+    assert mine.with_model('other').emotion_node['model'] == 'other'
+
+
+@pytest.mark.parametrize(
+    'content, said',
+    [
+        (
+            'emotion_node: {ros__parameters: {hysteresis: high}}',
+            'hysteresis must be of type float',
+        ),
+        ('blendshape_node: {ros__parameters: {max_faces: 1.5}}', 'max_faces must be of type int'),
+        ('emotion_node: {hysteresis: 2}', 'holds no ros__parameters'),
+        ('- a', 'names no nodes'),
+        ('a: [', 'cannot be read'),
+    ],
+)
+def test_wrong_parameter_files_are_told(tmp_path, content, said):
+    path = tmp_path / 'wrong.yaml'
+    path.write_text(content)
+    with pytest.raises(ParameterError, match=said) as caught:
+        read_parameters(path)
+    assert str(path) in str(caught.value)
+
+
+ANSWER = Answer(1_500_000_000, 'abc', 'sad', 0.75, (0.25, 0.75), -0.5, 0.125, None, (0, 0, 1, 1))
+REPLAY = Replay(
+    recording='bag, the first',
+    model='some 1.0',
+    labels=('happy', 'sad'),
+    settings={'rate_hz': 0.0},
+    stamps_ns=(1_000_000_000, 1_500_000_000),
+    answers=(ANSWER,),
+    thumbnails={},
+    problems=(),
+)
+
+
+def test_emotions_are_one_line_an_answer(tmp_path):
+    other = replace(
+        REPLAY,
+        recording='second',
+        labels=('sad', 'unknown'),
+        answers=(replace(ANSWER, head=(0.1, -0.2, 0.3)),),
+    )
+    write_emotions(tmp_path / 'emotions.csv', [REPLAY, other], {'second': ['happy']})
+    lines = (tmp_path / 'emotions.csv').read_text().splitlines()
+    assert lines[0] == (
+        'recording,stamp_ns,time_s,face,emotion,truth,confidence,valence,arousal,head_roll,'
+        'head_pitch,head_yaw,x_min,y_min,x_max,y_max,probability_happy,probability_sad,probability_unknown'
+    )
+    assert lines[1:] == [
+        '"bag, the first",1500000000,0.500,abc,sad,,0.7500,-0.5000,0.1250,,,,'
+        '0.0000,0.0000,1.0000,1.0000,0.2500,0.7500,',
+        'second,1500000000,0.500,abc,sad,happy,0.7500,-0.5000,0.1250,0.1000,-0.2000,0.3000,'
+        '0.0000,0.0000,1.0000,1.0000,,0.2500,0.7500',
+    ]
+
+
+@pytest.mark.parametrize('content', ['', '{', '{"schema": 99}', '{"schema": 1}', '[1]'])
+def test_a_damaged_replay_file_is_told(tmp_path, content):
+    path = tmp_path / 'replay.json'
+    path.write_text(content)
+    with pytest.raises(ReplayFileError, match='again'):
+        read_replay(path)
+
+
+# Both nodes over real topics: a clip in, expressions out.
+
+
+def play(live, landmarker_path, pictures, rate_hz):
+    """Send frame after frame, each when the one before has been dealt with."""
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1)
+    emotion_node = live.add(EmotionNode)
+    emotions = live.listen(Classification, '/emotion', 100)
+    shapes = live.listen(Classification, '/blendshapes', 100)
+    tracked = live.listen(IdsList, '/humans/faces/tracked', 100)
+    camera = live.camera()
+    live.until(lambda: emotion_node.count_subscribers('/emotion') == 1, 'the listener')
+    live.until(lambda: node.count_subscribers('/blendshapes') == 2, 'the emotion node')
+    stamps_ns = []
+    for i, picture in enumerate(pictures):
+        stamps_ns.append(START_NS + round(i * NS_PER_S / rate_hz))
+        camera.publish(image_message(picture, stamps_ns[-1]))
+        live.until(lambda: len(tracked) == len(stamps_ns), 'the frame')
+    live.until(lambda: len(emotions) == len(shapes), 'the last emotion')
+    return stamps_ns, shapes, emotions, tracked
+
+
+def test_a_clip_from_neutral_to_a_smile(live, landmarker_path, media):
+    pictures, rate_hz = frames(media('single_face.mp4'))
+    stamps_ns, _, emotions, _ = play(live, landmarker_path, pictures, rate_hz)
+    assert [nanoseconds(message.header.stamp) for message in emotions] == stamps_ns
+    assert len({message.header.frame_id for message in emotions}) == 1
+    labels = [message.results[0].class_id for message in emotions]
+    assert labels[-1] == 'happy'
+    assert labels[len(labels) // 6] != 'happy'
+    assert emotions[-1].results[0].score > 0.6
+
+
+def test_no_emotion_without_a_face(live, landmarker_path, media):
+    pictures, rate_hz = frames(media('face_noface.mov'))
+    small = [cv2.resize(picture, (480, 270)) for picture in pictures[50:130]]
+    stamps_ns, shapes, emotions, tracked = play(live, landmarker_path, small, rate_hz)
+    assert tracked[0].ids
+    assert tracked[-1].ids == []
+    with_face = [nanoseconds(message.header.stamp) for message in shapes]
+    assert [nanoseconds(message.header.stamp) for message in emotions] == with_face
+    assert with_face[-1] < stamps_ns[-20]
+    listed = [nanoseconds(message.header.stamp) for message in tracked if message.ids]
+    assert 0 <= listed[-1] - with_face[-1] <= LISTED_S * NS_PER_S

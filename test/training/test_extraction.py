@@ -1,0 +1,315 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Faces of pictures are found once, kept by what decides them, and found again when it changes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from distributed import LocalCluster
+from helpers.media import NEUTRAL, PEOPLE, SERIOUS, SMILING, media_path, photograph
+
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
+from emotion_estimator.blendshapes import INDEX
+from training.datasets.labels import DataError
+from training.datasets.pictures import ArrayPictures, FilePictures
+from training.extraction import extraction
+from training.extraction.extraction import TaskError, extract, spread
+from training.extraction.face_reader import read_again, read_faces, read_table, write_table
+from training.extraction.views import AUGMENTED, NATIVE, X4_PAD25, ViewedPictures
+
+FACES = (NEUTRAL, PEOPLE[1], SERIOUS, SMILING)
+SMILE = [INDEX['mouthSmileLeft'], INDEX['mouthSmileRight']]
+
+
+@pytest.fixture(scope='module')
+def scheduler():
+    """One worker for all tests, since it takes seconds until it has MediaPipe."""
+    find_asset(FACE_LANDMARKER)
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address=None,
+        memory_limit=0,
+        silence_logs=50,
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """People who are serious and smile by turns, as small pictures in files."""
+    paths = []
+    for number, name in enumerate(FACES):
+        paths.append(tmp_path / f'{number}.png')
+        cv2.imwrite(str(paths[-1]), photograph(media_path(name), 200)[..., ::-1])
+    return FilePictures(paths)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Two pictures in a block."""
+    monkeypatch.setattr(extraction, 'BLOCK', 2)
+
+
+def test_faces_are_found_and_told_apart(pictures, tmp_path, scheduler):
+    table, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
+    assert complaints == ()
+    assert table.readable.tolist() == [True] * 4
+    smiles = table.blendshapes[:, SMILE].mean(axis=1)
+    assert smiles[[1, 3]].min() > smiles[[0, 2]].max() + 0.2
+    assert len(list((tmp_path / 'kept').iterdir())) == 2
+
+
+def test_outlines_lie_on_the_face_in_the_prepared_picture(pictures, tmp_path, scheduler):
+    table, _ = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
+    shown = ViewedPictures(pictures, X4_PAD25)
+    height, width = shown.read(0).shape[:2]
+    outline = table.outlines()[0]
+    assert ((outline > 0) & (outline < (width, height))).all()
+    # The tip of the nose is below the forehead and above the chin.
+    assert outline[10, 1] < outline[1, 1] < outline[152, 1]
+
+
+def test_kept_blocks_are_taken(pictures, tmp_path, scheduler):
+    first, _ = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
+    for path in (tmp_path / 'kept').iterdir():
+        block = read_table(path)
+        write_table(path, replace(block, blendshapes=block.blendshapes + 1))
+    second, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept', 'nobody: not asked')
+    assert complaints == ()
+    assert np.array_equal(second.blendshapes, first.blendshapes + 1)
+
+
+def test_a_block_alone_is_found_again(pictures, tmp_path, scheduler):
+    first, _ = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
+    damaged, whole = sorted((tmp_path / 'kept').iterdir())
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[: len(content) // 2])
+    written_ns = whole.stat().st_mtime_ns
+    second, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
+    assert complaints == ()
+    assert np.array_equal(second.points, first.points)
+    assert damaged.read_bytes() == content
+    assert whole.stat().st_mtime_ns == written_ns
+
+
+def test_a_broken_file_is_told_by_name_and_the_others_are_read(pictures, tmp_path, scheduler):
+    broken = pictures.paths[1]
+    broken.write_bytes(broken.read_bytes()[:100])
+    table, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
+    assert table.readable.tolist() == [True, False, True, True]
+    assert not table.blendshapes[1].any()
+    assert len(complaints) == 1
+    assert str(broken) in complaints[0]
+    # What is incomplete is not kept, so that it is told again.
+    assert len(list((tmp_path / 'kept').iterdir())) == 1
+    assert extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)[1] == complaints
+
+
+def test_a_missing_file_is_told_by_name(pictures, tmp_path, scheduler):
+    pictures.paths[3].unlink()
+    table, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
+    assert table.readable.tolist() == [True, True, True, False]
+    assert str(pictures.paths[3]) in complaints[0]
+
+
+def test_a_replaced_file_is_looked_at_again(pictures, tmp_path, scheduler):
+    first, _ = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
+    shutil.copy(pictures.paths[1], pictures.paths[0])
+    second, _ = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
+    assert np.array_equal(second.blendshapes[0], first.blendshapes[1])
+    assert len(list((tmp_path / 'kept').iterdir())) == 3
+
+
+def keys(pictures, view, read=read_faces):
+    blocks = [pictures.part([0, 1]), pictures.part([2, 3])]
+    return list(extraction._keys(blocks, view, read))
+
+
+def test_another_view_is_another_key(pictures):
+    views = (NATIVE, X4_PAD25, AUGMENTED, replace(AUGMENTED, seed=2))
+    found = {key for view in views for key in keys(pictures, view)}
+    assert len(found) == 2 * len(views)
+    assert keys(pictures, X4_PAD25) == keys(pictures, X4_PAD25)
+
+
+def test_a_second_look_is_another_key(pictures):
+    assert set(keys(pictures, X4_PAD25, read_again)).isdisjoint(keys(pictures, X4_PAD25))
+
+
+def test_another_mediapipe_is_another_key(pictures, monkeypatch):
+    before = keys(pictures, X4_PAD25)
+    monkeypatch.setattr(extraction.metadata, 'version', lambda _: '99')
+    assert set(keys(pictures, X4_PAD25)).isdisjoint(before)
+
+
+def test_what_is_no_face_is_not_readable(tmp_path, scheduler):
+    grey = ArrayPictures(np.full((3, 48, 48), 128, np.uint8), 'grey')
+    table, complaints = extract(grey, NATIVE, tmp_path / 'kept', scheduler)
+    assert complaints == ()
+    assert not table.readable.any()
+    assert len(table) == 3
+
+
+def test_viewed_pictures_are_prepared_while_they_are_read(pictures):
+    shown = ViewedPictures(pictures, X4_PAD25)
+    assert len(shown) == 4
+    assert np.array_equal(shown.read(2), X4_PAD25.picture(pictures.read(2)))
+    part = shown.part([2])
+    assert part.name(0) == pictures.name(2)
+    assert np.array_equal(part.read(0), shown.read(2))
+    assert set(shown.content()).isdisjoint(ViewedPictures(pictures, NATIVE).content())
+
+
+# Work goes to several processes, and comes back whole when some of them die, hang or fail.
+
+
+def doubled(number):
+    return 2 * number
+
+
+def process(number):
+    time.sleep(0.2)  # long enough for the other process to take one
+    return number, os.getpid()
+
+
+def first_time(flag):
+    """Tell whether nobody was here before, also in another process."""
+    try:
+        flag.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def dying_once(number, flag):
+    if number == 3 and first_time(flag):
+        os._exit(1)
+    return 2 * number
+
+
+def failing(number):
+    if number == 2:
+        raise ValueError(f'{number} is never done')
+    return 2 * number
+
+
+def failing_twice(number, folder):
+    if not all((folder / str(turn)).exists() for turn in range(2)):
+        turn = len(list(folder.iterdir()))
+        (folder / str(turn)).touch()
+        raise ValueError(f'turn {turn}')
+    return 2 * number
+
+
+def hanging_once(number, flag):
+    if number == 0 and first_time(flag):
+        time.sleep(300)
+    return 2 * number
+
+
+def hanging(number):
+    if number == 1:
+        time.sleep(300)
+    return 2 * number
+
+
+def answers(work, tasks, **options):
+    """Collect all answers, each once, in the order of the tasks."""
+    found = list(spread(work, tasks, **options))
+    assert sorted(index for index, _ in found) == list(range(len(tasks)))
+    return [answer for _, answer in sorted(found, key=lambda pair: pair[0])]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Give tasks up soon."""
+    monkeypatch.setattr(extraction, 'LEAST_DEADLINE_S', 2.0)
+    monkeypatch.setattr(extraction, 'SLOWNESS', 1.0)
+    monkeypatch.setattr(extraction, '_POLL_S', 0.2)
+
+
+def test_every_task_is_answered_once_by_several_processes():
+    found = answers(process, [(number,) for number in range(8)], workers=2)
+    assert [number for number, _ in found] == list(range(8))
+    processes = {pid for _, pid in found}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+
+
+def test_no_tasks_are_done_without_a_process():
+    start_s = time.monotonic()
+    assert list(spread(doubled, [])) == []
+    assert time.monotonic() - start_s < 0.1
+
+
+def test_a_task_whose_process_dies_is_done_again(tmp_path):
+    flag = tmp_path / 'died'
+    tasks = [(number, flag) for number in range(8)]
+    assert answers(dying_once, tasks, workers=2) == [2 * number for number in range(8)]
+    assert flag.exists()
+
+
+def test_a_task_that_always_fails_is_told_and_the_others_are_done():
+    found = answers(failing, [(number,) for number in range(5)], workers=2)
+    assert found[:2] + found[3:] == [0, 2, 6, 8]
+    assert isinstance(found[2], TaskError)
+    assert '3 times' in str(found[2])
+    assert '2 is never done' in str(found[2])
+
+
+def test_a_task_that_fails_twice_is_done_the_third_time(tmp_path):
+    assert answers(failing_twice, [(21, tmp_path)], workers=1) == [42]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_task_that_hangs_is_done_again_and_holds_up_no_other(tmp_path, impatient):
+    # One process: whatever waits behind the task that hangs could never be done.
+    tasks = [(number, tmp_path / 'hung') for number in range(4)]
+    assert answers(hanging_once, tasks, workers=1) == [0, 2, 4, 6]
+
+
+def test_a_task_that_always_hangs_is_given_up_and_those_behind_it_are_done(monkeypatch, impatient):
+    monkeypatch.setattr(extraction, 'ATTEMPTS', 2)
+    found = answers(hanging, [(number,) for number in range(4)], workers=1)
+    assert [found[0], *found[2:]] == [0, 4, 6]
+    assert isinstance(found[1], TaskError)
+    assert re.search(r'took over \d+ s, 2 times', str(found[1]))
+
+
+def test_a_scheduler_of_its_own_can_do_the_work():
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        here = {worker.pid for worker in cluster.workers.values()}
+        found = answers(process, [(1,), (2,)], address=cluster.scheduler_address)
+        assert {pid for _, pid in found} == here
+        # It is there for the next one, too.
+        assert answers(doubled, [(4,)], address=cluster.scheduler_address) == [8]
+
+
+@pytest.mark.parametrize('address', ['tcp://127.0.0.1:1', 'nowhere'])
+def test_a_scheduler_that_does_not_answer_is_named(address, monkeypatch):
+    monkeypatch.setattr(extraction, 'CONNECT_S', 0.5)
+    with pytest.raises(DataError, match=rf'{address}.*dask'):
+        list(spread(doubled, [(1,)], address))

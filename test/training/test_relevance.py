@@ -1,0 +1,149 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The report's rule keeps and drops the blendshapes that its words name."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from emotion_estimator.blendshapes import INDEX, NAMES
+from training.datasets.labels import LABELS
+from training.seed_report import relevance as relevance_plots
+from training.seed_report.relevance import (
+    Relevance,
+    images_above,
+    information,
+    measure_relevance,
+    names_where,
+    relevance_table,
+    relevant_names,
+)
+
+
+def made_relevance() -> Relevance:
+    """Make one in which the rule keeps three shapes and overlooks cheekPuff."""
+    images, sad = np.zeros(52, np.int64), np.zeros(52)
+    images[[INDEX['jawOpen'], INDEX['mouthPucker'], INDEX['mouthSmileLeft']]] = 101
+    images[INDEX['cheekPuff']] = 100
+    sad[INDEX['jawOpen']], sad[INDEX['mouthPucker']], sad[INDEX['mouthSmileLeft']] = 0.1, 0.2, 0.4
+    sad[INDEX['cheekPuff']], sad[INDEX['jawForward']] = 0.3, 0.15
+    return Relevance(images, np.linspace(0, 1, 52), sad)
+
+
+def test_a_shape_is_kept_that_passes_the_threshold_in_more_than_a_hundred_photographs():
+    blends = np.zeros((150, 52), np.float32)
+    blends[:101, INDEX['jawOpen']] = 0.41
+    blends[:100, INDEX['cheekPuff']] = 1.0
+    blends[:, INDEX['mouthPucker']] = 0.39
+    assert relevant_names(blends) == ('jawOpen',)
+    assert images_above(blends)[INDEX['cheekPuff']] == 100
+
+
+def test_a_dropped_shape_is_overlooked_that_tells_more_than_half_of_the_kept():
+    relevance = made_relevance()
+    assert names_where(relevance.kept) == ('jawOpen', 'mouthPucker', 'mouthSmileLeft')
+    assert names_where(relevance.overlooked) == ('cheekPuff',)
+
+
+def test_everything_is_overlooked_where_nothing_is_kept():
+    assert Relevance(np.zeros(52, np.int64), np.zeros(52), np.zeros(52)).overlooked.all()
+
+
+def test_the_table_begins_with_what_tells_most_of_sad():
+    text = io.StringIO()
+    Console(file=text, width=120).print(relevance_table(made_relevance()))
+    lines = [line.split('│')[1:-1] for line in text.getvalue().splitlines() if '│' in line]
+    found = [[cell.strip() for cell in line] for line in lines[:3]]
+    assert found[0] == ['mouthSmileLeft', '101', f'{44 / 51:.3f}', '0.400', 'keeps']
+    assert found[1][0::4] == ['cheekPuff', 'drops, though it tells sad']
+    assert found[2][0::4] == ['mouthPucker', 'keeps']
+    assert len(lines) == 52
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Keep plots as figures instead of files."""
+    kept = []
+    monkeypatch.setattr(relevance_plots, 'write_figure', lambda figure, _: kept.append(figure))
+    return kept
+
+
+def test_the_scatter_plots_show_the_first_two_thousand_of_all_shapes(tmp_path, figures):
+    blends = np.random.default_rng(0).random((2100, 52), np.float32)
+    relevance_plots.draw_scatter(blends, tmp_path / 'x.png')
+    drawn = [axis for axis in figures[0].axes if axis.collections]
+    assert [axis.get_title() for axis in drawn] == [f'{i} {name}' for i, name in enumerate(NAMES)]
+    points = drawn[7].collections[0].get_offsets()
+    np.testing.assert_allclose(points[:, 1], blends[:2000, 7])
+
+
+def test_the_bars_of_one_photograph_are_its_blendshapes_by_name(tmp_path, figures):
+    blends = np.linspace(0, 1, 52, dtype=np.float32)
+    relevance_plots.draw_blendshapes(blends, tmp_path / 'x.png', 'row 3')
+    (axis,) = figures[0].axes
+    assert tuple(label.get_text() for label in axis.get_yticklabels()) == NAMES
+    np.testing.assert_allclose([bar.get_width() for bar in axis.patches], blends)
+
+
+def test_the_bars_of_information_are_coloured_by_the_rule(tmp_path, figures):
+    relevance_plots.draw_information(made_relevance(), tmp_path / 'x.png')
+    axis = figures[0].axes[0]
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert names[:2] == ['mouthSmileLeft', 'cheekPuff']
+    kept, dropped = (bar.get_facecolor() for bar in axis.patches[:2])
+    assert kept[1] > kept[0], 'green'
+    assert dropped[0] > dropped[1], 'red'
+    weights = [label.get_fontweight() for label in axis.get_yticklabels()]
+    assert weights.count('bold') == 1
+    assert weights[1] == 'bold'
+
+
+# Mutual information tells a shape that knows the class from one that does not.
+
+
+SAD = LABELS.index('sad')
+
+
+def test_a_shape_that_tells_the_class_has_its_entropy_and_another_nothing():
+    rng = np.random.default_rng(0)
+    labels = np.arange(1000) % 2
+    noise = rng.random(1000)
+    # Millionths of a shape's range: what the report's threshold cannot see.
+    told = 1e-6 * (labels + 0.1 * noise)
+    found = information(np.column_stack([told, rng.random(1000)]).astype(np.float32), labels)
+    assert found[0] == pytest.approx(np.log(2), abs=0.03)
+    assert found[1] < 0.03
+
+
+def test_the_estimate_is_the_same_each_time():
+    blends = np.random.default_rng(1).random((200, 3)).astype(np.float32)
+    labels = np.arange(200) % 3
+    np.testing.assert_array_equal(information(blends, labels), information(blends, labels))
+
+
+def test_a_small_shape_that_tells_sad_is_overlooked_by_the_rule():
+    rng = np.random.default_rng(2)
+    labels = np.arange(350) % 7
+    blends = np.zeros((350, 52), np.float32)
+    blends[:, INDEX['jawOpen']] = 0.41 + 0.5 * rng.random(350)
+    blends[:, INDEX['mouthFrownLeft']] = 0.01 * (labels == SAD) + 0.001 * rng.random(350)
+    relevance = measure_relevance(blends, labels)
+    assert names_where(relevance.kept) == ('jawOpen',)
+    assert 'mouthFrownLeft' in names_where(relevance.overlooked)
+    assert relevance.about_sad.argmax() == INDEX['mouthFrownLeft']

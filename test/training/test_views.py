@@ -1,0 +1,243 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Augmentation changes how a photograph was taken and nothing else: by seed, in shape."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.extraction.views import (
+    AUGMENTED,
+    BORDER,
+    ENLARGED_PX,
+    FAR,
+    NATIVE,
+    X4_PAD25,
+    Augmentation,
+    augmented,
+    enlarged,
+    flipped,
+    moved,
+    native,
+)
+
+NOTHING = Augmentation(
+    flipped=0,
+    rotation_rad=0,
+    scale=(1, 1),
+    shift=0,
+    blurred=0,
+    noisy=0,
+    lit=0,
+    compressed=0,
+)
+EVERYTHING = Augmentation(
+    flipped=1, blurred=1, noisy=1, lit=1, compressed=1, occluded=1, reduced=(0.1, 0.5)
+)
+seeds = st.integers(0, 2**32 - 1)
+sides = st.integers(8, 80)
+
+
+def photograph(seed, height=48, width=48, channels=3):
+    """Make a picture with shapes in it, smooth as photographs are."""
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), 2.0), np.uint8).reshape(noise.shape)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds, sides, sides, st.sampled_from([NOTHING, Augmentation(), EVERYTHING]))
+def test_shape_and_kind_are_kept(seed, height, width, how):
+    picture = photograph(seed, height, width)
+    before = picture.copy()
+    changed = augmented(picture, how, np.random.default_rng(seed))
+    assert changed.shape == picture.shape
+    assert changed.dtype == np.uint8
+    assert np.array_equal(picture, before)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, seeds)
+def test_the_same_seed_gives_the_same_picture(picture_seed, seed):
+    picture = photograph(picture_seed)
+    first, second = (
+        augmented(picture, Augmentation(), np.random.default_rng(seed)) for _ in range(2)
+    )
+    assert np.array_equal(first, second)
+
+
+def test_other_seeds_give_other_pictures():
+    picture = photograph(1)
+    changed = {
+        augmented(picture, Augmentation(), np.random.default_rng(s)).tobytes() for s in range(20)
+    }
+    assert len(changed) == 20
+
+
+@settings(deadline=None)
+@given(seeds, sides, sides)
+def test_no_change_is_none(seed, height, width):
+    picture = photograph(seed, height, width)
+    assert np.array_equal(augmented(picture, NOTHING, np.random.default_rng(seed)), picture)
+
+
+@settings(deadline=None)
+@given(seeds, sides, sides, st.booleans())
+def test_mirrored_twice_is_as_it_was(seed, height, width, grey):
+    picture = photograph(seed, height, width)
+    picture = picture[..., 0] if grey else picture
+    once = flipped(picture)
+    assert np.array_equal(once[:, 0], picture[:, -1])
+    assert once.flags.c_contiguous
+    assert np.array_equal(flipped(once), picture)
+
+
+def test_the_share_that_is_mirrored_is_what_was_asked():
+    picture, how = photograph(3), replace(NOTHING, flipped=0.5)
+    rng = np.random.default_rng(3)
+    mirrored = sum(
+        np.array_equal(augmented(picture, how, rng), flipped(picture)) for _ in range(400)
+    )
+    assert 160 < mirrored < 240
+
+
+@pytest.mark.parametrize('degrees', [10.0, 36.0])
+def test_pictures_turn_no_further_than_the_bound(degrees):
+    # A white line through the middle; its angle is read off its covariance.
+    picture = np.zeros((101, 101, 3), np.uint8)
+    picture[49:52, 10:91] = 255
+    how = replace(NOTHING, rotation_rad=10.0, max_rotation_rad=np.radians(degrees))
+    turns = []
+    for seed in range(20):
+        y, x = np.nonzero(moved(picture, how, np.random.default_rng(seed))[..., 0] > 127)
+        _, axes = np.linalg.eigh(np.cov(x, y))
+        turns.append(abs(np.degrees(np.arctan(axes[1, 1] / axes[0, 1]))))
+    # So wide a spread that nearly all are cut to the bound.
+    assert max(turns) == pytest.approx(degrees, abs=1)
+    assert np.median(turns) == pytest.approx(degrees, abs=1)
+
+
+def test_a_patch_covers_part_of_the_face_with_one_grey():
+    picture = photograph(5, 90, 90)
+    how = replace(NOTHING, occluded=1.0)
+    for seed in range(20):
+        changed = augmented(picture, how, np.random.default_rng(seed))
+        covered = (changed != picture).any(axis=2)
+        assert 0.002 < covered.mean() < 0.12
+        assert len(np.unique(changed[covered])) == 1
+
+
+def test_light_keeps_the_order_of_grey_levels():
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    how = replace(NOTHING, lit=1.0)
+    for seed in range(20):
+        lit = augmented(ramp, how, np.random.default_rng(seed))[0, :, 0].astype(int)
+        assert (np.diff(lit) >= 0).all()
+        assert lit[-1] - lit[0] > 100
+
+
+@pytest.mark.parametrize('view', [AUGMENTED, FAR], ids=lambda view: view.name)
+def test_a_view_changes_a_photograph_always_likewise_and_each_in_its_way(view):
+    first, second = (photograph(seed)[..., 0] for seed in (1, 2))
+    assert np.array_equal(view.picture(first), view.picture(first.copy()))
+    assert not np.array_equal(view.picture(first), replace(view, seed=9).picture(first))
+    assert view.picture(second).shape == X4_PAD25.picture(second).shape == (288, 288, 3)
+
+
+def test_a_reduced_picture_keeps_what_is_coarse_and_loses_what_is_fine():
+    how = replace(NOTHING, reduced=(0.25, 0.25))
+    coarse = np.kron(np.array([[0, 255], [255, 0]], np.uint8), np.ones((64, 64), np.uint8))
+    fine = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (64, 64))
+    coarse, fine = (np.repeat(each[..., None], 3, axis=2) for each in (coarse, fine))
+    rng = np.random.default_rng(1)
+    near = np.abs(augmented(coarse, how, rng).astype(int) - coarse) < 2
+    assert near.mean() > 0.9
+    assert np.isin(augmented(fine, how, rng), (127, 128)).all()
+
+
+# Photographs are prepared alike everywhere: RGB, enlarged by a whole factor, with a border.
+
+
+prepared_sides = st.integers(8, 420)
+
+
+def small_photograph(seed, height, width, grey):
+    shape = (height, width) if grey else (height, width, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+@settings(deadline=None)
+@given(seeds, prepared_sides, prepared_sides, st.booleans())
+def test_native_is_the_photograph_as_it_is(seed, height, width, grey):
+    picture = small_photograph(seed, height, width, grey)
+    prepared = native(picture)
+    assert prepared.shape == (height, width, 3)
+    assert prepared.dtype == np.uint8
+    expected = np.repeat(picture[..., None], 3, axis=2) if grey else picture
+    assert np.array_equal(prepared, expected)
+
+
+@settings(deadline=None, max_examples=50)
+@given(seeds, prepared_sides, prepared_sides, st.booleans())
+def test_the_border_is_black_and_a_quarter_of_the_side(seed, height, width, grey):
+    picture = small_photograph(seed, height, width, grey)
+    prepared = enlarged(picture)
+    factor = max(1, round(ENLARGED_PX / min(height, width)))
+    above, beside = round(factor * height * BORDER), round(factor * width * BORDER)
+    assert prepared.shape == (factor * height + 2 * above, factor * width + 2 * beside, 3)
+    assert prepared.dtype == np.uint8
+    inside = np.zeros(prepared.shape[:2], bool)
+    inside[above:-above, beside:-beside] = True
+    assert not prepared[~inside].any()
+    if factor == 1:
+        assert np.array_equal(prepared[above:-above, beside:-beside], native(picture))
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, st.integers(8, 96), st.integers(8, 96))
+def test_preparing_is_the_same_every_time(seed, height, width):
+    picture = small_photograph(seed, height, width, grey=True)
+    before = picture.copy()
+    assert np.array_equal(enlarged(picture), enlarged(picture.copy()))
+    assert np.array_equal(picture, before)
+
+
+def test_photographs_of_fer2013_become_four_times_as_large():
+    picture = small_photograph(1, 48, 48, grey=True)
+    assert enlarged(picture).shape == (288, 288, 3)
+
+
+def test_enlarging_keeps_what_the_photograph_shows():
+    smooth = np.asarray(
+        cv2.GaussianBlur(small_photograph(2, 48, 48, grey=True), (0, 0), 3), np.uint8
+    )
+    inside = enlarged(smooth)[48:-48, 48:-48, 0]
+    back = cv2.resize(inside, (48, 48), interpolation=cv2.INTER_AREA)
+    assert np.abs(back.astype(int) - smooth.astype(int)).max() <= 2
+
+
+def test_a_large_photograph_is_not_reduced():
+    assert enlarged(small_photograph(3, 500, 700, grey=False)).shape == (750, 1050, 3)
+
+
+def test_the_views_prepare_so():
+    picture = small_photograph(4, 48, 48, grey=True)
+    assert np.array_equal(NATIVE.picture(picture), native(picture))
+    assert np.array_equal(X4_PAD25.picture(picture), enlarged(picture))

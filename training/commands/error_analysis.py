@@ -1,0 +1,146 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Which photographs a model answers wrongly, and how."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from emotion_estimator.emotion.model import EmotionModel, ModelError
+from emotion_estimator.evaluation.classification_metrics import Confusion, confusion
+from emotion_estimator.faces.encoding import FaceEncodingError
+from emotion_estimator.files import AssetError, find_model
+from training import sources
+from training.datasets.labels import LABELS, DataError, Split
+from training.extraction.views import X4_PAD25, ViewedPictures
+from training.protocols.stills import still_probabilities
+from training.seed_report.charts import class_table, draw_confusion
+from training.seed_report.sheets import error_sheet
+from training.still_features import read_faces_twice, read_stills
+from training.stills import Stills
+from training.targets import POSITIVE_NEGATIVE, truth_for
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+
+PLAIN_WIDTH = 120
+"""Columns of the tables where there is no terminal."""
+
+
+def matrix_table(found: Confusion, title: str) -> Table:
+    """
+    Lay a confusion matrix out for a terminal.
+
+    :param found: the counts.
+    :param title: headline.
+    :returns: a line for each truth, a column for each answer.
+    """
+    table = Table(title=title)
+    table.add_column('truth \\ answer')
+    for name in found.names:
+        table.add_column(name, justify='right')
+    for index, (name, line) in enumerate(zip(found.names, found.counts)):
+        cells = [str(count) for count in line]
+        cells[index] = f'[bold]{cells[index]}[/bold]'
+        table.add_row(name, *cells)
+    return table
+
+
+def analyse(
+    model: EmotionModel, stills: Stills, split: Split, console: Console, folder: Path
+) -> list[Path]:
+    """
+    Print what is taken for what, and draw the wrong answers with their landmarks.
+
+    Unreadable photographs, to which the robot gives no answer, and those without a truth do not
+    count.
+
+    :param model: the model.
+    :param stills: all photographs of the split, all features.
+    :param split: which photographs.
+    :param console: gets the tables.
+    :param folder: gets the pages and the drawn matrix.
+    :returns: the files written.
+    :raises DataError: when photographs are missing, or the classes are not known.
+    """
+    name, labels = model.metadata.name, model.metadata.labels
+    truth = truth_for(labels, stills)
+    judged = stills.readable[:, 0] & (truth >= 0)
+    probabilities = still_probabilities(model, stills.select(judged))
+    truth, answers = truth[judged], probabilities.argmax(axis=1)
+    where = f'{name}, {split.name.lower()}'
+    found = confusion(answers, truth, labels)
+    console.print(matrix_table(found, f'{where}: {len(truth)} photographs'))
+    console.print(class_table(found, where))
+    if labels == LABELS:
+        coarse = POSITIVE_NEGATIVE.probabilities(probabilities).argmax(axis=1)
+        two = confusion(coarse, POSITIVE_NEGATIVE.labels(truth), POSITIVE_NEGATIVE.names)
+        console.print(matrix_table(two, f'{where}: positive or negative (section 7)'))
+        console.print(class_table(two, f'{where}: positive or negative'))
+    sheet = folder / f'{name}_{split.name.lower()}.png'
+    matrix = sheet.with_name(f'{sheet.stem}_confusion.png')
+    draw_confusion(found, matrix, where)
+    photographs = sources.read_photographs()
+    rows = np.flatnonzero(photographs.splits == split)
+    outlines = read_faces_twice(photographs.split(split), X4_PAD25).outlines()
+    for stale in folder.glob(f'{sheet.stem}-*.png'):  # there may have been more of them
+        stale.unlink()
+    pages = error_sheet(
+        ViewedPictures(photographs.pictures, X4_PAD25),
+        rows[judged],
+        probabilities,
+        truth,
+        outlines[judged],
+        sheet,
+        labels,
+    )
+    return [matrix, *pages]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """
+    Run the command.
+
+    :param arguments: of the command line; None takes the process's own.
+    :returns: exit status.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--model', default='basic7', help="name or path of the model's folder")
+    parser.add_argument(
+        '--split', choices=[split.name.lower() for split in Split], default='public'
+    )
+    options = parser.parse_args(arguments)
+    split = Split[options.split.upper()]
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    try:
+        model = EmotionModel(find_model(options.model))
+        stills = read_stills(split)
+        written = analyse(model, stills, split, console, sources.OUT / 'errors')
+    except (DataError, ModelError, AssetError, FaceEncodingError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    console.print(f'Written: {written[0]} and {len(written) - 1} pages', soft_wrap=True)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,233 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Every figure of the models that ship, baselines beside them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE
+from emotion_estimator.emotion.model import EmotionModel, ModelError
+from emotion_estimator.evaluation.classification_metrics import confusion
+from emotion_estimator.faces.encoding import FaceEncodingError, read_encoding
+from emotion_estimator.files import AssetError, write_whole
+from training import sources
+from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics, read_series
+from training.datasets.labels import DataError, Split
+from training.export import write_metadata
+from training.protocols.clips import clip_scores
+from training.protocols.seed_report import REPORT_FIGURES, read_matched_rows
+from training.protocols.sequences import Track, compose_tracks, in_classes
+from training.protocols.stills import Figures, still_probabilities
+from training.scoring import network_latency, report_figures, sequence_scores, seven_class_scores
+from training.seed_report.charts import draw_confusion, draw_reliability
+from training.settings import MODELS
+from training.still_features import encoding_path, read_stills
+from training.stills import Stills
+from training.targets import HAPPY_UNKNOWN_SAD, truth_for
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+
+TRACKS = 200
+TRACK_SEED = 7
+BASIC = 'basic7'
+THREE = 'happy_unknown_sad'
+BASELINES = ('all', 'frames', 'none')
+
+
+def tracks_of(stills: Stills, features: tuple[str, ...]) -> list[Track]:
+    """
+    Compose protocol S's sequences.
+
+    :param stills: all photographs of a split, all features.
+    :param features: what a method sees.
+    :returns: the same sequences for every choice of features.
+    """
+    dynamics = read_dynamics(EVALUATION_CLIPS, encoding_path(), features)
+    return compose_tracks(stills.only(features), dynamics, TRACKS, TRACK_SEED)
+
+
+def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Figures]]:
+    """
+    Score everything on one split; on PrivateTest the report's rows too, which stand in it.
+
+    :param split: which photographs.
+    :param baselines: which are scored, too, of `BASELINES`; 'frames' leaves out the networks
+        without time, whose training takes as long as two models'.
+    :param draw: whether confusion and reliability are drawn into doc/.
+    :returns: figures by protocol group ('public', 'private', 'report') and method.
+    :raises DataError: when data is missing.
+    """
+    stills = read_stills(split)
+    scored: dict[str, Figures] = {}
+    found = {split.name.lower(): scored}
+    for name in (BASIC, f'{BASIC}_blendshapes'):
+        model = EmotionModel(sources.MODELS / name)
+        tracks = tracks_of(stills, model.metadata.features)
+        scored[name], probabilities = seven_class_scores(model, stills, tracks)
+        if draw:
+            _draw(model, probabilities, stills)
+    three = EmotionModel(sources.MODELS / THREE)
+    answers = still_probabilities(three, stills)
+    of_three = in_classes(tracks_of(stills, three.metadata.features), HAPPY_UNKNOWN_SAD)
+    scored[THREE] = {**sequence_scores(three, of_three), **network_latency(three)}
+    features = EmotionModel(sources.MODELS / BASIC).metadata.features
+    if split is Split.PRIVATE:
+        report = read_matched_rows()
+        shares = np.array(three.metadata.metrics['training']['class_shares'])
+        found['report'] = {THREE: report_figures(answers, stills, report, shares)}
+        found['report']['the_report'] = {
+            name: dict.fromkeys(('value', 'low', 'high'), value)
+            for name, value in REPORT_FIGURES.items()
+        }
+    if draw:
+        _draw(three, answers, stills)
+    found['clips'] = _clips()
+    if baselines != 'none':
+        from training.fitting import read_material
+        from training.scoring import frame_scores, report_baselines, timeless_scores
+
+        material = read_material()
+        tracks = tracks_of(stills, features)
+        scored.update(frame_scores(material, stills, tracks, features))
+        if baselines == 'all':
+            scored.update(timeless_scores(MODELS[BASIC], material, stills, tracks))
+        if 'report' in found:
+            found['report'].update(report_baselines(material, stills, report, features))
+    return found
+
+
+def _clips() -> dict[str, Figures]:
+    """Follow the faces of all clips with each model, at the emotion node's defaults."""
+    names = (*NAMES, *read_encoding(encoding_path()).names)
+    faces = read_series(TRAINING_CLIPS + EVALUATION_CLIPS, encoding_path())
+    thresholds = (DEFAULT_MIN_CONFIDENCE, DEFAULT_HYSTERESIS)
+    return {
+        name: clip_scores(EmotionModel(sources.MODELS / name), faces, names, *thresholds)
+        for name in MODELS
+    }
+
+
+def _draw(model: EmotionModel, probabilities: np.ndarray, stills: Stills) -> None:
+    """Draw what is taken for what, and whether probabilities mean what they say, into doc/."""
+    labels = model.metadata.labels
+    truth = truth_for(labels, stills)[stills.readable[:, 0]]
+    clear = truth >= 0
+    folder = sources.REPOSITORY / 'doc'
+    name = model.metadata.name
+    table = confusion(probabilities[clear].argmax(axis=1), truth[clear], labels)
+    draw_confusion(table, folder / f'confusion_{name}.png', f'{name}, PrivateTest')
+    path = folder / f'reliability_{name}.png'
+    draw_reliability(probabilities[clear], truth[clear], path, f'{name}, PrivateTest')
+
+
+def print_tables(found: dict[str, dict[str, Figures]]) -> None:
+    """
+    Print scores, a row each, a column for each method, intervals below the values.
+
+    :param found: see `evaluate`.
+    """
+    for group, methods in found.items():
+        table = Table(title=f'{group}: value, 95 % interval', show_lines=False)
+        table.add_column('score')
+        for method in methods:
+            table.add_column(method.replace('_', ' '), justify='right')
+        names = dict.fromkeys(name for figures in methods.values() for name in figures)
+        for name in names:
+            cells = [_cell(figures.get(name)) for figures in methods.values()]
+            table.add_row(name, *cells)
+        Console(width=None if sys.stdout.isatty() else 190).print(table)
+
+
+def _cell(figure: dict[str, float] | None) -> str:
+    if figure is None:
+        return '-'
+    value, low, high = (f'{figure[key]:.4g}' for key in ('value', 'low', 'high'))
+    return value if low == high else f'{value} [{low}, {high}]'
+
+
+def record(found: dict[str, dict[str, Figures]]) -> None:
+    """
+    Write figures into the metadata of the models that ship.
+
+    :param found: see `evaluate`.
+    """
+    for name in MODELS:
+        folder = sources.MODELS / name
+        metadata = EmotionModel(folder).metadata
+        metrics = dict(metadata.metrics)
+        for group, methods in found.items():
+            if name in methods:
+                metrics[group] = methods[name]
+                # The other methods of these groups answer in seven classes.
+                if group != 'clips' and (name == THREE) == (group == 'report'):
+                    others = {m: f for m, f in methods.items() if m not in (name, THREE)}
+                    before = metrics.get('baselines', {})
+                    known = {**before.get(group, {}), **others}
+                    metrics['baselines'] = {**before, group: known}
+        write_metadata(folder, dataclasses.replace(metadata, metrics=metrics))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """
+    Run the command.
+
+    :param arguments: of the command line; None takes the process's own.
+    :returns: exit status.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        '--split',
+        choices=('public', 'private'),
+        default='public',
+        help='public for every choice; private once per release',
+    )
+    parser.add_argument(
+        '--baselines', choices=BASELINES, default='all', help='what is scored beside the models'
+    )
+    parser.add_argument(
+        '--record', action='store_true', help="write the scores into the models' metadata.json"
+    )
+    options = parser.parse_args(arguments)
+    split = Split[options.split.upper()]
+    try:
+        draw = options.record and split is Split.PRIVATE
+        found = evaluate(split, options.baselines, draw)
+    except (DataError, ModelError, AssetError, FaceEncodingError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print_tables(found)
+    path = Path(sources.OUT / 'evaluate.json')
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    write_whole(path, json.dumps({**known, **found}, indent=2).encode())
+    print(f'Written to {path}')
+    if options.record:
+        record(found)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,143 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""How many more faces a second all cores find."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+from distributed import Client
+
+from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
+from emotion_estimator.files import AssetError, write_whole
+from training import sources
+from training.datasets.labels import DataError, Split, assets_folder
+from training.datasets.pictures import Pictures
+from training.extraction.extraction import TaskError, local_cluster, spread
+from training.extraction.face_reader import read_faces
+from training.extraction.views import X4_PAD25
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+
+PHOTOGRAPHS = 1024
+BLOCK = 32
+"""Photographs in a task: fewer than `extraction.BLOCK`, so that all cores end at the same time."""
+
+_WARM_UP = 8
+
+
+@dataclass(frozen=True)
+class Speed:
+    """
+    How fast faces were found.
+
+    :param processes: number of processes.
+    :param seconds: that all photographs took, once every process had MediaPipe loaded.
+    :param photographs_per_s: photographs looked at in a second.
+    :param faces_per_s: faces found in a second.
+    """
+
+    processes: int
+    seconds: float
+    photographs_per_s: float
+    faces_per_s: float
+
+
+def measure(pictures: Pictures, processes: int) -> Speed:
+    """
+    Look for faces anew, nothing kept, and take the time.
+
+    :param pictures: the photographs.
+    :param processes: on this machine, one thread each for tasks.
+    :returns: the speed.
+    :raises DataError: when a task fails.
+    """
+    count = len(pictures)
+    blocks = [pictures.part(range(i, min(i + BLOCK, count))) for i in range(0, count, BLOCK)]
+    tasks = [(block, list(range(len(block))), X4_PAD25) for block in blocks]
+    with local_cluster(processes) as cluster:
+        with Client(cluster) as client:
+            client.wait_for_workers(processes)
+            warm = (pictures.part(range(_WARM_UP)), list(range(_WARM_UP)), X4_PAD25)
+            workers = client.scheduler_info(n_workers=-1)['workers']
+            client.gather(
+                [client.submit(read_faces, *warm, workers=[w], pure=False) for w in workers]
+            )
+        start_s = time.monotonic()
+        answers = [answer for _, answer in spread(read_faces, tasks, cluster.scheduler_address)]
+        seconds = time.monotonic() - start_s
+    faces = 0
+    for answer in answers:
+        if isinstance(answer, TaskError):
+            raise DataError(f'The measurement is void, since a task {answer}.')
+        faces += int(answer[0].readable.sum())
+    return Speed(
+        processes=processes,
+        seconds=round(seconds, 2),
+        photographs_per_s=round(count / seconds, 1),
+        faces_per_s=round(faces / seconds, 1),
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """
+    Run the command.
+
+    :param arguments: of the command line; None takes the process's own.
+    :returns: exit status.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--photographs', type=int, default=PHOTOGRAPHS)
+    options = parser.parse_args(arguments)
+    if options.photographs < _WARM_UP:
+        parser.error(f'--photographs is {options.photographs}; it must be at least {_WARM_UP}.')
+    cores = len(os.sched_getaffinity(0))
+    try:
+        # The processes that do the work inherit it.
+        os.environ.setdefault(ASSETS_VARIABLE, str(assets_folder()))
+        find_asset(FACE_LANDMARKER)
+        photographs = sources.read_photographs().split(Split.TRAINING).pictures
+        pictures = photographs.part(range(min(options.photographs, len(photographs))))
+        one, all_cores = (measure(pictures, processes) for processes in (1, cores))
+    except (DataError, AssetError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    found = {
+        'photographs': len(pictures),
+        'view': X4_PAD25.name,
+        'cores': cores,
+        'one_process': asdict(one),
+        'all_cores': asdict(all_cores),
+        'ratio': round(all_cores.faces_per_s / one.faces_per_s, 2),
+    }
+    for speed in (one, all_cores):
+        print(
+            f'processes: {speed.processes}; {len(pictures)} photographs in {speed.seconds:.1f} s, '
+            f'{speed.photographs_per_s:.1f} photographs/s, {speed.faces_per_s:.1f} faces/s'
+        )
+    path = sources.OUT / 'extraction_scaling.json'
+    write_whole(path, (json.dumps(found, indent=1) + '\n').encode())
+    print(f'{found["ratio"]} times as fast on {cores} cores. Written to {path}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

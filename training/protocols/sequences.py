@@ -1,0 +1,214 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Protocol S: composed sequences from a test split's photographs, frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.emotion.buffer import TemporalBuffer
+from emotion_estimator.evaluation.bootstrap import bootstrap
+from emotion_estimator.evaluation.temporal_metrics import stable_from
+from emotion_estimator.stamps import NS_PER_S
+from training import clips
+from training.clips import Dynamics
+from training.datasets.labels import NEUTRAL
+from training.network import additive, from_additive
+from training.protocols.stills import Figures
+from training.sequences import ease
+from training.stills import Stills
+from training.targets import LabelMap
+from training.windows import MAX_GAP_S, RATE_HZ, WINDOW_S
+
+FRAME_RATE_HZ = 30.0
+HOLD_S = (2.5, 4.0)
+TRANSITION_S = (0.3, 0.8)
+BLINKS_PER_S = 0.3
+"""About 17 blinks a minute at rest: Bentivoglio et al., Movement Disorders 12 (1997), 1028."""
+
+SETTLED_S = 1.0
+"""A constant segment counts from this long after its transition's end on."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """
+    One face over three states and two transitions.
+
+    :param stamps_ns: of each frame, shape [frames].
+    :param values: features, shape [frames, F].
+    :param truth: label of the nearer state, shape [frames].
+    :param onsets: first frame of each transition.
+    :param segments: first frame, and first frame no more, of each constant segment.
+    """
+
+    stamps_ns: NDArray[np.int64]
+    values: NDArray[np.float32]
+    truth: NDArray[np.int64]
+    onsets: tuple[int, int]
+    segments: tuple[tuple[int, int], ...]
+
+
+def compose_tracks(stills: Stills, dynamics: Dynamics, count: int, seed: int) -> list[Track]:
+    """
+    Compose sequences: any state, another class, any class other than that.
+
+    The classes of the states are those of the split, but every second sequence starts neutral.
+    What a state shows is what most of FER+'s ten voters said: the vocabulary of `basic7`.
+
+    :param stills: photographs; only readable ones with a majority are used.
+    :param dynamics: movements of real clips.
+    :param count: number of sequences.
+    :param seed: of everything random.
+    :returns: the sequences.
+    """
+    rng = np.random.default_rng(seed)
+    clear = stills.select(stills.readable[:, 0] & (stills.majority() >= 0))
+    clear = replace(clear, labels=clear.majority())
+    return [_compose(clear, dynamics, rng, neutral=i % 2 == 0) for i in range(count)]
+
+
+def in_classes(tracks: list[Track], label_map: LabelMap) -> list[Track]:
+    """
+    Tell sequences in coarser classes.
+
+    :param tracks: the sequences.
+    :param label_map: the classes.
+    :returns: those whose transitions both lead from one of the classes to another.
+    """
+    told = [replace(track, truth=label_map.labels(track.truth)) for track in tracks]
+    return [track for track in told if all(_changes(track, onset) for onset in track.onsets)]
+
+
+def _changes(track: Track, onset: int) -> bool:
+    following = next((start for start, _ in track.segments if start > onset), -1)
+    return bool(track.truth[onset - 1] != track.truth[following])
+
+
+def _compose(stills: Stills, dynamics: Dynamics, rng: np.random.Generator, neutral: bool) -> Track:
+    labels = stills.labels
+    first = rng.choice(np.flatnonzero(labels == NEUTRAL) if neutral else len(stills))
+    second = rng.choice(np.flatnonzero(labels != labels[first]))
+    third = rng.choice(np.flatnonzero(labels != labels[second]))
+    states = np.array([first, second, third])
+    hold_s, length_s = rng.uniform(*HOLD_S, 3), rng.uniform(*TRANSITION_S, 2)
+    starts_s = np.array([hold_s[0], hold_s[0] + length_s[0] + hold_s[1]])
+    end_s = starts_s[1] + length_s[1] + hold_s[2]
+    times_s = np.arange(0, end_s, 1 / FRAME_RATE_HZ)
+    done = [ease((times_s - start) / length) for start, length in zip(starts_s, length_s)]
+    weights = np.stack([1 - done[0], done[0] * (1 - done[1]), done[1]], axis=1)
+    still = weights.astype(np.float32) @ stills.values[states]
+    onsets = np.searchsorted(times_s, starts_s)
+    ends = np.searchsorted(times_s, starts_s + length_s + SETTLED_S)
+    return Track(
+        stamps_ns=np.rint(times_s * NS_PER_S).astype(np.int64),
+        values=from_additive(additive(still) + _movement(dynamics, times_s, rng)),
+        truth=labels[states[weights.argmax(axis=1)]],
+        onsets=(int(onsets[0]), int(onsets[1])),
+        segments=(
+            (round(SETTLED_S * FRAME_RATE_HZ), int(onsets[0])),
+            (int(ends[0]), int(onsets[1])),
+            (int(ends[1]), len(times_s)),
+        ),
+    )
+
+
+def _movement(
+    dynamics: Dynamics, times_s: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Offsets: jitter all the time, speech in a quarter of the sequences, blinks."""
+    ticks = np.rint(times_s * clips.RATE_HZ).astype(np.int64)
+    jitter, speech, blinks = dynamics.jitter, dynamics.speech, dynamics.blinks
+    offsets = jitter[(rng.integers(len(jitter)) + ticks) % len(jitter)].copy()
+    if rng.random() < 0.25:
+        offsets += speech[(rng.integers(len(speech)) + ticks) % len(speech)]
+    for _ in range(rng.poisson(BLINKS_PER_S * times_s[-1]) if len(blinks) else 0):
+        since = ticks - rng.integers(ticks[-1] + 1)
+        during = (since >= 0) & (since < blinks.shape[1])
+        offsets[during] += blinks[rng.integers(len(blinks)), since[during]]
+    return np.asarray(offsets)
+
+
+def buffer_windows(track: Track) -> NDArray[np.float32]:
+    """
+    Run the runtime's own buffer over a sequence.
+
+    :param track: the sequence.
+    :returns: the window at each frame, shape [frames, STEPS, F + 1].
+    """
+    buffer = TemporalBuffer(track.values.shape[1], WINDOW_S, RATE_HZ, MAX_GAP_S)
+    windows = []
+    for stamp_ns, values in zip(track.stamps_ns, track.values):
+        buffer.add(int(stamp_ns), values)
+        windows.append(buffer.window())
+    return np.array(windows)
+
+
+def track_scores(tracks: list[Track], answers: list[NDArray[np.int64]]) -> Figures:
+    """
+    Score answers frame by frame.
+
+    :param tracks: the sequences.
+    :param answers: the label at each frame of each sequence.
+    :returns: accuracy over all frames; accuracy in the first, second and third second after an
+        onset; share of the onsets after which the label was right to the segment's end, and
+        their median time from onset to that in milliseconds; switches per second on constant
+        segments, where every switch is a false one. Intervals resample whole sequences.
+    """
+    second = round(FRAME_RATE_HZ)
+    right, frames = np.zeros(len(tracks)), np.zeros(len(tracks))
+    switches, constant = np.zeros(len(tracks)), np.zeros(len(tracks))
+    after: NDArray[np.float64] = np.zeros((len(tracks), 3, 2))
+    delays_ms: list[float] = []
+    settled = np.zeros(len(tracks))
+    delayed: list[int] = []
+    for number, (track, labels) in enumerate(zip(tracks, answers)):
+        correct = labels == track.truth
+        right[number], frames[number] = correct.sum(), len(correct)
+        for onset, end in zip(track.onsets, (track.onsets[1], len(correct))):
+            for index in range(3):
+                piece = correct[onset + index * second : min(end, onset + (index + 1) * second)]
+                after[number, index] += piece.sum(), len(piece)
+            target = labels[onset:end] == track.truth[end - 1]
+            stable = stable_from(target)
+            if stable is not None:
+                delays_ms.append(1000 * stable / FRAME_RATE_HZ)
+                delayed.append(number)
+                settled[number] += 0.5
+        for start, end in track.segments:
+            switches[number] += (np.diff(labels[start:end]) != 0).sum()
+            constant[number] += max(0, end - start - 1)
+    ratio = _ratio
+    found = {
+        's_accuracy': bootstrap(ratio, [right, frames]),
+        **{
+            f's_accuracy_second_{i + 1}': bootstrap(ratio, [after[:, i, 0], after[:, i, 1]])
+            for i in range(3)
+        },
+        's_onsets_settled': bootstrap(np.mean, [settled]),
+        's_false_switches_per_s': bootstrap(ratio, [switches * FRAME_RATE_HZ, constant]),
+    }
+    if delays_ms:
+        found['s_onset_to_stable_ms'] = bootstrap(
+            np.median, [np.array(delays_ms)], groups=np.array(delayed)
+        )
+    return {name: interval.rounded() for name, interval in found.items()}
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
+    return float(part.sum() / max(whole.sum(), 1))

@@ -1,0 +1,341 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Models that ship, scored through the runtime's own buffer, network and decision."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pickle
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE, Decider
+from emotion_estimator.emotion.model import EmotionModel, softmax
+from emotion_estimator.files import write_whole
+from training.content_key import code_of
+from training.fitting import Material, trained_network
+from training.network import additive
+from training.protocols.seed_report import ReportRows, report_scores
+from training.protocols.sequences import Track, buffer_windows, track_scores
+from training.protocols.stills import (
+    Figures,
+    f7_scores,
+    label_probabilities,
+    p7_scores,
+    still_probabilities,
+    sure_scores,
+)
+from training.settings import Settings
+from training.sources import OUT
+from training.stills import Stills
+from training.targets import HAPPY_UNKNOWN_SAD
+from training.windows import constant_windows, retimed
+
+
+def seven_class_scores(
+    model: EmotionModel, stills: Stills, tracks: list[Track]
+) -> tuple[Figures, NDArray[np.float64]]:
+    """
+    Score a model of the seven classes on F7, P7 and S.
+
+    :param model: the model.
+    :param stills: all photographs of a split, all features.
+    :param tracks: sequences composed of them, with the model's features.
+    :returns: the figures; those of S with the decision's hysteresis end in '_hysteresis'; and
+        the probabilities of the readable photographs.
+    """
+    probabilities = still_probabilities(model, stills)
+    by_label = label_probabilities(model, stills)
+    return {
+        **f7_scores(by_label, stills),
+        **p7_scores(probabilities, stills),
+        **sure_scores(probabilities, stills, DEFAULT_MIN_CONFIDENCE),
+        **sequence_scores(model, tracks),
+        **network_latency(model),
+    }, probabilities
+
+
+def sequence_scores(model: EmotionModel, tracks: list[Track]) -> Figures:
+    """
+    Score a model on protocol S.
+
+    :param model: the model.
+    :param tracks: sequences with the model's features, their truth in its classes.
+    :returns: the figures; those with the decision's hysteresis end in '_hysteresis'.
+    """
+    over_time = [track_probabilities(model, track) for track in tracks]
+    labels = model.metadata.labels
+    raw = track_scores(tracks, [rows.argmax(axis=1) for rows in over_time])
+    decided = track_scores(tracks, [decisions(labels, rows) for rows in over_time])
+    return {**raw, **{f'{name}_hysteresis': figure for name, figure in decided.items()}}
+
+
+def report_figures(
+    probabilities: NDArray[np.float64],
+    stills: Stills,
+    report: ReportRows,
+    training_shares: NDArray[np.float64],
+) -> Figures:
+    """
+    Score answers in the report's three classes on its rows (protocol R).
+
+    :param probabilities: of the readable photographs, shape [readable, 3].
+    :param stills: all photographs of PrivateTest.
+    :param report: the rows.
+    :param training_shares: class shares of the training.
+    :returns: by name; with the rows' own shares as prior those that end in '_prior'.
+    """
+    readable_rows = stills.rows[stills.readable[:, 0]]
+    place = {int(row): position for position, row in enumerate(readable_rows)}
+    found = np.array([int(row) in place for row in report.photographs])
+    chosen = probabilities[[place[int(row)] for row in report.photographs[found]]]
+    return {
+        **report_scores(chosen, found, report, training_shares).metrics(),
+        **report_scores(chosen, found, report, training_shares, prior_of_rows=True).metrics(
+            '_prior'
+        ),
+        'coverage': {key: float(found.mean()) for key in ('value', 'low', 'high')},
+    }
+
+
+def network_latency(model: EmotionModel, calls: int = 2000) -> Figures:
+    """
+    Time the network with its softmax, on one thread.
+
+    :param model: the model.
+    :param calls: how often it is called.
+    :returns: median in milliseconds, with the best and the 95th percentile as its bounds.
+    """
+    values = np.full((1, len(model.metadata.features)), 0.3, np.float32)
+    window = constant_windows(values)[0]
+    times_ms = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        model.probabilities(window)
+        times_ms.append(1000 * (time.perf_counter() - start))
+    low, middle, high = np.percentile(times_ms, [0, 50, 95])
+    return {
+        'network_ms_p50': {
+            'value': round(float(middle), 4),
+            'low': round(float(low), 4),
+            'high': round(float(high), 4),
+        }
+    }
+
+
+def track_probabilities(model: EmotionModel, track: Track) -> NDArray[np.float64]:
+    """
+    Run a model over a sequence.
+
+    :param model: the model.
+    :param track: the sequence.
+    :returns: at each frame, shape [frames, labels].
+    """
+    return np.array([model.probabilities(window) for window in buffer_windows(track)])
+
+
+def decisions(labels: tuple[str, ...], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """
+    Decide frame by frame as the emotion node does, without 'unknown'.
+
+    :param labels: of the model.
+    :param probabilities: shape [frames, labels].
+    :returns: index into the labels, shape [frames].
+    """
+    decider = Decider(labels, hysteresis=DEFAULT_HYSTERESIS)
+    return np.array([labels.index(decider.decide(row).label) for row in probabilities])
+
+
+# What the LSTM has to beat: classifiers of single frames, always printed beside it.
+
+
+Frames = NDArray[np.float32]
+FrameClassifier = Callable[[Frames], NDArray[np.float64]]
+"""From features [N, F] to probabilities [N, classes]."""
+
+SEED = 1
+
+
+def frame_classifiers(values: Frames, labels: NDArray[np.int64]) -> dict[str, FrameClassifier]:
+    """
+    Fit the baselines, or take what was fitted before.
+
+    :param values: features of the training photographs, shape [N, F], the blendshapes first.
+    :param labels: shape [N], every class from 0 on occurs.
+    :returns: by name: constant, logistic regression, gradient boosting, dense network.
+    """
+    key = hashlib.sha256(values.tobytes() + labels.tobytes() + code_of('training/scoring.py'))
+    kept = OUT / 'training' / f'baselines-{key.hexdigest()[:16]}.pickle'
+    if kept.is_file():
+        estimators = pickle.loads(kept.read_bytes())
+    else:
+        estimators = {name: make(values, labels) for name, make in _MAKERS.items()}
+        write_whole(kept, pickle.dumps(estimators))
+    return {name: estimator.predict_proba for name, estimator in estimators.items()}
+
+
+class Constant:
+    """
+    Answers with the training shares, whatever it sees.
+
+    :param values: not looked at.
+    :param labels: the training labels.
+    """
+
+    def __init__(self, values: Frames, labels: NDArray[np.int64]) -> None:
+        self._shares = np.bincount(labels) / len(labels)
+
+    def predict_proba(self, values: Frames) -> NDArray[np.float64]:
+        """
+        Answer.
+
+        :param values: shape [N, F].
+        :returns: shape [N, classes].
+        """
+        return np.tile(self._shares, (len(values), 1))
+
+
+def _logistic(values: Frames, labels: NDArray[np.int64]) -> object:
+    model = LogisticRegression(C=0.1, max_iter=500)
+    return make_pipeline(FunctionTransformer(additive), StandardScaler(), model).fit(
+        values, labels
+    )
+
+
+def _boosting(values: Frames, labels: NDArray[np.int64]) -> object:
+    return HistGradientBoostingClassifier(
+        learning_rate=0.1, max_iter=120, l2_regularization=1.0, random_state=SEED
+    ).fit(values, labels)
+
+
+def _dense(values: Frames, labels: NDArray[np.int64]) -> object:
+    model = MLPClassifier(
+        (128, 64), alpha=1e-2, early_stopping=True, n_iter_no_change=8, random_state=SEED
+    )
+    return make_pipeline(FunctionTransformer(additive), StandardScaler(), model).fit(
+        values, labels
+    )
+
+
+_MAKERS: dict[str, Callable[[Frames, NDArray[np.int64]], object]] = {
+    'constant': Constant,
+    'logistic_regression': _logistic,
+    'gradient_boosting': _boosting,
+    'dense_network': _dense,
+}
+
+
+# Baselines, scored by the same protocols as the models that ship.
+
+
+SHUFFLE_SEED = 7
+
+
+def frame_scores(
+    material: Material, stills: Stills, tracks: list[Track], features: tuple[str, ...]
+) -> dict[str, Figures]:
+    """
+    Score classifiers of single frames: on sequences, the raw argmax per frame.
+
+    For F7 they learn FER2013's labels, for P7 and S the majority of the votes.
+
+    :param material: what they learn from.
+    :param stills: all photographs of a split, all features.
+    :param tracks: sequences composed of them.
+    :param features: what they and the tracks see.
+    :returns: figures by baseline.
+    """
+    learned = material.training.only(features)
+    majority = learned.majority()
+    clear = majority >= 0
+    by_label = frame_classifiers(learned.values, learned.labels)
+    by_vote = frame_classifiers(learned.values[clear], majority[clear])
+    seen = stills.only(features).values[stills.readable[:, 0]]
+    found = {}
+    for name, classify in by_vote.items():
+        answers = [classify(track.values).argmax(axis=1) for track in tracks]
+        found[name] = {
+            **f7_scores(by_label[name](seen), stills),
+            **p7_scores(classify(seen), stills),
+            **track_scores(tracks, answers),
+        }
+    return found
+
+
+def timeless_scores(
+    settings: Settings, material: Material, stills: Stills, tracks: list[Track]
+) -> dict[str, Figures]:
+    """
+    Train (once) and score the same network without time.
+
+    :param settings: those of the model that ships.
+    :param material: what it learns from.
+    :param stills: all photographs of a split, all features.
+    :param tracks: sequences composed of them.
+    :returns: figures of `lstm_shuffled_time` and `lstm_mean_pooled`.
+    """
+    rng = np.random.default_rng(SHUFFLE_SEED)
+    features = settings.features(stills.features)
+    held = constant_windows(stills.only(features).values[stills.readable[:, 0]])
+    found = {}
+    for name, kind in (('lstm_shuffled_time', 'shuffled'), ('lstm_mean_pooled', 'pooled')):
+        network = trained_network(dataclasses.replace(settings, time=kind), material)
+
+        def logits_of(windows: NDArray[np.float32], network=network, kind=kind):
+            return network.predict(retimed(windows, kind, rng), batch_size=1024, verbose=0)
+
+        classes = len(settings.targets.names)
+        by_vote, by_label = np.split(logits_of(held).astype(np.float64), [classes], axis=1)
+        answers = [
+            logits_of(buffer_windows(track))[:, :classes].argmax(axis=1) for track in tracks
+        ]
+        found[name] = {
+            **f7_scores(softmax(by_label), stills),
+            **p7_scores(softmax(by_vote), stills),
+            **track_scores(tracks, answers),
+        }
+    return found
+
+
+def report_baselines(
+    material: Material, private: Stills, report: ReportRows, features: tuple[str, ...]
+) -> dict[str, Figures]:
+    """
+    Score classifiers of single frames on the report's rows, learning FER2013's labels.
+
+    :param material: what they learn from.
+    :param private: all photographs of PrivateTest, all features.
+    :param report: the rows.
+    :param features: what they see.
+    :returns: figures by baseline.
+    """
+    learned = material.training.only(features)
+    shares = np.bincount(HAPPY_UNKNOWN_SAD.labels(learned.labels)) / len(learned)
+    seen = private.only(features).values[private.readable[:, 0]]
+    return {
+        name: report_figures(
+            HAPPY_UNKNOWN_SAD.probabilities(classify(seen)), private, report, shares
+        )
+        for name, classify in frame_classifiers(learned.values, learned.labels).items()
+    }

@@ -1,0 +1,301 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Pages of many small photographs with a caption under each."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from emotion_estimator.files import write_whole
+from training.datasets.labels import LABELS
+from training.datasets.pictures import PictureError, Pictures
+from training.extraction.views import AUGMENTED, X4_PAD25, View
+
+# Writes a figure as a picture file.
+
+
+DPI = 100
+"""Pixels per inch of every picture, so that a figure's size in inches tells its pixels."""
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """
+    Write a figure as a PNG, whole or not at all.
+
+    :param figure: the figure, made without pyplot.
+    :param path: the file; its folder is made.
+    """
+    FigureCanvasAgg(figure)
+    png = io.BytesIO()
+    figure.savefig(png, format='png', dpi=DPI)
+    write_whole(path, png.getvalue())
+
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+GAP_PX = 8
+LINE_PX = 15
+TITLE_PX = 36
+POINTS_PER_INCH = 72
+UNREAD = np.full((1, 1), 200, np.uint8)
+"""Stands for a photograph whose file cannot be read."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """
+    One photograph of a sheet.
+
+    :param picture: grey [height, width] or RGB [height, width, 3].
+    :param caption: lines under it.
+    :param dots: x and y in pixels of the picture, shape [dots, 2 or more]; None for no dots. Those
+        outside the picture are not drawn.
+    """
+
+    picture: NDArray[np.uint8]
+    caption: str
+    dots: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """
+    Measures of a page.
+
+    :param columns: photographs side by side.
+    :param rows: photographs one below the other.
+    :param side_px: longer side of every photograph as drawn, in pixels.
+    :param caption_lines: lines under each.
+    """
+
+    columns: int
+    rows: int
+    side_px: int
+    caption_lines: int
+
+    @property
+    def step_px(self) -> tuple[int, int]:
+        """Distance of two photographs' corners, downwards and to the right, in pixels."""
+        caption_px = self.caption_lines * LINE_PX
+        return self.side_px + caption_px + GAP_PX, self.side_px + GAP_PX
+
+
+def cell_of(
+    pictures: Pictures, index: int, caption: str, dots: NDArray[np.float32] | None = None
+) -> Cell:
+    """
+    Read one photograph for a sheet; one that cannot be read is drawn as a grey field.
+
+    :param pictures: the photographs.
+    :param index: which.
+    :param caption: lines under it.
+    :param dots: as in `Cell`.
+    :returns: the cell.
+    """
+    try:
+        return Cell(pictures.read(index), caption, dots)
+    except PictureError:
+        return Cell(UNREAD, caption)
+
+
+def write_pages(cells: Iterable[Cell], layout: Layout, path: Path, title: str) -> list[Path]:
+    """
+    Write the sheet's pages; inside the checkout only under `out/`, which git ignores.
+
+    :param cells: the photographs, taken a page at a time.
+    :param layout: measures of a page.
+    :param path: PNG; page 3 of `errors.png` is `errors-3.png`.
+    :param title: headline of every page.
+    :returns: the pages written, none for no cells.
+    :raises ValueError: when the path is in the checkout but not under `out/`.
+    """
+    where = path.resolve()
+    if where.is_relative_to(CHECKOUT) and not where.is_relative_to(CHECKOUT / 'out'):
+        raise ValueError(
+            f'{path} would put photographs where git finds them: write the sheet under '
+            f'{CHECKOUT / "out"}, or outside the checkout.'
+        )
+    left = iter(cells)
+    written: list[Path] = []
+    while page := list(itertools.islice(left, layout.columns * layout.rows)):
+        number = len(written) + 1
+        written.append(path.with_name(f'{path.stem}-{number}.png'))
+        write_figure(_page(page, layout, f'{title}, page {number}'), written[-1])
+    return written
+
+
+def _page(cells: Sequence[Cell], layout: Layout, title: str) -> Figure:
+    down_px, right_px = layout.step_px
+    height_px = TITLE_PX + -(-len(cells) // layout.columns) * down_px
+    width_px = GAP_PX + layout.columns * right_px
+    figure = Figure(figsize=(width_px / DPI, height_px / DPI))
+    # One picture of all photographs: an axis for each would take seconds a page.
+    axis = figure.add_axes((0, 0, 1, 1))
+    canvas = np.full((height_px, width_px, 3), 255, np.uint8)
+    font_pt = LINE_PX * POINTS_PER_INCH / DPI / 1.35
+    for place, cell in enumerate(cells):
+        row, column = divmod(place, layout.columns)
+        top, left = TITLE_PX + row * down_px, GAP_PX + column * right_px
+        drawn, scale = _scaled(cell.picture, layout.side_px)
+        height, width = drawn.shape[:2]
+        # In the middle of its square field, whatever its shape.
+        y, x = top + (layout.side_px - height) // 2, left + (layout.side_px - width) // 2
+        canvas[y : y + height, x : x + width] = drawn
+        if cell.dots is not None:
+            dots = cell.dots[:, :2] * scale
+            inside = ((dots >= 0) & (dots <= (width, height))).all(axis=1)
+            axis.scatter(
+                x + dots[inside, 0],
+                y + dots[inside, 1],
+                s=2.5,
+                c='#33EE66',
+                linewidths=0,
+            )
+        axis.text(
+            left + layout.side_px / 2,
+            top + layout.side_px + 2,
+            cell.caption,
+            ha='center',
+            va='top',
+            fontsize=font_pt,
+            linespacing=1.1,
+        )
+    axis.text(GAP_PX, TITLE_PX / 2, title, va='center', fontsize=1.3 * font_pt)
+    axis.imshow(canvas, extent=(0, width_px, height_px, 0), interpolation='nearest', zorder=-1)
+    axis.set_xlim(0, width_px)
+    axis.set_ylim(height_px, 0)
+    axis.axis('off')
+    return figure
+
+
+def _scaled(picture: NDArray[np.uint8], side_px: int) -> tuple[NDArray[np.uint8], float]:
+    scale = side_px / max(picture.shape[:2])
+    size = tuple(max(1, round(length * scale)) for length in picture.shape[1::-1])
+    way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    drawn = cv2.resize(picture, size, interpolation=way)
+    if drawn.ndim == 2:
+        drawn = cv2.cvtColor(drawn, cv2.COLOR_GRAY2RGB)
+    return np.asarray(drawn, np.uint8), scale
+
+
+# Photographs that were answered wrongly, to look at: the report's sections 4.4 and 7.
+
+
+COLUMNS = 8
+SIDE_PX = 192
+CAPTION_LINES = 3
+
+
+def error_order(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.int64]:
+    """
+    Find the wrong answers, the surest first.
+
+    :param probabilities: shape [N, classes].
+    :param truth: class indices, shape [N]; rows without a label (-1) are left out.
+    :returns: positions in [0, N); equally sure ones in their order.
+    """
+    wrong = np.flatnonzero((truth >= 0) & (probabilities.argmax(axis=1) != truth))
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind='stable')]
+
+
+def error_sheet(
+    pictures: Pictures,
+    rows: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    truth: NDArray[np.int64],
+    landmarks: NDArray[np.float32],
+    path: Path,
+    names: tuple[str, ...] = LABELS,
+    per_page: int = 32,
+) -> list[Path]:
+    """
+    Draw the wrongly answered photographs, the surest first, with the landmarks found.
+
+    Under each: its index, the truth and the answer with the probability of either.
+
+    :param pictures: all photographs.
+    :param rows: index into `pictures` of each of the N answers, shape [N].
+    :param probabilities: shape [N, classes].
+    :param truth: class indices, shape [N].
+    :param landmarks: x and y in pixels of the photograph, shape [N, 478, 3]; a face with any
+        that is not finite gets no dots.
+    :param path: PNG; page 3 of `errors.png` is `errors-3.png`.
+    :param names: the classes.
+    :param per_page: photographs on a page, at least 1; more than eight make whole lines of eight.
+    :returns: the pages written, none when all answers are right.
+    :raises ValueError: when the path is in the checkout but not under `out/`.
+    """
+    order = error_order(probabilities, truth)
+    layout = Layout(
+        columns=min(COLUMNS, per_page),
+        rows=-(-per_page // COLUMNS),
+        side_px=SIDE_PX,
+        caption_lines=CAPTION_LINES,
+    )
+
+    def cells() -> Iterator[Cell]:
+        for position in order:
+            chances = probabilities[position]
+            true, answer = int(truth[position]), int(chances.argmax())
+            caption = (
+                f'{rows[position]}\n'
+                f'truth {names[true]} {chances[true]:.2f}\n'
+                f'answer {names[answer]} {chances[answer]:.2f}'
+            )
+            dots = landmarks[position]
+            shown = dots if np.isfinite(dots).all() else None
+            yield cell_of(pictures, int(rows[position]), caption, shown)
+
+    title = f'{len(order)} of {len(truth)} answers are wrong, the surest first'
+    return write_pages(cells(), layout, path, title)
+
+
+# Photographs beside what augmentation makes of them: the report's section 4.5 and fig. 6.
+
+
+CHANGES = 7
+LAYOUT = Layout(columns=CHANGES + 1, rows=8, side_px=128, caption_lines=1)
+
+
+def augmentation_sheet(
+    pictures: Pictures, rows: NDArray[np.int64], path: Path, view: View = AUGMENTED
+) -> list[Path]:
+    """
+    Draw photographs, each as it is and then changed with several seeds.
+
+    :param pictures: all photographs.
+    :param rows: indices of those to draw, one a line.
+    :param path: PNG; page 3 of `augmented.png` is `augmented-3.png`.
+    :param view: the changes; the training's own have the caption 'used'.
+    :returns: the pages written.
+    :raises ValueError: when the path is in the checkout but not under `out/`.
+    """
+    views = [replace(view, seed=view.seed + number) for number in range(CHANGES)]
+    captions = ['used', *(f'seed {each.seed}' for each in views[1:])]
+    cells = []
+    for row in rows.tolist():
+        picture = pictures.read(row)
+        cells.append(Cell(X4_PAD25.picture(picture), str(row)))
+        cells += [Cell(v.picture(picture), text) for v, text in zip(views, captions)]
+    return write_pages(cells, LAYOUT, path, 'photographs as prepared, and augmented')
