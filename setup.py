@@ -44,6 +44,7 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
         *shared_files('launch', 'config', 'resource/models', 'resource/face_encodings'),
+        *shared_files(*map(str, sorted(Path('dev/interfaces').glob('*/msg')))),
     ],
     install_requires=['setuptools'],
     extras_require={'test': ['pytest']},

@@ -32,7 +32,7 @@ from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import find_encoding
-from emotion_estimator.messages.incoming import blendshapes_message, time_message
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.emotion_node import EmotionNode
 
 # Time of the emotion node's part of one face and frame: message in, messages out.
@@ -64,8 +64,8 @@ def measure_emotion_half(frames: list[Rgb], repeats: int = REPEATS) -> dict[str,
     node.trigger_activate()
     times_s = []
     for i in range(repeats + WARM_UP):
-        stamp = time_message(time.time_ns() + i * FRAME_NS)
-        message = blendshapes_message(faces[i % len(faces)], stamp)
+        face, stamp = faces[i % len(faces)], ROS.time(time.time_ns() + i * FRAME_NS)
+        message = ROS.blendshapes(face, ROS.header_of_face(face.face_id, stamp))
         start_s = time.perf_counter()
         node._on_blendshapes(message)
         times_s.append(time.perf_counter() - start_s)

@@ -39,7 +39,7 @@ from emotion_estimator.evaluation.segments import (
     place,
 )
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
-from emotion_estimator.messages.types import CLASSIFICATION, EXPRESSION, published_types
+from emotion_estimator.messages.types import CLASSIFICATION, EXPRESSION, bag_types
 from emotion_estimator.stamps import NS_PER_S
 
 COLUMNS = ('start_s', 'end_s', 'emotion')
@@ -252,7 +252,7 @@ def label_messages(path: Path, topic: str) -> list[Message]:
     :raises LabelError: when there is no such topic or it cannot be read.
     """
     try:
-        with AnyReader([path], default_typestore=published_types()) as reader:
+        with AnyReader([path], default_typestore=bag_types()) as reader:
             chosen = [
                 connection
                 for connection in reader.connections

@@ -26,7 +26,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from emotion_estimator.messages.incoming import time_message
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.parameters import Parameters, Spec
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.stamps import NS_PER_S
@@ -91,7 +91,7 @@ class CameraNode(Node):  # type: ignore[misc]
         height, width, channels = frame.shape
         self._publisher.publish(
             Image(
-                header=Header(stamp=time_message(stamp_ns), frame_id=self.parameters['frame_id']),
+                header=Header(stamp=ROS.time(stamp_ns), frame_id=self.parameters['frame_id']),
                 height=height,
                 width=width,
                 encoding='bgr8',

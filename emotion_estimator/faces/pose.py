@@ -17,7 +17,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,12 @@ from emotion_estimator.faces.geometry import (
     head_axes,
     in_face_units,
 )
+from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+
+if TYPE_CHECKING:
+    from emotion_estimator.faces.finder import Face
+
+GAZE_FRAME_PREFIX = 'gaze_'
 
 PUPIL_DISTANCE_M = 0.063
 """
@@ -173,3 +181,33 @@ def gaze_rotation(head: NDArray[np.float64], shapes: NDArray[np.float32]) -> NDA
     )
     rotation: NDArray[np.float64] = head @ eyes @ _OPTICAL
     return rotation
+
+
+@dataclass(frozen=True)
+class FrameOfFace:
+    """
+    A frame that hangs on the camera's.
+
+    :param name: of the frame.
+    :param position_m: x, y, z of its origin.
+    :param quaternion: x, y, z, w of its rotation.
+    """
+
+    name: str
+    position_m: tuple[float, float, float]
+    quaternion: tuple[float, float, float, float]
+
+
+def frames_of(face: Face, pose: HeadPose) -> Iterator[FrameOfFace]:
+    """
+    Tell the frames of a face.
+
+    :param face: the face.
+    :param pose: where its head is.
+    :returns: `face_<id>` (origin at the sellion, x out of the face, z up) and `gaze_<id>` (the
+        same origin, z along the gaze).
+    """
+    x, y, z = pose.position_m.tolist()
+    gaze = gaze_rotation(pose.rotation, face.blendshapes)
+    for prefix, rotation in ((FACE_FRAME_PREFIX, pose.rotation), (GAZE_FRAME_PREFIX, gaze)):
+        yield FrameOfFace(prefix + face.face_id, (x, y, z), quaternion_of(rotation))

@@ -16,37 +16,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.action_units import action_units
-from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.geometry import POSE_NAMES, dlib_landmarks
-from emotion_estimator.faces.pose import HeadPose, gaze_rotation, quaternion_of
 from emotion_estimator.stamps import NS_PER_S
 
+if TYPE_CHECKING:
+    from emotion_estimator.faces.finder import Face
+
 FACE_FRAME_PREFIX = 'face_'
-GAZE_FRAME_PREFIX = 'gaze_'
 FOUND = 1.0
 """Confidence of what is told of a face; one below MediaPipe's thresholds is not told of at all."""
-
-
-@dataclass(frozen=True)
-class FrameOfFace:
-    """
-    A frame that hangs on the camera's.
-
-    :param name: of the frame.
-    :param position_m: x, y, z of its origin.
-    :param quaternion: x, y, z, w of its rotation.
-    """
-
-    name: str
-    position_m: tuple[float, float, float]
-    quaternion: tuple[float, float, float, float]
 
 
 def region(face: Face) -> tuple[float, float, float, float]:
@@ -86,21 +72,6 @@ def rated_landmarks(face: Face) -> list[tuple[float, float, float]]:
     points = dlib_landmarks(face.landmarks)
     inside = np.where(np.abs(points - 0.5).max(axis=1) <= 0.5, FOUND, 0.0)
     return [(x, y, confidence) for (x, y), confidence in zip(points.tolist(), inside.tolist())]
-
-
-def frames_of(face: Face, pose: HeadPose) -> Iterator[FrameOfFace]:
-    """
-    Tell the frames of a face.
-
-    :param face: the face.
-    :param pose: where its head is.
-    :returns: `face_<id>` (origin at the sellion, x out of the face, z up) and `gaze_<id>` (the
-        same origin, z along the gaze).
-    """
-    x, y, z = pose.position_m.tolist()
-    gaze = gaze_rotation(pose.rotation, face.blendshapes)
-    for prefix, rotation in ((FACE_FRAME_PREFIX, pose.rotation), (GAZE_FRAME_PREFIX, gaze)):
-        yield FrameOfFace(prefix + face.face_id, (x, y, z), quaternion_of(rotation))
 
 
 # Which faces are there, by the images' stamps.

@@ -12,43 +12,20 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The message between both nodes: a face's blendshapes and further features, by name."""
+"""Reads what arrives: stamps, ids, and a face's features by name."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from builtin_interfaces.msg import Time
-from std_msgs.msg import Header
-from vision_msgs.msg import Classification, ObjectHypothesis
-
-from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.stamps import NS_PER_S
 
-# Stamps of messages as nanoseconds.
-
-
-def nanoseconds(stamp: Time) -> int:
-    """
-    Turn a message's stamp into nanoseconds.
-
-    :param stamp: the stamp.
-    :returns: nanoseconds; 0 when the publisher did not fill it in.
-    """
-    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
-
-
-def time_message(stamp_ns: int) -> Time:
-    """
-    Turn nanoseconds into a message's stamp.
-
-    :param stamp_ns: nanoseconds.
-    :returns: the stamp.
-    """
-    return Time(sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
-
+if TYPE_CHECKING:
+    from builtin_interfaces.msg import Time
+    from vision_msgs.msg import Classification
 
 _FACE_ID = re.compile(r'[A-Za-z][A-Za-z0-9_]*\Z')
 
@@ -72,6 +49,16 @@ class FaceFeatures:
     values: dict[str, float]
 
 
+def nanoseconds(stamp: Time) -> int:
+    """
+    Turn a message's stamp into nanoseconds.
+
+    :param stamp: the stamp.
+    :returns: nanoseconds; 0 when the publisher did not fill it in.
+    """
+    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
+
+
 def is_face_id(text: str) -> bool:
     """
     Tell whether a text can stand in the topics of a face.
@@ -82,29 +69,11 @@ def is_face_id(text: str) -> bool:
     return _FACE_ID.match(text) is not None
 
 
-def blendshapes_message(face: Face, stamp: Time) -> Classification:
-    """
-    Make the message that goes from the blendshape node to the emotion node.
-
-    :param face: one face.
-    :param stamp: the image's stamp.
-    :returns: every blendshape, then every further feature, as one result; `header.frame_id` names
-        the face.
-    """
-    return Classification(
-        header=Header(stamp=stamp, frame_id=FACE_FRAME_PREFIX + face.face_id),
-        results=[
-            ObjectHypothesis(class_id=name, score=score)
-            for name, score in face.named_values().items()
-        ],
-    )
-
-
 def face_features(message: Classification) -> FaceFeatures:
     """
     Read a face's features by name.
 
-    :param message: as `blendshapes_message` makes it; further names may follow.
+    :param message: as `MessageBuilder.blendshapes` makes it; further names may follow.
     :returns: the features.
     :raises MessageError: when it does not name a face or carries no stamp.
     """

@@ -12,182 +12,224 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What REP-155 says of the faces in an image."""
+"""Builds what goes out, for rclpy and for bags alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
-from hri_msgs.msg import (
-    Expression,
-    FacialActionUnits,
-    FacialLandmarks,
-    IdsList,
-    NormalizedPointOfInterest2D,
-    NormalizedRegionOfInterest2D,
-)
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
-from tf2_msgs.msg import TFMessage
-from vision_msgs.msg import Classification, ObjectHypothesis
+from typing import TYPE_CHECKING, Any
 
 from emotion_estimator.emotion.decision import UNKNOWN
-from emotion_estimator.emotion.estimation import EmotionEstimate
-from emotion_estimator.faces.finder import Face
-from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.pose import HeadPose
 from emotion_estimator.faces.rep155 import (
     FACE_FRAME_PREFIX,
     FOUND,
-    FrameOfFace,
     facial_action_units,
-    frames_of,
     rated_landmarks,
     region,
 )
+from emotion_estimator.messages.types import (
+    ACTION_UNITS,
+    CLASSIFICATION,
+    EXPRESSION,
+    HEADER,
+    IDS_LIST,
+    IMAGE,
+    LANDMARKS,
+    OBJECT_HYPOTHESIS,
+    POINT_OF_INTEREST,
+    QUATERNION,
+    REGION,
+    TF,
+    TIME,
+    TRANSFORM,
+    TRANSFORM_STAMPED,
+    VECTOR3,
+    TypeOf,
+    ros_type,
+)
+from emotion_estimator.stamps import NS_PER_S
+
+if TYPE_CHECKING:
+    from emotion_estimator.emotion.estimation import EmotionEstimate
+    from emotion_estimator.faces.finder import Face
+    from emotion_estimator.faces.image_decoding import Rgb
+    from emotion_estimator.faces.pose import FrameOfFace
 
 
-def tracked_message(face_ids: Iterable[str], header: Header) -> IdsList:
+class MessageBuilder:
     """
-    Make the list of faces.
+    Builds messages; a `header` is a std_msgs/Header of the same family of types.
 
-    :param face_ids: the faces' ids.
-    :param header: the image's header.
-    :returns: the message.
+    :param type_of: gives the classes: `ros_type`, or those of `bag_types`.
     """
-    return IdsList(header=header, ids=list(face_ids))
+
+    def __init__(self, type_of: TypeOf) -> None:
+        self._type_of = type_of
+
+    def time(self, stamp_ns: int) -> Any:
+        """
+        Build a stamp.
+
+        :param stamp_ns: nanoseconds, at least 0.
+        :returns: builtin_interfaces/Time.
+        """
+        return self._type_of(TIME)(sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
+
+    def header(self, stamp_ns: int, frame_id: str) -> Any:
+        """
+        Build a header.
+
+        :param stamp_ns: the image's stamp in nanoseconds.
+        :param frame_id: name of the frame.
+        :returns: std_msgs/Header.
+        """
+        return self._type_of(HEADER)(stamp=self.time(stamp_ns), frame_id=frame_id)
+
+    def header_of_face(self, face_id: str, stamp: Any) -> Any:
+        """
+        Build the header of what is said of one face.
+
+        :param face_id: the face.
+        :param stamp: builtin_interfaces/Time of the image.
+        :returns: std_msgs/Header in the face's frame.
+        """
+        return self._type_of(HEADER)(stamp=stamp, frame_id=FACE_FRAME_PREFIX + face_id)
+
+    def blendshapes(self, face: Face, header: Any) -> Any:
+        """
+        Build what goes from the blendshape node to the emotion node.
+
+        :param face: one face.
+        :param header: see `header_of_face`.
+        :returns: vision_msgs/Classification: every blendshape, then every further feature.
+        """
+        return self._classification(face.named_values().items(), header)
+
+    def emotion(self, estimate: EmotionEstimate, header: Any) -> Any:
+        """
+        Build the list of all classes with their scores, the decided one first.
+
+        :param estimate: the estimate.
+        :param header: see `header_of_face`.
+        :returns: vision_msgs/Classification.
+        """
+        return self._classification(estimate.scores, header)
+
+    def expression(self, estimate: EmotionEstimate, header: Any) -> Any:
+        """
+        Build REP-155's expression; 'unknown' is the empty one with confidence 0.
+
+        :param estimate: the estimate.
+        :param header: see `header_of_face`.
+        :returns: hri_msgs/Expression.
+        """
+        known = estimate.label != UNKNOWN
+        return self._type_of(EXPRESSION)(
+            header=header,
+            expression=estimate.label if known else '',
+            valence=estimate.valence,
+            arousal=estimate.arousal,
+            confidence=estimate.confidence if known else 0.0,
+        )
+
+    def tracked(self, face_ids: Iterable[str], header: Any) -> Any:
+        """
+        Build the list of faces.
+
+        :param face_ids: the faces' ids.
+        :param header: the image's.
+        :returns: hri_msgs/IdsList.
+        """
+        return self._type_of(IDS_LIST)(header=header, ids=list(face_ids))
+
+    def region(self, face: Face, header: Any) -> Any:
+        """
+        Build the box of a face.
+
+        :param face: the face.
+        :param header: the image's.
+        :returns: hri_msgs/NormalizedRegionOfInterest2D: the part of the box inside the image.
+        """
+        x_min, y_min, x_max, y_max = region(face)
+        return self._type_of(REGION)(
+            header=header, xmin=x_min, ymin=y_min, xmax=x_max, ymax=y_max, c=FOUND
+        )
+
+    def action_units(self, face: Face, header: Any) -> Any:
+        """
+        Build the action units of a face, those of the head only where its pose is a feature.
+
+        :param face: the face.
+        :param header: see `header_of_face`.
+        :returns: hri_msgs/FacialActionUnits.
+        """
+        intensity, confidence = facial_action_units(face)
+        return self._type_of(ACTION_UNITS)(
+            header=header, intensity=intensity, confidence=confidence
+        )
+
+    def landmarks(self, face: Face, header: Any, width: int, height: int) -> Any:
+        """
+        Build the landmarks of a face.
+
+        :param face: the face.
+        :param header: the image's.
+        :param width: of the image in pixels.
+        :param height: likewise.
+        :returns: hri_msgs/FacialLandmarks; points outside the image have confidence 0.
+        """
+        point = self._type_of(POINT_OF_INTEREST)
+        points = [point(x=x, y=y, c=confidence) for x, y, confidence in rated_landmarks(face)]
+        return self._type_of(LANDMARKS)(
+            header=header, landmarks=points, height=height, width=width
+        )
+
+    def frames(self, frames: Iterable[FrameOfFace], header: Any) -> Any:
+        """
+        Build the frames of an image's faces.
+
+        :param frames: those of all faces.
+        :param header: the image's; its frame is the parent, an optical frame (REP-103).
+        :returns: tf2_msgs/TFMessage.
+        """
+        return self._type_of(TF)(transforms=[self._transform(frame, header) for frame in frames])
+
+    def picture(self, pixels: Rgb, header: Any) -> Any:
+        """
+        Build a picture: of a face, or of all that was found.
+
+        :param pixels: in RGB.
+        :param header: the image's.
+        :returns: sensor_msgs/Image in rgb8.
+        """
+        height, width, channels = pixels.shape
+        return self._type_of(IMAGE)(
+            header=header,
+            height=height,
+            width=width,
+            encoding='rgb8',
+            step=width * channels,
+            # Bytes given to the constructor are the one fast way to fill an image.
+            data=pixels.tobytes(),
+        )
+
+    def _classification(self, scores: Iterable[tuple[str, float]], header: Any) -> Any:
+        hypothesis = self._type_of(OBJECT_HYPOTHESIS)
+        results = [hypothesis(class_id=name, score=score) for name, score in scores]
+        return self._type_of(CLASSIFICATION)(header=header, results=results)
+
+    def _transform(self, frame: FrameOfFace, header: Any) -> Any:
+        x, y, z = frame.position_m
+        turn_x, turn_y, turn_z, turn_w = frame.quaternion
+        return self._type_of(TRANSFORM_STAMPED)(
+            header=header,
+            child_frame_id=frame.name,
+            transform=self._type_of(TRANSFORM)(
+                translation=self._type_of(VECTOR3)(x=x, y=y, z=z),
+                rotation=self._type_of(QUATERNION)(x=turn_x, y=turn_y, z=turn_z, w=turn_w),
+            ),
+        )
 
 
-def roi_message(face: Face, header: Header) -> NormalizedRegionOfInterest2D:
-    """
-    Make the box of a face.
-
-    :param face: the face.
-    :param header: the image's header.
-    :returns: the part of the box that lies in the image.
-    """
-    x_min, y_min, x_max, y_max = region(face)
-    return NormalizedRegionOfInterest2D(
-        header=header, xmin=x_min, ymin=y_min, xmax=x_max, ymax=y_max, c=FOUND
-    )
-
-
-def facs_message(face: Face, header: Header) -> FacialActionUnits:
-    """
-    Make the action units of a face, those of the head only where its pose is a feature.
-
-    :param face: the face.
-    :param header: the image's header.
-    :returns: the message; its frame is that of the face.
-    """
-    intensity, confidence = facial_action_units(face)
-    return FacialActionUnits(
-        header=Header(stamp=header.stamp, frame_id=FACE_FRAME_PREFIX + face.face_id),
-        intensity=intensity,
-        confidence=confidence,
-    )
-
-
-def landmarks_message(face: Face, header: Header, width: int, height: int) -> FacialLandmarks:
-    """
-    Make the landmarks of a face.
-
-    :param face: the face.
-    :param header: the image's header.
-    :param width: of the image in pixels.
-    :param height: likewise.
-    :returns: the message; points outside the image have confidence 0.
-    """
-    return FacialLandmarks(
-        header=header,
-        landmarks=[
-            NormalizedPointOfInterest2D(x=x, y=y, c=confidence)
-            for x, y, confidence in rated_landmarks(face)
-        ],
-        width=width,
-        height=height,
-    )
-
-
-def picture_message(pixels: Rgb, header: Header) -> Image:
-    """
-    Make a picture: of a face, or of all that was found.
-
-    :param pixels: in RGB.
-    :param header: the image's header.
-    :returns: an rgb8 image.
-    """
-    height, width, channels = pixels.shape
-    return Image(
-        header=header,
-        height=height,
-        width=width,
-        encoding='rgb8',
-        step=width * channels,
-        # Bytes given to the constructor are the one fast way to fill an image.
-        data=pixels.tobytes(),
-    )
-
-
-# What the emotion node says of a face.
-
-
-def emotion_message(estimate: EmotionEstimate, header: Header) -> Classification:
-    """
-    Make the message with all classes and their scores, the decided one first.
-
-    :param estimate: the estimate.
-    :param header: header of the blendshapes message.
-    :returns: the message.
-    """
-    return Classification(
-        header=header,
-        results=[ObjectHypothesis(class_id=name, score=score) for name, score in estimate.scores],
-    )
-
-
-def expression_message(estimate: EmotionEstimate, header: Header) -> Expression:
-    """
-    Make the REP-155 message; 'unknown' is the empty expression with confidence 0.
-
-    :param estimate: the estimate.
-    :param header: header of the blendshapes message.
-    :returns: the message.
-    """
-    known = estimate.label != UNKNOWN
-    return Expression(
-        header=header,
-        expression=estimate.label if known else '',
-        valence=estimate.valence,
-        arousal=estimate.arousal,
-        confidence=estimate.confidence if known else 0.0,
-    )
-
-
-# Frames of heads and gazes.
-
-
-def frames_message(heads: Iterable[tuple[Face, HeadPose]], header: Header) -> TFMessage:
-    """
-    Make the frames of an image's faces.
-
-    :param heads: the faces and where they are.
-    :param header: the image's header; its frame is the parent, an optical frame (REP-103).
-    :returns: for each face two frames, see `frames_of`.
-    """
-    frames = (frame for face, pose in heads for frame in frames_of(face, pose))
-    return TFMessage(transforms=[_transform(header, frame) for frame in frames])
-
-
-def _transform(header: Header, frame: FrameOfFace) -> TransformStamped:
-    x, y, z = frame.position_m
-    turn_x, turn_y, turn_z, turn_w = frame.quaternion
-    return TransformStamped(
-        header=header,
-        child_frame_id=frame.name,
-        transform=Transform(
-            translation=Vector3(x=x, y=y, z=z),
-            rotation=Quaternion(x=turn_x, y=turn_y, z=turn_z, w=turn_w),
-        ),
-    )
+ROS = MessageBuilder(ros_type)
+"""Builds rclpy's messages."""

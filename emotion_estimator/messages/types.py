@@ -12,12 +12,26 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Definitions of the messages that the nodes publish, for bags that are written without ROS."""
+"""
+Classes of message types by name: rclpy's where ROS is, those of rosbags where it is not.
+
+Definitions of the types that no package registry has stand in dev/interfaces alone.
+"""
 
 from __future__ import annotations
 
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from emotion_estimator.files import find_shared_file
+
+if TYPE_CHECKING:
+    from rosbags.typesys.store import Typestore
+
+TypeOf = Callable[[str], Any]
+"""Gives the class of a message type by its name, such as 'std_msgs/msg/Header'."""
 
 CLASSIFICATION = 'vision_msgs/msg/Classification'
 OBJECT_HYPOTHESIS = 'vision_msgs/msg/ObjectHypothesis'
@@ -32,52 +46,28 @@ TRANSFORM_STAMPED = 'geometry_msgs/msg/TransformStamped'
 TRANSFORM = 'geometry_msgs/msg/Transform'
 VECTOR3 = 'geometry_msgs/msg/Vector3'
 QUATERNION = 'geometry_msgs/msg/Quaternion'
+IMAGE = 'sensor_msgs/msg/Image'
 HEADER = 'std_msgs/msg/Header'
 TIME = 'builtin_interfaces/msg/Time'
 
-_WORDS = [
-    'neutral',
-    'angry',
-    'sad',
-    'happy',
-    'surprised',
-    'disgusted',
-    'scared',
-    'pleading',
-    'vulnerable',
-    'despaired',
-    'guilty',
-    'disappointed',
-    'embarrassed',
-    'horrified',
-    'skeptical',
-    'annoyed',
-    'furious',
-    'suspicious',
-    'rejected',
-    'bored',
-    'tired',
-    'asleep',
-    'confused',
-    'amazed',
-    'excited',
-]
+RESTATED = (
+    *(OBJECT_HYPOTHESIS, CLASSIFICATION),
+    *(REGION, ACTION_UNITS, POINT_OF_INTEREST, LANDMARKS, IDS_LIST, EXPRESSION),
+)
+"""Types of vision_msgs and hri_msgs, those that others consist of first."""
 
-DEFINITIONS: dict[str, str] = {
-    OBJECT_HYPOTHESIS: 'string class_id\nfloat64 score\n',
-    CLASSIFICATION: 'std_msgs/Header header\nvision_msgs/ObjectHypothesis[] results\n',
-    REGION: 'std_msgs/Header header\n'
-    + ''.join(f'float32 {name}\n' for name in ('xmin', 'ymin', 'xmax', 'ymax', 'c')),
-    ACTION_UNITS: 'std_msgs/Header header\nfloat32[99] intensity\nfloat32[99] confidence\n',
-    POINT_OF_INTEREST: 'float32 x\nfloat32 y\nfloat32 c\n',
-    LANDMARKS: 'std_msgs/Header header\nhri_msgs/NormalizedPointOfInterest2D[70] landmarks\n'
-    'uint32 height\nuint32 width\n',
-    IDS_LIST: 'std_msgs/Header header\nstring[] ids\n',
-    EXPRESSION: ''.join(f'string {word.upper()}={word}\n' for word in _WORDS)
-    + 'std_msgs/Header header\nstring expression\nfloat32 valence\nfloat32 arousal\n'
-    'float32 confidence\n',
-}
-"""Type to definition, field by field as vision_msgs and hri_msgs publish them."""
+
+@cache
+def ros_type(name: str) -> Any:
+    """
+    Give rclpy's class of a message type.
+
+    :param name: such as 'std_msgs/msg/Header'.
+    :returns: the class.
+    :raises ImportError: when its package is not installed.
+    """
+    package, folder, kind = name.split('/')
+    return getattr(import_module(f'{package}.{folder}'), kind)
 
 
 def standard_types() -> Typestore:
@@ -86,16 +76,21 @@ def standard_types() -> Typestore:
 
     :returns: a new store, which further types can be registered in.
     """
+    from rosbags.typesys import Stores, get_typestore
+
     return get_typestore(Stores.ROS2_HUMBLE)
 
 
-def published_types() -> Typestore:
+def bag_types() -> Typestore:
     """
-    Give the definitions of all that the nodes publish.
+    Give the definitions of all that the nodes publish; its `types` are a `TypeOf`.
 
     :returns: a new store with them beside the standard types.
     """
+    from rosbags.typesys import get_types_from_msg
+
     store = standard_types()
-    for name, definition in DEFINITIONS.items():
+    for name in RESTATED:
+        definition = find_shared_file(f'dev/interfaces/{name}.msg').read_text(encoding='utf-8')
         store.register(get_types_from_msg(definition, name))
     return store

@@ -29,7 +29,7 @@ from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.pose import HeadModel, gaze_rotation
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import picture_message
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.mailbox import LatestOfEach, Seen, View
 from emotion_estimator.stamps import NS_PER_S
@@ -120,7 +120,7 @@ class AnnotatedImage:
             self._forget(stamp_ns)
             people = [self._person(face, view) for face in seen.faces]
             picture = annotate(view.image, view.camera, people, self._rate_hz())
-            message = picture_message(picture, seen.header)
+            message = ROS.picture(picture, seen.header)
             if self._node.context.ok():
                 self._publisher.publish(message)
 

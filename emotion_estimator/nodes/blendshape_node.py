@@ -31,7 +31,8 @@ from emotion_estimator.faces.finder import wanted_assets
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.faces.pose import HeadModel
 from emotion_estimator.files import find_encoding
-from emotion_estimator.messages.incoming import blendshapes_message, nanoseconds
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.annotated_image import AnnotatedImage
 from emotion_estimator.nodes.camera_source import CameraFaces
 from emotion_estimator.nodes.crop_source import CroppedFaces
@@ -235,7 +236,9 @@ class BlendshapeNode(ManagedNode):
     def _publish(self, seen: Seen) -> None:
         self._faces_now = len(seen.faces)
         for face in seen.faces:
-            self._blendshapes.publish(blendshapes_message(face, seen.header.stamp))
+            self._blendshapes.publish(
+                ROS.blendshapes(face, ROS.header_of_face(face.face_id, seen.header.stamp))
+            )
         if self._face_publishers is not None:
             self._face_publishers.publish(seen)
         if self._annotated is not None:

@@ -46,7 +46,7 @@ from emotion_estimator.messages.incoming import (
     is_face_id,
     nanoseconds,
 )
-from emotion_estimator.messages.outgoing import emotion_message, expression_message
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.parameters import Spec
@@ -189,9 +189,9 @@ class EmotionNode(ManagedNode):
             )
         now = self.get_clock().now()
         self._seen[face.face_id] = now
-        self._emotion.publish(emotion_message(estimate, message.header))
+        self._emotion.publish(ROS.emotion(estimate, message.header))
         if self.parameters['ros4hri']:
-            expression = expression_message(estimate, message.header)
+            expression = ROS.expression(estimate, message.header)
             self._expression_publisher(face.face_id).publish(expression)
         self.statistics.publish((now.nanoseconds - face.stamp_ns) / NS_PER_S)
 

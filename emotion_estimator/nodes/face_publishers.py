@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from hri_msgs.msg import (
@@ -34,17 +35,10 @@ from tf2_msgs.msg import TFMessage
 
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.multi_face import face_picture
-from emotion_estimator.faces.pose import HeadModel
+from emotion_estimator.faces.pose import HeadModel, frames_of
 from emotion_estimator.faces.rep155 import FacePresence
 from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import (
-    facs_message,
-    frames_message,
-    landmarks_message,
-    picture_message,
-    roi_message,
-    tracked_message,
-)
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
 from emotion_estimator.nodes.mailbox import Seen, View
 
@@ -87,19 +81,21 @@ class FaceTopics:
         :param view: the image, see `Seen`.
         """
         if self._facs.get_subscription_count():
-            self._facs.publish(facs_message(face, header))
+            self._facs.publish(
+                ROS.action_units(face, ROS.header_of_face(face.face_id, header.stamp))
+            )
         if view is None or not self._of_view:
             return
         roi, landmarks, cropped = self._of_view
         if roi.get_subscription_count():
-            roi.publish(roi_message(face, header))
+            roi.publish(ROS.region(face, header))
         if landmarks.get_subscription_count():
             size = view.camera.width, view.camera.height
-            landmarks.publish(landmarks_message(face, header, *size))
+            landmarks.publish(ROS.landmarks(face, header, *size))
         if cropped.get_subscription_count():
             picture = face_picture(view.image, face.box)
             if picture is not None:
-                cropped.publish(picture_message(picture, header))
+                cropped.publish(ROS.picture(picture, header))
 
     def end(self) -> None:
         """Take the topics down."""
@@ -154,12 +150,13 @@ class FacePublishers:
         tracked, frames = self._of_all
         ids = [face.face_id for face in seen.faces]
         presence = self._presence.see(ids, nanoseconds(seen.header.stamp), seen.begins_anew)
-        tracked.publish(tracked_message(presence.listed, seen.header))
+        tracked.publish(ROS.tracked(presence.listed, seen.header))
         # A frame without a parent would be refused by every listener, with an error each time.
         if seen.faces and seen.header.frame_id and frames.get_subscription_count():
             camera = seen.view.camera
-            heads = [(face, self._head_model.pose(face.landmarks, camera)) for face in seen.faces]
-            frames.publish(frames_message(heads, seen.header))
+            poses = [self._head_model.pose(face.landmarks, camera) for face in seen.faces]
+            of_all = chain.from_iterable(map(frames_of, seen.faces, poses))
+            frames.publish(ROS.frames(of_all, seen.header))
         self.end(presence.lost)
 
     def end(self, face_ids: Iterable[str]) -> None:

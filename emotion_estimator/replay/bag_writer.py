@@ -39,7 +39,7 @@ from rosbags.typesys.store import Typestore
 from emotion_estimator.estimator import Seen
 from emotion_estimator.faces.camera import KnownCamera
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.messages.types import TF, published_types
+from emotion_estimator.messages.types import TF, bag_types
 from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.bag import open_bag
 from emotion_estimator.replay.bag_messages import Published, PublishedMessages, assumed_camera
@@ -90,9 +90,9 @@ class BagWriter:
         camera: KnownCamera | None = None,
     ) -> None:
         self._path = path
-        self._store = published_types()
+        self._store = bag_types()
         self._messages = PublishedMessages(
-            self._store, parameters, camera or assumed_camera(parameters)
+            self._store.types.__getitem__, parameters, camera or assumed_camera(parameters)
         )
         self._input = None if beside is None else _InputMessages(beside)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ from emotion_estimator.messages.types import (
     CLASSIFICATION,
     EXPRESSION,
     OBJECT_HYPOTHESIS,
-    published_types,
+    bag_types,
 )
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.jobs import Finished, Job, Settings, Started, named_apart, run_jobs
@@ -245,7 +245,7 @@ def test_the_command_needs_no_ros():
 # Labels from a bag's topic, a table beside it or folders reach the report.
 
 
-STORE = published_types()
+STORE = bag_types()
 WALK = replay('happy ' * 20 + 'sad ' * 20)
 
 

@@ -31,7 +31,8 @@ from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 
 from emotion_estimator.extras.bag_player import BagPlayer, shifted
-from emotion_estimator.messages.incoming import nanoseconds, time_message
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
 
@@ -92,7 +93,7 @@ def test_types_that_are_not_installed_are_left_out(tmp_path, live, bag):
 
 @pytest.mark.parametrize('shift_ns', [1, -NS_PER_S - 1, 10**17])
 def test_stamps_move_and_nothing_else(shift_ns):
-    header = Header(stamp=time_message(START_NS), frame_id='camera')
+    header = Header(stamp=ROS.time(START_NS), frame_id='camera')
     image = Image(header=header, height=1, width=2, data=b'123456')
     moved = deserialize_message(shifted(serialize_message(image), Image, shift_ns), Image)
     assert nanoseconds(moved.header.stamp) == START_NS + shift_ns

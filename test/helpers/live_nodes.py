@@ -29,7 +29,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from emotion_estimator.messages.incoming import time_message
+from emotion_estimator.messages.outgoing import ROS
 
 DOMAINS = range(10, 100)
 _next = itertools.count(os.getpid())
@@ -46,7 +46,7 @@ def image_message(bgr, stamp_ns, **fields):
     """Make a bgr8 image; fields replace those of the right message."""
     height, width, _ = bgr.shape
     right = {
-        'header': Header(stamp=time_message(stamp_ns), frame_id='camera'),
+        'header': Header(stamp=ROS.time(stamp_ns), frame_id='camera'),
         'height': height,
         'width': width,
         'encoding': 'bgr8',

@@ -27,24 +27,10 @@ from emotion_estimator import blendshapes
 from emotion_estimator.emotion.estimation import EmotionEstimate
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.landmarker import Box
-from emotion_estimator.faces.pose import HeadPose
-from emotion_estimator.messages.incoming import (
-    MessageError,
-    blendshapes_message,
-    face_features,
-    nanoseconds,
-    time_message,
-)
-from emotion_estimator.messages.outgoing import (
-    emotion_message,
-    expression_message,
-    facs_message,
-    frames_message,
-    landmarks_message,
-    picture_message,
-    roi_message,
-    tracked_message,
-)
+from emotion_estimator.faces.pose import HeadPose, frames_of
+from emotion_estimator.messages.incoming import MessageError, face_features, nanoseconds
+from emotion_estimator.messages.outgoing import ROS, MessageBuilder
+from emotion_estimator.messages.types import RESTATED, bag_types, ros_type
 from emotion_estimator.stamps import Step
 
 STAMP_NS = 1_700_000_000_123_456_789
@@ -64,13 +50,13 @@ def estimate(label, confidence):
 
 
 def test_stamps_keep_every_nanosecond():
-    assert nanoseconds(time_message(STAMP_NS)) == STAMP_NS
-    assert time_message(STAMP_NS) == Time(sec=1_700_000_000, nanosec=123_456_789)
+    assert nanoseconds(ROS.time(STAMP_NS)) == STAMP_NS
+    assert ROS.time(STAMP_NS) == Time(sec=1_700_000_000, nanosec=123_456_789)
     assert nanoseconds(Time()) == 0
 
 
 def test_blendshapes_and_features_go_by_name_and_come_back():
-    message = blendshapes_message(FACE, time_message(STAMP_NS))
+    message = ROS.blendshapes(FACE, ROS.header_of_face('abc', ROS.time(STAMP_NS)))
     assert message.header.frame_id == 'face_abc'
     features = face_features(message)
     assert (features.face_id, features.stamp_ns) == ('abc', STAMP_NS)
@@ -82,33 +68,33 @@ def test_blendshapes_and_features_go_by_name_and_come_back():
 
 @pytest.mark.parametrize('frame_id', ['', 'camera', 'face_'])
 def test_a_message_of_no_face_is_told(frame_id):
-    message = blendshapes_message(FACE, time_message(STAMP_NS))
+    message = ROS.blendshapes(FACE, ROS.header_of_face('abc', ROS.time(STAMP_NS)))
     message.header.frame_id = frame_id
     with pytest.raises(MessageError, match='names a face as face_<id>'):
         face_features(message)
 
 
 def test_an_emotion_keeps_header_and_order():
-    header = Header(stamp=time_message(STAMP_NS), frame_id='face_abc')
-    message = emotion_message(estimate('happy', 0.75), header)
+    header = Header(stamp=ROS.time(STAMP_NS), frame_id='face_abc')
+    message = ROS.emotion(estimate('happy', 0.75), header)
     assert message.header == header
     assert [(r.class_id, r.score) for r in message.results] == [('happy', 0.75), ('sad', 0.25)]
 
 
 def test_an_expression_says_what_hri_msgs_can_say():
-    header = Header(stamp=time_message(STAMP_NS), frame_id='face_abc')
-    known = expression_message(estimate('happy', 0.75), header)
+    header = Header(stamp=ROS.time(STAMP_NS), frame_id='face_abc')
+    known = ROS.expression(estimate('happy', 0.75), header)
     assert (known.expression, known.confidence) == ('happy', 0.75)
     assert (known.valence, known.arousal) == (0.5, -0.25)
-    unknown = expression_message(estimate('unknown', 0.75), header)
+    unknown = ROS.expression(estimate('unknown', 0.75), header)
     assert (unknown.expression, unknown.confidence) == ('', 0.0)
 
 
 def test_tracked_lists_the_ids():
-    assert tracked_message(['a', 'b'], Header(frame_id='camera')).ids == ['a', 'b']
+    assert ROS.tracked(['a', 'b'], Header(frame_id='camera')).ids == ['a', 'b']
 
 
-IMAGE_HEADER = Header(stamp=time_message(STAMP_NS), frame_id='camera')
+IMAGE_HEADER = Header(stamp=ROS.time(STAMP_NS), frame_id='camera')
 
 
 def sent(message):
@@ -118,10 +104,14 @@ def sent(message):
 
 def test_a_roi_is_the_part_of_the_box_inside_the_image():
     face = replace(FACE, box=Box(-0.25, 0.25, 0.5, 1.5))
-    message = sent(roi_message(face, IMAGE_HEADER))
+    message = sent(ROS.region(face, IMAGE_HEADER))
     assert message.header == IMAGE_HEADER
     assert (message.xmin, message.ymin, message.xmax, message.ymax) == (0, 0.25, 0.5, 1)
     assert message.c == 1
+
+
+def facs(face):
+    return ROS.action_units(face, ROS.header_of_face(face.face_id, IMAGE_HEADER.stamp))
 
 
 def test_facs_are_by_code_in_the_face_s_frame():
@@ -134,14 +124,14 @@ def test_facs_are_by_code_in_the_face_s_frame():
         feature_names=(*pose, 'geometry.v1.00'),
         encode=lambda: np.array([0, 0, -np.pi / 8, 3], np.float32),
     )
-    message = sent(facs_message(face, IMAGE_HEADER))
+    message = sent(facs(face))
     assert message.header == Header(stamp=IMAGE_HEADER.stamp, frame_id='face_abc')
     assert {code: message.intensity[code] for code in np.flatnonzero(message.intensity)} == {
         12: 0.75,
         52: pytest.approx(0.5),
     }
     assert (message.confidence[12], message.confidence[6], message.confidence[52]) == (1, 0, 1)
-    without_pose = sent(facs_message(replace(face, feature_names=()), IMAGE_HEADER))
+    without_pose = sent(facs(replace(face, feature_names=())))
     assert without_pose.confidence[51:57].sum() == 0
     assert without_pose.intensity[12] == 0.75
 
@@ -150,7 +140,7 @@ def test_landmarks_are_70_points_of_the_image_without_confidence_outside():
     landmarks = np.zeros((478, 3), np.float32)
     landmarks[152] = (0.25, 0.75, 9)
     landmarks[473] = (1.25, 0.5, 9)
-    message = sent(landmarks_message(replace(FACE, landmarks=landmarks), IMAGE_HEADER, 640, 480))
+    message = sent(ROS.landmarks(replace(FACE, landmarks=landmarks), IMAGE_HEADER, 640, 480))
     assert (message.header, message.width, message.height) == (IMAGE_HEADER, 640, 480)
     chin, left_pupil = message.landmarks[8], message.landmarks[69]
     assert (chin.x, chin.y, chin.c) == (0.25, 0.75, 1)
@@ -160,7 +150,7 @@ def test_landmarks_are_70_points_of_the_image_without_confidence_outside():
 
 def test_a_crop_keeps_its_pixels():
     crop = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    message = sent(picture_message(crop, IMAGE_HEADER))
+    message = sent(ROS.picture(crop, IMAGE_HEADER))
     assert (message.header, message.encoding) == (IMAGE_HEADER, 'rgb8')
     assert (message.height, message.width, message.step) == (2, 3, 9)
     np.testing.assert_array_equal(np.frombuffer(message.data, np.uint8).reshape(crop.shape), crop)
@@ -170,7 +160,7 @@ def test_frames_of_head_and_gaze_hang_on_the_camera():
     shapes = np.zeros(52, np.float32)
     head = Rotation.from_rotvec([0.1, 0.2, 0.3])
     pose = HeadPose(np.array([0.5, -0.25, 2.0]), head.as_matrix())
-    message = sent(frames_message([(replace(FACE, blendshapes=shapes), pose)], IMAGE_HEADER))
+    message = sent(ROS.frames(frames_of(replace(FACE, blendshapes=shapes), pose), IMAGE_HEADER))
     face, gaze = message.transforms
     assert [face.child_frame_id, gaze.child_frame_id] == ['face_abc', 'gaze_abc']
     for transform in (face, gaze):
@@ -186,3 +176,29 @@ def test_frames_of_head_and_gaze_hang_on_the_camera():
     # x out of the face is z along the gaze; z up is -y.
     np.testing.assert_allclose(rotation(gaze).apply([0, 0, 1]), head.apply([1, 0, 0]), atol=1e-9)
     np.testing.assert_allclose(rotation(gaze).apply([0, -1, 0]), head.apply([0, 0, 1]), atol=1e-9)
+
+
+STORE = bag_types()
+HAPPY = estimate('happy', 0.75)
+
+
+@pytest.mark.parametrize('kind', RESTATED)
+def test_a_bag_s_type_has_the_fields_of_the_type_on_the_wire(kind):
+    in_bag = [name for name, _ in STORE.fielddefs[kind][1]]
+    assert in_bag == list(ros_type(kind).get_fields_and_field_types())
+
+
+@pytest.mark.parametrize(
+    'kind, build',
+    [
+        ('vision_msgs/msg/Classification', lambda ros, header: ros.blendshapes(FACE, header)),
+        ('hri_msgs/msg/Expression', lambda ros, header: ros.expression(HAPPY, header)),
+        ('hri_msgs/msg/FacialActionUnits', lambda ros, header: ros.action_units(FACE, header)),
+        ('hri_msgs/msg/FacialLandmarks', lambda ros, header: ros.landmarks(FACE, header, 64, 48)),
+    ],
+)
+def test_a_bag_s_message_reads_as_the_one_on_the_wire(kind, build):
+    in_bag = MessageBuilder(STORE.types.__getitem__)
+    raw = STORE.serialize_cdr(build(in_bag, in_bag.header(STAMP_NS, 'face_abc')), kind)
+    live = build(ROS, ROS.header(STAMP_NS, 'face_abc'))
+    assert deserialize_message(bytes(raw), ros_type(kind)) == sent(live)

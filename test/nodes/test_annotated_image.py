@@ -38,7 +38,8 @@ from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.faces.landmarker import box_of
 from emotion_estimator.faces.pose import HeadPose
 from emotion_estimator.files import find_encoding
-from emotion_estimator.messages.incoming import nanoseconds, time_message
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
@@ -117,7 +118,7 @@ def test_an_expression_of_long_ago_is_not_drawn(live, landmarker_path, face):
     sad = [ObjectHypothesis(class_id='sad', score=0.9)]
 
     def drawn_after(age_ns):
-        stamp = time_message(START_NS + camera.count * FRAME_NS - age_ns)
+        stamp = ROS.time(START_NS + camera.count * FRAME_NS - age_ns)
         header = Header(stamp=stamp, frame_id=shapes[0].header.frame_id)
         emotion.publish(Classification(header=header, results=sad))
         live.spin(0.2)

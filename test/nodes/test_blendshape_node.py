@@ -33,7 +33,8 @@ from emotion_estimator import blendshapes
 from emotion_estimator.faces.appearance import VISIBLE_NAMES
 from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
 from emotion_estimator.files import find_encoding
-from emotion_estimator.messages.incoming import nanoseconds, time_message
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.stamps import NS_PER_S
 
@@ -249,10 +250,10 @@ def test_compressed_images_arrive_on_their_own_topic(live, landmarker_path, face
     live.until(lambda: camera.get_subscription_count() == 1, 'the subscription')
     jpeg = cv2.imencode('.jpg', face)[1].tobytes()
     for i, data in enumerate([b'', jpeg[: len(jpeg) // 2], b'garbage' * 9]):
-        header = Header(stamp=time_message(START_NS + i * FRAME_NS), frame_id='camera')
+        header = Header(stamp=ROS.time(START_NS + i * FRAME_NS), frame_id='camera')
         send(live, node, camera, CompressedImage(header=header, format='jpeg', data=data))
         assert node.statistics.report().refused == i + 1
-    header = Header(stamp=time_message(START_NS + NS_PER_S), frame_id='camera')
+    header = Header(stamp=ROS.time(START_NS + NS_PER_S), frame_id='camera')
     send(live, node, camera, CompressedImage(header=header, format='jpeg', data=jpeg), 1)
     assert nanoseconds(found[0].header.stamp) == START_NS + NS_PER_S
 

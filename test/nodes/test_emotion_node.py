@@ -28,7 +28,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.files import find_model
-from emotion_estimator.messages.incoming import nanoseconds, time_message
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
@@ -39,7 +40,7 @@ BLENDSHAPES_ALONE = 'basic7_blendshapes'
 
 def message_of(values, stamp_ns, face='face_abc'):
     return Classification(
-        header=Header(stamp=time_message(stamp_ns), frame_id=face),
+        header=Header(stamp=ROS.time(stamp_ns), frame_id=face),
         results=[ObjectHypothesis(class_id=name, score=score) for name, score in values.items()],
     )
 

@@ -30,7 +30,8 @@ from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
 
 from emotion_estimator.faces.encoding import DEFAULT_VERSION
-from emotion_estimator.messages.incoming import nanoseconds, time_message
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.stamps import NS_PER_S
 
@@ -163,7 +164,7 @@ def test_an_image_without_a_frame_places_no_head(live, landmarker_path, face):
     while not frames:
         watched.see(face)
     placed = len(frames)
-    nameless = Header(stamp=time_message(START_NS + NS_PER_S))
+    nameless = Header(stamp=ROS.time(START_NS + NS_PER_S))
     watched.camera.publish(image_message(face, START_NS + NS_PER_S, header=nameless))
     report = watched.node.statistics.report
     live.until(lambda: report().published == watched.published + 1, 'the image')
@@ -184,7 +185,7 @@ def test_without_ros4hri_nothing_is_said_there(live, landmarker_path, face):
 
 def info(**fields):
     right = {
-        'header': Header(stamp=time_message(START_NS), frame_id='camera'),
+        'header': Header(stamp=ROS.time(START_NS), frame_id='camera'),
         'width': 960,
         'height': 480,
         'k': np.array([400.0, 0, 480, 0, 400, 240, 0, 0, 1]),
@@ -236,7 +237,7 @@ class Crops:
 
     def list(self, *ids):
         """Say which faces there are."""
-        header = Header(stamp=time_message(START_NS), frame_id='camera')
+        header = Header(stamp=ROS.time(START_NS), frame_id='camera')
         self.tracked.publish(IdsList(header=header, ids=list(ids)))
 
     def follow(self, face_id):
