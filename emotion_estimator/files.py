@@ -23,6 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 PACKAGE = 'emotion_estimator'
+DEFAULT_ENCODING = 'v3'
+"""Face encoding that this package's models were trained on."""
 
 
 class AssetError(RuntimeError):

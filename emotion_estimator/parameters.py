@@ -12,7 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Parameters of the nodes as their YAML files state them, without ROS."""
+"""
+The nodes' parameters: what each means, its default and its range, stated here alone.
+
+config/emotion_estimator.yaml and doc/parameters.md are made of it by `python -m dev.generated`.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +27,156 @@ from typing import Any, Union
 
 import yaml
 
-from emotion_estimator.files import find_shared_file
+from emotion_estimator.emotion.decision import (
+    DEFAULT_HYSTERESIS,
+    DEFAULT_MAX_PITCH_DEG,
+    DEFAULT_MAX_YAW_DEG,
+    DEFAULT_MIN_CONFIDENCE,
+    MAX_MIN_CONFIDENCE,
+)
+from emotion_estimator.files import DEFAULT_ENCODING
 
 Value = Union[bool, int, float, str]
 DEFAULTS = 'config/emotion_estimator.yaml'
 FACE_ID_SEED = 1
 """Replaces the node's -1 (at random): two replays give the same ids."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """
+    One parameter of a node.
+
+    :param name: its name, with the unit where it has one.
+    :param default: its default, which fixes its type.
+    :param description: one sentence.
+    :param minimum: least value of a number.
+    :param maximum: greatest value of a number.
+    :param choices: the allowed texts.
+    :param at_run_time: whether it may change while the node is configured.
+    """
+
+    name: str
+    default: Value
+    description: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    at_run_time: bool = False
+
+
+AUTOSTART = Spec(
+    'autostart', True, 'Configure and activate at start; false leaves it to a lifecycle manager.'
+)
+BLENDSHAPE_NODE = (
+    Spec(
+        'image_transport',
+        'raw',
+        'How images arrive: raw on `image`, or compressed on `image/compressed`.',
+        choices=('raw', 'compressed'),
+    ),
+    Spec('max_faces', 1, 'Most faces that are followed at once.', 1, 10),
+    Spec(
+        'detection_rate_hz',
+        2.0,
+        'Most searches a second for faces that MediaPipe alone does not find: small ones, and '
+        'all but one of several. 0 leaves it at MediaPipe.',
+        0.0,
+        60.0,
+    ),
+    Spec('min_detection_confidence', 0.5, 'Least confidence of a detected face.', 0.0, 1.0),
+    Spec('min_presence_confidence', 0.5, 'Least confidence that landmarks fit.', 0.0, 1.0),
+    Spec('min_tracking_confidence', 0.5, 'Below it a face is detected anew.', 0.0, 1.0),
+    Spec(
+        'max_absence_s',
+        1.0,
+        'Longest time in seconds that an unseen face keeps its id.',
+        0.0,
+        60.0,
+    ),
+    Spec('face_id_seed', -1, 'Makes face ids repeatable; -1 draws them at random.', -1, 2**31 - 1),
+    Spec(
+        'on_one_core',
+        True,
+        "Keep MediaPipe's threads, which take turns, on the last core the process may use, "
+        "and this node's off it.",
+    ),
+    Spec('landmarker', '', 'Path of face_landmarker.task; empty finds or downloads it.'),
+    Spec('detector', '', 'Path of yunet_n_dynamic.onnx; empty finds or downloads it.'),
+    Spec(
+        'encoding',
+        DEFAULT_ENCODING,
+        'Name of a face encoding that ships, or path of one; empty sends blendshapes alone.',
+    ),
+    Spec(
+        'field_of_view_deg',
+        60.0,
+        "Camera's horizontal angle of view in degrees, where camera_info says nothing.",
+        10.0,
+        170.0,
+    ),
+    Spec('ros4hri', True, 'Publish faces below /humans/faces and their frames on /tf (REP-155).'),
+    Spec(
+        'ros4hri_input',
+        False,
+        "Take another detector's faces, /humans/faces/<id>/cropped, instead of a camera's images.",
+    ),
+)
+EMOTION_NODE = (
+    Spec('model', 'basic7', 'Name of a model that ships, or path of a model folder.'),
+    Spec(
+        'min_confidence',
+        DEFAULT_MIN_CONFIDENCE,
+        "Probability below which the answer is 'unknown'.",
+        0.0,
+        MAX_MIN_CONFIDENCE,
+        at_run_time=True,
+    ),
+    Spec(
+        'hysteresis',
+        DEFAULT_HYSTERESIS,
+        'Factor on the odds of the expression shown last; 1 is none.',
+        1.0,
+        100.0,
+        at_run_time=True,
+    ),
+    Spec(
+        'max_yaw_deg',
+        DEFAULT_MAX_YAW_DEG,
+        "Yaw of the head in degrees at which the answer is 'unknown'; confidence falls from two "
+        'thirds of it on.',
+        1.0,
+        360.0,
+    ),
+    Spec(
+        'max_pitch_deg',
+        DEFAULT_MAX_PITCH_DEG,
+        'Likewise its pitch, up or down.',
+        1.0,
+        360.0,
+    ),
+    Spec(
+        'max_gap_s',
+        0.25,
+        'Longest time in seconds between two frames that is interpolated.',
+        0.01,
+        2.0,
+    ),
+    Spec(
+        'face_timeout_s',
+        1.0,
+        "Time in seconds after which an unseen face's buffer and topic end.",
+        0.1,
+        60.0,
+        at_run_time=True,
+    ),
+    Spec('ros4hri', True, 'Publish /humans/faces/<id>/expression (REP-155).'),
+)
+NODES = {
+    'blendshape_node': (AUTOSTART, *BLENDSHAPE_NODE),
+    'emotion_node': (AUTOSTART, *EMOTION_NODE),
+}
+"""All parameters by node."""
 
 
 class ParameterError(ValueError):
@@ -66,18 +214,18 @@ def read_parameters(path: Path | None = None) -> NodeParameters:
     :raises ParameterError: when the file is missing, no such YAML, or a value has another type
         than the node's.
     """
-    defaults = find_shared_file(DEFAULTS)
-    read = {name: _section(defaults, name, {}) for name in ('blendshape_node', 'emotion_node')}
+    read = {node: {spec.name: spec.default for spec in specs} for node, specs in NODES.items()}
     if path is not None:
-        read = {name: _section(path, name, known) for name, known in read.items()}
+        for node, specs in NODES.items():
+            read[node].update(_section(path, node, {spec.name: spec for spec in specs}))
     if read['blendshape_node']['face_id_seed'] == -1:
         read['blendshape_node']['face_id_seed'] = FACE_ID_SEED
     return NodeParameters(**read)
 
 
-def _section(path: Path, node: str, known: Mapping[str, Value]) -> dict[str, Value]:
-    """Lay what a file says of a node over what is known, in the file's order."""
-    found = dict(known)
+def _section(path: Path, node: str, specs: Mapping[str, Spec]) -> dict[str, Value]:
+    """Read what a file says of a node; what the node does not know is left out, as ROS does."""
+    found = {}
     for key, section in _document(path).items():
         if str(key).rsplit('/', 1)[-1] not in (node, '**'):
             continue
@@ -85,10 +233,8 @@ def _section(path: Path, node: str, known: Mapping[str, Value]) -> dict[str, Val
         if not isinstance(values, dict):
             raise ParameterError(f'{path}: {key} holds no ros__parameters.')
         for name, value in values.items():
-            if not known:
-                found[name] = value
-            elif name in known:
-                found[name] = _checked(f'{path}: {key}: {name}', value, known[name])
+            if name in specs:
+                found[name] = _checked(f'{path}: {key}: {name}', value, specs[name])
     return found
 
 
@@ -104,12 +250,22 @@ def _document(path: Path) -> dict[Any, Any]:
     return document
 
 
-def _checked(where: str, value: Any, like: Value) -> Value:
+def _checked(where: str, value: Any, spec: Spec) -> Value:
+    """Refuse what the node itself would refuse."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if isinstance(like, float) and number:
-        return float(value)
-    if type(value) is not type(like):
+    if isinstance(spec.default, float) and number:
+        value = float(value)
+    if type(value) is not type(spec.default):
         raise ParameterError(
-            f'{where} must be of type {type(like).__name__}, as {like!r}, not {value!r}.'
+            f'{where} must be of type {type(spec.default).__name__}, as {spec.default!r}, '
+            f'not {value!r}.'
         )
-    return like.__class__(value)
+    if spec.choices and value not in spec.choices:
+        raise ParameterError(f'{where} must be one of {", ".join(spec.choices)}, not {value!r}.')
+    if spec.minimum is None or spec.maximum is None:
+        return spec.default.__class__(value)
+    if not spec.minimum <= float(value) <= spec.maximum:
+        raise ParameterError(
+            f'{where} must lie between {spec.minimum:g} and {spec.maximum:g}, not {value!r}.'
+        )
+    return spec.default.__class__(value)

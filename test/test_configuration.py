@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The parameter file states what the nodes declare; viewers show what the nodes publish."""
+"""Presets of cameras, the parameter file and the layouts of viewers say what the nodes do."""
 
 import json
 from pathlib import Path
@@ -20,50 +20,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dev.generated import PAGES, ROOT
 from emotion_estimator.cameras import Camera, CameraError, find_camera, read_camera
 from emotion_estimator.drawing import COLOURS
 from emotion_estimator.files import find_shared_file, write_whole
-from emotion_estimator.nodes import blendshape_node, emotion_node
-
-
-@pytest.mark.parametrize('module', [blendshape_node, emotion_node])
-def test_every_parameter_stands_in_the_file_with_its_default(module):
-    path = find_shared_file('config/emotion_estimator.yaml')
-    name = module.__name__.rpartition('.')[2]
-    found = yaml.safe_load(path.read_text())[f'/**/{name}']['ros__parameters']
-    assert found.pop('autostart') is True
-    assert found == {spec.name: spec.default for spec in module.SPECS}
-
-
-@pytest.mark.parametrize('module', [blendshape_node, emotion_node])
-def test_every_parameter_is_described_in_a_sentence(module):
-    assert all(spec.description.endswith('.') for spec in module.SPECS)
-
-
-def test_rviz_shows_the_annotated_image_and_the_frames():
-    path = find_shared_file('config/emotion_estimator.rviz')
-    manager = yaml.safe_load(path.read_text())['Visualization Manager']
-    displays = {display['Class'].rpartition('/')[2]: display for display in manager['Displays']}
-    assert displays['Image']['Topic']['Value'] == '/annotated_image'
-    assert displays['TF']['Show Names'] is True
-    assert manager['Global Options']['Fixed Frame'] == 'camera'
-    assert all(display['Enabled'] for display in displays.values())
-
-
-def test_foxglove_lays_out_every_panel_that_it_configures():
-    layout = json.loads(find_shared_file('config/emotion_estimator.foxglove.json').read_text())
-
-    def panels(part):
-        return {part} if isinstance(part, str) else panels(part['first']) | panels(part['second'])
-
-    assert panels(layout['layout']) == set(layout['configById'])
-    assert layout['configById']['Image!annotated']['imageMode']['imageTopic'] == '/annotated_image'
-    curves = layout['configById']['Plot!scores']['paths']
-    assert {curve['label'] for curve in curves} == set(COLOURS)
-    for curve in curves:
-        assert curve['value'] == f'/emotion.results[:]{{class_id=="{curve["label"]}"}}.score'
-        assert bytes.fromhex(curve['color'][1:]) == bytes(COLOURS[curve['label']])
-
+from emotion_estimator.parameters import NODES
 
 # Presets of cameras, and topics given as they are.
 
@@ -131,3 +92,48 @@ def test_a_wrong_preset_is_told(tmp_path, content, sentence):
 def test_a_preset_that_is_no_yaml_is_told(tmp_path):
     with pytest.raises(CameraError, match='cannot be read as YAML'):
         read_camera(Path(tmp_path / 'nowhere.yaml'))
+
+
+# The parameter file states what the nodes declare; viewers show what the nodes publish.
+
+
+@pytest.mark.parametrize('path', PAGES)
+def test_what_is_made_of_the_parameters_is_up_to_date(path):
+    assert (ROOT / path).read_text() == PAGES[path](), 'run `python -m dev.generated`'
+
+
+@pytest.mark.parametrize('node', NODES)
+def test_the_file_that_ships_holds_each_default(node):
+    path = find_shared_file('config/emotion_estimator.yaml')
+    found = yaml.safe_load(path.read_text())[f'/**/{node}']['ros__parameters']
+    assert found == {spec.name: spec.default for spec in NODES[node]}
+
+
+@pytest.mark.parametrize('node', NODES)
+def test_every_parameter_is_described_in_a_sentence(node):
+    assert all(spec.description.endswith('.') for spec in NODES[node])
+
+
+def test_rviz_shows_the_annotated_image_and_the_frames():
+    path = find_shared_file('config/emotion_estimator.rviz')
+    manager = yaml.safe_load(path.read_text())['Visualization Manager']
+    displays = {display['Class'].rpartition('/')[2]: display for display in manager['Displays']}
+    assert displays['Image']['Topic']['Value'] == '/annotated_image'
+    assert displays['TF']['Show Names'] is True
+    assert manager['Global Options']['Fixed Frame'] == 'camera'
+    assert all(display['Enabled'] for display in displays.values())
+
+
+def test_foxglove_lays_out_every_panel_that_it_configures():
+    layout = json.loads(find_shared_file('config/emotion_estimator.foxglove.json').read_text())
+
+    def panels(part):
+        return {part} if isinstance(part, str) else panels(part['first']) | panels(part['second'])
+
+    assert panels(layout['layout']) == set(layout['configById'])
+    assert layout['configById']['Image!annotated']['imageMode']['imageTopic'] == '/annotated_image'
+    curves = layout['configById']['Plot!scores']['paths']
+    assert {curve['label'] for curve in curves} == set(COLOURS)
+    for curve in curves:
+        assert curve['value'] == f'/emotion.results[:]{{class_id=="{curve["label"]}"}}.score'
+        assert bytes.fromhex(curve['color'][1:]) == bytes(COLOURS[curve['label']])

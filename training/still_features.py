@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.blendshapes import MIRROR, NAMES
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, FaceEncoding, read_encoding
-from emotion_estimator.files import sha256_of, write_whole
+from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, sha256_of, write_whole
 from training import sources
 from training.content_key import code_of
 from training.datasets.labels import Split
@@ -159,7 +159,7 @@ def encoding_path() -> Path:
 
     :returns: the file; it need not exist.
     """
-    return sources.ENCODINGS / f'{DEFAULT_VERSION}.npz'
+    return sources.ENCODINGS / f'{DEFAULT_ENCODING}.npz'
 
 
 def _read_views(split: Split, looked: tuple[View, ...]) -> Stills:

@@ -27,11 +27,11 @@ from dev.bench.feeder import BareMediaPipe, Feeder, Rgb
 from dev.bench.pictures import has_detector
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.extras.node_processes import NodeProcess
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.tracker import FaceTracker
-from emotion_estimator.files import find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.emotion_node import EmotionNode
 
@@ -54,7 +54,7 @@ def measure_emotion_half(frames: list[Rgb], repeats: int = REPEATS) -> dict[str,
     finder = FaceFinder(
         FaceLandmarker(find_asset(FACE_LANDMARKER)),
         FaceTracker(seed=1),
-        read_encoding(find_encoding(DEFAULT_VERSION)),
+        read_encoding(find_encoding(DEFAULT_ENCODING)),
     )
     sightings = [finder.find(frame, (i + 1) * FRAME_NS) for i, frame in enumerate(frames)]
     finder.close()

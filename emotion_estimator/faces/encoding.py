@@ -45,9 +45,6 @@ SCHEMA = 3
 NETWORK = 'appearance_network'
 """Name of the LiteRT file's bytes in an encoding's file."""
 
-DEFAULT_VERSION = 'v3'
-"""Version that this package's models were trained on."""
-
 
 class FaceEncodingError(ValueError):
     """An encoding that cannot be used; the message says which and why."""

@@ -26,11 +26,11 @@ from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import FACE_LANDMARKER, Asset
 from emotion_estimator.faces.cpu_affinity import keep_off_last_core
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import wanted_assets
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.faces.pose import HeadModel
-from emotion_estimator.files import find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.annotated_image import AnnotatedImage
@@ -40,65 +40,9 @@ from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
 from emotion_estimator.nodes.face_publishers import FacePublishers
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.mailbox import LatestOfEach, Seen
-from emotion_estimator.nodes.parameters import Spec
 from emotion_estimator.nodes.spin import run
+from emotion_estimator.parameters import BLENDSHAPE_NODE
 from emotion_estimator.stamps import NS_PER_S
-
-SPECS = (
-    Spec(
-        'image_transport',
-        'raw',
-        'How images arrive: raw on `image`, or compressed on `image/compressed`.',
-        choices=('raw', 'compressed'),
-    ),
-    Spec('max_faces', 1, 'Most faces that are followed at once.', 1, 10),
-    Spec(
-        'detection_rate_hz',
-        2.0,
-        'Most searches a second for faces that MediaPipe alone does not find: small ones, and '
-        'all but one of several. 0 leaves it at MediaPipe.',
-        0.0,
-        60.0,
-    ),
-    Spec('min_detection_confidence', 0.5, 'Least confidence of a detected face.', 0.0, 1.0),
-    Spec('min_presence_confidence', 0.5, 'Least confidence that landmarks fit.', 0.0, 1.0),
-    Spec('min_tracking_confidence', 0.5, 'Below it a face is detected anew.', 0.0, 1.0),
-    Spec(
-        'max_absence_s',
-        1.0,
-        'Longest time in seconds that an unseen face keeps its id.',
-        0.0,
-        60.0,
-    ),
-    Spec('face_id_seed', -1, 'Makes face ids repeatable; -1 draws them at random.', -1, 2**31 - 1),
-    Spec(
-        'on_one_core',
-        True,
-        "Keep MediaPipe's threads, which take turns, on the last core the process may use, "
-        "and this node's off it.",
-    ),
-    Spec('landmarker', '', 'Path of face_landmarker.task; empty finds or downloads it.'),
-    Spec('detector', '', 'Path of yunet_n_dynamic.onnx; empty finds or downloads it.'),
-    Spec(
-        'encoding',
-        DEFAULT_VERSION,
-        'Name of a face encoding that ships, or path of one; empty sends blendshapes alone.',
-    ),
-    Spec(
-        'field_of_view_deg',
-        60.0,
-        "Camera's horizontal angle of view in degrees, where camera_info says nothing.",
-        10.0,
-        170.0,
-    ),
-    Spec('ros4hri', True, 'Publish faces below /humans/faces and their frames on /tf (REP-155).'),
-    Spec(
-        'ros4hri_input',
-        False,
-        "Take another detector's faces, /humans/faces/<id>/cropped, instead of a camera's images.",
-    ),
-)
-
 
 _ToTell = tuple[Callable[[Any], None], Any]
 """What the publishing thread does next, and with what."""
@@ -110,7 +54,7 @@ class BlendshapeNode(ManagedNode):
     message_errors = (ImageError,)
 
     def __init__(self, **options: Any) -> None:
-        super().__init__('blendshape_node', SPECS, **options)
+        super().__init__('blendshape_node', BLENDSHAPE_NODE, **options)
         self._blendshapes = self.create_lifecycle_publisher(
             Classification, 'blendshapes', 10, event_callbacks=NO_PUBLISHER_EVENTS
         )
@@ -126,7 +70,7 @@ class BlendshapeNode(ManagedNode):
         """Load the encoding and MediaPipe's model."""
         # Before the landmarker, whose graph would have to be closed were the encoding wrong.
         name = self.parameters['encoding']
-        encoding = read_encoding(find_encoding(name or DEFAULT_VERSION))
+        encoding = read_encoding(find_encoding(name or DEFAULT_ENCODING))
         # Of another detector nothing comes while no face is seen.
         self.input_may_pause = self.parameters['ros4hri_input']
         heads = HeadModel(encoding.template)
@@ -254,7 +198,7 @@ def blendshape_node_assets(start_values: Mapping[str, object]) -> list[Asset]:
     :param start_values: the parameters that its command line and files set.
     :returns: the assets.
     """
-    values = {**{spec.name: spec.default for spec in SPECS}, **start_values}
+    values = {**{spec.name: spec.default for spec in BLENDSHAPE_NODE}, **start_values}
     # Another detector's crops are looked at without a search.
     searches = {} if not values['ros4hri_input'] else {'detection_rate_hz': 0.0}
     return wanted_assets({**values, **searches})

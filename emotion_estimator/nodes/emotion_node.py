@@ -27,13 +27,6 @@ from rclpy.subscription import Subscription
 from rclpy.time import Time
 from vision_msgs.msg import Classification
 
-from emotion_estimator.emotion.decision import (
-    DEFAULT_HYSTERESIS,
-    DEFAULT_MAX_PITCH_DEG,
-    DEFAULT_MAX_YAW_DEG,
-    DEFAULT_MIN_CONFIDENCE,
-    MAX_MIN_CONFIDENCE,
-)
 from emotion_estimator.emotion.estimation import (
     EmotionEstimation,
     FeatureError,
@@ -49,60 +42,9 @@ from emotion_estimator.messages.incoming import (
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.nodes.parameters import Spec
 from emotion_estimator.nodes.spin import run
+from emotion_estimator.parameters import EMOTION_NODE
 from emotion_estimator.stamps import NS_PER_S
-
-SPECS = (
-    Spec('model', 'basic7', 'Name of a model that ships, or path of a model folder.'),
-    Spec(
-        'min_confidence',
-        DEFAULT_MIN_CONFIDENCE,
-        "Probability below which the answer is 'unknown'.",
-        0.0,
-        MAX_MIN_CONFIDENCE,
-        at_run_time=True,
-    ),
-    Spec(
-        'hysteresis',
-        DEFAULT_HYSTERESIS,
-        'Factor on the odds of the expression shown last; 1 is none.',
-        1.0,
-        100.0,
-        at_run_time=True,
-    ),
-    Spec(
-        'max_yaw_deg',
-        DEFAULT_MAX_YAW_DEG,
-        "Yaw of the head in degrees at which the answer is 'unknown'; confidence falls from two "
-        'thirds of it on.',
-        1.0,
-        360.0,
-    ),
-    Spec(
-        'max_pitch_deg',
-        DEFAULT_MAX_PITCH_DEG,
-        'Likewise its pitch, up or down.',
-        1.0,
-        360.0,
-    ),
-    Spec(
-        'max_gap_s',
-        0.25,
-        'Longest time in seconds between two frames that is interpolated.',
-        0.01,
-        2.0,
-    ),
-    Spec(
-        'face_timeout_s',
-        1.0,
-        "Time in seconds after which an unseen face's buffer and topic end.",
-        0.1,
-        60.0,
-        at_run_time=True,
-    ),
-    Spec('ros4hri', True, 'Publish /humans/faces/<id>/expression (REP-155).'),
-)
 
 _TIMEOUT_CHECK_S = 0.1
 
@@ -115,7 +57,7 @@ class EmotionNode(ManagedNode):
     input_may_pause = True
 
     def __init__(self, **options: Any) -> None:
-        super().__init__('emotion_node', SPECS, **options)
+        super().__init__('emotion_node', EMOTION_NODE, **options)
         self._emotion = self.create_lifecycle_publisher(
             Classification, 'emotion', 10, event_callbacks=NO_PUBLISHER_EVENTS
         )

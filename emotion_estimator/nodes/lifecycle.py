@@ -28,16 +28,13 @@ from rclpy.subscription import Subscription
 
 from emotion_estimator.files import AssetError
 from emotion_estimator.nodes.diagnostics import Diagnostics, StreamStatistics, stream_status
-from emotion_estimator.nodes.parameters import Parameters, Spec
+from emotion_estimator.nodes.parameters import Parameters
+from emotion_estimator.parameters import AUTOSTART, Spec
 
 INPUT_TIMEOUT_S = 2.0
 """Silence of the input, in seconds, after which a warning says why it may be silent."""
 LOG_PERIOD_S = 5.0
 """A message that is refused is logged at most this often."""
-
-_AUTOSTART = Spec(
-    'autostart', True, 'Configure and activate at start; false leaves it to a lifecycle manager.'
-)
 
 
 class ManagedNode(LifecycleNode):  # type: ignore[misc]
@@ -60,7 +57,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
     def __init__(self, name: str, specs: Iterable[Spec], **options: Any) -> None:
         super().__init__(name, **options)
         self.parameters = Parameters(
-            self, [*specs, _AUTOSTART], self._is_configured, self.on_parameters_changed
+            self, [*specs, AUTOSTART], self._is_configured, self.on_parameters_changed
         )
         self.statistics = StreamStatistics()
         self._input: Subscription[Any] | None = None

@@ -12,13 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Parameters with descriptions, ranges and units, declared from a table."""
+"""Declares the parameters of `emotion_estimator.parameters` to ROS."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -29,53 +28,32 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-Value = Union[bool, int, float, str]
+from emotion_estimator.parameters import Spec
 
 
-@dataclass(frozen=True)
-class Spec:
+def descriptor_of(spec: Spec) -> ParameterDescriptor:
     """
-    One parameter of a node.
+    Describe a parameter to ROS.
 
-    :param name: its name, with the unit where it has one.
-    :param default: its default, which fixes its type.
-    :param description: one sentence.
-    :param minimum: least value of a number.
-    :param maximum: greatest value of a number.
-    :param choices: the allowed texts.
-    :param at_run_time: whether it may change while the node is configured.
+    :param spec: the parameter.
+    :returns: the descriptor; ROS itself refuses values of another type or out of range.
     """
-
-    name: str
-    default: Value
-    description: str
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-    at_run_time: bool = False
-
-    def descriptor(self) -> ParameterDescriptor:
-        """
-        Describe the parameter to ROS.
-
-        :returns: the descriptor; ROS itself refuses values of another type or out of range.
-        """
-        descriptor = ParameterDescriptor(description=self.description)
-        if self.choices:
-            descriptor.additional_constraints = 'one of: ' + ', '.join(self.choices)
-        elif not self.at_run_time:
-            descriptor.additional_constraints = 'fixed while the node is configured'
-        if self.minimum is None or self.maximum is None:
-            return descriptor
-        if isinstance(self.default, float):
-            descriptor.floating_point_range = [
-                FloatingPointRange(from_value=float(self.minimum), to_value=float(self.maximum))
-            ]
-        else:
-            descriptor.integer_range = [
-                IntegerRange(from_value=int(self.minimum), to_value=int(self.maximum))
-            ]
+    descriptor = ParameterDescriptor(description=spec.description)
+    if spec.choices:
+        descriptor.additional_constraints = 'one of: ' + ', '.join(spec.choices)
+    elif not spec.at_run_time:
+        descriptor.additional_constraints = 'fixed while the node is configured'
+    if spec.minimum is None or spec.maximum is None:
         return descriptor
+    if isinstance(spec.default, float):
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(spec.minimum), to_value=float(spec.maximum))
+        ]
+    else:
+        descriptor.integer_range = [
+            IntegerRange(from_value=int(spec.minimum), to_value=int(spec.maximum))
+        ]
+    return descriptor
 
 
 class Parameters:
@@ -105,7 +83,7 @@ class Parameters:
         node.add_on_set_parameters_callback(self._check)
         for spec in self._specs.values():
             if not node.has_parameter(spec.name):
-                node.declare_parameter(spec.name, spec.default, spec.descriptor())
+                node.declare_parameter(spec.name, spec.default, descriptor_of(spec))
         self._declared = True
         node.add_post_set_parameters_callback(self._tell)
 

@@ -24,11 +24,11 @@ from typing import Any
 
 from emotion_estimator.estimator import Seen
 from emotion_estimator.faces.camera import KnownCamera
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.pose import HeadModel, frames_of
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX, FacePresence
-from emotion_estimator.files import find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.outgoing import MessageBuilder
 from emotion_estimator.messages.types import (
     ACTION_UNITS,
@@ -89,7 +89,7 @@ def head_model(parameters: NodeParameters) -> HeadModel:
     :raises AssetError: when the encoding is not there.
     """
     named = str(parameters.blendshape_node['encoding'])
-    return HeadModel(read_encoding(find_encoding(named or DEFAULT_VERSION)).template)
+    return HeadModel(read_encoding(find_encoding(named or DEFAULT_ENCODING)).template)
 
 
 @dataclass(frozen=True)

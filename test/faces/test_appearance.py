@@ -37,10 +37,10 @@ from emotion_estimator.faces.appearance import (
     crop_face,
     evened,
 )
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.geometry import MESH
 from emotion_estimator.faces.landmarker import FaceLandmarker
-from emotion_estimator.files import find_encoding, find_model
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding, find_model
 
 
 def noise(seed, blur_px=0.0):
@@ -103,7 +103,7 @@ def test_threads_that_share_a_network_get_their_own_numbers(network):
 
 
 def test_light_and_contrast_change_little_and_a_smile_changes_much(media, landmarker_path):
-    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    encoding = read_encoding(find_encoding(DEFAULT_ENCODING))
     clip, _ = frames(media(NEUTRAL))
     neutral, smiling = (
         encoding.crop(image, landmarks_of(image))
@@ -280,7 +280,7 @@ def test_an_image_that_may_not_be_written_and_is_a_part_of_another_is_read():
 @pytest.fixture(scope='module')
 def visible():
     """Make what tells the parts of a face by name."""
-    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    encoding = read_encoding(find_encoding(DEFAULT_ENCODING))
     visibility = FaceVisibility(encoding.template)
     return lambda picture, points: dict(
         zip(VISIBLE_NAMES, visibility.of(encoding.crop(picture, points)))

@@ -34,13 +34,12 @@ from hypothesis import strategies as st
 
 from emotion_estimator.faces.appearance import AppearanceNetwork, crop_face
 from emotion_estimator.faces.encoding import (
-    DEFAULT_VERSION,
     NETWORK,
     FaceEncodingError,
     read_encoding,
 )
 from emotion_estimator.faces.geometry import POSE_NAMES, align, head_angles
-from emotion_estimator.files import find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 
 
 @pytest.fixture
@@ -234,8 +233,8 @@ def test_damage_anywhere_is_told_or_harmless(packed, data):
 
 
 def test_the_encoding_that_ships_reads_faces_that_look_straight_ahead(landmarker_path, media):
-    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
-    assert encoding.version == DEFAULT_VERSION
+    encoding = read_encoding(find_encoding(DEFAULT_ENCODING))
+    assert encoding.version == DEFAULT_ENCODING
     assert encoding.names[:3] == POSE_NAMES
     assert len(set(encoding.names)) == len(encoding.names)
     for name in PEOPLE:

@@ -30,7 +30,7 @@ from emotion_estimator import blendshapes
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN, Trust
 from emotion_estimator.emotion.estimation import EmotionEstimation
 from emotion_estimator.faces.cpu_affinity import keep_off_last_core, new_threads_on_one_core
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import (
     FaceLandmarker,
@@ -40,7 +40,7 @@ from emotion_estimator.faces.landmarker import (
 )
 from emotion_estimator.faces.multi_face import CloseUp, FaceDetector, FaceSearch
 from emotion_estimator.faces.tracker import FaceTracker
-from emotion_estimator.files import find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -130,7 +130,7 @@ def answers_with_detector(landmarker_path, detector_path, basic7):
 
 
 def answers_of(search, model):
-    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    encoding = read_encoding(find_encoding(DEFAULT_ENCODING))
     finder = FaceFinder(search, FaceTracker(seed=1), encoding)
     estimation = EmotionEstimation(model, DEFAULT_MIN_CONFIDENCE, trust=Trust())
 

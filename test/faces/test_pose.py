@@ -26,7 +26,7 @@ from scipy.spatial.transform import Rotation
 
 from emotion_estimator import blendshapes
 from emotion_estimator.faces.camera import IntrinsicsError, KnownCamera, PinholeCamera
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.geometry import (
     INDICES,
     SELLION,
@@ -43,9 +43,9 @@ from emotion_estimator.faces.pose import (
     gaze_rotation,
     quaternion_of,
 )
-from emotion_estimator.files import find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 
-TEMPLATE = read_encoding(find_encoding(DEFAULT_VERSION)).template
+TEMPLATE = read_encoding(find_encoding(DEFAULT_ENCODING)).template
 MODEL = HeadModel(TEMPLATE)
 CAMERA = PinholeCamera(600, 610, 330, 235, 640, 480)
 FORWARD, LEFT, UP = range(3)

@@ -23,12 +23,12 @@ from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarksConnectio
 
 from emotion_estimator import blendshapes
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, NETWORK, SCHEMA, read_encoding
+from emotion_estimator.faces.encoding import NETWORK, SCHEMA, read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.geometry import LANDMARKS, MESH, in_face_units
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.tracker import FaceTracker
-from emotion_estimator.files import find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -39,7 +39,7 @@ def clip_features(path):
     finder = FaceFinder(
         FaceLandmarker(find_asset(FACE_LANDMARKER)),
         FaceTracker(seed=1),
-        read_encoding(find_encoding(DEFAULT_VERSION)),
+        read_encoding(find_encoding(DEFAULT_ENCODING)),
     )
     found = []
     for i, picture in enumerate(pictures):
@@ -105,7 +105,7 @@ def upright_template(image):
 @lru_cache
 def shipped_network():
     """Read the LiteRT file of the encoding that ships; making one takes TensorFlow."""
-    with np.load(find_encoding(DEFAULT_VERSION)) as file:
+    with np.load(find_encoding(DEFAULT_ENCODING)) as file:
         return file[NETWORK]
 
 

@@ -34,10 +34,10 @@ from emotion_estimator.drawing import (
     ink_on,
 )
 from emotion_estimator.faces.camera import PinholeCamera
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.landmarker import box_of
 from emotion_estimator.faces.pose import HeadPose
-from emotion_estimator.files import find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
@@ -134,7 +134,7 @@ def test_an_expression_of_long_ago_is_not_drawn(live, landmarker_path, face):
 # What is drawn onto an image.
 
 
-TEMPLATE = read_encoding(find_encoding(DEFAULT_VERSION)).template
+TEMPLATE = read_encoding(find_encoding(DEFAULT_ENCODING)).template
 GREY = 128
 # Forward, left and up of a head that faces the camera, as columns.
 FACING = np.array([[0, 1, 0], [0, 0, -1], [-1, 0, 0]], np.float64)

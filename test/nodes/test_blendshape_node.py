@@ -31,8 +31,8 @@ from vision_msgs.msg import Classification
 
 from emotion_estimator import blendshapes
 from emotion_estimator.faces.appearance import VISIBLE_NAMES
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
-from emotion_estimator.files import find_encoding
+from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
@@ -75,7 +75,7 @@ def test_a_face_gives_named_blendshapes_and_features_with_the_images_stamp(
     send(live, node, camera, image_message(face, START_NS), 1)
     (message,) = found
     assert nanoseconds(message.header.stamp) == START_NS
-    encoding = read_encoding(find_encoding(DEFAULT_VERSION))
+    encoding = read_encoding(find_encoding(DEFAULT_ENCODING))
     names = [*blendshapes.NAMES, *encoding.names, *VISIBLE_NAMES]
     assert [result.class_id for result in message.results] == names
     scores = {result.class_id: result.score for result in message.results}
@@ -129,7 +129,7 @@ def test_each_of_several_people_has_an_id_that_stays(live, landmarker_path, dete
     assert ids[1] == ids[2] == ids[0]
     names = [
         *blendshapes.NAMES,
-        *read_encoding(find_encoding(DEFAULT_VERSION)).names,
+        *read_encoding(find_encoding(DEFAULT_ENCODING)).names,
         *VISIBLE_NAMES,
     ]
     assert all([result.class_id for result in message.results] == names for message in found)

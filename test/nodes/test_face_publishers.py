@@ -29,7 +29,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
 
-from emotion_estimator.faces.encoding import DEFAULT_VERSION
+from emotion_estimator.files import DEFAULT_ENCODING
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
@@ -273,7 +273,7 @@ def test_another_detector_s_faces_are_read_under_its_ids(live, landmarker_path, 
     for message in found:
         values = {result.class_id: result.score for result in message.results}
         smile[message.header.frame_id].append(values['mouthSmileLeft'])
-        assert 'head.yaw' in values and f'appearance.{DEFAULT_VERSION}.00' in values
+        assert 'head.yaw' in values and f'appearance.{DEFAULT_ENCODING}.00' in values
     assert min(smile['face_bob']) > 0.5 and max(smile['face_eve']) < 0.3
     stamps = sorted(nanoseconds(message.header.stamp) for message in found)
     assert stamps == sorted(2 * [START_NS + i * FRAME_NS for i in range(1, 4)])

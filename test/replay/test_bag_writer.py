@@ -34,10 +34,10 @@ from rosbags.highlevel import AnyReader
 
 from emotion_estimator.emotion.estimation import EmotionEstimate
 from emotion_estimator.estimator import Seen
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.landmarker import Box
-from emotion_estimator.files import find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag_messages import recorded_camera
 from emotion_estimator.replay.bag_writer import BagWriter
@@ -45,7 +45,7 @@ from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import Step
 
-TEMPLATE = read_encoding(find_encoding(DEFAULT_VERSION)).template
+TEMPLATE = read_encoding(find_encoding(DEFAULT_ENCODING)).template
 OF_FACE = ('facs', 'roi', 'landmarks', 'expression')
 PICTURE = np.full((48, 64, 3), 90, np.uint8)
 

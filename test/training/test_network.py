@@ -25,7 +25,8 @@ import pytest
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.model import SCHEMA, EmotionModel
-from emotion_estimator.faces.encoding import DEFAULT_VERSION, read_encoding
+from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.files import DEFAULT_ENCODING
 from training import export, fitting, network
 from training.clips import Dynamics
 from training.datasets.labels import LABELS
@@ -214,7 +215,7 @@ def test_it_states_what_the_training_uses(model):
 
 
 def test_its_features_are_those_that_faces_are_published_with(model):
-    encoding = read_encoding(RESOURCE / 'face_encodings' / f'{DEFAULT_VERSION}.npz')
+    encoding = read_encoding(RESOURCE / 'face_encodings' / f'{DEFAULT_ENCODING}.npz')
     published = (*NAMES, *encoding.names)
     alone = model.metadata.name.endswith('_blendshapes')
     assert model.metadata.features == (NAMES if alone else published)
