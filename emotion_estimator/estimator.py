@@ -24,7 +24,7 @@ from emotion_estimator.faces.finder import Face, Sighting, build_finder, find_fi
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.files import find_model
 from emotion_estimator.parameters import NodeParameters
-from emotion_estimator.stamps import NS_PER_S, Step
+from emotion_estimator.stamps import Step
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,8 @@ class Pipeline:
         folder = find_model(str(emotion['model']))
         self.metadata: ModelMetadata
         self._estimation, self.metadata = assemble_estimation(emotion, folder)
-        self._face_timeout_ns = round(float(emotion['face_timeout_s']) * NS_PER_S)
         faces = parameters.blendshape_node
         self._finder = build_finder(faces, find_finder_files(faces))
-        self._seen_ns: dict[str, int] = {}
 
     def find(self, image: Rgb, stamp_ns: int) -> Sighting:
         """
@@ -82,21 +80,14 @@ class Pipeline:
         :param stamp_ns: the image's stamp.
         :returns: what was seen.
         """
-        self._end_lost_faces(stamp_ns)
+        self._estimation.end_lost_faces(stamp_ns)
         told = []
         for face in sighting.faces:
             estimate = self._estimation.estimate(face.face_id, stamp_ns, face.named_values())
             if estimate is not None:
-                self._seen_ns[face.face_id] = stamp_ns
                 told.append((face, estimate))
         return Seen(sighting.step, tuple(f for f, _ in told), tuple(e for _, e in told))
 
     def close(self) -> None:
         """Release MediaPipe's graphs."""
         self._finder.close()
-
-    def _end_lost_faces(self, stamp_ns: int) -> None:
-        for face_id, seen_ns in list(self._seen_ns.items()):
-            if abs(stamp_ns - seen_ns) > self._face_timeout_ns:
-                self._estimation.forget(face_id)
-                del self._seen_ns[face_id]

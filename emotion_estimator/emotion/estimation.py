@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from emotion_estimator.emotion.buffer import TemporalBuffer
 from emotion_estimator.emotion.decision import VALENCE_AROUSAL, Decider, Trust
 from emotion_estimator.emotion.model import EmotionModel, ModelMetadata
-from emotion_estimator.stamps import Step
+from emotion_estimator.stamps import NS_PER_S, Step, step_between
 
 
 class FeatureError(ValueError):
@@ -77,6 +78,7 @@ class EmotionEstimation:
     :param hysteresis: see `Decider`.
     :param max_gap_s: see `TemporalBuffer`.
     :param trust: weighs each estimate; None leaves out no turned face, and no covered one.
+    :param face_timeout_s: a face unseen for longer ends, by the stamps of all faces.
     :raises ValueError: when a parameter is outside its range.
     """
 
@@ -87,6 +89,7 @@ class EmotionEstimation:
         hysteresis: float = 1.0,
         max_gap_s: float = 0.25,
         trust: Trust | None = None,
+        face_timeout_s: float = math.inf,
     ) -> None:
         self._model = model
         self._features = model.metadata.features
@@ -95,6 +98,7 @@ class EmotionEstimation:
         )
         self._max_gap_s = max_gap_s
         self._trust = trust
+        self.face_timeout_s = face_timeout_s
         self._faces: dict[str, _Face] = {}
         self.set_thresholds(min_confidence, hysteresis)
 
@@ -131,8 +135,13 @@ class EmotionEstimation:
         :raises FeatureError: when a feature that the model needs is missing or not finite.
         """
         values = self._values(features)
+        before = self._faces.get(face_id)
+        self.end_lost_faces(stamp_ns)
         face = self._faces.get(face_id) or self._new_face(face_id)
         step = face.buffer.add(stamp_ns, values)
+        if before is not None and before is not face:
+            # What ended was this face: whoever sends it hears of a clock that was set.
+            step = step_between(before.buffer.newest_ns, stamp_ns, self._model.metadata.window_s)
         if step is Step.REPEATED:
             return None
         if step.restarts:
@@ -153,13 +162,25 @@ class EmotionEstimation:
             probabilities=tuple(probabilities.tolist()),
         )
 
-    def forget(self, face_id: str) -> None:
+    def end_lost_faces(self, stamp_ns: int) -> None:
         """
-        End a lost face's buffer.
+        End the faces that were not seen for `face_timeout_s`.
 
-        :param face_id: the face; one that is not known is no error.
+        :param stamp_ns: stamp of the newest image; a stamp far behind ends faces too, as when a
+            bag begins anew.
         """
-        self._faces.pop(face_id, None)
+        timeout_ns = self.face_timeout_s * NS_PER_S
+        lost = [
+            face_id
+            for face_id, face in self._faces.items()
+            if abs(stamp_ns - (face.buffer.newest_ns or stamp_ns)) > timeout_ns
+        ]
+        for face_id in lost:
+            del self._faces[face_id]
+
+    def forget_all(self) -> None:
+        """End all faces."""
+        self._faces.clear()
 
     def _values(self, features: Mapping[str, float]) -> NDArray[np.float32]:
         try:
@@ -210,8 +231,8 @@ def assemble_estimation(
     """
     Put an emotion estimation together.
 
-    :param parameters: `min_confidence`, `hysteresis`, `max_gap_s`, `max_yaw_deg` and
-        `max_pitch_deg`, see config/emotion_estimator.yaml.
+    :param parameters: `min_confidence`, `hysteresis`, `max_gap_s`, `max_yaw_deg`,
+        `max_pitch_deg` and `face_timeout_s`, see config/emotion_estimator.yaml.
     :param folder: of the model.
     :returns: the estimation, and what its model states of itself.
     :raises ValueError: when the model or a parameter cannot be used.
@@ -223,5 +244,6 @@ def assemble_estimation(
         float(parameters['hysteresis']),
         float(parameters['max_gap_s']),
         Trust(float(parameters['max_yaw_deg']), float(parameters['max_pitch_deg'])),
+        float(parameters['face_timeout_s']),
     )
     return estimation, model.metadata

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from hri_msgs.msg import Expression
@@ -24,7 +24,6 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from rclpy.time import Time
 from vision_msgs.msg import Classification
 
 from emotion_estimator.emotion.estimation import (
@@ -46,7 +45,7 @@ from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import EMOTION_NODE
 from emotion_estimator.stamps import NS_PER_S
 
-_TIMEOUT_CHECK_S = 0.1
+_SILENCE_CHECK_S = 0.1
 
 
 class EmotionNode(ManagedNode):
@@ -62,10 +61,9 @@ class EmotionNode(ManagedNode):
             Classification, 'emotion', 10, event_callbacks=NO_PUBLISHER_EVENTS
         )
         self._expressions: dict[str, Publisher[Expression]] = {}
-        self._seen: dict[str, Time] = {}
         self._estimation: EmotionEstimation | None = None
         self._model_name = ''
-        self._timeout_timer = self.create_timer(_TIMEOUT_CHECK_S, self._end_lost_faces)
+        self._silence_timer = self.create_timer(_SILENCE_CHECK_S, self._end_topics_in_silence)
 
     def load(self) -> None:
         """Load the model."""
@@ -91,16 +89,18 @@ class EmotionNode(ManagedNode):
 
     def stop(self) -> None:
         """End all faces."""
-        for face_id in list(self._seen):
-            self._end_face(face_id)
+        if self._estimation is not None:
+            self._estimation.forget_all()
+        self._end_topics()
 
     def facts(self) -> Mapping[str, object]:
         """Tell model and faces."""
-        return {'faces': len(self._seen), 'model': self._model_name}
+        return {'faces': len(self._expressions), 'model': self._model_name}
 
     def on_parameters_changed(self, changed: dict[str, Any]) -> None:
         """Take over new thresholds from the next frame on."""
-        if self._estimation is not None and changed.keys() & {'min_confidence', 'hysteresis'}:
+        if self._estimation is not None:
+            self._estimation.face_timeout_s = self.parameters['face_timeout_s']
             self._estimation.set_thresholds(
                 self.parameters['min_confidence'], self.parameters['hysteresis']
             )
@@ -129,13 +129,13 @@ class EmotionNode(ManagedNode):
                 f'header.stamp of face {face.face_id} {estimate.step.value} to '
                 f'{face.stamp_ns} ns: its buffer begins anew.'
             )
-        now = self.get_clock().now()
-        self._seen[face.face_id] = now
         self._emotion.publish(ROS.emotion(estimate, message.header))
         if self.parameters['ros4hri']:
             expression = ROS.expression(estimate, message.header)
             self._expression_publisher(face.face_id).publish(expression)
-        self.statistics.publish((now.nanoseconds - face.stamp_ns) / NS_PER_S)
+        self._end_topics(self._estimation.face_ids)
+        now_ns = self.get_clock().now().nanoseconds
+        self.statistics.publish((now_ns - face.stamp_ns) / NS_PER_S)
 
     def _expression_publisher(self, face_id: str) -> Publisher[Expression]:
         publisher = self._expressions.get(face_id)
@@ -146,21 +146,18 @@ class EmotionNode(ManagedNode):
             )
         return publisher
 
-    def _end_lost_faces(self) -> None:
-        timeout_ns = self.parameters['face_timeout_s'] * NS_PER_S
-        now = self.get_clock().now()
-        for face_id, seen in list(self._seen.items()):
-            # Simulated time may also go back, when a bag begins anew.
-            if abs((now - seen).nanoseconds) > timeout_ns:
-                self._end_face(face_id)
+    def _end_topics_in_silence(self) -> None:
+        """
+        Take topics down when nothing comes any more, by the steady clock.
 
-    def _end_face(self, face_id: str) -> None:
-        self._seen.pop(face_id, None)
-        if self._estimation is not None:
-            self._estimation.forget(face_id)
-        publisher = self._expressions.pop(face_id, None)
-        if publisher is not None:
-            self.destroy_publisher(publisher)
+        Only topics: buffers end by the images' stamps, in a replay as here.
+        """
+        if self.statistics.silence_s > self.parameters['face_timeout_s']:
+            self._end_topics()
+
+    def _end_topics(self, but_of: Collection[str] = ()) -> None:
+        for face_id in set(self._expressions).difference(but_of):
+            self.destroy_publisher(self._expressions.pop(face_id))
 
 
 def main() -> int:

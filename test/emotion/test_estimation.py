@@ -55,8 +55,27 @@ def test_each_face_has_a_buffer_of_its_own(basic7_blendshapes):
         resting = together.estimate('b', stamp_ns, RESTING)
     assert smiling.scores == play(EmotionEstimation(basic7_blendshapes), SMILING)[-1].scores
     assert resting.scores == play(EmotionEstimation(basic7_blendshapes), RESTING)[-1].scores
-    together.forget('a')
-    assert together.face_ids == ('b',)
+    together.forget_all()
+    assert together.face_ids == ()
+
+
+def test_a_face_that_was_away_for_longer_than_its_time_out_begins_anew(basic7_blendshapes):
+    estimation = EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0)
+    for i in range(30):
+        estimation.estimate('a', START_NS + i * NS_PER_S // 30, SMILING)
+    # Others keep the time too: 'a' ends by the stamps of 'b'.
+    away_ns = START_NS + 2 * NS_PER_S
+    estimation.estimate('b', away_ns, RESTING)
+    assert estimation.face_ids == ('b',)
+    back = estimation.estimate('a', away_ns + NS_PER_S // 30, RESTING)
+    fresh = EmotionEstimation(basic7_blendshapes).estimate('a', START_NS, RESTING)
+    assert back.scores == fresh.scores
+
+
+def test_a_face_whose_clock_was_set_begins_anew_and_says_so(basic7_blendshapes):
+    estimation = EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0)
+    estimation.estimate('a', START_NS, SMILING)
+    assert estimation.estimate('a', START_NS + 3600 * NS_PER_S, RESTING).step is Step.JUMP
 
 
 def test_a_repeated_stamp_gives_nothing(basic7_blendshapes):

@@ -79,8 +79,7 @@ def hears(live, topics):
 def nodes_said(live, bag, landmarker_path):
     """Play the bag message by message, each when the nodes have answered the one before."""
     node = live.add(BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1)
-    # Waiting for answers takes wall time, which the replay does not know.
-    live.add(EmotionNode, face_timeout_s=60.0)
+    live.add(EmotionNode)
     heard = {
         '/blendshapes': live.listen(Classification, '/blendshapes', 100),
         '/humans/faces/tracked': live.listen(IdsList, '/humans/faces/tracked', 100),
