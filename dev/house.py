@@ -25,7 +25,6 @@ from __future__ import annotations
 import ast
 import io
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -56,14 +55,13 @@ _NO_CODE = {
 
 def python_files() -> list[Path]:
     """
-    List the project's Python files, but for packages' `__init__.py` without code.
+    List the project's Python files.
 
-    :returns: paths of the files that git tracks.
+    :returns: their paths.
     """
-    listed = subprocess.run(
-        ['git', 'ls-files', '*.py'], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.split()
-    return [ROOT / name for name in listed]
+    folders = ('emotion_estimator', 'launch', 'training', 'test', 'dev')
+    found = [path for folder in folders for path in (ROOT / folder).rglob('*.py')]
+    return sorted([*found, ROOT / 'setup.py'])
 
 
 def lines_of_code(path: Path) -> int:
@@ -122,9 +120,9 @@ def way_of_an_image() -> set[str]:
     :returns: the files that they pass through.
     """
     import rclpy
+    from dev.bench.clip import rgb_frames
     from rclpy.executors import SingleThreadedExecutor
 
-    from dev.bench.clip import rgb_frames
     from dev.bench.feeder import Feeder
     from emotion_estimator.nodes.blendshape_node import BlendshapeNode
     from emotion_estimator.nodes.emotion_node import EmotionNode
@@ -162,6 +160,7 @@ def way_of_a_bag() -> set[str]:
     :returns: the files that it passes through.
     """
     from dev.bench.clip import rgb_frames
+
     from dev.camera_bag import write_camera_bag
     from emotion_estimator.evaluation import cli
     from emotion_estimator.replay.jobs import run_job

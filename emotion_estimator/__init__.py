@@ -13,3 +13,19 @@
 # limitations under the License.
 
 """Estimate the expression that a face shows, frame by frame, on a social robot."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emotion_estimator.estimator import ExpressionEstimator, FaceExpression
+
+__all__ = ['ExpressionEstimator', 'FaceExpression']
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimator when it is first asked for: nodes do without most that it imports."""
+    if name in __all__:
+        from emotion_estimator import estimator
+
+        return getattr(estimator, name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

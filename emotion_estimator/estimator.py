@@ -12,25 +12,32 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Both halves of the nodes in a row: an image in, faces with their expressions out."""
+"""The public door: images as arrays in, faces with the expression that each shows out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import TracebackType
 
-from emotion_estimator.emotion.estimation import EmotionEstimate, assemble_estimation
-from emotion_estimator.emotion.model import ModelMetadata
+import numpy as np
+
+from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.emotion.estimation import EmotionEstimate, build_estimation
 from emotion_estimator.faces.finder import Face, Sighting, build_finder, find_finder_files
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.files import find_model
-from emotion_estimator.parameters import NodeParameters
-from emotion_estimator.stamps import Step
+from emotion_estimator.parameters import NodeParameters, Value, read_parameters
+from emotion_estimator.stamps import NS_PER_S, Step
+
+_PICTURE_GAP_NS = 10 * NS_PER_S  # no face of the picture before is followed into the next
+_PICTURE_LOOKS = 2  # a look that finds nothing where it expected a face searches the next time
 
 
 @dataclass(frozen=True)
-class Seen:
+class FrameResult:
     """
-    What was seen in one image.
+    What one image shows.
 
     :param step: how its stamp followed the one before.
     :param faces: the faces in it.
@@ -42,43 +49,148 @@ class Seen:
     estimates: tuple[EmotionEstimate, ...]
 
 
-class Pipeline:
+@dataclass(frozen=True)
+class FaceExpression:
     """
-    Does with the images of one recording what both nodes do with those of a camera.
+    One face in one image, and the expression that it shows.
 
-    Time is the stamps' alone: a face unseen for `face_timeout_s` ends by them.
+    :param face: the face: box, 52 blendshapes, 478 landmarks, further features.
+    :param estimate: the expression.
+    """
 
-    :param parameters: of both nodes.
-    :raises AssetError: when a model is not there.
+    face: Face
+    estimate: EmotionEstimate
+
+    @property
+    def face_id(self) -> str:
+        """Stays the same while the face is followed."""
+        return self.face.face_id
+
+    @property
+    def expression(self) -> str:
+        """The expression decided on, such as 'happy', or 'unknown'."""
+        return self.estimate.label
+
+    @property
+    def confidence(self) -> float:
+        """Score of `expression`, in [0, 1]."""
+        return self.estimate.confidence
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Every expression and 'unknown' with its score, highest first, summing to 1."""
+        return dict(self.estimate.scores)
+
+    @property
+    def valence(self) -> float:
+        """From unpleasant to pleasant, in [-1, 1]."""
+        return self.estimate.valence
+
+    @property
+    def arousal(self) -> float:
+        """From calm to excited, in [-1, 1]."""
+        return self.estimate.arousal
+
+    @property
+    def box(self) -> Box:
+        """Where the face is, as fractions of the image's width and height."""
+        return self.face.box
+
+    @property
+    def blendshapes(self) -> dict[str, float]:
+        """The 52 blendshapes by ARKit name, each in [0, 1]."""
+        return dict(zip(NAMES, self.face.blendshapes.tolist()))
+
+
+class ExpressionEstimator:
+    """
+    Finds faces in images and estimates the expression that each shows.
+
+    Does with arrays what both nodes do with a camera's topic. Time is the stamps' alone. One
+    object serves one camera; use it from one thread, or each of `find` and `tell` from one.
+
+    :param model: name of a model that ships, or path of a model folder.
+    :param max_faces: most faces that are followed at once, 1 to 10.
+    :param parameters: other parameters of the nodes by name, see doc/parameters.md.
+    :raises AssetError: when a model is not there and cannot be fetched.
     :raises ValueError: when a model or a parameter cannot be used.
     """
 
-    def __init__(self, parameters: NodeParameters) -> None:
-        emotion = parameters.emotion_node
+    def __init__(self, model: str = 'basic7', max_faces: int = 4, **parameters: Value) -> None:
+        given = {'model': model, 'max_faces': max_faces, **parameters}
+        self._prepare(read_parameters().changed(given), fetch=True)
+
+    @classmethod
+    def of_parameters(cls, parameters: NodeParameters) -> ExpressionEstimator:
+        """
+        Make an estimator that does what nodes with these parameters do.
+
+        :param parameters: of both nodes; assets are sought on this machine alone.
+        :returns: the estimator.
+        :raises AssetError: when a model is not there.
+        :raises ValueError: when a model or a parameter cannot be used.
+        """
+        made = cls.__new__(cls)
+        made._prepare(parameters, fetch=False)
+        return made
+
+    def _prepare(self, parameters: NodeParameters, fetch: bool) -> None:
+        emotion, faces = parameters.emotion_node, parameters.blendshape_node
         # Before the finder, whose graphs would have to be closed were the model wrong.
         folder = find_model(str(emotion['model']))
-        self.metadata: ModelMetadata
-        self._estimation, self.metadata = assemble_estimation(emotion, folder)
-        faces = parameters.blendshape_node
-        self._finder = build_finder(faces, find_finder_files(faces))
+        self._estimation, self.metadata = build_estimation(emotion, folder)
+        self._picture_estimation, _ = build_estimation(emotion, folder)
+        self._finder = build_finder(faces, find_finder_files(faces, fetch))
+        self._picture_ns = _PICTURE_GAP_NS
+
+    def estimate(self, rgb: Rgb, stamp_s: float) -> list[FaceExpression]:
+        """
+        Estimate the expressions in the next image of a stream.
+
+        :param rgb: the pixels in RGB, uint8, shape [height, width, 3].
+        :param stamp_s: the image's time in seconds, from whatever start; above that of the image
+            before.
+        :returns: the faces; none where the stamp repeats the one before.
+        :raises ValueError: when the array is no such image.
+        """
+        stamp_ns = round(stamp_s * NS_PER_S)
+        result = self.tell(self.find(_checked(rgb), stamp_ns), stamp_ns)
+        return [FaceExpression(*pair) for pair in zip(result.faces, result.estimates)]
+
+    def estimate_picture(self, rgb: Rgb) -> list[FaceExpression]:
+        """
+        Estimate the expressions in one picture, as though it were held for the model's window.
+
+        Faces of a stream are not followed across it.
+
+        :param rgb: see `estimate`.
+        :returns: the faces.
+        :raises ValueError: when the array is no such image.
+        """
+        picture = _checked(rgb)
+        for look in range(_PICTURE_LOOKS):
+            stamp_ns = self._picture_ns + look * NS_PER_S // 30
+            sighting = self._finder.find(picture, stamp_ns)
+        self._picture_ns += _PICTURE_GAP_NS
+        return [FaceExpression(face, self._held(face)) for face in sighting.faces]
 
     def find(self, image: Rgb, stamp_ns: int) -> Sighting:
         """
-        Find the faces of the next image.
+        Find the faces of the next image: the first half of `estimate`.
 
         :param image: the pixels.
-        :param stamp_ns: its stamp in nanoseconds, above 0.
+        :param stamp_ns: its stamp in nanoseconds.
         :returns: the faces; none where the stamp repeats the one before.
         """
         return self._finder.find(image, stamp_ns)
 
-    def estimate(self, sighting: Sighting, stamp_ns: int) -> Seen:
+    def tell(self, sighting: Sighting, stamp_ns: int) -> FrameResult:
         """
-        Estimate the expressions of the faces in the next image; any thread may, one at a time.
+        Estimate the expressions of the faces found: the second half of `estimate`.
 
         :param sighting: as `find` returned it.
         :param stamp_ns: the image's stamp.
-        :returns: what was seen.
+        :returns: the faces with their expressions.
         """
         self._estimation.end_lost_faces(stamp_ns)
         told = []
@@ -86,8 +198,39 @@ class Pipeline:
             estimate = self._estimation.estimate(face.face_id, stamp_ns, face.named_values())
             if estimate is not None:
                 told.append((face, estimate))
-        return Seen(sighting.step, tuple(f for f, _ in told), tuple(e for _, e in told))
+        return FrameResult(sighting.step, tuple(f for f, _ in told), tuple(e for _, e in told))
 
     def close(self) -> None:
         """Release MediaPipe's graphs."""
         self._finder.close()
+
+    def __enter__(self) -> ExpressionEstimator:
+        """Return the estimator."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def _held(self, face: Face) -> EmotionEstimate:
+        """Estimate the expression of a face that does not move."""
+        metadata, features = self.metadata, face.named_values()
+        self._picture_estimation.forget_all()
+        for step in range(round(metadata.window_s * metadata.rate_hz) + 1):
+            stamp_ns = NS_PER_S + round(step * NS_PER_S / metadata.rate_hz)
+            estimate = self._picture_estimation.estimate(face.face_id, stamp_ns, features)
+        assert estimate is not None, 'the stamps go forward'
+        return estimate
+
+
+def _checked(rgb: Rgb) -> Rgb:
+    if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3):
+        raise ValueError('An image is an array of uint8, shape [height, width, 3], in RGB.')
+    if rgb.shape[2] != 3 or not rgb.size:
+        raise ValueError(f'An image has the shape [height, width, 3], not {list(rgb.shape)}.')
+    return np.ascontiguousarray(rgb)

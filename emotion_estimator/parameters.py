@@ -195,6 +195,31 @@ class NodeParameters:
     blendshape_node: Mapping[str, Value]
     emotion_node: Mapping[str, Value]
 
+    def changed(self, values: Mapping[str, Value]) -> NodeParameters:
+        """
+        Take other values.
+
+        :param values: by name; one that both nodes know goes to both.
+        :returns: the parameters with them.
+        :raises ParameterError: when no node knows a name, or a value is of another type or out
+            of range.
+        """
+        known = {node: {spec.name: spec for spec in specs} for node, specs in NODES.items()}
+        changes: dict[str, dict[str, Value]] = {node: {} for node in NODES}
+        for name, value in values.items():
+            nodes = [node for node in NODES if name in known[node]]
+            if not nodes:
+                names = sorted({name for specs in known.values() for name in specs})
+                raise ParameterError(
+                    f'There is no parameter {name!r}; there are {", ".join(names)}.'
+                )
+            for node in nodes:
+                changes[node][name] = _checked(name, value, known[node][name])
+        return NodeParameters(
+            {**self.blendshape_node, **changes['blendshape_node']},
+            {**self.emotion_node, **changes['emotion_node']},
+        )
+
     def with_model(self, model: str) -> NodeParameters:
         """
         Take another model.

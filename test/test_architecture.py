@@ -15,15 +15,14 @@
 """Imports go in one direction, and files have one size: what a room may know is stated here."""
 
 import ast
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import emotion_estimator
+from dev.house import lines_of_code, python_files
 
 ROOT = Path(emotion_estimator.__file__).parent
-REPOSITORY = Path(__file__).resolve().parents[1]
 ROS = {
     'rclpy',
     'sensor_msgs',
@@ -52,7 +51,7 @@ MAY_IMPORT = {
     'fetch_assets': {'assets', 'files'},
     'cameras': {'files'},
     'native_output': set(),
-    'parameters': {'files'},
+    'parameters': {'files', 'emotion'},
     'faces': NAMES_AND_FILES,
     'emotion': NAMES_AND_FILES,
     'estimator': NAMES_AND_FILES | BOTH_HALVES,
@@ -62,7 +61,7 @@ MAY_IMPORT = {
     'evaluation': NAMES_AND_FILES
     | BOTH_HALVES
     | {'cameras', 'messages', 'native_output', 'replay'},
-    'nodes': NAMES_AND_FILES | {'faces', 'emotion', 'messages', 'drawing'},
+    'nodes': NAMES_AND_FILES | {'faces', 'emotion', 'messages', 'drawing', 'parameters'},
     'extras': NAMES_AND_FILES
     | BOTH_HALVES
     | {'messages', 'drawing', 'native_output', 'nodes', 'replay'},
@@ -98,16 +97,10 @@ def test_a_room_imports_only_what_lies_below_it(path):
 
 
 def test_no_file_of_the_project_is_longer_than_a_reader_can_hold():
-    listed = subprocess.run(
-        ['git', 'ls-files', '*.py'], cwd=REPOSITORY, capture_output=True, text=True
-    ).stdout.split()
-    paths = [REPOSITORY / name for name in listed] or FILES  # no git where it is installed
-    long = {
-        str(path): len(path.read_text(encoding='utf-8').splitlines())
-        for path in paths
-        if path.is_file()
+    lines = {
+        str(path): len(path.read_text(encoding='utf-8').splitlines()) for path in python_files()
     }
-    assert {name: lines for name, lines in long.items() if lines > MOST_LINES} == {}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
 
 
 def test_a_small_file_serves_two_others_or_says_why_it_stands_alone():
@@ -117,11 +110,9 @@ def test_a_small_file_serves_two_others_or_says_why_it_stands_alone():
             users.setdefault(name, set()).add(path)
     alone = []
     for path in FILES:
-        tree = ast.parse(path.read_text(encoding='utf-8'))
-        code = {n.lineno for n in ast.walk(tree) if isinstance(n, ast.stmt)}
         name = '.'.join(('emotion_estimator', *path.relative_to(ROOT).with_suffix('').parts))
-        says_why = 'of its own because' in (ast.get_docstring(tree) or '')
-        small = path.name != '__init__.py' and len(code) < FEW_LINES_OF_CODE
+        says_why = 'of its own because' in path.read_text(encoding='utf-8')
+        small = path.name != '__init__.py' and lines_of_code(path) < FEW_LINES_OF_CODE
         if small and len(users.get(name, ())) < 2 and not says_why:
             alone.append(name)
     assert alone == []

@@ -225,7 +225,7 @@ class EstimationParameters(Protocol):
         """Return a parameter's value."""
 
 
-def assemble_estimation(
+def build_estimation(
     parameters: EstimationParameters, folder: Path
 ) -> tuple[EmotionEstimation, ModelMetadata]:
     """

@@ -12,7 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Both nodes in one process: one executor, no second decoding, no second copy of an image."""
+"""
+Both nodes in one process: one executor, no second decoding, no second copy of an image.
+
+A file of its own because it is a command, beside those of either node.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from vision_msgs.msg import Classification
 from emotion_estimator.emotion.estimation import (
     EmotionEstimation,
     FeatureError,
-    assemble_estimation,
+    build_estimation,
 )
 from emotion_estimator.files import find_model
 from emotion_estimator.messages.incoming import (
@@ -67,7 +67,7 @@ class EmotionNode(ManagedNode):
 
     def load(self) -> None:
         """Load the model."""
-        self._estimation, metadata = assemble_estimation(
+        self._estimation, metadata = build_estimation(
             self.parameters, find_model(self.parameters['model'])
         )
         self._model_name = f'{metadata.name} {metadata.version}'

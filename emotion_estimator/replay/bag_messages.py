@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from emotion_estimator.estimator import Seen
+from emotion_estimator.estimator import FrameResult
 from emotion_estimator.faces.camera import KnownCamera
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.image_decoding import Rgb
@@ -125,47 +125,47 @@ class PublishedMessages:
         self._heads = head_model(parameters)
         self._presence = FacePresence(float(parameters.blendshape_node['max_absence_s']))
 
-    def of(self, frame: Frame, image: Rgb, seen: Seen) -> Iterator[Published]:
+    def of(self, frame: Frame, image: Rgb, result: FrameResult) -> Iterator[Published]:
         """
         Make the messages in the order in which the nodes publish them.
 
         :param frame: the image.
         :param image: its pixels.
-        :param seen: what was seen in it.
+        :param result: what was seen in it.
         """
         build = self._build
         headers = [
-            build.header(frame.stamp_ns, FACE_FRAME_PREFIX + face.face_id) for face in seen.faces
+            build.header(frame.stamp_ns, FACE_FRAME_PREFIX + face.face_id) for face in result.faces
         ]
-        for face, header in zip(seen.faces, headers):
+        for face, header in zip(result.faces, headers):
             yield Published('/blendshapes', CLASSIFICATION, build.blendshapes(face, header))
         if self._faces_told:
-            yield from self._of_faces(frame, image, seen, headers)
-        for estimate, header in zip(seen.estimates, headers):
+            yield from self._of_faces(frame, image, result, headers)
+        for estimate, header in zip(result.estimates, headers):
             yield Published('/emotion', CLASSIFICATION, build.emotion(estimate, header))
             if self._expressions_told:
                 topic = f'/humans/faces/{estimate.face_id}/expression'
                 yield Published(topic, EXPRESSION, build.expression(estimate, header))
 
     def _of_faces(
-        self, frame: Frame, image: Rgb, seen: Seen, headers: list[Any]
+        self, frame: Frame, image: Rgb, result: FrameResult, headers: list[Any]
     ) -> Iterator[Published]:
         build, (height, width) = self._build, image.shape[:2]
         of_image = build.header(frame.stamp_ns, frame.frame_id)
-        for face, of_face in zip(seen.faces, headers):
+        for face, of_face in zip(result.faces, headers):
             topic = f'/humans/faces/{face.face_id}'
             units = build.action_units(face, of_face)
             yield Published(f'{topic}/facs', ACTION_UNITS, units)
             yield Published(f'{topic}/roi', REGION, build.region(face, of_image))
             points = build.landmarks(face, of_image, width, height)
             yield Published(f'{topic}/landmarks', LANDMARKS, points)
-        ids = [face.face_id for face in seen.faces]
-        listed = self._presence.see(ids, frame.stamp_ns, seen.step.restarts).listed
+        ids = [face.face_id for face in result.faces]
+        listed = self._presence.see(ids, frame.stamp_ns, result.step.restarts).listed
         tracked = build.tracked(listed, of_image)
         yield Published('/humans/faces/tracked', IDS_LIST, tracked)
         # As the nodes have it: a frame without a parent is none.
-        if seen.faces and frame.frame_id:
+        if result.faces and frame.frame_id:
             camera = self._camera.camera(width, height)
-            poses = [self._heads.pose(face.landmarks, camera) for face in seen.faces]
-            frames = chain.from_iterable(map(frames_of, seen.faces, poses))
+            poses = [self._heads.pose(face.landmarks, camera) for face in result.faces]
+            frames = chain.from_iterable(map(frames_of, result.faces, poses))
             yield Published('/tf', TF, build.frames(frames, of_image))

@@ -36,7 +36,7 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
-from emotion_estimator.estimator import Seen
+from emotion_estimator.estimator import FrameResult
 from emotion_estimator.faces.camera import KnownCamera
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.messages.types import TF, bag_types
@@ -103,16 +103,16 @@ class BagWriter:
         self._writer.open()
         self._connections: dict[tuple[str, str], Connection] = {}
 
-    def __call__(self, frame: Frame, image: Rgb, seen: Seen) -> None:
+    def __call__(self, frame: Frame, image: Rgb, result: FrameResult) -> None:
         """
         Record what was seen in one image.
 
         :param frame: the image.
         :param image: its pixels, which are not recorded.
-        :param seen: what was seen in it.
+        :param result: what was seen in it.
         """
         self._copy_input(frame.recorded_ns)
-        for published in self._messages.of(frame, image, seen):
+        for published in self._messages.of(frame, image, result):
             connection = self._connection(
                 published.topic, published.kind, self._store, [_qos_of(published)]
             )

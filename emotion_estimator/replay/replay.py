@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Plays a recording to the nodes' own pipeline, image by image, by the images' stamps."""
+"""Plays a recording to the nodes' own estimator, image by image, by the images' stamps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from emotion_estimator.emotion.estimation import EmotionEstimate
-from emotion_estimator.estimator import Pipeline, Seen
+from emotion_estimator.estimator import ExpressionEstimator, FrameResult
 from emotion_estimator.faces.finder import Face, Sighting
 from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
@@ -115,7 +115,7 @@ def face_thumbnail(image: Rgb, box: Box) -> bytes:
     return jpeg.tobytes()
 
 
-Listener = Callable[[Frame, Rgb, Seen], None]
+Listener = Callable[[Frame, Rgb, FrameResult], None]
 """Is told of each image that was looked at, with its pixels."""
 Progress = Callable[[int], None]
 """Is told the number of images read so far."""
@@ -143,20 +143,20 @@ def replay(
     :raises AssetError: when a model is not there.
     :raises ValueError: when a model or a parameter cannot be used.
     """
-    pipeline = Pipeline(parameters)
+    estimator = ExpressionEstimator.of_parameters(parameters)
     told = _Told()
     # MediaPipe needs no interpreter: reading and estimating go on in the meantime.
     decoded = ahead(_decoded(_selected(recording, selection, told, progress)))
-    found = ahead(_found(pipeline, decoded))
+    found = ahead(_found(estimator, decoded))
     try:
         with closing(found):
             for image in found:
-                _look(pipeline, image, told, listeners)
+                _look(estimator, image, told, listeners)
     except RecordingError as error:
         told.broken = str(error)
     finally:
-        pipeline.close()
-    metadata = pipeline.metadata
+        estimator.close()
+    metadata = estimator.metadata
     return Replay(
         recording=recording.name,
         model=f'{metadata.name} {metadata.version}',
@@ -258,16 +258,18 @@ def _decoded(frames: Iterator[Frame]) -> Iterator[_Image]:
             yield _Image(frame, None, error=str(error))
 
 
-def _found(pipeline: Pipeline, images: Iterator[_Image]) -> Iterator[_Image]:
+def _found(estimator: ExpressionEstimator, images: Iterator[_Image]) -> Iterator[_Image]:
     for image in images:
         if image.pixels is None:
             yield image
         else:
-            sighting = pipeline.find(image.pixels, image.frame.stamp_ns)
+            sighting = estimator.find(image.pixels, image.frame.stamp_ns)
             yield _Image(image.frame, image.pixels, sighting)
 
 
-def _look(pipeline: Pipeline, image: _Image, told: _Told, listeners: tuple[Listener, ...]) -> None:
+def _look(
+    estimator: ExpressionEstimator, image: _Image, told: _Told, listeners: tuple[Listener, ...]
+) -> None:
     stamp_ns = image.frame.stamp_ns
     if image.pixels is None or image.sighting is None:
         told.refuse('cannot be decoded', f'at {stamp_ns} ns: {image.error}')
@@ -277,12 +279,12 @@ def _look(pipeline: Pipeline, image: _Image, told: _Told, listeners: tuple[Liste
         return
     if image.sighting.step is Step.BACK:
         told.refuse('go back in time, so that all faces begin anew', f'to {stamp_ns} ns.')
-    seen = pipeline.estimate(image.sighting, stamp_ns)
+    result = estimator.tell(image.sighting, stamp_ns)
     told.stamps_ns.append(stamp_ns)
-    for face, estimate in zip(seen.faces, seen.estimates):
+    for face, estimate in zip(result.faces, result.estimates):
         _tell(face, estimate, image.pixels, told)
     for listener in listeners:
-        listener(image.frame, image.pixels, seen)
+        listener(image.frame, image.pixels, result)
 
 
 def _tell(face: Face, estimate: EmotionEstimate, image: Rgb, told: _Told) -> None:

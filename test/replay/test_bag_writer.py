@@ -33,7 +33,7 @@ from helpers.bags import (
 from rosbags.highlevel import AnyReader
 
 from emotion_estimator.emotion.estimation import EmotionEstimate
-from emotion_estimator.estimator import Seen
+from emotion_estimator.estimator import FrameResult
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.landmarker import Box
@@ -65,7 +65,7 @@ def seen(stamp_ns, label='happy'):
     estimate = EmotionEstimate(
         'abc', stamp_ns, label, scores[0][1], scores, 0.5, -0.25, Step.FORWARD
     )
-    return Seen(Step.FORWARD, (face,), (estimate,))
+    return FrameResult(Step.FORWARD, (face,), (estimate,))
 
 
 def write(path, bag, beside=None, parameters=None, **options):
@@ -129,7 +129,7 @@ def test_a_face_is_listed_for_a_while_after_it_was_seen_last(tmp_path):
     bag = camera_bag(tmp_path / 'bag', [PICTURE] * 10)
     writer = BagWriter(tmp_path / 'out.mcap', read_parameters())
     for number, frame in enumerate(open_recording(bag).frames()):
-        there = seen(frame.stamp_ns) if number == 0 else Seen(Step.FORWARD, (), ())
+        there = seen(frame.stamp_ns) if number == 0 else FrameResult(Step.FORWARD, (), ())
         writer(frame, PICTURE, there)
     writer.finish()
     told = read(tmp_path / 'out.mcap')

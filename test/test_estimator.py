@@ -1,0 +1,104 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The public door tells of arrays what the nodes tell of a camera."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from helpers.media import frames
+
+from emotion_estimator import ExpressionEstimator, FaceExpression
+from emotion_estimator.blendshapes import NAMES
+
+
+@pytest.fixture(scope='module')
+def estimator(landmarker_path):
+    with ExpressionEstimator(max_faces=2, face_id_seed=1) as made:
+        yield made
+
+
+@pytest.fixture
+def smiling(media):
+    return cv2.cvtColor(cv2.imread(str(media('0-f15-hao-ph.jpg'))), cv2.COLOR_BGR2RGB)
+
+
+@pytest.fixture
+def surprised(media):
+    return cv2.cvtColor(cv2.imread(str(media('0-f1-su-ph.jpg'))), cv2.COLOR_BGR2RGB)
+
+
+def test_a_stream_has_one_face_that_comes_to_smile(estimator, media):
+    pictures, rate_hz = frames(media('single_face.mp4'))
+    told = []
+    for number, bgr in enumerate(pictures):
+        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        told += estimator.estimate(rgb, 1000 + number / rate_hz)
+    assert len(told) == len(pictures)
+    assert len({face.face_id for face in told}) == 1
+    assert told[5].expression == 'neutral'
+    last = told[-1]
+    assert last.expression == 'happy' and last.confidence > 0.8
+    assert last.scores['happy'] == last.confidence
+    assert sum(last.scores.values()) == pytest.approx(1)
+    assert last.valence > 0.3
+    assert set(last.blendshapes) == set(NAMES)
+    assert 0 < last.box.x_min < last.box.x_max < 1
+
+
+def test_a_picture_is_told_whatever_came_before(estimator, smiling, surprised):
+    for picture, expression in ((smiling, 'happy'), (surprised, 'surprised')) * 2:
+        (face,) = estimator.estimate_picture(picture)
+        assert isinstance(face, FaceExpression)
+        assert face.expression == expression
+
+
+def test_a_picture_without_a_face_has_none(estimator, media):
+    landscape = cv2.imread(str(media('free-mountain-vector-01.jpg')))
+    assert estimator.estimate_picture(landscape) == []
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        None,
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+)
+def test_what_is_no_image_is_refused(estimator, image):
+    with pytest.raises(ValueError, match=r'\[height, width, 3\]'):
+        estimator.estimate(image, 1.0)
+
+
+def test_wrong_parameters_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"no parameter 'colour'; there are autostart, "):
+        ExpressionEstimator(colour='red')
+    with pytest.raises(ValueError, match='max_faces must lie between 1 and 10, not 99'):
+        ExpressionEstimator(max_faces=99)
+
+
+def test_emotion_node_imports_no_image_libraries():
+    heavy = ('cv2', 'mediapipe', 'matplotlib', 'scipy', 'rosbags', 'jinja2', 'plotly')
+    program = (
+        'import sys, emotion_estimator.nodes.emotion_node; '
+        f'print(*[name for name in {heavy} if name in sys.modules])'
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, ''), done.stderr
