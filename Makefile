@@ -24,7 +24,7 @@ PACKAGE := --base-paths . --merge-install \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build lint test demo demo-replay bench setup-training train train-cached evaluate seeds ablation far-faces repeated \
-	thresholds tune report-steps errors bench-extraction model-card test-training clean lock
+	thresholds tune report-steps errors bench-extraction model-card test-training test-assets assets clean lock
 
 help: ## list these targets
 	@echo 'make TARGET [ROS_DISTRO=kilted|jazzy]'
@@ -51,6 +51,12 @@ test: setup lint build ## lint, build and run all tests, as colcon does on a rob
 	$(WITH_ROS) colcon test-result --test-result-base build/$(ROS_DISTRO) --verbose \
 	  || status=$$?; \
 	exit $$status
+
+test-assets: setup build ## run the tests that need what no package index holds, from EMOTION_ESTIMATOR_ASSETS
+	@$(WITH_ROS) python -m pytest -q -m assets
+
+assets: setup ## fetch ahead of time what the nodes load; DEMO=1 the demo's clips too, TO=folder copies them there
+	@$(WITH_ROS) python -m emotion_estimator.fetch_assets $(if $(DEMO),--demo) $(if $(TO),--to '$(TO)')
 
 demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name, MAX_FACES=4
 	@$(WITH_ROS) python -m emotion_estimator.extras.demo \

@@ -40,6 +40,14 @@ if importlib.util.find_spec('keras') is None:
 settings.load_profile('ci')
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what needs YuNet, which no package index holds: `pytest -m assets` runs it alone."""
+    for item in items:
+        if 'detector_path' in item.fixturenames:
+            item.add_marker('assets')
+
+
 @pytest.fixture
 def live():
     """Real nodes on a domain of their own, taken down after the test."""

@@ -47,6 +47,7 @@ def test_two_people_who_cross_keep_their_ids(finder, overlapping):
     assert not ids_kept(crossing, lost)
 
 
+@pytest.mark.assets
 def test_crossings_repeat_and_stay_in_the_picture(media):
     media('london_001_neutral.jpg')
     first, again = ([*random_crossings(3, overlapping=True)] for _ in range(2))

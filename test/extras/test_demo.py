@@ -36,7 +36,7 @@ from emotion_estimator.extras.demo_observer import (
 )
 from emotion_estimator.extras.demo_timeline import Moment, Thumbnail, draw_timeline
 from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, lead
-from emotion_estimator.messages.incoming import time_message
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
@@ -100,7 +100,7 @@ def test_frames_that_were_not_looked_at_are_counted_with_their_reasons(counts, s
 
 def heard(observer, stamps_ns, looked_at):
     for number, stamp_ns in enumerate(stamps_ns):
-        header = Header(stamp=time_message(stamp_ns))
+        header = Header(stamp=ROS.time(stamp_ns))
         observer._on_image(Image(header=header))
         if number in looked_at:
             observer._on_tracked(IdsList(header=header))
