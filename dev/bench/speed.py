@@ -92,7 +92,7 @@ def new_node(module: str, *arguments: str) -> NodeProcess:
     """
     Start a node.
 
-    :param module: see `NodeProcess`.
+    :param module: module below emotion_estimator.nodes, such as 'emotion_node'.
     :param arguments: likewise.
     :returns: the process.
     """
@@ -101,7 +101,7 @@ def new_node(module: str, *arguments: str) -> NodeProcess:
         arguments = (*arguments, '-p', 'detection_rate_hz:=0.0')
     LOG.parent.mkdir(parents=True, exist_ok=True)
     with LOG.open('ab') as log:
-        return NodeProcess(module, *arguments, stderr=log)
+        return NodeProcess(f'nodes.{module}', *arguments, stderr=log)
 
 
 ROUNDS = 9

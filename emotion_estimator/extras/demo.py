@@ -152,7 +152,7 @@ def _play(
             ),
         }
         for name, ros_arguments in nodes.items():
-            running.enter_context(NodeProcess(name, *ros_arguments, stderr=sieve))
+            running.enter_context(NodeProcess(f'nodes.{name}', *ros_arguments, stderr=sieve))
         try:
             # A node that is active before the other has loaded would miss it, and say so.
             for transition, name in product((CONFIGURE, ACTIVATE), nodes):
