@@ -120,10 +120,9 @@ def way_of_an_image() -> set[str]:
     :returns: the files that they pass through.
     """
     import rclpy
-    from dev.bench.clip import rgb_frames
     from rclpy.executors import SingleThreadedExecutor
 
-    from dev.bench.feeder import Feeder
+    from dev.bench.feeder import Feeder, rgb_frames
     from emotion_estimator.nodes.blendshape_node import BlendshapeNode
     from emotion_estimator.nodes.emotion_node import EmotionNode
 
@@ -159,8 +158,7 @@ def way_of_a_bag() -> set[str]:
 
     :returns: the files that it passes through.
     """
-    from dev.bench.clip import rgb_frames
-
+    from dev.bench.feeder import rgb_frames
     from dev.camera_bag import write_camera_bag
     from emotion_estimator.evaluation import cli
     from emotion_estimator.replay.jobs import run_job

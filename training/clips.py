@@ -20,6 +20,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -76,7 +77,7 @@ def read_series(clips: tuple[str, ...], encoding: Path) -> list[tuple[NDArray[np
         [frames, F], and the frames per second.
     :raises DataError: when a clip is missing or cannot be read.
     """
-    found = []
+    found: list[tuple[NDArray[np.float32], float]] = []
     for path in clip_files(clips):
         if not path.is_file():
             raise DataError(f'{path} does not exist; it shows how real faces move.')
@@ -86,7 +87,8 @@ def read_series(clips: tuple[str, ...], encoding: Path) -> list[tuple[NDArray[np
         if not kept.is_file():
             rate_hz, faces = _follow(path, read_encoding(encoding))
             content = io.BytesIO()
-            np.savez(content, rate_hz=rate_hz, **{f'face{i}': f for i, f in enumerate(faces)})
+            arrays: dict[str, Any] = {f'face{i}': f for i, f in enumerate(faces)}
+            np.savez(content, rate_hz=rate_hz, **arrays)
             write_whole(kept, content.getvalue())
         with np.load(kept, allow_pickle=False) as file:
             rate_hz = float(file['rate_hz'])

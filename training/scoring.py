@@ -21,6 +21,7 @@ import hashlib
 import pickle
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -302,8 +303,11 @@ def timeless_scores(
     for name, kind in (('lstm_shuffled_time', 'shuffled'), ('lstm_mean_pooled', 'pooled')):
         network = trained_network(dataclasses.replace(settings, time=kind), material)
 
-        def logits_of(windows: NDArray[np.float32], network=network, kind=kind):
-            return network.predict(retimed(windows, kind, rng), batch_size=1024, verbose=0)
+        def logits_of(
+            windows: NDArray[np.float32], network: Any = network, kind: str = kind
+        ) -> NDArray[np.float32]:
+            logits = network.predict(retimed(windows, kind, rng), batch_size=1024, verbose=0)
+            return np.asarray(logits, np.float32)
 
         classes = len(settings.targets.names)
         by_vote, by_label = np.split(logits_of(held).astype(np.float64), [classes], axis=1)

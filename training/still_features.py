@@ -95,7 +95,7 @@ def fit_shipped_encoding() -> Path:
     tables = _tables(photographs, TRAINING_VIEWS)
     # Of the first look alone: what only a second finds lies less well.
     readable = read_faces(photographs, X4_PAD25).readable
-    stills = _stills(photographs, (), np.zeros((len(photographs), 1, 0)), readable)
+    stills = _stills(photographs, (), np.zeros((len(photographs), 1, 0), np.float32), readable)
     stills = replace(stills, rows=np.arange(len(stills)))
     fitted = fit_encoding(photographs, tables, read_training_stills(stills))
     write_whole(encoding_path(), fitted.read_bytes())

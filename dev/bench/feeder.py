@@ -141,7 +141,7 @@ class Feeder:
 
     def connected(self) -> bool:
         """Tell whether an image subscription is there."""
-        return self._publisher.get_subscription_count() > 0
+        return bool(self._publisher.get_subscription_count())
 
     def forget(self) -> None:
         """Forget what was sent and heard."""

@@ -163,8 +163,9 @@ def photographs(expression: str) -> tuple[Photograph, ...]:
     landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), stills=True)
     found = []
     for path in paths:
-        bgr = cv2.imread(str(path))
-        picture = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        picture = np.asarray(
+            cv2.cvtColor(np.asarray(cv2.imread(str(path)), np.uint8), cv2.COLOR_BGR2RGB), np.uint8
+        )
         (face,) = landmarker.find(picture)
         found.append(Photograph(path.stem, picture, face.box, face.landmarks))
     landmarker.close()

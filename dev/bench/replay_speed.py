@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from dev.bench.feeder import BareMediaPipe, Rgb, rgb_frames
 from dev.bench.speed import LOG
@@ -68,7 +69,10 @@ def measure_replay(frames: list[Rgb]) -> dict[str, float]:
         folder = Path(name)
         bag, short, long = folder / 'bag', folder / 'short', folder / 'long'
         write_camera_bag(bag, _bgr(frames, FRAMES_A_ROUND), RATE_HZ)
-        small = [cv2.resize(frame, SMALL, interpolation=cv2.INTER_AREA) for frame in frames]
+        small = [
+            np.asarray(cv2.resize(frame, SMALL, interpolation=cv2.INTER_AREA), np.uint8)
+            for frame in frames
+        ]
         for path, count in ((short, SHORT), (long, LONG)):
             write_camera_bag(path, _bgr(small, count), RATE_HZ, jpeg_quality=90)
         ratios = [_in_a_process(ratio, bag) for ratio in (_fps_ratio, _one_core_ratio)]

@@ -74,9 +74,8 @@ class HeadMesh:
         pixels = np.stack([columns, rows, np.ones_like(rows)], axis=1)[:, :, None]
         sources = np.zeros((*inside.shape, 2), np.float32)
         sources[inside] = (matrices @ pixels)[:, :, 0]
-        skin = cv2.remap(
-            self.texture, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        x, y = (np.ascontiguousarray(sources[..., i]) for i in (0, 1))
+        skin = cv2.remap(self.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.where(inside[:, :, None], skin, scene)
 
     def _ways_back(self, seen: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -84,7 +83,8 @@ class HeadMesh:
         ones = np.ones((len(self.triangles), 3, 1))
         corners = np.concatenate([seen[self.triangles], ones], axis=2)
         # A triangle seen on edge covers no pixel that matters.
-        return (np.linalg.pinv(corners) @ self.places[self.triangles]).transpose(0, 2, 1)
+        ways = np.linalg.pinv(corners) @ self.places[self.triangles].astype(np.float64)
+        return np.asarray(ways.transpose(0, 2, 1), np.float64)
 
 
 def head_mesh(photograph: Photograph, unit_px: float) -> HeadMesh:

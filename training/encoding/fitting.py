@@ -23,6 +23,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,8 +143,9 @@ def fit_encoding(
     for _, table in tables:
         key.update(table.points.tobytes() + table.blendshapes.tobytes())
     targets = [one_hot(learned_from.labels), learned_from.vote_shares()]
-    for part in (learned_from.rows, *targets):
-        key.update(part.tobytes())
+    key.update(learned_from.rows.tobytes())
+    for target in targets:
+        key.update(target.tobytes())
     folder = sources.OUT / 'encoding' / key.hexdigest()[:16]
     kept = folder / 'encoding.npz'
     if kept.is_file():
@@ -157,6 +159,7 @@ def fit_encoding(
     views = [SeenCrops(table.readable, crops) for (_, table), crops in zip(chosen, cut)]
     network = litert_of(learn_appearance(views, targets, skin, folder))
     content = io.BytesIO()
+    arrays: dict[str, Any] = {NETWORK: np.frombuffer(network, np.uint8)}
     np.savez_compressed(
         content,
         schema=SCHEMA,
@@ -166,7 +169,7 @@ def fit_encoding(
             f'geometry_{name}': part.astype(np.float16)
             for name, part in vars(learn_directions(laid, targets, geometry)).items()
         },
-        **{NETWORK: np.frombuffer(network, np.uint8)},
+        **arrays,
     )
     write_whole(kept, content.getvalue())
     return kept

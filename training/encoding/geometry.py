@@ -144,7 +144,7 @@ class _Scale:
 
     def __call__(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         scaled = (values.astype(np.float32) - self.mean) / self.deviation
-        return np.clip(scaled, -_BOUND, _BOUND)
+        return np.asarray(np.clip(scaled, -_BOUND, _BOUND), np.float32)
 
 
 def _blocks(

@@ -289,7 +289,9 @@ def show(
     """
     height, width = picture.shape[:2]
     side = round(max(height, width) * attempt.room)
-    moved = cv2.getRotationMatrix2D((width / 2, height / 2), attempt.turn_deg, 1.0)
+    moved = np.asarray(
+        cv2.getRotationMatrix2D((width / 2, height / 2), attempt.turn_deg, 1.0), np.float64
+    )
     moved[:, 2] += (side - width) / 2, (side - height) / 2
     if attempt.blur_px:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), attempt.blur_px), np.uint8)

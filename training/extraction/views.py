@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -121,8 +122,11 @@ def moved(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Pict
     height, width = picture.shape[:2]
     bound = how.max_rotation_rad
     angle = float(np.clip(rng.normal(0, how.rotation_rad), -bound, bound))
-    turn = cv2.getRotationMatrix2D(
-        (width / 2, height / 2), float(np.degrees(angle)), rng.uniform(*how.scale)
+    turn = np.asarray(
+        cv2.getRotationMatrix2D(
+            (width / 2, height / 2), float(np.degrees(angle)), rng.uniform(*how.scale)
+        ),
+        np.float64,
     )
     turn[:, 2] += rng.uniform(-how.shift, how.shift, 2) * (width, height)
     return _uint8(cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR))
@@ -145,7 +149,8 @@ def _occluded(picture: Picture, rng: np.random.Generator) -> Picture:
     return covered
 
 
-def _uint8(values: NDArray[np.floating] | NDArray[np.uint8]) -> Picture:
+def _uint8(values: NDArray[Any] | None) -> Picture:
+    assert values is not None, 'what was just encoded can be decoded'
     if values.dtype == np.uint8:
         return np.asarray(values, np.uint8)
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
@@ -225,7 +230,7 @@ class View:
         prepared = enlarged(picture) if self.enlarge else native(picture)
         if self.augmentation is None:
             return prepared
-        digest = hashlib.sha256(np.ascontiguousarray(picture)).digest()
+        digest = hashlib.sha256(np.ascontiguousarray(picture).data).digest()
         rng = np.random.default_rng([self.seed, int.from_bytes(digest[:8], 'little')])
         return augmented(prepared, self.augmentation, rng)
 

@@ -54,7 +54,11 @@ def clip_scores(
     same: dict[float, list[tuple[int, int]]] = {rate: [] for rate in LOWER_RATES_HZ}
     for values, rate_hz in faces:
 
-        def answers(frames: NDArray[np.int64], values=values, rate_hz=rate_hz) -> list[str]:
+        def answers(
+            frames: NDArray[np.int64],
+            values: NDArray[np.float32] = values,
+            rate_hz: float = rate_hz,
+        ) -> list[str]:
             estimation = EmotionEstimation(model, min_confidence, hysteresis)
             found = []
             for frame in frames.tolist():
