@@ -17,6 +17,22 @@
 from __future__ import annotations
 
 import signal
+from types import FrameType
+
+
+def raise_first_interrupt() -> None:
+    """
+    Let the first SIGINT raise KeyboardInterrupt and those behind it nothing.
+
+    Where the first one breaks off a wait, the second one, which comes under launch, would come
+    while that is dealt with or while Python shuts down.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def note_interrupts() -> list[int]:

@@ -29,7 +29,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from emotion_estimator.assets import Asset, fetch_missing, find_asset, log_to_terminal
 from emotion_estimator.files import AssetError
-from emotion_estimator.interrupts import note_interrupts
+from emotion_estimator.interrupts import note_interrupts, raise_first_interrupt
 
 EXIT_WRONG_PARAMETER = 2
 
@@ -59,6 +59,7 @@ def run(
     :param arguments: command line; None takes that of the process.
     :returns: exit status: 0, or 2 when a parameter's start value is wrong.
     """
+    raise_first_interrupt()
     try:
         for name, assets in (assets_of or {}).items():
             _fetch(name, assets, arguments)
