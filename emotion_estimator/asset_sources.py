@@ -150,6 +150,7 @@ def _download_wheel(wheel: Wheel, scratch: Path, stall_s: float) -> Path:
     command += ['--progress-bar=off', '--retries=0', f'--timeout={stall_s / 2:g}']
     try:
         with output.open('wb') as file:
+            stored = _stored_bytes(scratch)
             process = subprocess.Popen(
                 command,
                 cwd=scratch,
@@ -162,7 +163,7 @@ def _download_wheel(wheel: Wheel, scratch: Path, stall_s: float) -> Path:
     except OSError as error:
         raise SourceError(f'pip cannot be run: {error}') from error
     try:
-        status = _wait(process, scratch, stall_s)
+        status = _wait(process, scratch, stored, stall_s)
     finally:
         if process.poll() is None:
             process.kill()
@@ -175,9 +176,11 @@ def _download_wheel(wheel: Wheel, scratch: Path, stall_s: float) -> Path:
     return found[0]
 
 
-def _wait(process: subprocess.Popen[bytes], scratch: Path, stall_s: float) -> int | None:
+def _wait(
+    process: subprocess.Popen[bytes], scratch: Path, stored: int, stall_s: float
+) -> int | None:
     """Wait until pip ends; returns its exit status, None when it no longer moves."""
-    stored, moved_s = _stored_bytes(scratch), time.monotonic()
+    moved_s = time.monotonic()
     # A busy machine takes its time to load pip, which has not asked the network until it speaks.
     wait_s = max(stall_s, _LOAD_S)
     while time.monotonic() - moved_s < wait_s:

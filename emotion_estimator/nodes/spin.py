@@ -20,6 +20,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FrameType
 from typing import Protocol
 
 import rclpy
@@ -32,6 +33,21 @@ from emotion_estimator.assets import Asset, fetch_missing, find_asset, log_to_te
 from emotion_estimator.files import AssetError
 
 # Ctrl-C as an event, not as an exception at any line.
+
+
+def raise_first_interrupt() -> None:
+    """
+    Let the first SIGINT raise KeyboardInterrupt and those behind it nothing.
+
+    Where the first one breaks off a wait, the second one, which comes under launch, would come
+    while that is dealt with or while Python shuts down.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def note_interrupts() -> list[int]:
@@ -77,6 +93,7 @@ def run(
     :param arguments: command line; None takes that of the process.
     :returns: exit status: 0, or 2 when a parameter's start value is wrong.
     """
+    raise_first_interrupt()
     try:
         for name, assets in (assets_of or {}).items():
             _fetch(name, assets, arguments)

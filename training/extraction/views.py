@@ -153,7 +153,7 @@ def _uint8(values: NDArray[Any] | None) -> Picture:
     assert values is not None, 'what was just encoded can be decoded'
     if values.dtype == np.uint8:
         return np.asarray(values, np.uint8)
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 # How a photograph is prepared before faces are looked for in it.
