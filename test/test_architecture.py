@@ -43,6 +43,7 @@ BOTH_HALVES = {'faces', 'emotion', 'estimator', 'parameters'}
 # Room -> rooms of this package that it may import, beside itself.
 MAY_IMPORT = {
     'stamps': set(),
+    'colours': set(),
     'blendshapes': set(),
     'asset_sources': set(),
     'files': set(),
@@ -56,15 +57,15 @@ MAY_IMPORT = {
     'emotion': NAMES_AND_FILES,
     'estimator': NAMES_AND_FILES | BOTH_HALVES,
     'messages': NAMES_AND_FILES | BOTH_HALVES,
-    'drawing': {'faces'},
+    'drawing': {'colours', 'faces'},
     'replay': NAMES_AND_FILES | BOTH_HALVES | {'cameras', 'messages'},
     'evaluation': NAMES_AND_FILES
     | BOTH_HALVES
-    | {'cameras', 'messages', 'native_output', 'replay'},
+    | {'cameras', 'colours', 'messages', 'native_output', 'replay'},
     'nodes': NAMES_AND_FILES | {'faces', 'emotion', 'messages', 'drawing', 'parameters'},
     'extras': NAMES_AND_FILES
     | BOTH_HALVES
-    | {'messages', 'drawing', 'native_output', 'nodes', 'replay'},
+    | {'colours', 'messages', 'drawing', 'native_output', 'nodes', 'replay'},
 }
 WITH_ROS = {'messages', 'nodes', 'extras'}
 FILES = sorted(path for path in ROOT.rglob('*.py') if path != ROOT / '__init__.py')

@@ -22,7 +22,7 @@ import yaml
 
 from dev.generated import PAGES, ROOT
 from emotion_estimator.cameras import Camera, CameraError, find_camera, read_camera
-from emotion_estimator.drawing import COLOURS
+from emotion_estimator.colours import COLOURS
 from emotion_estimator.files import find_shared_file, write_whole
 from emotion_estimator.parameters import NODES
 

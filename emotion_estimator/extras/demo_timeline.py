@@ -26,7 +26,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from emotion_estimator.drawing import COLOURS, colour_of, ink_on
+from emotion_estimator.colours import COLOURS, colour_of, hexadecimal, ink_on
 from emotion_estimator.files import write_whole
 
 MOST_FACES = 4
@@ -106,11 +106,7 @@ def draw_timeline(
 
 
 def _colour(label: str) -> str:
-    return _hexadecimal(colour_of(label))
-
-
-def _hexadecimal(colour: tuple[int, int, int]) -> str:
-    return '#' + bytes(colour).hex()
+    return hexadecimal(colour_of(label))
 
 
 def _draw_scores(axis, face: list[Moment], labels: list[str]) -> None:  # type: ignore[no-untyped-def]
@@ -145,7 +141,7 @@ def _draw_decisions(axis, face: list[Moment]) -> None:  # type: ignore[no-untype
                     label,
                     ha='center',
                     va='center',
-                    color=_hexadecimal(ink_on(colour_of(label))),
+                    color=hexadecimal(ink_on(colour_of(label))),
                 )
             start = i
     axis.set_yticks([])

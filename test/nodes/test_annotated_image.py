@@ -23,16 +23,8 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
-from emotion_estimator.drawing import (
-    AXIS_M,
-    COLOURS,
-    FALLBACK,
-    GAZE_M,
-    Person,
-    annotate,
-    colour_of,
-    ink_on,
-)
+from emotion_estimator.colours import COLOURS, FALLBACK, colour_of, ink_on
+from emotion_estimator.drawing import AXIS_M, GAZE_M, Person, annotate
 from emotion_estimator.faces.camera import PinholeCamera
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.landmarker import box_of
