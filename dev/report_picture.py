@@ -27,7 +27,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from emotion_estimator.evaluation.report.write import RunError, read_run, write_report
+from emotion_estimator.evaluation.report.run_files import RunError, read_run
+from emotion_estimator.evaluation.report.write import write_report
 
 RUN = Path('out/demo-replay')
 PICTURE = Path('doc/replay_report.png')

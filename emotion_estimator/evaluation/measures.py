@@ -60,7 +60,7 @@ DELAYS = 'delays'
 LABELLED = (
     Measure(
         'accuracy',
-        'Right, by frame',
+        'Frame accuracy',
         'share of the labelled frames with a face whose answer is right; unknown counts as wrong '
         'unless it is the label',
         'share',
@@ -70,7 +70,7 @@ LABELLED = (
     ),
     Measure(
         'accuracy_of_answers',
-        'Right when it answers',
+        'Accuracy when it answers',
         'the same among the frames where an expression was named',
         'share',
         1,
@@ -79,7 +79,7 @@ LABELLED = (
     ),
     Measure(
         'segment_accuracy',
-        'Right, by segment',
+        'Segment accuracy',
         'share of the labelled segments in which the right answer was shown most of the time',
         'share',
         1,

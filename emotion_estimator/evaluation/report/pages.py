@@ -12,301 +12,368 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The report of one run as one page that needs nothing beside itself."""
+"""Fills the templates of report.html and comparison.html; a page needs nothing beside itself."""
 
 from __future__ import annotations
 
+import functools
+import json
 import math
-from xml.etree.ElementTree import Element
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from emotion_estimator.colours import Shades, shades
 from emotion_estimator.evaluation.bootstrap import Interval
 from emotion_estimator.evaluation.comparison import Comparison
 from emotion_estimator.evaluation.measures import MEASURES, Measure
 from emotion_estimator.evaluation.report import text
-from emotion_estimator.evaluation.report.axes import difference_bar
-from emotion_estimator.evaluation.report.charts import (
-    confusion_chart,
-    reliability_chart,
-    risk_coverage_chart,
+from emotion_estimator.evaluation.report.figures import (
+    THEME,
+    confusion_matrix,
+    on_dark,
+    reliability_diagram,
+    risk_coverage_figure,
 )
-from emotion_estimator.evaluation.report.html import element
-from emotion_estimator.evaluation.report.sections import (
-    figures_table,
-    how_drawn,
-    palette_of,
-    problems,
-    recordings_table,
-    settings_table,
-    table,
-    tiles,
-    whole_page,
+from emotion_estimator.evaluation.report.timeline import (
+    MOST_POINTS,
+    MOST_THUMBNAILS,
+    FaceTrack,
+    timeline,
 )
-from emotion_estimator.evaluation.report.text import NOTHING, counted, number, quantity
-from emotion_estimator.evaluation.report.theme import Palette
-from emotion_estimator.evaluation.report.timeline import legend, over_time, timelines
-from emotion_estimator.evaluation.summary import Summary
+from emotion_estimator.evaluation.summary import (
+    FaceSummary,
+    Figures,
+    RecordingSummary,
+    Summary,
+)
+from emotion_estimator.stamps import NS_PER_S
+
+MOST_FACES_DRAWN = 6
+MOST_FACES_LISTED = 8
+POINTS_OF_PAGE = 40_000
+THUMBNAILS_OF_PAGE = 800
+"""All timelines of a page share its points and thumbnails, so that a page stays small."""
+
+_TILES = (
+    'accuracy',
+    'segment_accuracy',
+    'onset_to_stable_s',
+    'false_switches_per_s',
+    'answer_share_of_face_time',
+)
+_TILES_WITHOUT_LABELS = ('face_share', 'answer_share_of_face_time', 'switches_per_s')
+_COLUMNS = (
+    'face_share',
+    'answer_share_of_face_time',
+    'switches_per_s',
+    'accuracy',
+    'segment_accuracy',
+    'macro_f1',
+    'onset_to_stable_s',
+)
+_BY_NAME = {measure.name: measure for measure in MEASURES}
+_NO_INTERVAL = Interval(math.nan, math.nan, math.nan)
+# Control characters, halves of surrogate pairs and what else HTML forbids.
+_FORBIDDEN = re.compile(
+    '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]'
+)
 
 
-def page(summary: Summary) -> bytes:
+def report_page(summary: Summary) -> bytes:
     """
-    Write the report.
+    Write report.html.
 
     :param summary: the run.
     :returns: HTML in UTF-8.
     """
-    palette = palette_of([summary])
-    title = text.title(summary)
-    return whole_page(
-        title,
-        palette,
-        [
-            *(element('p', one, class_='lead') for one in text.sentences(summary)),
-            element(
-                'p',
-                'It estimates the expression shown, not the emotion felt.',
-                class_='soft',
-            ),
-            tiles(summary),
-            problems(summary.problems),
-            *over_time(summary, palette),
-            *_quality(summary),
-            element('h2', 'Figures'),
-            figures_table(summary.figures),
-            element('p', how_drawn(summary), class_='soft'),
-            element('h2', 'Recordings' if len(summary.recordings) > 1 else 'Recording'),
-            recordings_table(summary),
-            element('h2', 'Settings'),
-            element(
-                'p',
-                f'Model {summary.model}, judged in the classes '
-                f'{", ".join(summary.vocabulary.names)}.',
-                class_='soft',
-            ),
-            settings_table(summary.settings),
-        ],
-    )
-
-
-def _quality(summary: Summary) -> list[Element]:
-    if not summary.labelled:
-        return []
-    return [
-        element('h2', 'How good it is'),
-        element(
-            'div',
-            _figure(
-                'Which expression is taken for which',
-                confusion_chart(summary.confusion, summary.vocabulary.names),
-                'A line for each label: which answers its frames got. The blue ones are right.',
-                'wide',
-            ),
-            _figure(
-                'Does its confidence mean what it says?',
-                reliability_chart(summary.bins),
-                'On the dashed line it would be right as often as it is sure; below it is too '
-                'sure of itself. Strong bars hold more frames.',
-            ),
-            _figure(
-                'What if it only answered when sure?',
-                risk_coverage_chart(summary.risk_coverage(), summary.confusion),
-                'To the left only the surest frames get an answer. The point is what was shown, '
-                'with the settings below.',
-            ),
-            class_='charts',
-        ),
+    plots = _Plots([summary])
+    metrics = summary.figures
+    columns = [
+        _BY_NAME[name]
+        for name in _COLUMNS
+        if any(name in one.figures for one in summary.recordings)
     ]
-
-
-def _figure(title: str, picture: Element, caption: str, kind: str | None = None) -> Element:
-    return element(
-        'figure',
-        element('h3', title),
-        element('div', picture, class_='scroll'),
-        element('figcaption', caption),
-        class_=kind,
+    tiles = _TILES if summary.labelled else _TILES_WITHOUT_LABELS
+    return _page(
+        'report.html.j2',
+        plots,
+        title=text.title(summary),
+        sentences=text.sentences(summary),
+        summary=summary,
+        tiles=[(_BY_NAME[name], metrics[name]) for name in tiles if name in metrics],
+        recordings=[plots.recording(one) for one in summary.recordings],
+        quality=_quality(summary, plots),
+        metrics=[(one, metrics[one.name]) for one in MEASURES if one.name in metrics],
+        how_drawn=text.how_drawn(summary),
+        columns=columns,
+        rows=list(_rows(summary, columns)),
     )
-
-
-# Two runs side by side on one page.
-
-
-A, B = 'A', 'B'
 
 
 def comparison_page(found: Comparison) -> bytes:
     """
-    Write the page.
+    Write comparison.html.
 
     :param found: the comparison.
     :returns: HTML in UTF-8.
     """
-    palette = palette_of([found.first, found.second])
-    recordings = counted(len(found.first.recordings), 'recording', 'recordings')
-    return whole_page(
-        f'{found.second.model} against {found.first.model} in {recordings}',
-        palette,
-        [
-            *(element('p', one, class_='lead') for one in sentences(found)),
-            element(
-                'p', 'Both estimate the expression shown, not the emotion felt.', class_='soft'
-            ),
-            problems(found.problems),
-            element('h2', 'Figures side by side'),
-            _figures(found),
-            element(
-                'p',
-                f'Both runs are drawn alike, so that the interval is of their difference. '
-                f'{how_drawn(found.first)}',
-                class_='soft',
-            ),
-            element('h2', 'Over time'),
-            legend(palette),
-            *_over_time(found, palette),
-            element('h2', 'Settings'),
-            _settings(found),
+    first, second = found.first, found.second
+    plots = _Plots([first, second])
+    nothing = Interval(math.nan, math.nan, math.nan)
+    return _page(
+        'comparison.html.j2',
+        plots,
+        title=f'{second.model} against {first.model} in '
+        + text.counted(len(first.recordings), 'recording', 'recordings'),
+        sentences=text.comparison_sentences(found),
+        problems=found.problems,
+        models=(first.model, second.model),
+        rows=[
+            {
+                'measure': one,
+                'first': first.figures.get(one.name, nothing).value,
+                'second': second.figures.get(one.name, nothing).value,
+                'difference': found.differences[one.name],
+                'verdict': text.verdict(one, found.differences[one.name]),
+            }
+            for one in MEASURES
+            if one.name in found.differences
+        ],
+        how_drawn=text.how_drawn(first),
+        recordings=[
+            (plots.recording(one), plots.recording(other))
+            for one, other in zip(first.recordings, second.recordings)
+        ],
+        settings=[
+            (name, first.settings.get(name), second.settings.get(name))
+            for name in sorted({*first.settings, *second.settings})
         ],
     )
 
 
-def sentences(found: Comparison) -> list[str]:
+def _quality(summary: Summary, plots: _Plots) -> dict[str, _Plot] | None:
+    if not summary.labelled:
+        return None
+    confusion = summary.confusion
+    columns = len(summary.vocabulary.names) + 1
+    return {
+        'confusion': plots.add(
+            confusion_matrix(confusion, summary.vocabulary.names), 96 + 88 * columns
+        ),
+        'reliability': plots.add(reliability_diagram(summary.bins)),
+        'risk_coverage': plots.add(risk_coverage_figure(summary.risk_coverage(), confusion)),
+    }
+
+
+@dataclass(frozen=True)
+class _Row:
     """
-    Say which run is better, and how sure that is.
+    One line of the table of recordings and faces.
 
-    :param found: the comparison.
-    :returns: full sentences.
+    :param name: of the recording or face.
+    :param length_s: how long it is, or was seen.
+    :param cells: metrics in the order of the columns.
+    :param is_face: whether it is a face of the recording above.
+    :param more_faces: faces that are not listed below this last one.
     """
-    said = []
-    difference = found.differences.get('accuracy')
-    if difference is not None:
-        said.append(
-            f'B ({found.second.model}) is right in '
-            f'{quantity(found.second.figures["accuracy"].value, "share")} of the labelled frames, '
-            f'A ({found.first.model}) in '
-            f'{quantity(found.first.figures["accuracy"].value, "share")}: '
-            f'{_verdict_of(difference)}.'
-        )
-    else:
-        said.append(
-            f'A is {found.first.model}, B is {found.second.model}. No labels were given, so '
-            'nothing here says which is right, only where they differ and how steady they are.'
-        )
-    if math.isfinite(found.agreement.value):
-        said.append(
-            f'Both say the same in {quantity(found.agreement.value, "share")} of the answers on '
-            'the same face.'
-        )
-    first, second = (
-        one.figures['switches_per_s'].value if 'switches_per_s' in one.figures else math.nan
-        for one in (found.first, found.second)
-    )
-    if math.isfinite(first) and math.isfinite(second):
-        said.append(f'The answer changes {first:.2f} times a second in A and {second:.2f} in B.')
-    return said
+
+    name: str
+    length_s: float
+    cells: Sequence[tuple[Measure, Interval]]
+    is_face: bool = False
+    more_faces: int = 0
 
 
-def _verdict_of(difference: Interval) -> str:
-    if not math.isfinite(difference.low) or not math.isfinite(difference.high):
-        return 'too few labelled segments to tell whether that is chance'
-    points = f'{100 * difference.low:+.0f} to {100 * difference.high:+.0f} points'
-    if difference.low <= 0 <= difference.high:
-        return f'no clear difference (95 % interval {points})'
-    return f'more than chance (95 % interval {points})'
+def _rows(summary: Summary, columns: Sequence[Measure]) -> Iterator[_Row]:
+    def cells(found: Figures) -> list[tuple[Measure, Interval]]:
+        return [(one, found.get(one.name, _NO_INTERVAL)) for one in columns]
 
-
-def verdict(measure: Measure, difference: Interval) -> str:
-    """
-    Say whether a difference is more than chance, and for the better or worse.
-
-    :param measure: the figure.
-    :param difference: second less first.
-    :returns: 'B better', 'A better', 'B more', 'A more', 'no clear difference', or a dash where
-        there is no interval.
-    """
-    if not math.isfinite(difference.low) or not math.isfinite(difference.high):
-        return NOTHING
-    if difference.low <= 0 <= difference.high:
-        return 'no clear difference'
-    sign = 1 if difference.low > 0 else -1
-    if measure.better == 0:
-        return f'{B if sign > 0 else A} more'
-    return f'{B if sign == measure.better else A} better'
-
-
-def _figures(found: Comparison) -> Element:
-    body = []
-    for measure in MEASURES:
-        if measure.name not in found.differences:
+    time = summary.counted.time
+    seen_s: dict[str, float] = {}
+    for (name, _), seconds in zip(time.units, time.sums['image_s'].tolist()):
+        seen_s[name] = seen_s.get(name, 0.0) + seconds
+    for one in summary.recordings:
+        name = one.replay.recording
+        yield _Row(name, one.duration_s, cells(one.figures))
+        if len(one.faces) < 2:
             continue
-        difference = found.differences[measure.name]
-        said = verdict(measure, difference)
-        kind = {f'{B} better': 'better', f'{A} better': 'worse'}.get(said)
-        values = [
-            quantity(one.figures[measure.name].value, measure.unit)
-            if measure.name in one.figures
-            else NOTHING
-            for one in (found.first, found.second)
-        ]
-        body.append(
-            element(
-                'tr',
-                element('th', measure.title, scope='row'),
-                *(element('td', value, class_='number') for value in values),
-                element('td', _signed(difference.value, measure.unit), class_='number'),
-                element('td', _span(difference, measure.unit), class_='number'),
-                element('td', difference_bar(difference) if measure.unit == 'share' else None),
-                element('td', said, class_=kind),
-            )
+        listed = one.faces[:MOST_FACES_LISTED]
+        for face in listed:
+            length_s = face.figures['face_share'].value * seen_s.get(name, 0.0)
+            more = len(one.faces) - len(listed) if face is listed[-1] else 0
+            yield _Row(f'face {face.face_id}', length_s, cells(face.figures), True, more)
+
+
+# The figures of a page.
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """
+    One figure as templates take it.
+
+    :param div_id: of its element, the same in every run.
+    :param height_px: of the figure.
+    :param max_width_px: 0 for none.
+    :param json: the figure, safe within a script element.
+    """
+
+    div_id: str
+    height_px: int
+    max_width_px: int
+    json: Markup
+
+
+@dataclass
+class _Plots:
+    """
+    Makes the figures of one page.
+
+    :param summaries: the runs on the page.
+    """
+
+    summaries: Sequence[Summary]
+    colours: Mapping[str, Shades] = field(init=False)
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        recordings = [one for summary in self.summaries for one in summary.recordings]
+        labels: list[str] = []
+        for one in recordings:
+            labels += [*one.judged.labels, *(each.label for each in one.judged.segments)]
+        self.colours = shades(labels)
+        timelines = sum(min(len(one.faces), MOST_FACES_DRAWN) for one in recordings) or 1
+        self._most_points = min(MOST_POINTS, max(500, POINTS_OF_PAGE // timelines))
+        self._most_thumbnails = min(MOST_THUMBNAILS, max(15, THUMBNAILS_OF_PAGE // timelines))
+
+    def add(self, figure: go.Figure, max_width_px: int = 0) -> _Plot:
+        self._count += 1
+        height_px = math.ceil(figure.layout.height)
+        written = Markup(figure.to_json(engine='json').replace('<', '\\u003c'))
+        return _Plot(f'plot-{self._count}', height_px, max_width_px, written)
+
+    def recording(self, one: RecordingSummary) -> dict[str, Any]:
+        """Gather what the section of one recording over time needs."""
+        return {
+            'name': one.replay.recording,
+            'duration_s': one.duration_s,
+            'face_count': len(one.faces),
+            'faces': [
+                {'face_id': face.face_id, 'figure': self._timeline(one, face)}
+                for face in one.faces[:MOST_FACES_DRAWN]
+            ],
+        }
+
+    def _timeline(self, recording: RecordingSummary, face: FaceSummary) -> _Plot:
+        track = face_track(recording, face)
+        return self.add(timeline(track, self.colours, self._most_points, self._most_thumbnails))
+
+
+def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
+    """
+    Gather one face of a recording for its figure.
+
+    :param recording: with at least one image.
+    :param face: one of its faces.
+    :returns: the face over time.
+    """
+    judged, replay = recording.judged, recording.replay
+    rows = judged.of_face(face.index)
+    answers = [replay.answers[row] for row in rows.tolist()]
+    labels = tuple(dict.fromkeys((*judged.labels, *(one.label for one in judged.segments))))
+    # The last is that of no segment, which is -1.
+    of_segment = np.array([*(labels.index(one.label) for one in judged.segments), -1], np.int64)
+    first_ns = replay.stamps_ns[0]
+    return FaceTrack(
+        at_s=(judged.stamps_ns[rows] - first_ns) / NS_PER_S,
+        labels=labels,
+        shown=judged.shown[rows],
+        truth=of_segment[judged.segment[rows]],
+        wrong=(judged.truth[rows] >= 0) & (judged.truth[rows] != judged.decided[rows]),
+        classes=replay.labels,
+        probabilities=np.array([one.probabilities for one in answers], np.float64),
+        head=np.array([one.head or (math.nan,) * 3 for one in answers], np.float64),
+        thumbnails=tuple(
+            ((stamp_ns - first_ns) / NS_PER_S, jpeg)
+            for (stamp_ns, face_id), jpeg in replay.thumbnails.items()
+            if face_id == face.face_id
+        ),
+        length_s=max(recording.duration_s, 0.1),
+    )
+
+
+# The templates.
+
+
+def _page(name: str, plots: _Plots, **context: Any) -> bytes:
+    # The library's own text holds no end of a script; a new version's must not either.
+    library = get_plotlyjs().replace('</script', '<\\/script')
+    written = (
+        _environment()
+        .get_template(name)
+        .render(
+            theme=THEME,
+            colours=plots.colours,
+            dark_partners=on_dark(plots.colours),
+            style=_file('style.css'),
+            script=_file('page.js'),
+            library=Markup(library),
+            **context,
         )
-    head = ('figure', A, B, 'B less A', '95 % interval', 'B less, B more', '')
-    return table(head, body)
+    )
+    return f'{written}\n'.encode()
 
 
-def _signed(value: float, unit: str) -> str:
-    text = number(value, unit)
-    return f'+{text}' if value > 0 and text != NOTHING else text
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader('emotion_estimator.evaluation.report'),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_without_forbidden,
+    )
+    environment.filters.update(_FILTERS)
+    return environment
 
 
-def _span(found: Interval, unit: str) -> str:
-    if not math.isfinite(found.low) or not math.isfinite(found.high):
-        return NOTHING
-    return f'{_signed(found.low, unit)} to {_signed(found.high, unit)}'
+def _file(name: str) -> Markup:
+    loader = _environment().loader
+    assert loader is not None
+    return Markup(loader.get_source(_environment(), name)[0].strip())
 
 
-def _over_time(found: Comparison, palette: Palette) -> list[Element]:
-    parts = []
-    pairs = zip(found.first.recordings, found.second.recordings)
-    for index, (one, other) in enumerate(pairs):
-        folded = element(
-            'details',
-            element('summary', one.replay.recording),
-            element('h3', f'{A}: {found.first.model}'),
-            *timelines(one, palette),
-            element('h3', f'{B}: {found.second.model}'),
-            *timelines(other, palette),
-        )
-        if index < 2:
-            folded.set('open', '')
-        parts.append(folded)
-    return parts
+def _without_forbidden(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _FORBIDDEN.sub('\ufffd', value)
+    return value
 
 
-def _settings(found: Comparison) -> Element:
-    first, second = found.first.settings, found.second.settings
-    body = []
-    for name in sorted({*first, *second}):
-        values = [_plain(each.get(name)) for each in (first, second)]
-        body.append(
-            element(
-                'tr',
-                element('th', name, scope='row'),
-                *(element('td', value) for value in values),
-                element('td', 'differs' if values[0] != values[1] else None, class_='worse'),
-            )
-        )
-    return table(('setting', A, B, ''), body)
-
-
-def _plain(value: float | str | None) -> str:
+def _setting(value: float | str | None) -> str:
     if value is None:
-        return NOTHING
+        return text.NOTHING
     return value if isinstance(value, str) else f'{value:g}'
+
+
+_FILTERS: dict[str, Callable[..., Any]] = {
+    'counted': text.counted,
+    'duration': text.duration,
+    'has_interval': text.has_interval,
+    'heading': {'share': ' %', 's': ' s', '1/s': ' / s', 'nat': ''}.__getitem__,
+    'interval': text.interval,
+    'number': text.number,
+    'quantity': text.quantity,
+    'script_json': lambda value: Markup(json.dumps(value).replace('<', '\\u003c')),
+    'setting': _setting,
+    'signed': text.signed,
+    'signed_interval': text.signed_interval,
+}

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""metrics.json: all figures of a run for programs; equal runs give equal bytes."""
+"""A run's files for programs: metrics.json and emotions.csv; equal runs give equal bytes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, 
 from emotion_estimator.evaluation.segments import Segment
 from emotion_estimator.evaluation.summary import RecordingSummary, Summary
 from emotion_estimator.files import write_whole
-from emotion_estimator.replay.predictions import Answer, Replay
+from emotion_estimator.replay.predictions import Answer, Replay, ReplayFileError, read_replay
 from emotion_estimator.stamps import NS_PER_S
 
 SCHEMA = 1
@@ -223,3 +224,71 @@ def _row(replay: Replay, answer: Answer, right: str, classes: Sequence[str]) -> 
     known = dict(zip(replay.labels, answer.probabilities))
     for label in classes:
         yield f'{known[label]:.4f}' if label in known else ''
+
+
+# Reads back what a finished run left in its folder.
+
+
+METRICS_FILE = 'metrics.json'
+KEPT_FOLDER = 'kept'
+
+
+class RunError(ValueError):
+    """A folder without a finished run; the message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """
+    One run.
+
+    :param replays: in the order of the recordings' names.
+    :param truth: labels by recording.
+    """
+
+    replays: tuple[Replay, ...]
+    truth: Mapping[str, tuple[Segment, ...]]
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """
+    Read a run's replays and labels.
+
+    A folder may keep replays of several settings; those that its metrics.json is of count.
+
+    :param folder: the output folder of `replay`.
+    :returns: the run.
+    :raises RunError: naming the file, when the folder holds no finished run.
+    """
+    path = folder / METRICS_FILE
+    try:
+        found = json.loads(path.read_text(encoding='utf-8'))
+        if found['schema'] != SCHEMA:
+            raise RunError(
+                f'{path} has schema {found["schema"]}, but this package reads {SCHEMA}; replay '
+                'the recordings again.'
+            )
+        model, settings = found['model'], found['settings']
+        truth = {name: labels_of(one) for name, one in found['recordings'].items()}
+    except RunError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            f'{folder} holds no finished run ({path.name}: {error}); replay recordings into it '
+            'first.'
+        ) from error
+    replays = {}
+    for kept in sorted((folder / KEPT_FOLDER).glob('*.json')):
+        try:
+            replay = read_replay(kept)
+        except ReplayFileError as error:
+            raise RunError(str(error)) from error
+        if (replay.model, dict(replay.settings)) == (model, settings):
+            replays[replay.recording] = replay
+    chosen = tuple(replays[name] for name in sorted(truth) if name in replays)
+    if not chosen:
+        raise RunError(
+            f'{folder / KEPT_FOLDER} keeps no replay of the run that {path} is of; replay the '
+            'recordings again.'
+        )
+    return FinishedRun(chosen, truth)

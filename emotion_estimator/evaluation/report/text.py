@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What a run shows, in a few plain sentences."""
+"""What a run or a comparison shows, in numbers people read and a few plain sentences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ import math
 import numpy as np
 
 from emotion_estimator.evaluation.bootstrap import Interval
+from emotion_estimator.evaluation.comparison import Comparison
 from emotion_estimator.evaluation.label_classes import UNKNOWN
+from emotion_estimator.evaluation.measures import RECORDINGS_TO_DRAW, Measure
 from emotion_estimator.evaluation.summary import Summary
 
 # Numbers in words that people read: shares in percent, times in seconds and minutes.
@@ -33,7 +35,7 @@ _UNITS = {'share': '%', 's': 's', '1/s': '/ s', 'nat': 'nat'}
 
 def number(value: float, unit: str) -> str:
     """
-    Write a figure without its unit.
+    Write a metric without its unit.
 
     :param value: nan gives a dash.
     :param unit: of a `Measure`.
@@ -52,7 +54,7 @@ def number(value: float, unit: str) -> str:
 
 def quantity(value: float, unit: str) -> str:
     """
-    Write a figure with its unit.
+    Write a metric with its unit.
 
     :param value: nan gives a dash.
     :param unit: of a `Measure`.
@@ -62,17 +64,47 @@ def quantity(value: float, unit: str) -> str:
     return text if text == NOTHING else f'{text} {_UNITS[unit]}'
 
 
+def has_interval(found: Interval) -> bool:
+    """Tell whether a metric has an interval: one from a single unit has none."""
+    return math.isfinite(found.low) and math.isfinite(found.high)
+
+
 def interval(found: Interval, unit: str) -> str:
     """
-    Write where a figure's resamples lie.
+    Write where a metric's resamples lie.
 
-    :param found: the figure.
+    :param found: the metric.
     :param unit: of its measure.
     :returns: such as '70 to 85'; a dash where there is no interval.
     """
-    if not math.isfinite(found.low) or not math.isfinite(found.high):
+    if not has_interval(found):
         return NOTHING
     return f'{number(found.low, unit)} to {number(found.high, unit)}'
+
+
+def signed(value: float, unit: str) -> str:
+    """
+    Write a difference without its unit.
+
+    :param value: nan gives a dash.
+    :param unit: of a `Measure`.
+    :returns: such as '+8.5'.
+    """
+    written = number(value, unit)
+    return f'+{written}' if value > 0 and written != NOTHING else written
+
+
+def signed_interval(found: Interval, unit: str) -> str:
+    """
+    Write where a difference's resamples lie.
+
+    :param found: the difference.
+    :param unit: of its measure.
+    :returns: such as '-3.1 to +26'; a dash where there is no interval.
+    """
+    if not has_interval(found):
+        return NOTHING
+    return f'{signed(found.low, unit)} to {signed(found.high, unit)}'
 
 
 def duration(seconds: float) -> str:
@@ -232,10 +264,96 @@ def _caution(summary: Summary) -> str:
     if not summary.labelled or units >= _FEW_UNITS:
         return ''
     return (
-        f'These figures rest on {counted(units, "labelled segment", "labelled segments")} only: '
+        f'These metrics rest on {counted(units, "labelled segment", "labelled segments")} only: '
         'take them, and their intervals, as a first impression.'
     )
 
 
 def _share(value: float) -> str:
     return quantity(float(value), 'share')
+
+
+def how_drawn(summary: Summary) -> str:
+    """
+    Say what the intervals mean.
+
+    :param summary: the run.
+    :returns: two sentences.
+    """
+    drawn = (
+        'whole recordings'
+        if summary.counted.recordings >= RECORDINGS_TO_DRAW
+        else 'labelled segments, or stretches of five seconds for what needs no labels,'
+    )
+    return (
+        f'Intervals: 95 % of what the metrics become when {drawn} are drawn again with '
+        'replacement, 1,000 times. They show chance in what was recorded, not other people or '
+        'rooms.'
+    )
+
+
+# Two runs side by side.
+
+
+def comparison_sentences(found: Comparison) -> list[str]:
+    """
+    Say which run is better, and how sure that is.
+
+    :param found: the comparison.
+    :returns: full sentences.
+    """
+    said = []
+    difference = found.differences.get('accuracy')
+    if difference is not None:
+        said.append(
+            f'B ({found.second.model}) is right in '
+            f'{quantity(found.second.figures["accuracy"].value, "share")} of the labelled frames, '
+            f'A ({found.first.model}) in '
+            f'{quantity(found.first.figures["accuracy"].value, "share")}: '
+            f'{_verdict_of(difference)}.'
+        )
+    else:
+        said.append(
+            f'A is {found.first.model}, B is {found.second.model}. No labels were given, so '
+            'nothing here says which is right, only where they differ and how steady they are.'
+        )
+    if math.isfinite(found.agreement.value):
+        said.append(
+            f'Both say the same in {quantity(found.agreement.value, "share")} of the answers on '
+            'the same face.'
+        )
+    first, second = (
+        one.figures['switches_per_s'].value if 'switches_per_s' in one.figures else math.nan
+        for one in (found.first, found.second)
+    )
+    if math.isfinite(first) and math.isfinite(second):
+        said.append(f'The answer changes {first:.2f} times a second in A and {second:.2f} in B.')
+    return said
+
+
+def _verdict_of(difference: Interval) -> str:
+    if not has_interval(difference):
+        return 'too few labelled segments to tell whether that is chance'
+    points = f'{100 * difference.low:+.0f} to {100 * difference.high:+.0f} points'
+    if difference.low <= 0 <= difference.high:
+        return f'no clear difference (95 % interval {points})'
+    return f'more than chance (95 % interval {points})'
+
+
+def verdict(measure: Measure, difference: Interval) -> str:
+    """
+    Say whether a difference is more than chance, and for the better or worse.
+
+    :param measure: the metric.
+    :param difference: second minus first.
+    :returns: 'B better', 'A better', 'B higher', 'A higher', 'no clear difference', or a dash
+        where there is no interval.
+    """
+    if not has_interval(difference):
+        return NOTHING
+    if difference.low <= 0 <= difference.high:
+        return 'no clear difference'
+    sign = 1 if difference.low > 0 else -1
+    if measure.better == 0:
+        return 'B higher' if sign > 0 else 'A higher'
+    return 'B better' if sign == measure.better else 'A better'

@@ -12,347 +12,400 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The picture of one face over time: thumbnails, answers, labels, probabilities, head pose."""
+"""The Plotly figure of one face over time: thumbnails, labels, probabilities, head pose."""
 
 from __future__ import annotations
 
 import base64
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
 
 import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
 
-from emotion_estimator.evaluation.label_classes import UNKNOWN
-from emotion_estimator.evaluation.report.axes import Scale, area_of, bars_of, path_of, time_axis
-from emotion_estimator.evaluation.report.downsampling import (
-    Points,
-    Stretch,
-    points,
-    stretches,
-    times_s,
-)
-from emotion_estimator.evaluation.report.html import data, element
-from emotion_estimator.evaluation.report.text import counted, duration
-from emotion_estimator.evaluation.report.theme import Palette
-from emotion_estimator.evaluation.summary import FaceSummary, RecordingSummary, Summary
+from emotion_estimator.colours import Shades
+from emotion_estimator.evaluation.report.figures import empty_figure, light, plain
 from emotion_estimator.evaluation.temporal_metrics import LONGEST_GAP_S
-from emotion_estimator.replay.predictions import Answer
 
-# What a timeline's parts share, and the faces above it at the switches of the answer.
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
-
-WIDTH, LEFT, RIGHT = 1060, 92, 1048
-SIDE, SPACE = 54, 8
+# Downsampling: bars for what stays the same, means over equal times for curves.
 
 
 @dataclass(frozen=True)
-class Frame:
+class Stretch:
     """
-    What all parts of a timeline share.
+    A time in which something stayed the same.
 
-    :param recording: whose face it is.
-    :param face: the face.
-    :param palette: colours.
-    :param time: scale of seconds.
+    :param start_s: seconds since the recording's first image, as `end_s`.
+    :param what: number of what it was.
     """
 
-    recording: RecordingSummary
-    face: FaceSummary
-    palette: Palette
-    time: Scale
-
-    def ends(self, one: Stretch) -> tuple[float, float]:
-        """Tell where a stretch begins and ends in the picture."""
-        return self.time(one.start_s), min(self.time(one.end_s), RIGHT)
+    start_s: float
+    end_s: float
+    what: int
 
 
-def thumbnails(frame: Frame, shown: list[Stretch], y: float) -> list[Element]:
+def stretches(at_s: Floats, what: Integers) -> list[Stretch]:
     """
-    Put pictures above switches, those of the longest-lasting answers first, side by side.
+    Join neighbouring frames that have the same number.
 
-    :param frame: whose pictures.
-    :param shown: the answers.
-    :param y: upper edge.
-    :returns: elements; none without pictures.
+    :param at_s: time of each frame, ascending, shape [N], N at least 1.
+    :param what: number of each frame, shape [N]; negative ones are left out.
+    :returns: in the order of time; each frame lasts until the next, or as long as is usual where
+        the next comes late.
     """
-    pictures = frame.recording.replay.thumbnails
-    first_ns = frame.recording.replay.stamps_ns[0]
-    of_time = {
-        round((stamp_ns - first_ns) / 1e6): jpeg
-        for (stamp_ns, face_id), jpeg in pictures.items()
-        if face_id == frame.face.face_id
-    }
-    placed: list[float] = []
-    parts: list[Element] = []
-    for one in sorted(shown, key=lambda each: (each.start_s - each.end_s, each.start_s)):
-        jpeg = of_time.get(round(one.start_s * 1000))
-        at = frame.time(one.start_s)
-        left = min(max(at, LEFT), RIGHT - SIDE)
-        if jpeg is None or any(abs(left - other) < SIDE + 4 for other in placed):
-            continue
-        placed.append(left)
-        label = frame.recording.judged.labels[one.what]
-        parts.append(
-            element(
-                'image',
-                element('title', f'{one.start_s:.2f} s: {label}'),
-                x=left,
-                y=y,
-                width=SIDE,
-                height=SIDE,
-                href='data:image/jpeg;base64,' + base64.b64encode(jpeg).decode(),
-            )
-        )
-        parts.append(element('path', d=f'M{at:.1f},{y:.1f}v{SIDE + SPACE}', class_='axis'))
-    return parts
-
-
-_STRIP, _WRONG, _CURVES, _HEAD = 20, 6, 120, 64
-_LETTER = 6.6
-"""Width of a letter in a strip, about."""
-
-
-def timeline(recording: RecordingSummary, face: FaceSummary, palette: Palette) -> Element:
-    """
-    Draw one face over the whole recording.
-
-    :param recording: with at least one image.
-    :param face: one of its faces.
-    :param palette: with all labels of model and truth.
-    :returns: a div with the picture and what its script needs to tell values under the pointer.
-    """
-    judged = recording.judged
-    rows = judged.of_face(face.index)
-    at_s = times_s(judged, rows)
-    length_s = max(recording.duration_s, 0.1)
-    frame = Frame(recording, face, palette, Scale(0, length_s, LEFT, RIGHT))
-    shown = stretches(at_s, judged.shown[rows])
-    parts: list[Element] = []
-    y = 4.0
-    pictures = thumbnails(frame, shown, y)
-    if pictures:
-        parts += pictures
-        y += SIDE + SPACE
-    top = y
-    labels = judged.labels
-    parts += _strip(frame, [(one, labels[one.what]) for one in shown], y, 'shown')
-    y += _STRIP + 3
-    truths = stretches(at_s, judged.segment[rows])
-    if truths:
-        named = [(one, judged.segments[one.what].label) for one in truths]
-        parts += _strip(frame, named, y, 'label')
-        y += _STRIP + 2
-        wrong = (judged.truth[rows] >= 0) & (judged.truth[rows] != judged.decided[rows])
-        parts += _wrong(frame, stretches(at_s, np.where(wrong, 0, -1)), y)
-        y += _WRONG
-    y += SPACE
-    curves = points(at_s, np.array([a.probabilities for a in _answers(recording, face)]), length_s)
-    parts += _probabilities(frame, curves, y)
-    y += _CURVES + SPACE
-    head = _head(frame, y)
-    if head:
-        parts += head
-        y += _HEAD + SPACE
-    parts += time_axis(frame.time, y)
-    cursor = element('path', d=f'M0,{top:.1f}V{y:.1f}', class_='cursor', visibility='hidden')
-    height = y + 22
-    title = f'Face {face.face_id} of {recording.replay.recording} over time'
-    picture = element(
-        'svg',
-        element('title', title),
-        *parts,
-        cursor,
-        viewBox=f'0 0 {WIDTH} {height:.0f}',
-        class_='timeline',
-        role='img',
-    )
-    return element('div', picture, _hover(frame, curves, shown, truths), class_='scroll')
-
-
-def _answers(recording: RecordingSummary, face: FaceSummary) -> list[Answer]:
-    return [one for one in recording.replay.answers if one.face_id == face.face_id]
-
-
-def _caption(text: str, y: float) -> Element:
-    return element('text', text, x=LEFT - 10, y=y, class_='row', text_anchor='end')
-
-
-def _strip(
-    frame: Frame, named: list[tuple[Stretch, str]], y: float, caption: str
-) -> list[Element]:
-    """Draw bars of labels, with their names where there is room."""
-    parts = [_caption(caption, y + 14)]
-    for label in dict.fromkeys(label for _, label in named):
-        spans = [frame.ends(one) for one, name in named if name == label]
-        parts.append(
-            element('path', d=bars_of(spans, y, _STRIP), class_=frame.palette.fill(label))
-        )
-    for one, label in named:
-        left, right = frame.ends(one)
-        if right - left > len(label) * _LETTER + 6:
-            parts.append(
-                element(
-                    'text',
-                    label,
-                    x=(left + right) / 2,
-                    y=y + 14,
-                    class_=f'name {frame.palette.text(label)}',
-                    text_anchor='middle',
-                )
-            )
-    return parts
-
-
-def _wrong(frame: Frame, spans: list[Stretch], y: float) -> list[Element]:
-    if not spans:
-        return []
-    ends = [frame.ends(one) for one in spans]
+    steps_s = np.diff(at_s)
+    near = steps_s <= LONGEST_GAP_S
+    usual_s = float(np.median(steps_s[near])) if near.any() else 0.0
+    ends_s = np.append(np.where(near, at_s[1:], at_s[:-1] + usual_s), at_s[-1] + usual_s)
+    begins = np.flatnonzero(np.append(True, ~near | (np.diff(what) != 0)))
+    lasts = np.append(begins[1:], len(at_s)) - 1
     return [
-        _caption('wrong', y + 7),
-        element('path', d=bars_of(ends, y, _WRONG - 1), class_='wrong'),
+        Stretch(float(at_s[first]), float(ends_s[last]), int(what[first]))
+        for first, last in zip(begins, lasts)
+        if what[first] >= 0
     ]
 
 
-def _probabilities(frame: Frame, curves: Points, y: float) -> list[Element]:
-    """Stack the areas of all classes; the highest stack is drawn first, the others over it."""
-    scale = Scale(0, 1, y + _CURVES, y)
-    parts = [
-        element('rect', x=LEFT, y=y, width=RIGHT - LEFT, height=_CURVES, class_='ground'),
-        _caption('probability', y + _CURVES / 2 - 4),
-        _caption('of each', y + _CURVES / 2 + 10),
-    ]
-    labels = frame.recording.replay.labels
-    for index in reversed(range(len(labels))):
-        shape = ''.join(
-            area_of(
-                frame.time.all(at_s),
-                scale.all(values[:, : index + 1].sum(axis=1)),
-                scale.start,
+def points(
+    at_s: Floats, values: Floats, length_s: float, most: int, filler: float
+) -> tuple[Floats, Floats]:
+    """
+    Average frames that fall into the same of equally long times, for curves.
+
+    :param at_s: time of each frame, ascending, shape [N], N at least 1.
+    :param values: shape [N, K].
+    :param length_s: length of the whole figure in seconds.
+    :param most: most points; with fewer frames each is a point.
+    :param filler: value of one more point on either side of a time without the face.
+    :returns: times and values of the points, shapes [P] and [P, K].
+    """
+    longest_gap_s = LONGEST_GAP_S
+    if len(at_s) > most:
+        width_s = max(length_s, 1e-9) / most
+        _, place = np.unique(np.floor(at_s / width_s), return_inverse=True)
+        counts = np.bincount(place)
+        values = np.stack([np.bincount(place, column) / counts for column in values.T], axis=1)
+        at_s = np.bincount(place, at_s) / counts
+        longest_gap_s += width_s
+    gaps = np.flatnonzero(np.diff(at_s) > longest_gap_s) + 1
+    edges_s = np.stack([at_s[gaps - 1], at_s[gaps]], axis=1).ravel()
+    places = np.repeat(gaps, 2)
+    return np.insert(at_s, places, edges_s), np.insert(values, places, filler, axis=0)
+
+
+# One face over time.
+
+
+MOST_POINTS = 10_000
+MOST_THUMBNAILS = 100
+MOST_STRETCHES = 3_000
+"""Bars of a row; where the label changes more often, each short time shows its first label."""
+
+THUMBNAIL_PX = 54
+LONG_S = 120
+"""From this length on the time axis shows hours, minutes and seconds."""
+
+_ROW_PX, _CURVES_PX, _HEAD_PX, _SPACE_PX, _AXIS_PX = 23, 120, 64, 8, 24
+_NONE = '\u2013'
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """
+    One face over time: N frames, K classes of the model.
+
+    :param at_s: time of each frame since the first image, ascending, shape [N], N at least 1.
+    :param labels: names that `shown` and `truth` count.
+    :param shown: the label shown, shape [N].
+    :param truth: the label given, shape [N]; -1 where there is none.
+    :param wrong: whether both differ, shape [N].
+    :param classes: names of the probabilities.
+    :param probabilities: shape [N, K].
+    :param head: roll, pitch and yaw in radians, shape [N, 3]; nan where they are not measured.
+    :param thumbnails: time in seconds and JPEG of the face where the label shown changes.
+    :param length_s: length of the recording, above 0.
+    """
+
+    at_s: Floats
+    labels: tuple[str, ...]
+    shown: Integers
+    truth: Integers
+    wrong: NDArray[np.bool_]
+    classes: tuple[str, ...]
+    probabilities: Floats
+    head: Floats
+    thumbnails: tuple[tuple[float, bytes], ...]
+    length_s: float
+
+
+def timeline(
+    track: FaceTrack,
+    colours: Mapping[str, Shades],
+    most_points: int = MOST_POINTS,
+    most_thumbnails: int = MOST_THUMBNAILS,
+) -> go.Figure:
+    """
+    Draw one face over the whole recording, all parts above one time axis.
+
+    :param track: the face.
+    :param colours: of all its labels and classes.
+    :param most_points: of each curve.
+    :param most_thumbnails: those of the longest-lasting labels; overlaps are left to the page,
+        which knows what the reader zoomed in on.
+    :returns: the figure.
+    """
+    return _Timeline(track, colours, most_points, most_thumbnails).figure
+
+
+class _Timeline:
+    """Builds the figure of `timeline`, part by part from top to bottom."""
+
+    def __init__(
+        self,
+        track: FaceTrack,
+        colours: Mapping[str, Shades],
+        most_points: int,
+        most_thumbnails: int,
+    ) -> None:
+        self._track, self._colours, self._most_points = track, colours, most_points
+        # Long recordings have a time axis of dates, in milliseconds since 1970.
+        self._unit = 1000 if track.length_s >= LONG_S else 1
+        labelled, wrong = bool((track.truth >= 0).any()), bool(track.wrong.any())
+        head = bool(np.isfinite(track.head).any())
+        thumbnails = sorted(track.thumbnails)
+        parts = {
+            'thumbnails': (THUMBNAIL_PX + 2) * bool(thumbnails),
+            'rows': _ROW_PX * (1 + labelled) + _SPACE_PX * wrong,
+            'curves': _CURVES_PX,
+            'head': _HEAD_PX * head,
+        }
+        self._plot_px = sum(parts.values()) + _SPACE_PX * (1 + head)
+        self._top_px = 0.0
+        self.figure = empty_figure(
+            self._plot_px + _AXIS_PX + 4,
+            margin={'l': 92, 'r': 12, 't': 4, 'b': _AXIS_PX},
+            barmode='overlay',
+            hovermode='x unified',
+            hoversubplots='axis',
+            legend={'traceorder': 'normal'},
+            uniformtext={'mode': 'hide', 'minsize': 11},
+            dragmode='zoom',
+        )
+        if thumbnails:
+            self._thumbnails(thumbnails, most_thumbnails)
+        self._top_px += parts['thumbnails']
+        self._rows(labelled, wrong, parts['rows'])
+        self._probabilities(parts['curves'])
+        if head:
+            self._head(parts['head'])
+        self._time_axis('y3' if head else 'y2')
+
+    def _axis(
+        self, number: int, height_px: float, ticks: Mapping[float, str], **more: object
+    ) -> None:
+        """Add a part of the given height below the last one; its ticks are its captions."""
+        bottom = 1 - (self._top_px + height_px) / self._plot_px
+        axis = {
+            'domain': [max(bottom, 0.0), 1 - self._top_px / self._plot_px],
+            'tickvals': list(ticks),
+            'ticktext': list(ticks.values()),
+            'fixedrange': True,
+            'showgrid': False,
+            'zeroline': False,
+            'ticklabelstandoff': 8,
+            **more,
+        }
+        self.figure.update_layout({f'yaxis{number if number > 1 else ""}': axis})
+        self._top_px += height_px + _SPACE_PX
+
+    def _frame(self, axis: str) -> None:
+        """Draw a line around a part."""
+        self.figure.add_shape(
+            type='rect',
+            xref='paper',
+            yref=f'{axis} domain',
+            x0=0,
+            x1=1,
+            y0=0,
+            y1=1,
+            layer='below',
+            line={'width': 1, 'color': light('line')},
+        )
+
+    def _time_axis(self, lowest: str) -> None:
+        clock = {
+            'type': 'date',
+            'tickformat': '%-H:%M:%S',
+            'tickformatstops': [
+                {'dtickrange': [None, 999], 'value': '%-H:%M:%S.%2f'},
+                {'dtickrange': [1000, None], 'value': '%-H:%M:%S'},
+            ],
+            'hoverformat': '%-H:%M:%S.%2f',
+        }
+        seconds = {'ticksuffix': ' s', 'hoverformat': '.2f'}
+        self.figure.update_xaxes(
+            range=[0, self._unit * self._track.length_s],
+            anchor=lowest,
+            showgrid=False,
+            zeroline=False,
+            ticks='outside',
+            ticklen=4,
+            tickcolor=light('line'),
+            nticks=13,
+            showspikes=True,
+            spikemode='across',
+            spikesnap='cursor',
+            spikethickness=1,
+            spikedash='solid',
+            spikecolor=light('text'),
+            **(clock if self._unit > 1 else seconds),
+        )
+
+    def _thumbnails(self, pictures: list[tuple[float, bytes]], most: int) -> None:
+        ends_s = [*(at_s for at_s, _ in pictures[1:]), self._track.length_s]
+        longest = sorted(zip(pictures, ends_s), key=lambda one: one[0][0] - one[1])
+        self.figure.update_layout(
+            images=[
+                {
+                    'source': 'data:image/jpeg;base64,' + base64.b64encode(jpeg).decode(),
+                    'xref': 'x',
+                    'yref': 'paper',
+                    'x': round(self._unit * at_s, 3),
+                    'y': 1,
+                    'xanchor': 'left',
+                    'yanchor': 'top',
+                    # Wider than it can get: its height limits it, however far one zooms in.
+                    'sizex': self._unit * self._track.length_s,
+                    'sizey': THUMBNAIL_PX / self._plot_px,
+                    'sizing': 'contain',
+                }
+                for (at_s, jpeg), _ in longest[:most]
+            ]
+        )
+
+    def _rows(self, labelled: bool, wrong: bool, height_px: float) -> None:
+        """Draw bars of the label shown, the label given, and where they differ."""
+        track, width = self._track, 20 / _ROW_PX
+        ticks = {1.5: 'shown'}
+        self._bars(self._joined(track.shown), 1.5, width)
+        if labelled:
+            ticks[0.5] = 'label'
+            self._bars(self._joined(track.truth), 0.5, width)
+        if wrong:
+            ticks[-0.17] = 'wrong'
+            self._bar(self._joined(np.where(track.wrong, 0, -1)), -0.17, 0.22, light('bad'))
+        self._axis(1, height_px, ticks, range=[2 - height_px / _ROW_PX, 2])
+
+    def _joined(self, what: Integers) -> list[Stretch]:
+        track = self._track
+        found = stretches(track.at_s, what)
+        if len(found) > MOST_STRETCHES:
+            width_s = track.length_s / MOST_STRETCHES
+            _, kept = np.unique(np.floor(track.at_s / width_s), return_index=True)
+            found = stretches(track.at_s[kept], what[kept])
+        return found
+
+    def _bars(self, found: list[Stretch], row: float, width: float) -> None:
+        for index, label in enumerate(self._track.labels):
+            of_label = [one for one in found if one.what == index]
+            if of_label:
+                self._bar(of_label, row, width, self._colours[label].light, plain(label))
+
+    def _bar(
+        self, found: list[Stretch], row: float, width: float, colour: str, text: str = ''
+    ) -> None:
+        starts_s, ends_s = np.array([(one.start_s, one.end_s) for one in found]).T
+        lengths_s = (ends_s - starts_s).clip(self._track.length_s / 1000)
+        self.figure.add_bar(
+            orientation='h',
+            base=(self._unit * starts_s).round(3).tolist(),
+            x=(self._unit * lengths_s).round(3).tolist(),
+            y=[row] * len(found),
+            width=width,
+            marker={'color': colour, 'line': {'width': 0}},
+            text=text,
+            textposition='inside',
+            insidetextanchor='middle',
+            textangle=0,
+            hoverinfo='skip',
+        )
+
+    def _probabilities(self, height_px: float) -> None:
+        """Stack the probabilities of all classes; labels shown and given join their numbers."""
+        track = self._track
+        at_s, values = points(
+            track.at_s, track.probabilities, track.length_s, self._most_points, 0.0
+        )
+        nearest = np.searchsorted(track.at_s, at_s).clip(0, len(track.at_s) - 1)
+        names = np.array([*map(plain, track.labels), _NONE])
+        for row, (name, what) in enumerate((('shown', track.shown), ('label', track.truth))):
+            if (what >= 0).any():
+                self.figure.add_scatter(
+                    x=self._times(at_s),
+                    y=np.full(len(at_s), 1.5 - row, np.float32),
+                    text=names[what[nearest]].tolist(),
+                    name=name,
+                    legendrank=row,
+                    mode='markers',
+                    marker={'size': 0.1, 'color': light('soft'), 'opacity': 0},
+                    hovertemplate='<b>%{text}</b>',
+                )
+        for index, label in enumerate(track.classes):
+            self.figure.add_scatter(
+                x=self._times(at_s),
+                y=values[:, index].astype(np.float32),
+                name=plain(label),
+                # Under the pointer they are listed as they are stacked, the last on top.
+                legendrank=100 - index,
+                yaxis='y2',
+                stackgroup='probability',
+                mode='lines',
+                line={'width': 0.5, 'color': light('ground')},
+                fillcolor=self._colours[label].light,
+                hovertemplate='%{y:.0%}',
             )
-            for at_s, values in curves.pieces()
+        self._axis(2, height_px, {0.5: 'probability<br>of each'}, range=[0, 1])
+        self._frame('y2')
+
+    def _head(self, height_px: float) -> None:
+        track = self._track
+        known = np.isfinite(track.head).all(axis=1)
+        degrees = np.degrees(track.head[known])
+        at_s, values = points(
+            track.at_s[known], degrees, track.length_s, self._most_points, math.nan
         )
-        parts.append(element('path', d=shape, class_=f'area {frame.palette.fill(labels[index])}'))
-    return parts
+        most = max(20.0, math.ceil(float(np.nanmax(np.abs(values))) / 10) * 10.0)
+        for index, (name, shift_px) in enumerate((('roll', 8), ('pitch', 38), ('yaw', 76))):
+            self.figure.add_scatter(
+                x=self._times(at_s),
+                y=values[:, index].astype(np.float32),
+                name=name,
+                yaxis='y3',
+                mode='lines',
+                line={'width': 1.6, 'color': light(name)},
+                hovertemplate='%{y:.0f}°',
+            )
+            self.figure.add_annotation(
+                text=f'<b>{name}</b>',
+                xref='paper',
+                x=0,
+                xanchor='left',
+                xshift=shift_px,
+                yref='y3 domain',
+                y=1,
+                yanchor='top',
+                showarrow=False,
+                font={'color': light(name)},
+            )
+        ticks = {most: f'{most:.0f}°', 0.0: 'head', -most: f'-{most:.0f}°'}
+        ground = {'zeroline': True, 'zerolinecolor': light('line')}
+        self._axis(3, height_px, ticks, range=[-most, most], **ground)
+        self._frame('y3')
 
-
-def _head(frame: Frame, y: float) -> list[Element]:
-    """Draw roll, pitch and yaw in degrees; nothing where they are not measured."""
-    measured = [one.head for one in _answers(frame.recording, frame.face)]
-    known = np.array([one is not None for one in measured])
-    if not known.any():
-        return []
-    rows = frame.recording.judged.of_face(frame.face.index)[known]
-    degrees = np.degrees(np.array([one for one in measured if one is not None]))
-    at_s = times_s(frame.recording.judged, rows)
-    curves = points(at_s, degrees, frame.time.high)
-    most = max(20.0, float(np.ceil(np.abs(curves.values).max() / 10) * 10))
-    scale = Scale(-most, most, y + _HEAD, y)
-    middle = scale(0)
-    parts = [
-        element('rect', x=LEFT, y=y, width=RIGHT - LEFT, height=_HEAD, class_='ground'),
-        element('path', d=f'M{LEFT},{middle:.1f}H{RIGHT}', class_='axis'),
-        element('text', f'{most:.0f}°', x=LEFT - 4, y=y + 9, class_='tick', text_anchor='end'),
-        element(
-            'text', f'-{most:.0f}°', x=LEFT - 4, y=y + _HEAD, class_='tick', text_anchor='end'
-        ),
-        _caption('head', middle + 4),
-    ]
-    for index, (name, place) in enumerate((('roll', 8), ('pitch', 38), ('yaw', 76))):
-        shape = ''.join(
-            path_of(frame.time.all(piece_s), scale.all(values[:, index]))
-            for piece_s, values in curves.pieces()
-        )
-        parts.append(element('path', d=shape, class_=f'line {name}'))
-        parts.append(element('text', name, x=LEFT + place, y=y + 13, class_=f'key {name}'))
-    return parts
-
-
-def _hover(frame: Frame, curves: Points, shown: list[Stretch], truths: list[Stretch]) -> Element:
-    """Carry what the script tells under the pointer."""
-    judged, labels = frame.recording.judged, frame.recording.judged.labels
-    text = [*labels, *(one.label for one in judged.segments)]
-    content = {
-        'scale': [LEFT, RIGHT, frame.time.high, WIDTH],
-        'gap': LONGEST_GAP_S,
-        'classes': list(frame.recording.replay.labels),
-        'at': curves.at_s.round(3).tolist(),
-        'p': (100 * curves.values).round().astype(int).tolist(),
-        'names': text,
-        'shown': [[round(one.start_s, 3), round(one.end_s, 3), one.what] for one in shown],
-        'truth': [
-            [round(one.start_s, 3), round(one.end_s, 3), len(labels) + one.what] for one in truths
-        ],
-        'unknown': UNKNOWN,
-    }
-    return data(content, class_='values')
-
-
-# All faces of all recordings over time, with a legend.
-
-
-MOST_FACES = 6
-OPEN_RECORDINGS = 3
-
-
-def over_time(summary: Summary, palette: Palette) -> list[Element]:
-    """
-    Draw each recording's faces over time.
-
-    :param summary: the run.
-    :param palette: colours.
-    :returns: a section's elements.
-    """
-    parts = [element('h2', 'Over time'), legend(palette)]
-    single = len(summary.recordings) == 1
-    for index, one in enumerate(summary.recordings):
-        faces = timelines(one, palette)
-        if single:
-            parts += faces
-            continue
-        name = f'{one.replay.recording}: {duration(one.duration_s)}, '
-        name += counted(len(one.faces), 'face', 'faces')
-        folded = element('details', element('summary', name), *faces)
-        if index < OPEN_RECORDINGS:
-            folded.set('open', '')
-        parts.append(folded)
-    return parts
-
-
-def legend(palette: Palette) -> Element:
-    """
-    Name the colours.
-
-    :param palette: the palette.
-    :returns: a div.
-    """
-    return element(
-        'div',
-        *(
-            element('span', element('i', class_=palette.fill(label)), label)
-            for label in palette.labels
-        ),
-        class_='legend',
-    )
-
-
-def timelines(one: RecordingSummary, palette: Palette) -> list[Element]:
-    """
-    Draw the faces of one recording that were seen most.
-
-    :param one: the recording.
-    :param palette: colours.
-    :returns: elements.
-    """
-    if not one.faces:
-        return [element('p', 'No face was found in it.', class_='soft')]
-    parts = []
-    for face in one.faces[:MOST_FACES]:
-        if len(one.faces) > 1:
-            parts.append(element('h3', f'Face {face.face_id}'))
-        parts.append(timeline(one, face, palette))
-    if len(one.faces) > MOST_FACES:
-        more = counted(len(one.faces) - MOST_FACES, 'more face was', 'more faces were')
-        parts.append(
-            element('p', f'{more} seen for less time; emotions.csv has them all.', class_='soft')
-        )
-    return parts
+    def _times(self, at_s: Floats) -> NDArray[np.float32]:
+        return (self._unit * at_s).astype(np.float32)

@@ -16,33 +16,47 @@
 
 from __future__ import annotations
 
-import json
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from emotion_estimator.evaluation.comparison import compare
 from emotion_estimator.evaluation.label_files import Recorded, find_labels
 from emotion_estimator.evaluation.label_readers import Time, label_messages, labels_of_messages
-from emotion_estimator.evaluation.report.pages import comparison_page, page
 from emotion_estimator.evaluation.report.run_files import (
-    SCHEMA,
+    METRICS_FILE,
     comparison,
-    labels_of,
     metrics,
+    read_run,
     write_emotions,
     written,
 )
 from emotion_estimator.evaluation.segments import LabelError, Labels, Segment
 from emotion_estimator.evaluation.summary import summarise
 from emotion_estimator.files import write_whole
-from emotion_estimator.replay.predictions import Replay, ReplayFileError, read_replay
+from emotion_estimator.replay.predictions import Replay
 
 REPORT_FILE = 'report.html'
-METRICS_FILE = 'metrics.json'
 EMOTIONS_FILE = 'emotions.csv'
 COMPARISON_FILE = 'comparison.html'
 COMPARISON_METRICS_FILE = 'comparison.json'
+
+
+class MissingLibraryError(RuntimeError):
+    """A library that draws pages is not installed; the message says which and what to do."""
+
+
+def _pages() -> ModuleType:
+    """Import what draws pages only now: a replay's workers, and robots, need none of it."""
+    try:
+        return importlib.import_module('emotion_estimator.evaluation.report.pages')
+    except ModuleNotFoundError as error:
+        raise MissingLibraryError(
+            f'The page needs {error.name}, which is not installed: pip install plotly jinja2. '
+            'The files for programs are written, and finished replays are kept.'
+        ) from error
 
 
 def write_report(
@@ -66,12 +80,13 @@ def write_report(
     :returns: path of report.html.
     :raises ValueError: when there is no replay, or replays are of different models.
     :raises LabelError: when the label map cannot be used.
+    :raises MissingLibraryError: when Plotly or Jinja2 is not installed.
     """
     summary = summarise(replays, truth, label_map, told)
     rights = {one.judged.recording: one.judged.truth_names() for one in summary.recordings}
     write_emotions(folder / EMOTIONS_FILE, replays, rights)
     write_whole(folder / METRICS_FILE, written(metrics(summary)))
-    write_whole(folder / REPORT_FILE, page(summary))
+    write_whole(folder / REPORT_FILE, _pages().report_page(summary))
     return folder / REPORT_FILE
 
 
@@ -96,7 +111,7 @@ def write_comparison(
     """
     found = compare(first, second, truth, label_map)
     write_whole(folder / COMPARISON_METRICS_FILE, written(comparison(found)))
-    write_whole(folder / COMPARISON_FILE, comparison_page(found))
+    write_whole(folder / COMPARISON_FILE, _pages().comparison_page(found))
     return folder / COMPARISON_FILE
 
 
@@ -163,73 +178,6 @@ def _of_topic(one: Recorded, topic: str, own_names: set[str]) -> Labels:
     except LabelError as error:
         return Labels((), (str(error),))
     return labels_of_messages(messages, topic, one.first_ns, one.last_ns, own_names)
-
-
-# Reads back what a finished run left in its folder.
-
-
-KEPT_FOLDER = 'kept'
-
-
-class RunError(ValueError):
-    """A folder without a finished run; the message says what is wrong and what to do."""
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """
-    One run.
-
-    :param replays: in the order of the recordings' names.
-    :param truth: labels by recording.
-    """
-
-    replays: tuple[Replay, ...]
-    truth: Mapping[str, tuple[Segment, ...]]
-
-
-def read_run(folder: Path) -> FinishedRun:
-    """
-    Read a run's replays and labels.
-
-    A folder may keep replays of several settings; those that its metrics.json is of count.
-
-    :param folder: the output folder of `replay`.
-    :returns: the run.
-    :raises RunError: naming the file, when the folder holds no finished run.
-    """
-    path = folder / METRICS_FILE
-    try:
-        found = json.loads(path.read_text(encoding='utf-8'))
-        if found['schema'] != SCHEMA:
-            raise RunError(
-                f'{path} has schema {found["schema"]}, but this package reads {SCHEMA}; replay '
-                'the recordings again.'
-            )
-        model, settings = found['model'], found['settings']
-        truth = {name: labels_of(one) for name, one in found['recordings'].items()}
-    except RunError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(
-            f'{folder} holds no finished run ({path.name}: {error}); replay recordings into it '
-            'first.'
-        ) from error
-    replays = {}
-    for kept in sorted((folder / KEPT_FOLDER).glob('*.json')):
-        try:
-            replay = read_replay(kept)
-        except ReplayFileError as error:
-            raise RunError(str(error)) from error
-        if (replay.model, dict(replay.settings)) == (model, settings):
-            replays[replay.recording] = replay
-    chosen = tuple(replays[name] for name in sorted(truth) if name in replays)
-    if not chosen:
-        raise RunError(
-            f'{folder / KEPT_FOLDER} keeps no replay of the run that {path} is of; replay the '
-            'recordings again.'
-        )
-    return FinishedRun(chosen, truth)
 
 
 # Holds two finished runs of `replay` against each other: another model, other settings.
