@@ -58,7 +58,7 @@ from emotion_estimator.stamps import NS_PER_S
 
 MOST_FACES_DRAWN = 6
 MOST_FACES_LISTED = 8
-POINTS_OF_PAGE = 40_000
+POINTS_OF_PAGE = 30_000
 THUMBNAILS_OF_PAGE = 800
 """All timelines of a page share its points and thumbnails, so that a page stays small."""
 

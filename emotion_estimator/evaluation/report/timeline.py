@@ -19,7 +19,8 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -103,14 +104,15 @@ def points(
 
 MOST_POINTS = 10_000
 MOST_THUMBNAILS = 100
-MOST_STRETCHES = 3_000
-"""Bars of a row; where the label changes more often, each short time shows its first label."""
+MOST_STRETCHES = 2_000
+"""Bars of a row; where more begin, only the first of each short time is drawn, up to the next."""
 
 THUMBNAIL_PX = 54
 LONG_S = 120
 """From this length on the time axis shows hours, minutes and seconds."""
 
 _ROW_PX, _CURVES_PX, _HEAD_PX, _SPACE_PX, _AXIS_PX = 23, 120, 64, 8, 24
+_LEAST_BAR_S = 0.02
 _NONE = '\u2013'
 
 
@@ -166,20 +168,16 @@ class _Timeline:
     """Builds the figure of `timeline`, part by part from top to bottom."""
 
     def __init__(
-        self,
-        track: FaceTrack,
-        colours: Mapping[str, Shades],
-        most_points: int,
-        most_thumbnails: int,
+        self, track: FaceTrack, colours: Mapping[str, Shades], points: int, thumbnails: int
     ) -> None:
-        self._track, self._colours, self._most_points = track, colours, most_points
-        # Long recordings have a time axis of dates, in milliseconds since 1970.
-        self._unit = 1000 if track.length_s >= LONG_S else 1
+        self._track, self._colours, self._most_points = track, colours, points
+        # Long recordings have a time axis of dates, in milliseconds. They begin in the year 2000,
+        # not in 1970: Plotly takes numbers of up to four digits for years.
+        self._unit, self._zero = (1000, 946_684_800_000) if track.length_s >= LONG_S else (1, 0)
         labelled, wrong = bool((track.truth >= 0).any()), bool(track.wrong.any())
         head = bool(np.isfinite(track.head).any())
-        thumbnails = sorted(track.thumbnails)
         parts = {
-            'thumbnails': (THUMBNAIL_PX + 2) * bool(thumbnails),
+            'thumbnails': (THUMBNAIL_PX + 2) * bool(track.thumbnails),
             'rows': _ROW_PX * (1 + labelled) + _SPACE_PX * wrong,
             'curves': _CURVES_PX,
             'head': _HEAD_PX * head,
@@ -192,12 +190,10 @@ class _Timeline:
             barmode='overlay',
             hovermode='x unified',
             hoversubplots='axis',
-            legend={'traceorder': 'normal'},
             uniformtext={'mode': 'hide', 'minsize': 11},
             dragmode='zoom',
         )
-        if thumbnails:
-            self._thumbnails(thumbnails, most_thumbnails)
+        self._thumbnails(sorted(track.thumbnails), thumbnails)
         self._top_px += parts['thumbnails']
         self._rows(labelled, wrong, parts['rows'])
         self._probabilities(parts['curves'])
@@ -205,13 +201,12 @@ class _Timeline:
             self._head(parts['head'])
         self._time_axis('y3' if head else 'y2')
 
-    def _axis(
-        self, number: int, height_px: float, ticks: Mapping[float, str], **more: object
-    ) -> None:
+    def _axis(self, number: int, height_px: float, ticks: dict[float, str], **more: Any) -> None:
         """Add a part of the given height below the last one; its ticks are its captions."""
-        bottom = 1 - (self._top_px + height_px) / self._plot_px
+        top = 1 - self._top_px / self._plot_px
+        bottom = max(top - height_px / self._plot_px, 0.0)
         axis = {
-            'domain': [max(bottom, 0.0), 1 - self._top_px / self._plot_px],
+            'domain': [bottom, top],
             'tickvals': list(ticks),
             'ticktext': list(ticks.values()),
             'fixedrange': True,
@@ -220,22 +215,12 @@ class _Timeline:
             'ticklabelstandoff': 8,
             **more,
         }
-        self.figure.update_layout({f'yaxis{number if number > 1 else ""}': axis})
+        self.figure.update_layout({f'yaxis{number}': axis})
+        if number > 1:
+            frame = {'xref': 'paper', 'x0': 0, 'x1': 1, 'yref': 'paper', 'y0': bottom, 'y1': top}
+            line = {'width': 1, 'color': light('line')}
+            self.figure.add_shape(**frame, layer='below', line=line)
         self._top_px += height_px + _SPACE_PX
-
-    def _frame(self, axis: str) -> None:
-        """Draw a line around a part."""
-        self.figure.add_shape(
-            type='rect',
-            xref='paper',
-            yref=f'{axis} domain',
-            x0=0,
-            x1=1,
-            y0=0,
-            y1=1,
-            layer='below',
-            line={'width': 1, 'color': light('line')},
-        )
 
     def _time_axis(self, lowest: str) -> None:
         clock = {
@@ -249,7 +234,7 @@ class _Timeline:
         }
         seconds = {'ticksuffix': ' s', 'hoverformat': '.2f'}
         self.figure.update_xaxes(
-            range=[0, self._unit * self._track.length_s],
+            range=[self._zero, self._zero + self._unit * self._track.length_s],
             anchor=lowest,
             showgrid=False,
             zeroline=False,
@@ -275,7 +260,7 @@ class _Timeline:
                     'source': 'data:image/jpeg;base64,' + base64.b64encode(jpeg).decode(),
                     'xref': 'x',
                     'yref': 'paper',
-                    'x': round(self._unit * at_s, 3),
+                    'x': round(self._zero + self._unit * at_s, 3),
                     'y': 1,
                     'xanchor': 'left',
                     'yanchor': 'top',
@@ -302,13 +287,17 @@ class _Timeline:
         self._axis(1, height_px, ticks, range=[2 - height_px / _ROW_PX, 2])
 
     def _joined(self, what: Integers) -> list[Stretch]:
-        track = self._track
-        found = stretches(track.at_s, what)
-        if len(found) > MOST_STRETCHES:
-            width_s = track.length_s / MOST_STRETCHES
-            _, kept = np.unique(np.floor(track.at_s / width_s), return_index=True)
-            found = stretches(track.at_s[kept], what[kept])
-        return found
+        found = stretches(self._track.at_s, what)
+        if len(found) <= MOST_STRETCHES:
+            return found
+        least_s = self._track.length_s / MOST_STRETCHES
+        kept: list[Stretch] = []
+        for one in found:
+            if kept and one.start_s // least_s == kept[-1].start_s // least_s:
+                kept[-1] = replace(kept[-1], end_s=one.end_s)
+            else:
+                kept.append(one)
+        return kept
 
     def _bars(self, found: list[Stretch], row: float, width: float) -> None:
         for index, label in enumerate(self._track.labels):
@@ -320,10 +309,10 @@ class _Timeline:
         self, found: list[Stretch], row: float, width: float, colour: str, text: str = ''
     ) -> None:
         starts_s, ends_s = np.array([(one.start_s, one.end_s) for one in found]).T
-        lengths_s = (ends_s - starts_s).clip(self._track.length_s / 1000)
+        lengths_s = (ends_s - starts_s).clip(_LEAST_BAR_S)
         self.figure.add_bar(
             orientation='h',
-            base=(self._unit * starts_s).round(3).tolist(),
+            base=(self._zero + self._unit * starts_s).round(3).tolist(),
             x=(self._unit * lengths_s).round(3).tolist(),
             y=[row] * len(found),
             width=width,
@@ -350,27 +339,28 @@ class _Timeline:
                     y=np.full(len(at_s), 1.5 - row, np.float32),
                     text=names[what[nearest]].tolist(),
                     name=name,
-                    legendrank=row,
+                    legendrank=300 - row,
                     mode='markers',
                     marker={'size': 0.1, 'color': light('soft'), 'opacity': 0},
                     hovertemplate='<b>%{text}</b>',
                 )
+        # Where points are denser than pixels, lines between the areas would cover them.
+        edge_px = 0.5 if len(at_s) < 1_000 else 0
         for index, label in enumerate(track.classes):
             self.figure.add_scatter(
                 x=self._times(at_s),
                 y=values[:, index].astype(np.float32),
                 name=plain(label),
-                # Under the pointer they are listed as they are stacked, the last on top.
-                legendrank=100 - index,
+                # Under the pointer higher ranks come first: listed as stacked, the last on top.
+                legendrank=100 + index,
                 yaxis='y2',
                 stackgroup='probability',
                 mode='lines',
-                line={'width': 0.5, 'color': light('ground')},
+                line={'width': edge_px, 'color': light('ground')},
                 fillcolor=self._colours[label].light,
                 hovertemplate='%{y:.0%}',
             )
         self._axis(2, height_px, {0.5: 'probability<br>of each'}, range=[0, 1])
-        self._frame('y2')
 
     def _head(self, height_px: float) -> None:
         track = self._track
@@ -385,6 +375,7 @@ class _Timeline:
                 x=self._times(at_s),
                 y=values[:, index].astype(np.float32),
                 name=name,
+                legendrank=3 - index,
                 yaxis='y3',
                 mode='lines',
                 line={'width': 1.6, 'color': light(name)},
@@ -405,7 +396,7 @@ class _Timeline:
         ticks = {most: f'{most:.0f}°', 0.0: 'head', -most: f'-{most:.0f}°'}
         ground = {'zeroline': True, 'zerolinecolor': light('line')}
         self._axis(3, height_px, ticks, range=[-most, most], **ground)
-        self._frame('y3')
 
-    def _times(self, at_s: Floats) -> NDArray[np.float32]:
-        return (self._unit * at_s).astype(np.float32)
+    def _times(self, at_s: Floats) -> NDArray[np.floating]:
+        values = self._zero + self._unit * at_s
+        return values if self._zero else values.astype(np.float32)
