@@ -101,7 +101,7 @@ repeated: setup-training ## print what photographs that stand in a test split to
 thresholds: setup-training ## print coverage against accuracy on PublicTest, which chose min_confidence
 	@$(TRAIN) -m training.commands.risk_coverage
 
-tune: setup-training ## search settings at random; MODEL=basic7 TRIALS=20 EPOCHS=30; resumable
+tune: setup-training ## search settings at random; MODEL=basic7 TRIALS=20 EPOCHS=30; goes on where it was broken off
 	@$(TRAIN) -m training.commands.search --model $(or $(MODEL),basic7) --trials $(or $(TRIALS),20) \
 	  --epochs $(or $(EPOCHS),30)
 

@@ -12,12 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The random search: resumable, seeded, told in lines, table and file."""
+"""The random search: resumable, seeded; a table for people, a file for programs."""
 
 from __future__ import annotations
 
 import json
-import math
 
 import keras_tuner
 import numpy as np
@@ -25,56 +24,32 @@ import pytest
 import tensorflow
 from rich.console import Console
 
+from training import sources
+from training.commands.search import main
 from training.datasets.labels import DataError
-from training.search import space
-from training.search import tuner as seeded_search
-from training.search.data import SearchData
-from training.search.random_search import main, search
-from training.search.results import (
-    TrialResult,
-    best_first,
-    best_trials_table,
-    described,
-    write_results,
-)
-
-OBJECTIVE = 'val_categorical_crossentropy'
+from training.search import random_search
+from training.search.random_search import OBJECTIVE, best_trials_table, described, search
+from training.search.space import search_space
 
 
 @pytest.fixture(autouse=True)
 def fast_trials(monkeypatch):
     """Leave out what takes long and decides nothing here: LSTM layers, tracing of graphs."""
-    monkeypatch.setitem(space.SEARCH_SPACE, 'network', space.Choices(('dense',), 'tests'))
-    monkeypatch.setitem(space.SEARCH_SPACE, 'layers', space.Choices((1,), 'tests'))
+
+    def dense_only(extended=False):
+        space = search_space(extended)
+        space.values.update(network='dense', layers=1)
+        fixed = keras_tuner.HyperParameters()
+        fixed.Fixed('network', 'dense')
+        fixed.Fixed('layers', 1)
+        fixed.Choice('observed', ['last', 'mean'])
+        fixed.merge([each for each in space.space if each.name not in fixed.values])
+        return fixed
+
+    monkeypatch.setattr(random_search, 'search_space', dense_only)
     tensorflow.config.run_functions_eagerly(True)
     yield
     tensorflow.config.run_functions_eagerly(False)
-
-
-@pytest.fixture
-def built(monkeypatch):
-    """Count the networks that are built, and so the trials that are trained."""
-    chosen = []
-
-    def counted(values, shape, classes):
-        chosen.append(dict(values.values))
-        return space.build(values, shape, classes)
-
-    monkeypatch.setattr(seeded_search, 'build', counted)
-    return chosen
-
-
-@pytest.fixture
-def untrained(monkeypatch):
-    """Train nothing; tell which trials were to be trained, with their settings."""
-    asked = []
-
-    def answered(tuner, folder, trial):
-        asked.append((int(trial.trial_id), dict(trial.hyperparameters.values)))
-        return {OBJECTIVE: 1 / len(asked)}
-
-    monkeypatch.setattr(seeded_search.SeededSearch, '_trained', answered)
-    return asked
 
 
 def tiny_data(seed=5):
@@ -91,149 +66,126 @@ def tiny_data(seed=5):
 
 
 def outcomes(results):
-    return {each.number: (each.settings, each.value(OBJECTIVE)) for each in results}
+    return {each['number']: (each['settings'], each['metrics'][OBJECTIVE]) for each in results}
 
 
-def test_a_search_goes_on_where_it_ended(tmp_path, built):
-    data = SearchData(**tiny_data())
-    first = search(data, 2, 1, tmp_path / 'in_two', seed=1)
-    assert len(built) == 2
-    second = search(data, 3, 1, tmp_path / 'in_two', seed=1)
-    assert len(built) == 3
-    assert sorted(each.number for each in second) == [0, 1, 2]
+def test_a_search_in_two_parts_finds_what_one_at_once_does(tmp_path):
+    first = search(tiny_data(), tmp_path / 'in_two', 2, 1, seed=1)
+    assert [sorted(outcomes(first))] == [[0, 1]]
+    second = search(tiny_data(), tmp_path / 'in_two', 3, 1, seed=1)
     assert {**outcomes(second), **outcomes(first)} == outcomes(second)
-    # In one go it finds the same.
-    at_once = outcomes(search(data, 3, 1, tmp_path / 'at_once', seed=1))
+    at_once = outcomes(search(tiny_data(), tmp_path / 'at_once', 3, 1, seed=1))
     for number, (settings, objective) in outcomes(second).items():
         assert at_once[number][0] == settings
         assert at_once[number][1] == pytest.approx(objective, rel=1e-5)
 
 
 @pytest.mark.parametrize('broken_trial', [0, 1])
-def test_a_trial_that_was_broken_off_is_trained_again(
-    tmp_path, monkeypatch, untrained, broken_trial
-):
-    data, train = SearchData(**tiny_data()), seeded_search.SeededSearch._trained
+def test_a_trial_that_was_broken_off_is_trained_again(tmp_path, monkeypatch, broken_trial):
+    whole = outcomes(search(tiny_data(), tmp_path / 'whole', 2, 1, seed=1))
+    train, trained = keras_tuner.RandomSearch.run_trial, []
 
-    def interrupted(tuner, folder, trial):
-        if len(untrained) == broken_trial:
-            (folder / 'begun').touch()
+    def interrupted(tuner, trial, *args, **kwargs):
+        trained.append(int(trial.trial_id))
+        if trained == [*range(broken_trial), broken_trial]:
             raise KeyboardInterrupt
-        return train(tuner, folder, trial)
+        return train(tuner, trial, *args, **kwargs)
 
-    monkeypatch.setattr(seeded_search.SeededSearch, '_trained', interrupted)
+    monkeypatch.setattr(keras_tuner.RandomSearch, 'run_trial', interrupted)
     with pytest.raises(KeyboardInterrupt):
-        search(data, 2, 1, tmp_path, seed=1)
-    assert (tmp_path / 'trials' / f'trial_{broken_trial}' / 'begun').exists()
-    monkeypatch.setattr(seeded_search.SeededSearch, '_trained', train)
-    results = search(data, 2, 1, tmp_path, seed=1)
-    assert [number for number, _ in untrained] == [0, 1]
-    assert [each.value(OBJECTIVE) for each in results] == [0.5, 1.0]
+        search(tiny_data(), tmp_path / 'broken', 2, 1, seed=1)
+    found = outcomes(search(tiny_data(), tmp_path / 'broken', 2, 1, seed=1))
+    assert trained == [*range(broken_trial + 1), *range(broken_trial, 2)]
+    for number, (settings, objective) in whole.items():
+        assert found[number] == (settings, pytest.approx(objective, rel=1e-5))
 
 
 def test_an_error_ends_the_search_with_its_cause(tmp_path, monkeypatch):
-    def failing(values, shape, classes):
+    def failing(tuner, trial, *args, **kwargs):
         raise MemoryError('no memory left')
 
-    monkeypatch.setattr(seeded_search, 'build', failing)
+    monkeypatch.setattr(keras_tuner.RandomSearch, 'run_trial', failing)
     with pytest.raises(
         keras_tuner.errors.FatalError, match=r'Trial 0 broke off \(no memory left\)'
     ):
-        search(SearchData(**tiny_data()), 2, 1, tmp_path, seed=1)
+        search(tiny_data(), tmp_path, 2, 1, seed=1)
 
 
 @pytest.mark.filterwarnings('ignore:All-NaN')
 def test_diverged_trials_are_results_that_come_last(tmp_path, monkeypatch):
-    def diverging(tuner, folder, trial):
+    def diverging(tuner, trial, *args, **kwargs):
         return {OBJECTIVE: 0.5 if trial.trial_id == '4' else float('nan')}
 
-    monkeypatch.setattr(seeded_search.SeededSearch, '_trained', diverging)
-    results = search(SearchData(**tiny_data()), 5, 1, tmp_path, seed=1)
-    assert [each.number for each in results] == [4, 0, 1, 2, 3]
+    monkeypatch.setattr(keras_tuner.RandomSearch, 'run_trial', diverging)
+    results = search(tiny_data(), tmp_path, 5, 1, seed=1)
+    assert [each['number'] for each in results] == [4, 0, 1, 2, 3]
     content = json.loads((tmp_path / 'results.json').read_text())
     assert [each['metrics'][OBJECTIVE] for each in content['trials']] == [0.5, *[None] * 4]
 
 
-def test_a_seed_decides_what_is_chosen(tmp_path, untrained):
-    data = SearchData(**tiny_data())
-    for folder, seed in (('first', 0), ('second', 1), ('third', 0)):
-        search(data, 4, 1, tmp_path / folder, seed=seed)
-    assert untrained[:4] == untrained[8:]
-    rates = {settings['learning_rate'] for _, settings in untrained}
+def test_a_seed_decides_what_is_chosen(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        keras_tuner.RandomSearch, 'run_trial', lambda tuner, trial, *args, **kwargs: 1.0
+    )
+    chosen = [
+        [each['settings'] for each in search(tiny_data(), tmp_path / name, 4, 1, seed)]
+        for name, seed in (('first', 0), ('second', 1), ('third', 0))
+    ]
+    assert chosen[0] == chosen[2]
+    rates = {settings['learning_rate'] for run in chosen for settings in run}
     assert len(rates) == 8
 
 
-@pytest.mark.parametrize(
-    ('changed', 'told'),
-    [
-        ({'seed': 2}, r'seed 1 \(now 2\)'),
-        ({'epochs': 3}, r'epochs 1 \(now 3\)'),
-        ({'extended': True}, r'extended False \(now True\)'),
-        ({'data': SearchData(**tiny_data(seed=6))}, 'data_sha256'),
-    ],
-)
-def test_a_folder_holds_one_search_only(tmp_path, untrained, changed, told):
-    asked = {
-        'data': SearchData(**tiny_data()),
-        'trials': 1,
-        'epochs': 1,
-        'folder': tmp_path,
-        'seed': 1,
-    }
-    search(**asked)
-    with pytest.raises(DataError, match=told):
-        search(**{**asked, **changed})
-    assert len(untrained) == 1
-
-
-def test_state_that_was_cut_off_is_told(tmp_path, untrained):
-    data = SearchData(**tiny_data())
-    search(data, 1, 1, tmp_path, seed=1)
+def test_a_project_that_was_cut_off_is_refused(tmp_path):
+    search(tiny_data(), tmp_path, 1, 1, seed=1)
     state = tmp_path / 'trials' / 'oracle.json'
     state.write_text(state.read_text()[:100])
-    with pytest.raises(DataError, match=r'cut off .* delete the folder'):
-        search(data, 2, 1, tmp_path, seed=1)
+    with pytest.raises(DataError, match=r'cut off .* delete it and search again'):
+        search(tiny_data(), tmp_path, 2, 1, seed=1)
 
 
-def test_the_command_tells_every_trial_the_best_and_the_file(tmp_path, capsys):
-    np.savez(tmp_path / 'data.npz', **tiny_data())
-    output = tmp_path / 'found'
-    asked = [str(tmp_path / 'data.npz'), '--trials', '2', '--epochs', '2', '--seed', '4']
-    assert main([*asked, '--output', str(output), '--extended']) == 0
-    printed = capsys.readouterr().out
-    lines = [line for line in printed.splitlines() if line.startswith('trial ')]
-    assert len(lines) == 2
-    assert lines[0].startswith('trial 0 (1 of 2): 1 x dense of ')
-    assert 'best 2 of 2 trials' in printed
-    content = json.loads((output / 'results.json').read_text())
-    assert content['plan']['extended'] is True
+def test_the_command_leaves_a_table_and_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sources, 'OUT', tmp_path)
+    np.savez(tmp_path / 'tiny.npz', **tiny_data())
+    asked = ['--data', str(tmp_path / 'tiny.npz'), '--trials', '2', '--epochs', '2']
+    assert main([*asked, '--extended']) == 0
+    assert 'best 2 of 2 trials' in capsys.readouterr().out
+    [folder] = (tmp_path / 'search').glob('tiny-*')
+    content = json.loads((folder / 'results.json').read_text())
+    assert content['plan'] == {'epochs': 2, 'seed': 1, 'patience': 10, 'extended': True}
     for trial in content['trials']:
-        assert set(space.SEARCH_SPACE) - set(trial['settings']) <= {'momentum'}
-        assert {'loss', 'precision', 'recall', 'val_f1', 'epochs'} <= set(trial['metrics'])
-        kept = (output / 'trials' / f'trial_{trial["number"]}' / 'checkpoints').iterdir()
-        epochs = {path.name[:10]: path.name for path in kept}
-        assert set(epochs) == {'epoch-0001', 'epoch-0002'}
-        best = epochs[f'epoch-{trial["metrics"]["best_epoch"]:04.0f}']
-        assert f'{trial["metrics"][OBJECTIVE]:.6f}' in best
+        assert {'loss', 'precision', 'recall', 'val_f1'} <= set(trial['metrics'])
+        assert trial['metrics']['best_epoch'] in {1, 2}
+        assert (folder / 'trials' / f'trial_{trial["number"]}' / 'checkpoint.weights.h5').exists()
 
 
-def test_the_command_tells_what_is_wrong_with_the_data(tmp_path, capsys):
-    assert main([str(tmp_path / 'absent.npz'), '--output', str(tmp_path / 'found')]) == 1
+def test_each_plan_and_data_has_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, 'OUT', tmp_path)
+    monkeypatch.setattr(
+        keras_tuner.RandomSearch, 'run_trial', lambda tuner, trial, *args, **kwargs: 1.0
+    )
+    np.savez(tmp_path / 'tiny.npz', **tiny_data())
+    asked = ['--data', str(tmp_path / 'tiny.npz'), '--trials', '1']
+    for more in ([], ['--seed', '2'], ['--epochs', '3'], ['--extended'], []):
+        assert main([*asked, *more]) == 0
+    assert len(list((tmp_path / 'search').iterdir())) == 4
+    np.savez(tmp_path / 'tiny.npz', **tiny_data(seed=6))
+    assert main(asked) == 0
+    assert len(list((tmp_path / 'search').iterdir())) == 5
+
+
+def test_the_command_says_what_is_wrong_with_the_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sources, 'OUT', tmp_path)
+    assert main(['--data', str(tmp_path / 'absent.npz')]) == 1
     assert 'absent.npz cannot be read' in capsys.readouterr().err
-    assert not (tmp_path / 'found').exists()
+    assert not (tmp_path / 'search').exists()
 
 
-@pytest.mark.parametrize('flag', ['--trials', '--epochs', '--patience'])
-def test_the_command_refuses_numbers_that_make_no_sense(tmp_path, capsys, flag):
+@pytest.mark.parametrize('flag', ['--trials', '--epochs', '--patience', '--steps'])
+def test_the_command_refuses_numbers_that_make_no_sense(capsys, flag):
     with pytest.raises(SystemExit):
-        main(['data.npz', '--output', str(tmp_path), flag, '0'])
+        main([flag, '0'])
     assert f'{flag} is 0; it must be at least 1' in capsys.readouterr().err
-
-
-# What a search found, as a table and as a file.
-
-
-pytest.importorskip('rich', reason='rich is in the environments of training and tests')
 
 
 LSTM = {
@@ -248,52 +200,15 @@ LSTM = {
 }
 
 
-def result(number, crossentropy, settings=LSTM):
-    return TrialResult(
-        number,
-        settings,
-        {
-            OBJECTIVE: crossentropy,
-            'val_categorical_accuracy': 0.625,
-            'val_f1': 0.5,
-            'best_epoch': 3.0,
-            'epochs': 8.0,
-        },
-    )
-
-
-def test_the_least_objective_comes_first_and_diverged_trials_last():
-    found = best_first(
-        [result(0, None), result(1, 1.5), result(2, 0.5), result(3, None)], OBJECTIVE
-    )
-    assert [each.number for each in found] == [2, 1, 0, 3]
-
-
-def test_a_metric_that_was_not_measured_is_not_a_number():
-    assert math.isnan(result(0, None).value(OBJECTIVE))
-    assert math.isnan(result(0, 1.0).value('val_recall'))
-
-
-def test_the_file_holds_every_trial_in_valid_json(tmp_path):
-    write_results(
-        tmp_path / 'results.json', [result(1, 0.5), result(0, None)], OBJECTIVE, {'seed': 3}
-    )
-    content = json.loads((tmp_path / 'results.json').read_text())
-    assert content['objective'] == OBJECTIVE
-    assert content['plan'] == {'seed': 3}
-    assert [each['number'] for each in content['trials']] == [1, 0]
-    assert [each['metrics'][OBJECTIVE] for each in content['trials']] == [0.5, None]
-    assert content['trials'][0]['settings'] == LSTM
-
-
 def test_a_choice_is_described_in_a_few_words():
     dense = {**LSTM, 'network': 'dense', 'observed': 'mean', 'optimiser': 'sgd', 'momentum': 0.9}
     assert described(LSTM) == '2 x lstm 18 tanh, adamw 1.2e-04'
     assert described(dense) == '2 x dense of mean 18 tanh, sgd 1.2e-04 momentum 0.9'
 
 
-def test_the_table_shows_the_best_rows_with_their_figures():
-    results = [result(4, 0.5), result(2, 0.75), result(0, None)]
+def test_the_table_shows_the_best_rows():
+    metrics = {OBJECTIVE: 0.5, 'val_categorical_accuracy': 0.625, 'val_f1': None, 'best_epoch': 3}
+    results = [{'number': n, 'settings': LSTM, 'metrics': metrics} for n in (4, 2, 0)]
     console = Console(width=80)
     with console.capture() as captured:
         console.print(best_trials_table(results, rows=2))
@@ -301,4 +216,4 @@ def test_the_table_shows_the_best_rows_with_their_figures():
     assert len(lines) == 2
     assert 'best 2 of 3 trials' in captured.get()
     cells = [cell.strip() for cell in lines[0].strip('│').split('│')]
-    assert cells == ['4', '2 x lstm 18 tanh, adamw 1.2e-04', '0.5000', '0.625', '0.500', '3/8']
+    assert cells == ['4', '2 x lstm 18 tanh, adamw 1.2e-04', '0.5', '0.625', '-', '3']

@@ -21,28 +21,26 @@ import numpy as np
 import pytest
 
 from training.search.space import (
-    SEARCH_SPACE,
-    GreatestShareF1,
-    GreatestSharePrecision,
-    GreatestShareRecall,
-    ObservedFace,
+    SoftLabelF1,
+    SoftLabelPrecision,
+    SoftLabelRecall,
     build,
-    build_dense,
-    declared,
+    observed_face,
+    search_space,
 )
 
 SHAPE, CLASSES = (4, 6), 3
 
 
 def chosen(**values):
-    choice = declared()
+    choice = search_space()
     choice.values.update(values)
     choice.ensure_active_values()
     return choice
 
 
 def drawn(name, extended=False, count=200):
-    space = {entry.name: entry for entry in declared(extended).space}
+    space = {entry.name: entry for entry in search_space(extended).space}
     return [space[name].random_sample(seed) for seed in range(count)]
 
 
@@ -78,10 +76,6 @@ def test_rates_above_the_reports_are_drawn_only_when_asked_for():
     rates = drawn('learning_rate', extended=True)
     assert 1e-3 < max(rates) <= 1e-2
     assert min(rates) < 1e-5
-
-
-def test_every_entry_names_its_source():
-    assert all('report' in entry.source for entry in SEARCH_SPACE.values())
 
 
 def test_a_setting_that_does_not_apply_is_not_chosen():
@@ -171,16 +165,13 @@ def test_a_network_comes_back_from_its_file_compiled(network, tmp_path):
 def test_a_share_of_a_tenth_is_no_right_answer():
     shares = np.array([[0.1, 0.6, 0.3], [0.2, 0.0, 0.8]], np.float32)
     answers = np.array([[0.9, 0.1, 0.0], [0.0, 0.3, 0.7]], np.float32)
-    # One of two answers is right; Keras' own Precision would call the first right as well.
-    for metric in (GreatestSharePrecision(), GreatestShareRecall()):
+    # One of two answers is right; Keras's own Precision would call the first right as well.
+    for metric in (SoftLabelPrecision(), SoftLabelRecall()):
         metric.update_state(shares, answers)
         assert float(metric.result()) == pytest.approx(0.5)
-    f1 = GreatestShareF1(average='macro')
+    f1 = SoftLabelF1(average='macro')
     f1.update_state(shares, answers)
     assert float(f1.result()) == pytest.approx(1 / 3, abs=1e-5)  # 0, 0 and 1
-
-
-# The fully connected network sees one face of a window.
 
 
 def window(*steps):
@@ -191,39 +182,30 @@ def window(*steps):
     ('observed', 'expected'),
     [('last', [0.3, 0.5]), ('mean', [0.2, 0.7])],
 )
-def test_only_observed_steps_are_seen(observed, expected):
+def test_the_dense_network_sees_only_observed_steps(observed, expected):
     seen = window([0.1, 0.9, 1], [8, 8, 0], [0.3, 0.5, 1], [9, 9, 0])
-    found = np.asarray(ObservedFace(observed)(seen))
+    found = np.asarray(observed_face(seen, observed))
     np.testing.assert_allclose(found, [expected], rtol=1e-6)
 
 
 def test_the_last_step_is_seen_when_all_are_observed():
     seen = window([0.1, 0.9, 1], [0.3, 0.5, 1])
-    np.testing.assert_allclose(np.asarray(ObservedFace('last')(seen)), [[0.3, 0.5]])
+    np.testing.assert_allclose(np.asarray(observed_face(seen, 'last')), [[0.3, 0.5]])
 
 
 @pytest.mark.parametrize('observed', ['last', 'mean'])
 def test_a_window_without_a_face_is_zero(observed):
-    assert (np.asarray(ObservedFace(observed)(window([3, 3, 0], [4, 4, 0]))) == 0).all()
+    assert (np.asarray(observed_face(window([3, 3, 0], [4, 4, 0]), observed)) == 0).all()
 
 
-def test_another_face_than_last_or_mean_is_refused():
-    with pytest.raises(ValueError, match="observed is 'first'; it must be 'last' or 'mean'"):
-        ObservedFace('first')
-
-
-def test_the_network_has_the_layers_asked_for():
-    model = build_dense((4, 6), 3, (12, 10), 'tanh', 1e-3, 'mean')
-    assert model.output_shape == (None, 3)
-    # 5 features to 12, to 10, to 3 classes, each with biases
-    assert model.count_params() == (5 * 12 + 12) + (12 * 10 + 10) + (10 * 3 + 3)
-    layers = [model.get_layer('dense_0'), model.get_layer('dense_1')]
-    assert [layer.activation.__name__ for layer in layers] == ['tanh', 'tanh']
-    assert [float(layer.kernel_regularizer.l2) for layer in layers] == [1e-3, 1e-3]
-    assert model.get_layer('face').observed == 'mean'
-
-
-def test_the_answer_is_a_distribution_over_the_classes():
-    shares = np.asarray(build_dense((4, 6), 3, (8,))(np.random.default_rng(0).random((5, 4, 6))))
-    assert (shares > 0).all()
-    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+def test_a_dense_network_is_built_as_chosen():
+    model = build(
+        chosen(network='dense', layers=2, layer_units=14, activation='tanh', kernel_l2=2e-6),
+        SHAPE,
+        CLASSES,
+    )
+    # 5 features to 14, to 14, to 3 classes, each with biases
+    assert model.count_params() == (5 * 14 + 14) + (14 * 14 + 14) + (14 * 3 + 3)
+    hidden = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][:-1]
+    assert [layer.activation.__name__ for layer in hidden] == ['tanh', 'tanh']
+    assert [float(layer.kernel_regularizer.l2) for layer in hidden] == pytest.approx([2e-6] * 2)

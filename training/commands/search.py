@@ -12,25 +12,28 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Random search for a model's settings on its own windows."""
+"""Random search for a model's settings on its own windows, or on those of a file."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
+import json
 import os
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
 from emotion_estimator.faces.encoding import FaceEncodingError
-from emotion_estimator.files import AssetError
+from emotion_estimator.files import AssetError, sha256_of
+from training import sources
+from training.content_key import code_of
 from training.datasets.labels import DataError
 from training.fitting import read_material
 from training.search.data import TuningSizes, read_data, tuning_data
-from training.search.random_search import search
-from training.search.results import best_trials_table
-from training.search.tuner import tensorboard_is_installed
+from training.search.random_search import best_trials_table, search
 from training.settings import MODELS, Settings
 from training.targets import Targets
 from training.windows import STEPS
@@ -51,8 +54,12 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--model', choices=MODELS, default='basic7', help='whose windows')
+    parser.add_argument(
+        '--data', type=Path, help='.npz of windows instead, see training/search/data.py'
+    )
     parser.add_argument('--trials', type=int, default=20, help='earlier calls included')
     parser.add_argument('--epochs', type=int, default=30, help='the most of a trial')
+    parser.add_argument('--patience', type=int, default=10)
     parser.add_argument('--seed', type=int, default=Settings.seed)
     parser.add_argument('--extended', action='store_true', help='learning rates up to 1e-2')
     parser.add_argument('--windows', type=int, default=TuningSizes.training, help='to train on')
@@ -61,39 +68,42 @@ def main(arguments: list[str] | None = None) -> int:
         '--steps', type=int, default=TuningSizes.steps, help=f'last of the {STEPS} of a window'
     )
     options = parser.parse_args(arguments)
-    for name, least in (('trials', 1), ('epochs', 1), ('seed', 0), ('windows', 1)):
+    for name in ('trials', 'epochs', 'patience', 'seed', 'windows', 'validation', 'steps'):
+        least = 0 if name == 'seed' else 1
         if getattr(options, name) < least:
             parser.error(f'--{name} is {getattr(options, name)}; it must be at least {least}.')
-    if options.validation < 1 or not 1 <= options.steps <= STEPS:
-        parser.error(f'--validation must be at least 1, and --steps in 1 to {STEPS}.')
-    if not tensorboard_is_installed():
-        print('TensorBoard is not installed: no logs for it (pip install tensorboard).')
-    settings = dataclasses.replace(MODELS[options.model], seed=options.seed)
-    if settings.summed_in is not None:
-        # The report searched for a network of its three classes.
-        asked = Targets(settings.summed_in, label_weight=1.0)
-        settings = dataclasses.replace(settings, targets=asked)
-    sizes = TuningSizes(options.windows, options.validation, options.steps)
+    if options.steps > STEPS:
+        parser.error(f'--steps is {options.steps}; a window has {STEPS}.')
+    plan = {name: getattr(options, name) for name in ('epochs', 'seed', 'patience', 'extended')}
     try:
-        path = tuning_data(settings, read_material(), sizes)
+        path = options.data or _composed(options)
         data = read_data(path)
-        count, *shape = data.train_windows.shape
-        print(
-            f'{path}: {count} windows of {shape[0]} steps and {shape[1] - 1} features to train '
-            f'on, {len(data.validation_windows)} to choose by',
-            flush=True,
-        )
-        ranges = 'extended' if options.extended else 'report'
-        folder = path.with_name(f'{options.model}-{path.stem}-{options.epochs}-{ranges}')
-        results = search(
-            data, options.trials, options.epochs, folder, options.seed, extended=options.extended
-        )
+        key = hashlib.sha256(f'{sha256_of(path)}{json.dumps(plan)}'.encode())
+        key.update(code_of('training/search/space.py', 'training/search/random_search.py'))
+        name = options.data.stem if options.data else options.model
+        folder = sources.OUT / 'search' / f'{name}-{key.hexdigest()[:16]}'
+        shapes = ', '.join(f'{name} {array.shape}' for name, array in data.items())
+        print(f'{path}: {shapes}; trials are kept in {folder}', flush=True)
+        results = search(data, folder, options.trials, **plan)
     except (DataError, AssetError, FaceEncodingError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('Broken off; the same call goes on with this trial.', file=sys.stderr)
+        return 130
     Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(best_trials_table(results))
     print(f'Written to {folder / "results.json"}')
     return 0
+
+
+def _composed(options: argparse.Namespace) -> Path:
+    settings = dataclasses.replace(MODELS[options.model], seed=options.seed)
+    if settings.summed_in is not None:
+        # The seed report searched for a network of its three classes.
+        targets = Targets(settings.summed_in, label_weight=1.0)
+        settings = dataclasses.replace(settings, targets=targets)
+    sizes = TuningSizes(options.windows, options.validation, options.steps)
+    return tuning_data(settings, read_material(), sizes)
 
 
 if __name__ == '__main__':
