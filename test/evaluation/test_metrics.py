@@ -41,11 +41,16 @@ def test_macro_f1():
     assert metrics.macro_f1(ANSWERS, TRUTH, 3) == pytest.approx((2 / 3 + 4 / 5) / 3)
 
 
-def test_cross_entropy():
-    chances = np.array([[0.5, 0.5], [0.25, 0.75]])
-    shares = np.array([[1, 0], [0, 1]], np.float32)
-    expected = -(np.log(0.5) + np.log(0.75)) / 2
-    assert metrics.cross_entropy(chances, shares) == pytest.approx(expected)
+def test_log_losses_of_labels_and_of_shares():
+    chances = np.array([[0.5, 0.5], [0.25, 0.75], [0, 1]])
+    expected = -np.log([0.5, 0.75, metrics.LEAST_PROBABILITY])
+    labels = np.array([0, 1, 0])
+    assert metrics.log_losses(chances, labels) == pytest.approx(expected)
+    assert metrics.log_losses(chances, np.eye(2, dtype=np.float32)[labels]) == pytest.approx(
+        expected
+    )
+    halves = np.full((3, 2), 0.5, np.float32)
+    assert metrics.log_losses(chances, halves)[:1] == pytest.approx(np.log(2))
 
 
 def test_calibration_error():
@@ -77,6 +82,14 @@ def confusion_of(pairs):
     for predicted, truth in pairs:
         table[truth, predicted] += 1
     return table
+
+
+@given(PAIRS)
+def test_rows_are_counted_by_truth_and_answer(pairs):
+    predicted, truth = np.array(pairs).T
+    np.testing.assert_array_equal(metrics.count_answers(predicted, truth, 3), confusion_of(pairs))
+    more = np.append(predicted, [0, -1]), np.append(truth, [-1, -1])
+    np.testing.assert_array_equal(metrics.count_answers(*more, 3), confusion_of(pairs))
 
 
 @given(PAIRS)

@@ -214,12 +214,10 @@ def report_scores(
     if prior_of_rows:
         whole = with_prior(whole, training_shares, report.shares)
     answers, labels = np.where(found, whole.argmax(axis=1), UNKNOWN), report.labels
-    right_class = whole[np.arange(len(labels)), labels]
-    losses = -np.log(np.maximum(right_class, metrics.LEAST_PROBABILITY))
     return ReportScores(
         accuracy=bootstrap(np.mean, [answers == labels]),
         macro_f1=bootstrap(lambda a, t: metrics.macro_f1(a, t, classes), [answers, labels]),
-        cross_entropy=bootstrap(np.mean, [losses]),
+        cross_entropy=bootstrap(np.mean, [metrics.log_losses(whole, labels)]),
         recalls=tuple(_recall(answers, labels, one) for one in range(classes)),
         confusion=confusion(answers, labels, REPORT_LABELS),
     )

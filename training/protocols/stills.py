@@ -88,7 +88,7 @@ def f7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:
         'f7_macro_f1_readable': bootstrap(
             lambda a, t: metrics.macro_f1(a, t, classes), [answers, truth]
         ),
-        'f7_cross_entropy': bootstrap(np.mean, [_losses(probabilities, truth)]),
+        'f7_cross_entropy': bootstrap(np.mean, [metrics.log_losses(probabilities, truth)]),
         'f7_ece': bootstrap(metrics.calibration_error, [probabilities, truth]),
         'coverage': bootstrap(np.mean, [readable]),
     }
@@ -115,15 +115,14 @@ def p7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:
     everywhere = np.zeros(len(stills), np.bool_)
     everywhere[np.flatnonzero(readable)[clear]] = right
     shares = stills.vote_shares()[readable][clear]
-    to_votes = -(shares * np.log(np.maximum(judged, metrics.LEAST_PROBABILITY))).sum(axis=1)
     found = {
         'p7_accuracy_readable': bootstrap(np.mean, [right]),
         'p7_accuracy_all': bootstrap(np.mean, [everywhere[majority >= 0]]),
         'p7_macro_f1_readable': bootstrap(
             lambda a, t: metrics.macro_f1(a, t, len(LABELS)), [judged.argmax(axis=1), truth]
         ),
-        'p7_cross_entropy': bootstrap(np.mean, [_losses(judged, truth)]),
-        'p7_cross_entropy_to_votes': bootstrap(np.mean, [to_votes]),
+        'p7_cross_entropy': bootstrap(np.mean, [metrics.log_losses(judged, truth)]),
+        'p7_cross_entropy_to_votes': bootstrap(np.mean, [metrics.log_losses(judged, shares)]),
         'p7_ece': bootstrap(metrics.calibration_error, [judged, truth]),
     }
     for number, name in enumerate(LABELS):
@@ -152,8 +151,3 @@ def sure_scores(
         'sure_coverage': bootstrap(np.mean, [answered]).rounded(),
         'sure_accuracy': bootstrap(np.mean, [right[answered]]).rounded(),
     }
-
-
-def _losses(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:
-    chances = probabilities[np.arange(len(truth)), truth]
-    return np.asarray(-np.log(np.maximum(chances, metrics.LEAST_PROBABILITY)))
