@@ -27,7 +27,6 @@ from rich.console import Console
 
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.classification_metrics import (
-    RiskCoverage,
     confusion,
     reliability_bins,
     risk_coverage_curve,
@@ -39,7 +38,6 @@ from training.seed_report.charts import (
     class_table,
     draw_confusion,
     draw_reliability,
-    draw_risk_coverage,
 )
 
 NAMES = ('happy', 'unknown', 'sad')
@@ -185,13 +183,3 @@ def test_the_diagram_states_the_error_and_the_counts(tmp_path, figures):
     heights = [bar.get_height() for bar in below.patches]
     assert heights == [0] * 9 + [1, 0, 0, 1, 2, 1]
     assert above.patches[12].get_height() == 1
-
-
-def test_every_curve_is_named_with_its_risk_and_area(tmp_path, figures):
-    half = RiskCoverage(np.array([0.5, 1.0]), np.array([0.0, 0.25]))
-    draw_risk_coverage({'one': half}, tmp_path / 'x.png', 'trial')
-    (axis,) = figures[0].axes
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == [
-        'one: 0.250 of all, area 0.125'
-    ]
-    np.testing.assert_array_equal(axis.lines[0].get_xydata(), [[0.5, 0], [1, 0.25]])

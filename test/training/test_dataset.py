@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from emotion_estimator.blendshapes import NAMES
-from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
+from training.datasets.labels import LABELS, NO_LABEL, DataError
 from training.datasets.pictures import ArrayPictures
 from training.seed_report.dataset import (
     BlendshapesDataset,
@@ -34,7 +34,6 @@ from training.seed_report.dataset import (
     write_dataset,
     write_test_index,
 )
-from training.seed_report.steps import read_report_rows
 
 BLENDS = np.random.default_rng(0).random((4, 52), np.float32)
 DATASET = BlendshapesDataset(
@@ -199,42 +198,3 @@ def test_the_index_names_the_photographs_of_the_test_split(tmp_path):
         '7,sad,"made, up row 7"',
         '30,happy,"made, up row 30"',
     ]
-
-
-def report_file(tmp_path, tails):
-    path = tmp_path / 'report.csv'
-    lines = (','.join([*map(str, BLENDS[i].astype(float)), *tail]) for i, tail in enumerate(tails))
-    path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    return path
-
-
-def test_the_reports_test_rows_have_their_own_index(tmp_path):
-    path = report_file(tmp_path, [('2.0', '5.0'), ('0.0', '9.0')])
-    found = read_report_rows(path, Split.PRIVATE)
-    assert found.classes == ('happy', 'unknown', 'sad')
-    assert found.labels.tolist() == [2, 0]
-    assert found.rows.tolist() == [5, 9]
-    assert found.splits.tolist() == [2, 2]
-    np.testing.assert_array_equal(found.blendshapes, BLENDS[:2])
-
-
-def test_the_reports_validation_rows_are_counted(tmp_path):
-    found = read_report_rows(report_file(tmp_path, [('1.0e+00',), ('0.0e+00',)]), Split.PUBLIC)
-    assert found.labels.tolist() == [1, 0]
-    assert found.rows.tolist() == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ('tail', 'told'),
-    [
-        (('3.0',), 'line 2, field label: 3 is not'),
-        (('nan',), 'line 2, field label: nan is not'),
-        (('happy',), "line 2, field label: 'happy' is no number"),
-        (('1.0', '0.5'), 'line 2, field row index: 0.5 is not'),
-        (('1.0', '5.0', '6.0'), 'line 2: 55 fields'),
-        ((), 'line 2: 52 fields'),
-    ],
-)
-def test_a_damaged_line_of_the_reports_is_told(tmp_path, tail, told):
-    with pytest.raises(DataError, match=told):
-        read_report_rows(report_file(tmp_path, [('1.0', '0.0'), tail]), Split.PUBLIC)

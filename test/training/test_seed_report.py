@@ -24,15 +24,14 @@ import pytest
 from rich.console import Console
 
 from emotion_estimator.blendshapes import INDEX, MIRROR, NAMES
+from training.commands import seed_report as steps
+from training.commands.seed_report import SeenPhotographs, look
 from training.datasets.labels import LABELS, Split
 from training.datasets.pictures import ArrayPictures, LabelledPictures
 from training.extraction.face_reader import empty_table
 from training.extraction.views import X4_PAD25
-from training.seed_report import steps
-from training.seed_report import steps as seen_photographs
+from training.seed_report.blendshapes import FLIPPED
 from training.seed_report.dataset import read_dataset
-from training.seed_report.readability import FLIPPED
-from training.seed_report.steps import SeenPhotographs, look
 
 HAPPY, SAD = LABELS.index('happy'), LABELS.index('sad')
 COUNT = 60
@@ -70,7 +69,7 @@ def finder(monkeypatch):
         asked.append(numbers.tolist())
         return table
 
-    monkeypatch.setattr(seen_photographs, 'read_faces', read_faces)
+    monkeypatch.setattr(steps, 'read_faces', read_faces)
     return asked
 
 

@@ -12,4 +12,19 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What `make` runs: each module is one command, `python -m training.commands.NAME`."""
+"""The commands of the training, each a module with a `main`."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+
+
+def terminal(plain_width: int = 120) -> Console:
+    """
+    Make what a command prints its tables on.
+
+    :param plain_width: columns where the output is no terminal, but a file or a pipe.
+    """
+    return Console(width=None if sys.stdout.isatty() else plain_width)

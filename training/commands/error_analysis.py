@@ -30,6 +30,7 @@ from emotion_estimator.evaluation.classification_metrics import Confusion, confu
 from emotion_estimator.faces.encoding import FaceEncodingError
 from emotion_estimator.files import AssetError, find_model
 from training import sources
+from training.commands import terminal
 from training.datasets.labels import LABELS, DataError, Split
 from training.extraction.views import X4_PAD25, ViewedPictures
 from training.protocols.stills import still_probabilities
@@ -40,10 +41,6 @@ from training.stills import Stills
 from training.targets import POSITIVE_NEGATIVE, truth_for
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-
-
-PLAIN_WIDTH = 120
-"""Columns of the tables where there is no terminal."""
 
 
 def matrix_table(found: Confusion, title: str) -> Table:
@@ -130,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     split = Split[options.split.upper()]
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console = terminal()
     try:
         model = EmotionModel(find_model(options.model))
         stills = read_stills(split)

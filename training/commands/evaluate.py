@@ -24,7 +24,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.blendshapes import NAMES
@@ -35,6 +34,7 @@ from emotion_estimator.faces.encoding import FaceEncodingError, read_encoding
 from emotion_estimator.files import AssetError, write_whole
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics, read_series
+from training.commands import terminal
 from training.datasets.labels import DataError, Split
 from training.export import write_metadata
 from training.protocols.clips import clip_scores
@@ -159,7 +159,7 @@ def print_tables(found: dict[str, dict[str, Figures]]) -> None:
         for name in names:
             cells = [_cell(figures.get(name)) for figures in methods.values()]
             table.add_row(name, *cells)
-        Console(width=None if sys.stdout.isatty() else 190).print(table)
+        terminal(190).print(table)
 
 
 def _cell(figure: dict[str, float] | None) -> str:

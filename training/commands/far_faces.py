@@ -19,13 +19,13 @@ from __future__ import annotations
 import json
 import sys
 
-from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.emotion.model import EmotionModel, ModelError
 from emotion_estimator.faces.encoding import FaceEncodingError
 from emotion_estimator.files import AssetError, write_whole
 from training import sources
+from training.commands import terminal
 from training.datasets.labels import DataError, Split
 from training.protocols.stills import (
     f7_scores,
@@ -79,7 +79,7 @@ def main() -> int:
     table = Table('model, faces', *COLUMNS, title='PublicTest')
     for name, scores in found.items():
         table.add_row(name, *(f'{scores[column]:.4f}' for column in COLUMNS))
-    Console(width=140).print(table)
+    terminal(140).print(table)
     write_whole(sources.OUT / 'far_faces.json', json.dumps(found, indent=2).encode())
     return 0
 

@@ -23,11 +23,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.files import AssetError, write_whole
 from training import sources
+from training.commands import terminal
 from training.commands.evaluate import tracks_of
 from training.commands.train import train
 from training.datasets.labels import DataError
@@ -76,7 +76,7 @@ def main() -> int:
     table = Table('features', *COLUMNS, title='PublicTest')
     for name, scores in found.items():
         table.add_row(name, *(f'{scores[column]:.4f}' for column in COLUMNS))
-    Console().print(table)
+    terminal().print(table)
     write_whole(sources.OUT / 'feature_ablation.json', json.dumps(found, indent=2).encode())
     return 0
 

@@ -23,12 +23,12 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.encoding import FaceEncodingError
 from emotion_estimator.files import AssetError
+from training.commands import terminal
 from training.datasets.labels import DataError, Split
 from training.protocols.stills import f7_scores
 from training.scoring import frame_classifiers
@@ -65,7 +65,7 @@ def main() -> int:
     except (DataError, AssetError, FaceEncodingError) as error:
         print(error, file=sys.stderr)
         return 1
-    Console().print(table)
+    terminal().print(table)
     return 0
 
 

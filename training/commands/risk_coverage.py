@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation.classification_metrics import risk_coverage
+from training.commands import terminal
 from training.datasets.labels import Split
 from training.protocols.stills import still_probabilities
 from training.sources import MODELS
@@ -46,7 +46,7 @@ def main() -> int:
     for threshold in THRESHOLDS:
         answered, right = risk_coverage(probabilities, majority[clear], threshold)
         table.add_row(f'{threshold:g}', f'{answered:.3f}', f'{right:.3f}')
-    Console().print(table)
+    terminal().print(table)
     return 0
 
 

@@ -24,11 +24,10 @@ import os
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from emotion_estimator.faces.encoding import FaceEncodingError
 from emotion_estimator.files import AssetError, sha256_of
 from training import sources
+from training.commands import terminal
 from training.content_key import code_of
 from training.datasets.labels import DataError
 from training.fitting import read_material
@@ -39,10 +38,6 @@ from training.targets import Targets
 from training.windows import STEPS
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-
-
-PLAIN_WIDTH = 120
-"""Columns of the table where there is no terminal."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('Broken off; the same call goes on with this trial.', file=sys.stderr)
         return 130
-    Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(best_trials_table(results))
+    terminal().print(best_trials_table(results))
     print(f'Written to {folder / "results.json"}')
     return 0
 

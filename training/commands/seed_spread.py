@@ -23,12 +23,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.files import AssetError
 from training import sources
+from training.commands import terminal
 from training.commands.evaluate import tracks_of
 from training.commands.train import train
 from training.datasets.labels import DataError
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     table = Table('score', *(f'seed {seed}' for seed in SEEDS), title='PublicTest')
     for name, values in spread.items():
         table.add_row(name, *(f'{value:.4f}' for value in values))
-    Console().print(table)
+    terminal().print(table)
     if options.record:
         folder_of = sources.MODELS / options.model
         metadata = EmotionModel(folder_of).metadata

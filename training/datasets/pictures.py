@@ -271,13 +271,19 @@ REPORT_ORDER = ('happy', 'sad', 'angry', 'scared', 'surprised', 'disgusted', 'ne
 
 
 def class_counts(pictures: LabelledPictures) -> NDArray[np.int64]:
-    """
-    Count the photographs of each class and split.
+    """Count the photographs of each class and split, see `count_labels`."""
+    return count_labels(pictures.labels, pictures.splits)
 
-    :param pictures: the photographs; those with `labels.NO_LABEL` do not count.
+
+def count_labels(labels: NDArray[np.int64], splits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """
+    Count photographs by class and split.
+
+    :param labels: shape [N]; those with `labels.NO_LABEL` do not count.
+    :param splits: a `Split` each, shape [N].
     :returns: shape [7, 3], rows in the order of `labels.LABELS`, columns in that of `Split`.
     """
     counts = np.zeros((len(LABELS), len(Split)), np.int64)
-    known = pictures.labels != NO_LABEL
-    np.add.at(counts, (pictures.labels[known], pictures.splits[known]), 1)
+    known = labels != NO_LABEL
+    np.add.at(counts, (labels[known], splits[known]), 1)
     return counts

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,6 @@ from rich.table import Table
 from emotion_estimator.evaluation.classification_metrics import (
     BINS,
     Confusion,
-    RiskCoverage,
     calibration_error,
     reliability_bins,
 )
@@ -103,9 +101,6 @@ def _score(score: float) -> str:
     return '-' if np.isnan(score) else f'{score:.3f}'
 
 
-# Draws whether probabilities mean what they say, and what it costs to answer only when sure.
-
-
 # Paul Tol's "muted" scheme, made for colour-blind readers.
 RIGHT = '#88CCEE'
 GAP = '#CC6677'
@@ -143,27 +138,4 @@ def draw_reliability(
     below.set_xlabel('confidence: highest probability')
     figure.suptitle(f'{title}\nECE {error:.3f} over {BINS} bins, {len(truth)} photographs')
     figure.align_ylabels()
-    write_figure(figure, path)
-
-
-def draw_risk_coverage(curves: Mapping[str, RiskCoverage], path: Path, title: str) -> None:
-    """
-    Draw the share of wrong answers over the share of photographs answered.
-
-    :param curves: by what they are of, such as a model's name.
-    :param path: PNG to write.
-    :param title: headline.
-    """
-    figure = Figure(figsize=(7, 5), layout='constrained')
-    axis = figure.subplots()
-    for name, curve in curves.items():
-        label = f'{name}: {curve.risk[-1]:.3f} of all, area {curve.area:.3f}'
-        axis.plot(curve.coverage, curve.risk, label=label)
-    axis.set_xlim(0, 1)
-    axis.set_ylim(bottom=0)
-    axis.set_xlabel('coverage: share of photographs answered')
-    axis.set_ylabel('risk: share of the answers that are wrong')
-    axis.grid(linewidth=0.4)
-    axis.legend(loc='best', frameon=False)
-    axis.set_title(title)
     write_figure(figure, path)

@@ -12,16 +12,24 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""FER2013's photographs of each expression, the report's counts beside them: its section 3."""
+"""
+How many photographs of each expression there are, are chosen, and have no face.
+
+These are the seed report's sections 3, 4.1 and 4.2; its counts stand beside ours.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
 from training.datasets.labels import LABELS, Split
-from training.datasets.pictures import REPORT_ORDER
+from training.datasets.pictures import REPORT_ORDER, Pictures, count_labels
+from training.seed_report.sheets import Layout, cell_of, write_pages
 from training.targets import HAPPY_UNKNOWN_SAD
 
 REPORT_COUNTS: dict[str, tuple[int, int, int]] = {
@@ -65,9 +73,6 @@ def _cells(counts: NDArray[np.int64], report: NDArray[np.int64]) -> list[str]:
     return [str(number) for pair in zip(ours, theirs) for number in pair]
 
 
-# The report's choice of training photographs per class: section 4.1.
-
-
 HAPPY_AND_SAD = 4000
 OTHERS = 1500
 """Most photographs of a class, by the report's section 4.1; of 'disgusted' there are fewer."""
@@ -95,9 +100,6 @@ def balanced_rows(labels: NDArray[np.int64], seed: int | None = 0) -> NDArray[np
         rows = np.flatnonzero(labels == label)
         chosen.append((rows if rng is None else rng.permutation(rows))[: MOST_OF_CLASS[name]])
     return np.sort(np.concatenate(chosen))
-
-
-# What the report's choice per class takes of the training photographs: its section 4.1.
 
 
 def balance_counts(
@@ -138,3 +140,103 @@ def balance_table(counts: NDArray[np.int64]) -> Table:
         table.add_row('', name, str(there), '', str(chosen), str(left))
     table.add_row('', 'all', str(counts[:, 0].sum()), '', *map(str, counts[:, 1:].sum(axis=0)))
     return table
+
+
+REPORT_UNREADABLE: tuple[int, ...] = (597, 72, 616, 377, 835, 239, 261)
+"""
+The report's unreadable photographs of FER2013's training split, in the order of `LABELS`.
+
+Source: the report's section 4.2; photographs of 48 x 48 pixels, given to MediaPipe as they are.
+"""
+
+SHEET = Layout(columns=20, rows=12, side_px=72, caption_lines=1)
+
+
+@dataclass(frozen=True)
+class Readability:
+    """
+    Counts of photographs by split and class, in the orders of `Split` and `LABELS`.
+
+    :param unreadable: those without a face, shape [3, 7].
+    :param total: all of them, shape [3, 7].
+    """
+
+    unreadable: NDArray[np.int64]
+    total: NDArray[np.int64]
+
+    @property
+    def percent(self) -> NDArray[np.float64]:
+        """Unreadable photographs of a hundred, shape [3, 7]; nan where there are none."""
+        shares = 100 * self.unreadable / np.maximum(self.total, 1)
+        return np.where(self.total > 0, shares, np.nan)
+
+
+def count_unreadable(
+    readable: NDArray[np.bool_], labels: NDArray[np.int64], splits: NDArray[np.int64]
+) -> Readability:
+    """
+    Count the photographs that MediaPipe finds no face in.
+
+    :param readable: whether it found one, shape [N].
+    :param labels: indices into `LABELS`, shape [N]; photographs without a label are left out.
+    :param splits: a `Split` each, shape [N].
+    :returns: the counts.
+    """
+    unreadable = count_labels(labels[~readable], splits[~readable])
+    return Readability(unreadable.T, count_labels(labels, splits).T)
+
+
+def readability_table(counts: Readability) -> Table:
+    """
+    Lay the counts out for a terminal, the report's beside ours.
+
+    :param counts: of one data set.
+    :returns: a table with a line for each class, and one for all.
+    """
+    table = Table(title='Photographs without a face for MediaPipe')
+    table.add_column('class')
+    for split in Split:
+        table.add_column(split.name.lower(), justify='right')
+        table.add_column('%', justify='right')
+        if split is Split.TRAINING:
+            table.add_column('report', justify='right')
+            table.add_column('difference', justify='right')
+    for index, name in enumerate(LABELS):
+        _add_line(table, name, counts.unreadable[:, index], counts.total[:, index], index)
+    table.add_section()
+    _add_line(table, 'all', counts.unreadable.sum(axis=1), counts.total.sum(axis=1), None)
+    return table
+
+
+def unreadable_sheet(
+    pictures: Pictures, rows: NDArray[np.int64], path: Path, title: str = 'unreadable photographs'
+) -> list[Path]:
+    """
+    Draw unreadable photographs with their index under each, 240 a page (the report's fig. 4).
+
+    :param pictures: all photographs.
+    :param rows: indices of those to draw, shape [any].
+    :param path: PNG; page 3 of `unreadable.png` is `unreadable-3.png`.
+    :param title: headline of every page.
+    :returns: the pages written.
+    :raises ValueError: when the path is in the checkout but not under `out/`.
+    """
+    cells = (cell_of(pictures, int(row), str(row)) for row in rows)
+    return write_pages(cells, SHEET, path, f'{len(rows)} {title}')
+
+
+def _add_line(
+    table: Table,
+    name: str,
+    unreadable: NDArray[np.int64],
+    total: NDArray[np.int64],
+    index: int | None,
+) -> None:
+    report = sum(REPORT_UNREADABLE) if index is None else REPORT_UNREADABLE[index]
+    line = [name]
+    for split in Split:
+        lost, of = int(unreadable[split]), int(total[split])
+        line += [f'{lost} of {of}', f'{100 * lost / of:.1f}' if of else '-']
+        if split is Split.TRAINING:
+            line += [str(report), f'{lost - report:+d}']
+    table.add_row(*line)

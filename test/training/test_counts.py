@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Classes get the counts, numbers and columns of the report."""
+"""Photographs are counted, chosen and found unreadable; the seed report's counts stand beside."""
 
 from __future__ import annotations
 
@@ -23,15 +23,20 @@ import pytest
 from rich.console import Console
 
 from training.datasets import fer2013
-from training.datasets.labels import LABELS, NO_LABEL, assets_folder
+from training.datasets.labels import LABELS, NO_LABEL, Split, assets_folder
 from training.datasets.pictures import ArrayPictures, LabelledPictures, class_counts
-from training.seed_report import class_balance
-from training.seed_report.class_balance import (
+from training.seed_report import counts as module
+from training.seed_report import sheets
+from training.seed_report.counts import (
     REPORT_COUNTS,
+    REPORT_UNREADABLE,
     balance_counts,
     balance_table,
     balanced_rows,
     class_count_table,
+    count_unreadable,
+    readability_table,
+    unreadable_sheet,
 )
 from training.targets import HAPPY_UNKNOWN_SAD
 
@@ -63,9 +68,6 @@ def test_rows_without_a_label_are_never_chosen():
     assert balanced_rows(np.array([NO_LABEL, 3, NO_LABEL, 4])).tolist() == [1, 3]
 
 
-# The report's counts of section 3 and its choice of section 4.1 stand beside what there is.
-
-
 HAPPY, SAD, ANGRY = (LABELS.index(name) for name in ('happy', 'sad', 'angry'))
 
 
@@ -95,9 +97,9 @@ def test_counts_stand_beside_the_report_s():
 
 
 def test_the_choice_is_counted_before_and_after_faces_are_sought(monkeypatch):
-    monkeypatch.setitem(class_balance.MOST_OF_CLASS, 'happy', 3)
+    monkeypatch.setitem(module.MOST_OF_CLASS, 'happy', 3)
     labels = np.array([HAPPY] * 5 + [SAD, SAD, ANGRY, NO_LABEL])
-    chosen = class_balance.balanced_rows(labels, seed=None)
+    chosen = balanced_rows(labels, seed=None)
     readable = np.array([1, 0, 1, 1, 1, 0, 1, 1, 1], bool)
     counts = balance_counts(labels, chosen, readable)
     assert counts[HAPPY].tolist() == [5, 3, 2]
@@ -113,9 +115,6 @@ def test_the_table_adds_up_the_report_s_three_classes():
     unknown = counts[[i for i in range(7) if i not in (HAPPY, SAD)]].sum(axis=0)
     assert found[8] == ['', 'unknown', str(unknown[0]), '', str(unknown[1]), str(unknown[2])]
     assert found[10] == ['', 'all', '63', '', '70', '77']
-
-
-# Photographs are counted by class and split as in the report.
 
 
 REAL = assets_folder() / 'fer2013' / 'fer2013.npz'
@@ -147,3 +146,67 @@ def test_classes_are_counted_by_split_without_what_has_no_label():
 def test_the_counts_of_the_photographs_are_those_of_the_report():
     counts = class_counts(fer2013.read(REAL))
     assert {name: tuple(counts[LABELS.index(name)]) for name in LABELS} == REPORT_COUNTS
+
+
+UNREAD = count_unreadable(
+    readable=np.array([False, True, True, False, False, False, True]),
+    labels=np.array([HAPPY, HAPPY, SAD, SAD, SAD, NO_LABEL, NO_LABEL]),
+    splits=np.array([0, 0, 0, 0, 2, 0, 1]),
+)
+
+
+def test_unreadable_photographs_are_counted_by_split_and_class():
+    assert UNREAD.unreadable[Split.TRAINING].tolist() == [0, 0, 0, 1, 1, 0, 0]
+    assert UNREAD.total[Split.TRAINING].tolist() == [0, 0, 0, 2, 2, 0, 0]
+    assert UNREAD.unreadable[Split.PUBLIC].sum() == 0
+    assert UNREAD.unreadable[Split.PRIVATE, SAD] == 1
+
+
+def test_photographs_without_a_label_are_not_counted():
+    assert UNREAD.total.sum() == 5
+
+
+def test_the_percentage_of_no_photographs_is_no_number():
+    assert UNREAD.percent[Split.TRAINING, HAPPY] == 50
+    assert UNREAD.percent[Split.PRIVATE, SAD] == 100
+    assert np.isnan(UNREAD.percent[Split.PUBLIC, HAPPY])
+
+
+def test_the_table_states_counts_shares_and_differences():
+    text = io.StringIO()
+    Console(file=text, width=160).print(readability_table(UNREAD))
+    lines = {line.split()[1]: line for line in text.getvalue().splitlines() if '│' in line}
+    assert [cell.strip() for cell in lines['sad'].split('│')[1:-1]] == [
+        'sad',
+        '1 of 2',
+        '50.0',
+        '835',
+        '-834',
+        '0 of 0',
+        '-',
+        '1 of 1',
+        '100.0',
+    ]
+    assert f'{sum(REPORT_UNREADABLE)}' in lines['all']
+    assert '2 of 4' in lines['all']
+
+
+def test_the_sheet_shows_each_photograph_with_its_index(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(sheets, 'write_figure', lambda figure, _: figures.append(figure))
+    images = np.arange(300, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
+    rows = np.arange(40, 290)
+    written = unreadable_sheet(ArrayPictures(images, 'made'), rows, tmp_path / 'lost.png')
+    assert [path.name for path in written] == ['lost-1.png', 'lost-2.png']
+    texts = [[text.get_text() for text in figure.axes[0].texts] for figure in figures]
+    assert texts[0] == [*map(str, range(40, 280)), '250 unreadable photographs, page 1']
+    assert texts[1] == [*map(str, range(280, 290)), '250 unreadable photographs, page 2']
+
+
+@pytest.mark.parametrize('place', ['doc/lost.png', 'lost.png', 'out/../doc/lost.png'])
+def test_no_photograph_is_written_where_git_finds_it(place):
+    pictures = ArrayPictures(np.zeros((1, 2, 2), np.uint8), 'made')
+    path = sheets.CHECKOUT / place
+    with pytest.raises(ValueError, match=r'under .*out'):
+        unreadable_sheet(pictures, np.array([0]), path)
+    assert not path.with_name('lost-1.png').exists()

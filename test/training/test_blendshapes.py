@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The report's rule keeps and drops the blendshapes that its words name."""
+"""The seed report's rule keeps what its words say; swapped and mirrored shapes are compared."""
 
 from __future__ import annotations
 
@@ -20,19 +20,24 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
-from emotion_estimator.blendshapes import INDEX, NAMES
+from emotion_estimator.blendshapes import INDEX, MIRROR, NAMES
 from training.datasets.labels import LABELS
-from training.seed_report import relevance as relevance_plots
-from training.seed_report.relevance import (
+from training.extraction.views import X4_PAD25, flipped
+from training.seed_report import blendshapes as module
+from training.seed_report.blendshapes import (
+    FLIPPED,
     Relevance,
+    flip_agreement,
+    flip_table,
     images_above,
     information,
     measure_relevance,
     names_where,
     relevance_table,
-    relevant_names,
 )
 
 
@@ -51,8 +56,9 @@ def test_a_shape_is_kept_that_passes_the_threshold_in_more_than_a_hundred_photog
     blends[:101, INDEX['jawOpen']] = 0.41
     blends[:100, INDEX['cheekPuff']] = 1.0
     blends[:, INDEX['mouthPucker']] = 0.39
-    assert relevant_names(blends) == ('jawOpen',)
-    assert images_above(blends)[INDEX['cheekPuff']] == 100
+    relevance = Relevance(images_above(blends), np.zeros(52), np.zeros(52))
+    assert names_where(relevance.kept) == ('jawOpen',)
+    assert relevance.images[INDEX['cheekPuff']] == 100
 
 
 def test_a_dropped_shape_is_overlooked_that_tells_more_than_half_of_the_kept():
@@ -80,13 +86,13 @@ def test_the_table_begins_with_what_tells_most_of_sad():
 def figures(monkeypatch):
     """Keep plots as figures instead of files."""
     kept = []
-    monkeypatch.setattr(relevance_plots, 'write_figure', lambda figure, _: kept.append(figure))
+    monkeypatch.setattr(module, 'write_figure', lambda figure, _: kept.append(figure))
     return kept
 
 
 def test_the_scatter_plots_show_the_first_two_thousand_of_all_shapes(tmp_path, figures):
     blends = np.random.default_rng(0).random((2100, 52), np.float32)
-    relevance_plots.draw_scatter(blends, tmp_path / 'x.png')
+    module.draw_scatter(blends, tmp_path / 'x.png')
     drawn = [axis for axis in figures[0].axes if axis.collections]
     assert [axis.get_title() for axis in drawn] == [f'{i} {name}' for i, name in enumerate(NAMES)]
     points = drawn[7].collections[0].get_offsets()
@@ -95,14 +101,14 @@ def test_the_scatter_plots_show_the_first_two_thousand_of_all_shapes(tmp_path, f
 
 def test_the_bars_of_one_photograph_are_its_blendshapes_by_name(tmp_path, figures):
     blends = np.linspace(0, 1, 52, dtype=np.float32)
-    relevance_plots.draw_blendshapes(blends, tmp_path / 'x.png', 'row 3')
+    module.draw_blendshapes(blends, tmp_path / 'x.png', 'row 3')
     (axis,) = figures[0].axes
     assert tuple(label.get_text() for label in axis.get_yticklabels()) == NAMES
     np.testing.assert_allclose([bar.get_width() for bar in axis.patches], blends)
 
 
 def test_the_bars_of_information_are_coloured_by_the_rule(tmp_path, figures):
-    relevance_plots.draw_information(made_relevance(), tmp_path / 'x.png')
+    module.draw_information(made_relevance(), tmp_path / 'x.png')
     axis = figures[0].axes[0]
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names[:2] == ['mouthSmileLeft', 'cheekPuff']
@@ -147,3 +153,69 @@ def test_a_small_shape_that_tells_sad_is_overlooked_by_the_rule():
     assert names_where(relevance.kept) == ('jawOpen',)
     assert 'mouthFrownLeft' in names_where(relevance.overlooked)
     assert relevance.about_sad.argmax() == INDEX['mouthFrownLeft']
+
+
+RNG = np.random.default_rng(1)
+STRAIGHT = RNG.uniform(0, 1, (50, len(NAMES))).astype(np.float32)
+MIRRORED = STRAIGHT[:, list(MIRROR)]
+LEFT, RIGHT = INDEX['mouthSmileLeft'], INDEX['mouthSmileRight']
+
+
+def test_a_symmetric_finder_agrees_wholly():
+    found = flip_agreement(STRAIGHT, MIRRORED)
+    assert found.photographs == 50
+    assert found.median.max() == found.high.max() == 0
+    assert found.correlation == pytest.approx(np.ones(len(NAMES)))
+
+
+def test_unswapped_blendshapes_do_not_agree():
+    found = flip_agreement(STRAIGHT, STRAIGHT)
+    assert found.median[LEFT] > 0.1
+    assert found.median[INDEX['jawOpen']] == 0
+
+
+def test_differences_are_those_of_the_shape_that_the_mirror_image_shows():
+    other = MIRRORED.copy()
+    other[:, LEFT] = STRAIGHT[:, RIGHT] + np.linspace(0, 1, 50)
+    found = flip_agreement(STRAIGHT, other)
+    assert found.median[LEFT] == pytest.approx(0.5)
+    assert found.high[LEFT] == pytest.approx(0.95)
+    assert found.median[RIGHT] == 0
+
+
+def test_a_scaled_shape_correlates_although_it_differs():
+    found = flip_agreement(STRAIGHT, MIRRORED / 2)
+    assert found.correlation == pytest.approx(np.ones(len(NAMES)))
+    assert found.median.min() > 0.1
+
+
+def test_a_constant_shape_has_no_correlation():
+    constant = MIRRORED.copy()
+    constant[:, LEFT] = 0.25
+    found = flip_agreement(STRAIGHT, constant)
+    assert np.isnan(found.correlation[LEFT])
+    assert found.as_dict()['mouthSmileLeft']['correlation'] is None
+    assert found.as_dict()['mouthSmileRight'] == {
+        'median_absolute_difference': 0.0,
+        'p95_absolute_difference': 0.0,
+        'correlation': 1.0,
+    }
+
+
+def test_the_table_begins_with_what_differs_most():
+    other = MIRRORED.copy()
+    other[:, LEFT] = 0
+    text = io.StringIO()
+    Console(file=text, width=120).print(flip_table(flip_agreement(STRAIGHT, other)))
+    lines = [line.split()[1:] for line in text.getvalue().splitlines() if line.startswith('│')]
+    assert lines[0][0] == 'mouthSmileLeft'
+    assert lines[0][-2] == '-'
+    assert lines[1][-2] == '1.000'
+    assert len(lines) == len(NAMES)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.integers(8, 60), st.integers(8, 60))
+def test_the_flipped_view_is_the_mirror_image_of_the_prepared_picture(seed, height, width):
+    picture = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
+    assert np.array_equal(FLIPPED.picture(picture), flipped(X4_PAD25.picture(picture)))
