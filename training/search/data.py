@@ -22,6 +22,7 @@ import json
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ def tuning_data(settings: Settings, material: Material, sizes: TuningSizes) -> P
     kept = sources.OUT / 'search' / f'{key.hexdigest()[:16]}.npz'
     if kept.is_file():
         return kept
-    arrays = {}
+    arrays: dict[str, Any] = {}
     parts = (
         ('train', training, TRAINING_CLIPS, sizes.training),
         ('validation', public, EVALUATION_CLIPS, sizes.validation),
