@@ -31,13 +31,9 @@ from emotion_estimator.evaluation.cli import main
 from emotion_estimator.evaluation.comparison import agreement, compare, matched
 from emotion_estimator.evaluation.label_classes import common_vocabulary
 from emotion_estimator.evaluation.measures import MEASURES, count, differences, figures
-from emotion_estimator.evaluation.report.pages import sentences, verdict
-from emotion_estimator.evaluation.report.write import (
-    RunError,
-    read_run,
-    write_comparison,
-    write_report,
-)
+from emotion_estimator.evaluation.report.run_files import RunError, read_run
+from emotion_estimator.evaluation.report.text import comparison_sentences, verdict
+from emotion_estimator.evaluation.report.write import write_comparison, write_report
 from emotion_estimator.evaluation.segments import Segment
 from emotion_estimator.replay.predictions import write_replay
 
@@ -248,7 +244,7 @@ def test_differences_are_second_less_first():
     assert found.differences['accuracy'].value == pytest.approx(-0.25)
     assert found.differences['accuracy'].high < 0
     assert found.agreement.value == pytest.approx(0.75)
-    assert sentences(found)[0] == (
+    assert comparison_sentences(found)[0] == (
         'B (half 1.0.0) is right in 75 % of the labelled frames, A (made 1.0.0) in 100 %: '
         'more than chance (95 % interval -42 to -8 points).'
     )
@@ -266,7 +262,7 @@ def test_verdicts():
     assert verdict(by_name['accuracy'], more) == 'B better'
     assert verdict(by_name['cross_entropy'], more) == 'A better'
     assert verdict(by_name['cross_entropy'], less) == 'B better'
-    assert verdict(by_name['face_share'], less) == 'A more'
+    assert verdict(by_name['face_share'], less) == 'A higher'
     assert verdict(by_name['accuracy'], none) == 'no clear difference'
     assert verdict(by_name['accuracy'], Interval(1, float('nan'), float('nan'))) == '\u2013'
 

@@ -16,26 +16,28 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from helpers.bags import START_NS, STEP_NS, replay
-from helpers.browser import find_browser
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emotion_estimator.evaluation.report.downsampling import points, stretches
-from emotion_estimator.evaluation.report.html import data, document, element
-from emotion_estimator.evaluation.report.pages import page
+from emotion_estimator.colours import COLOURS, hexadecimal, shades
+from emotion_estimator.evaluation.report.pages import report_page
 from emotion_estimator.evaluation.report.run_files import labels_of
 from emotion_estimator.evaluation.report.text import duration, quantity, sentences
-from emotion_estimator.evaluation.report.write import write_comparison, write_report
+from emotion_estimator.evaluation.report.timeline import points, stretches
+from emotion_estimator.evaluation.report.write import MissingLibraryError, write_report
 from emotion_estimator.evaluation.segments import LabelError, Segment
 from emotion_estimator.evaluation.summary import summarise
 
@@ -102,8 +104,8 @@ def test_problems_are_listed_where_they_are_seen():
     run = replace(WALK, problems=('walk: 3 images cannot be decoded.',))
     summary = summarise([run], TRUTH, told=['labels.csv, line 2: late.'])
     assert summary.problems == ('labels.csv, line 2: late.', 'walk: 3 images cannot be decoded.')
-    text = page(summary).decode()
-    assert '2 things to know of' in text
+    text = report_page(summary).decode()
+    assert '2 warnings' in text
     assert text.index('line 2: late') < text.index('Over time')
 
 
@@ -115,7 +117,7 @@ def test_the_headline_says_what_matters():
     )
     assert 'right for good 0.00 s after a label starts (median); 100 % of the' in said[2]
     assert 'Its confidence is too low' not in ' '.join(said)
-    assert said[-1].startswith('These figures rest on 2 labelled segments only')
+    assert said[-1].startswith('These metrics rest on 2 labelled segments only')
     (none, shares) = (sentences(summarise([WALK], {}))[i] for i in (0, -1))
     assert none.startswith('No labels were given')
     assert shares == 'Shown most: happy (62 %), sad (25 %), unknown (12 %).'
@@ -130,53 +132,189 @@ def test_replays_of_two_models_are_refused():
         summarise([WALK], {}, 'x')
 
 
-def test_a_long_recording_stays_small():
-    shown = ' '.join('happy' if i % 7 else 'sad' for i in range(18_000))
-    text = page(summarise([replay(shown)], {}))
-    assert len(text) < 1_500_000
+# The page as bytes: what it holds, and what it does not load.
 
 
-def test_a_page_asks_for_nothing():
-    text = page(summarise([WALK], TRUTH)).decode()
-    assert re.findall(r'(?:src|href|url|@import)\W+(?:https?:)?//', text) == []
-    assert "default-src 'none'" in text
+class Page(HTMLParser):
+    """Gathers the elements, texts and figures of a page."""
 
-
-class Texts(HTMLParser):
-    """Gathers tags and texts of a page."""
-
-    def __init__(self):
+    def __init__(self, page):
         super().__init__()
-        self.tags, self.texts = [], []
+        self.elements, self.texts, self.figures, self._plot, self._script = [], [], {}, None, None
+        self.feed(page.decode())
 
     def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.texts += [value for _, value in attributes]
+        found = dict(attributes)
+        self.elements.append((tag, found))
+        if 'plot' in found.get('class', '').split():
+            self._plot = found['id']
+        self._script = found if tag == 'script' else None
 
     def handle_data(self, data):
-        self.texts.append(data)
+        if self._script is None:
+            self.texts.append(data)
+        elif self._script.get('type') == 'application/json' and 'id' not in self._script:
+            self.figures[self._plot] = json.loads(data)
+
+    def handle_endtag(self, tag):
+        self._script = None
 
 
-@given(st.text(st.characters(codec='utf-8', exclude_categories=['Cc', 'Cn', 'Co']), max_size=40))
-def test_any_text_stays_text(text):
-    root = element('p', text, element('b', text), text, title=text)
-    parser = Texts()
-    parser.feed(document(root).decode().removeprefix('<!doctype html>\n').removesuffix('\n'))
-    assert parser.tags == ['p', 'b']
-    assert parser.texts[0] == text
-    assert ''.join(parser.texts[1:]) == text * 3
+def values(array):
+    """Read one of Plotly's arrays, which are lists or base64."""
+    if isinstance(array, dict):
+        return np.frombuffer(base64.b64decode(array['bdata']), f'<{array["dtype"]}').tolist()
+    return array
 
 
-@given(st.text(max_size=40))
-def test_data_for_the_script_comes_back_as_it_was(text):
-    written = document(data({text: [text]})).decode()
-    (inside,) = re.findall(r'<script[^>]*>(.*)</script>', written)
-    assert json.loads(inside) == {text: [text]}
-    assert '<' not in inside
+def traces(figure, **wanted):
+    """List the traces that have these values."""
+    return [
+        one
+        for one in figure['data']
+        if all(one.get(key) == value for key, value in wanted.items())
+    ]
+
+
+def test_the_figure_of_a_face_holds_what_was_said_of_it():
+    pictures = {(START_NS, 'abc'): b'first', (START_NS + 25 * STEP_NS, 'abc'): b'second'}
+    page = Page(report_page(summarise([replace(WALK, thumbnails=pictures)], TRUTH)))
+    assert list(page.figures) == ['plot-1', 'plot-2', 'plot-3', 'plot-4']
+    figure = page.figures['plot-1']
+    bars = {
+        (one['y'][0], one.get('text', ''), one['marker']['color']): [
+            (start, round(start + length, 3)) for start, length in zip(one['base'], one['x'])
+        ]
+        for one in traces(figure, type='bar')
+    }
+    happy, sad, unknown = (hexadecimal(COLOURS[name]) for name in ('happy', 'sad', 'unknown'))
+    assert bars == {
+        (1.5, 'happy', happy): [(0, 2.5)],
+        (1.5, 'sad', sad): [(3, 4)],
+        (1.5, 'unknown', unknown): [(2.5, 3)],
+        (0.5, 'happy', happy): [(0, 2)],
+        (0.5, 'sad', sad): [(2, 4)],
+        (-0.17, '', '#c2374b'): [(2, 3)],
+    }
+    curves = traces(figure, stackgroup='probability')
+    assert [(one['name'], one['fillcolor']) for one in curves] == [
+        (name, hexadecimal(COLOURS[name])) for name in ('happy', 'sad', 'neutral')
+    ]
+    assert values(curves[0]['x']) == pytest.approx([i / 10 for i in range(40)])
+    assert values(curves[0]['y'])[0] == pytest.approx(0.8)
+    shown, label = traces(figure, hovertemplate='<b>%{text}</b>')
+    assert shown['text'] == ['happy'] * 25 + ['unknown'] * 5 + ['sad'] * 10
+    assert label['text'] == ['happy'] * 20 + ['sad'] * 20
+    assert [one['name'] for one in traces(figure, yaxis='y3')] == ['roll', 'pitch', 'yaw']
+    # Those of the longest-lasting labels first.
+    images = [(one['x'], one['source']) for one in figure['layout']['images']]
+    assert images == [
+        (0, 'data:image/jpeg;base64,Zmlyc3Q='),
+        (2.5, 'data:image/jpeg;base64,c2Vjb25k'),
+    ]
+
+
+def test_the_figures_of_quality_hold_the_metrics():
+    page = Page(report_page(summarise([WALK], TRUTH)))
+    confusion, reliability, risk = (page.figures[f'plot-{i}'] for i in (2, 3, 4))
+    (cells,) = confusion['data']
+    assert cells['z'] == [[1, 0, 0, 0], [-0.25, 0.5, 0, -0.25]]
+    assert cells['text'] == [['100 %', '·', '·', '·'], ['25 %', '50 %', '·', '25 %']]
+    assert cells['customdata'][1][0] == '5 of 20'
+    assert confusion['layout']['xaxis']['ticktext'] == ['happy', 'sad', 'neutral', 'unknown']
+    (bars,) = traces(reliability, type='bar')
+    assert sum(frames for frames, _ in bars['customdata']) == 40
+    (point,) = traces(risk, mode='markers+text')
+    assert (point['x'], point['y']) == ([0.875], [pytest.approx(1 / 7)])
+
+
+def test_what_needs_labels_is_left_out_without_them():
+    page = Page(report_page(summarise([WALK], {})))
+    assert list(page.figures) == ['plot-1']
+    assert [one['y'][0] for one in traces(page.figures['plot-1'], type='bar')] == [1.5] * 3
+    assert 'How good it is' not in ' '.join(page.texts)
+    assert 'Switches' in ' '.join(page.texts)
+
+
+def test_a_long_recording_stays_small():
+    shown = ' '.join('happy' if i % 7 else 'sad' for i in range(100_000))
+    written = report_page(summarise([replay(shown)], {}))
+    # Plotly's library, once, is nearly five of them.
+    assert len(written) < 8_000_000
+    figure = Page(written).figures['plot-1']
+    assert max(len(values(one['x'])) for one in figure['data']) <= 10_001
+    first = values(traces(figure, stackgroup='probability')[0]['x'])
+    # Milliseconds since the year 2000: the axis is a clock.
+    assert 946_684_800_000 <= first[0] < 946_684_802_000
+    assert figure['layout']['xaxis']['type'] == 'date'
+
+
+def test_many_faces_share_the_points_of_a_page():
+    runs = [replay(*['happy ' * 2_000] * 3, name=f'walk{i}') for i in range(10)]
+    written = report_page(summarise(runs, {}))
+    assert len(written) < 12_000_000
+    assert len(Page(written).figures) == 30
+
+
+def test_a_page_loads_nothing():
+    written = report_page(summarise([WALK], TRUTH))
+    for tag, attributes in Page(written).elements:
+        assert not {'src', 'href', 'action'} & set(attributes), tag
+    without_library = b''.join(
+        re.split(rb'<script>/\*\*\n\* plotly.*?</script>', written, flags=re.S)
+    )
+    assert len(without_library) < 100_000
+    assert re.findall(rb'https?:|@import|url\(', without_library) == []
+    assert b"default-src 'none'" in written
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.text(
+        st.characters(codec='utf-8', exclude_categories=['Cc', 'Cn', 'Co']),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_any_name_stays_text(text):
+    run = replay('happy ' * 3, name=text, model=text)
+    page = Page(report_page(summarise([run], {text: [segment(0, 3, text)]}, told=[text])))
+    plain = Page(
+        report_page(summarise([replay('happy ' * 3)], {'walk': [segment(0, 3, 'x')]}, told=['x']))
+    )
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
+    assert text in page.texts
+    assert f'What {text} saw in {text}' in page.texts
 
 
 def test_control_characters_do_not_reach_the_page():
-    assert b'a\xef\xbf\xbdb' in document(element('p', 'a\x00b'))
+    written = report_page(summarise([replay('happy', name='a\x00b')], {}))
+    assert b'\x00' not in written
+    assert 'What made 1.0.0 saw in a\ufffdb'.encode() in written
+
+
+def test_without_plotly_the_files_for_programs_are_written_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, 'emotion_estimator.evaluation.report.pages')
+    monkeypatch.setitem(sys.modules, 'jinja2', None)
+    with pytest.raises(MissingLibraryError, match='needs jinja2, which is not installed'):
+        write_report(tmp_path, [WALK], TRUTH)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['emotions.csv', 'metrics.json']
+
+
+def test_neither_nodes_nor_a_replay_import_what_draws_pages():
+    code = (
+        'import sys, emotion_estimator.evaluation.cli, emotion_estimator.nodes.both_nodes;'
+        'print(sorted({"plotly", "jinja2"} & set(sys.modules)))'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == '[]'
+
+
+def test_labels_that_are_not_known_get_colours_of_their_own():
+    found = shades(['happy', 'bored', 'positive', 'tired', 'bored'])
+    assert list(found) == ['happy', 'bored', 'positive', 'tired']
+    assert found['happy'] == found['positive']
+    assert len({one.light for one in found.values()}) == 3
 
 
 def test_stretches_end_where_the_face_was_lost():
@@ -184,22 +322,22 @@ def test_stretches_end_where_the_face_was_lost():
     found = stretches(at_s, np.array([1, 1, 2, 2, -1]))
     ends = [(one.start_s, one.end_s, one.what) for one in found]
     assert ends == [(0, 0.2, 1), (0.2, pytest.approx(0.3), 2), (2, 2.1, 2)]
-    pieces = points(at_s, np.arange(5.0)[:, None], 2.1).pieces()
-    assert [values[:, 0].tolist() for _, values in pieces] == [[0, 1, 2], [3, 4]]
+    times_s, found = points(at_s, np.arange(5.0)[:, None], 2.1, 10, -1)
+    assert found[:, 0].tolist() == [0, 1, 2, -1, -1, 3, 4]
+    assert times_s.tolist() == [0.0, 0.1, 0.2, 0.2, 2.0, 2.0, 2.1]
 
 
 @pytest.mark.parametrize('run', [replay('- - - -'), replay(), replay('happy')])
 def test_little_or_nothing_to_show_is_a_page_too(run):
-    text = page(summarise([run], {})).decode()
-    assert 'No labels were given' in text
-    assert ('class="timeline"' in text) == bool(run.answers)
+    page = Page(report_page(summarise([run], {})))
+    assert 'No labels were given' in ' '.join(page.texts)
+    assert bool(page.figures) == bool(run.answers)
 
 
 def test_points_are_means_over_equal_times():
     at_s = np.arange(1000) / 100
-    found = points(at_s, at_s[:, None], 10.0, most=10)
-    assert found.values[:, 0].tolist() == pytest.approx([i + 0.495 for i in range(10)])
-    assert found.starts.tolist() == [True] + [False] * 9
+    _, found = points(at_s, at_s[:, None], 10.0, 10, np.nan)
+    assert found[:, 0].tolist() == pytest.approx([i + 0.495 for i in range(10)])
 
 
 def test_numbers_in_words():
@@ -208,78 +346,3 @@ def test_numbers_in_words():
     assert quantity(float('nan'), 'share') == '\u2013'
     assert quantity(0.5, '1/s') == '0.50 / s'
     assert [duration(one) for one in (4.25, 200, 7260)] == ['4.2 s', '3 min 20 s', '2 h 1 min']
-
-
-# The report in a real browser: it loads without a word on the console, and curves are there.
-
-
-HOSTILE = (
-    '</script><script>console.error("broke out")</script>"\'<img src=x onerror=console.error(1)>'
-    '&amp;\x00'
-)
-
-
-@pytest.fixture(scope='module')
-def browser(tmp_path_factory):
-    return find_browser(tmp_path_factory.mktemp('browser'))
-
-
-PAGE_TRUTH = {'walk': [segment(0, 30, 'happy'), segment(30, 60, 'sad')]}
-PAGE_WALK = replay(
-    'happy ' * 28 + 'unknown ' * 4 + 'sad ' * 28, '- ' * 10 + 'neutral ' * 20 + '- ' * 30
-)
-
-
-def count(dom, what):
-    return len(re.findall(what, dom))
-
-
-def test_curves_are_there_the_pointer_is_answered_and_the_console_is_silent(browser, tmp_path):
-    page = write_report(tmp_path, [PAGE_WALK], PAGE_TRUTH)
-    moved = """<script>
-      const svg = document.querySelector('svg.timeline'), box = svg.getBoundingClientRect();
-      const x = box.left + box.width * 0.2;
-      svg.dispatchEvent(new PointerEvent('pointermove', {clientX: x, clientY: box.top + 60}));
-    </script></body>"""
-    page.write_text(page.read_text().replace('</body>', moved))
-    dom, console = browser.open(page, '--window-size=1100,900')
-    assert console == []
-    assert count(dom, '<svg[^>]*class="timeline"') == 2
-    # Three classes of two faces.
-    assert count(dom, '<path d="M[^"]{20,}"[^>]*class="area k') == 6
-    assert count(dom, 'class="line (?:roll|pitch|yaw)"') == 6
-    assert count(dom, 'class="chart confusion"') == 1
-    assert count(dom, 'class="line found"') == 2
-    (tip,) = re.findall(r'<div class="tip"[^>]*>([^<]*)</div>', dom)
-    lines = tip.split('\n')
-    assert re.fullmatch(r'\d\.\d\d s', lines[0])
-    assert lines[1:4] == ['shown  happy', 'label  happy', ' 80 %  happy']
-
-
-def test_a_silent_console_means_something(browser, tmp_path):
-    page = tmp_path / 'loud.html'
-    page.write_text('<!doctype html><script>console.error("loud")</script>')
-    _, console = browser.open(page)
-    assert len(console) == 1
-    assert 'loud' in console[0]
-
-
-def test_names_that_are_code_stay_text(browser, tmp_path):
-    run = replay('happy ' * 20, 'sad ' * 20, name=HOSTILE, faces=[HOSTILE, '<b>two</b>'],
-                 problems=[HOSTILE], model=HOSTILE)  # fmt: skip
-    page = write_report(tmp_path, [run], {HOSTILE: [segment(0, 20, HOSTILE)]})
-    dom, console = browser.open(page)
-    assert console == []
-    assert '<b>two</b>' not in dom
-    assert count(dom, '<img') == 0
-    # The data of two faces and the page's own script.
-    assert count(dom, '<script') == 3
-
-
-def test_two_runs_stand_side_by_side(browser, tmp_path):
-    other = replay('happy ' * 30 + 'sad ' * 30, model='other 2.0.0')
-    dom, console = browser.open(write_comparison(tmp_path, [PAGE_WALK], [other], PAGE_TRUTH))
-    assert console == []
-    # Two faces of the first run, one of the second, three classes each.
-    assert count(dom, '<path d="M[^"]{20,}"[^>]*class="area k') == 9
-    assert 'other 2.0.0 against made 1.0.0 in 1 recording' in dom

@@ -32,6 +32,7 @@ from emotion_estimator.colours import Shades
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.classification_metrics import RiskCoverage, Sums
 from emotion_estimator.evaluation.label_classes import UNKNOWN
+from emotion_estimator.evaluation.report.text import printable
 
 THEME = {
     'ground': Shades('#ffffff', '#0e1116'),
@@ -68,7 +69,7 @@ def light(name: str) -> str:
 
 def plain(text: str) -> str:
     """Escape what Plotly would take for markup."""
-    return html.escape(text, quote=False)
+    return html.escape(printable(text), quote=False)
 
 
 def empty_figure(height_px: float, **layout: object) -> go.Figure:

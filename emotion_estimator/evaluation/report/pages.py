@@ -19,7 +19,6 @@ from __future__ import annotations
 import functools
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,10 +80,6 @@ _COLUMNS = (
 )
 _BY_NAME = {measure.name: measure for measure in MEASURES}
 _NO_INTERVAL = Interval(math.nan, math.nan, math.nan)
-# Control characters, halves of surrogate pairs and what else HTML forbids.
-_FORBIDDEN = re.compile(
-    '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]'
-)
 
 
 def report_page(summary: Summary) -> bytes:
@@ -127,7 +122,6 @@ def comparison_page(found: Comparison) -> bytes:
     """
     first, second = found.first, found.second
     plots = _Plots([first, second])
-    nothing = Interval(math.nan, math.nan, math.nan)
     return _page(
         'comparison.html.j2',
         plots,
@@ -139,8 +133,8 @@ def comparison_page(found: Comparison) -> bytes:
         rows=[
             {
                 'measure': one,
-                'first': first.figures.get(one.name, nothing).value,
-                'second': second.figures.get(one.name, nothing).value,
+                'first': first.figures.get(one.name, _NO_INTERVAL).value,
+                'second': second.figures.get(one.name, _NO_INTERVAL).value,
                 'difference': found.differences[one.name],
                 'verdict': text.verdict(one, found.differences[one.name]),
             }
@@ -340,7 +334,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_without_forbidden,
+        finalize=_printable,
     )
     environment.filters.update(_FILTERS)
     return environment
@@ -352,10 +346,8 @@ def _file(name: str) -> Markup:
     return Markup(loader.get_source(_environment(), name)[0].strip())
 
 
-def _without_forbidden(value: Any) -> Any:
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return _FORBIDDEN.sub('\ufffd', value)
-    return value
+def _printable(value: Any) -> Any:
+    return text.printable(value) if type(value) is str else value
 
 
 def _setting(value: float | str | None) -> str:

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 
@@ -131,6 +132,17 @@ def counted(count: int, one: str, several: str) -> str:
     :returns: such as '3 recordings'.
     """
     return f'{count:,} {one if count == 1 else several}'
+
+
+# Control characters, halves of surrogate pairs and what else HTML forbids.
+_FORBIDDEN = re.compile(
+    '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]'
+)
+
+
+def printable(text: str) -> str:
+    """Replace every character that HTML forbids by the one that stands for such."""
+    return _FORBIDDEN.sub('\ufffd', text)
 
 
 _MUCH_APART = 0.05

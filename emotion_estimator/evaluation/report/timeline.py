@@ -103,7 +103,7 @@ def points(
 
 
 MOST_POINTS = 10_000
-MOST_THUMBNAILS = 100
+MOST_THUMBNAILS = 300
 MOST_STRETCHES = 2_000
 """Bars of a row; where more begin, only the first of each short time is drawn, up to the next."""
 
@@ -157,8 +157,7 @@ def timeline(
     :param track: the face.
     :param colours: of all its labels and classes.
     :param most_points: of each curve.
-    :param most_thumbnails: those of the longest-lasting labels; overlaps are left to the page,
-        which knows what the reader zoomed in on.
+    :param most_thumbnails: those of the longest-lasting labels; the page resolves overlaps.
     :returns: the figure.
     """
     return _Timeline(track, colours, most_points, most_thumbnails).figure
@@ -171,8 +170,8 @@ class _Timeline:
         self, track: FaceTrack, colours: Mapping[str, Shades], points: int, thumbnails: int
     ) -> None:
         self._track, self._colours, self._most_points = track, colours, points
-        # Long recordings have a time axis of dates, in milliseconds. They begin in the year 2000,
-        # not in 1970: Plotly takes numbers of up to four digits for years.
+        # Long recordings have a time axis of dates, in milliseconds. It begins in 2000, not in
+        # 1970: Plotly takes numbers of up to four digits for years.
         self._unit, self._zero = (1000, 946_684_800_000) if track.length_s >= LONG_S else (1, 0)
         labelled, wrong = bool((track.truth >= 0).any()), bool(track.wrong.any())
         head = bool(np.isfinite(track.head).any())
@@ -225,7 +224,6 @@ class _Timeline:
     def _time_axis(self, lowest: str) -> None:
         clock = {
             'type': 'date',
-            'tickformat': '%-H:%M:%S',
             'tickformatstops': [
                 {'dtickrange': [None, 999], 'value': '%-H:%M:%S.%2f'},
                 {'dtickrange': [1000, None], 'value': '%-H:%M:%S'},
@@ -308,6 +306,7 @@ class _Timeline:
     def _bar(
         self, found: list[Stretch], row: float, width: float, colour: str, text: str = ''
     ) -> None:
+        """Draw bars of one colour; each names its label where the reader's zoom leaves room."""
         starts_s, ends_s = np.array([(one.start_s, one.end_s) for one in found]).T
         lengths_s = (ends_s - starts_s).clip(_LEAST_BAR_S)
         self.figure.add_bar(
@@ -365,10 +364,8 @@ class _Timeline:
     def _head(self, height_px: float) -> None:
         track = self._track
         known = np.isfinite(track.head).all(axis=1)
-        degrees = np.degrees(track.head[known])
-        at_s, values = points(
-            track.at_s[known], degrees, track.length_s, self._most_points, math.nan
-        )
+        head_s, degrees = track.at_s[known], np.degrees(track.head[known])
+        at_s, values = points(head_s, degrees, track.length_s, self._most_points, math.nan)
         most = max(20.0, math.ceil(float(np.nanmax(np.abs(values))) / 10) * 10.0)
         for index, (name, shift_px) in enumerate((('roll', 8), ('pitch', 38), ('yaw', 76))):
             self.figure.add_scatter(
@@ -394,8 +391,8 @@ class _Timeline:
                 font={'color': light(name)},
             )
         ticks = {most: f'{most:.0f}°', 0.0: 'head', -most: f'-{most:.0f}°'}
-        ground = {'zeroline': True, 'zerolinecolor': light('line')}
-        self._axis(3, height_px, ticks, range=[-most, most], **ground)
+        line = light('line')
+        self._axis(3, height_px, ticks, range=[-most, most], zeroline=True, zerolinecolor=line)
 
     def _times(self, at_s: Floats) -> NDArray[np.floating]:
         values = self._zero + self._unit * at_s
