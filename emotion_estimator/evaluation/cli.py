@@ -39,6 +39,7 @@ from emotion_estimator.evaluation.label_classes import LABEL_MAPS
 from emotion_estimator.evaluation.label_readers import Time
 from emotion_estimator.evaluation.report.write import (
     LabelSource,
+    MissingLibraryError,
     compare_runs,
     write_labelled_report,
 )
@@ -207,9 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = {job.name: job.path for job in jobs}
     try:
         page = write_labelled_report(options.output, paths, replays, label_source(options))
-    except LabelError as error:
+    except (LabelError, MissingLibraryError) as error:
         console.print(str(error), style='red', markup=False, highlight=False)
-        return EXIT_WRONG_ARGUMENT
+        return EXIT_WRONG_ARGUMENT if isinstance(error, LabelError) else EXIT_BROKEN
     print(page.resolve())
     return EXIT_BROKEN if any(replay.problems for replay in replays) else 0
 
@@ -219,9 +220,9 @@ def _compare(options: argparse.Namespace, console: Console) -> int:
     first, second = options.compare
     try:
         page = compare_runs(first, second, options.output, options.label_map)
-    except ValueError as error:
+    except (ValueError, MissingLibraryError) as error:
         console.print(str(error), style='red', markup=False, highlight=False)
-        return EXIT_WRONG_ARGUMENT
+        return EXIT_WRONG_ARGUMENT if isinstance(error, ValueError) else EXIT_BROKEN
     print(page.resolve())
     return 0
 

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import math
 from dataclasses import replace
 
@@ -310,6 +311,15 @@ def test_the_command_prints_the_page(tmp_path, capsys):
     assert capsys.readouterr().out.strip().endswith('c/comparison.html')
     found = json.loads((tmp_path / 'c' / 'comparison.json').read_text())
     assert found['differences']['accuracy']['value'] == -0.25
+
+
+def test_the_command_says_which_library_a_page_lacks(tmp_path, capsys, monkeypatch):
+    folder = keep(tmp_path / 'a', [RIGHT], TRUTH)
+    monkeypatch.delitem(sys.modules, 'emotion_estimator.evaluation.report.pages')
+    monkeypatch.setitem(sys.modules, 'plotly', None)
+    assert main(['--compare', str(folder), str(folder), '-o', str(tmp_path / 'c')]) == 1
+    assert 'which is not installed: pip install' in ' '.join(capsys.readouterr().err.split())
+    assert (tmp_path / 'c' / 'comparison.json').is_file()
 
 
 def test_recordings_and_two_runs_are_not_given_together(capsys):

@@ -91,6 +91,7 @@ def empty_figure(height_px: float, **layout: object) -> go.Figure:
             'hoverlabel': {
                 'bgcolor': light('card'),
                 'bordercolor': light('line'),
+                'namelength': -1,
                 'font': {**font, 'color': light('text')},
             },
             'showlegend': False,
@@ -150,7 +151,9 @@ def confusion_matrix(confusion: Sums, classes: tuple[str, ...]) -> go.Figure:
     }
     figure.update_xaxes(side='top', title={'text': 'prediction', 'standoff': 6}, **axis)
     figure.update_xaxes(tickvals=list(range(len(columns))), ticktext=[names[i] for i in columns])
-    figure.update_yaxes(autorange='reversed', title={'text': 'label', 'standoff': 6}, **axis)
+    figure.update_yaxes(
+        autorange='reversed', automargin=True, title={'text': 'label', 'standoff': 6}, **axis
+    )
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=[names[i] for i in rows])
     return figure
 
