@@ -45,8 +45,8 @@ from training.card_tables import (
     table,
 )
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-TEMPLATE = Path(__file__).with_name('model_card_template.md')
+REPOSITORY = Path(__file__).resolve().parents[2]
+TEMPLATE = REPOSITORY / 'training' / 'model_card_template.md'
 DEFAULT_MODEL = 'basic7'
 WIDTH = 98
 FEATURE_GROUPS = {
