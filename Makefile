@@ -105,7 +105,7 @@ tune: setup-training ## search settings at random; MODEL=basic7 TRIALS=20 EPOCHS
 	@$(TRAIN) -m training.commands.search --model $(or $(MODEL),basic7) --trials $(or $(TRIALS),20) \
 	  --epochs $(or $(EPOCHS),30)
 
-report-steps: setup-training ## the report's steps on FER2013: tables, plots, sheets into out/report
+report-steps: setup-training ## the seed report's steps on FER2013: tables, plots, sheets into out/report
 	@$(TRAIN) -m training.commands.seed_report
 
 errors: setup-training ## what MODEL=basic7 gets wrong on SPLIT=public, with pictures, into out/errors
@@ -124,5 +124,5 @@ test-training: setup-training ## run the training's tests, with Keras, in its ow
 clean: ## remove what was built; leaves .venv/ and out/
 	rm -rf build install log .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-lock: ## write dev/locked-*.txt anew from the requirements; UPGRADE=1 takes the newest of what these leave open
+lock: ## write dev/locked-*.txt from the requirements; UPGRADE=1 takes the newest of what these leave open
 	@$(PYTHON3) dev/setup_environment.py lock $(if $(UPGRADE),--upgrade)
