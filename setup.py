@@ -38,7 +38,7 @@ def shared_files(*folders: str) -> list[tuple[str, list[str]]]:
 
 setup(
     name=PACKAGE,
-    version='0.1.0',
+    version='1.0.0',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     package_data={f'{PACKAGE}.evaluation.report': ['templates/*']},
     data_files=[
