@@ -20,7 +20,7 @@ Of `metrics` in metadata.json they read
     private, public, report, clips: {score: figure}    FER2013's PrivateTest and PublicTest, the
         report's rows, real clips
     baselines: {split: {method: {score: figure}}}       other methods on the same split
-    spread: {split: {score: [value, ...]}}              the model trained anew, a value each seed
+    spread: {split: {score: [value, ...]}}              the model trained again, a value each seed
 
 where a figure is {value, low, high}, {value} or a bare number. What is missing, null or not finite
 is written as 'not measured'.
@@ -67,7 +67,7 @@ class CardError(ValueError):
 
 def has_seven_classes(model: ModelMetadata) -> bool:
     """
-    Tell models that protocols F7 and P7 suit from those with the report's three classes.
+    Tell models that protocols F7 and P7 suit from those with the seed report's three classes.
 
     :param model: the model.
     :returns: whether it tells `LABELS`, in any order.

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""How real faces move while their expression stays: jitter, blinks, speech, from real clips."""
+"""Real clips: the features of their faces, and how faces move while their expression stays."""
 
 from __future__ import annotations
 
@@ -37,9 +37,6 @@ from training import sources
 from training.content_key import code_of
 from training.datasets.labels import DataError, assets_folder
 from training.network import SHAPES, additive
-
-# Real clips as the runtime sees them: every feature of the face, frame by frame.
-
 
 TRAINING_CLIPS: tuple[str, ...] = (
     'WolfgangLanger_Pexels.mp4',
@@ -134,7 +131,7 @@ _MOUTH = [i for i, name in enumerate(NAMES) if name.startswith(('mouth', 'jaw'))
 @dataclass(frozen=True)
 class Dynamics:
     """
-    Movements as offsets on the scale of `feature_scale.additive`, at `RATE_HZ`.
+    Movements as offsets on the scale of `network.additive`, at `RATE_HZ`.
 
     :param jitter: fast residual of all F features, shape [n, F].
     :param speech: residual of mouth and jaw up to a second long, and of geometry and appearance
@@ -152,7 +149,7 @@ def read_dynamics(clips: tuple[str, ...], encoding: Path, features: tuple[str, .
     """
     Take the movements out of clips.
 
-    :param clips: names of clips, see `clip_series`.
+    :param clips: names of clips, see `read_series`.
     :param encoding: the face encoding's file.
     :param features: names of those that are wanted, the blendshapes first.
     :returns: their movements, one face behind the other.

@@ -168,9 +168,6 @@ def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
     write_whole(folder / METADATA_FILE, text.encode())
 
 
-# What an exported network answers: the first question, or the second in coarser classes.
-
-
 @dataclass(frozen=True)
 class ExportedAnswers:
     """
@@ -178,8 +175,8 @@ class ExportedAnswers:
 
     :param network: the LiteRT file's bytes.
     :param labels: see `ModelMetadata`.
-    :param further_labels: likewise.
-    :param temperature: likewise.
+    :param further_labels: see `ModelMetadata`.
+    :param temperature: see `ModelMetadata`.
     :param class_shares: shares of the labels in the training, shape [labels].
     :param teachers: whom it learned from, in words.
     """

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Trains one network; every finished epoch is kept, so that a broken run goes on."""
+"""Trains one network, which goes on where it was broken off, and fits its temperature."""
 
 from __future__ import annotations
 
@@ -181,9 +181,6 @@ def _batches(composer: SequenceComposer, settings: Settings, epoch: int) -> Iter
         if isinstance(batch, Exception):
             raise batch
         yield batch
-
-
-# One temperature that makes the probabilities mean what they say.
 
 
 BOUNDS = (0.2, 5.0)

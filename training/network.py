@@ -26,8 +26,6 @@ from numpy.typing import NDArray
 
 from emotion_estimator.blendshapes import NAMES
 
-# Saves a Keras network whole or not at all.
-
 
 def save_whole(network: keras.Model, path: Path) -> None:
     """
@@ -42,12 +40,8 @@ def save_whole(network: keras.Model, path: Path) -> None:
     temporary.replace(path)
 
 
-# Features on a scale on which movements add up.
-#
-# Blendshapes are shares between 0 and 1: their log-odds are taken. Pose, geometry and appearance
-# are unbounded already.
-
-
+# Features on a scale on which movements add up: of blendshapes, which lie between 0 and 1, the
+# log-odds. Pose, geometry and appearance are unbounded already.
 EPSILON = 1e-4
 """Blendshapes are kept this far from 0 and 1."""
 
@@ -140,7 +134,7 @@ class AnswersLoss(keras.losses.Loss):
         Compute the loss.
 
         :param targets: shares, shape [windows, outputs].
-        :param logits: likewise.
+        :param logits: same shape.
         :returns: of each window, shape [windows].
         """
         first = self._entropy(targets[:, : self.classes], logits[:, : self.classes])
@@ -173,8 +167,8 @@ class Normalisation(keras.layers.Layer):
     """
     Standardised features of the observed steps; 0 elsewhere; the validity column stays.
 
-    :param mean: of each feature on the scale of `feature_scale.additive`.
-    :param deviation: likewise, above 0.
+    :param mean: of each feature on the scale of `additive`.
+    :param deviation: of each feature, above 0.
     """
 
     def __init__(self, mean: list[float], deviation: list[float], **options: Any) -> None:
@@ -214,7 +208,7 @@ def statistics(values: NDArray[np.float32]) -> tuple[list[float], list[float]]:
     Measure the training stills.
 
     :param values: features, shape [N, F], the blendshapes first.
-    :returns: mean and deviation of each on the scale of `feature_scale.additive`.
+    :returns: mean and deviation of each on the scale of `additive`.
     """
     scaled = additive(values).astype(np.float64)
     deviation = scaled.std(axis=0)

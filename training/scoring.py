@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Models that ship, scored through the runtime's own buffer, network and decision."""
+"""Scores models that ship, through the runtime's own code, and the baselines they must beat."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def report_figures(
     training_shares: NDArray[np.float64],
 ) -> Figures:
     """
-    Score answers in the report's three classes on its rows (protocol R).
+    Score answers in the seed report's three classes on its rows (protocol R).
 
     :param probabilities: of the readable photographs, shape [readable, 3].
     :param stills: all photographs of PrivateTest.
@@ -166,9 +166,6 @@ def decisions(labels: tuple[str, ...], probabilities: NDArray[np.float64]) -> ND
     """
     decider = Decider(labels, hysteresis=DEFAULT_HYSTERESIS)
     return np.array([labels.index(decider.decide(row).label) for row in probabilities])
-
-
-# What the LSTM has to beat: classifiers of single frames, always printed beside it.
 
 
 Frames = NDArray[np.float32]
@@ -246,10 +243,6 @@ _MAKERS: dict[str, Callable[[Frames, NDArray[np.int64]], object]] = {
     'dense_network': _dense,
 }
 
-
-# Baselines, scored by the same protocols as the models that ship.
-
-
 SHUFFLE_SEED = 7
 
 
@@ -326,7 +319,7 @@ def report_baselines(
     material: Material, private: Stills, report: ReportRows, features: tuple[str, ...]
 ) -> dict[str, Figures]:
     """
-    Score classifiers of single frames on the report's rows, learning FER2013's labels.
+    Score classifiers of single frames on the seed report's rows, learning FER2013's labels.
 
     :param material: what they learn from.
     :param private: all photographs of PrivateTest, all features.

@@ -29,9 +29,6 @@ from training.network import additive, from_additive
 from training.stills import Stills
 from training.windows import MAX_GAP_S, NEVER_NS, STEPS, WINDOW_S, resample
 
-# When a composed face was seen, and how far its expression had come, as ages before now.
-
-
 FRAME_RATES_HZ: tuple[float, ...] = (10.0, 15.0, 24.0, 30.0, 60.0)
 STAMP_JITTER = 0.05
 """Standard deviation of a stamp, as a share of the frame's duration."""
@@ -170,7 +167,7 @@ class Composition:
     :param speech: share with movements of the mouth.
     :param blinks_per_s: rate of blinks.
     :param noise: standard deviation of each window's constant offset of every feature, on the
-        scale of `feature_scale.additive`.
+        scale of `network.additive`.
     :param class_balance: 0 draws stills as they are, 1 every class equally often.
     :param lead_s: how long after the window's end the face shows what is asked, were its movement
         to go on: the network, which waits until it is sure, then answers no later than a glance

@@ -74,10 +74,10 @@ class Settings:
     :param batches_per_epoch: batches between two validations.
     :param learning_rate: AdamW's, at the start of its cosine decay to 0.
     :param weight_decay: AdamW's.
-    :param time: 'kept', or for the baselines 'shuffled' or 'pooled'; see `time_ablation`.
+    :param time: 'kept', or for the baselines 'shuffled' or 'pooled'; see `windows.retimed`.
     :param architecture: sizes of the network.
     :param composition: how windows are composed.
-    :param summed_in: a name of `MAPS`: the exported model tells the second question's answer in
+    :param summed_in: a name of `MAPS`: the exported model tells the auxiliary head's answer in
         these coarser classes alone; None: the first answer, with the second as further labels.
         Decides nothing of the training.
     """
@@ -123,7 +123,7 @@ def content_key(settings: Settings, training: Stills, public: Stills) -> str:
 
     :param settings: the run's settings.
     :param training: what is learned from, with the features that the network sees.
-    :param public: what chooses the epoch, likewise.
+    :param public: what chooses the epoch, with the same features.
     :returns: 16 hexadecimal digits.
     """
     decisive = {k: v for k, v in dataclasses.asdict(settings).items() if k != 'summed_in'}

@@ -70,7 +70,7 @@ def read_faces(photographs: LabelledPictures, view: View) -> FaceTable:
 
 def read_faces_twice(photographs: LabelledPictures, view: View) -> FaceTable:
     """
-    Find the faces of photographs, with a second look at those that show none at the first.
+    Find the faces of photographs, with retry detection for those in which none is found at first.
 
     :param photographs: the photographs.
     :param view: how they are looked at.
@@ -184,7 +184,7 @@ def _read_views(split: Split, looked: tuple[View, ...]) -> Stills:
 def _tables(
     photographs: LabelledPictures, views: tuple[View, ...]
 ) -> list[tuple[View, FaceTable]]:
-    """Find faces in each view; only what is looked at as it is gets a second look."""
+    """Find faces in each view; only what is looked at as it is gets retry detection."""
     return [
         (view, (read_faces if view.augmentation else read_faces_twice)(photographs, view))
         for view in views

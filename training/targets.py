@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What a network is asked to answer about each photograph, as shares of its classes."""
+"""What a network is asked about each photograph, in the seven classes or in coarser ones."""
 
 from __future__ import annotations
 
@@ -24,9 +24,6 @@ from numpy.typing import NDArray
 
 from training.datasets.labels import LABELS, NO_LABEL, DataError, one_hot
 from training.stills import Stills
-
-# Coarser classes made of `LABELS`.
-
 
 Float = TypeVar('Float', np.float32, np.float64)
 
@@ -83,13 +80,13 @@ HAPPY_UNKNOWN_SAD = _map(
     unknown=('angry', 'disgusted', 'scared', 'surprised', 'neutral'),
     sad=('sad',),
 )
-"""The report's classes in its numbering: 0 happy, 1 unknown, 2 sad (section 4.1)."""
+"""The seed report's classes in its numbering: 0 happy, 1 unknown, 2 sad (section 4.1)."""
 
 POSITIVE_NEGATIVE = _map(
     positive=('happy', 'surprised', 'neutral'),
     negative=('angry', 'disgusted', 'scared', 'sad'),
 )
-"""Two classes, as the report's discussion (section 7) groups them."""
+"""Two classes, as the seed report's discussion (section 7) groups them."""
 
 
 SEVEN = LabelMap(LABELS, tuple(range(len(LABELS))))
@@ -103,7 +100,7 @@ class Targets:
 
     :param classes: a name of `MAPS`.
     :param label_weight: weight of FER2013's one label; the rest is the shares of FER+'s votes.
-    :param second_weight: weight of a second question beside the first: FER2013's label of the
+    :param second_weight: weight of an auxiliary head beside the first: FER2013's label of the
         seven classes; 0 does not ask it.
     """
 
@@ -118,7 +115,7 @@ class Targets:
 
     @property
     def further_names(self) -> tuple[str, ...]:
-        """The second question's classes, named after whose vocabulary they are in."""
+        """The auxiliary head's classes, named after whose vocabulary they are in."""
         return tuple(f'fer2013.{name}' for name in LABELS) if self.second_weight else ()
 
     def taught(self, stills: Stills) -> NDArray[np.float32]:
@@ -126,7 +123,7 @@ class Targets:
         Compute the targets of all outputs.
 
         :param stills: N photographs.
-        :returns: `shares`, then where it is asked the second question's; each sums to 1.
+        :returns: `shares`, then where it is asked the auxiliary head's; each sums to 1.
         """
         first = self.shares(stills)
         if not self.second_weight:
@@ -163,7 +160,7 @@ def truth_for(names: tuple[str, ...], stills: Stills) -> NDArray[np.int64]:
     :param names: the model's classes.
     :param stills: N photographs.
     :returns: index into the classes, shape [N]: FER+'s majority for the seven classes, -1 where
-        there is none; FER2013's label for the report's three.
+        there is none; FER2013's label for the seed report's three.
     :raises DataError: when the classes are neither.
     """
     if names == LABELS:

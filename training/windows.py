@@ -90,9 +90,6 @@ def constant_windows(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return windows
 
 
-# Windows without the order of time, or without any movement, for the baselines.
-
-
 TIMES = ('kept', 'shuffled', 'pooled')
 
 

@@ -33,7 +33,7 @@ from emotion_estimator.blendshapes import INDEX
 from training.datasets.labels import DataError
 from training.datasets.pictures import ArrayPictures, FilePictures
 from training.extraction import extraction
-from training.extraction.extraction import TaskError, extract, spread
+from training.extraction.extraction import TaskError, extract, run_parallel
 from training.extraction.face_reader import read_again, read_faces, read_table, write_table
 from training.extraction.views import AUGMENTED, NATIVE, X4_PAD25, ViewedPictures
 
@@ -236,7 +236,7 @@ def hanging(number):
 
 def answers(work, tasks, **options):
     """Collect all answers, each once, in the order of the tasks."""
-    found = list(spread(work, tasks, **options))
+    found = list(run_parallel(work, tasks, **options))
     assert sorted(index for index, _ in found) == list(range(len(tasks)))
     return [answer for _, answer in sorted(found, key=lambda pair: pair[0])]
 
@@ -259,7 +259,7 @@ def test_every_task_is_answered_once_by_several_processes():
 
 def test_no_tasks_are_done_without_a_process():
     start_s = time.monotonic()
-    assert list(spread(doubled, [])) == []
+    assert list(run_parallel(doubled, [])) == []
     assert time.monotonic() - start_s < 0.1
 
 
@@ -312,4 +312,4 @@ def test_a_scheduler_of_its_own_can_do_the_work():
 def test_a_scheduler_that_does_not_answer_is_named(address, monkeypatch):
     monkeypatch.setattr(extraction, 'CONNECT_S', 0.5)
     with pytest.raises(DataError, match=rf'{address}.*dask'):
-        list(spread(doubled, [(1,)], address))
+        list(run_parallel(doubled, [(1,)], address))

@@ -72,7 +72,7 @@ def tracks_of(stills: Stills, features: tuple[str, ...]) -> list[Track]:
 
 def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Figures]]:
     """
-    Score everything on one split; on PrivateTest the report's rows too, which stand in it.
+    Score everything on one split; on PrivateTest the seed report's rows too, which stand in it.
 
     :param split: which photographs.
     :param baselines: which are scored, too, of `BASELINES`; 'frames' leaves out the networks

@@ -30,7 +30,7 @@ from emotion_estimator.files import AssetError, write_whole
 from training import sources
 from training.datasets.labels import DataError, Split, assets_folder
 from training.datasets.pictures import Pictures
-from training.extraction.extraction import TaskError, local_cluster, spread
+from training.extraction.extraction import TaskError, local_cluster, run_parallel
 from training.extraction.face_reader import read_faces
 from training.extraction.views import X4_PAD25
 
@@ -63,7 +63,7 @@ class Speed:
 
 def measure(pictures: Pictures, processes: int) -> Speed:
     """
-    Look for faces anew, nothing kept, and take the time.
+    Look for faces again, nothing kept, and take the time.
 
     :param pictures: the photographs.
     :param processes: on this machine, one thread each for tasks.
@@ -82,7 +82,9 @@ def measure(pictures: Pictures, processes: int) -> Speed:
                 [client.submit(read_faces, *warm, workers=[w], pure=False) for w in workers]
             )
         start_s = time.monotonic()
-        answers = [answer for _, answer in spread(read_faces, tasks, cluster.scheduler_address)]
+        answers = [
+            answer for _, answer in run_parallel(read_faces, tasks, cluster.scheduler_address)
+        ]
         seconds = time.monotonic() - start_s
     faces = 0
     for answer in answers:

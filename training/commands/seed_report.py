@@ -91,8 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
         '--view',
         choices=(NATIVE.name, X4_PAD25.name),
         default=X4_PAD25.name,
-        help='whose blendshapes are written as files: as the report prepares photographs, or as '
-        'the training does',
+        help='whose blendshapes are written as files: as the seed report prepares photographs, or '
+        'as the training does',
     )
     parser.add_argument('--seed', type=int, default=1, help='of the samples')
     options = parser.parse_args(arguments)
@@ -154,7 +154,7 @@ class SeenPhotographs:
     N photographs as one view shows them to MediaPipe.
 
     :param view: how they were looked at.
-    :param twice: whether those without a face got a second look.
+    :param twice: whether those without a face got retry detection.
     :param rows: positions among all photographs of the data set, shape [N].
     :param labels: indices into `LABELS` or `NO_LABEL`, shape [N].
     :param splits: a `Split` each, shape [N].
@@ -172,7 +172,7 @@ class SeenPhotographs:
 
     @property
     def name(self) -> str:
-        """Names the view, and whether there was a second look."""
+        """Names the view, and whether there was retry detection."""
         return f'{self.view.name}_twice' if self.twice else self.view.name
 
     @property
@@ -190,7 +190,7 @@ def look(
     :param photographs: all photographs of the data set.
     :param rows: which of them, ascending.
     :param view: how they are looked at.
-    :param twice: whether those without a face get a second look.
+    :param twice: whether those without a face get retry detection.
     :returns: those, in the order of the rows.
     """
     splits = photographs.splits[rows]
@@ -222,7 +222,7 @@ def count_classes(photographs: LabelledPictures, console: Console) -> dict[str, 
 
 def choose_balanced(seen: SeenPhotographs, console: Console) -> dict[str, Any]:
     """
-    Choose training photographs per class as the report does (section 4.1).
+    Choose training photographs per class as the seed report does (section 4.1).
 
     :param seen: the photographs.
     :param console: gets the table.
@@ -258,7 +258,7 @@ def count_readable(
 
 def find_relevant(seen: SeenPhotographs, console: Console, folder: Path) -> dict[str, Any]:
     """
-    Find which blendshapes matter, by the report's rule and by what they tell (section 4.3).
+    Find which blendshapes matter, by the seed report's rule and by what they tell (section 4.3).
 
     :param seen: the photographs; the training split's with a face and a label count.
     :param console: gets the table.

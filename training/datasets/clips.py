@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Labelled clips, as video files or as folders of frames."""
+"""Labelled clips, as video files or folders of frames, and splits that part no person's clips."""
 
 from __future__ import annotations
 
@@ -86,9 +86,6 @@ class LabelledClip:
             video.release()
         if index == 0:
             raise DataError(f'{self.source} is missing or no video that OpenCV reads.')
-
-
-# Splits of clips in which no person stands twice.
 
 
 SHARES: dict[Split, float] = {Split.TRAINING: 0.7, Split.PUBLIC: 0.15, Split.PRIVATE: 0.15}

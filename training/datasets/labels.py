@@ -46,7 +46,7 @@ class DataError(RuntimeError):
 
 
 class Split(enum.IntEnum):
-    """FER2013's Usage column, in its numbering; validation and test sets of others likewise."""
+    """FER2013's Usage column, in its numbering, also for validation and test sets of others."""
 
     TRAINING = 0
     PUBLIC = 1

@@ -263,11 +263,8 @@ class LabelledPictures:
         return self.select(self.splits == split)
 
 
-# How many photographs each expression has.
-
-
 REPORT_ORDER = ('happy', 'sad', 'angry', 'scared', 'surprised', 'disgusted', 'neutral')
-"""The classes in the order of the report's section 3."""
+"""The classes in the order of the seed report's section 3."""
 
 
 def class_counts(pictures: LabelledPictures) -> NDArray[np.int64]:

@@ -34,8 +34,6 @@ from emotion_estimator.files import write_whole
 from emotion_estimator.replay.prefetch import ahead
 from training.network import save_whole
 
-# Changes faces' crops by chance, so that a network never sees the same face twice.
-
 
 @dataclass(frozen=True)
 class CropChanges:

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Fits the face encoding to the training photographs; kept by content."""
+"""Fits the face encoding to the training photographs; it and their crops are kept by content."""
 
 from __future__ import annotations
 
@@ -50,9 +50,6 @@ from training.encoding.geometry import (
 from training.extraction.face_reader import FaceTable
 from training.extraction.views import View
 from training.stills import Stills
-
-# The aligned face's crops of photographs whose landmarks are known; kept by content.
-
 
 _CROP_SOURCES = (
     'emotion_estimator/faces/appearance.py',

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Few numbers out of landmarks that tell expressions apart: a bottleneck."""
+"""Learns few numbers that tell expressions apart from landmarks, and the face they are laid on."""
 
 from __future__ import annotations
 
@@ -198,9 +198,6 @@ def _projection(
     found = np.concatenate([plain(block) for block in _blocks(values, rows)])
     deviation = found.std(axis=0)
     return replace(plain, directions=directions / deviation, offset=-found.mean(0) / deviation)
-
-
-# The mean face, frontal and symmetric, that landmarks are laid on.
 
 
 ROUNDS = 5

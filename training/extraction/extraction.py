@@ -39,9 +39,6 @@ from training.extraction import face_reader as face_table
 from training.extraction.face_reader import FaceTable, empty_table, joined, read_table, write_table
 from training.extraction.views import View
 
-# Spreads work over the cores of this machine, or over those of a Dask scheduler.
-
-
 Answer = TypeVar('Answer')
 
 ATTEMPTS = 3
@@ -61,7 +58,7 @@ class TaskError(RuntimeError):
     """A task that failed on every attempt; the message says how."""
 
 
-def spread(
+def run_parallel(
     work: Callable[..., Answer],
     tasks: Sequence[tuple[Any, ...]],
     address: str | None = None,
@@ -174,7 +171,7 @@ def _stopped(
     Give tasks up that are late, with their processes: what hangs holds up all that come after it.
 
     Tasks that only waited behind them are not given up: Dask does them elsewhere, and their time
-    begins anew.
+    begins again.
     """
     now_s = time.monotonic()
     late = [f for f, (_, start_s) in running.items() if now_s - start_s > deadline_s]
@@ -226,8 +223,8 @@ def extract(
     :param pictures: the data set's pictures.
     :param view: how they are looked at.
     :param folder: where the blocks are kept.
-    :param address: see `spread`.
-    :param workers: see `spread`.
+    :param address: see `run_parallel`.
+    :param workers: see `run_parallel`.
     :param read: does the work.
     :returns: a row for each picture, and a sentence for each that could not be read.
     :raises AssetError: when MediaPipe's model cannot be had.
@@ -251,7 +248,7 @@ def extract(
             completed=sum(len(table) for table in tables.values()),
         )
         work = [(blocks[index], list(range(len(blocks[index]))), view) for index in missing]
-        for position, answer in spread(read, work, address, workers):
+        for position, answer in run_parallel(read, work, address, workers):
             index = missing[position]
             if isinstance(answer, TaskError):
                 names = [blocks[index].name(row) for row in (0, len(blocks[index]) - 1)]

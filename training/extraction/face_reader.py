@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Reads the faces of some pictures in this process: the work that is spread over processes."""
+"""Finds the faces of some pictures in this process, and tries again where it finds none."""
 
 from __future__ import annotations
 
@@ -34,9 +34,6 @@ from emotion_estimator.faces.landmarker import FaceLandmarker, LandmarkedFace
 from emotion_estimator.files import write_whole
 from training.datasets.pictures import PictureError, Pictures
 from training.extraction.views import View
-
-# Faces found in pictures, as rows of arrays in one file: the form in which extraction is kept.
-
 
 SCHEMA = 1
 
@@ -217,9 +214,6 @@ def _landmarker(model: Path) -> FaceLandmarker:
     return FaceLandmarker(model, stills=True)
 
 
-# Looks again at pictures without a face: turned, softened, smaller, with less asked.
-
-
 @dataclass(frozen=True)
 class Attempt:
     """
@@ -308,7 +302,7 @@ def move_back(
     :param moved: see `show`.
     :param side: of the attempt's picture in pixels.
     :param width: of the prepared picture in pixels.
-    :param height: likewise.
+    :param height: of the prepared picture in pixels.
     :returns: the same for the prepared picture; depth, which turning leaves, is scaled alone.
     """
     back = cv2.invertAffineTransform(moved)

@@ -27,9 +27,6 @@ from numpy.typing import NDArray
 
 from training.datasets.pictures import Pictures
 
-# Changes to a prepared photograph that leave its expression and its label as they are.
-
-
 Picture = NDArray[np.uint8]
 
 
@@ -40,7 +37,7 @@ class Augmentation:
 
     :param flipped: share mirrored left to right (report, section 4.5).
     :param rotation_rad: standard deviation of the rotation.
-    :param max_rotation_rad: largest rotation; 0.2 pi as in the report, section 4.5.
+    :param max_rotation_rad: largest rotation; 0.2 pi as in the seed report, section 4.5.
     :param scale: smallest and largest factor of the size.
     :param shift: largest shift as a share of the side.
     :param blurred: share out of focus or moved.
@@ -156,9 +153,6 @@ def _uint8(values: NDArray[Any] | None) -> Picture:
     return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
-# How a photograph is prepared before faces are looked for in it.
-
-
 ENLARGED_PX = 192
 """Wanted length of the shorter side, met as nearly as a whole factor can: FER2013's times four."""
 
@@ -168,7 +162,7 @@ BORDER = 0.25
 
 def native(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
-    Give the photograph as it is, as the report does (section 4.2).
+    Give the photograph as it is, as the seed report does (section 4.2).
 
     :param picture: grey [height, width] or RGB [height, width, 3].
     :returns: RGB.
@@ -210,7 +204,7 @@ class View:
     One way of looking at every picture of a data set.
 
     :param name: what its results are called.
-    :param enlarge: whether `preparation.enlarged` prepares, rather than `preparation.native`.
+    :param enlarge: whether `enlarged` prepares, rather than `native`.
     :param augmentation: how pictures are changed; None leaves them as they are.
     :param seed: of the changes.
     """
@@ -240,9 +234,6 @@ X4_PAD25 = View('x4_pad25')
 AUGMENTED = View('augmented', augmentation=Augmentation(), seed=1)
 FAR = View('far', augmentation=Augmentation(reduced=(0.15, 0.25)), seed=2)
 """Photographs 29 to 48 px wide: FER2013's are enlarged by 4, so .25 is their own size."""
-
-
-# Pictures as a view shows them: what landmarks in pixels of the prepared picture belong to.
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def clip_scores(
     :param faces: one series a face.
     :param names: of the features.
     :param min_confidence: of the decision, see `Decider`.
-    :param hysteresis: likewise.
+    :param hysteresis: of the decision, see `Decider`.
     :returns: changes of the answer a second, 'unknown' being one; and the share of the frames at
         which a camera of 15 or 10 frames a second gets the same answer. Intervals resample faces.
     """

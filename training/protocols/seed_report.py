@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Protocol R: the report's own test photographs, three classes."""
+"""Protocol R: the seed report's own test photographs, three classes."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ REPORT_FIGURES: dict[str, float] = {
     'r_macro_f1': 0.6298,
     'r_cross_entropy': 0.6235,
 }
-"""What the report states in its chapter 6, under the names of `ReportScores.metrics`."""
+"""What the seed report states in its chapter 6, under the names of `ReportScores.metrics`."""
 
 _FILE_ROWS = 1647
 _LEFT_OUT = 1
-"""The report's metrics leave out the first row of its test file."""
+"""The seed report's metrics leave out the first row of its test file."""
 
 _COLUMNS = ('report_row', 'fer2013_row', 'report_label')
 
@@ -51,10 +51,10 @@ _COLUMNS = ('report_row', 'fer2013_row', 'report_label')
 @dataclass(frozen=True)
 class ReportRows:
     """
-    The rows that the report's metrics count, in its order.
+    The rows that the seed report's metrics count, in its order.
 
-    :param photographs: row in fer2013.npz, shape [1646]; -1 where the report's blendshapes match
-        no photograph. A photograph can occur twice.
+    :param photographs: row in fer2013.npz, shape [1646]; -1 where the seed report's blendshapes
+        match no photograph. A photograph can occur twice.
     :param labels: index into `REPORT_LABELS`, shape [1646].
     """
 
@@ -108,10 +108,10 @@ class ReportScores:
 
 def read_matched_rows(path: Path | None = None) -> ReportRows:
     """
-    Read which photographs the report was tested on.
+    Read which photographs the seed report was tested on.
 
     :param path: the table; None takes it from the assets folder.
-    :returns: all rows but the first, which the report's metrics leave out.
+    :returns: all rows but the first, which the seed report's metrics leave out.
     :raises DataError: naming the file and line, when it is missing, cut or damaged.
     """
     path = path or assets_folder() / 'report' / 'report_test_rows.csv'
@@ -131,7 +131,8 @@ def read_matched_rows(path: Path | None = None) -> ReportRows:
     rows = [_checked(path, index, line) for index, line in enumerate(lines)]
     if len(rows) != _FILE_ROWS:
         raise DataError(
-            f'{path} holds {len(rows)} rows, not the {_FILE_ROWS} of the report; copy it again.'
+            f'{path} holds {len(rows)} rows, not the {_FILE_ROWS} of the seed report; '
+            'copy it again.'
         )
     table = np.array(rows[_LEFT_OUT:], np.int64)
     return ReportRows(photographs=table[:, 0], labels=table[:, 1])
@@ -186,7 +187,7 @@ def report_scores(
     prior_of_rows: bool = False,
 ) -> ReportScores:
     """
-    Score the answers for all of the report's rows.
+    Score the answers for all of the seed report's rows.
 
     A row without a match or without a face that can be read counts as answered 'unknown', with
     the shares of the training as its probabilities.
@@ -204,10 +205,10 @@ def report_scores(
     if found.shape != report.labels.shape or len(probabilities) != found.sum():
         raise ValueError(
             f'{len(probabilities)} rows of probabilities and {found.sum()} of {len(found)} rows '
-            f'found do not fit the {len(report.labels)} rows of the report.'
+            f'found do not fit the {len(report.labels)} rows of the seed report.'
         )
     if (found & ~report.matched).any():
-        raise ValueError('A row of the report without a photograph cannot have been found.')
+        raise ValueError('A row of the seed report without a photograph cannot have been found.')
     classes = len(REPORT_LABELS)
     whole = np.tile(np.asarray(training_shares, np.float64), (len(found), 1))
     whole[found] = probabilities

@@ -47,7 +47,7 @@ def still_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float
 
 def label_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float64]:
     """
-    Do likewise for the model's second answer, in the vocabulary of FER2013's labels.
+    Run them for the model's auxiliary head, in the vocabulary of FER2013's labels.
 
     :param model: a model that has one.
     :param stills: photographs with all features; unreadable ones give no row.

@@ -12,4 +12,4 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Random search for the settings of the networks in the report on this estimator."""
+"""Random search for settings, in the ranges of the seed report."""

@@ -12,4 +12,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The steps of the report that the project implements, one module each."""
+"""
+What the seed report did with FER2013, done again.
+
+It is "Emotion estimation from video footage with LSTM" by Samer Attrah, which this project began
+with; section numbers are its own. `training.commands.seed_report` takes the steps.
+"""

@@ -45,7 +45,7 @@ LEAST_IMAGES = 100
 SEED = 0
 
 FIRST = 2000
-"""Photographs in the scatter plots, as in the report's fig. 5."""
+"""Photographs in the scatter plots, as in the seed report's fig. 5."""
 
 # Paul Tol's "muted" scheme, made for colour-blind readers.
 KEPT = '#44AA99'
@@ -87,7 +87,7 @@ class Relevance:
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """Whether the report's rule keeps it, shape [52]."""
+        """Whether the seed report's rule keeps it, shape [52]."""
         return self.images > LEAST_IMAGES
 
     @property
@@ -106,7 +106,7 @@ def measure_relevance(
     blendshapes: NDArray[np.float32], labels: NDArray[np.int64], seed: int = SEED
 ) -> Relevance:
     """
-    Put the report's rule beside the mutual information; 25,000 photographs take 12 s.
+    Put the seed report's rule beside the mutual information; 25,000 photographs take 12 s.
 
     :param blendshapes: of readable training photographs, in [0, 1], shape [N, 52].
     :param labels: indices into `LABELS`, shape [N], all labelled.
@@ -123,7 +123,7 @@ def measure_relevance(
 
 def images_above(blendshapes: NDArray[np.float32]) -> NDArray[np.int64]:
     """
-    Count the photographs in which each blendshape is above the report's threshold.
+    Count the photographs in which each blendshape is above the seed report's threshold.
 
     :param blendshapes: of readable training photographs, in [0, 1], shape [N, 52].
     :returns: shape [52].
@@ -137,7 +137,7 @@ def information(
     """
     Estimate the mutual information of each blendshape with the label.
 
-    It does not depend on a blendshape's scale, which the report's threshold does. The estimate
+    It does not depend on a blendshape's scale, as the seed report's threshold does. The estimate
     is that of Ross (2014), doi:10.1371/journal.pone.0087357, over three nearest neighbours. With
     shuffled labels, which tell nothing, FER2013's 25,710 readable photographs gave up to 0.003.
 
@@ -171,7 +171,7 @@ def relevance_table(relevance: Relevance) -> Table:
     table.add_column('blendshape')
     for heading in (f'images above {THRESHOLD:g}', 'of the class', 'of sad or not'):
         table.add_column(heading, justify='right')
-    table.add_column("the report's rule")
+    table.add_column("the seed report's rule")
     overlooked = relevance.overlooked
     for index in np.argsort(-relevance.about_sad, kind='stable'):
         verdict = 'keeps' if relevance.kept[index] else 'drops'
@@ -208,7 +208,9 @@ def draw_scatter(blendshapes: NDArray[np.float32], path: Path) -> None:
         axis.tick_params(labelbottom=True)
     for axis in axes[len(NAMES) :]:
         axis.axis('off')
-    figure.suptitle(f"Blendshapes of {len(values)} photographs; line: the report's {THRESHOLD:g}")
+    figure.suptitle(
+        f"Blendshapes of {len(values)} photographs; line: the seed report's {THRESHOLD:g}"
+    )
     figure.supxlabel('photograph')
     figure.supylabel('value')
     write_figure(figure, path)
@@ -237,7 +239,7 @@ def draw_blendshapes(blendshapes: NDArray[np.float32], path: Path, title: str) -
 
 def draw_information(relevance: Relevance, path: Path) -> None:
     """
-    Draw what each blendshape tells, coloured by the choice of the report's rule.
+    Draw what each blendshape tells, coloured by the choice of the seed report's rule.
 
     :param relevance: of all blendshapes.
     :param path: PNG to write.
@@ -265,7 +267,7 @@ def draw_information(relevance: Relevance, path: Path) -> None:
     rule = f'above {THRESHOLD:g} in more than {LEAST_IMAGES} photographs'
     figure.legend(
         handles=[
-            Patch(color=KEPT, label=f"kept by the report's rule: {rule}"),
+            Patch(color=KEPT, label=f"kept by the seed report's rule: {rule}"),
             Patch(color=DROPPED, label='dropped; bold: tells more of sad than half of those kept'),
         ],
         loc='outside upper center',
@@ -312,7 +314,7 @@ def flip_agreement(straight: NDArray[np.float32], mirrored: NDArray[np.float32])
     Swap the blendshapes of photographs and compare them with those of the mirror images.
 
     :param straight: of the photographs, shape [N, 52], N at least 1.
-    :param mirrored: of their mirror images, found by MediaPipe anew, same shape.
+    :param mirrored: of their mirror images, found again by MediaPipe, same shape.
     :returns: how far the two agree.
     """
     swapped = straight[:, list(MIRROR)].astype(np.float64)

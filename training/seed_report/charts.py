@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Shows which classes are taken for which: the report's section 6."""
+"""Which classes are taken for which (section 6), and whether probabilities mean what they say."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REPORT_CONFUSION = Confusion(
     counts=np.array([[251, 35, 5], [110, 850, 150], [21, 140, 84]]),
     unanswered=np.zeros(3, np.int64),
 )
-"""The report's final model on its 1,646 readable test photographs (section 6)."""
+"""The seed report's final model on its 1,646 readable test photographs (section 6)."""
 
 
 def class_table(found: Confusion, title: str) -> Table:

@@ -41,7 +41,7 @@ REPORT_COUNTS: dict[str, tuple[int, int, int]] = {
     'disgusted': (436, 56, 55),
     'neutral': (4965, 607, 626),
 }
-"""The report's section 3: training, public and private test."""
+"""The seed report's section 3: training, public and private test."""
 
 
 def class_count_table(counts: NDArray[np.int64]) -> Table:
@@ -50,7 +50,7 @@ def class_count_table(counts: NDArray[np.int64]) -> Table:
 
     :param counts: of `class_counts`, shape [7, 3], lines in the order of `LABELS`, columns in
         that of `Split`.
-    :returns: a line for each class in the report's order, and one for all.
+    :returns: a line for each class in the seed report's order, and one for all.
     """
     report = np.array([REPORT_COUNTS[name] for name in LABELS])
     table = Table(title='Photographs of each expression (section 3)')
@@ -64,7 +64,7 @@ def class_count_table(counts: NDArray[np.int64]) -> Table:
     table.add_section()
     table.add_row('all', *_cells(counts.sum(axis=0), report.sum(axis=0)))
     different = int((counts != report).sum())
-    table.caption = f"Counts that differ from the report's: {different} of {report.size}."
+    table.caption = f"Counts that differ from the seed report's: {different} of {report.size}."
     return table
 
 
@@ -75,7 +75,7 @@ def _cells(counts: NDArray[np.int64], report: NDArray[np.int64]) -> list[str]:
 
 HAPPY_AND_SAD = 4000
 OTHERS = 1500
-"""Most photographs of a class, by the report's section 4.1; of 'disgusted' there are fewer."""
+"""Most photographs of a class (section 4.1); of 'disgusted' there are fewer."""
 
 MOST_OF_CLASS: dict[str, int] = {
     name: HAPPY_AND_SAD if name in ('happy', 'sad') else OTHERS for name in LABELS
@@ -86,8 +86,8 @@ def balanced_rows(labels: NDArray[np.int64], seed: int | None = 0) -> NDArray[np
     """
     Choose rows so that happy, sad and all others together have similar counts.
 
-    The report does not say which photographs of a class it took. Here they are drawn at random,
-    because FER2013's order is not known to be random; `seed=None` takes the first in order.
+    The seed report does not say which photographs of a class it took. Here they are drawn at
+    random, because FER2013's order is not known to be random; `seed=None` takes the first.
 
     :param labels: indices into `LABELS`, shape [N]; rows without a label are never chosen. Give
         the training split's only.
@@ -123,9 +123,9 @@ def balance_table(counts: NDArray[np.int64]) -> Table:
     Lay the choice out for a terminal.
 
     :param counts: of `balance_counts`, shape [7, 3].
-    :returns: a line for each of `LABELS`, then one for each of the report's three classes.
+    :returns: a line for each of `LABELS`, then one for each of the seed report's three classes.
     """
-    table = Table(title="The report's choice of training photographs (section 4.1)")
+    table = Table(title="The seed report's choice of training photographs (section 4.1)")
     for heading in ('expression', 'relabelled'):
         table.add_column(heading)
     for heading in ('photographs', 'at most', 'chosen', 'with a face'):
@@ -144,9 +144,9 @@ def balance_table(counts: NDArray[np.int64]) -> Table:
 
 REPORT_UNREADABLE: tuple[int, ...] = (597, 72, 616, 377, 835, 239, 261)
 """
-The report's unreadable photographs of FER2013's training split, in the order of `LABELS`.
+The seed report's unreadable photographs of FER2013's training split, in the order of `LABELS`.
 
-Source: the report's section 4.2; photographs of 48 x 48 pixels, given to MediaPipe as they are.
+Source: its section 4.2; photographs of 48 x 48 pixels, given to MediaPipe as they are.
 """
 
 SHEET = Layout(columns=20, rows=12, side_px=72, caption_lines=1)
@@ -188,7 +188,7 @@ def count_unreadable(
 
 def readability_table(counts: Readability) -> Table:
     """
-    Lay the counts out for a terminal, the report's beside ours.
+    Lay the counts out for a terminal, the seed report's beside ours.
 
     :param counts: of one data set.
     :returns: a table with a line for each class, and one for all.
@@ -212,7 +212,7 @@ def unreadable_sheet(
     pictures: Pictures, rows: NDArray[np.int64], path: Path, title: str = 'unreadable photographs'
 ) -> list[Path]:
     """
-    Draw unreadable photographs with their index under each, 240 a page (the report's fig. 4).
+    Draw unreadable photographs with their index under each, 240 a page (the seed report's fig. 4).
 
     :param pictures: all photographs.
     :param rows: indices of those to draw, shape [any].

@@ -32,12 +32,166 @@ from emotion_estimator.files import write_whole
 from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
 from training.datasets.pictures import Pictures
 
-# The schema of a blendshapes dataset: fields, units, ranges, order and version.
-
-
 VERSION = 1
 HEAD = ('row', 'split', 'class')
 """The columns before the one-hot label and the blendshapes."""
+
+
+@dataclass(frozen=True)
+class BlendshapesDataset:
+    """
+    Blendshapes of N readable photographs.
+
+    :param rows: index of each photograph in its data set, shape [N]; what finds the photograph
+        again that a wrong answer is about (the seed report's section 4.4).
+    :param splits: a `Split` each, shape [N].
+    :param labels: indices into `classes` or `NO_LABEL`, shape [N].
+    :param blendshapes: in [0, 1], in the order of `NAMES`, shape [N, 52].
+    :param classes: names of the labels.
+    :raises DataError: when the shapes disagree, or a value is out of its range.
+    """
+
+    rows: NDArray[np.int64]
+    splits: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    blendshapes: NDArray[np.float32]
+    classes: tuple[str, ...] = LABELS
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be read back."""
+        shapes = [each.shape for each in (self.rows, self.splits, self.labels, self.blendshapes)]
+        count = len(self.rows)
+        if shapes != [(count,)] * 3 + [(count, len(NAMES))]:
+            raise DataError(
+                'Rows, splits and labels need one value for each photograph and blendshapes '
+                f'{len(NAMES)}: their shapes are {", ".join(map(str, shapes))}.'
+            )
+        _check_range('row', self.rows, 0, np.iinfo(np.int64).max)
+        _check_range('split', self.splits, 0, len(Split) - 1)
+        _check_range('label', self.labels, NO_LABEL, len(self.classes) - 1)
+        outside = ~((self.blendshapes >= 0) & (self.blendshapes <= 1))
+        if outside.any():
+            at, column = np.argwhere(outside)[0]
+            raise DataError(
+                f'{NAMES[column]} of the photograph in row {self.rows[at]} is '
+                f'{self.blendshapes[at, column]:g}, and blendshapes lie in [0, 1].'
+            )
+
+    def __len__(self) -> int:
+        """Return the number of photographs."""
+        return len(self.rows)
+
+    def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_] | slice) -> BlendshapesDataset:
+        """
+        Keep some photographs.
+
+        :param chosen: positions in [0, N), a mask of shape [N], or a slice.
+        :returns: those, in the order given.
+        """
+        return BlendshapesDataset(
+            self.rows[chosen],
+            self.splits[chosen],
+            self.labels[chosen],
+            self.blendshapes[chosen],
+            self.classes,
+        )
+
+
+def write_dataset(dataset: BlendshapesDataset, path: Path, with_one_hot: bool = False) -> None:
+    """
+    Write the dataset as `path`, and its schema beside it.
+
+    :param dataset: the photographs' blendshapes.
+    :param path: CSV to write, with a header.
+    :param with_one_hot: whether to add a column of 0 and 1 for each class (section 4.8).
+    """
+    # The schema first: a CSV that is there has one.
+    write_whole(schema_path(path), schema_content(dataset.classes, len(dataset), with_one_hot))
+    # Nine significant digits tell any two float32 apart.
+    values = ','.join(['%.9g'] * len(NAMES))
+    lines = [','.join(field['name'] for field in fields_of(dataset.classes, with_one_hot))]
+    for row, split, label, blends in zip(
+        dataset.rows, dataset.splits, dataset.labels.tolist(), dataset.blendshapes.tolist()
+    ):
+        name = '' if label == NO_LABEL else dataset.classes[label]
+        head = [str(row), Split(split).name.lower(), name]
+        if with_one_hot:
+            head += [str(int(label == index)) for index in range(len(dataset.classes))]
+        lines.append(','.join(head) + ',' + values % tuple(blends))
+    write_whole(path, ('\n'.join(lines) + '\n').encode())
+
+
+def read_dataset(path: Path) -> BlendshapesDataset:
+    """
+    Read what `write_dataset` wrote; every value is as it was.
+
+    :param path: the CSV; its schema stands beside it.
+    :returns: the dataset.
+    :raises DataError: naming file, line and field, when the two do not agree.
+    """
+    schema = read_schema(path)
+    splits = {split.name.lower(): int(split) for split in Split}
+    labels = {name: index for index, name in enumerate(schema.classes)} | {'': NO_LABEL}
+    rows, split_of, label_of, blends = [], [], [], []
+    for line, fields in _lines(path, list(schema.fields)):
+        where = f'{path}, line {line}'
+        row, split, name = fields[: len(HEAD)]
+        if split not in splits or name not in labels or not row.isdecimal():
+            raise DataError(
+                f'{where}: row {row!r}, split {split!r} and class {name!r} are not what '
+                f'{schema_path(path).name} allows; write the dataset again.'
+            )
+        rows.append(int(row))
+        split_of.append(splits[split])
+        label_of.append(labels[name])
+        blends.append(_numbers(fields[-len(NAMES) :], NAMES, where))
+    if len(rows) != schema.rows:
+        raise DataError(
+            f'{path} has {len(rows)} photographs where {schema_path(path).name} promises '
+            f'{schema.rows}: it was cut or changed; write the dataset again.'
+        )
+    return BlendshapesDataset(
+        rows=np.array(rows, np.int64),
+        splits=np.array(split_of, np.int64),
+        labels=np.array(label_of, np.int64),
+        blendshapes=np.array(blends, np.float32).reshape(-1, len(NAMES)),
+        classes=schema.classes,
+    )
+
+
+def write_class_files(dataset: BlendshapesDataset, folder: Path) -> list[Path]:
+    """
+    Write one dataset for each class, to look at a class alone (the seed report's section 4.7).
+
+    :param dataset: the photographs' blendshapes.
+    :param folder: where `happy.csv` and the others go; a class without photographs gets none.
+    :returns: the CSV files written.
+    """
+    written = []
+    for label, name in enumerate(dataset.classes):
+        members = dataset.labels == label
+        if members.any():
+            written.append(folder / f'{name}.csv')
+            write_dataset(dataset.take(members), written[-1])
+    return written
+
+
+def write_test_index(dataset: BlendshapesDataset, pictures: Pictures, path: Path) -> None:
+    """
+    Write which photograph each row of the test split is (the seed report's section 4.4).
+
+    :param dataset: of all splits.
+    :param pictures: the photographs that `dataset.rows` counts.
+    :param path: CSV to write, with the columns row, class and picture.
+    """
+    test = dataset.take(dataset.splits == Split.PRIVATE)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(('row', 'class', 'picture'))
+    for row, label in zip(test.rows.tolist(), test.labels.tolist()):
+        name = '' if label == NO_LABEL else test.classes[label]
+        writer.writerow((row, name, pictures.name(row)))
+    write_whole(path, text.getvalue().encode())
 
 
 @dataclass(frozen=True)
@@ -165,10 +319,29 @@ def read_schema(path: Path) -> Schema:
     return Schema(names, classes, rows)
 
 
-# Reads CSV files so that a complaint names the line and the field.
+def _check_range(what: str, values: NDArray[np.int64], least: int, most: int) -> None:
+    wrong = np.flatnonzero((values < least) | (values > most))
+    if len(wrong):
+        raise DataError(
+            f'Photograph {wrong[0]} of the dataset has the {what} {values[wrong[0]]}, '
+            f'and only {least} to {most} are possible.'
+        )
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _lines(path: Path, header: list[str]) -> Iterator[tuple[int, list[str]]]:
+    lines = _text_lines(path)
+    if next(lines, (1, [])) != (1, header):
+        raise DataError(f'{path}, line 1: not the fields of {schema_path(path).name}.')
+    for line, fields in lines:
+        if len(fields) != len(header):
+            raise DataError(
+                f'{path}, line {line}: {len(fields)} fields where the header has '
+                f'{len(header)}; write the dataset again.'
+            )
+        yield line, fields
+
+
+def _text_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """
     Read a CSV file's lines.
 
@@ -185,7 +358,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     return enumerate(csv.reader(text.splitlines()), start=1)
 
 
-def numbers(fields: list[str], names: tuple[str, ...], where: str) -> list[float]:
+def _numbers(fields: list[str], names: tuple[str, ...], where: str) -> list[float]:
     """
     Read a line's numbers.
 
@@ -202,182 +375,3 @@ def numbers(fields: list[str], names: tuple[str, ...], where: str) -> list[float
         except ValueError:
             raise DataError(f'{where}, field {name}: {field!r} is no number.') from None
     return found
-
-
-@dataclass(frozen=True)
-class BlendshapesDataset:
-    """
-    Blendshapes of N readable photographs.
-
-    :param rows: index of each photograph in its data set, shape [N]; what finds the photograph
-        again that a wrong answer is about (the report's section 4.4).
-    :param splits: a `Split` each, shape [N].
-    :param labels: indices into `classes` or `NO_LABEL`, shape [N].
-    :param blendshapes: in [0, 1], in the order of `NAMES`, shape [N, 52].
-    :param classes: names of the labels.
-    :raises DataError: when the shapes disagree, or a value is out of its range.
-    """
-
-    rows: NDArray[np.int64]
-    splits: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    blendshapes: NDArray[np.float32]
-    classes: tuple[str, ...] = LABELS
-
-    def __post_init__(self) -> None:
-        """Refuse what could not be read back."""
-        shapes = [each.shape for each in (self.rows, self.splits, self.labels, self.blendshapes)]
-        count = len(self.rows)
-        if shapes != [(count,)] * 3 + [(count, len(NAMES))]:
-            raise DataError(
-                'Rows, splits and labels need one value for each photograph and blendshapes '
-                f'{len(NAMES)}: their shapes are {", ".join(map(str, shapes))}.'
-            )
-        _check_range('row', self.rows, 0, np.iinfo(np.int64).max)
-        _check_range('split', self.splits, 0, len(Split) - 1)
-        _check_range('label', self.labels, NO_LABEL, len(self.classes) - 1)
-        outside = ~((self.blendshapes >= 0) & (self.blendshapes <= 1))
-        if outside.any():
-            at, column = np.argwhere(outside)[0]
-            raise DataError(
-                f'{NAMES[column]} of the photograph in row {self.rows[at]} is '
-                f'{self.blendshapes[at, column]:g}, and blendshapes lie in [0, 1].'
-            )
-
-    def __len__(self) -> int:
-        """Return the number of photographs."""
-        return len(self.rows)
-
-    def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_] | slice) -> BlendshapesDataset:
-        """
-        Keep some photographs.
-
-        :param chosen: positions in [0, N), a mask of shape [N], or a slice.
-        :returns: those, in the order given.
-        """
-        return BlendshapesDataset(
-            self.rows[chosen],
-            self.splits[chosen],
-            self.labels[chosen],
-            self.blendshapes[chosen],
-            self.classes,
-        )
-
-
-def write_dataset(dataset: BlendshapesDataset, path: Path, with_one_hot: bool = False) -> None:
-    """
-    Write the dataset as `path`, and its schema beside it.
-
-    :param dataset: the photographs' blendshapes.
-    :param path: CSV to write, with a header.
-    :param with_one_hot: whether to add a column of 0 and 1 for each class (section 4.8).
-    """
-    # The schema first: a CSV that is there has one.
-    write_whole(schema_path(path), schema_content(dataset.classes, len(dataset), with_one_hot))
-    # Nine significant digits tell any two float32 apart.
-    values = ','.join(['%.9g'] * len(NAMES))
-    lines = [','.join(field['name'] for field in fields_of(dataset.classes, with_one_hot))]
-    for row, split, label, blends in zip(
-        dataset.rows, dataset.splits, dataset.labels.tolist(), dataset.blendshapes.tolist()
-    ):
-        name = '' if label == NO_LABEL else dataset.classes[label]
-        head = [str(row), Split(split).name.lower(), name]
-        if with_one_hot:
-            head += [str(int(label == index)) for index in range(len(dataset.classes))]
-        lines.append(','.join(head) + ',' + values % tuple(blends))
-    write_whole(path, ('\n'.join(lines) + '\n').encode())
-
-
-def read_dataset(path: Path) -> BlendshapesDataset:
-    """
-    Read what `write_dataset` wrote; every value is as it was.
-
-    :param path: the CSV; its schema stands beside it.
-    :returns: the dataset.
-    :raises DataError: naming file, line and field, when the two do not agree.
-    """
-    schema = read_schema(path)
-    splits = {split.name.lower(): int(split) for split in Split}
-    labels = {name: index for index, name in enumerate(schema.classes)} | {'': NO_LABEL}
-    rows, split_of, label_of, blends = [], [], [], []
-    for line, fields in _lines(path, list(schema.fields)):
-        where = f'{path}, line {line}'
-        row, split, name = fields[: len(HEAD)]
-        if split not in splits or name not in labels or not row.isdecimal():
-            raise DataError(
-                f'{where}: row {row!r}, split {split!r} and class {name!r} are not what '
-                f'{schema_path(path).name} allows; write the dataset again.'
-            )
-        rows.append(int(row))
-        split_of.append(splits[split])
-        label_of.append(labels[name])
-        blends.append(numbers(fields[-len(NAMES) :], NAMES, where))
-    if len(rows) != schema.rows:
-        raise DataError(
-            f'{path} has {len(rows)} photographs where {schema_path(path).name} promises '
-            f'{schema.rows}: it was cut or changed; write the dataset again.'
-        )
-    return BlendshapesDataset(
-        rows=np.array(rows, np.int64),
-        splits=np.array(split_of, np.int64),
-        labels=np.array(label_of, np.int64),
-        blendshapes=np.array(blends, np.float32).reshape(-1, len(NAMES)),
-        classes=schema.classes,
-    )
-
-
-def write_class_files(dataset: BlendshapesDataset, folder: Path) -> list[Path]:
-    """
-    Write one dataset for each class, to look at a class alone (the report's section 4.7).
-
-    :param dataset: the photographs' blendshapes.
-    :param folder: where `happy.csv` and the others go; a class without photographs gets none.
-    :returns: the CSV files written.
-    """
-    written = []
-    for label, name in enumerate(dataset.classes):
-        members = dataset.labels == label
-        if members.any():
-            written.append(folder / f'{name}.csv')
-            write_dataset(dataset.take(members), written[-1])
-    return written
-
-
-def write_test_index(dataset: BlendshapesDataset, pictures: Pictures, path: Path) -> None:
-    """
-    Write which photograph each row of the test split is (the report's section 4.4).
-
-    :param dataset: of all splits.
-    :param pictures: the photographs that `dataset.rows` counts.
-    :param path: CSV to write, with the columns row, class and picture.
-    """
-    test = dataset.take(dataset.splits == Split.PRIVATE)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(('row', 'class', 'picture'))
-    for row, label in zip(test.rows.tolist(), test.labels.tolist()):
-        name = '' if label == NO_LABEL else test.classes[label]
-        writer.writerow((row, name, pictures.name(row)))
-    write_whole(path, text.getvalue().encode())
-
-
-def _check_range(what: str, values: NDArray[np.int64], least: int, most: int) -> None:
-    wrong = np.flatnonzero((values < least) | (values > most))
-    if len(wrong):
-        raise DataError(
-            f'Photograph {wrong[0]} of the dataset has the {what} {values[wrong[0]]}, '
-            f'and only {least} to {most} are possible.'
-        )
-
-
-def _lines(path: Path, header: list[str]) -> Iterator[tuple[int, list[str]]]:
-    lines = read_lines(path)
-    if next(lines, (1, [])) != (1, header):
-        raise DataError(f'{path}, line 1: not the fields of {schema_path(path).name}.')
-    for line, fields in lines:
-        if len(fields) != len(header):
-            raise DataError(
-                f'{path}, line {line}: {len(fields)} fields where the header has '
-                f'{len(header)}; write the dataset again.'
-            )
-        yield line, fields

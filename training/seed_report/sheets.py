@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Pages of many small photographs with a caption under each."""
+"""Pages of many small photographs with captions: of wrong answers, of augmentation, of any."""
 
 from __future__ import annotations
 
@@ -32,9 +32,6 @@ from emotion_estimator.files import write_whole
 from training.datasets.labels import LABELS
 from training.datasets.pictures import PictureError, Pictures
 from training.extraction.views import AUGMENTED, X4_PAD25, View
-
-# Writes a figure as a picture file.
-
 
 DPI = 100
 """Pixels per inch of every picture, so that a figure's size in inches tells its pixels."""
@@ -199,9 +196,6 @@ def _scaled(picture: NDArray[np.uint8], side_px: int) -> tuple[NDArray[np.uint8]
     return np.asarray(drawn, np.uint8), scale
 
 
-# Photographs that were answered wrongly, to look at: the report's sections 4.4 and 7.
-
-
 COLUMNS = 8
 SIDE_PX = 192
 CAPTION_LINES = 3
@@ -269,9 +263,6 @@ def error_sheet(
 
     title = f'{len(order)} of {len(truth)} answers are wrong, the surest first'
     return write_pages(cells(), layout, path, title)
-
-
-# Photographs beside what augmentation makes of them: the report's section 4.5 and fig. 6.
 
 
 CHANGES = 7
