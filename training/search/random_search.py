@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ from training.search.space import build, search_space
 OBJECTIVE = 'val_categorical_crossentropy'
 """The validation loss without the regularisation."""
 
+LOGS = 'tensorboard'
+
 BATCH = 128
 """Windows in a batch, as in the seed report."""
 
@@ -48,6 +51,8 @@ class SeededSearch(keras_tuner.RandomSearch):
 
         :raises FatalError: for an error, which the tuner would count as a bad choice.
         """
+        # Logs of this trial, if it was broken off before.
+        shutil.rmtree(Path(self.directory, LOGS, trial.trial_id), ignore_errors=True)
         keras.utils.set_random_seed(_mixed(self.oracle.seed, int(trial.trial_id)))
         try:
             return super().run_trial(trial, *args, **kwargs)
@@ -107,7 +112,7 @@ def search(
         verbose=2,
         callbacks=[
             keras.callbacks.EarlyStopping(OBJECTIVE, patience=patience, mode='min'),
-            keras.callbacks.TensorBoard(folder / 'tensorboard', write_graph=False),
+            keras.callbacks.TensorBoard(folder / LOGS, write_graph=False),
         ],
     )
     results = [_result(each) for each in tuner.oracle.get_best_trials(len(tuner.oracle.trials))]
