@@ -35,7 +35,7 @@ from training.datasets.labels import one_hot
 from training.fitting import fit_temperature
 from training.settings import Settings
 from training.stills import Stills
-from training.targets import MAPS, LabelMap
+from training.targets import MAPS, IndexMap
 from training.windows import STEPS, constant_windows
 
 NETWORK_FILE = 'network.tflite'
@@ -60,7 +60,7 @@ def soften(network: keras.Model, first: int, temperature: float) -> None:
     layer.set_weights([part * factor for part in layer.get_weights()])
 
 
-def to_litert(network: keras.Model, sums: LabelMap | None = None) -> bytes:
+def to_litert(network: keras.Model, sums: IndexMap | None = None) -> bytes:
     """
     Convert a network of `network.build` with a fixed batch of one.
 
@@ -110,7 +110,7 @@ def to_litert(network: keras.Model, sums: LabelMap | None = None) -> bytes:
     return content
 
 
-def _log_sums(answers: tf.Tensor, sums: LabelMap) -> tf.Tensor:
+def _log_sums(answers: tf.Tensor, sums: IndexMap) -> tf.Tensor:
     likely = tf.exp(answers - tf.reduce_max(answers, axis=1, keepdims=True))
     members = tf.constant(sums.probabilities(np.eye(len(sums.of), dtype=np.float32)))
     return tf.math.log(tf.maximum(tf.matmul(likely, members), metrics.LEAST_PROBABILITY))
@@ -225,7 +225,7 @@ def export_answers(
 
 def _summed(
     network: keras.Model,
-    label_map: LabelMap,
+    label_map: IndexMap,
     second: NDArray[np.float64],
     training: Stills,
     readable: Stills,

@@ -36,6 +36,7 @@ from training.windows import STEPS
 MODEL_VERSION = '3.0.0'
 
 _SOURCES = (
+    'emotion_estimator/evaluation/label_classes.py',
     'training/stills.py',
     'training/targets.py',
     'training/clips.py',

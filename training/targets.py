@@ -22,6 +22,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.evaluation import label_classes
+from emotion_estimator.evaluation.label_classes import LabelMap
 from training.datasets.labels import LABELS, NO_LABEL, DataError, one_hot
 from training.stills import Stills
 
@@ -29,9 +31,9 @@ Float = TypeVar('Float', np.float32, np.float64)
 
 
 @dataclass(frozen=True)
-class LabelMap:
+class IndexMap:
     """
-    A class of `names` for each of `LABELS`.
+    A label map for arrays: a class of `names` for each of `LABELS`, by index.
 
     :param names: the coarser classes.
     :param of: for each of `LABELS`, in their order, an index into `names`.
@@ -69,28 +71,20 @@ class LabelMap:
         return probabilities @ np.eye(len(self.names), dtype=probabilities.dtype)[list(self.of)]
 
 
-def _map(**members: tuple[str, ...]) -> LabelMap:
-    of_label = {label: name for name, labels in members.items() for label in labels}
-    names = tuple(members)
-    return LabelMap(names, tuple(names.index(of_label[label]) for label in LABELS))
+def _by_index(label_map: LabelMap) -> IndexMap:
+    names = label_map.names
+    return IndexMap(names, tuple(names.index(label_map.of[label]) for label in LABELS))
 
 
-HAPPY_UNKNOWN_SAD = _map(
-    happy=('happy',),
-    unknown=('angry', 'disgusted', 'scared', 'surprised', 'neutral'),
-    sad=('sad',),
-)
+HAPPY_UNKNOWN_SAD = _by_index(label_classes.HAPPY_UNKNOWN_SAD)
 """The seed report's classes in its numbering: 0 happy, 1 unknown, 2 sad (section 4.1)."""
 
-POSITIVE_NEGATIVE = _map(
-    positive=('happy', 'surprised', 'neutral'),
-    negative=('angry', 'disgusted', 'scared', 'sad'),
-)
+POSITIVE_NEGATIVE = _by_index(label_classes.POSITIVE_NEGATIVE)
 """Two classes, as the seed report's discussion (section 7) groups them."""
 
 
-SEVEN = LabelMap(LABELS, tuple(range(len(LABELS))))
-MAPS: dict[str, LabelMap] = {'seven': SEVEN, 'happy_unknown_sad': HAPPY_UNKNOWN_SAD}
+SEVEN = IndexMap(LABELS, tuple(range(len(LABELS))))
+MAPS: dict[str, IndexMap] = {'seven': SEVEN, 'happy_unknown_sad': HAPPY_UNKNOWN_SAD}
 
 
 @dataclass(frozen=True)

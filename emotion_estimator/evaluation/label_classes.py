@@ -84,7 +84,7 @@ POSITIVE_NEGATIVE = _made_of(
     negative=('angry', 'disgusted', 'scared', 'sad'),
 )
 LABEL_MAPS = (HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE)
-"""The same grouping as the training's own maps."""
+"""The maps there are; the training uses the same."""
 
 
 def known_name(name: str, own: Collection[str] = ()) -> str | None:

@@ -26,7 +26,7 @@ from emotion_estimator.blendshapes import NAMES
 from training.datasets import ferplus
 from training.datasets.labels import LABELS, NO_LABEL
 from training.stills import Stills
-from training.targets import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, LabelMap, Targets
+from training.targets import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, IndexMap, Targets
 
 SAD = LABELS.index('sad')
 
@@ -248,4 +248,4 @@ def test_a_sure_answer_stays_sure_in_the_class_of_its_label(label):
 @pytest.mark.parametrize('of', [(0, 1), (0,) * 7, (0, 1, 2, 0, 1, 0, 1), (0, -1, 1, 1, 1, 1, 1)])
 def test_a_map_that_is_none_is_refused(of):
     with pytest.raises(ValueError, match='one of the numbers 0 to 1'):
-        LabelMap(('positive', 'negative'), of)
+        IndexMap(('positive', 'negative'), of)

@@ -24,16 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.assets import ASSETS_VARIABLE
+from emotion_estimator.evaluation.label_classes import EXPRESSIONS
 
-LABELS: tuple[str, ...] = (
-    'angry',
-    'disgusted',
-    'scared',
-    'happy',
-    'sad',
-    'surprised',
-    'neutral',
-)
+LABELS: tuple[str, ...] = EXPRESSIONS
 """The classes in FER2013's numbering: angry, disgust, fear, happy, sad, surprise, neutral."""
 
 NEUTRAL = LABELS.index('neutral')

@@ -32,7 +32,7 @@ from training.network import additive, from_additive
 from training.protocols.stills import Figures
 from training.sequences import ease
 from training.stills import Stills
-from training.targets import LabelMap
+from training.targets import IndexMap
 from training.windows import MAX_GAP_S, RATE_HZ, WINDOW_S
 
 FRAME_RATE_HZ = 30.0
@@ -83,7 +83,7 @@ def compose_tracks(stills: Stills, dynamics: Dynamics, count: int, seed: int) ->
     return [_compose(clear, dynamics, rng, neutral=i % 2 == 0) for i in range(count)]
 
 
-def in_classes(tracks: list[Track], label_map: LabelMap) -> list[Track]:
+def in_classes(tracks: list[Track], label_map: IndexMap) -> list[Track]:
     """
     Tell sequences in coarser classes.
 
