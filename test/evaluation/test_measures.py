@@ -17,8 +17,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import math
+import sys
 from dataclasses import replace
 
 import pytest
