@@ -339,8 +339,8 @@ class _Timeline:
                     text=names[what[nearest]].tolist(),
                     name=name,
                     legendrank=300 - row,
-                    mode='markers',
-                    marker={'size': 0.1, 'color': light('soft'), 'opacity': 0},
+                    mode='lines',
+                    line={'width': 0, 'color': light('soft')},
                     hovertemplate='<b>%{text}</b>',
                 )
         # Where points are denser than pixels, lines between the areas would cover them.
