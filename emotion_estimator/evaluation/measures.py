@@ -70,8 +70,8 @@ LABELLED = (
     ),
     Measure(
         'accuracy_of_answers',
-        'Accuracy when it answers',
-        'the same among the frames where an expression was named',
+        'Selective accuracy',
+        'the same among the frames where an expression was named, not unknown',
         'share',
         1,
         ('confusion',),
