@@ -87,19 +87,19 @@ evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or
 	@$(TRAIN) -m training.commands.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),all) $(if $(RECORD),--record)
 
 seeds: setup-training ## train basic7 with three seeds and print how much its figures differ
-	@$(TRAIN) -m training.commands.seed_spread $(if $(RECORD),--record)
+	@$(TRAIN) -m training.commands.studies seeds $(if $(RECORD),--record)
 
 ablation: setup-training ## train basic7 without each group of features and print what each brings
-	@$(TRAIN) -m training.commands.feature_ablation
+	@$(TRAIN) -m training.commands.studies ablation
 
 far-faces: setup-training ## score PublicTest as it is, and as though its faces were far away
-	@$(TRAIN) -m training.commands.far_faces
+	@$(TRAIN) -m training.commands.studies far-faces
 
 repeated: setup-training ## print what photographs that stand in a test split too would bring
-	@$(TRAIN) -m training.commands.repeated_photographs
+	@$(TRAIN) -m training.commands.studies repeated
 
 thresholds: setup-training ## print coverage against accuracy on PublicTest, which chose min_confidence
-	@$(TRAIN) -m training.commands.risk_coverage
+	@$(TRAIN) -m training.commands.studies thresholds
 
 tune: setup-training ## search settings at random; MODEL=basic7 TRIALS=20 EPOCHS=30; goes on where it was broken off
 	@$(TRAIN) -m training.commands.search --model $(or $(MODEL),basic7) --trials $(or $(TRIALS),20) \

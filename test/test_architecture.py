@@ -15,14 +15,21 @@
 """Imports go in one direction, and files have one size: what a room may know is stated here."""
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 import emotion_estimator
+from dev.generated import PAGES, ROOT
 from dev.house import lines_of_code, python_files
+from emotion_estimator.cameras import Camera, CameraError, find_camera, read_camera
+from emotion_estimator.colours import COLOURS
+from emotion_estimator.files import find_shared_file, write_whole
+from emotion_estimator.parameters import NODES
 
-ROOT = Path(emotion_estimator.__file__).parent
+PACKAGE = Path(emotion_estimator.__file__).parent
 ROS = {
     'rclpy',
     'sensor_msgs',
@@ -68,13 +75,13 @@ MAY_IMPORT = {
     | {'colours', 'messages', 'drawing', 'native_output', 'nodes', 'replay'},
 }
 WITH_ROS = {'messages', 'nodes', 'extras'}
-FILES = sorted(path for path in ROOT.rglob('*.py') if path != ROOT / '__init__.py')
+FILES = sorted(path for path in PACKAGE.rglob('*.py') if path != PACKAGE / '__init__.py')
 MOST_LINES = 400
 FEW_LINES_OF_CODE = 40
 
 
 def room_of(path):
-    return path.relative_to(ROOT).with_suffix('').parts[0]
+    return path.relative_to(PACKAGE).with_suffix('').parts[0]
 
 
 def imported(path):
@@ -86,7 +93,7 @@ def imported(path):
             yield from (names if node.module == 'emotion_estimator' else [node.module])
 
 
-@pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_a_room_imports_only_what_lies_below_it(path):
     room = room_of(path)
     for name in imported(path):
@@ -111,9 +118,125 @@ def test_a_small_file_serves_two_others_or_says_why_it_stands_alone():
             users.setdefault(name, set()).add(path)
     alone = []
     for path in FILES:
-        name = '.'.join(('emotion_estimator', *path.relative_to(ROOT).with_suffix('').parts))
+        name = '.'.join(('emotion_estimator', *path.relative_to(PACKAGE).with_suffix('').parts))
         says_why = 'of its own because' in path.read_text(encoding='utf-8')
         small = path.name != '__init__.py' and lines_of_code(path) < FEW_LINES_OF_CODE
         if small and len(users.get(name, ())) < 2 and not says_why:
             alone.append(name)
     assert alone == []
+
+
+# Presets of cameras, the parameter file and the layouts of viewers say what the nodes do.
+
+
+# Presets of cameras, and topics given as they are.
+
+
+PRESETS = sorted(find_shared_file('config/cameras').glob('*.yaml'))
+
+
+@pytest.mark.parametrize('path', PRESETS, ids=lambda p: p.stem)
+def test_every_preset_names_a_topic_and_its_source(path):
+    camera = find_camera(path.stem)
+    assert camera == read_camera(path)
+    assert camera.image.startswith('/')
+    assert 'Source:' in path.read_text(encoding='utf-8')
+
+
+def test_the_robots_that_the_readme_names_are_there():
+    names = {path.stem for path in PRESETS}
+    assert names >= {'usb_cam', 'realsense', 'pal_ari', 'pal_tiago', 'pepper_nao', 'reachy2'}
+
+
+def test_a_topic_is_taken_as_it_is():
+    assert find_camera('/my/image_raw') == Camera('/my/image_raw', 'raw')
+    assert find_camera('image') == Camera('image', 'raw')
+
+
+@pytest.mark.parametrize(
+    'camera, calibration',
+    [
+        (Camera('/my/image_raw'), '/my/camera_info'),
+        (Camera('image'), 'camera_info'),
+        (Camera('/image'), '/camera_info'),
+        (Camera('/my/image_raw', 'raw', '/elsewhere/camera_info'), '/elsewhere/camera_info'),
+    ],
+)
+def test_a_calibration_stands_beside_the_images_where_nothing_else_is_said(camera, calibration):
+    assert camera.calibration == calibration
+
+
+def test_a_preset_s_calibration_is_taken():
+    assert find_camera('realsense').calibration == '/camera/camera/color/camera_info'
+    assert find_camera('reachy2').calibration.endswith('/image_raw/camera_info')
+
+
+def test_a_camera_that_is_not_known_is_told_with_those_that_are():
+    with pytest.raises(CameraError, match=r"no camera 'hal9000'; known are .*realsense"):
+        find_camera('hal9000')
+
+
+@pytest.mark.parametrize(
+    'content, sentence',
+    [
+        ({'image': 3}, 'image must name a topic'),
+        ({}, 'image must name a topic'),
+        ({'image': '/a', 'image_transport': 'theora'}, 'must be one of raw, compressed'),
+        ({'image': '/a', 'camera_info': 3}, 'camera_info must name a topic'),
+    ],
+)
+def test_a_wrong_preset_is_told(tmp_path, content, sentence):
+    path = tmp_path / 'mine.yaml'
+    write_whole(path, yaml.safe_dump(content).encode())
+    with pytest.raises(CameraError, match=sentence):
+        read_camera(path)
+
+
+def test_a_preset_that_is_no_yaml_is_told(tmp_path):
+    with pytest.raises(CameraError, match='cannot be read as YAML'):
+        read_camera(Path(tmp_path / 'nowhere.yaml'))
+
+
+# The parameter file states what the nodes declare; viewers show what the nodes publish.
+
+
+@pytest.mark.parametrize('path', PAGES)
+def test_what_is_made_of_the_parameters_is_up_to_date(path):
+    assert (ROOT / path).read_text() == PAGES[path](), 'run `python -m dev.generated`'
+
+
+@pytest.mark.parametrize('node', NODES)
+def test_the_file_that_ships_holds_each_default(node):
+    path = find_shared_file('config/emotion_estimator.yaml')
+    found = yaml.safe_load(path.read_text())[f'/**/{node}']['ros__parameters']
+    assert found == {spec.name: spec.default for spec in NODES[node]}
+
+
+@pytest.mark.parametrize('node', NODES)
+def test_every_parameter_is_described_in_a_sentence(node):
+    assert all(spec.description.endswith('.') for spec in NODES[node])
+
+
+def test_rviz_shows_the_annotated_image_and_the_frames():
+    path = find_shared_file('config/emotion_estimator.rviz')
+    manager = yaml.safe_load(path.read_text())['Visualization Manager']
+    displays = {display['Class'].rpartition('/')[2]: display for display in manager['Displays']}
+    assert displays['Image']['Topic']['Value'] == '/annotated_image'
+    assert displays['TF']['Show Names'] is True
+    assert manager['Global Options']['Fixed Frame'] == 'camera'
+    assert all(display['Enabled'] for display in displays.values())
+
+
+def test_foxglove_lays_out_every_panel_that_it_configures():
+    layout = json.loads(find_shared_file('config/emotion_estimator.foxglove.json').read_text())
+
+    def panels(part):
+        return {part} if isinstance(part, str) else panels(part['first']) | panels(part['second'])
+
+    assert panels(layout['layout']) == set(layout['configById'])
+    assert layout['configById']['Image!annotated']['imageMode']['imageTopic'] == '/annotated_image'
+    curves = layout['configById']['Plot!scores']['paths']
+    assert {curve['label'] for curve in curves} == set(COLOURS)
+    for curve in curves:
+        assert curve['value'] == f'/emotion.results[:]{{class_id=="{curve["label"]}"}}.score'
+        assert bytes.fromhex(curve['color'][1:]) == bytes(COLOURS[curve['label']])

@@ -34,9 +34,9 @@ from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.files import sha256_of, write_whole
 from training import sources
-from training.content_key import code_of
 from training.datasets.labels import DataError, assets_folder
 from training.network import SHAPES, additive
+from training.sources import code_of
 
 TRAINING_CLIPS: tuple[str, ...] = (
     'WolfgangLanger_Pexels.mp4',

@@ -34,8 +34,7 @@ from emotion_estimator.files import write_whole
 from training.datasets.labels import one_hot
 from training.fitting import fit_temperature
 from training.settings import Settings
-from training.stills import Stills
-from training.targets import MAPS, IndexMap
+from training.stills import MAPS, IndexMap, Stills
 from training.windows import STEPS, constant_windows
 
 NETWORK_FILE = 'network.tflite'

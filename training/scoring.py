@@ -34,7 +34,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE, Decider
 from emotion_estimator.emotion.model import EmotionModel, softmax
 from emotion_estimator.files import write_whole
-from training.content_key import code_of
 from training.fitting import Material, trained_network
 from training.network import additive
 from training.protocols.seed_report import ReportRows, report_scores
@@ -48,9 +47,8 @@ from training.protocols.stills import (
     sure_scores,
 )
 from training.settings import Settings
-from training.sources import OUT
-from training.stills import Stills
-from training.targets import HAPPY_UNKNOWN_SAD
+from training.sources import OUT, code_of
+from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import constant_windows, retimed
 
 

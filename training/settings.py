@@ -26,19 +26,17 @@ import numpy as np
 from emotion_estimator.blendshapes import INDEX
 from emotion_estimator.files import sha256_of
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, clip_files
-from training.content_key import code_of
 from training.network import Architecture
 from training.sequences import Composition
-from training.stills import Stills
-from training.targets import Targets
+from training.sources import code_of
+from training.stills import Stills, Targets
 from training.windows import STEPS
 
 MODEL_VERSION = '3.0.0'
 
 _SOURCES = (
-    'emotion_estimator/evaluation/label_classes.py',
+    'emotion_estimator/evaluation/labels.py',
     'training/stills.py',
-    'training/targets.py',
     'training/clips.py',
     'training/windows.py',
     'training/sequences.py',

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from pathlib import Path
 
@@ -60,3 +61,29 @@ def scheduler() -> str | None:
     :returns: its address, or None for this machine.
     """
     return os.environ.get(SCHEDULER_VARIABLE) or None
+
+
+# What a module does, as bytes: names results that must be made again when it does otherwise.
+
+
+def code_of(*sources: str) -> bytes:
+    """
+    Write modules' code without comments, docstrings and layout, which decide nothing.
+
+    :param sources: paths from the repository's root, such as 'training/clips.py'.
+    :returns: bytes to be hashed.
+    :raises FileNotFoundError: when a path names no file.
+    """
+    return b''.join(_code(REPOSITORY / source) for source in sources)
+
+
+def _code(path: Path) -> bytes:
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [
+                part
+                for part in node.body
+                if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+            ]
+    return ast.dump(tree).encode()

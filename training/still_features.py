@@ -28,7 +28,6 @@ from emotion_estimator.blendshapes import MIRROR, NAMES
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.files import DEFAULT_ENCODING, sha256_of, write_whole
 from training import sources
-from training.content_key import code_of
 from training.datasets.labels import Split
 from training.datasets.pictures import LabelledPictures
 from training.encoding.fitting import face_crops, fit_encoding
@@ -36,6 +35,7 @@ from training.encoding.geometry import mirror_order, mirrored
 from training.extraction.extraction import extract
 from training.extraction.face_reader import FaceTable, read_again
 from training.extraction.views import AUGMENTED, FAR, X4_PAD25, View
+from training.sources import code_of
 from training.stills import Stills
 
 VIEWS: tuple[str, ...] = ('as it is', 'mirrored', 'augmented', 'far')

@@ -17,12 +17,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.labels import one_hot
+from emotion_estimator.evaluation import labels as label_classes
+from emotion_estimator.evaluation.labels import LabelMap
+from training.datasets.labels import LABELS, NO_LABEL, DataError, one_hot
 
 
 @dataclass(frozen=True)
@@ -126,3 +128,146 @@ class Stills:
 
 
 _BY_ROW = ('views', 'readable', 'labels', 'votes', 'other_votes', 'rows')
+
+
+# What a network is asked about each photograph, in the seven classes or in coarser ones.
+
+
+Float = TypeVar('Float', np.float32, np.float64)
+
+
+@dataclass(frozen=True)
+class IndexMap:
+    """
+    A label map for arrays: a class of `names` for each of `LABELS`, by index.
+
+    :param names: the coarser classes.
+    :param of: for each of `LABELS`, in their order, an index into `names`.
+    :raises ValueError: when a class of `LABELS` has no place, or a name none of them.
+    """
+
+    names: tuple[str, ...]
+    of: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a map that is not one onto all names."""
+        if len(self.of) != len(LABELS) or set(self.of) != set(range(len(self.names))):
+            raise ValueError(
+                f'A map onto {", ".join(self.names)} needs one of the numbers 0 to '
+                f'{len(self.names) - 1} for each of the {len(LABELS)} classes, and each number '
+                f'at least once: {self.of} is none.'
+            )
+
+    def labels(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """
+        Map labels.
+
+        :param labels: indices into `LABELS` or `NO_LABEL`, any shape.
+        :returns: indices into `names`, same shape; `NO_LABEL` stays.
+        """
+        return np.where(labels == NO_LABEL, NO_LABEL, np.array(self.of)[labels])
+
+    def probabilities(self, probabilities: NDArray[Float]) -> NDArray[Float]:
+        """
+        Sum each coarser class's probabilities.
+
+        :param probabilities: of `LABELS`, shape [N, 7].
+        :returns: of `names`, shape [N, len(names)]; rows keep their sum.
+        """
+        return probabilities @ np.eye(len(self.names), dtype=probabilities.dtype)[list(self.of)]
+
+
+def _by_index(label_map: LabelMap) -> IndexMap:
+    names = label_map.names
+    return IndexMap(names, tuple(names.index(label_map.of[label]) for label in LABELS))
+
+
+HAPPY_UNKNOWN_SAD = _by_index(label_classes.HAPPY_UNKNOWN_SAD)
+"""The seed report's classes in its numbering: 0 happy, 1 unknown, 2 sad (section 4.1)."""
+
+POSITIVE_NEGATIVE = _by_index(label_classes.POSITIVE_NEGATIVE)
+"""Two classes, as the seed report's discussion (section 7) groups them."""
+
+
+SEVEN = IndexMap(LABELS, tuple(range(len(LABELS))))
+MAPS: dict[str, IndexMap] = {'seven': SEVEN, 'happy_unknown_sad': HAPPY_UNKNOWN_SAD}
+
+
+@dataclass(frozen=True)
+class Targets:
+    """
+    Whom to believe, and in which classes.
+
+    :param classes: a name of `MAPS`.
+    :param label_weight: weight of FER2013's one label; the rest is the shares of FER+'s votes.
+    :param second_weight: weight of an auxiliary head beside the first: FER2013's label of the
+        seven classes; 0 does not ask it.
+    """
+
+    classes: str = 'seven'
+    label_weight: float = 0.0
+    second_weight: float = 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes."""
+        return MAPS[self.classes].names
+
+    @property
+    def further_names(self) -> tuple[str, ...]:
+        """The auxiliary head's classes, named after whose vocabulary they are in."""
+        return tuple(f'fer2013.{name}' for name in LABELS) if self.second_weight else ()
+
+    def taught(self, stills: Stills) -> NDArray[np.float32]:
+        """
+        Compute the targets of all outputs.
+
+        :param stills: N photographs.
+        :returns: `shares`, then where it is asked the auxiliary head's; each sums to 1.
+        """
+        first = self.shares(stills)
+        if not self.second_weight:
+            return first
+        return np.concatenate([first, one_hot(stills.labels)], axis=1)
+
+    def shares(self, stills: Stills) -> NDArray[np.float32]:
+        """
+        Compute the targets of the first question.
+
+        :param stills: N photographs.
+        :returns: shape [N, classes], each row summing to 1.
+        """
+        weight = np.float32(self.label_weight)
+        seven = weight * one_hot(stills.labels) + (1 - weight) * stills.vote_shares()
+        return MAPS[self.classes].probabilities(seven)
+
+    def judged(self, stills: Stills) -> NDArray[np.int64]:
+        """
+        Compute the labels by which the answers are judged while choosing.
+
+        :param stills: N photographs.
+        :returns: FER+'s majority where votes teach, FER2013's label where labels do; shape [N],
+            -1 where there is none.
+        """
+        labels = stills.labels if self.label_weight > 0.5 else stills.majority()
+        return MAPS[self.classes].labels(labels)
+
+
+def truth_for(names: tuple[str, ...], stills: Stills) -> NDArray[np.int64]:
+    """
+    Choose the truth that a model's answers are compared with.
+
+    :param names: the model's classes.
+    :param stills: N photographs.
+    :returns: index into the classes, shape [N]: FER+'s majority for the seven classes, -1 where
+        there is none; FER2013's label for the seed report's three.
+    :raises DataError: when the classes are neither.
+    """
+    if names == LABELS:
+        return stills.majority()
+    if names == HAPPY_UNKNOWN_SAD.names:
+        return HAPPY_UNKNOWN_SAD.labels(stills.labels)
+    raise DataError(
+        f'The model answers {", ".join(names)}, and no truth of FER2013 has these classes: '
+        f'choose a model of {", ".join(LABELS)} or of {", ".join(HAPPY_UNKNOWN_SAD.names)}.'
+    )

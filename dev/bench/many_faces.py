@@ -18,11 +18,16 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from dev.bench.pictures import SIZE, cut_out, landscape, new_finder, photographs, put
+import numpy as np
+from numpy.typing import NDArray
+
+from dev.bench.pictures import SIZE, CutOut, cut_out, landscape, new_finder, photographs, put
 from emotion_estimator.emotion.estimation import EmotionEstimation
 from emotion_estimator.emotion.model import EmotionModel
-from emotion_estimator.faces.finder import FaceFinder
+from emotion_estimator.faces.finder import Face, FaceFinder
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.files import find_model
 from emotion_estimator.stamps import NS_PER_S
@@ -111,3 +116,157 @@ def _crowd(count: int) -> Rgb:
         x, y = (column + 0.5) * SIZE[0] / _COLUMNS, (row + 0.5) * SIZE[1] / 2
         put(scene, cut_out(people[number], WIDTH_PX), x, y)
     return scene
+
+
+# Two people crossing: whether each keeps the id.
+
+
+CROSSINGS = 50
+CROSSING_RATE_HZ = 15
+FRAMES = 26
+WIDTHS_PX = (40, 100)
+_SEED = 1
+_APART_S = 3  # crossings follow each other by more than a jump of the stamps
+_END = 4  # both must be seen in one of so many last frames
+_MARGIN_PX = 6  # between heads that do not overlap
+_ANGLE = 0.4  # steepest way, in radians
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """
+    Two people who pass each other.
+
+    :param heads: of the two; the second passes in front.
+    :param ways: their centres in pixels, shape [2, frames, 2].
+    """
+
+    heads: tuple[CutOut, CutOut]
+    ways: NDArray[np.float64]
+
+    @property
+    def apart(self) -> NDArray[np.bool_]:
+        """Tell for each frame whether neither hides a part of the other."""
+        reach = sum(np.array(head.share.shape[1::-1]) / 2 for head in self.heads)
+        gaps = (np.abs(self.ways[0] - self.ways[1]) - _MARGIN_PX) / reach
+        return np.asarray((gaps**2).sum(axis=1) > 1)
+
+    def frames(self, background: Rgb) -> Iterator[Rgb]:
+        """
+        Draw them.
+
+        :param background: the scene without them.
+        :returns: one picture after the other.
+        """
+        for places in self.ways.swapaxes(0, 1):
+            scene = background.copy()
+            for head, (x, y) in zip(self.heads, places.tolist()):
+                put(scene, head, x, y)
+            yield scene
+
+
+def measure_crossings() -> dict[str, float]:
+    """
+    Let faces of the London set pass each other over a landscape, at random sizes, ways, speeds.
+
+    :returns: shares of crossings after which, as throughout, each has the one id it began with:
+        `ids_kept_apart` where they pass beside each other, `ids_kept_overlapping` where one
+        hides the other.
+    """
+    finder, background = new_finder(max_faces=2), landscape()
+    found = {}
+    start_ns = 0
+    for name, overlapping in (('apart', False), ('overlapping', True)):
+        kept = []
+        for crossing in random_crossings(CROSSINGS, overlapping):
+            start_ns += (FRAMES // CROSSING_RATE_HZ + _APART_S) * NS_PER_S
+            sightings = [
+                finder.find(picture, start_ns + number * NS_PER_S // CROSSING_RATE_HZ).faces
+                for number, picture in enumerate(crossing.frames(background))
+            ]
+            kept.append(ids_kept(crossing, sightings))
+        found[f'ids_kept_{name}'] = sum(kept) / len(kept)
+    finder.close()
+    return found
+
+
+def random_crossings(
+    count: int, overlapping: bool, turning_back: bool = False
+) -> Iterator[Crossing]:
+    """
+    Draw crossings that stay inside the picture.
+
+    :param count: how many.
+    :param overlapping: whether one passes in front of the other, or beside.
+    :param turning_back: whether both turn back where they meet.
+    :returns: the crossings; the same ones for the same arguments.
+    """
+    random = np.random.default_rng([_SEED, overlapping, turning_back])
+    everyone = [*photographs('neutral'), *photographs('smiling')]
+    while count:
+        first, second = random.choice(len(everyone), 2, replace=False)
+        if everyone[first].name.split('_')[1] == everyone[second].name.split('_')[1]:
+            continue
+        widths_px = random.uniform(*WIDTHS_PX, size=2)
+        heads = [cut_out(everyone[i], w) for i, w in zip((first, second), widths_px.tolist())]
+        crossing = Crossing((heads[0], heads[1]), _ways(random, heads, overlapping, turning_back))
+        if _is_fit(crossing, overlapping):
+            count -= 1
+            yield crossing
+
+
+def ids_kept(crossing: Crossing, sightings: list[tuple[Face, ...]]) -> bool:
+    """
+    Tell whether each person had one id whenever seen apart from the other, also at the end.
+
+    :param crossing: the crossing.
+    :param sightings: the faces found in each of its frames.
+    :returns: whether.
+    """
+    ids: tuple[set[str], set[str]] = (set(), set())
+    last = [0, 0]
+    for number in np.flatnonzero(crossing.apart).tolist():
+        for face in sightings[number]:
+            for person, (x, y) in enumerate(crossing.ways[:, number].tolist()):
+                centre_x = (face.box.x_min + face.box.x_max) / 2 * SIZE[0]
+                centre_y = (face.box.y_min + face.box.y_max) / 2 * SIZE[1]
+                if np.hypot(centre_x - x, centre_y - y) < crossing.heads[person].face_px[0] / 2:
+                    ids[person].add(face.face_id)
+                    last[person] = number
+    return (
+        len(ids[0]) == len(ids[1]) == 1 and ids[0] != ids[1] and min(last) >= len(sightings) - _END
+    )
+
+
+def _ways(
+    random: np.random.Generator, heads: list[CutOut], overlapping: bool, turning_back: bool
+) -> NDArray[np.float64]:
+    """Draw ways through the picture's middle, the speed changing where they meet."""
+    heights = [head.share.shape[0] for head in heads]
+    beside = (
+        random.uniform(-0.4, 0.4) * max(head.face_px[0] for head in heads)
+        if overlapping
+        else random.choice([-1, 1]) * (sum(heights) / 2 + random.uniform(0.1, 0.5) * max(heights))
+    )
+    met = random.uniform(0.4, 0.6) * FRAMES
+    steps = np.arange(FRAMES) - met
+    side = random.choice([-1, 1])
+    ways = []
+    for head in heads:
+        direction = random.uniform(-_ANGLE, _ANGLE)
+        room = SIZE[0] / 2 - head.share.shape[1] / 2
+        before, after = random.uniform(0.5, 1.0, size=2) * room / max(met, FRAMES - met)
+        if turning_back:
+            after = -after
+        way = np.where(steps < 0, before, after) * steps * side
+        middle = np.array([SIZE[0] / 2, SIZE[1] / 2 + beside / 2])
+        ways.append(middle + way[:, None] * [np.cos(direction), np.sin(direction)])
+        side, beside = -side, -beside
+    return np.array(ways)
+
+
+def _is_fit(crossing: Crossing, overlapping: bool) -> bool:
+    half = np.array([[head.share.shape[1], head.share.shape[0]] for head in crossing.heads]) / 2
+    inside = (crossing.ways >= half[:, None]) & (crossing.ways <= np.array(SIZE) - half[:, None])
+    apart = crossing.apart
+    return bool(inside.all() and apart[0] and apart[-1] and apart.all() != overlapping)

@@ -21,9 +21,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
-from dev.bench.crossings import measure_crossings
 from dev.bench.feeder import CLIP, rgb_frames
-from dev.bench.many_faces import measure_many_faces, measure_near_face
+from dev.bench.many_faces import measure_crossings, measure_many_faces, measure_near_face
 from dev.bench.pictures import LANDSCAPE, photograph_paths
 from dev.bench.replay_speed import measure_replay
 from dev.bench.small_faces import (

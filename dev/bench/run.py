@@ -18,18 +18,238 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.table import Column, Table
+from rich.text import Text
 
-from dev.bench.parts import TOO_SLOW, Plan, choose, every_part
-from dev.bench.results import EXIT_STOPPED, Results, exit_status, measure, table_of, write_results
+from dev.bench.parts import TOO_SLOW, Figures, Plan, choose, every_part
 from dev.bench.speed import LOG
 from emotion_estimator.assets import log_to_terminal
+from emotion_estimator.files import AssetError, write_whole
 from emotion_estimator.native_output import own_stderr_sieved
+
+# Measures one part after the other, and tells how far that is.
+
+
+@dataclass
+class Results:
+    """
+    What came out.
+
+    :param figures: the figures by name.
+    :param left_out: reason by the name of each part that was not measured.
+    :param failed: error by the name of each part that broke off.
+    :param stopped: whether Ctrl-C ended it before all parts were measured.
+    """
+
+    figures: Figures = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+
+
+class Pace:
+    """
+    Tells how long the rest will take, by how long the parts before took.
+
+    :param about_s: estimates of the parts in seconds.
+    :param clock_s: a steady clock in seconds.
+    """
+
+    def __init__(
+        self, about_s: Sequence[float], clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._about_s = list(about_s)
+        self._clock_s = clock_s
+        self._begun = 0
+        self._start_s = self._part_start_s = clock_s()
+
+    def begin(self) -> None:
+        """Begin the next part."""
+        self._begun += 1
+        self._part_start_s = self._clock_s()
+
+    def left_s(self) -> float:
+        """Tell the seconds that are left in all."""
+        done = max(0, self._begun - 1)
+        estimated_s = sum(self._about_s[:done])
+        pace = (self._part_start_s - self._start_s) / estimated_s if estimated_s else 1.0
+        spent_s = self._clock_s() - self._part_start_s if self._begun else 0.0
+        this_s = sum(self._about_s[done : self._begun])
+        later_s = sum(self._about_s[self._begun :])
+        return max(0.0, pace * this_s - spent_s) + pace * later_s
+
+
+def measure(plan: Plan, console: Console) -> Results:
+    """
+    Measure the plan's parts; one that fails costs its own figures alone, Ctrl-C those to come.
+
+    :param plan: the parts.
+    :param console: is told which part is measured and how long the rest takes.
+    :returns: what came out.
+    """
+    results = Results(left_out=dict(plan.left_out))
+    pace = Pace([part.about_s for part in plan.parts])
+    columns = (SpinnerColumn(), TextColumn('{task.description}'), _TimeLeft(pace))
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task('')
+        for number, part in enumerate(plan.parts, start=1):
+            pace.begin()
+            place = f'{number} of {len(plan.parts)}: {part.name}'
+            bar.update(task, description=place)
+            left = clock_text(pace.left_s())
+            console.print(f'{place}; about {left} left in all', highlight=False)
+            try:
+                results.figures.update(part.measure())
+            except (AssetError, FileNotFoundError) as error:
+                results.left_out[part.name] = str(error)
+                console.print(f'{part.name} is left out: {error}', markup=False, style='yellow')
+            except KeyboardInterrupt:
+                results.stopped = True
+                break
+            except Exception as error:
+                traceback.print_exc()
+                results.failed[part.name] = f'{type(error).__name__}: {error}'
+    return results
+
+
+def clock_text(seconds: float) -> str:
+    """
+    Write a length of time.
+
+    :param seconds: the time.
+    :returns: such as '3:07', minutes and seconds.
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f'{minutes}:{rest:02d}'
+
+
+class _TimeLeft(ProgressColumn):
+    def __init__(self, pace: Pace) -> None:
+        super().__init__()
+        self._pace = pace
+
+    def render(self, task: Task) -> Text:
+        return Text(f'about {clock_text(self._pace.left_s())} left')
+
+
+# What the figures are held to, the table of them, and their file.
+
+
+EXIT_BEYOND = 1
+EXIT_STOPPED = 130
+
+LIMITS = {
+    'pipeline_fps_ratio': ('>=', 0.95),
+    'emotion_half_ms_p50': ('<=', 1.0),
+    'emotion_half_ms_p99': ('<=', 3.0),
+    'frames_lost': ('<=', 0),
+    'latency_over_mediapipe_ms_p50': ('<=', 6.0),
+    'multi_face_found': ('>=', 5),
+    'recall_24px': ('>=', 0.95),
+    'recall_40px': ('>=', 0.99),
+    'smiling_right_48px': ('>=', 0.9),
+    'faces_invented': ('<=', 0),
+    'faces_invented_beside': ('<=', 0),
+    'replay_fps_ratio': ('>=', 0.95),
+    'replay_one_core_ratio': ('>=', 0.95),
+    'replay_two_cores_ratio': ('>=', 1.8),
+    'replay_memory_ratio': ('<=', 1.1),
+    'replay_bytes_differ': ('<=', 0),
+    'ids_kept_apart': ('>=', 1.0),
+    'ids_kept_overlapping': ('>=', 0.9),
+    'cost_per_face_2': ('<=', 1.0),
+    'cost_per_face_4': ('<=', 1.0),
+    'cost_per_face_8': ('<=', 1.0),
+    'near_face_fps_ratio': ('>=', 0.97),
+    'head_roll_error_deg': ('<=', 5),
+    'head_pitch_error_deg': ('<=', 5),
+    'head_yaw_error_deg': ('<=', 5),
+    'same_yaw_30deg': ('>=', 0.9),
+    'misled_yaw_75deg': ('<=', 0.1),
+    'misled_pitch_45deg': ('<=', 0.1),
+    'unknown_uncovered': ('<=', 0.05),
+    'unknown_mouth_covered': ('>=', 0.9),
+    'unknown_eyes_covered': ('>=', 0.9),
+    'tensorflow_importable': ('<=', 0),
+}
+
+
+def is_met(name: str, value: float) -> bool:
+    """
+    Hold a figure to its limit.
+
+    :param name: the figure's.
+    :param value: what was measured.
+    :returns: whether it is within its limit, or has none.
+    """
+    if name not in LIMITS:
+        return True
+    sign, limit = LIMITS[name]
+    return value >= limit if sign == '>=' else value <= limit
+
+
+def exit_status(results: Results) -> int:
+    """
+    Tell how the benchmark ends.
+
+    :param results: what came out.
+    :returns: 130 after Ctrl-C; 1 when a part failed or a figure is beyond its limit; else 0, also
+        where parts were left out.
+    """
+    if results.stopped:
+        return EXIT_STOPPED
+    beyond = any(not is_met(name, value) for name, value in results.figures.items())
+    return EXIT_BEYOND if beyond or results.failed else 0
+
+
+def table_of(results: Results) -> Table:
+    """
+    List all figures, and the parts that have none.
+
+    :param results: what came out.
+    :returns: the table.
+    """
+    # In a narrow terminal reasons are folded, and names are not.
+    longest = max(map(len, results.figures), default=0)
+    figure = Column('figure', no_wrap=True, min_width=longest)
+    table = Table(figure, 'measured', 'limit', '')
+    for name, value in results.figures.items():
+        limit = ' '.join([LIMITS[name][0], f'{LIMITS[name][1]:g}']) if name in LIMITS else ''
+        verdict = 'met' if is_met(name, value) else 'NOT MET'
+        table.add_row(name, f'{value:.4g}', limit, verdict if limit else '')
+    if results.left_out or results.failed:
+        table.add_section()
+    for name, reason in results.left_out.items():
+        table.add_row(name, 'left out', '', reason)
+    for name, error in results.failed.items():
+        table.add_row(name, 'FAILED', '', error)
+    return table
+
+
+def write_results(path: Path, results: Results) -> None:
+    """
+    Write the figures by name, with the parts left out and failed under `left_out` and `failed`.
+
+    :param path: the JSON file.
+    :param results: what came out.
+    """
+    content = {**results.figures, 'left_out': results.left_out, 'failed': results.failed}
+    write_whole(path, (json.dumps(content, indent=2) + '\n').encode())
+
 
 LATENCY_S, QUICK_LATENCY_S = 120.0, 10.0
 

@@ -18,17 +18,179 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import matplotlib
 import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
 
-from dev.bench.pictures import held_expression, new_finder, photographs
-from dev.bench.turning import UNIT_PX, TurningPeople, both_ways, head_mesh
+from dev.bench.pictures import (
+    SIZE,
+    Photograph,
+    held_expression,
+    landscape,
+    new_finder,
+    photographs,
+)
 from emotion_estimator.emotion.decision import UNKNOWN, Trust
 from emotion_estimator.emotion.model import EmotionModel
-from emotion_estimator.faces.geometry import POSE_NAMES
+from emotion_estimator.faces.finder import Face, FaceFinder
+from emotion_estimator.faces.geometry import MESH, POSE_NAMES, rotation_of
+from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.files import find_model
+from emotion_estimator.stamps import NS_PER_S
+
+# Photographs of faces turned by known angles: their landmarks' mesh, rendered with its skin.
+
+
+_RINGS = ((1.2, 0.5), (1.5, 1.2))
+"""Head around the mesh: the face's outline so many times as wide, so many face units behind."""
+_DISTANCE = 8.0  # of the camera from the face's middle, in face units: about a metre
+
+
+@dataclass(frozen=True)
+class HeadMesh:
+    """
+    A head that can be turned.
+
+    :param texture: the photograph.
+    :param places: x and y of its points in the texture, shape [N, 2].
+    :param points: the same in face units, centred on the face's middle, image axes (x right,
+        y down, z away), shape [N, 3].
+    :param triangles: rows of three points, shape [M, 3].
+    """
+
+    texture: Rgb
+    places: NDArray[np.float32]
+    points: NDArray[np.float64]
+    triangles: NDArray[np.int32]
+
+    def draw(self, scene: Rgb, angles: tuple[float, float, float], unit_px: float) -> Rgb:
+        """
+        Draw the head, turned, in the middle of a scene.
+
+        :param scene: the scene, left as it is.
+        :param angles: roll, pitch and yaw in radians, see `head_angles`.
+        :param unit_px: length of a face unit in pixels.
+        :returns: the picture.
+        """
+        turned = self.points @ rotation_of(angles).T
+        near = unit_px * _DISTANCE / (_DISTANCE + turned[:, 2:])
+        seen = (turned[:, :2] * near + np.array(SIZE) / 2).astype(np.float32)
+        owners = np.full(scene.shape[:2], -1, np.int32)
+        # Painter's algorithm: what is nearer hides what was drawn before.
+        for i in np.argsort(-turned[self.triangles, 2].mean(axis=1)).tolist():
+            cv2.fillConvexPoly(owners, np.rint(seen[self.triangles[i]]).astype(np.int32), i)
+        inside = owners >= 0
+        rows, columns = np.nonzero(inside)
+        matrices = self._ways_back(seen)[owners[inside]]
+        pixels = np.stack([columns, rows, np.ones_like(rows)], axis=1)[:, :, None]
+        sources = np.zeros((*inside.shape, 2), np.float32)
+        sources[inside] = (matrices @ pixels)[:, :, 0]
+        x, y = (np.ascontiguousarray(sources[..., i]) for i in (0, 1))
+        skin = cv2.remap(self.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.where(inside[:, :, None], skin, scene)
+
+    def _ways_back(self, seen: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Affine maps of each triangle's pixels into the texture, shape [M, 2, 3]."""
+        ones = np.ones((len(self.triangles), 3, 1))
+        corners = np.concatenate([seen[self.triangles], ones], axis=2)
+        # A triangle seen on edge covers no pixel that matters.
+        ways = np.linalg.pinv(corners) @ self.places[self.triangles].astype(np.float64)
+        return np.asarray(ways.transpose(0, 2, 1), np.float64)
+
+
+def head_mesh(photograph: Photograph, unit_px: float) -> HeadMesh:
+    """
+    Make a head of a photograph.
+
+    :param photograph: the photograph, its face looking straight ahead.
+    :param unit_px: length of a face unit in the pictures to be drawn.
+    :returns: the head; its texture is reduced to about this size.
+    """
+    height, width = photograph.picture.shape[:2]
+    points = photograph.landmarks.astype(np.float64) * [width, height, width]
+    middle = points[:MESH].mean(axis=0)
+    unit = np.sqrt(((points[:MESH] - middle) ** 2).sum(axis=1).mean())
+    outline = points[cv2.convexHull(points[:, :2].astype(np.float32), returnPoints=False)[:, 0]]
+    rings = [middle + (outline - middle) * [wider] * 3 for wider, _ in _RINGS]
+    for ring, (_, behind) in zip(rings, _RINGS):
+        ring[:, 2] = outline[:, 2] + behind * unit
+    points = np.concatenate([points, *rings])
+    scale = min(1.0, 2 * unit_px / unit)
+    texture = cv2.resize(
+        photograph.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+    )
+    return HeadMesh(
+        np.asarray(texture, np.uint8),
+        (points[:, :2] * scale).astype(np.float32),
+        (points - middle) / unit,
+        Delaunay(points[:, :2]).simplices.astype(np.int32),
+    )
+
+
+# People who turn their heads before the camera, step by step.
+
+
+UNIT_PX = 50
+"""Length of a face unit in the pictures: the face is some 130 pixels wide."""
+_RATE_HZ = 15
+_FRAMES_HELD = 2
+_APART_S = 3  # more than what follows a face remembers
+
+
+class TurningPeople:
+    """
+    Shows one face after the other to the faces wing, turning away from the camera step by step.
+
+    :param finder: the faces wing.
+    """
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self._finder = finder
+        self._background = landscape()
+        self._stamp_ns = 0
+
+    def turn(
+        self, mesh: HeadMesh, axis: int, degrees: Iterable[int]
+    ) -> Iterator[tuple[int, Face | None]]:
+        """
+        Turn a head about one axis.
+
+        :param mesh: the head.
+        :param axis: of `POSE_NAMES`.
+        :param degrees: the angles, one after the other.
+        :returns: each angle with what is found at it.
+        """
+        # So that nothing is followed that was there before.
+        self._stamp_ns += _APART_S * NS_PER_S
+        self._finder.find(self._background, self._stamp_ns)
+        self._stamp_ns += _APART_S * NS_PER_S
+        for angle in degrees:
+            angles = [0.0, 0.0, 0.0]
+            angles[axis] = float(np.radians(angle))
+            picture = mesh.draw(self._background, (angles[0], angles[1], angles[2]), UNIT_PX)
+            faces: tuple[Face, ...] = ()
+            for _ in range(_FRAMES_HELD):
+                self._stamp_ns += NS_PER_S // _RATE_HZ
+                faces = self._finder.find(picture, self._stamp_ns).faces
+            yield angle, faces[0] if faces else None
+
+
+def both_ways(step: int, most: int) -> list[list[int]]:
+    """
+    List the angles of turning to one side and then, from the middle again, to the other.
+
+    :param step: between angles in degrees, above 0.
+    :param most: the last of a side.
+    :returns: the angles of each side.
+    """
+    return [list(range(0, side * (most + 1), side * step)) for side in (1, -1)]
+
 
 STEP_DEG = 15
 MOST_DEG = 75

@@ -22,8 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.evaluation.label_classes import UNKNOWN, Vocabulary
-from emotion_estimator.evaluation.segments import ANY_FACE, Segment
+from emotion_estimator.evaluation.labels import ANY_FACE, UNKNOWN, Segment, Vocabulary
 from emotion_estimator.replay.predictions import Replay
 
 NO_CLASS = -1

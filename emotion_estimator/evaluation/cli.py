@@ -35,15 +35,14 @@ from rich.progress import (
 from emotion_estimator.assets import log_to_terminal
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.model import read_metadata
-from emotion_estimator.evaluation.label_classes import LABEL_MAPS
 from emotion_estimator.evaluation.label_readers import Time
+from emotion_estimator.evaluation.labels import LABEL_MAPS, LabelError
 from emotion_estimator.evaluation.report.write import (
     LabelSource,
     MissingLibraryError,
     compare_runs,
     write_labelled_report,
 )
-from emotion_estimator.evaluation.segments import LabelError
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import PACKAGE, AssetError, find_model
 from emotion_estimator.parameters import read_parameters

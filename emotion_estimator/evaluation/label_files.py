@@ -20,9 +20,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from emotion_estimator.evaluation.label_classes import EXPRESSIONS, known_name
 from emotion_estimator.evaluation.label_readers import Time, read_table
-from emotion_estimator.evaluation.segments import ANY_FACE, LabelError, Labels, Segment
+from emotion_estimator.evaluation.labels import (
+    ANY_FACE,
+    EXPRESSIONS,
+    LabelError,
+    Labels,
+    Segment,
+    known_name,
+)
 
 # Labels from folders named after expressions, each with the recordings that show it.
 

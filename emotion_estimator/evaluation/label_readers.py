@@ -29,13 +29,14 @@ from typing import Any
 
 from rosbags.highlevel import AnyReader
 
-from emotion_estimator.evaluation.label_classes import EXPRESSIONS, known_name
-from emotion_estimator.evaluation.segments import (
+from emotion_estimator.evaluation.labels import (
     ANY_FACE,
+    EXPRESSIONS,
     Given,
     LabelError,
     Labels,
     Segment,
+    known_name,
     place,
 )
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX

@@ -28,9 +28,8 @@ from emotion_estimator.evaluation.classification_metrics import (
     Sums,
     risk_coverage_curve,
 )
-from emotion_estimator.evaluation.label_classes import Vocabulary, common_vocabulary
+from emotion_estimator.evaluation.labels import Segment, Vocabulary, common_vocabulary
 from emotion_estimator.evaluation.measures import Counted, count, figures
-from emotion_estimator.evaluation.segments import Segment
 from emotion_estimator.replay.predictions import Replay
 
 Figures = Mapping[str, Interval]

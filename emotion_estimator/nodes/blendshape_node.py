@@ -25,10 +25,10 @@ from rclpy.subscription import Subscription
 from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import FACE_LANDMARKER, Asset
-from emotion_estimator.faces.cpu_affinity import keep_off_last_core
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import wanted_assets
 from emotion_estimator.faces.image_decoding import ImageError
+from emotion_estimator.faces.landmarker import keep_off_last_core
 from emotion_estimator.faces.pose import HeadModel
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds

@@ -34,8 +34,7 @@ import cv2
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import AssetError, find_model, sha256_of
 from emotion_estimator.parameters import NodeParameters
-from emotion_estimator.replay.bag_messages import recorded_camera
-from emotion_estimator.replay.bag_writer import BagWriter
+from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import Replay, write_replay
 from emotion_estimator.replay.replay import Progress, Selection, replay

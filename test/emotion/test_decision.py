@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers.typical_faces import SMILING
+from helpers.faces import SMILING
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -16,8 +16,7 @@
 
 import numpy as np
 import pytest
-from helpers.faces import clip_features
-from helpers.typical_faces import RESTING, SMILING
+from helpers.faces import RESTING, SMILING, clip_features
 
 from emotion_estimator.emotion.estimation import EmotionEstimation, FeatureError
 from emotion_estimator.stamps import NS_PER_S, Step

@@ -20,10 +20,14 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emotion_estimator import blendshapes
+from emotion_estimator.emotion.buffer import TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel, ModelError, read_metadata
 from emotion_estimator.files import AssetError, find_model
+from emotion_estimator.stamps import NS_PER_S, Step, step_between
 
 
 @pytest.fixture
@@ -113,3 +117,120 @@ def test_a_network_that_is_none_is_told(folder):
     change(folder, network_sha256=hashlib.sha256(garbage).hexdigest())
     with pytest.raises(ModelError, match='LiteRT cannot load'):
         EmotionModel(folder)
+
+
+# Resampling by stamp.
+
+
+START_NS = 1_700_000_000 * NS_PER_S
+
+
+def buffer_of(times_s, values=None, *, rate_hz=10.0, window_s=1.0, max_gap_s=0.25):
+    buffer = TemporalBuffer(1, window_s, rate_hz, max_gap_s)
+    for i, time_s in enumerate(times_s):
+        value = times_s[i] if values is None else values[i]
+        buffer.add(START_NS + round(time_s * NS_PER_S), np.array([value], np.float32))
+    return buffer
+
+
+def test_an_empty_buffer_gives_a_window_of_nothing():
+    window = TemporalBuffer(3, 2.0, 15.0, 0.25).window()
+    assert window.shape == (30, 4)
+    assert not window.any()
+
+
+def test_one_sample_fills_the_last_step_alone():
+    window = buffer_of([0.0], [7.0]).window()
+    assert window[-1].tolist() == [7.0, 1.0]
+    assert not window[:-1].any()
+
+
+def test_values_between_samples_are_interpolated():
+    window = buffer_of([0.0, 0.2, 0.4], [0.0, 2.0, 4.0]).window()
+    np.testing.assert_allclose(window[-5:, 0], [0, 1, 2, 3, 4], atol=1e-6)
+    assert window[-5:, 1].tolist() == [1] * 5
+    assert not window[:-5].any()
+
+
+def test_a_long_gap_is_not_invented():
+    window = buffer_of([0.0, 0.1, 0.5, 0.6], [1, 1, 1, 1]).window()
+    #         time  -0.3 ... 0.0 0.1 | 0.2 0.3 0.4 | 0.5 0.6
+    assert window[:, 1].tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 1, 1]
+    assert window[5:8, 0].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize('fps', [10, 15, 24, 30, 60])
+def test_the_same_movement_gives_the_same_window_at_any_frame_rate(fps):
+    times_s = np.arange(0, 3 + 1e-9, 1 / fps)
+    wave = TemporalBuffer(1, 2.0, 15.0, 0.25)
+    for time_s in times_s:
+        value = np.array([np.sin(2 * np.pi * 0.5 * time_s)], np.float32)
+        wave.add(START_NS + round(time_s * NS_PER_S), value)
+    expected = np.sin(2 * np.pi * 0.5 * (times_s[-1] + np.arange(-29, 1) / 15))
+    np.testing.assert_allclose(wave.window()[:, 0], expected, atol=0.015)
+
+
+@pytest.mark.parametrize(
+    'stamp_s, step, kept',
+    [(0.4, Step.FORWARD, 3), (0.1, Step.REPEATED, 2), (0.05, Step.BACK, 1), (1.2, Step.JUMP, 1)],
+)
+def test_a_stamp_that_goes_back_or_jumps_restarts_the_buffer(stamp_s, step, kept):
+    buffer = buffer_of([0.0, 0.1])
+    found = buffer.add(START_NS + round(stamp_s * NS_PER_S), np.zeros(1, np.float32))
+    assert (found, len(buffer)) == (step, kept)
+
+
+@given(st.lists(st.integers(1_000_000, 400_000_000), min_size=1, max_size=400))
+def test_any_frame_times_give_interpolated_values_only_where_frames_were(steps_ns):
+    """A feature equal to its own time must come out as the time of each observed step."""
+    buffer = TemporalBuffer(1, 2.0, 15.0, 0.25)
+    stamps_ns = np.cumsum(steps_ns)
+    for stamp_ns in stamps_ns:
+        buffer.add(int(stamp_ns), np.array([stamp_ns / NS_PER_S], np.float32))
+    window = buffer.window()
+    grid_s = stamps_ns[-1] / NS_PER_S + np.arange(-29, 1) / 15
+    observed = window[:, 1] == 1
+    np.testing.assert_allclose(window[observed, 0], grid_s[observed], rtol=1e-6, atol=1e-5)
+    assert observed[-1]
+    for time_s, seen in zip(grid_s, observed):
+        after = np.searchsorted(stamps_ns, round(time_s * NS_PER_S))
+        inside = after > 0 and stamps_ns[after] - stamps_ns[after - 1] <= 0.25 * NS_PER_S
+        near = np.abs(stamps_ns - time_s * NS_PER_S).min() < 2
+        assert near or seen == inside
+
+
+def test_memory_does_not_grow_with_time():
+    buffer = TemporalBuffer(1, 2.0, 15.0, 0.25)
+    for i in range(10_000):
+        buffer.add(START_NS + i * NS_PER_S // 30, np.zeros(1, np.float32))
+    assert len(buffer) <= 240
+    assert buffer.window()[:, 1].all()
+
+
+@pytest.mark.parametrize('field', ['feature_count', 'window_s', 'rate_hz', 'max_gap_s'])
+def test_lengths_that_are_not_positive_are_refused_by_name(field):
+    arguments = {'feature_count': 1, 'window_s': 1.0, 'rate_hz': 10.0, 'max_gap_s': 0.25}
+    with pytest.raises(ValueError, match=field):
+        TemporalBuffer(**{**arguments, field: 0})
+
+
+# How stamps follow each other.
+
+
+@pytest.mark.parametrize(
+    'previous_ns, stamp_ns, expected',
+    [
+        (None, 5, Step.FIRST),
+        (5, 6, Step.FORWARD),
+        (5, 5, Step.REPEATED),
+        (5, 4, Step.BACK),
+        (0, 2 * NS_PER_S, Step.FORWARD),
+        (0, 2 * NS_PER_S + 1, Step.JUMP),
+    ],
+)
+def test_a_step_is_named(previous_ns, stamp_ns, expected):
+    assert step_between(previous_ns, stamp_ns, 2.0) is expected
+
+
+def test_only_steps_back_and_jumps_restart():
+    assert {step for step in Step if step.restarts} == {Step.BACK, Step.JUMP}

@@ -46,8 +46,8 @@ from emotion_estimator import assets
 from emotion_estimator.asset_sources import SourceError
 from emotion_estimator.evaluation.cli import main
 from emotion_estimator.evaluation.label_readers import label_messages
+from emotion_estimator.evaluation.labels import LabelError
 from emotion_estimator.evaluation.report.write import LabelSource, write_labelled_report
-from emotion_estimator.evaluation.segments import LabelError
 from emotion_estimator.messages.types import (
     CLASSIFICATION,
     EXPRESSION,

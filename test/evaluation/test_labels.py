@@ -23,14 +23,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.evaluation.label_classes import (
-    HAPPY_UNKNOWN_SAD,
-    common_vocabulary,
-    known_name,
-)
 from emotion_estimator.evaluation.label_files import Recorded, find_labels, labels_of_folder
 from emotion_estimator.evaluation.label_readers import Time, labels_of_messages, read_table
-from emotion_estimator.evaluation.segments import Given, LabelError, Segment, place
+from emotion_estimator.evaluation.labels import (
+    HAPPY_UNKNOWN_SAD,
+    Given,
+    LabelError,
+    Segment,
+    common_vocabulary,
+    known_name,
+    place,
+)
 
 S = 1_000_000_000
 START = 1_700_000_000 * S

@@ -22,10 +22,10 @@ from dataclasses import replace
 
 import pytest
 from helpers.bags import START_NS, STEP_NS, replay
-from helpers.browser import find_browser
+from helpers.pages import find_browser
 
+from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.report.write import write_comparison, write_report
-from emotion_estimator.evaluation.segments import Segment
 
 
 def segment(start, end, label, face=''):

@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
-from helpers.drawings import cartoon, line_drawing
 from helpers.faces import landmarks_of, mirrored, points_of, random_face, shipped_network
 from helpers.media import NEUTRAL, PEOPLE, frames, photograph
+from helpers.pages import cartoon, line_drawing
 from hypothesis import given
 from hypothesis import strategies as st
 

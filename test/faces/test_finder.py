@@ -14,6 +14,8 @@
 
 """Real clips through the real landmarker."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from helpers.media import frames
 from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
-from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.stamps import NS_PER_S, Step
 
@@ -108,3 +110,130 @@ def test_a_face_is_seen_while_it_is_there(media, name, change):
         first, second = second, first
     assert sum(first) / len(first) > 0.9
     assert sum(second) / len(second) < 0.1
+
+
+# Ids that stay the same.
+
+
+WIDTH, HEIGHT = 640, 480
+MEAN = np.random.default_rng(3).normal(size=(478, 3)).astype(np.float32)
+
+
+def landmarks(person=0, smile=0.0):
+    """Points of a made-up person; a smile moves a third of them."""
+    own = np.random.default_rng([5, person]).normal(size=MEAN.shape)
+    points = MEAN + 0.05 * own.astype(np.float32)
+    points[100:250, 1] += smile
+    return points / np.array([WIDTH, HEIGHT, WIDTH], np.float32)
+
+
+def face(x, y=0.5, size=0.2, **of):
+    box = Box(x - size / 2, y - size / 2, x + size / 2, y + size / 2)
+    return LandmarkedFace(box, np.zeros(52, np.float32), landmarks(**of))
+
+
+def track(tracker, faces, stamp_ns):
+    return tracker.track(faces, WIDTH, HEIGHT, stamp_ns)
+
+
+def test_a_face_that_moves_keeps_its_id():
+    tracker = FaceTracker(seed=1)
+    ids = {track(tracker, [face(0.2 + i * 0.05)], i * FRAME_NS)[0] for i in range(12)}
+    assert len(ids) == 1
+
+
+def test_two_faces_keep_theirs_when_their_order_changes():
+    tracker = FaceTracker(seed=1)
+    left, right = track(tracker, [face(0.2), face(0.8)], 0)
+    assert track(tracker, [face(0.79), face(0.22)], FRAME_NS) == [right, left]
+
+
+def test_a_face_far_away_is_another_face():
+    tracker = FaceTracker(seed=1)
+    first = track(tracker, [face(0.1)], 0)
+    assert track(tracker, [face(0.9)], FRAME_NS) != first
+
+
+def test_an_absence_is_bridged_up_to_its_limit():
+    tracker = FaceTracker(max_absence_s=1.0, seed=1)
+    first = track(tracker, [face(0.5)], 0)
+    assert track(tracker, [], NS_PER_S // 2) == []
+    assert track(tracker, [face(0.5)], NS_PER_S) == first
+    assert track(tracker, [face(0.5)], 2 * NS_PER_S + 1) != first
+
+
+def test_a_newcomer_beside_a_known_face_gets_an_id_of_its_own():
+    tracker = FaceTracker(seed=1)
+    (known,) = track(tracker, [face(0.5)], 0)
+    ids = track(tracker, [face(0.75), face(0.52)], 1)
+    assert ids[1] == known
+    assert ids[0] != known
+
+
+def test_a_face_is_expected_where_its_way_leads():
+    """It walks on out of sight for a second; where it was last seen its double appears."""
+    tracker = FaceTracker(seed=1)
+    for i in range(15):
+        (first,) = track(tracker, [face(0.2 + 0.01 * i)], i * FRAME_NS)
+    double, walked = track(tracker, [face(0.34), face(0.2 + 0.01 * 43)], 43 * FRAME_NS)
+    assert walked == first
+    assert double != first
+
+
+@pytest.mark.parametrize('hidden', [0, 3, 12])
+def test_two_who_cross_keep_their_ids_though_one_is_hidden(hidden):
+    tracker = FaceTracker(seed=1)
+    seen = []
+    for i in range(41):
+        faces = [face(0.3 + 0.01 * i, person=1), face(0.7 - 0.01 * i, person=2)]
+        seen.append(track(tracker, faces[1:] if abs(i - 20) <= hidden else faces, i * FRAME_NS))
+    assert len(seen[0]) == 2
+    assert seen[-1] == seen[0]
+    assert {seen[20][-1]} == {seen[0][1]}
+
+
+def test_who_was_followed_onto_the_one_behind_gets_the_own_id_back():
+    """The one in front is followed, slides onto the one behind; then both are seen again."""
+    tracker = FaceTracker(seed=1)
+    stamps_ns = [i * NS_PER_S // 15 for i in range(20)]
+    places = [(0.3 + 0.02 * i, 0.7 - 0.02 * i) for i in range(20)]
+    both = [[face(x, person=1), face(y, person=2)] for x, y in places]
+    first = track(tracker, both[0], stamps_ns[0])
+    for faces, stamp_ns in zip(both[1:10], stamps_ns[1:10]):
+        assert track(tracker, faces, stamp_ns) == first
+    for (x, _), stamp_ns in zip(places[10:16], stamps_ns[10:16]):
+        assert track(tracker, [face(x + 0.02, person=2)], stamp_ns) == first[1:]
+    # From 0.62 back to 0.38 is a longer way than a face seen all the time may jump.
+    for faces, stamp_ns in zip(both[16:], stamps_ns[16:]):
+        assert track(tracker, faces, stamp_ns) == first
+
+
+@pytest.mark.parametrize('smile', [0.0, 0.3])
+def test_who_turns_back_out_of_sight_is_known_by_shape(smile):
+    """Both stop where they meet and go back: their ways alone would swap them."""
+    tracker = FaceTracker(seed=1)
+    places = [*range(15), *range(13, -1, -1)]
+    for i, place in enumerate(places):
+        faces = [
+            face(0.35 + 0.01 * place, person=1, smile=smile * i / len(places)),
+            face(0.65 - 0.01 * place, person=2),
+        ]
+        if i == 0:
+            first = track(tracker, faces, 0)
+        elif place < 12:
+            last = track(tracker, faces, i * FRAME_NS)
+    assert last == first
+
+
+def test_ids_are_five_letters_and_a_seed_repeats_them():
+    drawn = [track(FaceTracker(seed=7), [face(0.2), face(0.8)], 0) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert all(re.fullmatch('[a-z]{5}', face_id) for face_id in drawn[0])
+    assert track(FaceTracker(), [face(0.5)], 0) != track(FaceTracker(), [face(0.5)], 0)
+
+
+def test_a_reset_gives_new_ids():
+    tracker = FaceTracker(seed=1)
+    first = track(tracker, [face(0.5)], 0)
+    tracker.reset()
+    assert track(tracker, [face(0.5)], 1) != first

@@ -22,14 +22,13 @@ import cv2
 import mediapipe as mp
 import numpy as np
 import pytest
-from helpers.drawings import back_of_a_head, cartoon, line_drawing, smiley
 from helpers.media import PEOPLE, SMILING, frames, photograph
+from helpers.pages import back_of_a_head, cartoon, line_drawing, smiley
 from mediapipe.tasks.python import BaseOptions, vision
 
 from emotion_estimator import blendshapes
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN, Trust
 from emotion_estimator.emotion.estimation import EmotionEstimation
-from emotion_estimator.faces.cpu_affinity import keep_off_last_core, new_threads_on_one_core
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import (
@@ -37,6 +36,8 @@ from emotion_estimator.faces.landmarker import (
     detect_through_objects,
     detect_through_structures,
     has_structures,
+    keep_off_last_core,
+    new_threads_on_one_core,
 )
 from emotion_estimator.faces.multi_face import CloseUp, FaceDetector, FaceSearch
 from emotion_estimator.faces.tracker import FaceTracker

@@ -19,8 +19,8 @@ import shutil
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from helpers.faces import RESTING, SMILING
 from helpers.live_nodes import START_NS
-from helpers.typical_faces import RESTING, SMILING
 from hri_msgs.msg import Expression
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.parameter import Parameter

@@ -14,11 +14,21 @@
 
 """A parameter or a file that is wrong costs a sentence, and can be mended while the node runs."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
+from helpers.asset_servers import closed_url, environment, patience, serving, silent
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.parameter import Parameter
 
-from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode, blendshape_node_assets
 
 
 def add(live, landmarker_path, **parameters):
@@ -112,3 +122,124 @@ def test_every_parameter_has_a_description(live):
     node = live.add(BlendshapeNode, autostart=False)
     names = ['image_transport', 'max_faces', 'max_absence_s', 'landmarker', 'ros4hri', 'autostart']
     assert all(node.describe_parameter(name).description.endswith('.') for name in names)
+
+
+# A node's files are fetched before its lifecycle, which no bad network holds up or ends.
+
+
+CONFIGURE = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+
+
+class Started:
+    """A process of blendshape_node, with an empty cache and sources of the test's own."""
+
+    def __init__(self, live, folder, publisher_url, index_url, *arguments):
+        self._live = live
+        self._said = folder / 'said'
+        command = [sys.executable, '-m', 'emotion_estimator.nodes.blendshape_node', '--ros-args']
+        with self._said.open('w') as said:
+            self.process = subprocess.Popen(
+                [*command, '-p', 'autostart:=false', *arguments],
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                env={
+                    **os.environ,
+                    **environment(folder, index_url),
+                    # What publishers publish has https addresses; the index here has http.
+                    'https_proxy': publisher_url,
+                    'HTTPS_PROXY': publisher_url,
+                    'ROS_DOMAIN_ID': str(live.domain_id),
+                },
+                # Tests that a shell runs in the background inherit that the signal is ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+
+    @property
+    def said(self):
+        return self._said.read_text()
+
+    def configure(self):
+        """Ask for the transition; tells whether it succeeded and how long the answer took."""
+        client = self._live.tester.create_client(ChangeState, '/blendshape_node/change_state')
+        self._live.until(client.service_is_ready, 'the node', timeout_s=90)
+        start_s = time.monotonic()
+        future = client.call_async(CONFIGURE)
+        self._live.until(future.done, 'the answer')
+        return future.result().success, time.monotonic() - start_s
+
+    def interrupt(self):
+        """Press Ctrl-C, which comes twice under launch; gives the seconds until the end."""
+        start_s = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(timeout=20) == 0, self.said
+        assert 'Traceback' not in self.said
+        return time.monotonic() - start_s
+
+
+@pytest.fixture
+def start(live, tmp_path):
+    """Start a node; kills it where a test left it."""
+    started = []
+
+    def run(*arguments):
+        started.append(Started(live, tmp_path, *arguments))
+        return started[-1]
+
+    yield run
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+
+
+def test_where_all_sources_say_nothing_the_node_comes_up_and_says_what_to_do(start):
+    with serving(silent) as server:
+        node = start(server.url, server.url)
+        success, took_s = node.configure()
+        assert server.count == 3  # the landmarker from both sources, the detector from its only
+    assert not success
+    assert took_s < 5 * patience()
+    assert node.said.count('face_landmarker.task is not on this machine') >= 2
+    assert '`ros2 run emotion_estimator fetch_assets` fetches it' in node.said
+    node.interrupt()
+
+
+@pytest.mark.parametrize('source', ['publisher', 'index'])
+def test_ctrl_c_during_the_fetch_ends_the_process_quietly(start, source):
+    with serving(silent) as server:
+        urls = {'publisher': closed_url(), 'index': closed_url(), source: server.url}
+        node = start(urls['publisher'], urls['index'])
+        assert server.asked.acquire(timeout=40), node.said
+        assert node.interrupt() < 2 * patience()
+
+
+def test_where_a_parameter_file_names_the_landmarker_nothing_is_fetched(
+    start, landmarker_path, tmp_path
+):
+    parameters = tmp_path / 'mine.yaml'
+    parameters.write_text(
+        '/**:\n  ros__parameters:\n'
+        f'    landmarker: {landmarker_path}\n'
+        '    detection_rate_hz: 0.0\n'
+    )
+    with serving(silent) as server:
+        node = start(server.url, server.url, '--params-file', str(parameters))
+        success, _ = node.configure()
+        assert server.count == 0
+    assert success, node.said
+    node.interrupt()
+
+
+@pytest.mark.parametrize(
+    'set_values, wanted',
+    [
+        ({}, [FACE_LANDMARKER, FACE_DETECTOR]),
+        ({'landmarker': 'mine.task'}, [FACE_DETECTOR]),
+        ({'detector': 'mine.onnx'}, [FACE_LANDMARKER]),
+        ({'detection_rate_hz': 0.0}, [FACE_LANDMARKER]),
+        ({'ros4hri_input': True}, [FACE_LANDMARKER]),
+        ({'landmarker': 'mine.task', 'ros4hri_input': True}, []),
+    ],
+)
+def test_what_is_fetched_is_what_the_parameters_ask_for(set_values, wanted):
+    assert blendshape_node_assets(set_values) == wanted

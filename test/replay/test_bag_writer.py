@@ -39,8 +39,7 @@ from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.parameters import read_parameters
-from emotion_estimator.replay.bag_messages import recorded_camera
-from emotion_estimator.replay.bag_writer import BagWriter
+from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import Step

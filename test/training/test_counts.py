@@ -38,7 +38,7 @@ from training.seed_report.counts import (
     readability_table,
     unreadable_sheet,
 )
-from training.targets import HAPPY_UNKNOWN_SAD
+from training.stills import HAPPY_UNKNOWN_SAD
 
 # FER2013's training split, by the report's chapter 3: angry to neutral.
 COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)

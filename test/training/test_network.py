@@ -31,8 +31,7 @@ from training import export, fitting, network
 from training.clips import Dynamics
 from training.datasets.labels import LABELS
 from training.settings import Phase, Settings
-from training.stills import Stills
-from training.targets import HAPPY_UNKNOWN_SAD
+from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import RATE_HZ, STEPS, WINDOW_S, constant_windows
 
 SMALL = network.Architecture(dense_units=(8, 6), lstm_units=6)

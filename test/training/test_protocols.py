@@ -45,8 +45,7 @@ from training.protocols.sequences import (
 )
 from training.protocols.stills import f7_scores, p7_scores
 from training.seed_report.charts import REPORT_CONFUSION
-from training.stills import Stills
-from training.targets import HAPPY_UNKNOWN_SAD
+from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import STEPS
 
 needs_report = pytest.mark.skipif(

@@ -31,8 +31,7 @@ from training.search import data as module
 from training.search.data import TuningSizes, read_data, tuning_data
 from training.sequences import Composition
 from training.settings import Settings
-from training.stills import Stills
-from training.targets import Targets
+from training.stills import Stills, Targets
 
 
 def arrays(**changed):

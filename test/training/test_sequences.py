@@ -31,8 +31,7 @@ from training.sequences import (
     draw_transitions,
     sample_ages,
 )
-from training.stills import Stills
-from training.targets import Targets
+from training.stills import Stills, Targets
 from training.windows import (
     MAX_GAP_S,
     NEVER_NS,

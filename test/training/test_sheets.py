@@ -41,8 +41,7 @@ from training.seed_report.sheets import (
     error_sheet,
     write_pages,
 )
-from training.stills import Stills
-from training.targets import HAPPY_UNKNOWN_SAD, truth_for
+from training.stills import HAPPY_UNKNOWN_SAD, Stills, truth_for
 
 LAYOUT = Layout(columns=2, rows=2, side_px=40, caption_lines=1)
 

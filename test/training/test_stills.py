@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,8 +27,8 @@ from hypothesis.extra.numpy import arrays
 from emotion_estimator.blendshapes import NAMES
 from training.datasets import ferplus
 from training.datasets.labels import LABELS, NO_LABEL
-from training.stills import Stills
-from training.targets import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, IndexMap, Targets
+from training.sources import code_of
+from training.stills import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, IndexMap, Stills, Targets
 
 SAD = LABELS.index('sad')
 
@@ -249,3 +251,27 @@ def test_a_sure_answer_stays_sure_in_the_class_of_its_label(label):
 def test_a_map_that_is_none_is_refused(of):
     with pytest.raises(ValueError, match='one of the numbers 0 to 1'):
         IndexMap(('positive', 'negative'), of)
+
+
+@pytest.mark.parametrize(
+    'module, name',
+    [
+        ('settings', '_SOURCES'),
+        ('still_features', '_SOURCES'),
+        ('encoding.fitting', '_SOURCES'),
+        ('encoding.fitting', '_CROP_SOURCES'),
+        ('extraction.extraction', '_SOURCES'),
+    ],
+)
+def test_a_content_key_names_files_that_exist_each_once(module, name):
+    named = getattr(importlib.import_module(f'training.{module}'), name)
+    assert len(set(named)) == len(named)
+    assert code_of(*named)
+
+
+def test_another_code_gives_another_key_and_another_comment_the_same(tmp_path):
+    texts = {'a.py': 'x = 1\n', 'b.py': '"""Says it."""\n# so\nx = 1\n', 'c.py': 'x = 2\n'}
+    for file, text in texts.items():
+        (tmp_path / file).write_text(text)
+    same, commented, other = (code_of(str(tmp_path / file)) for file in texts)
+    assert same == commented != other

@@ -37,8 +37,7 @@ from training.protocols.stills import still_probabilities
 from training.seed_report.charts import class_table, draw_confusion
 from training.seed_report.sheets import error_sheet
 from training.still_features import read_faces_twice, read_stills
-from training.stills import Stills
-from training.targets import POSITIVE_NEGATIVE, truth_for
+from training.stills import POSITIVE_NEGATIVE, Stills, truth_for
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 

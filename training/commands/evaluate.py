@@ -45,8 +45,7 @@ from training.scoring import network_latency, report_figures, sequence_scores, s
 from training.seed_report.charts import draw_confusion, draw_reliability
 from training.settings import MODELS
 from training.still_features import encoding_path, read_stills
-from training.stills import Stills
-from training.targets import HAPPY_UNKNOWN_SAD, truth_for
+from training.stills import HAPPY_UNKNOWN_SAD, Stills, truth_for
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 

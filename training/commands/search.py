@@ -28,13 +28,13 @@ from emotion_estimator.faces.encoding import FaceEncodingError
 from emotion_estimator.files import AssetError, sha256_of
 from training import sources
 from training.commands import terminal
-from training.content_key import code_of
 from training.datasets.labels import DataError
 from training.fitting import read_material
 from training.search.data import TuningSizes, read_data, tuning_data
 from training.search.random_search import best_trials_table, search
 from training.settings import MODELS, Settings
-from training.targets import Targets
+from training.sources import code_of
+from training.stills import Targets
 from training.windows import STEPS
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')

@@ -65,7 +65,7 @@ from training.seed_report.dataset import (
 )
 from training.seed_report.sheets import LAYOUT, augmentation_sheet
 from training.still_features import read_faces, read_faces_twice
-from training.targets import HAPPY_UNKNOWN_SAD
+from training.stills import HAPPY_UNKNOWN_SAD
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 

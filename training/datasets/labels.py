@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.assets import ASSETS_VARIABLE
-from emotion_estimator.evaluation.label_classes import EXPRESSIONS
+from emotion_estimator.evaluation.labels import EXPRESSIONS
 
 LABELS: tuple[str, ...] = EXPRESSIONS
 """The classes in FER2013's numbering: angry, disgust, fear, happy, sad, surprise, neutral."""

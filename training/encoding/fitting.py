@@ -35,7 +35,6 @@ from emotion_estimator.faces.encoding import NETWORK, SCHEMA
 from emotion_estimator.faces.geometry import align
 from emotion_estimator.files import write_whole
 from training import sources
-from training.content_key import code_of
 from training.datasets.labels import one_hot
 from training.datasets.pictures import LabelledPictures, Pictures
 from training.encoding.appearance import AppearanceSettings, SeenCrops, learn_appearance, litert_of
@@ -49,6 +48,7 @@ from training.encoding.geometry import (
 )
 from training.extraction.face_reader import FaceTable
 from training.extraction.views import View
+from training.sources import code_of
 from training.stills import Stills
 
 _CROP_SOURCES = (

@@ -31,13 +31,13 @@ from distributed import Client, Future, LocalCluster, wait
 from rich.progress import Progress
 
 from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
-from training.content_key import code_of
 from training.datasets.labels import DataError, assets_folder
 from training.datasets.pictures import Pictures
 from training.extraction import face_reader
 from training.extraction import face_reader as face_table
 from training.extraction.face_reader import FaceTable, empty_table, joined, read_table, write_table
 from training.extraction.views import View
+from training.sources import code_of
 
 Answer = TypeVar('Answer')
 

@@ -28,7 +28,7 @@ from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.bootstrap import Interval, bootstrap
 from emotion_estimator.evaluation.classification_metrics import Confusion, confusion
 from training.datasets.labels import DataError, assets_folder
-from training.targets import HAPPY_UNKNOWN_SAD
+from training.stills import HAPPY_UNKNOWN_SAD
 
 REPORT_LABELS = HAPPY_UNKNOWN_SAD.names
 UNKNOWN = REPORT_LABELS.index('unknown')

@@ -31,8 +31,7 @@ from training.datasets.labels import NEUTRAL
 from training.network import additive, from_additive
 from training.protocols.stills import Figures
 from training.sequences import ease
-from training.stills import Stills
-from training.targets import IndexMap
+from training.stills import IndexMap, Stills
 from training.windows import MAX_GAP_S, RATE_HZ, WINDOW_S
 
 FRAME_RATE_HZ = 30.0

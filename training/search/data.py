@@ -30,11 +30,11 @@ from numpy.typing import NDArray
 from emotion_estimator.files import write_whole
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
-from training.content_key import code_of
 from training.datasets.labels import DataError
 from training.fitting import Material
 from training.sequences import SequenceComposer
 from training.settings import Settings, content_key
+from training.sources import code_of
 
 SearchData = dict[str, NDArray[np.float32]]
 """

@@ -30,7 +30,7 @@ from emotion_estimator.evaluation.classification_metrics import (
     reliability_bins,
 )
 from training.seed_report.sheets import write_figure
-from training.targets import HAPPY_UNKNOWN_SAD
+from training.stills import HAPPY_UNKNOWN_SAD
 
 REPORT_CONFUSION = Confusion(
     names=HAPPY_UNKNOWN_SAD.names,

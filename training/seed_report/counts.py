@@ -30,7 +30,7 @@ from rich.table import Table
 from training.datasets.labels import LABELS, Split
 from training.datasets.pictures import REPORT_ORDER, Pictures, count_labels
 from training.seed_report.sheets import Layout, cell_of, write_pages
-from training.targets import HAPPY_UNKNOWN_SAD
+from training.stills import HAPPY_UNKNOWN_SAD
 
 REPORT_COUNTS: dict[str, tuple[int, int, int]] = {
     'happy': (7215, 895, 879),

@@ -31,7 +31,7 @@ import plotly.graph_objects as go
 from emotion_estimator.colours import Shades
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.classification_metrics import RiskCoverage, Sums
-from emotion_estimator.evaluation.label_classes import UNKNOWN
+from emotion_estimator.evaluation.labels import UNKNOWN
 from emotion_estimator.evaluation.report.text import printable
 
 THEME = {

@@ -26,8 +26,8 @@ from typing import Any
 
 from emotion_estimator.evaluation.bootstrap import LEVEL, RESAMPLES
 from emotion_estimator.evaluation.comparison import Comparison
+from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
-from emotion_estimator.evaluation.segments import Segment
 from emotion_estimator.evaluation.summary import RecordingSummary, Summary
 from emotion_estimator.files import write_whole
 from emotion_estimator.replay.predictions import Answer, Replay, ReplayFileError, read_replay

@@ -23,7 +23,7 @@ import numpy as np
 
 from emotion_estimator.evaluation.bootstrap import Interval
 from emotion_estimator.evaluation.comparison import Comparison
-from emotion_estimator.evaluation.label_classes import UNKNOWN
+from emotion_estimator.evaluation.labels import UNKNOWN
 from emotion_estimator.evaluation.measures import RECORDINGS_TO_DRAW, Measure
 from emotion_estimator.evaluation.summary import Summary
 

@@ -25,6 +25,7 @@ from types import ModuleType
 from emotion_estimator.evaluation.comparison import compare
 from emotion_estimator.evaluation.label_files import Recorded, find_labels
 from emotion_estimator.evaluation.label_readers import Time, label_messages, labels_of_messages
+from emotion_estimator.evaluation.labels import LabelError, Labels, Segment
 from emotion_estimator.evaluation.report.run_files import (
     METRICS_FILE,
     comparison,
@@ -33,7 +34,6 @@ from emotion_estimator.evaluation.report.run_files import (
     write_emotions,
     written,
 )
-from emotion_estimator.evaluation.segments import LabelError, Labels, Segment
 from emotion_estimator.evaluation.summary import summarise
 from emotion_estimator.files import write_whole
 from emotion_estimator.replay.predictions import Replay

@@ -12,10 +12,66 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Pictures, RGB 640 x 480, that resemble people without showing a face."""
+"""A real browser without a window, and what it makes of a page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
 
 import cv2
 import numpy as np
+import pytest
+
+NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
+
+
+class Browser:
+    """
+    Chromium, without a window and without a network.
+
+    :param program: its path.
+    :param profile: a folder of its own.
+    """
+
+    def __init__(self, program, profile):
+        self._command = [
+            program,
+            '--headless',
+            # Chromium refuses its sandbox to root, which containers run as.
+            '--no-sandbox',
+            '--disable-gpu',
+            '--disable-dev-shm-usage',
+            '--disable-background-networking',
+            '--no-first-run',
+            f'--user-data-dir={profile}',
+            # No host can be reached: a page that needs one shows it.
+            '--host-resolver-rules=MAP * ~NOTFOUND',
+            '--enable-logging=stderr',
+        ]
+
+    def open(self, path, *options):
+        """Load a page; gives its document after scripts ran, and the console's lines."""
+        done = subprocess.run(
+            [*self._command, *options, '--dump-dom', path.as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=True,
+        )
+        return done.stdout, re.findall(r'CONSOLE.*', done.stderr)
+
+
+def find_browser(folder):
+    """Find a browser; skips where there is none."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip(f'There is none of {", ".join(NAMES)} on this machine.')
+    return Browser(program, folder)
+
+
+# Pictures, RGB 640 x 480, that resemble people without showing a face.
 
 
 def smiley():

@@ -1,0 +1,252 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Studies of the models: seeds, groups of features, far faces, repeats, thresholds."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.table import Table
+
+from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.emotion.model import EmotionModel, ModelError
+from emotion_estimator.evaluation.classification_metrics import risk_coverage
+from emotion_estimator.faces.encoding import FaceEncodingError
+from emotion_estimator.files import AssetError, write_whole
+from training import sources
+from training.commands import terminal
+from training.commands.evaluate import tracks_of
+from training.commands.train import train
+from training.datasets.labels import DataError, Split
+from training.export import write_metadata
+from training.fitting import read_material
+from training.protocols.stills import (
+    f7_scores,
+    label_probabilities,
+    p7_scores,
+    still_probabilities,
+)
+from training.scoring import frame_classifiers, seven_class_scores
+from training.settings import MODELS, Phase
+from training.still_features import (
+    read_far_stills,
+    read_stills,
+    read_training_stills,
+    stand_in_a_test_split,
+)
+from training.stills import Stills
+from training.windows import STEPS
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+SEEDS = (1, 2, 3)
+SPREAD = (
+    'f7_accuracy_readable',
+    'p7_accuracy_readable',
+    'p7_ece',
+    's_accuracy',
+    's_accuracy_hysteresis',
+    's_false_switches_per_s_hysteresis',
+)
+
+
+def seeds(options: argparse.Namespace) -> None:
+    """Train a model with three seeds and print how much its metrics differ."""
+    spread: dict[str, list[float]] = {name: [] for name in SPREAD}
+    material = read_material()
+    for seed in SEEDS:
+        settings = dataclasses.replace(MODELS[options.model], seed=seed)
+        with tempfile.TemporaryDirectory() as folder:
+            model = train(options.model, settings, material, Path(folder, options.model))
+        tracks = tracks_of(material.public, model.metadata.features)
+        figures = seven_class_scores(model, material.public, tracks)[0]
+        for name in SPREAD:
+            spread[name].append(figures[name]['value'])
+    table = Table('score', *(f'seed {seed}' for seed in SEEDS), title='PublicTest')
+    for name, values in spread.items():
+        table.add_row(name, *(f'{value:.4f}' for value in values))
+    terminal().print(table)
+    if options.record:
+        folder_of = sources.MODELS / options.model
+        metadata = EmotionModel(folder_of).metadata
+        metrics = {**metadata.metrics, 'spread': {'public': spread}}
+        write_metadata(folder_of, dataclasses.replace(metadata, metrics=metrics))
+
+
+GROUPS: tuple[tuple[str, ...], ...] = (
+    (),
+    ('head',),
+    ('geometry',),
+    ('appearance',),
+    ('geometry', 'appearance'),
+    ('head', 'geometry', 'appearance'),
+)
+PHASES = (Phase(15, 4, 512), Phase(4, STEPS, 256))
+"""Half of the model's own: the rows compare with each other, in half the time."""
+
+ABLATION = ('p7_accuracy_readable', 'f7_accuracy_readable', 's_accuracy_hysteresis')
+
+
+def ablation(_: argparse.Namespace) -> None:
+    """Train basic7 with the blendshapes and each choice of further groups of features."""
+    found: dict[str, dict[str, float]] = {}
+    material = read_material()
+    for groups in GROUPS:
+        settings = dataclasses.replace(MODELS['basic7'], groups=groups, phases=PHASES)
+        with tempfile.TemporaryDirectory() as folder:
+            model = train('basic7', settings, material, Path(folder, 'basic7'))
+        tracks = tracks_of(material.public, model.metadata.features)
+        figures = seven_class_scores(model, material.public, tracks)[0]
+        name = ' + '.join(('blendshapes', *groups))
+        found[name] = {column: figures[column]['value'] for column in ABLATION}
+    table = Table('features', *ABLATION, title='PublicTest')
+    for name, scores in found.items():
+        table.add_row(name, *(f'{scores[column]:.4f}' for column in ABLATION))
+    terminal().print(table)
+    write_whole(sources.OUT / 'feature_ablation.json', json.dumps(found, indent=2).encode())
+
+
+SEVEN_CLASS_MODELS = ('basic7', 'basic7_blendshapes')
+FAR = (
+    'coverage',
+    'p7_accuracy_readable',
+    'p7_ece',
+    'p7_recall_happy',
+    'p7_recall_neutral',
+    'f7_accuracy_readable',
+)
+
+
+def still_scores(model: EmotionModel, stills: Stills) -> dict[str, float]:
+    """
+    Score a model on stills held constant.
+
+    :param model: of the seven classes.
+    :param stills: all photographs of a split, all features.
+    :returns: `FAR`, see `f7_scores` and `p7_scores`.
+    """
+    by_label = f7_scores(label_probabilities(model, stills), stills)
+    scores = {**by_label, **p7_scores(still_probabilities(model, stills), stills)}
+    return {column: scores[column]['value'] for column in FAR}
+
+
+def far_faces(_: argparse.Namespace) -> None:
+    """Score the models that ship on PublicTest as it is, and as though its faces were far away."""
+    found: dict[str, dict[str, float]] = {}
+    looks = {'as it is': read_stills(Split.PUBLIC), 'far': read_far_stills(Split.PUBLIC)}
+    for name in SEVEN_CLASS_MODELS:
+        model = EmotionModel(sources.MODELS / name)
+        for seen, stills in looks.items():
+            found[f'{name}, {seen}'] = still_scores(model, stills)
+    table = Table('model, faces', *FAR, title='PublicTest')
+    for name, scores in found.items():
+        table.add_row(name, *(f'{scores[column]:.4f}' for column in FAR))
+    terminal(140).print(table)
+    write_whole(sources.OUT / 'far_faces.json', json.dumps(found, indent=2).encode())
+
+
+METHOD = 'gradient_boosting'
+
+
+def repeated(_: argparse.Namespace) -> None:
+    """
+    Teach boosting FER2013's labels with and without photographs that stand in a test split too.
+
+    FER2013's training split holds photographs that stand pixel for pixel in its test splits.
+    Training leaves them out; metrics of others that keep them cannot be compared with ours.
+    """
+    table = Table('from', 'of', title=f'{METHOD} on blendshapes, F7 accuracy')
+    for split in (Split.PUBLIC, Split.PRIVATE):
+        for kind in ('readable', 'all'):
+            table.add_column(f'{split.name.lower()} {kind}', justify='right')
+    tests = [read_stills(split).only(NAMES) for split in (Split.PUBLIC, Split.PRIVATE)]
+    whole = read_stills(Split.TRAINING).only(NAMES)
+    repeated = stand_in_a_test_split()
+    for name, stills in (
+        ('all readable', whole.select(whole.readable[:, 0])),
+        ('without repeated', whole.select(whole.readable[:, 0] & ~repeated)),
+        ('nor doubtful', read_training_stills(whole)),
+    ):
+        classify = frame_classifiers(stills.values, stills.labels)[METHOD]
+        cells = []
+        for test in tests:
+            scores = f7_scores(classify(test.values[test.readable[:, 0]]), test)
+            cells += [scores[f'f7_accuracy_{kind}']['value'] for kind in ('readable', 'all')]
+        table.add_row(name, str(len(stills)), *(f'{cell:.3f}' for cell in cells))
+    terminal().print(table)
+
+
+THRESHOLDS = (0.0, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+
+
+def thresholds(_: argparse.Namespace) -> None:
+    """Print coverage against accuracy on PublicTest, which chose `min_confidence`."""
+    stills = read_stills(Split.PUBLIC)
+    majority = stills.majority()[stills.readable[:, 0]]
+    clear = majority >= 0
+    probabilities = still_probabilities(EmotionModel(sources.MODELS / 'basic7'), stills)[clear]
+    title = 'PublicTest, readable, with a majority of the votes'
+    table = Table('least probability', 'answered', 'right', title=title)
+    for threshold in THRESHOLDS:
+        answered, right = risk_coverage(probabilities, majority[clear], threshold)
+        table.add_row(f'{threshold:g}', f'{answered:.3f}', f'{right:.3f}')
+    terminal().print(table)
+
+
+STUDIES = {
+    'seeds': seeds,
+    'ablation': ablation,
+    'far-faces': far_faces,
+    'repeated': repeated,
+    'thresholds': thresholds,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """
+    Run a study.
+
+    :param arguments: of the command line; None takes the process's own.
+    :returns: exit status: 0, or 1 with a sentence when data or a model are missing.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    studies = parser.add_subparsers(dest='study', required=True)
+    for name, study in STUDIES.items():
+        doc = (study.__doc__ or '').strip().splitlines()[0]
+        command = studies.add_parser(name, help=doc, description=doc)
+        if study is seeds:
+            command.add_argument(
+                '--model', choices=('basic7', 'basic7_blendshapes'), default='basic7'
+            )
+            command.add_argument(
+                '--record', action='store_true', help='write the spread into metadata.json'
+            )
+    options = parser.parse_args(arguments)
+    try:
+        STUDIES[options.study](options)
+    except (DataError, AssetError, ModelError, FaceEncodingError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
