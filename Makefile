@@ -52,6 +52,9 @@ test: setup lint build ## lint, build and run all tests, as colcon does on a rob
 	  || status=$$?; \
 	exit $$status
 
+test-assets: setup build ## run all tests again, with what no package index holds, from EMOTION_ESTIMATOR_ASSETS
+	@$(WITH_ROS) python -m pytest -q test
+
 demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name, MAX_FACES=4
 	@$(WITH_ROS) python -m emotion_estimator.demo.run \
 	  $(if $(VIDEO),--video '$(VIDEO)') $(if $(MODEL),--model '$(MODEL)') \
