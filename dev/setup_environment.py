@@ -127,7 +127,7 @@ class Environment:
         print(f'{self.name}: {title}: {time.monotonic() - begin:.1f} s', flush=True)
 
     def install(self) -> None:
-        """Make the environment anew, of just what the lock names."""
+        """Make the environment, of just what the lock names."""
         require_tools()
         python = require_python(LOCKS[self.name][0])
         uv('venv', '--clear', '--python', python, self.prefix)
@@ -193,7 +193,7 @@ class Environment:
 
 
 def lock_all(*upgrade: str) -> None:
-    """Write all locks anew; without '--upgrade' versions stay where the requirements let them."""
+    """Write all locks; without '--upgrade' versions stay where the requirements let them."""
     # Without this machine's settings, so that the sums are those that everyone gets.
     everyone = {'UV_INDEX': '', 'UV_EXTRA_INDEX_URL': '', 'UV_FIND_LINKS': ''}
     platform = ('--no-config', '--python-platform', 'x86_64-manylinux_2_28')

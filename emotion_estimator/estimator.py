@@ -23,7 +23,7 @@ import numpy as np
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.estimation import EmotionEstimate, build_estimation
-from emotion_estimator.faces.finder import Face, Sighting, build_finder, find_finder_files
+from emotion_estimator.faces.finder import Face, TrackedFaces, build_finder, find_finder_files
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.files import find_model
@@ -174,7 +174,7 @@ class ExpressionEstimator:
         self._picture_ns += _PICTURE_GAP_NS
         return [FaceExpression(face, self._held(face)) for face in sighting.faces]
 
-    def find(self, image: Rgb, stamp_ns: int) -> Sighting:
+    def find(self, image: Rgb, stamp_ns: int) -> TrackedFaces:
         """
         Find the faces of the next image: the first half of `estimate`.
 
@@ -184,7 +184,7 @@ class ExpressionEstimator:
         """
         return self._finder.find(image, stamp_ns)
 
-    def tell(self, sighting: Sighting, stamp_ns: int) -> FrameResult:
+    def tell(self, sighting: TrackedFaces, stamp_ns: int) -> FrameResult:
         """
         Estimate the expressions of the faces found: the second half of `estimate`.
 

@@ -113,7 +113,7 @@ def _share_folders() -> list[Path]:
 def _find_shipped(
     what: str, kept_in: str, name: str, suffix: str, exists: Callable[[Path], bool]
 ) -> Path:
-    """Find one of several things that ship, or one of the user's own, told by a path."""
+    """Find one of several things that ship, or one of the user's own, given by a path."""
     as_path = Path(name).expanduser()
     if exists(as_path) and (as_path.is_absolute() or os.sep in name):
         return as_path

@@ -68,7 +68,7 @@ class StartUpSieve:
         self._log = log
         self._pass_on = pass_on
         self._reads, self._writes = os.pipe()
-        # A process that outlives the sieve would keep the pipe open: its end is told by another.
+        # A process that outlives the sieve would keep the pipe open: its end shows on another.
         self._ended, self._end = os.pipe()
         self._thread = threading.Thread(target=self._pump, daemon=True)
 

@@ -86,7 +86,7 @@ BLENDSHAPE_NODE = (
     ),
     Spec('min_detection_confidence', 0.5, 'Least confidence of a detected face.', 0.0, 1.0),
     Spec('min_presence_confidence', 0.5, 'Least confidence that landmarks fit.', 0.0, 1.0),
-    Spec('min_tracking_confidence', 0.5, 'Below it a face is detected anew.', 0.0, 1.0),
+    Spec('min_tracking_confidence', 0.5, 'Below it a face is searched for again.', 0.0, 1.0),
     Spec(
         'max_absence_s',
         1.0,
@@ -151,7 +151,7 @@ EMOTION_NODE = (
     Spec(
         'max_pitch_deg',
         DEFAULT_MAX_PITCH_DEG,
-        'Likewise its pitch, up or down.',
+        "Pitch of the head in degrees, up or down, at which the answer is 'unknown'.",
         1.0,
         360.0,
     ),

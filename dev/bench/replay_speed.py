@@ -157,8 +157,8 @@ def _peak_mb(bag: Path) -> float:
     recording = open_recording(bag)
     told = replay(recording, read_parameters(), Selection())
     recording.close()
-    if len(told.answers) < 0.9 * len(told.stamps_ns):
-        raise RuntimeError(f'The face was seen in only {len(told.answers)} frames.')
+    if len(told.predictions) < 0.9 * len(told.stamps_ns):
+        raise RuntimeError(f'The face was seen in only {len(told.predictions)} frames.')
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

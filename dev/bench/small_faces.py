@@ -137,7 +137,7 @@ def measure_small_faces(seen: list[SmallFace] | None = None) -> dict[str, float]
     """
     Count what is seen of small faces.
 
-    :param seen: see `small_faces`; None looks anew.
+    :param seen: see `small_faces`; None looks again.
     :returns: by the faces' width `recall_<px>px`, and the shares of smiling and neutral faces
         that basic7 calls so, `smiling_right_<px>px` and `neutral_right_<px>px`, a lost face
         counting as wrong; `faces_invented_beside` them.

@@ -93,7 +93,7 @@ def new_node(module: str, *arguments: str) -> NodeProcess:
     Start a node.
 
     :param module: module below emotion_estimator.nodes, such as 'emotion_node'.
-    :param arguments: likewise.
+    :param arguments: ROS arguments of the node.
     :returns: the process.
     """
     if not has_detector():

@@ -47,7 +47,7 @@ class EmotionEstimate:
     :param scores: all labels and 'unknown' with their scores, highest first, summing to 1.
     :param valence: expectation over the class probabilities, in [-1, 1]; see `circumplex`. What
         is not trusted of them counts as neutral.
-    :param arousal: likewise.
+    :param arousal: expectation over the class probabilities, in [-1, 1].
     :param step: how the stamp followed the face's newest one.
     :param probabilities: of the model's labels in their order, before hysteresis and 'unknown'.
     """
@@ -167,7 +167,7 @@ class EmotionEstimation:
         End the faces that were not seen for `face_timeout_s`.
 
         :param stamp_ns: stamp of the newest image; a stamp far behind ends faces too, as when a
-            bag begins anew.
+            bag begins again.
         """
         timeout_ns = self.face_timeout_s * NS_PER_S
         lost = [

@@ -29,7 +29,7 @@ NO_CLASS = -1
 
 
 @dataclass(frozen=True)
-class Judged:
+class AlignedPredictions:
     """
     One recording's answers as arrays, N of them, ascending by stamp.
 
@@ -76,7 +76,7 @@ class Judged:
         """
         return ['' if right == NO_CLASS else self.classes[right] for right in self.truth.tolist()]
 
-    def only(self, index: int) -> Judged:
+    def only(self, index: int) -> AlignedPredictions:
         """Leave the answers of one face."""
         kept = self.of_face(index)
         names = (
@@ -92,7 +92,9 @@ class Judged:
         return replace(self, **{name: getattr(self, name)[kept] for name in names})
 
 
-def judge(replay: Replay, segments: Sequence[Segment], vocabulary: Vocabulary) -> Judged:
+def judge(
+    replay: Replay, segments: Sequence[Segment], vocabulary: Vocabulary
+) -> AlignedPredictions:
     """
     Put each answer beside the label that holds at its stamp.
 
@@ -103,7 +105,7 @@ def judge(replay: Replay, segments: Sequence[Segment], vocabulary: Vocabulary) -
     :param vocabulary: the classes, from `common_vocabulary`.
     :returns: the answers and their truth.
     """
-    answers, classes = replay.answers, vocabulary.names
+    answers, classes = replay.predictions, vocabulary.names
     labels = (*replay.labels, *([] if UNKNOWN in replay.labels else [UNKNOWN]))
     place = {label: index for index, label in enumerate(labels)}
     class_of = {name: index for index, name in enumerate(classes)}
@@ -132,7 +134,7 @@ def judge(replay: Replay, segments: Sequence[Segment], vocabulary: Vocabulary) -
             where = where[face[begin:end] == number.get(one.face, -1)]
         truth[where] = NO_CLASS if right is None else class_of[right]
         segment[where] = -1 if right is None else index
-    return Judged(
+    return AlignedPredictions(
         recording=replay.recording,
         classes=classes,
         image_ns=np.array(replay.stamps_ns, np.int64),
@@ -150,7 +152,7 @@ def judge(replay: Replay, segments: Sequence[Segment], vocabulary: Vocabulary) -
     )
 
 
-def problems_of_truth(judged: Judged, vocabulary: Vocabulary) -> list[str]:
+def problems_of_truth(judged: AlignedPredictions, vocabulary: Vocabulary) -> list[str]:
     """
     Tell which labels could not be held against any answer.
 

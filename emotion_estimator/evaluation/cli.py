@@ -145,7 +145,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--params-file', type=Path, help="YAML with the nodes' parameters")
     add('--rate-hz', type=float, default=0.0, help='most images a second, by stamp')
     add('--from', dest='from_s', type=float, default=0.0, help='seconds after the first image')
-    add('--to', dest='to_s', type=float, help='likewise')
+    add('--to', dest='to_s', type=float, help='end, seconds after the first image')
     add('--picture-rate-hz', type=float, default=DEFAULT_RATE_HZ,
         help='frames a second of pictures whose names are no stamps')  # fmt: skip
     add('--jobs', type=int, default=len(available_cores()), help='recordings at a time')
@@ -296,10 +296,10 @@ def _work(jobs: Sequence[Job], options: argparse.Namespace, console: Console) ->
 
 def _tell(replays: Sequence[Replay], console: Console) -> None:
     for replay in replays:
-        faces = {answer.face_id for answer in replay.answers}
+        faces = {answer.face_id for answer in replay.predictions}
         console.print(
-            f'{replay.recording}: {len(replay.stamps_ns)} images, {len(replay.answers)} answers '
-            f'on {len(faces)} faces.',
+            f'{replay.recording}: {len(replay.stamps_ns)} images, '
+            f'{len(replay.predictions)} answers on {len(faces)} faces.',
             markup=False,
             highlight=False,
         )

@@ -28,7 +28,7 @@ from emotion_estimator.evaluation.labels import LABEL_MAPS, Segment
 from emotion_estimator.evaluation.measures import differences
 from emotion_estimator.evaluation.segment_statistics import BLOCK_S
 from emotion_estimator.evaluation.summary import Summary, summarise
-from emotion_estimator.replay.predictions import Answer, Replay
+from emotion_estimator.replay.predictions import Prediction, Replay
 from emotion_estimator.stamps import NS_PER_S
 
 # How often two runs say the same of the same face.
@@ -38,9 +38,9 @@ LEAST_OVERLAP = 0.5
 """Boxes of one face in one image share at least half of what they cover together."""
 
 
-def matched(first: Replay, second: Replay) -> Iterator[tuple[Answer, Answer]]:
+def matched(first: Replay, second: Replay) -> Iterator[tuple[Prediction, Prediction]]:
     """
-    Pair what two runs told of the same face in the same image.
+    Pair what two runs said of the same face in the same image.
 
     Faces with one id are one; others are paired by their boxes, the largest overlap first.
 
@@ -50,9 +50,9 @@ def matched(first: Replay, second: Replay) -> Iterator[tuple[Answer, Answer]]:
     """
     of_stamp = {
         stamp_ns: list(answers)
-        for stamp_ns, answers in groupby(second.answers, key=lambda answer: answer.stamp_ns)
+        for stamp_ns, answers in groupby(second.predictions, key=lambda answer: answer.stamp_ns)
     }
-    for stamp_ns, answers in groupby(first.answers, key=lambda answer: answer.stamp_ns):
+    for stamp_ns, answers in groupby(first.predictions, key=lambda answer: answer.stamp_ns):
         ours, theirs = list(answers), of_stamp.get(stamp_ns, [])
         closeness = sorted(
             (
@@ -80,7 +80,7 @@ def agreement(
 
     :param pairs: of the same recordings.
     :param of_first: class by the first model's label; labels that are not there stay themselves.
-    :param of_second: likewise for the second.
+    :param of_second: the same for the second run.
     :returns: with an interval that draws stretches of `BLOCK_S` seconds; nan without any pair.
     """
     counts: dict[tuple[int, int], list[int]] = {}
@@ -96,7 +96,7 @@ def agreement(
     return bootstrap_sums(ratio, [table[:, 0], table[:, 1]])
 
 
-def _overlap(one: Answer, other: Answer) -> float:
+def _overlap(one: Prediction, other: Prediction) -> float:
     """Intersection over union of two boxes."""
     left, top = max(one.box[0], other.box[0]), max(one.box[1], other.box[1])
     right, bottom = min(one.box[2], other.box[2]), min(one.box[3], other.box[3])

@@ -84,7 +84,7 @@ def read_table(
     :param time: whether seconds count from the recording's first image or from 1970; by itself it
         takes all for absolute when the earliest is from 1973 on.
     :param own_names: names that count beside those of `vocabulary`, such as a model's classes.
-    :returns: labels by recording; one without rows is told of.
+    :returns: labels by recording; one without rows gets a sentence.
     :raises LabelError: when the file cannot be read at all.
     """
     rows, problems = _rows(path, own_names)
@@ -109,7 +109,7 @@ def read_table(
     for name, given in of_recording.items():
         labels = place(given, *spans[name])
         missing = () if given else (f'{path.name} holds no label of {name}.',)
-        # What concerns no recording, or all, is told once.
+        # What concerns no recording, or all, is said once.
         told_once = () if found else tuple(problems)
         found[name] = Labels(labels.segments, (*told_once, *labels.problems, *missing))
     return found

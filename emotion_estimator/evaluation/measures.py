@@ -22,11 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from emotion_estimator.evaluation import classification_metrics as metrics
-from emotion_estimator.evaluation.alignment import Judged
+from emotion_estimator.evaluation.alignment import AlignedPredictions
 from emotion_estimator.evaluation.bootstrap import Interval, Score, bootstrap_sums
 from emotion_estimator.evaluation.classification_metrics import Sums, ratio
 from emotion_estimator.evaluation.segment_statistics import (
-    Tallies,
+    SegmentStatistics,
     joined,
     tally_segments,
     tally_time,
@@ -198,8 +198,8 @@ class Counted:
     :param time: what needs none.
     """
 
-    segments: Tallies
-    time: Tallies
+    segments: SegmentStatistics
+    time: SegmentStatistics
 
     @property
     def recordings(self) -> int:
@@ -213,7 +213,7 @@ class Counted:
         return Counted(self.segments.by_recording(), self.time.by_recording())
 
 
-def count(judged: Sequence[Judged]) -> Counted:
+def count(judged: Sequence[AlignedPredictions]) -> Counted:
     """
     Count all that the figures need.
 
@@ -288,11 +288,11 @@ def _difference(score: Score) -> Score:
     return difference
 
 
-def _delay_grid(*tallies: Tallies) -> Sums:
+def _delay_grid(*tallies: SegmentStatistics) -> Sums:
     return np.unique([delay_s for each in tallies for _, delay_s in each.delays_s])
 
 
-def _of(measure: Measure, tallies: Tallies, delays: Sums) -> tuple[Score, list[Sums]]:
+def _of(measure: Measure, tallies: SegmentStatistics, delays: Sums) -> tuple[Score, list[Sums]]:
     if measure.tallies != (DELAYS,):
         return measure.score, [tallies.sums[name] for name in measure.tallies]
     counts = np.zeros((len(tallies.units), len(delays)))

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.evaluation.alignment import Judged
+from emotion_estimator.evaluation.alignment import AlignedPredictions
 from emotion_estimator.evaluation.classification_metrics import BINS, LEAST_PROBABILITY, binned
 from emotion_estimator.evaluation.temporal_metrics import image_durations_s, stable_from, switches
 from emotion_estimator.stamps import NS_PER_S
@@ -39,7 +39,7 @@ Unit = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Tallies:
+class SegmentStatistics:
     """
     Sums by unit.
 
@@ -52,7 +52,7 @@ class Tallies:
     sums: Mapping[str, NDArray[np.float64]]
     delays_s: tuple[tuple[int, float], ...] = ()
 
-    def by_recording(self) -> Tallies:
+    def by_recording(self) -> SegmentStatistics:
         """Add up the units of each recording."""
         names = list(dict.fromkeys(recording for recording, _ in self.units))
         of_unit = [names.index(recording) for recording, _ in self.units]
@@ -61,21 +61,21 @@ class Tallies:
             sums[name] = np.zeros((len(names), *array.shape[1:]))
             np.add.at(sums[name], of_unit, array)
         delays_s = tuple((of_unit[unit], delay_s) for unit, delay_s in self.delays_s)
-        return Tallies(tuple((name, 0) for name in names), sums, delays_s)
+        return SegmentStatistics(tuple((name, 0) for name in names), sums, delays_s)
 
-    def only(self, units: Sequence[Unit]) -> Tallies:
+    def only(self, units: Sequence[Unit]) -> SegmentStatistics:
         """Leave some units, in the order given."""
         at = {unit: index for index, unit in enumerate(self.units)}
         kept = [at[unit] for unit in units]
         new = {old: index for index, old in enumerate(kept)}
-        return Tallies(
+        return SegmentStatistics(
             tuple(units),
             {name: array[kept] for name, array in self.sums.items()},
             tuple((new[unit], delay_s) for unit, delay_s in self.delays_s if unit in new),
         )
 
 
-def joined(parts: Sequence[Tallies]) -> Tallies:
+def joined(parts: Sequence[SegmentStatistics]) -> SegmentStatistics:
     """
     Put tallies of several recordings behind each other.
 
@@ -83,7 +83,7 @@ def joined(parts: Sequence[Tallies]) -> Tallies:
     :returns: all units.
     """
     starts = np.cumsum([0, *(len(part.units) for part in parts)])
-    return Tallies(
+    return SegmentStatistics(
         tuple(unit for part in parts for unit in part.units),
         {name: np.concatenate([part.sums[name] for part in parts]) for name in parts[0].sums},
         tuple(
@@ -94,7 +94,7 @@ def joined(parts: Sequence[Tallies]) -> Tallies:
     )
 
 
-def tally_segments(judged: Judged) -> Tallies:
+def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
     """
     Count what is judged by labels, one unit for each label with a face in view.
 
@@ -138,10 +138,12 @@ def tally_segments(judged: Judged) -> Tallies:
             sums['switches'][unit] += len(changes)
             sums['constant_s'][unit] += followed_s.sum()
     names = tuple((judged.recording, number) for number in numbers)
-    return Tallies(names, {'confusion': confusion, 'bins': bins, **sums}, tuple(delays_s))
+    return SegmentStatistics(
+        names, {'confusion': confusion, 'bins': bins, **sums}, tuple(delays_s)
+    )
 
 
-def tally_time(judged: Judged) -> Tallies:
+def tally_time(judged: AlignedPredictions) -> SegmentStatistics:
     """
     Count what needs no labels, one unit for each stretch of `BLOCK_S` seconds.
 
@@ -177,4 +179,4 @@ def tally_time(judged: Judged) -> Tallies:
         'all_switches': count,
         'followed_s': followed_s,
     }
-    return Tallies(tuple((judged.recording, int(number)) for number in numbers), sums)
+    return SegmentStatistics(tuple((judged.recording, int(number)) for number in numbers), sums)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emotion_estimator.evaluation.alignment import Judged, judge, problems_of_truth
+from emotion_estimator.evaluation.alignment import AlignedPredictions, judge, problems_of_truth
 from emotion_estimator.evaluation.bootstrap import Interval
 from emotion_estimator.evaluation.classification_metrics import (
     RiskCoverage,
@@ -41,7 +41,7 @@ class FaceSummary:
     One face of one recording.
 
     :param face_id: its id.
-    :param index: its position in `Judged.face_ids`.
+    :param index: its position in `AlignedPredictions.face_ids`.
     :param answers: number of its answers.
     :param figures: of this face alone.
     """
@@ -65,7 +65,7 @@ class RecordingSummary:
     """
 
     replay: Replay
-    judged: Judged
+    judged: AlignedPredictions
     figures: Figures
     faces: tuple[FaceSummary, ...]
     problems: tuple[str, ...]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from emotion_estimator.stamps import NS_PER_S
 
 LONGEST_GAP_S = 0.5
-"""A face unseen for longer is looked at anew: what differs then is no switch."""
+"""A face unseen for longer is a new face: what differs then is no switch."""
 
 
 def switches(
@@ -58,7 +58,7 @@ def stable_from(right: NDArray[np.bool_]) -> int | None:
     return int(wrong[-1]) + 1 if len(wrong) else 0
 
 
-# How long something was so, told by images.
+# How long something was so, counted by images.
 
 
 LONGEST_IMAGE_S = 0.5

@@ -35,7 +35,7 @@ from emotion_estimator.stamps import NS_PER_S
 SPECS = (
     Spec('video', '0', "Path of a video file, or a webcam's number."),
     Spec('rate_hz', 0.0, "Frames per second; 0 takes the video's own.", 0.0, 1000.0),
-    Spec('loop', False, 'Begin anew at the end of the file; the stamps go on.'),
+    Spec('loop', False, 'Begin again at the end of the file; the stamps go on.'),
     Spec('frame_id', 'camera', 'Frame of the images (REP-103 optical frame).'),
     Spec('wait_for_subscribers', 0, 'Subscriptions to wait for before the first frame.', 0, 100),
 )

@@ -131,7 +131,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help='stamps as recorded, or moved so that the first message was recorded now',
     )
     add('--rate', type=_above_zero, default=1.0, help='times the pace of the recording')
-    add('--loop', action='store_true', help='begin anew at the end, until Ctrl-C')
+    add('--loop', action='store_true', help='begin again at the end, until Ctrl-C')
     add('--clock', action='store_true', help='publish the time on /clock, for use_sim_time')
     add('--delay', type=float, default=1.0, help='seconds for subscribers to find the topics')
     return parser.parse_args(arguments)

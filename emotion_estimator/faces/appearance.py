@@ -99,7 +99,7 @@ def _within(first: float, last: float, factor: int, length: int) -> tuple[int, i
 
 
 FAINT = 8.0
-"""Contrast in grey levels below which a crop is not raised to that of others, lest noise is."""
+"""Contrast in grey levels below which a crop is not raised to that of others, to spare noise."""
 
 
 def evened(crops: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -34,11 +34,11 @@ class PinholeCamera:
     A camera without distortion; axes of its optical frame are x right, y down, z away (REP-103).
 
     :param focal_x: in pixels.
-    :param focal_y: likewise.
+    :param focal_y: vertical focal length in pixels.
     :param middle_x: column of the optical axis in pixels.
     :param middle_y: its row.
     :param width: of the image in pixels.
-    :param height: likewise.
+    :param height: its height in pixels.
     """
 
     focal_x: float
@@ -67,7 +67,7 @@ class PinholeCamera:
         Make a camera of which no more is known than how much it sees.
 
         :param width: of the image in pixels.
-        :param height: likewise.
+        :param height: its height in pixels.
         :param horizontal_rad: angle between the left and the right edge.
         :returns: the camera, with square pixels and its axis in the middle.
         """
@@ -81,7 +81,7 @@ class PinholeCamera:
 
         :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
         :param width: of the image that it is for, in pixels.
-        :param height: likewise.
+        :param height: its height in pixels.
         :returns: the camera.
         :raises IntrinsicsError: when no camera can have it.
         """
@@ -96,7 +96,7 @@ class PinholeCamera:
         Tell what the camera is for an image of another resolution.
 
         :param width: of the image in pixels.
-        :param height: likewise.
+        :param height: its height in pixels.
         :returns: the camera.
         :raises IntrinsicsError: when the image has another shape: it is cut, nobody knows where.
         """
@@ -163,7 +163,7 @@ class KnownCamera:
 
         :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
         :param width: of the image that it is for, in pixels.
-        :param height: likewise.
+        :param height: its height in pixels.
         :returns: whether it can be used.
         """
         try:
@@ -178,7 +178,7 @@ class KnownCamera:
         Tell what the camera is.
 
         :param width: of its image in pixels.
-        :param height: likewise.
+        :param height: its height in pixels.
         :returns: the camera for an image of this size.
         """
         calibrated = self._calibrated

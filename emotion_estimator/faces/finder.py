@@ -121,7 +121,7 @@ class Face:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class TrackedFaces:
     """
     What was found in one image.
 
@@ -171,7 +171,7 @@ class FaceFinder:
         self._shift_ns = 0
         self._time_ms = 0
 
-    def find(self, image: Rgb, stamp_ns: int) -> Sighting:
+    def find(self, image: Rgb, stamp_ns: int) -> TrackedFaces:
         """
         Find the faces of the next image.
 
@@ -181,7 +181,7 @@ class FaceFinder:
         """
         step = step_between(self._newest_ns, stamp_ns, JUMP_S)
         if step is Step.REPEATED:
-            return Sighting((), step)
+            return TrackedFaces((), step)
         self._newest_ns = stamp_ns
         if step is Step.FIRST or step.restarts:
             self._tracker.reset()
@@ -201,7 +201,7 @@ class FaceFinder:
             )
             for face_id, face in zip(ids, found)
         )
-        return Sighting(tuple(faces), step)
+        return TrackedFaces(tuple(faces), step)
 
     def close(self) -> None:
         """Release the landmarker."""
@@ -272,7 +272,7 @@ def find_finder_files(
 
     :param parameters: see `build_finder`.
     :param fetch: whether the network may be asked.
-    :param warn: is told what is lost where the detector is missing.
+    :param warn: called with what is lost where the detector is missing.
     :returns: the files.
     :raises AssetError: when the landmarker or the encoding is not there.
     """

@@ -43,7 +43,7 @@ def in_face_units(
 
     :param landmarks: shape [478, 3], see `FaceArrays`.
     :param width: of the image in pixels.
-    :param height: likewise.
+    :param height: its height in pixels.
     :returns: points of shape [478, 3] in image axes (x right, y down, z away); and x and y of the
         face's middle and the length of a face unit, in pixels of the image.
     """

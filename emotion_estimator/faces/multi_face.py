@@ -165,7 +165,7 @@ class FaceDetector:
 
 
 FORGET_MS = 1000
-"""After a longer time without a frame, faces are sought anew rather than where they were."""
+"""After a longer time without a frame, faces are searched for in the whole image."""
 RETRIES = 5
 """For a second after a face was lost, detections are so many times as frequent."""
 _RETRIED_MS = 1000

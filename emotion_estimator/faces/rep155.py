@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 FACE_FRAME_PREFIX = 'face_'
 FOUND = 1.0
-"""Confidence of what is told of a face; one below MediaPipe's thresholds is not told of at all."""
+"""Confidence of what is said of a face; nothing is said of one below MediaPipe's thresholds."""
 
 
 def region(face: Face) -> tuple[float, float, float, float]:
@@ -113,7 +113,7 @@ class FacePresence:
         :param face_ids: their ids.
         :param stamp_ns: its stamp in nanoseconds.
         :param begins_anew: whether the stamp starts a new time line; then all others are lost.
-        :returns: who is there at this stamp. Who is lost is told once.
+        :returns: who is there at this stamp. Who is lost is said once.
         """
         now = dict.fromkeys(face_ids, stamp_ns)
         before = {name: seen_ns for name, seen_ns in self._seen_ns.items() if name not in now}

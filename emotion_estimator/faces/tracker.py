@@ -149,7 +149,7 @@ class FaceTracker:
 
         :param faces: the faces of one image.
         :param width: of the image in pixels.
-        :param height: likewise.
+        :param height: its height in pixels.
         :param stamp_ns: its stamp in nanoseconds, above that of the image before.
         :returns: the id of each face.
         """

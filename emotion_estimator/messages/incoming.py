@@ -35,7 +35,7 @@ class MessageError(ValueError):
 
 
 @dataclass(frozen=True)
-class FaceFeatures:
+class NamedFeatures:
     """
     One face's named features in one image.
 
@@ -69,7 +69,7 @@ def is_face_id(text: str) -> bool:
     return _FACE_ID.match(text) is not None
 
 
-def face_features(message: Classification) -> FaceFeatures:
+def face_features(message: Classification) -> NamedFeatures:
     """
     Read a face's features by name.
 
@@ -85,7 +85,7 @@ def face_features(message: Classification) -> FaceFeatures:
     stamp_ns = nanoseconds(message.header.stamp)
     if stamp_ns == 0:
         raise MessageError("header.stamp is zero; fill in the image's stamp.")
-    return FaceFeatures(
+    return NamedFeatures(
         face_id=frame_id[len(FACE_FRAME_PREFIX) :],
         stamp_ns=stamp_ns,
         values={result.class_id: result.score for result in message.results},

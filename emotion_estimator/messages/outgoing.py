@@ -175,7 +175,7 @@ class MessageBuilder:
         :param face: the face.
         :param header: the image's.
         :param width: of the image in pixels.
-        :param height: likewise.
+        :param height: its height in pixels.
         :returns: hri_msgs/FacialLandmarks; points outside the image have confidence 0.
         """
         point = self._type_of(POINT_OF_INTEREST)

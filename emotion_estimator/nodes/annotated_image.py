@@ -31,13 +31,13 @@ from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
-from emotion_estimator.nodes.mailbox import LatestOfEach, Seen, View
+from emotion_estimator.nodes.mailbox import CameraImage, LatestOfEach, ObservedFaces
 from emotion_estimator.stamps import NS_PER_S
 
 WATCH_PERIOD_S = 0.2
 """How often it is looked whether someone watches, in seconds."""
 KEPT_S = 1.0
-"""An expression of a face that was last told of longer ago, in seconds, is not drawn."""
+"""An expression of a face older than that, in seconds, is not drawn."""
 _RATE_WINDOW = 30
 
 
@@ -45,7 +45,7 @@ class AnnotatedImage:
     """
     Draws on a thread of its own, the latest image only; unwatched it costs nothing.
 
-    The expression drawn is the last that `emotion` told of a face: that of this image or, since
+    The expression drawn is the last that `emotion` gave of a face: that of this image or, since
     the picture does not wait, of one just before.
 
     :param node: publishes `annotated_image` and listens to `emotion`.
@@ -61,13 +61,13 @@ class AnnotatedImage:
         self._emotions: dict[str, tuple[int, str, float]] = {}
         self._subscription: Subscription[Classification] | None = None
         self._stamps_ns: deque[int] = deque(maxlen=_RATE_WINDOW)
-        self._latest: LatestOfEach[tuple[Seen, View]] = LatestOfEach()
+        self._latest: LatestOfEach[tuple[ObservedFaces, CameraImage]] = LatestOfEach()
         # Here, as subscriptions are made and destroyed by the thread that spins.
         self._timer = node.create_timer(WATCH_PERIOD_S, self._look_for_watchers)
         self._thread = threading.Thread(target=self._draw, daemon=True)
         self._thread.start()
 
-    def offer(self, seen: Seen) -> None:
+    def offer(self, seen: ObservedFaces) -> None:
         """
         Hand over what was seen in an image; it is drawn if someone watches.
 
@@ -124,7 +124,7 @@ class AnnotatedImage:
             if self._node.context.ok():
                 self._publisher.publish(message)
 
-    def _person(self, face: Face, view: View) -> Person:
+    def _person(self, face: Face, view: CameraImage) -> Person:
         pose = self._head_model.pose(face.landmarks, view.camera)
         gaze = gaze_rotation(pose.rotation, face.blendshapes)[:, 2]
         _, label, confidence = self._emotions.get(face.face_id, (0, '', 0.0))

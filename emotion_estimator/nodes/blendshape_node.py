@@ -39,12 +39,12 @@ from emotion_estimator.nodes.crop_source import CroppedFaces
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
 from emotion_estimator.nodes.face_publishers import FacePublishers
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.nodes.mailbox import LatestOfEach, Seen
+from emotion_estimator.nodes.mailbox import LatestOfEach, ObservedFaces
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import BLENDSHAPE_NODE
 from emotion_estimator.stamps import NS_PER_S
 
-_ToTell = tuple[Callable[[Any], None], Any]
+_Publication = tuple[Callable[[Any], None], Any]
 """What the publishing thread does next, and with what."""
 
 
@@ -62,7 +62,7 @@ class BlendshapeNode(ManagedNode):
         self._face_publishers: FacePublishers | None = None
         self._annotated: AnnotatedImage | None = None
         self._received: LatestOfEach[Any] = LatestOfEach()
-        self._to_tell: SimpleQueue[_ToTell | None] = SimpleQueue()
+        self._to_publish: SimpleQueue[_Publication | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._faces_now = 0
 
@@ -111,7 +111,7 @@ class BlendshapeNode(ManagedNode):
         """
         source = self._source
         assert source is not None, 'a node is configured before it is activated'
-        self._received, self._to_tell = LatestOfEach(), SimpleQueue()
+        self._received, self._to_publish = LatestOfEach(), SimpleQueue()
         self._threads = [
             threading.Thread(target=self._look, args=(source,), daemon=True),
             threading.Thread(target=self._tell, daemon=True),
@@ -158,26 +158,26 @@ class BlendshapeNode(ManagedNode):
                 raise ImageError("header.stamp is zero; let the driver fill in the image's time.")
             seen = source.look(sender, message)
             if seen is not None:
-                self._to_tell.put((self._publish, seen))
+                self._to_publish.put((self._publish, seen))
 
         while (received := self._received.take()) is not None:
             self.attempt(look, received)
-        self._to_tell.put(None)
+        self._to_publish.put(None)
 
     def _lose(self, face_ids: Iterable[str]) -> None:
         """Let the topics of faces go, after what was seen of them."""
         for face_id in face_ids:
             self._received.drop(face_id)
         if self._face_publishers is not None:
-            self._to_tell.put((self._face_publishers.end, face_ids))
+            self._to_publish.put((self._face_publishers.end, face_ids))
 
     def _tell(self) -> None:
         self._leave_mediapipe_alone()
-        while (told := self._to_tell.get()) is not None:
+        while (told := self._to_publish.get()) is not None:
             work, argument = told
             self.attempt(work, argument)
 
-    def _publish(self, seen: Seen) -> None:
+    def _publish(self, seen: ObservedFaces) -> None:
         self._faces_now = len(seen.faces)
         for face in seen.faces:
             self._blendshapes.publish(

@@ -34,7 +34,7 @@ from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.image_conversion import rgb_of
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.nodes.mailbox import Seen, View
+from emotion_estimator.nodes.mailbox import CameraImage, ObservedFaces
 from emotion_estimator.stamps import Step
 
 # Listens to what the camera says of itself.
@@ -49,7 +49,7 @@ class CameraCalibration:
 
     :param node: subscribes.
     :param field_of_view_rad: see `KnownCamera`.
-    :param refuse: likewise.
+    :param refuse: called with why a calibration cannot be used.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class CameraCalibration:
         Tell what the camera is.
 
         :param width: of its image in pixels.
-        :param height: likewise.
+        :param height: its height in pixels.
         :returns: the camera for an image of this size.
         """
         return self._known.camera(width, height)
@@ -121,7 +121,7 @@ class CameraFaces:
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
-    def look(self, sender: str, message: Image | CompressedImage) -> Seen | None:
+    def look(self, sender: str, message: Image | CompressedImage) -> ObservedFaces | None:
         """
         Find the faces of the next image.
 
@@ -139,11 +139,11 @@ class CameraFaces:
             raise ImageError(f'header.stamp {stamp_ns} ns came twice; the second is left out.')
         if sighting.step.restarts:
             self._node.refuse(
-                f'header.stamp {sighting.step.value} to {stamp_ns} ns: all faces begin anew.'
+                f'header.stamp {sighting.step.value} to {stamp_ns} ns: all faces start over.'
             )
         height, width = image.shape[:2]
-        view = View(image, self._calibration.camera(width, height))
-        return Seen(message.header, sighting.faces, sighting.step.restarts, view)
+        view = CameraImage(image, self._calibration.camera(width, height))
+        return ObservedFaces(message.header, sighting.faces, sighting.step.restarts, view)
 
     def stop(self) -> None:
         """Take no more."""

@@ -34,7 +34,7 @@ from emotion_estimator.messages.incoming import is_face_id
 from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.image_conversion import rgb_of
 from emotion_estimator.nodes.lifecycle import INPUT_TIMEOUT_S, ManagedNode, silence_problems
-from emotion_estimator.nodes.mailbox import Seen
+from emotion_estimator.nodes.mailbox import ObservedFaces
 
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
@@ -45,7 +45,7 @@ class CroppedFaces:
 
     :param node: whose parameters count, and which subscribes.
     :param encoding: gives the further features; None leaves it at the blendshapes.
-    :param lost: is told the ids that are no longer tracked.
+    :param lost: called with the ids that are no longer tracked.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class CroppedFaces:
         if self._receive is not None:
             self._receive(face_id, message)
 
-    def look(self, face_id: str, message: Image) -> Seen | None:
+    def look(self, face_id: str, message: Image) -> ObservedFaces | None:
         """
         Look at a face's picture.
 
@@ -132,10 +132,10 @@ class CroppedFaces:
         if face_id not in self._crops:
             return None
         if found is None:
-            return Seen(message.header, ())
+            return ObservedFaces(message.header, ())
         names, encode = self._features.names, partial(self._features.of, crop, found.landmarks)
         face = Face(face_id, found.box, found.blendshapes, found.landmarks, names, encode)
-        return Seen(message.header, (face,))
+        return ObservedFaces(message.header, (face,))
 
     def _end(self, face_ids: Iterable[str]) -> None:
         face_ids = list(face_ids)

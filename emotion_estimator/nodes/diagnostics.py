@@ -48,7 +48,7 @@ class StreamReport:
     :param rate_out_hz: results a second.
     :param stamp_rate_hz: rate of the sender by its own stamps; 0 when not known.
     :param latency_p50_s: median time from stamp to result in seconds; nan without results.
-    :param latency_p95_s: 95th percentile, likewise.
+    :param latency_p95_s: 95th percentile in seconds.
     :param refused_lately: messages of the last period that could not be used.
     :param last_error: the last reason for which a message was refused.
     """

@@ -127,7 +127,7 @@ class EmotionNode(ManagedNode):
         if estimate.step.restarts:
             self.refuse(
                 f'header.stamp of face {face.face_id} {estimate.step.value} to '
-                f'{face.stamp_ns} ns: its buffer begins anew.'
+                f'{face.stamp_ns} ns: its buffer starts over.'
             )
         self._emotion.publish(ROS.emotion(estimate, message.header))
         if self.parameters['ros4hri']:

@@ -40,7 +40,7 @@ from emotion_estimator.faces.rep155 import FacePresence
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
-from emotion_estimator.nodes.mailbox import Seen, View
+from emotion_estimator.nodes.mailbox import CameraImage, ObservedFaces
 
 _TF_QOS = QoSProfile(depth=100)  # as tf2_ros broadcasts
 
@@ -72,13 +72,13 @@ class FaceTopics:
             message_type, f'{self._namespace}/{name}', 10, event_callbacks=NO_PUBLISHER_EVENTS
         )
 
-    def publish(self, face: Face, header: Header, view: View | None) -> None:
+    def publish(self, face: Face, header: Header, view: CameraImage | None) -> None:
         """
         Publish what an image shows of the face.
 
         :param face: the face.
         :param header: the image's header.
-        :param view: the image, see `Seen`.
+        :param view: the image, see `ObservedFaces`.
         """
         if self._facs.get_subscription_count():
             self._facs.publish(
@@ -133,7 +133,7 @@ class FacePublishers:
                 )
             ]
 
-    def publish(self, seen: Seen) -> None:
+    def publish(self, seen: ObservedFaces) -> None:
         """
         Publish what was seen in an image.
 

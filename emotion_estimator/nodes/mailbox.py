@@ -84,7 +84,7 @@ class LatestOfEach(Generic[Item]):
 
 
 @dataclass(frozen=True)
-class View:
+class CameraImage:
     """
     An image and what took it.
 
@@ -97,7 +97,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObservedFaces:
     """
     One image's faces.
 
@@ -110,4 +110,4 @@ class Seen:
     header: Header
     faces: tuple[Face, ...]
     begins_anew: bool = False
-    view: View | None = None
+    view: CameraImage | None = None

@@ -92,8 +92,8 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
     Replay a recording and keep the result; the bag comes first, then the replay.
 
     :param job: the work.
-    :param progress: is told the number of images read so far.
-    :param started: is told the number of images that the recording states.
+    :param progress: called with the number of images read so far.
+    :param started: called with the number of images that the recording states.
     :returns: the replay.
     :raises RecordingError: when the recording cannot be read at all.
     :raises AssetError: when a model is not there.
@@ -128,7 +128,7 @@ def job_key(path: Path, settings: Settings, record: Path | None, with_input: boo
     """
     Name all that decides on a replay; another recording, model, parameter or code changes it.
 
-    :param path: the recording; told by its files' names, sizes and times.
+    :param path: the recording; known by its files' names, sizes and times.
     :param settings: how it is replayed.
     :param record: see `Job`.
     :param with_input: see `Job`.

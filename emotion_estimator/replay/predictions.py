@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What the package told of the faces in one recording."""
+"""What the package said of the faces in one recording."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from emotion_estimator.files import write_whole
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """
-    What the package told of one face in one image.
+    What the package said of one face in one image.
 
     :param stamp_ns: the image's stamp in nanoseconds.
     :param face_id: the face.
@@ -61,10 +61,10 @@ class Replay:
 
     :param recording: name of the bag, clip or folder.
     :param model: name and version of the model, such as 'basic7 2.0.0'.
-    :param labels: the model's classes in the order of `Answer.probabilities`.
+    :param labels: the model's classes in the order of `Prediction.probabilities`.
     :param settings: what decided: model, min_confidence, hysteresis and the like.
     :param stamps_ns: of every image looked at, in nanoseconds, ascending.
-    :param answers: ascending by stamp, then by face id.
+    :param predictions: ascending by stamp, then by face id.
     :param thumbnails: JPEG of the face, 96 pixels wide and high, by stamp and face id; only where
         the label changes.
     :param problems: sentences: what could not be read.
@@ -75,7 +75,7 @@ class Replay:
     labels: tuple[str, ...]
     settings: Mapping[str, float | str]
     stamps_ns: tuple[int, ...]
-    answers: tuple[Answer, ...]
+    predictions: tuple[Prediction, ...]
     thumbnails: Mapping[tuple[int, str], bytes]
     problems: tuple[str, ...]
 
@@ -105,7 +105,7 @@ def write_replay(path: Path, replay: Replay) -> None:
         'settings': dict(replay.settings),
         'problems': replay.problems,
         'stamps_ns': replay.stamps_ns,
-        'answers': [list(asdict(answer).values()) for answer in replay.answers],
+        'answers': [list(asdict(prediction).values()) for prediction in replay.predictions],
         'thumbnails': [
             [stamp_ns, face_id, base64.b64encode(jpeg).decode()]
             for (stamp_ns, face_id), jpeg in sorted(replay.thumbnails.items())
@@ -145,7 +145,7 @@ def _replay(document: Mapping[str, Any]) -> Replay:
         labels=tuple(document['labels']),
         settings=document['settings'],
         stamps_ns=tuple(document['stamps_ns']),
-        answers=tuple(_answer(*values) for values in document['answers']),
+        predictions=tuple(_prediction(*values) for values in document['answers']),
         thumbnails={
             (stamp_ns, face_id): base64.b64decode(jpeg)
             for stamp_ns, face_id, jpeg in document['thumbnails']
@@ -154,7 +154,7 @@ def _replay(document: Mapping[str, Any]) -> Replay:
     )
 
 
-def _answer(*values: Any) -> Answer:
+def _prediction(*values: Any) -> Prediction:
     """Make an answer of its fields in their order; JSON knows no tuples."""
     fields: list[Any] = [tuple(v) if isinstance(v, list) else v for v in values]
-    return Answer(*fields)
+    return Prediction(*fields)

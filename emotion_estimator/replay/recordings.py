@@ -55,7 +55,7 @@ class Calibration:
 
     :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
     :param width: of the image that it is for, in pixels.
-    :param height: likewise.
+    :param height: its height in pixels.
     """
 
     k: Sequence[float]

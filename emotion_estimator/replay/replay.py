@@ -26,13 +26,13 @@ import numpy as np
 
 from emotion_estimator.emotion.estimation import EmotionEstimate
 from emotion_estimator.estimator import ExpressionEstimator, FrameResult
-from emotion_estimator.faces.finder import Face, Sighting
+from emotion_estimator.faces.finder import Face, TrackedFaces
 from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.multi_face import face_picture
 from emotion_estimator.parameters import NodeParameters
-from emotion_estimator.replay.predictions import Answer, Replay
+from emotion_estimator.replay.predictions import Prediction, Replay
 from emotion_estimator.replay.prefetch import ahead
 from emotion_estimator.replay.recordings import Frame, Recording, RecordingError
 from emotion_estimator.stamps import NS_PER_S, Step
@@ -51,7 +51,7 @@ class Selection:
 
     :param rate_hz: most images a second, by stamp; 0 takes all.
     :param from_s: seconds after the first image's stamp.
-    :param to_s: likewise; None takes the recording to its end.
+    :param to_s: end, seconds after the first image; None takes the recording to its end.
     """
 
     rate_hz: float = 0.0
@@ -59,7 +59,7 @@ class Selection:
     to_s: float | None = None
 
 
-class Pace:
+class RateLimiter:
     """
     Lets images pass at most at a rate, by their stamps.
 
@@ -81,7 +81,7 @@ class Pace:
         back = self._newest_ns is not None and stamp_ns < self._newest_ns
         self._newest_ns = stamp_ns
         late_ns = 0.0 if self._due_ns is None else stamp_ns - self._due_ns
-        # The grid begins anew behind a gap or a step back.
+        # The grid starts over behind a gap or a step back.
         if self._due_ns is None or back or late_ns > self._period_ns:
             self._due_ns = stamp_ns + self._period_ns
             return True
@@ -116,9 +116,9 @@ def face_thumbnail(image: Rgb, box: Box) -> bytes:
 
 
 Listener = Callable[[Frame, Rgb, FrameResult], None]
-"""Is told of each image that was looked at, with its pixels."""
+"""Called with each image that was looked at, with its pixels."""
 Progress = Callable[[int], None]
-"""Is told the number of images read so far."""
+"""Called with the number of images read so far."""
 
 
 def replay(
@@ -137,8 +137,8 @@ def replay(
     :param recording: the recording, open.
     :param parameters: of both nodes.
     :param selection: which of its images.
-    :param listeners: are told of each image that was looked at.
-    :param progress: is told how far it is.
+    :param listeners: called with each image that was looked at.
+    :param progress: called with how far it is.
     :returns: all that the package told.
     :raises AssetError: when a model is not there.
     :raises ValueError: when a model or a parameter cannot be used.
@@ -163,7 +163,7 @@ def replay(
         labels=metadata.labels,
         settings=settings_of(parameters, selection),
         stamps_ns=tuple(sorted(set(told.stamps_ns))),
-        answers=tuple(sorted(told.answers, key=lambda a: (a.stamp_ns, a.face_id))),
+        predictions=tuple(sorted(told.predictions, key=lambda a: (a.stamp_ns, a.face_id))),
         thumbnails=told.thumbnails,
         problems=told.problems(recording.name),
     )
@@ -195,7 +195,7 @@ class _Told:
 
     def __init__(self) -> None:
         self.stamps_ns: list[int] = []
-        self.answers: list[Answer] = []
+        self.predictions: list[Prediction] = []
         self.thumbnails: dict[tuple[int, str], bytes] = {}
         self.shown: dict[str, str] = {}
         self.refused: Counter[str] = Counter()
@@ -203,7 +203,7 @@ class _Told:
         self.broken = ''
 
     def refuse(self, kind: str, example: str) -> None:
-        """Count an image that cannot be used; the first of a kind is told in full."""
+        """Count an image that cannot be used; the first of a kind is quoted in full."""
         self.refused[kind] += 1
         self.examples.setdefault(kind, example)
 
@@ -223,7 +223,7 @@ class _Told:
 def _selected(
     recording: Recording, selection: Selection, told: _Told, progress: Progress | None
 ) -> Iterator[Frame]:
-    pace = Pace(selection.rate_hz)
+    pace = RateLimiter(selection.rate_hz)
     first_ns: int | None = None
     for count, frame in enumerate(recording.frames(), start=1):
         if progress is not None:
@@ -246,7 +246,7 @@ class _Image:
 
     frame: Frame
     pixels: Rgb | None
-    sighting: Sighting | None = None
+    sighting: TrackedFaces | None = None
     error: str = ''
 
 
@@ -278,7 +278,7 @@ def _look(
         told.refuse('repeat a stamp', f'{stamp_ns} ns.')
         return
     if image.sighting.step is Step.BACK:
-        told.refuse('go back in time, so that all faces begin anew', f'to {stamp_ns} ns.')
+        told.refuse('go back in time, so that all faces start over', f'to {stamp_ns} ns.')
     result = estimator.tell(image.sighting, stamp_ns)
     told.stamps_ns.append(stamp_ns)
     for face, estimate in zip(result.faces, result.estimates):
@@ -289,8 +289,8 @@ def _look(
 
 def _tell(face: Face, estimate: EmotionEstimate, image: Rgb, told: _Told) -> None:
     box = face.box
-    told.answers.append(
-        Answer(
+    told.predictions.append(
+        Prediction(
             stamp_ns=estimate.stamp_ns,
             face_id=face.face_id,
             label=estimate.label,

@@ -180,10 +180,10 @@ def test_labels_that_judge_nothing_are_told():
 
 def test_faces_are_paired_by_id_then_by_box():
     near, far = (0.21, 0.1, 0.6, 0.7), (0.7, 0.1, 0.9, 0.7)
-    first = replace(replay(), answers=(answer(0, 'happy', 'a'), answer(0, 'sad', 'b')))
+    first = replace(replay(), predictions=(answer(0, 'happy', 'a'), answer(0, 'sad', 'b')))
     second = replace(
         replay(),
-        answers=(
+        predictions=(
             replace(answer(0, 'sad', 'b'), box=far),
             replace(answer(0, 'happy', 'x'), box=near),
             replace(answer(0, 'happy', 'y'), box=far),

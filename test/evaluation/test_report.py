@@ -331,7 +331,7 @@ def test_stretches_end_where_the_face_was_lost():
 def test_little_or_nothing_to_show_is_a_page_too(run):
     page = Page(report_page(summarise([run], {})))
     assert 'No labels were given' in ' '.join(page.texts)
-    assert bool(page.figures) == bool(run.answers)
+    assert bool(page.figures) == bool(run.predictions)
 
 
 def test_points_are_means_over_equal_times():

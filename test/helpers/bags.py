@@ -22,7 +22,7 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from emotion_estimator.replay.predictions import Answer, Replay
+from emotion_estimator.replay.predictions import Prediction, Replay
 from emotion_estimator.stamps import NS_PER_S
 
 START_NS = 1_700_000_000 * NS_PER_S
@@ -146,7 +146,7 @@ def answer(stamp_ns, label, face_id='abc', sure=0.8, best=None, head=(0.0, 0.1, 
     """One answer; the probabilities name `best`, or what is shown, with `sure`."""
     best = best or (label if label in LABELS else LABELS[0])
     rest = (1 - sure) / (len(LABELS) - 1)
-    return Answer(
+    return Prediction(
         stamp_ns=stamp_ns,
         face_id=face_id,
         label=label,
@@ -183,7 +183,7 @@ def replay(*shown, name='walk', faces=None, sure=0.8, thumbnails=None, problems=
         'labels': LABELS,
         'settings': {'model': 'made', 'min_confidence': 0.5, 'hysteresis': 1.5},
         'stamps_ns': stamps_ns,
-        'answers': tuple(answers),
+        'predictions': tuple(answers),
         'thumbnails': thumbnails or {},
         'problems': tuple(problems),
     }

@@ -33,7 +33,7 @@ from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.parameters import ParameterError, read_parameters
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import (
-    Answer,
+    Prediction,
     Replay,
     ReplayFileError,
     read_replay,
@@ -65,10 +65,10 @@ def test_a_smile_is_told_twice_alike(tmp_path, parameters, landmarker_path, medi
     bag = camera_bag(tmp_path / 'bag', small)
     told = replayed(bag, parameters)
     assert told.stamps_ns == tuple(stamps(len(small)))
-    assert [answer.stamp_ns for answer in told.answers] == stamps(len(small))
-    assert len({answer.face_id for answer in told.answers}) == 1
-    assert (told.answers[0].label, told.answers[-1].label) == ('neutral', 'happy')
-    last = told.answers[-1]
+    assert [answer.stamp_ns for answer in told.predictions] == stamps(len(small))
+    assert len({answer.face_id for answer in told.predictions}) == 1
+    assert (told.predictions[0].label, told.predictions[-1].label) == ('neutral', 'happy')
+    last = told.predictions[-1]
     assert told.labels[int(np.argmax(last.probabilities))] == 'happy'
     assert sum(last.probabilities) == pytest.approx(1)
     assert last.head is not None
@@ -76,7 +76,7 @@ def test_a_smile_is_told_twice_alike(tmp_path, parameters, landmarker_path, medi
     x_min, y_min, x_max, y_max = last.box
     assert 0 < x_min < x_max < 1
     assert 0 < y_min < y_max < 1
-    labels = [answer.label for answer in told.answers]
+    labels = [answer.label for answer in told.predictions]
     changes = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
     assert sorted(told.thumbnails) == [(told.stamps_ns[i], last.face_id) for i in changes]
     thumbnail = np.frombuffer(told.thumbnails[told.stamps_ns[0], last.face_id], np.uint8)
@@ -106,7 +106,7 @@ def test_rate_and_part_go_by_the_stamps(tmp_path, parameters, landmarker_path, s
     bag = camera_bag(tmp_path / 'bag', blank(10))
     told = replayed(bag, parameters, selection)
     assert told.stamps_ns == tuple(stamps(10)[i] for i in taken)
-    assert told.answers == ()
+    assert told.predictions == ()
     assert told.settings['rate_hz'] == selection.rate_hz
 
 
@@ -191,14 +191,16 @@ def test_wrong_parameter_files_are_told(tmp_path, content, said):
     assert str(path) in str(caught.value)
 
 
-ANSWER = Answer(1_500_000_000, 'abc', 'sad', 0.75, (0.25, 0.75), -0.5, 0.125, None, (0, 0, 1, 1))
+ANSWER = Prediction(
+    1_500_000_000, 'abc', 'sad', 0.75, (0.25, 0.75), -0.5, 0.125, None, (0, 0, 1, 1)
+)
 REPLAY = Replay(
     recording='bag, the first',
     model='some 1.0',
     labels=('happy', 'sad'),
     settings={'rate_hz': 0.0},
     stamps_ns=(1_000_000_000, 1_500_000_000),
-    answers=(ANSWER,),
+    predictions=(ANSWER,),
     thumbnails={},
     problems=(),
 )
@@ -209,7 +211,7 @@ def test_emotions_are_one_line_an_answer(tmp_path):
         REPLAY,
         recording='second',
         labels=('sad', 'unknown'),
-        answers=(replace(ANSWER, head=(0.1, -0.2, 0.3)),),
+        predictions=(replace(ANSWER, head=(0.1, -0.2, 0.3)),),
     )
     write_emotions(tmp_path / 'emotions.csv', [REPLAY, other], {'second': ['happy']})
     lines = (tmp_path / 'emotions.csv').read_text().splitlines()

@@ -46,7 +46,7 @@ from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.prefetch import ahead
-from emotion_estimator.replay.replay import Pace, Selection, replay
+from emotion_estimator.replay.replay import RateLimiter, Selection, replay
 from emotion_estimator.stamps import NS_PER_S
 
 WITH_FACE, WITHOUT = 20, 10
@@ -139,9 +139,9 @@ def test_replay_and_nodes_say_the_same(tmp_path, live, bag, landmarker_path):
     assert refused == []
 
     emotions = heard['/emotion']
-    assert [stamp_ns(m) for m in emotions] == [a.stamp_ns for a in told.answers]
-    assert [m.results[0].class_id for m in emotions] == [a.label for a in told.answers]
-    for message, answer in zip(emotions, told.answers):
+    assert [stamp_ns(m) for m in emotions] == [a.stamp_ns for a in told.predictions]
+    assert [m.results[0].class_id for m in emotions] == [a.label for a in told.predictions]
+    for message, answer in zip(emotions, told.predictions):
         assert message.results[0].score == pytest.approx(answer.confidence, abs=1e-3)
 
     written = {}
@@ -153,7 +153,7 @@ def test_replay_and_nodes_say_the_same(tmp_path, live, bag, landmarker_path):
         for connection in given.connections:
             original = [(ns, bytes(raw)) for _, ns, raw in given.messages([connection])]
             assert written.pop(connection.topic) == original
-    namespace = f'/humans/faces/{told.answers[0].face_id}'
+    namespace = f'/humans/faces/{told.predictions[0].face_id}'
     assert kinds == {
         '/image': 'sensor_msgs/msg/Image',
         '/camera_info': 'sensor_msgs/msg/CameraInfo',
@@ -234,7 +234,7 @@ STEPS_NS = st.lists(st.integers(1, NS_PER_S), min_size=1, max_size=60)
 
 
 def passed(stamps_ns, rate_hz):
-    pace = Pace(rate_hz)
+    pace = RateLimiter(rate_hz)
     return [stamp_ns for stamp_ns in stamps_ns if pace.is_due(stamp_ns)]
 
 

@@ -260,7 +260,7 @@ def test_crops_of_another_size_are_an_error_and_no_hang(tmp_path):
         learn_appearance([wrong], [one_hot(part) for part in labels], SMALL_NETWORK, tmp_path)
 
 
-# Crops are changed within bounds, and the same chance changes them likewise.
+# Crops are changed within bounds, and the same chance changes them in the same way.
 
 
 NONE = replace(

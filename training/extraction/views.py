@@ -219,7 +219,7 @@ class View:
         Prepare one picture.
 
         :param picture: grey [height, width] or RGB [height, width, 3].
-        :returns: RGB; changed by chance that the picture itself seeds, so always likewise.
+        :returns: RGB; changed by chance that the picture itself seeds, so always the same.
         """
         prepared = enlarged(picture) if self.enlarge else native(picture)
         if self.augmentation is None:

@@ -281,7 +281,7 @@ def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
     """
     judged, replay = recording.judged, recording.replay
     rows = judged.of_face(face.index)
-    answers = [replay.answers[row] for row in rows.tolist()]
+    answers = [replay.predictions[row] for row in rows.tolist()]
     labels = tuple(dict.fromkeys((*judged.labels, *(one.label for one in judged.segments))))
     # The last is that of no segment, which is -1.
     of_segment = np.array([*(labels.index(one.label) for one in judged.segments), -1], np.int64)

@@ -30,7 +30,7 @@ from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
 from emotion_estimator.evaluation.summary import RecordingSummary, Summary
 from emotion_estimator.files import write_whole
-from emotion_estimator.replay.predictions import Answer, Replay, ReplayFileError, read_replay
+from emotion_estimator.replay.predictions import Prediction, Replay, ReplayFileError, read_replay
 from emotion_estimator.stamps import NS_PER_S
 
 SCHEMA = 1
@@ -139,7 +139,7 @@ def _recording(one: RecordingSummary) -> dict[str, Any]:
     return {
         'images': len(one.replay.stamps_ns),
         'duration_s': round(one.duration_s, 6),
-        'answers': len(one.replay.answers),
+        'answers': len(one.replay.predictions),
         'figures': plain(one.figures),
         'faces': {
             face.face_id: {'answers': face.answers, 'figures': plain(face.figures)}
@@ -202,13 +202,15 @@ def write_emotions(
     table = csv.writer(text, lineterminator='\n')
     table.writerow([*FIXED, *(f'probability_{label}' for label in classes)])
     for replay in replays:
-        right = (truth or {}).get(replay.recording, [''] * len(replay.answers))
-        for answer, label in zip(replay.answers, right):
+        right = (truth or {}).get(replay.recording, [''] * len(replay.predictions))
+        for answer, label in zip(replay.predictions, right):
             table.writerow(_row(replay, answer, label, classes))
     write_whole(path, text.getvalue().encode())
 
 
-def _row(replay: Replay, answer: Answer, right: str, classes: Sequence[str]) -> Iterator[object]:
+def _row(
+    replay: Replay, answer: Prediction, right: str, classes: Sequence[str]
+) -> Iterator[object]:
     yield replay.recording
     yield answer.stamp_ns
     yield f'{(answer.stamp_ns - replay.stamps_ns[0]) / NS_PER_S:.3f}'

@@ -172,7 +172,7 @@ def write_labelled_report(
 
 
 def _of_topic(one: Recorded, topic: str, own_names: set[str]) -> Labels:
-    """Read one bag's labels; what is wrong with it is told and costs the others nothing."""
+    """Read one bag's labels; what is wrong with it is said and costs the others nothing."""
     try:
         messages = label_messages(one.path, topic)
     except LabelError as error:
