@@ -268,6 +268,7 @@ def _keys(blocks: list[Pictures], view: View, read: Reader) -> Iterator[str]:
     common = hashlib.sha256(f'{view!r} {mediapipe} {face_table.SCHEMA}'.encode())
     reader = f'{read.__module__.replace(".", "/")}.py'
     common.update(code_of(*dict.fromkeys((*_SOURCES, reader))))
+    common.update(read.__qualname__.encode())  # retry detection stands in the same module
     for block in blocks:
         digest = common.copy()
         for content in block.content():
