@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from emotion_estimator.messages.types import HEADER, TIME, standard_types
+from emotion_estimator.messages.outgoing import HEADER, TIME, standard_types
 from emotion_estimator.replay.bag import COMPRESSED, RAW
 from emotion_estimator.stamps import NS_PER_S
 

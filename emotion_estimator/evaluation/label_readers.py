@@ -40,7 +40,7 @@ from emotion_estimator.evaluation.labels import (
     place,
 )
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
-from emotion_estimator.messages.types import CLASSIFICATION, EXPRESSION, bag_types
+from emotion_estimator.messages.outgoing import CLASSIFICATION, EXPRESSION, bag_types
 from emotion_estimator.stamps import NS_PER_S
 
 COLUMNS = ('start_s', 'end_s', 'emotion')

@@ -34,7 +34,7 @@ from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability, 
 from rosgraph_msgs.msg import Clock
 from tf2_msgs.msg import TFMessage
 
-from emotion_estimator.messages.types import standard_types
+from emotion_estimator.messages.outgoing import standard_types
 from emotion_estimator.replay.bag import open_bag
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S

@@ -27,7 +27,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.parameters import Parameters
+from emotion_estimator.nodes.lifecycle import Parameters
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import Spec
 from emotion_estimator.stamps import NS_PER_S

@@ -37,8 +37,7 @@ from vision_msgs.msg import Classification
 from emotion_estimator.extras.demo_timeline import Moment, Thumbnail
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.files import write_whole
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.nodes.image_conversion import rgb_of
+from emotion_estimator.messages.incoming import nanoseconds, rgb_of
 from emotion_estimator.stamps import NS_PER_S
 
 # Shows faces, expressions and rates in a terminal.

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import random
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -225,3 +226,56 @@ def _way(box: Box, other: Box) -> tuple[float, float]:
 def _difference(shape: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """Median distance of the points: a mouth that moves is outvoted. In face units."""
     return float(np.sqrt(np.median(((shape - other) ** 2).sum(axis=1))))
+
+
+LISTED_S = 0.3
+"""A face unseen for no longer, in seconds, is still there: one missed image is no absence."""
+
+
+@dataclass(frozen=True)
+class Presence:
+    """
+    Who is there.
+
+    :param listed: ids of the faces that are there, those of the image first.
+    :param lost: ids of those that will not come back under these ids.
+    """
+
+    listed: list[str]
+    lost: list[str]
+
+
+class FacePresence:
+    """
+    Follows when each face was seen last.
+
+    :param max_absence_s: longest time in seconds that an unseen face keeps its id.
+    """
+
+    def __init__(self, max_absence_s: float) -> None:
+        self._max_absence_ns = round(max_absence_s * NS_PER_S)
+        self._listed_ns = min(round(LISTED_S * NS_PER_S), self._max_absence_ns)
+        self._seen_ns: dict[str, int] = {}
+
+    def see(self, face_ids: Iterable[str], stamp_ns: int, begins_anew: bool = False) -> Presence:
+        """
+        Take the faces of the next image.
+
+        :param face_ids: their ids.
+        :param stamp_ns: its stamp in nanoseconds.
+        :param begins_anew: whether the stamp starts a new time line; then all others are lost.
+        :returns: who is there at this stamp. Who is lost is said once.
+        """
+        now = dict.fromkeys(face_ids, stamp_ns)
+        before = {name: seen_ns for name, seen_ns in self._seen_ns.items() if name not in now}
+        absent_ns = {name: stamp_ns - seen_ns for name, seen_ns in before.items()}
+        lost = [
+            name
+            for name, way_ns in absent_ns.items()
+            if begins_anew or not 0 <= way_ns <= self._max_absence_ns
+        ]
+        self._seen_ns = {**before, **now}
+        for name in lost:
+            del self._seen_ns[name], absent_ns[name]
+        near = [name for name, way_ns in absent_ns.items() if way_ns <= self._listed_ns]
+        return Presence([*now, *near], lost)

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Reads what arrives: stamps, ids, and a face's features by name."""
+"""Reads what arrives: stamps, ids, a face's features by name, images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ from emotion_estimator.stamps import NS_PER_S
 
 if TYPE_CHECKING:
     from builtin_interfaces.msg import Time
+    from sensor_msgs.msg import CompressedImage, Image
     from vision_msgs.msg import Classification
+
+    from emotion_estimator.faces.image_decoding import EncodingError, Rgb
 
 _FACE_ID = re.compile(r'[A-Za-z][A-Za-z0-9_]*\Z')
 
@@ -90,3 +93,44 @@ def face_features(message: Classification) -> NamedFeatures:
         stamp_ns=stamp_ns,
         values={result.class_id: result.score for result in message.results},
     )
+
+
+def rgb_of(message: Image | CompressedImage) -> Rgb:
+    """
+    Decode an image message; rare encodings go through cv_bridge where it is installed.
+
+    :param message: a raw or compressed image.
+    :returns: pixels in RGB; may alias the message.
+    :raises ImageError: when it cannot be decoded.
+    """
+    # Imported here: who reads features alone does without OpenCV.
+    from emotion_estimator.faces.image_decoding import (
+        EncodingError,
+        decode_compressed,
+        decode_image,
+    )
+
+    if hasattr(message, 'format'):
+        return decode_compressed(message.data, message.format)
+    try:
+        return decode_image(
+            message.encoding, message.height, message.width, message.step, message.data
+        )
+    except EncodingError as error:
+        return _through_cv_bridge(message, error)
+
+
+def _through_cv_bridge(message: Image, unknown: EncodingError) -> Rgb:
+    import numpy as np
+
+    from emotion_estimator.faces.image_decoding import ImageError
+
+    try:
+        from cv_bridge import CvBridge, CvBridgeError
+    except (ImportError, AttributeError):
+        # Built against another numpy or OpenCV it fails with either.
+        raise unknown from None
+    try:
+        return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(message, 'rgb8'), np.uint8)
+    except (CvBridgeError, ValueError, TypeError) as error:
+        raise ImageError(f'{unknown} cv_bridge cannot convert it either: {error}') from error

@@ -31,7 +31,7 @@ from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
-from emotion_estimator.nodes.mailbox import CameraImage, LatestOfEach, ObservedFaces
+from emotion_estimator.nodes.sources import CameraImage, LatestOfEach, ObservedFaces
 from emotion_estimator.stamps import NS_PER_S
 
 WATCH_PERIOD_S = 0.2

@@ -34,12 +34,10 @@ from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.annotated_image import AnnotatedImage
-from emotion_estimator.nodes.camera_source import CameraFaces
-from emotion_estimator.nodes.crop_source import CroppedFaces
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
 from emotion_estimator.nodes.face_publishers import FacePublishers
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.nodes.mailbox import LatestOfEach, ObservedFaces
+from emotion_estimator.nodes.sources import CameraFaces, CroppedFaces, LatestOfEach, ObservedFaces
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import BLENDSHAPE_NODE
 from emotion_estimator.stamps import NS_PER_S

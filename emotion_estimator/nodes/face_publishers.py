@@ -36,11 +36,11 @@ from tf2_msgs.msg import TFMessage
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.multi_face import face_picture
 from emotion_estimator.faces.pose import HeadModel, frames_of
-from emotion_estimator.faces.rep155 import FacePresence
+from emotion_estimator.faces.tracker import FacePresence
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
-from emotion_estimator.nodes.mailbox import CameraImage, ObservedFaces
+from emotion_estimator.nodes.sources import CameraImage, ObservedFaces
 
 _TF_QOS = QoSProfile(depth=100)  # as tf2_ros broadcasts
 

@@ -22,14 +22,111 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import State
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.subscription import Subscription
 
 from emotion_estimator.files import AssetError
 from emotion_estimator.nodes.diagnostics import Diagnostics, StreamStatistics, stream_status
-from emotion_estimator.nodes.parameters import Parameters
 from emotion_estimator.parameters import AUTOSTART, Spec
+
+# Declares the parameters of `emotion_estimator.parameters` to ROS.
+
+
+def descriptor_of(spec: Spec) -> ParameterDescriptor:
+    """
+    Describe a parameter to ROS.
+
+    :param spec: the parameter.
+    :returns: the descriptor; ROS itself refuses values of another type or out of range.
+    """
+    descriptor = ParameterDescriptor(description=spec.description)
+    if spec.choices:
+        descriptor.additional_constraints = 'one of: ' + ', '.join(spec.choices)
+    elif not spec.at_run_time:
+        descriptor.additional_constraints = 'fixed while the node is configured'
+    if spec.minimum is None or spec.maximum is None:
+        return descriptor
+    if isinstance(spec.default, float):
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(spec.minimum), to_value=float(spec.maximum))
+        ]
+    else:
+        descriptor.integer_range = [
+            IntegerRange(from_value=int(spec.minimum), to_value=int(spec.maximum))
+        ]
+    return descriptor
+
+
+class Parameters:
+    """
+    Declares a node's parameters and refuses wrong changes with a sentence.
+
+    :param node: the node.
+    :param specs: its parameters.
+    :param configured: tells whether the node is configured, so that fixed ones stay.
+    :param changed: called with name and value of each run-time change that is accepted.
+    :raises rclpy.exceptions.ParameterException: when a start value is wrong.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        specs: Iterable[Spec],
+        configured: Callable[[], bool],
+        changed: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._node = node
+        self._specs = {spec.name: spec for spec in specs}
+        self._configured = configured
+        self._changed = changed
+        self._declared = False
+        # Before the declarations, so that start values are checked too.
+        node.add_on_set_parameters_callback(self._check)
+        for spec in self._specs.values():
+            if not node.has_parameter(spec.name):
+                node.declare_parameter(spec.name, spec.default, descriptor_of(spec))
+        self._declared = True
+        node.add_post_set_parameters_callback(self._tell)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a parameter's value."""
+        return self._node.get_parameter(name).value
+
+    def _check(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
+        for parameter in parameters:
+            spec = self._specs.get(parameter.name)
+            if spec is None:
+                continue
+            if spec.choices and parameter.value not in spec.choices:
+                return _refused(
+                    f'{spec.name} must be one of {", ".join(spec.choices)}, '
+                    f'not {parameter.value!r}.'
+                )
+            if self._declared and not spec.at_run_time and self._configured():
+                return _refused(
+                    f'{spec.name} cannot change while the node is configured; deactivate and '
+                    'clean up the node, set it, then configure and activate it again.'
+                )
+        return SetParametersResult(successful=True)
+
+    def _tell(self, parameters: list[Parameter[Any]]) -> None:
+        changed = {p.name: p.value for p in parameters if p.name in self._specs}
+        if changed:
+            self._changed(changed)
+
+
+def _refused(reason: str) -> SetParametersResult:
+    return SetParametersResult(successful=False, reason=reason)
+
 
 INPUT_TIMEOUT_S = 2.0
 """Silence of the input, in seconds, after which a warning says why it may be silent."""

@@ -28,7 +28,7 @@ from rosbags.interfaces import Connection
 
 from emotion_estimator.cameras import Camera
 from emotion_estimator.faces.image_decoding import Rgb, decode_compressed, decode_image
-from emotion_estimator.messages.types import standard_types
+from emotion_estimator.messages.outgoing import standard_types
 from emotion_estimator.replay.recordings import Calibration, Frame, RecordingError
 from emotion_estimator.stamps import NS_PER_S
 

@@ -45,10 +45,10 @@ from emotion_estimator.faces.camera import KnownCamera
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.pose import HeadModel, frames_of
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX, FacePresence
+from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+from emotion_estimator.faces.tracker import FacePresence
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
-from emotion_estimator.messages.outgoing import MessageBuilder
-from emotion_estimator.messages.types import (
+from emotion_estimator.messages.outgoing import (
     ACTION_UNITS,
     CLASSIFICATION,
     EXPRESSION,
@@ -56,6 +56,7 @@ from emotion_estimator.messages.types import (
     LANDMARKS,
     REGION,
     TF,
+    MessageBuilder,
     TypeOf,
     bag_types,
 )

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_estimator import blendshapes
-from emotion_estimator.emotion.buffer import TemporalBuffer
+from emotion_estimator.emotion.estimation import TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel, ModelError, read_metadata
 from emotion_estimator.files import AssetError, find_model
 from emotion_estimator.stamps import NS_PER_S, Step, step_between

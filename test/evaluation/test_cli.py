@@ -48,7 +48,7 @@ from emotion_estimator.evaluation.cli import main
 from emotion_estimator.evaluation.label_readers import label_messages
 from emotion_estimator.evaluation.labels import LabelError
 from emotion_estimator.evaluation.report.write import LabelSource, write_labelled_report
-from emotion_estimator.messages.types import (
+from emotion_estimator.messages.outgoing import (
     CLASSIFICATION,
     EXPRESSION,
     OBJECT_HYPOTHESIS,

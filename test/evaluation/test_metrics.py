@@ -26,7 +26,11 @@ from scipy.stats import binom
 
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.bootstrap import Interval, bootstrap, bootstrap_sums
-from emotion_estimator.evaluation.temporal_metrics import image_durations_s, stable_from, switches
+from emotion_estimator.evaluation.segment_statistics import (
+    image_durations_s,
+    stable_from,
+    switches,
+)
 
 TRUTH = np.array([0, 0, 1, 1, 2])
 ANSWERS = np.array([0, 1, 1, 1, -1])

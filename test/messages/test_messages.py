@@ -34,8 +34,7 @@ from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.pose import HeadPose, frames_of
 from emotion_estimator.messages.incoming import MessageError, face_features, nanoseconds
-from emotion_estimator.messages.outgoing import ROS, MessageBuilder
-from emotion_estimator.messages.types import RESTATED, bag_types, ros_type
+from emotion_estimator.messages.outgoing import RESTATED, ROS, MessageBuilder, bag_types, ros_type
 from emotion_estimator.stamps import Step
 
 STAMP_NS = 1_700_000_000_123_456_789

@@ -20,7 +20,7 @@ import threading
 import pytest
 
 from emotion_estimator.nodes.diagnostics import StreamStatistics, stream_problems
-from emotion_estimator.nodes.mailbox import LatestOfEach
+from emotion_estimator.nodes.sources import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
 
 

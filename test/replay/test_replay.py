@@ -26,7 +26,7 @@ from hri_msgs.msg import IdsList
 from vision_msgs.msg import Classification
 
 from emotion_estimator.evaluation.report.run_files import write_emotions
-from emotion_estimator.faces.rep155 import LISTED_S
+from emotion_estimator.faces.tracker import LISTED_S
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode

@@ -39,7 +39,7 @@ from vision_msgs.msg import Classification
 
 from emotion_estimator.extras.bag_player import BagPlayer
 from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.types import RESTATED, bag_types
+from emotion_estimator.messages.outgoing import RESTATED, bag_types
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.parameters import read_parameters

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.emotion.buffer import TemporalBuffer
+from emotion_estimator.emotion.estimation import TemporalBuffer
 from training.clips import Dynamics
 from training.datasets.labels import LABELS, NEUTRAL
 from training.sequences import (

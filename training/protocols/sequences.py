@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.emotion.buffer import TemporalBuffer
+from emotion_estimator.emotion.estimation import TemporalBuffer
 from emotion_estimator.evaluation.bootstrap import bootstrap
-from emotion_estimator.evaluation.temporal_metrics import stable_from
+from emotion_estimator.evaluation.segment_statistics import stable_from
 from emotion_estimator.stamps import NS_PER_S
 from training import clips
 from training.clips import Dynamics

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.emotion.buffer import TemporalBuffer
+from emotion_estimator.emotion.estimation import TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.bootstrap import bootstrap

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.colours import Shades
 from emotion_estimator.evaluation.report.figures import empty_figure, light, plain
-from emotion_estimator.evaluation.temporal_metrics import LONGEST_GAP_S
+from emotion_estimator.evaluation.segment_statistics import LONGEST_GAP_S
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

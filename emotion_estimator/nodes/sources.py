@@ -1,0 +1,381 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Faces that this node itself finds in a camera's images."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from hri_msgs.msg import IdsList
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from emotion_estimator.faces.camera import KnownCamera, PinholeCamera
+from emotion_estimator.faces.encoding import FaceEncoding
+from emotion_estimator.faces.finder import (
+    Face,
+    FaceFeatures,
+    build_close_up,
+    build_finder,
+    find_finder_files,
+    find_landmarker,
+)
+from emotion_estimator.faces.image_decoding import ImageError, Rgb
+from emotion_estimator.faces.landmarker import Box
+from emotion_estimator.messages.incoming import is_face_id, nanoseconds, rgb_of
+from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
+from emotion_estimator.nodes.lifecycle import INPUT_TIMEOUT_S, ManagedNode, silence_problems
+from emotion_estimator.stamps import Step
+
+# Hands the latest item from one thread to another; older ones are skipped, never queued.
+
+
+Item = TypeVar('Item')
+
+
+class LatestOfEach(Generic[Item]):
+    """A place for one item of each sender; those who waited longest come first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._items: dict[str, Item] = {}
+        self._closed = False
+
+    def put(self, sender: str, item: Item) -> bool:
+        """
+        Leave an item.
+
+        :param sender: its name.
+        :param item: the item.
+        :returns: whether it replaced one of the same sender that nobody had taken.
+        """
+        with self._changed:
+            replaced = sender in self._items
+            self._items[sender] = item
+            self._changed.notify()
+            return replaced
+
+    def take(self) -> tuple[str, Item] | None:
+        """
+        Wait for an item.
+
+        :returns: a sender and its latest item, or None once the place is closed.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._closed)
+            if self._closed:
+                return None
+            sender = next(iter(self._items))
+            return sender, self._items.pop(sender)
+
+    def drop(self, sender: str) -> None:
+        """
+        Throw a sender's item away.
+
+        :param sender: its name; one that left nothing is no error.
+        """
+        with self._changed:
+            self._items.pop(sender, None)
+
+    def close(self) -> None:
+        """Wake and end whoever waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+# What was seen in one image, on its way from the thread that looks to the one that publishes.
+
+
+@dataclass(frozen=True)
+class CameraImage:
+    """
+    An image and what took it.
+
+    :param image: the pixels.
+    :param camera: the camera, for an image of this size.
+    """
+
+    image: Rgb
+    camera: PinholeCamera
+
+
+@dataclass(frozen=True)
+class ObservedFaces:
+    """
+    One image's faces.
+
+    :param header: the image's.
+    :param faces: the faces in it.
+    :param begins_anew: whether the stamp starts a new time line: faces of before are lost.
+    :param view: the image, where it is a camera's; None where another detector cut it out.
+    """
+
+    header: Header
+    faces: tuple[Face, ...]
+    begins_anew: bool = False
+    view: CameraImage | None = None
+
+
+# Listens to what the camera says of itself.
+
+
+TOPIC = 'camera_info'
+
+
+class CameraCalibration:
+    """
+    Listens to `camera_info` until it has said something that can be used.
+
+    :param node: subscribes.
+    :param field_of_view_rad: see `KnownCamera`.
+    :param refuse: called with why a calibration cannot be used.
+    """
+
+    def __init__(
+        self, node: Node, field_of_view_rad: float, refuse: Callable[[str], None]
+    ) -> None:
+        self._node = node
+        self._known = KnownCamera(field_of_view_rad, refuse)
+        self._subscription: Subscription[CameraInfo] | None = node.create_subscription(
+            CameraInfo,
+            TOPIC,
+            self._on_camera_info,
+            qos_profile_sensor_data,
+            event_callbacks=NO_SUBSCRIPTION_EVENTS,
+        )
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        if self._known.calibrate(message.k, message.width, message.height):
+            # It is the same thirty times a second: once is enough.
+            self.close()
+
+    def camera(self, width: int, height: int) -> PinholeCamera:
+        """
+        Tell what the camera is.
+
+        :param width: of its image in pixels.
+        :param height: its height in pixels.
+        :returns: the camera for an image of this size.
+        """
+        return self._known.camera(width, height)
+
+    def close(self) -> None:
+        """Listen no longer."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            self._node.destroy_subscription(subscription)
+
+
+class CameraFaces:
+    """
+    Finds and follows faces on `image` or `image/compressed`.
+
+    :param node: whose parameters count, and which subscribes.
+    """
+
+    def __init__(self, node: ManagedNode) -> None:
+        self._node = node
+        self._calibration: CameraCalibration | None = None
+        # Configuring never waits for a network: what is missing was fetched before (`running`).
+        files = find_finder_files(node.parameters, warn=node.get_logger().warning)
+        self._finder = build_finder(node.parameters, files)
+
+    def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
+        """
+        Begin to take images.
+
+        :param receive: takes the sender's name, always the same, and the message.
+        :returns: the subscription.
+        """
+        field_of_view_rad = math.radians(self._node.parameters['field_of_view_deg'])
+        self._calibration = CameraCalibration(self._node, field_of_view_rad, self._node.refuse)
+        compressed = self._node.parameters['image_transport'] == 'compressed'
+        return self._node.create_subscription(
+            CompressedImage if compressed else Image,
+            'image/compressed' if compressed else 'image',
+            lambda message: receive('', message),
+            # A copy: rclpy writes overrides into the profile that it is given.
+            copy(qos_profile_sensor_data),
+            event_callbacks=NO_SUBSCRIPTION_EVENTS,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def look(self, sender: str, message: Image | CompressedImage) -> ObservedFaces | None:
+        """
+        Find the faces of the next image.
+
+        :param sender: see `start`.
+        :param message: the image.
+        :returns: the faces.
+        :raises ImageError: when it cannot be decoded, or its stamp came before.
+        """
+        if self._calibration is None:
+            return None
+        stamp_ns = nanoseconds(message.header.stamp)
+        image = rgb_of(message)
+        sighting = self._finder.find(image, stamp_ns)
+        if sighting.step is Step.REPEATED:
+            raise ImageError(f'header.stamp {stamp_ns} ns came twice; the second is left out.')
+        if sighting.step.restarts:
+            self._node.refuse(
+                f'header.stamp {sighting.step.value} to {stamp_ns} ns: all faces start over.'
+            )
+        height, width = image.shape[:2]
+        view = CameraImage(image, self._calibration.camera(width, height))
+        return ObservedFaces(message.header, sighting.faces, sighting.step.restarts, view)
+
+    def stop(self) -> None:
+        """Take no more."""
+        if self._calibration is not None:
+            self._calibration.close()
+            self._calibration = None
+
+    def close(self) -> None:
+        """Close MediaPipe's graphs."""
+        self._finder.close()
+
+
+# Faces that another REP-155 detector found, from the pictures that it cuts out of them.
+
+
+_WHOLE = Box(0.0, 0.0, 1.0, 1.0)
+
+
+class CroppedFaces:
+    """
+    Follows `/humans/faces/tracked` and looks at `/humans/faces/<id>/cropped` of each face.
+
+    :param node: whose parameters count, and which subscribes.
+    :param encoding: gives the further features; None leaves it at the blendshapes.
+    :param lost: called with the ids that are no longer tracked.
+    """
+
+    def __init__(
+        self,
+        node: ManagedNode,
+        encoding: FaceEncoding | None,
+        lost: Callable[[Iterable[str]], None],
+    ) -> None:
+        self._node = node
+        self._features = FaceFeatures(encoding)
+        self._lost = lost
+        self._close_up = build_close_up(node.parameters, find_landmarker(node.parameters))
+        self._receive: Callable[[str, Any], None] | None = None
+        self._crops: dict[str, Subscription[Image]] = {}
+        self._awaited_s: dict[str, float] = {}  # since when, by the steady clock
+
+    def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
+        """
+        Begin to follow faces.
+
+        :param receive: takes a face's id and its picture's message.
+        :returns: the subscription to the list of faces.
+        """
+        self._receive = receive
+        return self._node.create_subscription(
+            IdsList,
+            '/humans/faces/tracked',
+            self._on_tracked,
+            10,
+            event_callbacks=NO_SUBSCRIPTION_EVENTS,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def _on_tracked(self, message: IdsList) -> None:
+        wrong = [name for name in message.ids if not is_face_id(name)]
+        if wrong:
+            self._node.refuse(
+                f'ids: a face id starts with a letter and holds letters, digits and _ only '
+                f'(REP-155), unlike {wrong}.'
+            )
+        tracked = set(message.ids).difference(wrong)
+        for face_id in tracked.difference(self._crops):
+            self._crops[face_id] = self._node.create_subscription(
+                Image,
+                f'/humans/faces/{face_id}/cropped',
+                partial(self._on_cropped, face_id),
+                qos_profile_sensor_data,
+                event_callbacks=NO_SUBSCRIPTION_EVENTS,
+            )
+            self._awaited_s[face_id] = time.monotonic()
+        self._end(set(self._crops) - tracked)
+
+    def problems(self) -> list[str]:
+        """
+        Tell which faces are listed though no picture of them has come.
+
+        :returns: a sentence each that says what to do.
+        """
+        longest_s = time.monotonic() - INPUT_TIMEOUT_S
+        silent = [name for name, since_s in self._awaited_s.items() if since_s < longest_s]
+        return [
+            problem
+            for face_id in silent
+            for problem in silence_problems(self._node, self._crops[face_id], may_pause=False)
+        ]
+
+    def _on_cropped(self, face_id: str, message: Image) -> None:
+        self._awaited_s.pop(face_id, None)
+        if self._receive is not None:
+            self._receive(face_id, message)
+
+    def look(self, face_id: str, message: Image) -> ObservedFaces | None:
+        """
+        Look at a face's picture.
+
+        :param face_id: the face.
+        :param message: the picture.
+        :returns: the face; no face where the picture shows none, None where the face is no longer
+            tracked.
+        :raises ImageError: when it cannot be decoded.
+        """
+        crop = rgb_of(message)
+        found = self._close_up.find(crop, _WHOLE)
+        if face_id not in self._crops:
+            return None
+        if found is None:
+            return ObservedFaces(message.header, ())
+        names, encode = self._features.names, partial(self._features.of, crop, found.landmarks)
+        face = Face(face_id, found.box, found.blendshapes, found.landmarks, names, encode)
+        return ObservedFaces(message.header, (face,))
+
+    def _end(self, face_ids: Iterable[str]) -> None:
+        face_ids = list(face_ids)
+        for face_id in face_ids:
+            self._node.destroy_subscription(self._crops.pop(face_id))
+            self._awaited_s.pop(face_id, None)
+        if face_ids:
+            self._lost(face_ids)
+
+    def stop(self) -> None:
+        """Follow no more."""
+        self._receive = None
+        self._end(self._crops)
+
+    def close(self) -> None:
+        """Close MediaPipe's graph."""
+        self._close_up.close()
