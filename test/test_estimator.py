@@ -14,6 +14,7 @@
 
 """The public door tells of arrays what the nodes tell of a camera."""
 
+import os
 import subprocess
 import sys
 
@@ -94,11 +95,30 @@ def test_wrong_parameters_are_refused_by_name():
         ExpressionEstimator(max_faces=99)
 
 
-def test_emotion_node_imports_no_image_libraries():
-    heavy = ('cv2', 'mediapipe', 'matplotlib', 'scipy', 'rosbags', 'jinja2', 'plotly')
-    program = (
-        'import sys, emotion_estimator.nodes.emotion_node; '
-        f'print(*[name for name in {heavy} if name in sys.modules])'
+EMOTION_NODE_ALONE = """
+import re, sys
+from pathlib import Path
+import rclpy
+from rclpy.parameter import Parameter
+from emotion_estimator.nodes.emotion_node import EmotionNode
+rclpy.init()
+node = EmotionNode(parameter_overrides=[Parameter('autostart', value=False)])
+node.trigger_configure()
+heavy = ('cv2', 'mediapipe', 'matplotlib', 'scipy', 'rosbags', 'jinja2', 'plotly')
+pss_kb = re.search(r'^Pss: +([0-9]+)', Path('/proc/self/smaps_rollup').read_text(), re.M).group(1)
+print(pss_kb, *[name for name in heavy if name in sys.modules])
+"""
+"""Configures the node, prints its proportional set size in kB and what it should not import."""
+
+
+def test_emotion_node_imports_no_image_libraries_and_stays_small(live):
+    done = subprocess.run(
+        [sys.executable, '-c', EMOTION_NODE_ALONE],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
     )
-    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
-    assert (done.returncode, done.stdout.strip()) == (0, ''), done.stderr
+    assert done.returncode == 0, done.stderr
+    pss_kb, *heavy = done.stdout.split()
+    assert heavy == []
+    assert int(pss_kb) < 120_000
