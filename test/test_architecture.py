@@ -59,16 +59,17 @@ MAY_IMPORT = {
     'fetch_assets': {'assets', 'files'},
     'cameras': {'files'},
     'native_output': set(),
+    'parallel': set(),
     'parameters': {'files', 'emotion'},
     'faces': NAMES_AND_FILES,
     'emotion': NAMES_AND_FILES,
     'estimator': NAMES_AND_FILES | BOTH_HALVES,
     'messages': NAMES_AND_FILES | BOTH_HALVES,
     'drawing': {'colours', 'faces'},
-    'replay': NAMES_AND_FILES | BOTH_HALVES | {'cameras', 'messages'},
+    'replay': NAMES_AND_FILES | BOTH_HALVES | {'cameras', 'messages', 'parallel'},
     'evaluation': NAMES_AND_FILES
     | BOTH_HALVES
-    | {'cameras', 'colours', 'messages', 'native_output', 'replay'},
+    | {'cameras', 'colours', 'messages', 'native_output', 'parallel', 'replay'},
     'nodes': NAMES_AND_FILES | {'faces', 'emotion', 'messages', 'drawing', 'parameters'},
     'extras': NAMES_AND_FILES
     | BOTH_HALVES

@@ -20,6 +20,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
@@ -45,14 +46,14 @@ from emotion_estimator.evaluation.report.write import (
 )
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import PACKAGE, AssetError, find_model
+from emotion_estimator.parallel.engine import SchedulerError
+from emotion_estimator.parallel.processes import available_cores
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.files import DEFAULT_RATE_HZ
 from emotion_estimator.replay.jobs import (
     Finished,
     Job,
     Settings,
-    Started,
-    available_cores,
     job_key,
     named_apart,
     run_jobs,
@@ -149,6 +150,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--picture-rate-hz', type=float, default=DEFAULT_RATE_HZ,
         help='frames a second of pictures whose names are no stamps')  # fmt: skip
     add('--jobs', type=int, default=len(available_cores()), help='recordings at a time')
+    add('--scheduler', default='', metavar='ADDRESS', help='of a Dask scheduler whose workers do '
+        'it instead, such as tcp://10.0.0.1:8786; they share a disk with this one')  # fmt: skip
     add('--record', type=Path, help='write what the nodes would publish, but for pictures: '
         'an .mcap file, or a folder; with several recordings a folder of .mcap files')  # fmt: skip
     add('--with-input', action='store_true', help="copy the bags' own messages, images too, there")
@@ -199,6 +202,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             'goes on from there.'
         )
         return EXIT_STOPPED
+    except SchedulerError as error:
+        console.print(str(error), style='red', markup=False, highlight=False)
+        return EXIT_WRONG_ARGUMENT
     replays = [
         unread(job, empty, problems[job.path]) if problems.get(job.path) else read_replay(job.kept)
         for job in jobs
@@ -277,20 +283,24 @@ def _work(jobs: Sequence[Job], options: argparse.Namespace, console: Console) ->
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=console) as bars:
+    log = options.output / 'replay.log'
+    with (
+        closing(run_jobs(jobs, options.jobs, log, options.scheduler)) as events,
+        Progress(*columns, console=console) as bars,
+    ):
         whole = bars.add_task('recordings', total=len(jobs), visible=len(jobs) > 1)
         tasks: dict[Path, TaskID] = {}
-        for event in run_jobs(jobs, options.jobs, options.output / 'replay.log'):
+        for event in events:
             path = event.job.path
-            if isinstance(event, Started):
-                tasks[path] = bars.add_task(event.job.name, total=event.image_count or None)
-            elif isinstance(event, Finished):
+            if isinstance(event, Finished):
                 problems[path] = event.problem
                 bars.advance(whole)
                 if path in tasks:
                     bars.remove_task(tasks[path])
-            else:
-                bars.update(tasks[path], completed=event.read)
+                continue
+            if path not in tasks:
+                tasks[path] = bars.add_task(event.job.name, total=None)
+            bars.update(tasks[path], completed=event.read, total=event.image_count or None)
     return problems
 
 

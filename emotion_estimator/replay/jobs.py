@@ -12,27 +12,27 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""One recording's replay as a piece of work that can be done anywhere and kept."""
+"""Replays recordings side by side: each is a job that any worker can do, and is kept."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, astuple, dataclass, replace
 from itertools import chain
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import cv2
 
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import AssetError, find_model, sha256_of
+from emotion_estimator.parallel import engine as parallel
+from emotion_estimator.parallel.cluster import open_workers
+from emotion_estimator.parallel.engine import Patience, reporter, run_all
+from emotion_estimator.parallel.processes import available_cores
 from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
@@ -200,28 +200,22 @@ def _modified_ns(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-# Replays several recordings at once: a process a recording, a core a process.
+# Replays several recordings at once.
 
 
-_TOLD_EVERY = 16
-"""Images from one word of progress to the next."""
-_END_S = 5.0
-
-
-@dataclass(frozen=True)
-class Started:
-    """A recording was opened; it states `image_count` images."""
-
-    job: Job
-    image_count: int
+ATTEMPTS = 2
+"""How often a recording is tried whose worker dies or hangs."""
+PATIENCE = Patience(1800.0, slowness=0.0)
+"""Between two images the messages of a bag are copied that lie between them."""
 
 
 @dataclass(frozen=True)
 class Advanced:
-    """So many of a recording's images have been read."""
+    """So many of a recording's images have been read; it states `image_count`, 0 if unknown."""
 
     job: Job
     read: int
+    image_count: int
 
 
 @dataclass(frozen=True)
@@ -233,101 +227,77 @@ class Finished:
 
 
 def run_jobs(
-    jobs: Sequence[Job], most_at_once: int, log: Path
-) -> Iterator[Started | Advanced | Finished]:
+    jobs: Sequence[Job], most_at_once: int, log: Path, scheduler: str = ''
+) -> Generator[Advanced | Finished, None, None]:
     """
     Do the work; leaving the loop, as Ctrl-C does, ends what is unfinished.
 
-    A process that dies costs its own recording alone.
+    A process that dies twice costs its own recording alone.
 
     :param jobs: the recordings.
-    :param most_at_once: processes at a time, at least 1.
+    :param most_at_once: processes at a time, at least 1; one alone may use all cores.
     :param log: file for what MediaPipe prints.
+    :param scheduler: address of a Dask scheduler whose workers do it instead; they find
+        recordings and output under the paths that these have here.
     :returns: yields what happens, `Finished` once for each job.
+    :raises SchedulerError: when the scheduler cannot be used.
     """
-    # For the processes to come: NumPy's products are small here, and a pool of threads for them
-    # would take the cores that MediaPipe needs.
-    os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
-    context = multiprocessing.get_context('spawn')
-    cores = _cores(min(most_at_once, len(jobs)))
-    waiting = list(reversed(jobs))
-    running: dict[Connection, tuple[Job, SpawnProcess, int | None]] = {}
-    log.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        while waiting or running:
-            while waiting and len(running) < most_at_once:
-                used = [core for _, _, core in running.values()]
-                core = min(cores, key=used.count)
-                job = waiting.pop()
-                here, there = context.Pipe(duplex=False)
-                process = context.Process(target=_work, args=(job, core, there, log), daemon=True)
-                process.start()
-                there.close()
-                running[here] = (job, process, core)
-            for pipe in wait(list(running)):
-                assert isinstance(pipe, Connection)
-                job, process, _ = running[pipe]
-                try:
-                    event = pipe.recv()
-                except (EOFError, OSError):
-                    process.join()
-                    event = Finished(job, _died(job, process, log))
-                yield event
-                if isinstance(event, Finished):
-                    del running[pipe]
-                    pipe.close()
-                    process.join()
-    finally:
-        for _, process, _ in running.values():
-            process.terminate()
-        for _, process, _ in running.values():
-            process.join(_END_S)
+    if not jobs:
+        return
+    tasks = [(_absolute(job) if scheduler else job,) for job in jobs]
+    with (
+        open_workers(scheduler, min(most_at_once, len(jobs)), log) as workers,
+        closing(run_all(_work, tasks, workers, ATTEMPTS, PATIENCE)) as events,
+    ):
+        for event in events:
+            job = jobs[event.index]
+            if not isinstance(event, parallel.Finished):
+                yield Advanced(job, event.progress.done, event.progress.total)
+                continue
+            problem = event.result or ''
+            if event.problem:
+                words = 'its worker' if scheduler else str(log)
+                problem = f'{job.path}: {event.problem}; {words} holds its last words.'
+            elif not problem and not job.kept.is_file():
+                problem = (
+                    f'{job.path}: its worker has kept the replay, but not here; recordings and '
+                    f'{job.kept.parent} must lie on a disk that it shares with this machine.'
+                )
+            yield Finished(job, problem)
 
 
-def available_cores() -> list[int]:
-    """
-    List the cores that this process may use.
-
-    :returns: their numbers; where the system knows no affinity, as many as it has.
-    """
-    if not hasattr(os, 'sched_getaffinity'):
-        return list(range(os.cpu_count() or 1))
-    return sorted(os.sched_getaffinity(0))
-
-
-def _cores(count: int) -> list[int | None]:
-    """Give each of several processes a core of its own; one alone may use all."""
-    if count < 2 or not hasattr(os, 'sched_setaffinity'):
-        return [None]
-    return list(available_cores()[:count])
-
-
-def _died(job: Job, process: SpawnProcess, log: Path) -> str:
-    return (
-        f'{job.path}: its process ended by itself (exit status {process.exitcode}); {log} holds '
-        'its last words.'
+def _absolute(job: Job) -> Job:
+    """Name files so that a process finds them that runs in another folder."""
+    parameters = job.settings.parameters
+    model = Path(str(parameters.emotion_node['model']))
+    if len(model.parts) > 1:
+        parameters = parameters.with_model(str(model.expanduser().absolute()))
+    return replace(
+        job,
+        path=job.path.absolute(),
+        settings=replace(job.settings, parameters=parameters),
+        kept=job.kept.absolute(),
+        record=None if job.record is None else job.record.absolute(),
     )
 
 
-def _work(job: Job, core: int | None, pipe: Connection, log: Path) -> None:
-    # Ctrl-C reaches all processes of a terminal; the first one ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with log.open('ab') as file:
-        os.dup2(file.fileno(), 2)
-    if core is not None:
-        os.sched_setaffinity(0, {core})
+def _work(job: Job) -> str:
+    """Replay a recording in a worker; returns what was wrong."""
+    report = reporter()
+    image_count = 0
+
+    def opened(count: int) -> None:
+        nonlocal image_count
+        image_count = count
+        report(0, count)
+
+    if len(available_cores()) == 1:
         cv2.setNumThreads(1)
-
-    def advanced(read: int) -> None:
-        if read % _TOLD_EVERY == 0:
-            pipe.send(Advanced(job, read))
-
-    problem = ''
     try:
-        run_job(job, advanced, lambda count: pipe.send(Started(job, count)))
+        run_job(job, lambda read: report(read, image_count), opened)
     except (AssetError, ValueError) as error:
-        problem = str(error)
+        return str(error)
     except Exception as error:
         traceback.print_exc()
-        problem = f'{job.path}: {type(error).__name__}: {error}; see {log}.'
-    pipe.send(Finished(job, problem))
+        return f'{job.path}: {type(error).__name__}: {error}; the log of its worker says where.'
+    return ''

@@ -55,7 +55,7 @@ from emotion_estimator.messages.outgoing import (
     bag_types,
 )
 from emotion_estimator.parameters import read_parameters
-from emotion_estimator.replay.jobs import Finished, Job, Settings, Started, named_apart, run_jobs
+from emotion_estimator.replay.jobs import Advanced, Finished, Job, Settings, named_apart, run_jobs
 from emotion_estimator.replay.replay import Selection
 
 COMMAND = (sys.executable, '-m', 'emotion_estimator.evaluation.cli')
@@ -155,22 +155,25 @@ def test_a_calibration_that_cannot_be_used_costs_a_line_and_the_bag_is_written(t
         assert {c.topic: c.msgcount for c in reader.connections} == {'/humans/faces/tracked': 3}
 
 
-def test_a_process_that_dies_costs_its_own_recording_alone(tmp_path):
+def test_a_process_that_dies_twice_costs_its_own_recording_alone(tmp_path):
     settings = Settings(read_parameters(), Selection(), '', 30.0)
     jobs = [
         Job(name, blank_bag(tmp_path / name, count), settings, tmp_path / f'{name}.json')
         for name, count in (('dies', 2000), ('lives', 2))
     ]
-    finished = []
+    finished, killed = [], 0
     for event in run_jobs(jobs, 1, tmp_path / 'log'):
-        if isinstance(event, Started) and event.job.name == 'dies':
+        if isinstance(event, Advanced) and event.job.name == 'dies' and event.read:
             (process,) = multiprocessing.active_children()
             process.kill()
+            killed += 1
         elif isinstance(event, Finished):
             finished.append((event.job.name, event.problem))
-    assert [name for name, _ in finished] == ['dies', 'lives']
-    assert 'ended by itself (exit status -9)' in finished[0][1]
-    assert finished[1][1] == ''
+    assert killed == 2
+    assert [name for name, _ in finished] == ['lives', 'dies']
+    assert finished[0][1] == ''
+    assert 'failed 2 times, at last: its process ended by itself' in finished[1][1]
+    assert 'exit status -9' in finished[1][1]
     assert [job.done for job in jobs] == [False, True]
 
 

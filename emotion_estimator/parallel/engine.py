@@ -1,0 +1,277 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Does calls side by side, here or on a cluster; a worker that dies or hangs costs a retry."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, TypeVar, Union
+
+Result = TypeVar('Result')
+Report = Callable[[int, int], None]
+"""Tells how far a call is: so much is done, of so much; 0 of 0 where nobody knows."""
+
+POLL_S = 0.2
+"""From one look at how far all calls are to the next; a call that ends is seen at once."""
+
+
+class SchedulerError(RuntimeError):
+    """The cluster's scheduler cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """
+    How far a call is, as its worker last told.
+
+    :param done: so much is done; never falls while one worker is at it.
+    :param total: of so much; 0 is unknown.
+    """
+
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """
+    Why a call failed.
+
+    :param reason: in words.
+    :param final: whether trying again has been tried already.
+    """
+
+    reason: str
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Patience:
+    """
+    How long a call may go on without a sign of life: its start, or progress.
+
+    :param least_s: at least so many seconds.
+    :param slowness: at least so many times the median duration of the calls that have ended.
+    """
+
+    least_s: float = 120.0
+    slowness: float = 8.0
+
+    def deadline_s(self, durations_s: Sequence[float]) -> float:
+        """
+        Tell how long to wait for the next sign of life.
+
+        :param durations_s: of the calls that have ended.
+        :returns: seconds.
+        """
+        if not durations_s:
+            return self.least_s
+        return max(self.least_s, self.slowness * statistics.median(durations_s))
+
+
+class Workers(ABC):
+    """An executor of `concurrent.futures`, and what is needed to replace a worker of it."""
+
+    @abstractmethod
+    def capacity(self) -> int:
+        """Count the calls that can be done at once; 0 while there is no worker."""
+
+    @abstractmethod
+    def submit(self, work: Callable[..., Result], *arguments: object) -> Future[Result]:
+        """
+        Begin a call; `run_all` begins no more than `capacity` at a time.
+
+        :param work: a function of a module.
+        :param arguments: its arguments; as its result, they can be pickled.
+        :returns: the call.
+        """
+
+    @abstractmethod
+    def progress(self, call: Future[Any]) -> Progress | None:
+        """
+        Tell how far a call is.
+
+        :param call: which has not ended.
+        :returns: what it last told; None until a worker has begun it.
+        """
+
+    @abstractmethod
+    def failure(self, call: Future[Any]) -> Failure:
+        """
+        Say why a call failed.
+
+        :param call: which was cancelled or raised.
+        :returns: the reason.
+        """
+
+    @abstractmethod
+    def give_up(self, calls: Collection[Future[Any]]) -> None:
+        """
+        End calls, with the processes that are at them; others take these processes' place.
+
+        :param calls: which nobody waits for any more.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let the workers go; no call is at work any more."""
+
+    def __enter__(self) -> Workers:
+        """Return the workers."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """A worker has begun the task with this index, or has come so far with it."""
+
+    index: int
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Finished(Generic[Result]):
+    """The task with this index is done, or `problem` says why nobody could do it."""
+
+    index: int
+    result: Result | None
+    problem: str = ''
+
+
+@dataclass
+class _Running:
+    """A call that is at work, and when it last gave a sign of life."""
+
+    index: int
+    start_s: float
+    alive_s: float
+    progress: Progress | None = None
+
+
+def run_all(
+    work: Callable[..., Result],
+    tasks: Sequence[tuple[Any, ...]],
+    workers: Workers,
+    attempts: int = 3,
+    patience: Patience = Patience(),
+) -> Generator[Union[Advanced, Finished[Result]], None, None]:
+    """
+    Do tasks side by side, in any order; leaving the loop, as Ctrl-C does, ends what is at work.
+
+    A task whose worker dies, hangs or raises is tried again behind all others.
+
+    :param work: a function of a module, called with each task's arguments.
+    :param tasks: the arguments.
+    :param workers: who does it.
+    :param attempts: how often a task is tried before its problem is told.
+    :param patience: when a worker counts as hanging.
+    :returns: yields what happens, `Finished` once for each task.
+    :raises SchedulerError: when a cluster is gone.
+    """
+    waiting = deque(range(len(tasks)))
+    tried = [0] * len(tasks)
+    running: dict[Future[Result], _Running] = {}
+    durations_s: list[float] = []
+    events: list[Union[Advanced, Finished[Result]]] = []
+    try:
+        while waiting or running:
+            capacity = workers.capacity()
+            while waiting and len(running) < max(1, capacity):
+                index = waiting.popleft()
+                tried[index] += 1
+                now_s = time.monotonic()
+                running[workers.submit(work, *tasks[index])] = _Running(index, now_s, now_s)
+            # The workers have their next tasks before somebody looks at the last ones' results.
+            yield from events
+            events.clear()
+            ended = wait(running, POLL_S, FIRST_COMPLETED).done
+            failed: dict[Future[Result], Failure] = {}
+            for call in ended:
+                if call.cancelled() or call.exception() is not None:
+                    failed[call] = workers.failure(call)
+                    continue
+                one = running.pop(call)
+                durations_s.append(time.monotonic() - one.start_s)
+                events.append(Finished(one.index, call.result()))
+            deadline_s = patience.deadline_s(durations_s)
+            late: list[Future[Result]] = []
+            for call, one in running.items():
+                if call in failed:
+                    continue
+                now_s, progress = time.monotonic(), workers.progress(call)
+                if progress != one.progress and progress is not None:
+                    one.progress, one.alive_s = progress, now_s
+                    events.append(Advanced(one.index, progress))
+                elif progress is None and capacity:
+                    one.alive_s = now_s  # it waits for a worker that is at something else
+                if now_s - one.alive_s > deadline_s:
+                    late.append(call)
+            if late:
+                workers.give_up(late)
+                why = Failure(f'no sign of life for {deadline_s:.0f} s')
+                failed.update(dict.fromkeys(late, why))
+            for call, failure in failed.items():
+                index = running.pop(call).index
+                if tried[index] < attempts and not failure.final:
+                    waiting.append(index)
+                    continue
+                times = 'once' if tried[index] == 1 else f'{tried[index]} times'
+                events.append(Finished(index, None, f'failed {times}, at last: {failure.reason}'))
+        yield from events
+    finally:
+        if running:
+            workers.give_up(list(running))
+
+
+def _nobody_listens(done: int, total: int) -> None:
+    """Stand where no worker is at a call."""
+
+
+_report: ContextVar[Report] = ContextVar('_report', default=_nobody_listens)
+
+
+def reporter() -> Report:
+    """
+    Take what tells how far a call is.
+
+    :returns: to be taken in the thread that the call came in, and called in any.
+    """
+    return _report.get()
+
+
+def set_reporter(report: Report) -> None:
+    """
+    Let `reporter` give this to the calls that come in this thread; of use to workers alone.
+
+    :param report: tells how far the call is.
+    """
+    _report.set(report)
