@@ -37,8 +37,8 @@ from emotion_estimator.parallel.processes import LocalProcesses
 
 CONNECT_S = 10.0
 """Longest wait for a scheduler that is named, and for its first worker."""
-RESTART_S = 5.0
-"""Longest wait for workers that are replaced; their nannies go on by themselves."""
+RESTART_S = 30.0
+"""Longest wait for workers that are replaced; a nanny kills after 4 s what does not end."""
 REPORT_S = 0.5
 """From one word of a worker's progress to the next, at least."""
 _COUNT_S = 1.0
@@ -148,7 +148,7 @@ class DaskWorkers(Workers):
         places = {self._places.get(self._numbers[call]) for call in calls}
         # The scheduler may be what has gone.
         with suppress(OSError, ValueError, RuntimeError):
-            workers = self._client.scheduler_info(n_workers=-1)['workers']
+            workers = self._client.scheduler_info(n_workers=-1).get('workers', {})
             kept = [place for place in places if place in workers and workers[place]['nanny']]
             if kept:
                 self._client.restart_workers(kept, timeout=RESTART_S, raise_for_error=False)

@@ -1,0 +1,128 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Calls for workers in other processes, which can import this module, unlike a test's."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+from emotion_estimator.parallel.engine import reporter
+
+LONG_S = 300.0
+
+
+def doubled(number):
+    return 2 * number
+
+
+def process(number):
+    time.sleep(0.2)  # long enough for the other process to take one
+    return number, os.getpid()
+
+
+def length(content):
+    return len(content)
+
+
+def cores(number):
+    return sorted(os.sched_getaffinity(0)), os.environ.get('OPENBLAS_NUM_THREADS')
+
+
+def speaking(number):
+    os.write(2, b'a library speaks\n')
+    print('Python speaks', file=sys.stderr, flush=True)
+
+
+def first_time(flag):
+    """Tell whether nobody was here before, also in another process."""
+    try:
+        flag.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def dying_once(number, flag):
+    if number == 3 and first_time(flag):
+        os._exit(7)
+    return 2 * number
+
+
+def dying(number):
+    if number == 1:
+        os._exit(7)
+    return 2 * number
+
+
+def failing(number):
+    if number == 2:
+        raise ValueError(f'{number} is never done')
+    return 2 * number
+
+
+def failing_twice(number, folder):
+    if not all((folder / str(turn)).exists() for turn in range(2)):
+        turn = len(list(folder.iterdir()))
+        (folder / str(turn)).touch()
+        raise ValueError(f'turn {turn}')
+    return 2 * number
+
+
+def hanging_once(number, flag):
+    if number == 0 and first_time(flag):
+        time.sleep(LONG_S)
+    return 2 * number
+
+
+def hanging(number):
+    if number == 1:
+        time.sleep(LONG_S)
+    return 2 * number
+
+
+def waiting(pids, go):
+    """Tell this process's number in a file, and wait for another file."""
+    (pids / str(os.getpid())).touch()
+    while not go.exists():
+        time.sleep(0.02)  # no event tells of a file
+    return os.getpid()
+
+
+def telling(total, go):
+    """Tell progress from another thread, as reading ahead does, and end when it was heard."""
+    report = reporter()
+
+    def tell():
+        count = 0
+        while not go.exists():
+            count = min(count + 1, total)
+            report(count, total)
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    thread.join()
+
+
+def slow_but_alive(number):
+    """Take longer than any patience of the tests, with a sign of life now and then."""
+    report = reporter()
+    for step in range(8):
+        time.sleep(0.6)
+        report(step + 1, 8)
+    return 2 * number
