@@ -17,8 +17,6 @@
 from __future__ import annotations
 
 import json
-import queue
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +29,7 @@ from scipy.optimize import minimize_scalar
 
 from emotion_estimator.emotion.model import softmax
 from emotion_estimator.files import write_whole
+from emotion_estimator.replay.prefetch import ahead
 from training import network
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
 from training.datasets.labels import Split
@@ -100,7 +99,7 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
         validation, still_windows, still_labels = _validation(settings, public, material.encoding)
         for epoch in range(len(history), len(settings.epochs)):
             start = time.monotonic()
-            for batch in _batches(composer, settings, epoch):
+            for batch in ahead(_batches(composer, settings, epoch), _AHEAD):
                 trained = float(model.train_on_batch(*batch))  # mean over the epoch so far
             loss = float(model.evaluate(*validation, batch_size=1024, verbose=0))
             logits = model.predict(still_windows, batch_size=1024, verbose=0)
@@ -162,25 +161,12 @@ def _validation(
 
 
 def _batches(composer: SequenceComposer, settings: Settings, epoch: int) -> Iterator[Batch]:
-    """Compose an epoch's batches in a second thread; every epoch has its own seed."""
+    """Compose an epoch's batches; every epoch has its own seed."""
     rng = np.random.default_rng([settings.seed, epoch])
     phase = settings.epochs[epoch]
-    ready: queue.Queue[Batch | Exception] = queue.Queue(_AHEAD)
-
-    def compose() -> None:
-        try:
-            for _ in range(settings.batches_per_epoch):
-                windows, targets = composer.windows(phase.batch, rng, phase.steps)
-                ready.put((retimed(windows, settings.time, rng), targets))
-        except Exception as error:  # raised again where the batch is awaited
-            ready.put(error)
-
-    threading.Thread(target=compose, daemon=True).start()
     for _ in range(settings.batches_per_epoch):
-        batch = ready.get()
-        if isinstance(batch, Exception):
-            raise batch
-        yield batch
+        windows, targets = composer.windows(phase.batch, rng, phase.steps)
+        yield retimed(windows, settings.time, rng), targets
 
 
 BOUNDS = (0.2, 5.0)

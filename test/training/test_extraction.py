@@ -16,10 +16,7 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import time
 from dataclasses import replace
 
 import cv2
@@ -30,10 +27,12 @@ from helpers.media import NEUTRAL, PEOPLE, SERIOUS, SMILING, media_path, photogr
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.blendshapes import INDEX
+from emotion_estimator.parallel import cluster
+from emotion_estimator.parallel.engine import Advanced, Finished, Progress
 from training.datasets.labels import DataError
 from training.datasets.pictures import ArrayPictures, FilePictures
 from training.extraction import extraction
-from training.extraction.extraction import TaskError, extract, run_parallel
+from training.extraction.extraction import extract
 from training.extraction.face_reader import read_again, read_faces, read_table, write_table
 from training.extraction.views import AUGMENTED, NATIVE, X4_PAD25, ViewedPictures
 
@@ -181,135 +180,35 @@ def test_viewed_pictures_are_prepared_while_they_are_read(pictures):
     assert set(shown.content()).isdisjoint(ViewedPictures(pictures, NATIVE).content())
 
 
-# Work goes to several processes, and comes back whole when some of them die, hang or fail.
+def test_processes_of_this_machine_and_a_cluster_find_the_same(pictures, tmp_path, scheduler):
+    extract(pictures, X4_PAD25, tmp_path / 'there', scheduler)
+    table, complaints = extract(pictures, X4_PAD25, tmp_path / 'here', workers=2)
+    assert complaints == ()
+    assert table.readable.all()
+    here, there = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ('here', 'there')
+    )
+    assert here == there
 
 
-def doubled(number):
-    return 2 * number
+def test_a_task_that_nobody_could_do_is_told_by_name(pictures, tmp_path, monkeypatch):
+    def run_all(read, tasks, _):
+        yield Advanced(0, Progress())
+        yield Finished(1, read(*tasks[1]))
+        yield Finished(0, None, 'failed 3 times, at last: broken')
 
-
-def process(number):
-    time.sleep(0.2)  # long enough for the other process to take one
-    return number, os.getpid()
-
-
-def first_time(flag):
-    """Tell whether nobody was here before, also in another process."""
-    try:
-        flag.touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    return True
-
-
-def dying_once(number, flag):
-    if number == 3 and first_time(flag):
-        os._exit(1)
-    return 2 * number
-
-
-def failing(number):
-    if number == 2:
-        raise ValueError(f'{number} is never done')
-    return 2 * number
-
-
-def failing_twice(number, folder):
-    if not all((folder / str(turn)).exists() for turn in range(2)):
-        turn = len(list(folder.iterdir()))
-        (folder / str(turn)).touch()
-        raise ValueError(f'turn {turn}')
-    return 2 * number
-
-
-def hanging_once(number, flag):
-    if number == 0 and first_time(flag):
-        time.sleep(300)
-    return 2 * number
-
-
-def hanging(number):
-    if number == 1:
-        time.sleep(300)
-    return 2 * number
-
-
-def answers(work, tasks, **options):
-    """Collect all answers, each once, in the order of the tasks."""
-    found = list(run_parallel(work, tasks, **options))
-    assert sorted(index for index, _ in found) == list(range(len(tasks)))
-    return [answer for _, answer in sorted(found, key=lambda pair: pair[0])]
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """Give tasks up soon."""
-    monkeypatch.setattr(extraction, 'LEAST_DEADLINE_S', 2.0)
-    monkeypatch.setattr(extraction, 'SLOWNESS', 1.0)
-    monkeypatch.setattr(extraction, '_POLL_S', 0.2)
-
-
-def test_every_task_is_answered_once_by_several_processes():
-    found = answers(process, [(number,) for number in range(8)], workers=2)
-    assert [number for number, _ in found] == list(range(8))
-    processes = {pid for _, pid in found}
-    assert len(processes) == 2
-    assert os.getpid() not in processes
-
-
-def test_no_tasks_are_done_without_a_process():
-    start_s = time.monotonic()
-    assert list(run_parallel(doubled, [])) == []
-    assert time.monotonic() - start_s < 0.1
-
-
-def test_a_task_whose_process_dies_is_done_again(tmp_path):
-    flag = tmp_path / 'died'
-    tasks = [(number, flag) for number in range(8)]
-    assert answers(dying_once, tasks, workers=2) == [2 * number for number in range(8)]
-    assert flag.exists()
-
-
-def test_a_task_that_always_fails_is_told_and_the_others_are_done():
-    found = answers(failing, [(number,) for number in range(5)], workers=2)
-    assert found[:2] + found[3:] == [0, 2, 6, 8]
-    assert isinstance(found[2], TaskError)
-    assert '3 times' in str(found[2])
-    assert '2 is never done' in str(found[2])
-
-
-def test_a_task_that_fails_twice_is_done_the_third_time(tmp_path):
-    assert answers(failing_twice, [(21, tmp_path)], workers=1) == [42]
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_a_task_that_hangs_is_done_again_and_holds_up_no_other(tmp_path, impatient):
-    # One process: whatever waits behind the task that hangs could never be done.
-    tasks = [(number, tmp_path / 'hung') for number in range(4)]
-    assert answers(hanging_once, tasks, workers=1) == [0, 2, 4, 6]
-
-
-def test_a_task_that_always_hangs_is_given_up_and_those_behind_it_are_done(monkeypatch, impatient):
-    monkeypatch.setattr(extraction, 'ATTEMPTS', 2)
-    found = answers(hanging, [(number,) for number in range(4)], workers=1)
-    assert [found[0], *found[2:]] == [0, 4, 6]
-    assert isinstance(found[1], TaskError)
-    assert re.search(r'took over \d+ s, 2 times', str(found[1]))
-
-
-def test_a_scheduler_of_its_own_can_do_the_work():
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as cluster:
-        here = {worker.pid for worker in cluster.workers.values()}
-        found = answers(process, [(1,), (2,)], address=cluster.scheduler_address)
-        assert {pid for _, pid in found} == here
-        # It is there for the next one, too.
-        assert answers(doubled, [(4,)], address=cluster.scheduler_address) == [8]
+    monkeypatch.setattr(extraction, 'run_all', run_all)
+    table, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept')
+    assert table.readable.tolist() == [False, False, True, True]
+    names = f'{pictures.name(0)} to {pictures.name(1)}'
+    assert complaints == (f'{names} were left out: the task failed 3 times, at last: broken.',)
+    # It is not kept, so that it is tried again.
+    assert len(list((tmp_path / 'kept').iterdir())) == 1
 
 
 @pytest.mark.parametrize('address', ['tcp://127.0.0.1:1', 'nowhere'])
-def test_a_scheduler_that_does_not_answer_is_named(address, monkeypatch):
-    monkeypatch.setattr(extraction, 'CONNECT_S', 0.5)
+def test_a_scheduler_that_does_not_answer_is_named(pictures, tmp_path, address, monkeypatch):
+    monkeypatch.setattr(cluster, 'CONNECT_S', 0.5)
     with pytest.raises(DataError, match=rf'{address}.*dask'):
-        list(run_parallel(doubled, [(1,)], address))
+        extract(pictures, NATIVE, tmp_path / 'kept', address)

@@ -23,14 +23,13 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
-from distributed import Client
-
 from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
 from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.parallel.engine import Finished, run_all
+from emotion_estimator.parallel.processes import LocalProcesses
 from training import sources
 from training.datasets.labels import DataError, Split, assets_folder
 from training.datasets.pictures import Pictures
-from training.extraction.extraction import TaskError, local_cluster, run_parallel
 from training.extraction.face_reader import read_faces
 from training.extraction.views import X4_PAD25
 
@@ -73,24 +72,17 @@ def measure(pictures: Pictures, processes: int) -> Speed:
     count = len(pictures)
     blocks = [pictures.part(range(i, min(i + BLOCK, count))) for i in range(0, count, BLOCK)]
     tasks = [(block, list(range(len(block))), X4_PAD25) for block in blocks]
-    with local_cluster(processes) as cluster:
-        with Client(cluster) as client:
-            client.wait_for_workers(processes)
-            warm = (pictures.part(range(_WARM_UP)), list(range(_WARM_UP)), X4_PAD25)
-            workers = client.scheduler_info(n_workers=-1)['workers']
-            client.gather(
-                [client.submit(read_faces, *warm, workers=[w], pure=False) for w in workers]
-            )
+    warm = (pictures.part(range(_WARM_UP)), list(range(_WARM_UP)), X4_PAD25)
+    with LocalProcesses(processes) as workers:
+        list(run_all(read_faces, [warm] * processes, workers))
         start_s = time.monotonic()
-        answers = [
-            answer for _, answer in run_parallel(read_faces, tasks, cluster.scheduler_address)
-        ]
+        events = [e for e in run_all(read_faces, tasks, workers) if isinstance(e, Finished)]
         seconds = time.monotonic() - start_s
     faces = 0
-    for answer in answers:
-        if isinstance(answer, TaskError):
-            raise DataError(f'The measurement is void, since a task {answer}.')
-        faces += int(answer[0].readable.sum())
+    for event in events:
+        if event.result is None:
+            raise DataError(f'The measurement is void, since a task {event.problem}.')
+        faces += int(event.result[0].readable.sum())
     return Speed(
         processes=processes,
         seconds=round(seconds, 2),
