@@ -177,6 +177,15 @@ def test_a_process_that_dies_twice_costs_its_own_recording_alone(tmp_path):
     assert [job.done for job in jobs] == [False, True]
 
 
+def test_a_recording_is_told_the_same_whatever_its_process_replayed_before(tmp_path, media):
+    settings = Settings(read_parameters(), Selection(), '', 30.0)
+    clip = media('single_face.mp4')
+    jobs = [Job('clip', clip, settings, tmp_path / f'{number}.json') for number in range(2)]
+    events = run_jobs(jobs, 1, tmp_path / 'log')
+    assert [event.problem for event in events if isinstance(event, Finished)] == ['', '']
+    assert jobs[0].kept.read_bytes() == jobs[1].kept.read_bytes()
+
+
 def test_ctrl_c_keeps_what_is_finished(tmp_path):
     output = tmp_path / 'out'
     bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 6000))]

@@ -24,7 +24,7 @@ import time
 from contextlib import suppress
 
 import psutil
-from distributed import Client
+import pytest
 
 
 class DaskCluster:
@@ -37,6 +37,7 @@ class DaskCluster:
     """
 
     def __init__(self, folder, count, nanny=True):
+        self._client = pytest.importorskip('distributed').Client
         self._folder = folder
         self._nanny = nanny
         found = folder / 'scheduler.json'
@@ -49,7 +50,7 @@ class DaskCluster:
         for _ in range(count):
             self.add_worker()
         if count:
-            with Client(self.address, set_as_default=False) as client:
+            with self._client(self.address, set_as_default=False) as client:
                 client.wait_for_workers(count, timeout=60)
 
     def add_worker(self):
@@ -61,7 +62,7 @@ class DaskCluster:
 
     def pids(self):
         """List the processes that do the calls."""
-        with Client(self.address, set_as_default=False) as client:
+        with self._client(self.address, set_as_default=False) as client:
             return sorted(client.run(os.getpid).values())
 
     def close(self):

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 
@@ -38,7 +39,9 @@ from training.sources import code_of
 BLOCK = 256
 """Pictures in a task and in a file."""
 
-Reader = Callable[[Pictures, list[int], View], tuple[FaceTable, tuple[str, ...]]]
+Found = tuple[FaceTable, tuple[str, ...]]
+"""A row for each picture, and a sentence for each that could not be read."""
+Reader = Callable[[Pictures, list[int], View], Found]
 """Finds the face of each picture, see `face_reader.read_faces`; a function of a module."""
 
 _SOURCES = ('training/extraction/face_reader.py', 'training/extraction/views.py')
@@ -51,7 +54,7 @@ def extract(
     address: str | None = None,
     workers: int | None = None,
     read: Reader = face_reader.read_faces,
-) -> tuple[FaceTable, tuple[str, ...]]:
+) -> Found:
     """
     Find the face of each picture, or take what an earlier run found.
 
@@ -85,35 +88,33 @@ def extract(
             total=len(pictures),
             completed=sum(len(table) for table in tables.values()),
         )
-        for position, (found, problem) in _read(
-            read, [blocks[index] for index in missing], view, address, workers
-        ):
-            index = missing[position]
-            if found is None:
-                names = [blocks[index].name(row) for row in (0, len(blocks[index]) - 1)]
-                complaints.append(f'{names[0]} to {names[1]} were left out: the task {problem}.')
-                tables[index] = empty_table(len(blocks[index]))
-                continue
-            tables[index], told = found
-            complaints.extend(told)
-            if not told:
-                write_table(paths[index], tables[index])
-            progress.advance(task, len(blocks[index]))
+        work = [blocks[index] for index in missing]
+        with closing(_read(read, work, view, address, workers)) as events:
+            for event in events:
+                block, index = work[event.index], missing[event.index]
+                if event.result is None:
+                    names = f'{block.name(0)} to {block.name(len(block) - 1)}'
+                    complaints.append(f'{names} were left out: the task {event.problem}.')
+                    tables[index] = empty_table(len(block))
+                    continue
+                tables[index], told = event.result
+                complaints.extend(told)
+                if not told:
+                    write_table(paths[index], tables[index])
+                progress.advance(task, len(block))
     return joined([tables[index] for index in range(len(blocks))]), tuple(complaints)
 
 
 def _read(
     read: Reader, blocks: list[Pictures], view: View, address: str | None, workers: int | None
-) -> Iterator[tuple[int, tuple[tuple[FaceTable, tuple[str, ...]] | None, str]]]:
-    """Read blocks side by side; yields an index, with what was found or why nothing was."""
+) -> Generator[Finished[Found], None, None]:
+    """Read blocks side by side; yields what was found, or why nothing was."""
     if not blocks:
         return
     tasks = [(block, list(range(len(block))), view) for block in blocks]
     try:
-        with open_workers(address, workers) as pool:
-            for event in run_all(read, tasks, pool):
-                if isinstance(event, Finished):
-                    yield event.index, (event.result, event.problem)
+        with open_workers(address, workers) as pool, closing(run_all(read, tasks, pool)) as events:
+            yield from (event for event in events if isinstance(event, Finished))
     except SchedulerError as error:
         raise DataError(str(error)) from error
 
