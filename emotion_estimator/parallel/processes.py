@@ -20,9 +20,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Collection, MutableSequence
+from collections.abc import Callable, Collection, Iterator, MutableSequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,8 @@ class _Process:
         if self._executor is None:
             begin = (self._core, self._log, self.counts)
             self._executor = ProcessPoolExecutor(1, self._context, _begin, begin)
-        return self._executor.submit(work, *arguments)
+        with _interrupts_held():
+            return self._executor.submit(work, *arguments)
 
     def kill(self) -> None:
         """Kill the process, whatever it does."""
@@ -164,9 +166,26 @@ class _Context(SpawnContext):
         return self.process
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """
+    Let Ctrl-C wait until the block ends, where the system can.
+
+    It reaches all processes of a terminal; one that begins in the block never sees it, also while
+    it is still importing. The first process ends the others.
+    """
+    if not hasattr(signal, 'pthread_sigmask'):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(core: int | None, log: Path | None, counts: MutableSequence[int]) -> None:
     """Make a process ready for its calls."""
-    # Ctrl-C reaches all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if log is not None:
