@@ -82,13 +82,20 @@ class DaskWorkers(Workers):
             ) from error
         self._address = address
         self._killed: type[Exception] = KilledWorker
-        try:
-            self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise SchedulerError(
-                f'No Dask scheduler answers at {address!r} ({error}); start one there with `dask '
-                'scheduler` and workers with `dask worker`, or use this machine by naming none.'
-            ) from error
+        # distributed gives its own thread ten seconds to start, on a busy machine too few, and then
+        # fails by an assertion: a second try finds it running.
+        for last in (False, True):
+            try:
+                self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
+                break
+            except (OSError, ValueError, AssertionError) as error:
+                if isinstance(error, AssertionError) and not last:
+                    continue
+                raise SchedulerError(
+                    f'No Dask scheduler answers at {address!r} ({error}); start one there with '
+                    '`dask scheduler` and workers with `dask worker`, or use this machine by '
+                    'naming none.'
+                ) from error
         try:
             self._client.wait_for_workers(1, timeout=CONNECT_S)
         except TimeoutError as error:
