@@ -82,8 +82,8 @@ class DaskWorkers(Workers):
             ) from error
         self._address = address
         self._killed: type[Exception] = KilledWorker
-        # distributed gives its own thread ten seconds to start, on a busy machine too few, and then
-        # fails by an assertion: a second try finds it running.
+        # distributed gives its own thread ten seconds to start, too few on a busy machine, and
+        # then fails by an assertion: a second try finds it running.
         for last in (False, True):
             try:
                 self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
