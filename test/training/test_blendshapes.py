@@ -237,10 +237,10 @@ def test_the_flipped_view_is_the_mirror_image_of_the_prepared_picture(seed, heig
 # Confusions are counted and scored as by hand.
 
 
-NAMES = ('happy', 'unknown', 'sad')
+CLASS_NAMES = ('happy', 'unknown', 'sad')
 TRUTH = np.array([0, 0, 0, 1, 1, 2, 2, -1])
 ANSWERS = np.array([0, 0, 1, 1, -1, 0, 2, 1])
-FOUND = confusion(ANSWERS, TRUTH, NAMES)
+FOUND = confusion(ANSWERS, TRUTH, CLASS_NAMES)
 
 
 def test_truth_is_a_line_and_the_answer_a_column():
@@ -256,7 +256,7 @@ def test_no_answer_counts_as_wrong():
 
 
 def test_what_was_never_answered_has_no_precision():
-    found = confusion(np.array([0, 0]), np.array([0, 1]), NAMES)
+    found = confusion(np.array([0, 0]), np.array([0, 1]), CLASS_NAMES)
     np.testing.assert_array_equal(found.precision, [0.5, np.nan, np.nan])
     np.testing.assert_array_equal(found.recall, [1, 0, np.nan])
     assert found.means == pytest.approx((0.5 / 3, 1 / 3, (2 / 3) / 3))
@@ -271,7 +271,7 @@ def test_the_reports_matrix_has_the_reports_scores():
 @given(st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 2)), min_size=1))
 def test_scores_agree_with_those_of_the_training(pairs):
     predicted, truth = np.array(pairs).T
-    found = confusion(predicted, truth, NAMES)
+    found = confusion(predicted, truth, CLASS_NAMES)
     np.testing.assert_allclose(found.recall, metrics.recalls(predicted, truth, 3))
     assert found.means[2] == pytest.approx(metrics.macro_f1(predicted, truth, 3))
     assert found.accuracy == pytest.approx(float((predicted == truth).mean()))
