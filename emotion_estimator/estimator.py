@@ -141,7 +141,7 @@ class ExpressionEstimator:
         self._estimation, self.metadata = build_estimation(emotion, folder)
         self._picture_estimation, _ = build_estimation(emotion, folder)
         self._finder = build_finder(faces, find_finder_files(faces, fetch))
-        self._picture_ns = _PICTURE_GAP_NS
+        self._newest_ns = 0
 
     def estimate(self, rgb: Rgb, stamp_s: float) -> list[FaceExpression]:
         """
@@ -168,10 +168,10 @@ class ExpressionEstimator:
         :raises ValueError: when the array is no such image.
         """
         picture = _checked(rgb)
+        # Far behind all that came before, stream or picture, so that it continues neither.
+        start_ns = self._newest_ns + _PICTURE_GAP_NS
         for look in range(_PICTURE_LOOKS):
-            stamp_ns = self._picture_ns + look * NS_PER_S // 30
-            sighting = self._finder.find(picture, stamp_ns)
-        self._picture_ns += _PICTURE_GAP_NS
+            sighting = self.find(picture, start_ns + look * NS_PER_S // 30)
         return [FaceExpression(face, self._held(face)) for face in sighting.faces]
 
     def find(self, image: Rgb, stamp_ns: int) -> TrackedFaces:
@@ -182,6 +182,7 @@ class ExpressionEstimator:
         :param stamp_ns: its stamp in nanoseconds.
         :returns: the faces; none where the stamp repeats the one before.
         """
+        self._newest_ns = stamp_ns
         return self._finder.find(image, stamp_ns)
 
     def tell(self, sighting: TrackedFaces, stamp_ns: int) -> FrameResult:

@@ -68,6 +68,14 @@ def test_a_picture_is_told_whatever_came_before(estimator, smiling, surprised):
         assert face.expression == expression
 
 
+def test_a_picture_continues_no_stream_whatever_its_stamps(estimator, smiling, surprised):
+    for stamp_s in (10.0, 20.0, 20.1):
+        (streamed,) = estimator.estimate(surprised, stamp_s)
+        (face,) = estimator.estimate_picture(smiling)
+        assert face.expression == 'happy'
+        assert face.face_id != streamed.face_id
+
+
 def test_a_picture_without_a_face_has_none(estimator, media):
     landscape = cv2.imread(str(media('free-mountain-vector-01.jpg')))
     assert estimator.estimate_picture(landscape) == []

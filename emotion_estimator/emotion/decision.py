@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""From class probabilities to one label per frame: hysteresis, then the option 'unknown'."""
+"""From class probabilities to one label per frame: trust, hysteresis, the option 'unknown'."""
 
 from __future__ import annotations
 

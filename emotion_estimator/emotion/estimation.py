@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The way into this wing: blendshapes of faces by stamp in, the expression shown out."""
+"""The door of `emotion`: features by stamp in, a temporal buffer a face, the expression out."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tells what the package sees in recordings: bags, videos and folders of pictures."""
+"""The command `replay`: what the package sees in bags, videos and folders of pictures."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Labels from a table: start_s, end_s, face, emotion, and for several recordings recording."""
+"""Labels from a table (start_s, end_s, face, emotion, recording) or a topic of the bag."""
 
 from __future__ import annotations
 

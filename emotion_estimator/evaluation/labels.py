@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The names of expressions: which mean the same, and which coarser classes they make up."""
+"""Labels: names of expressions and their coarser classes, and the segments that show them."""
 
 from __future__ import annotations
 

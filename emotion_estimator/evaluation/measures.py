@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Which figures there are, what they mean and from which sums they are computed."""
+"""Which metrics a report states, what they mean and from which counts they come."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What each unit adds to the scores: labelled segments, and stretches of a few seconds."""
+"""Counts of each labelled segment, or of a few seconds; onsets and false switches among them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What a camera's pixels mean as directions."""
+"""Which camera took an image, and what its pixels mean as directions."""
 
 from __future__ import annotations
 

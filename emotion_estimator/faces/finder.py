@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The way into this wing: images by stamp in, faces with ids, blendshapes, features out."""
+"""The door of `faces`: images by stamp in, faces with ids, blendshapes, features out."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where a head is and how it is turned, in the frame of the camera."""
+"""Where a head is, how it is turned and where it looks; frames `face_<id>` and `gaze_<id>`."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Gives faces ids that stay the same from frame to frame."""
+"""Gives faces ids that stay the same from frame to frame; says which faces are there."""
 
 from __future__ import annotations
 

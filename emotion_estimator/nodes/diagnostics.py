@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Publishes a node's state on /diagnostics once a second."""
+"""Counts a stream's messages and publishes a node's state on /diagnostics once a second."""
 
 from __future__ import annotations
 

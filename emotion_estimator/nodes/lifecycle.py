@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A lifecycle node that starts by itself, tells its errors, and watches its input."""
+"""What both nodes share: parameters, transitions, errors as sentences, a watch over the input."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Faces that this node itself finds in a camera's images."""
+"""Where faces come from: a camera's images, or the crops of another detector; latest only."""
 
 from __future__ import annotations
 

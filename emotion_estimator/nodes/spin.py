@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Runs nodes in one process until they are told to stop."""
+"""Runs nodes in one process until Ctrl-C; fetches first what they load."""
 
 from __future__ import annotations
 
