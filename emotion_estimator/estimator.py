@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 import numpy as np
@@ -220,13 +220,8 @@ class ExpressionEstimator:
 
     def _held(self, face: Face) -> EmotionEstimate:
         """Estimate the expression of a face that does not move."""
-        metadata, features = self.metadata, face.named_values()
-        self._picture_estimation.forget_all()
-        for step in range(round(metadata.window_s * metadata.rate_hz) + 1):
-            stamp_ns = NS_PER_S + round(step * NS_PER_S / metadata.rate_hz)
-            estimate = self._picture_estimation.estimate(face.face_id, stamp_ns, features)
-        assert estimate is not None, 'the stamps go forward'
-        return estimate
+        estimate = self._picture_estimation.estimate_held(face.named_values())
+        return replace(estimate, face_id=face.face_id)
 
 
 def _checked(rgb: Rgb) -> Rgb:

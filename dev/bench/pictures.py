@@ -47,7 +47,6 @@ from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker
 from emotion_estimator.files import AssetError
 from emotion_estimator.parameters import read_parameters
-from emotion_estimator.stamps import NS_PER_S
 
 SIZE = (640, 480)
 LANDSCAPE = 'free-mountain-vector-01.jpg'
@@ -257,13 +256,6 @@ def _files(detection_rate_hz: float) -> FinderFiles:
     return find_finder_files({**read_parameters().blendshape_node, **asked}, fetch=True)
 
 
-# What the emotion half says of one face that is held.
-
-
-_STEPS = 31
-_RATE_HZ = 15
-
-
 def held_expression(
     face: Face,
     model: EmotionModel,
@@ -271,7 +263,7 @@ def held_expression(
     trust: Trust | None = None,
 ) -> EmotionEstimate:
     """
-    Tell the expression of a face that is held for two seconds.
+    Estimate the expression of a face that is held for two seconds.
 
     :param face: the face.
     :param model: the model.
@@ -280,9 +272,4 @@ def held_expression(
     :returns: the last estimate.
     """
     estimation = EmotionEstimation(model, min_confidence, trust=trust)
-    features = face.named_values()
-    for step in range(_STEPS):
-        stamp_ns = NS_PER_S + step * NS_PER_S // _RATE_HZ
-        estimate = estimation.estimate(face.face_id, stamp_ns, features)
-    assert estimate is not None  # the stamps only go forward
-    return estimate
+    return estimation.estimate_held(face.named_values())

@@ -278,6 +278,22 @@ class EmotionEstimation:
             probabilities=tuple(probabilities.tolist()),
         )
 
+    def estimate_held(self, features: Mapping[str, float]) -> EmotionEstimate:
+        """
+        Estimate the expression of a face that is held for the model's window; ends all others.
+
+        :param features: see `estimate`.
+        :returns: the last estimate.
+        :raises FeatureError: see `estimate`.
+        """
+        metadata = self._model.metadata
+        self.forget_all()
+        for step in range(round(metadata.window_s * metadata.rate_hz) + 1):
+            stamp_ns = NS_PER_S + round(step * NS_PER_S / metadata.rate_hz)
+            estimate = self.estimate('held', stamp_ns, features)
+        assert estimate is not None, 'the stamps go forward'
+        return estimate
+
     def end_lost_faces(self, stamp_ns: int) -> None:
         """
         End the faces that were not seen for `face_timeout_s`.

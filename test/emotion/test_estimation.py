@@ -162,3 +162,14 @@ def test_a_clip_from_neutral_to_a_smile_ends_happy(basic7, media):
     ]
     assert labels[-1] == 'happy'
     assert labels[10] != 'happy'
+
+
+def test_a_held_face_is_estimated_as_one_that_was_seen_for_the_whole_window(basic7_blendshapes):
+    estimation = EmotionEstimation(basic7_blendshapes)
+    estimation.estimate('a', START_NS, RESTING)
+    held = estimation.estimate_held(SMILING)
+    for step in range(31):
+        stamp_ns = START_NS + round(step * NS_PER_S / 15)
+        seen = estimation.estimate('b', stamp_ns, SMILING)
+    assert held.scores == seen.scores
+    assert held.label == 'happy'
