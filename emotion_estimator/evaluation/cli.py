@@ -313,10 +313,11 @@ def _tell(replays: Sequence[Replay], console: Console) -> None:
             markup=False,
             highlight=False,
         )
-        for problem in replay.problems:
-            console.print(
-                f'  {problem}', style='red', markup=False, highlight=False, soft_wrap=True
-            )
+        for style, sentences in (('red', replay.problems), ('yellow', replay.hints)):
+            for sentence in sentences:
+                console.print(
+                    f'  {sentence}', style=style, markup=False, highlight=False, soft_wrap=True
+                )
 
 
 if __name__ == '__main__':

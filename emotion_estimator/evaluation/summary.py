@@ -194,5 +194,5 @@ def _recording(
             )
             for index in order
         ),
-        problems=(*replay.problems, *problems_of_truth(judged, vocabulary)),
+        problems=(*replay.problems, *replay.hints, *problems_of_truth(judged, vocabulary)),
     )

@@ -68,6 +68,7 @@ class Replay:
     :param thumbnails: JPEG of the face, 96 pixels wide and high, by stamp and face id; only where
         the label changes.
     :param problems: sentences: what could not be read.
+    :param hints: sentences: what was read, and yet is worth knowing.
     """
 
     recording: str
@@ -78,12 +79,13 @@ class Replay:
     predictions: tuple[Prediction, ...]
     thumbnails: Mapping[tuple[int, str], bytes]
     problems: tuple[str, ...]
+    hints: tuple[str, ...] = ()
 
 
 # Replays as files: JSON, so that a second call need not look at a recording again.
 
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class ReplayFileError(ValueError):
@@ -104,6 +106,7 @@ def write_replay(path: Path, replay: Replay) -> None:
         'labels': replay.labels,
         'settings': dict(replay.settings),
         'problems': replay.problems,
+        'hints': replay.hints,
         'stamps_ns': replay.stamps_ns,
         'answers': [list(asdict(prediction).values()) for prediction in replay.predictions],
         'thumbnails': [
@@ -151,6 +154,7 @@ def _replay(document: Mapping[str, Any]) -> Replay:
             for stamp_ns, face_id, jpeg in document['thumbnails']
         },
         problems=tuple(document['problems']),
+        hints=tuple(document['hints']),
     )
 
 

@@ -227,6 +227,12 @@ def test_emotions_are_one_line_an_answer(tmp_path):
     ]
 
 
+def test_hints_are_kept(tmp_path):
+    hinting = replace(REPLAY, hints=('bag: 1 image came late.',))
+    write_replay(tmp_path / 'replay.json', hinting)
+    assert read_replay(tmp_path / 'replay.json') == hinting
+
+
 @pytest.mark.parametrize('content', ['', '{', '{"schema": 99}', '{"schema": 1}', '[1]'])
 def test_a_damaged_replay_file_is_told(tmp_path, content):
     path = tmp_path / 'replay.json'
