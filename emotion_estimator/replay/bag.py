@@ -52,6 +52,8 @@ class Bag:
 
     def __init__(self, path: Path, topic: str = '') -> None:
         self.name = path.name
+        self.problems: list[str] = []
+        self.hints: list[str] = []
         self._path = path
         self._reader = open_bag(path)
         try:

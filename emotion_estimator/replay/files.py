@@ -56,6 +56,8 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
+        self.problems: list[str] = []
+        self.hints: list[str] = []
         self._path = path
         self._capture = cv2.VideoCapture(str(path))
         if not self._capture.isOpened():
@@ -129,6 +131,8 @@ class PictureFolder:
 
     def __init__(self, path: Path, rate_hz: float = DEFAULT_RATE_HZ) -> None:
         self.name = path.name
+        self.problems: list[str] = []
+        self.hints: list[str] = []
         files = [p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()]
         if not files:
             raise RecordingError(f'{path} holds no pictures ({", ".join(PICTURE_SUFFIXES)}).')

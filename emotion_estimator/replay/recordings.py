@@ -70,6 +70,10 @@ class Recording(Protocol):
     """Name of the bag, clip or folder."""
     image_count: int
     """Number of images, as far as the recording states it."""
+    problems: list[str]
+    """Sentences: what is missing, as far as it was met; complete when all images are read."""
+    hints: list[str]
+    """Sentences: what was read, and yet is worth knowing."""
 
     def frames(self) -> Iterator[Frame]:
         """

@@ -31,9 +31,9 @@ from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.multi_face import face_picture
+from emotion_estimator.parallel.prefetch import ahead
 from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.predictions import Prediction, Replay
-from emotion_estimator.replay.prefetch import ahead
 from emotion_estimator.replay.recordings import Frame, Recording, RecordingError
 from emotion_estimator.stamps import NS_PER_S, Step
 
@@ -165,7 +165,8 @@ def replay(
         stamps_ns=tuple(sorted(set(told.stamps_ns))),
         predictions=tuple(sorted(told.predictions, key=lambda a: (a.stamp_ns, a.face_id))),
         thumbnails=told.thumbnails,
-        problems=told.problems(recording.name),
+        problems=(*recording.problems, *told.problems(recording.name)),
+        hints=tuple(recording.hints),
     )
 
 

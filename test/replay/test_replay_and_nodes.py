@@ -42,10 +42,10 @@ from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import RESTATED, bag_types
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.parallel.prefetch import ahead
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
-from emotion_estimator.replay.prefetch import ahead
 from emotion_estimator.replay.replay import RateLimiter, Selection, replay
 from emotion_estimator.stamps import NS_PER_S
 
