@@ -49,7 +49,6 @@ from emotion_estimator.files import PACKAGE, AssetError, find_model
 from emotion_estimator.parallel.engine import SchedulerError
 from emotion_estimator.parallel.processes import available_cores
 from emotion_estimator.parameters import read_parameters
-from emotion_estimator.replay.files import DEFAULT_RATE_HZ
 from emotion_estimator.replay.jobs import (
     Finished,
     Job,
@@ -59,6 +58,7 @@ from emotion_estimator.replay.jobs import (
     run_jobs,
     unread,
 )
+from emotion_estimator.replay.pictures import DEFAULT_RATE_HZ
 from emotion_estimator.replay.predictions import Replay, read_replay
 from emotion_estimator.replay.replay import Selection, settings_of
 

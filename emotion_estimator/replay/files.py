@@ -12,11 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Opens whatever a path names: a bag, a video, a folder of pictures."""
+"""Opens whatever a path names: a bag, a video, a photograph, a folder of pictures."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -25,8 +24,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.image_decoding import ImageError, Rgb, decode_compressed
+from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.replay import bag
+from emotion_estimator.replay.pictures import (
+    DEFAULT_RATE_HZ,
+    PICTURE_SUFFIXES,
+    Pictures,
+    pictures_in,
+)
 from emotion_estimator.replay.recordings import (
     FIRST_STAMP_NS,
     Calibration,
@@ -105,98 +110,14 @@ def _rgb(bgr: NDArray[np.uint8]) -> Rgb:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-# Folders of pictures, in the order of the numbers in their names.
-
-
-PICTURE_SUFFIXES = ('.jpeg', '.jpg', '.png')
-DEFAULT_RATE_HZ = 30.0
-_NUMBER = re.compile(r'(\d+)(?:[._](\d+))?$')
-# Digits of a time since 1970 in this century: nanoseconds, microseconds, milliseconds.
-_NS_PER_UNIT = {19: 1, 16: 1_000, 13: 1_000_000}
-_DIGITS_OF_SECONDS = 10
-
-
-class PictureFolder:
-    """
-    A folder of JPEG or PNG files.
-
-    The number at the end of a name is its stamp when it has the length of a time since 1970 (in
-    seconds with a fraction, or whole milliseconds, microseconds or nanoseconds), else the number
-    of the frame.
-
-    :param path: the folder.
-    :param rate_hz: frames a second where the names are no stamps, above 0.
-    :raises RecordingError: when there is no picture in it.
-    """
-
-    def __init__(self, path: Path, rate_hz: float = DEFAULT_RATE_HZ) -> None:
-        self.name = path.name
-        self.problems: list[str] = []
-        self.hints: list[str] = []
-        files = [p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()]
-        if not files:
-            raise RecordingError(f'{path} holds no pictures ({", ".join(PICTURE_SUFFIXES)}).')
-        self._stamped = _stamped(files, rate_hz)
-        self.image_count = len(files)
-
-    def frames(self) -> Iterator[Frame]:
-        """Read picture by picture."""
-        for stamp_ns, path in self._stamped:
-            yield Frame(stamp_ns, stamp_ns, '', partial(_read, path))
-
-    def calibrations(self) -> Iterator[Calibration]:
-        """Pictures hold none."""
-        return iter(())
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-def _stamped(files: list[Path], rate_hz: float) -> list[tuple[int, Path]]:
-    by_name = sorted(files)
-    stamps_ns = [_stamp_ns(path.stem) for path in by_name]
-    if None in stamps_ns:
-        numbers = [_frame_number(path.stem) for path in by_name]
-        if None in numbers or len(set(numbers)) < len(numbers):
-            numbers = list(range(len(by_name)))
-        known = [number for number in numbers if number is not None]
-        first = min(known)
-        stamps_ns = [FIRST_STAMP_NS + round((n - first) * NS_PER_S / rate_hz) for n in known]
-    return sorted((stamp, path) for stamp, path in zip(stamps_ns, by_name) if stamp is not None)
-
-
-def _stamp_ns(stem: str) -> int | None:
-    match = _NUMBER.search(stem)
-    if match is None:
-        return None
-    whole, fraction = match.groups()
-    if fraction is not None:
-        if len(whole) != _DIGITS_OF_SECONDS or len(fraction) > 9:
-            return None
-        return int(whole) * NS_PER_S + int(fraction.ljust(9, '0'))
-    unit_ns = _NS_PER_UNIT.get(len(whole))
-    return None if unit_ns is None else int(whole) * unit_ns
-
-
-def _frame_number(stem: str) -> int | None:
-    match = re.search(r'(\d+)$', stem)
-    return None if match is None else int(match.group(1))
-
-
-def _read(path: Path) -> Rgb:
-    try:
-        return decode_compressed(path.read_bytes())
-    except (ImageError, OSError) as error:
-        raise ImageError(f'{path.name}: {error}') from error
-
-
 def open_recording(
     path: Path, topic: str = '', picture_rate_hz: float = DEFAULT_RATE_HZ
 ) -> Recording:
     """
     Open a recording.
 
-    :param path: a rosbag2 folder, an .mcap, .db3 or .bag file, a video, or a folder of pictures.
+    :param path: a rosbag2 folder, an .mcap, .db3 or .bag file, a video, a photograph, or a
+        folder of pictures.
     :param topic: the camera's topic in a bag; empty takes the only one that there is.
     :param picture_rate_hz: frames a second of pictures whose names are no stamps.
     :returns: the recording, to be closed.
@@ -205,11 +126,11 @@ def open_recording(
     if not path.exists():
         raise RecordingError(f'{path} does not exist; check the path.')
     if path.is_dir():
-        held = {entry.suffix.lower() for entry in path.iterdir()}
+        held = {p.suffix.lower() for p in path.iterdir() if not p.name.startswith('.')}
         if (path / bag.METADATA_FILE).is_file() or held & set(bag.SUFFIXES):
             return bag.Bag(path, topic)
-        if held & set(PICTURE_SUFFIXES):
-            return PictureFolder(path, picture_rate_hz)
+        if pictures_in(path):
+            return Pictures(path, picture_rate_hz)
         raise RecordingError(
             f'{path} is neither a rosbag2 folder ({bag.METADATA_FILE} is missing) nor a folder '
             f'of pictures ({", ".join(PICTURE_SUFFIXES)}).'
@@ -219,7 +140,10 @@ def open_recording(
         return bag.Bag(path, topic)
     if suffix in VIDEO_SUFFIXES:
         return Video(path)
+    if suffix in PICTURE_SUFFIXES:
+        return Pictures(path, picture_rate_hz)
     raise RecordingError(
         f'{path} is of no kind that is read: bags ({", ".join(bag.SUFFIXES)}, or a rosbag2 '
-        f'folder), videos ({", ".join(VIDEO_SUFFIXES)}) and folders of pictures.'
+        f'folder), videos ({", ".join(VIDEO_SUFFIXES)}), pictures '
+        f'({", ".join(PICTURE_SUFFIXES)}) and folders of these.'
     )

@@ -40,12 +40,14 @@ class Frame:
     :param recorded_ns: when it was recorded, in nanoseconds.
     :param frame_id: the camera's optical frame; may be empty.
     :param decode: returns the pixels; raises ImageError when it cannot.
+    :param file: name of the image's own file; empty where it has none.
     """
 
     stamp_ns: int
     recorded_ns: int
     frame_id: str
     decode: Callable[[], Rgb]
+    file: str = ''
 
 
 @dataclass(frozen=True)

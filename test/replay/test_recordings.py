@@ -29,8 +29,11 @@ from helpers.bags import (
     write_bag,
     write_ros1_bag,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emotion_estimator.replay.files import open_recording
+from emotion_estimator.replay.pictures import stamps_of_names
 from emotion_estimator.replay.recordings import FIRST_STAMP_NS, RecordingError
 from emotion_estimator.stamps import NS_PER_S
 
@@ -156,6 +159,93 @@ def test_picture_names_are_stamps_or_numbers(tmp_path, names, expected_ns):
     first_ns = FIRST_STAMP_NS if expected_ns[0] == 0 else 0
     frames = read(tmp_path, picture_rate_hz=10)
     assert [ns for ns, _ in frames] == [first_ns + ns for ns in expected_ns]
+
+
+MS = NS_PER_S // 1000
+TEN_O_CLOCK_NS = 1_714_557_600 * NS_PER_S
+"""2024-05-01, 10:00:00 UTC."""
+
+
+@pytest.mark.parametrize(
+    'names, since_ten_ns',
+    [
+        # Across a minute: 59.95 s, then 0.05 s of the next one.
+        (('PXL_20240501_100059950.jpg', 'PXL_20240501_100100050.jpg'), (59_950 * MS, 60_050 * MS)),
+        (('PXL_20240501_100000123.MP.jpg', 'PXL_20240501_100000223~2.jpg'), (123 * MS, 223 * MS)),
+        (('IMG_20240501_100000_123.jpg', 'IMG_20240501_100000_456.jpg'), (123 * MS, 456 * MS)),
+        (('2024-05-01T10:00:00.5Z.png', '2024-05-01T10:00:01.png'), (500 * MS, 1000 * MS)),
+        (('at 2024-05-01 10.00.01.png', 'at 2024-05-01 10.00.03.png'), (1000 * MS, 3000 * MS)),
+        (('20240501100000250_left.png', '20240501100000500_left.png'), (250 * MS, 500 * MS)),
+        (('1714557600.png', '1714557601.png'), (0, 1000 * MS)),
+        (('1714557600123_left.png', '1714557600456_left.png'), (123 * MS, 456 * MS)),
+        (('f1714557600_5000000.png', 'f1714557600_123456789.png'), (5 * MS, 123_456_789)),
+        (('1714557600_500000000.png', '1714557600_600000000.png'), (500 * MS, 600 * MS)),
+    ],
+)
+def test_times_in_names_of_pictures_are_their_stamps(names, since_ten_ns):
+    found = stamps_of_names(names)
+    assert [ns - TEN_O_CLOCK_NS for ns in found.stamps_ns] == list(since_ten_ns)
+    assert found.hint == ''
+
+
+@pytest.mark.parametrize(
+    'names, frames',
+    [
+        (('frame (10).jpg', 'frame (2).jpg', 'frame (1).jpg'), (9, 1, 0)),
+        (('frame10_640x360.jpg', 'frame2_640x360.jpg'), (8, 0)),
+        (('Frame_2.jpg', 'frame_1.jpg', 'frame_10.JPG'), (1, 0, 2)),
+        (('take2_frame1.png', 'take10_frame1.png', 'take2_frame11.png'), (0, 2, 1)),
+        (('scene_01.png', 'scene_1.png', 'scene_2.png'), (0, 1, 2)),
+        (('IMG-20240501-WA0003.jpg', 'IMG-20240501-WA0001.jpg'), (2, 0)),
+        (('7f3a.png', '0012345678901234567890.png', 'e5.png'), (0, 1, 2)),
+        (('1000000000000000000000.png', '1.png', '2.png'), (2, 0, 1)),
+    ],
+)
+def test_pictures_follow_each_other_as_a_person_counts(names, frames):
+    found = stamps_of_names(names, rate_hz=10)
+    assert [ns - FIRST_STAMP_NS for ns in found.stamps_ns] == [n * 100 * MS for n in frames]
+    assert found.hint == ''
+
+
+@pytest.mark.parametrize(
+    'names, frames, said',
+    [
+        # A burst is counted behind its second, or not told apart at all.
+        (('IMG_20240501_100000_001.jpg', 'IMG_20240501_100000_002.jpg'), (0, 1), 'share their'),
+        (('IMG_20240501_100000.jpg', 'IMG_20240501_100000 (1).jpg'), (0, 1), 'share their time'),
+        (('IMG_20240501_100000.jpg', 'other.jpg'), (0, 1), '1 of 2 pictures have no time'),
+        (('DSC_0001.jpg', 'DSC_0051.jpg'), (0, 50), 'leap by up to 50, which is 5 s'),
+    ],
+)
+def test_names_that_tell_no_sure_time_give_a_hint(names, frames, said):
+    found = stamps_of_names(names, rate_hz=10)
+    assert [ns - FIRST_STAMP_NS for ns in found.stamps_ns] == [n * 100 * MS for n in frames]
+    assert said in found.hint
+
+
+@given(st.lists(st.text(st.characters(codec='utf-8'), max_size=30), min_size=1, unique=True))
+def test_whatever_pictures_are_called_each_has_a_stamp_of_its_own(names):
+    stamps_ns = stamps_of_names(names).stamps_ns
+    assert len(set(stamps_ns)) == len(names)
+    assert all(0 < stamp_ns < 2**63 for stamp_ns in stamps_ns)
+
+
+def test_what_systems_put_beside_pictures_is_passed_over(tmp_path):
+    (picture,) = noise(1)
+    cv2.imwrite(str(tmp_path / 'frame_1.png'), picture)
+    for name in ('._frame_1.png', '.hidden.png', '._old.mcap', 'Thumbs.db', 'desktop.ini'):
+        (tmp_path / name).write_bytes(b'\0\5\x16\7')
+    (frame,) = read(tmp_path)
+    np.testing.assert_array_equal(frame[1], picture[..., ::-1])
+
+
+def test_one_photograph_is_a_recording(tmp_path):
+    (picture,) = noise(1)
+    cv2.imwrite(str(tmp_path / 'me.png'), picture)
+    recording = open_recording(tmp_path / 'me.png')
+    (frame,) = recording.frames()
+    assert (recording.name, frame.file, recording.image_count) == ('me.png', 'me.png', 1)
+    np.testing.assert_array_equal(frame.decode(), picture[..., ::-1])
 
 
 def truncated(tmp_path):

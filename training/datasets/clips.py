@@ -64,7 +64,7 @@ class LabelledClip:
 
     def _of_folder(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         files = FilePictures(
-            sorted(p for p in self.source.iterdir() if p.suffix.lower() in FRAME_SUFFIXES)
+            sorted(p for p in self.source.glob('[!.]*') if p.suffix.lower() in FRAME_SUFFIXES)
         )
         if not len(files):
             raise DataError(f'The folder {self.source} holds no frames.')
