@@ -30,7 +30,6 @@ from emotion_estimator.files import find_model
 from emotion_estimator.parameters import NodeParameters, Value, read_parameters
 from emotion_estimator.stamps import NS_PER_S, Step
 
-_PICTURE_GAP_NS = 10 * NS_PER_S  # no face of the picture before is followed into the next
 _PICTURE_LOOKS = 2  # a look that finds nothing where it expected a face searches the next time
 
 
@@ -141,7 +140,6 @@ class ExpressionEstimator:
         self._estimation, self.metadata = build_estimation(emotion, folder)
         self._picture_estimation, _ = build_estimation(emotion, folder)
         self._finder = build_finder(faces, find_finder_files(faces, fetch))
-        self._newest_ns = 0
 
     def estimate(self, rgb: Rgb, stamp_s: float) -> list[FaceExpression]:
         """
@@ -150,7 +148,7 @@ class ExpressionEstimator:
         :param rgb: the pixels in RGB, uint8, shape [height, width, 3].
         :param stamp_s: the image's time in seconds, from whatever start; above that of the image
             before.
-        :returns: the faces; none where the stamp repeats the one before.
+        :returns: the faces; none where the stamp repeats, comes late or stands alone (`TimeLine`).
         :raises ValueError: when the array is no such image.
         """
         stamp_ns = round(stamp_s * NS_PER_S)
@@ -168,22 +166,21 @@ class ExpressionEstimator:
         :raises ValueError: when the array is no such image.
         """
         picture = _checked(rgb)
-        # Far behind all that came before, stream or picture, so that it continues neither.
-        start_ns = self._newest_ns + _PICTURE_GAP_NS
+        line = object()  # It continues neither a stream nor another picture.
         for look in range(_PICTURE_LOOKS):
-            sighting = self.find(picture, start_ns + look * NS_PER_S // 30)
+            sighting = self.find(picture, look * NS_PER_S // 30, line)
         return [FaceExpression(face, self._held(face)) for face in sighting.faces]
 
-    def find(self, image: Rgb, stamp_ns: int) -> TrackedFaces:
+    def find(self, image: Rgb, stamp_ns: int, line: object = None) -> TrackedFaces:
         """
         Find the faces of the next image: the first half of `estimate`.
 
         :param image: the pixels.
         :param stamp_ns: its stamp in nanoseconds.
-        :returns: the faces; none where the stamp repeats the one before.
+        :param line: see `FaceFinder.find`.
+        :returns: the faces; none where `step.left_out`.
         """
-        self._newest_ns = stamp_ns
-        return self._finder.find(image, stamp_ns)
+        return self._finder.find(image, stamp_ns, line)
 
     def tell(self, sighting: TrackedFaces, stamp_ns: int) -> FrameResult:
         """
@@ -193,6 +190,8 @@ class ExpressionEstimator:
         :param stamp_ns: the image's stamp.
         :returns: the faces with their expressions.
         """
+        if sighting.step.left_out:
+            return FrameResult(sighting.step, (), ())
         self._estimation.end_lost_faces(stamp_ns)
         told = []
         for face in sighting.faces:

@@ -17,8 +17,18 @@
 from __future__ import annotations
 
 import enum
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 NS_PER_S = 1_000_000_000
+LATE_S = 0.5
+"""A stamp that lies no further behind the newest one, in seconds, is late: it ends nothing."""
+SILENCE_S = 10.0
+"""A camera that is silent for no longer, in seconds, goes on with the same faces."""
+_AHEAD = 3.0  # times the longest of the latest steps: further ahead a stamp may be a wrong one
+_LATEST_STEPS = 8
+_KNOWN_STEPS = 3  # with fewer steps nobody knows what is usual
 
 
 class Step(enum.Enum):
@@ -27,6 +37,8 @@ class Step(enum.Enum):
     FIRST = 'first'
     FORWARD = 'forward'
     REPEATED = 'repeated'
+    LATE = 'came late'
+    STRAY = 'stands alone'
     BACK = 'went back'
     JUMP = 'jumped ahead'
 
@@ -35,20 +47,127 @@ class Step(enum.Enum):
         """Whether what came before belongs to another time line."""
         return self in (Step.BACK, Step.JUMP)
 
+    @property
+    def left_out(self) -> bool:
+        """Whether the image with this stamp is not to be looked at."""
+        return self in (Step.REPEATED, Step.LATE, Step.STRAY)
 
-def step_between(previous_ns: int | None, stamp_ns: int, jump_s: float) -> Step:
+
+Item = TypeVar('Item')
+
+
+@dataclass(frozen=True)
+class Placed(Generic[Item]):
     """
-    Tell how a stamp follows the previous one.
+    A stamp and its place in time.
 
-    :param previous_ns: the previous stamp in nanoseconds, or None when there is none.
+    :param item: what carries the stamp, such as an image.
     :param stamp_ns: the stamp in nanoseconds.
-    :param jump_s: longest step forward, in seconds, that still continues the time line.
-    :returns: the kind of step.
+    :param step: how it follows those before.
+    :param way_ns: from the newest stamp before to this one, in nanoseconds; 0 for the first.
+    :param line: number of its time line, from 0.
     """
-    if previous_ns is None:
-        return Step.FIRST
-    if stamp_ns == previous_ns:
-        return Step.REPEATED
-    if stamp_ns < previous_ns:
-        return Step.BACK
-    return Step.JUMP if stamp_ns - previous_ns > jump_s * NS_PER_S else Step.FORWARD
+
+    item: Item
+    stamp_ns: int
+    step: Step
+    way_ns: int
+    line: int
+
+
+class TimeLine(Generic[Item]):
+    """
+    Follows the stamps of one sender as they arrive, good or bad.
+
+    - A stamp that comes a second time is left out.
+    - One that lies behind the newest by at most `LATE_S` is late, and left out.
+    - One that lies further behind, or ahead by more than `ahead_s` and than three times what is
+      usual, is held until the next one arrives. Where that follows it, both count: the sender
+      paused, or its clock was set. Otherwise it stood alone, and is left out.
+    - A step back, and one ahead by more than `SILENCE_S`, begins a new time line.
+
+    Before some steps are known nothing is usual, so that nothing is held.
+
+    :param ahead_s: longest step ahead in seconds that is never held.
+    """
+
+    def __init__(self, ahead_s: float = LATE_S) -> None:
+        self._ahead_ns = ahead_s * NS_PER_S
+        self._newest_ns: int | None = None
+        self._line = 0
+        self._steps_ns: deque[int] = deque(maxlen=_LATEST_STEPS)
+        self._held: Placed[Item] | None = None
+
+    def follow(self, stamp_ns: int, item: Item) -> list[Placed[Item]]:
+        """
+        Take the next stamp.
+
+        :param stamp_ns: the stamp in nanoseconds.
+        :param item: what carries it.
+        :returns: the item with its place, behind the one that was held, if any; none while this
+            one is held. Each item is returned once.
+        """
+        newest_ns, held = self._newest_ns, self._held
+        if newest_ns is None:
+            return [self._take(stamp_ns, item)]
+        way_ns = stamp_ns - newest_ns
+        if way_ns == 0 or (held is not None and stamp_ns == held.stamp_ns):
+            return [Placed(item, stamp_ns, Step.REPEATED, way_ns, self._line)]
+        if -LATE_S * NS_PER_S <= way_ns < 0:
+            return [Placed(item, stamp_ns, Step.LATE, way_ns, self._line)]
+        if len(self._steps_ns) < _KNOWN_STEPS or 0 < way_ns <= self._usual_ns():
+            return [*self.rest(), self._take(stamp_ns, item)]
+        if held is not None and (held.way_ns < 0) == (way_ns < 0) and held.stamp_ns < stamp_ns:
+            self._held = None
+            first = self._take(held.stamp_ns, held.item)
+            if first.step is Step.FORWARD:
+                self._steps_ns.pop()  # A pause is no usual step.
+            return [first, self._take(stamp_ns, item)]
+        before = self.rest()
+        self._held = Placed(item, stamp_ns, Step.STRAY, way_ns, self._line)
+        return before
+
+    def follow_at_once(self: TimeLine[None], stamp_ns: int) -> Placed[None]:
+        """
+        Take the next stamp for a caller who cannot wait.
+
+        What lies far ahead is left out where it would be held. A step back begins a new time line
+        at once: who shows one clip after the other shall lose no image.
+
+        :param stamp_ns: the stamp in nanoseconds.
+        :returns: its place.
+        """
+        placed = self.follow(stamp_ns, None)
+        held = self._held
+        if held is None or held.stamp_ns != stamp_ns:
+            restarts = placed[0].step if placed[0].step.restarts else placed[-1].step
+            return replace(placed[-1], step=restarts)
+        if held.way_ns > 0:
+            return held
+        self._held = None
+        return self._take(stamp_ns, None)
+
+    def _usual_ns(self) -> float:
+        return max(self._ahead_ns, _AHEAD * max(self._steps_ns))
+
+    def rest(self) -> list[Placed[Item]]:
+        """
+        Give up waiting for the stamp that would follow the one that is held.
+
+        :returns: the item that was held and stood alone, if any.
+        """
+        held, self._held = self._held, None
+        return [] if held is None else [held]
+
+    def _take(self, stamp_ns: int, item: Item) -> Placed[Item]:
+        newest_ns, self._newest_ns = self._newest_ns, stamp_ns
+        if newest_ns is None:
+            return Placed(item, stamp_ns, Step.FIRST, 0, self._line)
+        way_ns = stamp_ns - newest_ns
+        if 0 < way_ns <= SILENCE_S * NS_PER_S:
+            self._steps_ns.append(way_ns)
+            return Placed(item, stamp_ns, Step.FORWARD, way_ns, self._line)
+        self._line += 1
+        self._steps_ns.clear()
+        step = Step.BACK if way_ns < 0 else Step.JUMP
+        return Placed(item, stamp_ns, step, way_ns, self._line)

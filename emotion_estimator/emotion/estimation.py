@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.emotion.decision import VALENCE_AROUSAL, Decider, Trust
 from emotion_estimator.emotion.model import EmotionModel, ModelMetadata
-from emotion_estimator.stamps import NS_PER_S, Step, step_between
+from emotion_estimator.stamps import NS_PER_S, SILENCE_S, Step, TimeLine
 
 # One face's features over the last seconds, resampled to a fixed rate by stamp.
 
@@ -61,7 +61,6 @@ class TemporalBuffer:
         self.steps = max(1, round(window_s * rate_hz))
         self.max_gap_s = max_gap_s
         self._feature_count = feature_count
-        self._window_s = window_s
         grid = np.arange(1 - self.steps, 1, dtype=np.float64) * (NS_PER_S / rate_hz)
         self._grid_ns = np.rint(grid).astype(np.int64)
         # Samples lie in [_first, _end) of arrays that are compacted, or grown, when full.
@@ -84,25 +83,18 @@ class TemporalBuffer:
         """Forget all samples."""
         self._first = self._end = 0
 
-    def add(self, stamp_ns: int, features: NDArray[np.float32]) -> Step:
+    def add(self, stamp_ns: int, features: NDArray[np.float32]) -> None:
         """
-        Add a sample; a stamp that goes back, or jumps over the window, restarts the buffer.
+        Add a sample.
 
-        :param stamp_ns: stamp of the image in nanoseconds.
+        :param stamp_ns: stamp of the image in nanoseconds, above the newest one.
         :param features: the sample's values, shape [feature_count].
-        :returns: how the stamp follows the newest one; a repeated stamp changes nothing.
         """
-        step = step_between(self.newest_ns, stamp_ns, self._window_s)
-        if step is Step.REPEATED:
-            return step
-        if step.restarts:
-            self.clear()
         if self._end == len(self._stamps_ns):
             self._make_room(stamp_ns)
         self._stamps_ns[self._end] = stamp_ns
         self._values[self._end] = features
         self._end += 1
-        return step
 
     def window(self) -> NDArray[np.float32]:
         """
@@ -183,6 +175,8 @@ class EmotionEstimate:
 class _Face:
     buffer: TemporalBuffer
     decider: Decider
+    # A face that is away sends no stamps: only what lies far ahead is held.
+    line: TimeLine[None] = field(default_factory=lambda: TimeLine(SILENCE_S))
 
 
 class EmotionEstimation:
@@ -215,6 +209,8 @@ class EmotionEstimation:
         self._max_gap_s = max_gap_s
         self._trust = trust
         self.face_timeout_s = face_timeout_s
+        self.step = Step.FIRST
+        """How the stamp taken last followed that face's newest one."""
         self._faces: dict[str, _Face] = {}
         self.set_thresholds(min_confidence, hysteresis)
 
@@ -247,21 +243,21 @@ class EmotionEstimation:
         :param stamp_ns: stamp of the image in nanoseconds.
         :param features: value by name, such as blendshapes in [0, 1]; names that the model
             does not know are ignored.
-        :returns: the estimate, or None when the stamp repeats the face's newest one.
+        :returns: the estimate; None where `step.left_out`.
         :raises FeatureError: when a feature that the model needs is missing or not finite.
         """
         values = self._values(features)
-        before = self._faces.get(face_id)
-        self.end_lost_faces(stamp_ns)
-        face = self._faces.get(face_id) or self._new_face(face_id)
-        step = face.buffer.add(stamp_ns, values)
-        if before is not None and before is not face:
-            # What ended was this face: whoever sends it hears of a clock that was set.
-            step = step_between(before.buffer.newest_ns, stamp_ns, self._model.metadata.window_s)
-        if step is Step.REPEATED:
+        face = self._faces.get(face_id) or self._new_face()
+        self.step = face.line.follow_at_once(stamp_ns).step
+        if self.step.left_out:
             return None
-        if step.restarts:
+        newest_ns = face.buffer.newest_ns
+        if self.step.restarts or self._is_lost(newest_ns, stamp_ns):
+            face.buffer.clear()
             face.decider.reset()
+        face.buffer.add(stamp_ns, values)
+        self._faces[face_id] = face
+        self.end_lost_faces(stamp_ns)
         probabilities = self._model.probabilities(face.buffer.window())
         trust = 1.0 if self._trust is None else self._trust.of(features)
         decision = face.decider.decide(probabilities, trust)
@@ -274,7 +270,7 @@ class EmotionEstimation:
             scores=decision.scores,
             valence=float(valence),
             arousal=float(arousal),
-            step=step,
+            step=self.step,
             probabilities=tuple(probabilities.tolist()),
         )
 
@@ -301,14 +297,17 @@ class EmotionEstimation:
         :param stamp_ns: stamp of the newest image; a stamp far behind ends faces too, as when a
             bag begins again.
         """
-        timeout_ns = self.face_timeout_s * NS_PER_S
         lost = [
             face_id
             for face_id, face in self._faces.items()
-            if abs(stamp_ns - (face.buffer.newest_ns or stamp_ns)) > timeout_ns
+            if self._is_lost(face.buffer.newest_ns, stamp_ns)
         ]
         for face_id in lost:
             del self._faces[face_id]
+
+    def _is_lost(self, newest_ns: int | None, stamp_ns: int) -> bool:
+        away_ns = abs(stamp_ns - (stamp_ns if newest_ns is None else newest_ns))
+        return away_ns > self.face_timeout_s * NS_PER_S
 
     def forget_all(self) -> None:
         """End all faces."""
@@ -330,16 +329,14 @@ class EmotionEstimation:
             raise FeatureError(f'{_listed(wrong)}: not a finite number.')
         return values
 
-    def _new_face(self, face_id: str) -> _Face:
+    def _new_face(self) -> _Face:
         metadata = self._model.metadata
-        face = _Face(
+        return _Face(
             TemporalBuffer(
                 len(self._features), metadata.window_s, metadata.rate_hz, self._max_gap_s
             ),
             Decider(metadata.labels, self._min_confidence, self._hysteresis),
         )
-        self._faces[face_id] = face
-        return face
 
 
 def _listed(names: list[str], most: int = 5) -> str:

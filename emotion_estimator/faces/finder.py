@@ -36,7 +36,7 @@ from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFa
 from emotion_estimator.faces.multi_face import CloseUp, FaceDetector, FaceSearch
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import AssetError, find_encoding
-from emotion_estimator.stamps import Step, step_between
+from emotion_estimator.stamps import Step, TimeLine
 
 # What is known of a face beside its blendshapes: encoding, visibility.
 
@@ -72,8 +72,7 @@ class FaceFeatures:
 
 
 _NS_PER_MS = 1_000_000
-JUMP_S = 2.0
-"""A camera that was silent for longer starts a new time line, in seconds."""
+_RESTART_MS = 2000  # silence for MediaPipe before a new time line: more than `FORGET_MS`
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,8 @@ class FaceFinder:
     """
     Finds and follows faces in the images of one camera, by their stamps.
 
-    A stamp that repeats is not looked at. One that goes back, or jumps ahead by more than
-    `JUMP_S`, starts a new time line: the faces get new ids.
+    What repeats, comes late or stands alone in time (`TimeLine`) is not looked at. On a new time
+    line the faces get new ids.
 
     :param landmarker: finds faces in one frame after the other; closed with this object.
     :param tracker: gives them ids.
@@ -166,26 +165,35 @@ class FaceFinder:
         self._tracker = tracker
         self._features = FaceFeatures(encoding)
         self.feature_names = self._features.names
+        self._own_line: TimeLine[None] = TimeLine()
+        self._line: object = None
         self._newest_ns: int | None = None
         # MediaPipe's clock only runs forward: it gets the stamps shifted by this.
         self._shift_ns = 0
         self._time_ms = 0
 
-    def find(self, image: Rgb, stamp_ns: int) -> TrackedFaces:
+    def find(self, image: Rgb, stamp_ns: int, line: object = None) -> TrackedFaces:
         """
         Find the faces of the next image.
 
         :param image: the pixels.
         :param stamp_ns: the image's stamp in nanoseconds.
-        :returns: the faces with their ids.
+        :param line: whatever names its time line, where the caller follows the stamps; None: they
+            are followed here.
+        :returns: the faces with their ids; none where `step.left_out`.
         """
-        step = step_between(self._newest_ns, stamp_ns, JUMP_S)
-        if step is Step.REPEATED:
+        if line is None:
+            placed = self._own_line.follow_at_once(stamp_ns)
+            if placed.step.left_out:
+                return TrackedFaces((), placed.step)
+            line = placed.line
+        step = self._step(stamp_ns, line)
+        if step.left_out:
             return TrackedFaces((), step)
-        self._newest_ns = stamp_ns
+        self._newest_ns, self._line = stamp_ns, line
         if step is Step.FIRST or step.restarts:
             self._tracker.reset()
-            self._shift_ns = (self._time_ms + round(JUMP_S * 1000)) * _NS_PER_MS - stamp_ns
+            self._shift_ns = (self._time_ms + _RESTART_MS) * _NS_PER_MS - stamp_ns
         self._time_ms = max(self._time_ms + 1, (stamp_ns + self._shift_ns) // _NS_PER_MS)
         found = self._landmarker.find(image, self._time_ms)
         height, width = image.shape[:2]
@@ -202,6 +210,13 @@ class FaceFinder:
             for face_id, face in zip(ids, found)
         )
         return TrackedFaces(tuple(faces), step)
+
+    def _step(self, stamp_ns: int, line: object) -> Step:
+        if self._newest_ns is None:
+            return Step.FIRST
+        if line != self._line:
+            return Step.BACK if stamp_ns < self._newest_ns else Step.JUMP
+        return Step.REPEATED if stamp_ns == self._newest_ns else Step.FORWARD
 
     def close(self) -> None:
         """Release the landmarker."""

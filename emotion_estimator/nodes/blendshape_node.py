@@ -138,9 +138,8 @@ class BlendshapeNode(ManagedNode):
         """Tell of faces whose pictures do not come."""
         return self._source.problems() if isinstance(self._source, CroppedFaces) else []
 
-    def _receive(self, sender: str, message: Any) -> None:
-        self.statistics.receive(nanoseconds(message.header.stamp))
-        if self._received.put(sender, message):
+    def _receive(self, sender: str, received: Any) -> None:
+        if self._received.put(sender, received):
             self.statistics.skip()
 
     def _leave_mediapipe_alone(self) -> None:
@@ -151,10 +150,7 @@ class BlendshapeNode(ManagedNode):
         self._leave_mediapipe_alone()
 
         def look(received: tuple[str, Any]) -> None:
-            sender, message = received
-            if nanoseconds(message.header.stamp) == 0:
-                raise ImageError("header.stamp is zero; let the driver fill in the image's time.")
-            seen = source.look(sender, message)
+            seen = source.look(*received)
             if seen is not None:
                 self._to_publish.put((self._publish, seen))
 

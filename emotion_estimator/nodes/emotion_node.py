@@ -43,7 +43,7 @@ from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import EMOTION_NODE
-from emotion_estimator.stamps import NS_PER_S
+from emotion_estimator.stamps import NS_PER_S, Step
 
 _SILENCE_CHECK_S = 0.1
 
@@ -120,9 +120,11 @@ class EmotionNode(ManagedNode):
             )
         estimate = self._estimation.estimate(face.face_id, face.stamp_ns, face.values)
         if estimate is None:
+            step = self._estimation.step
+            how = 'came twice' if step is Step.REPEATED else step.value
             raise MessageError(
-                f'header.stamp {face.stamp_ns} ns of face {face.face_id} came twice; '
-                'the second message is left out.'
+                f'header.stamp {face.stamp_ns} ns of face {face.face_id} {how}; '
+                'the message is left out.'
             )
         if estimate.step.restarts:
             self.refuse(

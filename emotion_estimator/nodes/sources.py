@@ -46,9 +46,10 @@ from emotion_estimator.faces.finder import (
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.messages.incoming import is_face_id, nanoseconds, rgb_of
+from emotion_estimator.nodes.camera_stream import NO_STAMP, CameraStream
 from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.lifecycle import INPUT_TIMEOUT_S, ManagedNode, silence_problems
-from emotion_estimator.stamps import Step
+from emotion_estimator.stamps import Placed, Step
 
 # Hands the latest item from one thread to another; older ones are skipped, never queued.
 
@@ -203,47 +204,45 @@ class CameraFaces:
         # Configuring never waits for a network: what is missing was fetched before (`running`).
         files = find_finder_files(node.parameters, warn=node.get_logger().warning)
         self._finder = build_finder(node.parameters, files)
+        self._starts = 0
 
     def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
         """
         Begin to take images.
 
-        :param receive: takes the sender's name, always the same, and the message.
+        :param receive: takes the sender's name, always the same, and the image.
         :returns: the subscription.
         """
+        self._starts += 1
         field_of_view_rad = math.radians(self._node.parameters['field_of_view_deg'])
         self._calibration = CameraCalibration(self._node, field_of_view_rad, self._node.refuse)
         compressed = self._node.parameters['image_transport'] == 'compressed'
         return self._node.create_subscription(
             CompressedImage if compressed else Image,
             'image/compressed' if compressed else 'image',
-            lambda message: receive('', message),
+            CameraStream(self._node, partial(receive, '')).on_image,
             # A copy: rclpy writes overrides into the profile that it is given.
             copy(qos_profile_sensor_data),
             event_callbacks=NO_SUBSCRIPTION_EVENTS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
-    def look(self, sender: str, message: Image | CompressedImage) -> ObservedFaces | None:
+    def look(self, sender: str, placed: Placed[Image | CompressedImage]) -> ObservedFaces | None:
         """
         Find the faces of the next image.
 
         :param sender: see `start`.
-        :param message: the image.
+        :param placed: the image.
         :returns: the faces.
         :raises ImageError: when it cannot be decoded, or its stamp came before.
         """
         if self._calibration is None:
             return None
-        stamp_ns = nanoseconds(message.header.stamp)
+        message, stamp_ns = placed.item, placed.stamp_ns
         image = rgb_of(message)
-        sighting = self._finder.find(image, stamp_ns)
+        sighting = self._finder.find(image, stamp_ns, (self._starts, placed.line))
         if sighting.step is Step.REPEATED:
             raise ImageError(f'header.stamp {stamp_ns} ns came twice; the second is left out.')
-        if sighting.step.restarts:
-            self._node.refuse(
-                f'header.stamp {sighting.step.value} to {stamp_ns} ns: all faces start over.'
-            )
         height, width = image.shape[:2]
         view = CameraImage(image, self._calibration.camera(width, height))
         return ObservedFaces(message.header, sighting.faces, sighting.step.restarts, view)
@@ -340,7 +339,11 @@ class CroppedFaces:
 
     def _on_cropped(self, face_id: str, message: Image) -> None:
         self._awaited_s.pop(face_id, None)
-        if self._receive is not None:
+        stamp_ns = nanoseconds(message.header.stamp)
+        self._node.statistics.receive(stamp_ns)
+        if stamp_ns == 0:
+            self._node.refuse(f'face {face_id}: {NO_STAMP}')
+        elif self._receive is not None:
             self._receive(face_id, message)
 
     def look(self, face_id: str, message: Image) -> ObservedFaces | None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -35,7 +35,7 @@ from emotion_estimator.parallel.prefetch import ahead
 from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.predictions import Prediction, Replay
 from emotion_estimator.replay.recordings import Frame, Recording, RecordingError
-from emotion_estimator.stamps import NS_PER_S, Step
+from emotion_estimator.stamps import NS_PER_S, Placed, Step, TimeLine
 
 # Which images of a recording are looked at: a part of it, at a rate.
 
@@ -166,7 +166,7 @@ def replay(
         predictions=tuple(sorted(told.predictions, key=lambda a: (a.stamp_ns, a.face_id))),
         thumbnails=told.thumbnails,
         problems=(*recording.problems, *told.problems(recording.name)),
-        hints=tuple(recording.hints),
+        hints=(*recording.hints, *told.hints(recording.name)),
     )
 
 
@@ -202,6 +202,8 @@ class _Told:
         self.refused: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.broken = ''
+        self.steps: Counter[Step] = Counter()
+        self.step_examples: dict[Step, str] = {}
 
     def refuse(self, kind: str, example: str) -> None:
         """Count an image that cannot be used; the first of a kind is quoted in full."""
@@ -220,25 +222,78 @@ class _Told:
             sentences.append(f'{name}: no image was looked at; check the topic, --from and --to.')
         return tuple(sentences)
 
+    def step(self, placed: Placed[_Numbered], first_ns: int) -> None:
+        """Count an image whose stamp does not follow the one before; the first is quoted."""
+        number, since_s = placed.item.number, (placed.stamp_ns - first_ns) / NS_PER_S
+        way_s = abs(placed.way_ns) / NS_PER_S
+        way = f'{way_s:.3f} s {"behind" if placed.way_ns < 0 else "ahead of"} the newest'
+        self.steps[placed.step] += 1
+        self.step_examples.setdefault(
+            placed.step,
+            f'image {number}, {way}, at {placed.stamp_ns} ns, {since_s:.3f} s after the first',
+        )
+
+    def hints(self, name: str) -> tuple[str, ...]:
+        """Tell in sentences what was odd about the stamps."""
+        return tuple(
+            f'{name}: {self.steps[step]} {hint}; the first: {self.step_examples[step]}.'
+            for step, hint in _STEP_HINTS.items()
+            if self.steps[step]
+        )
+
+
+_STEP_HINTS = {
+    Step.LATE: 'images came late, with a stamp behind the newest one, and were left out',
+    Step.STRAY: 'images had a stamp far from those around them, and were left out',
+    Step.BACK: 'times the stamps went back, as when a clock is set or a recording begins again: '
+    'all faces start over',
+    Step.JUMP: 'times the stamps jumped ahead, as when a clock is set or a camera is switched '
+    'off: all faces start over',
+}
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """An image of the recording, and its number, from 1."""
+
+    number: int
+    frame: Frame
+
+
+def _placed(
+    recording: Recording, told: _Told, progress: Progress | None
+) -> Iterator[Placed[_Numbered]]:
+    """Read the images and their places in time."""
+    line: TimeLine[_Numbered] = TimeLine()
+    for number, frame in enumerate(recording.frames(), start=1):
+        if progress is not None:
+            progress(number)
+        if frame.stamp_ns == 0:
+            told.refuse('have no stamp', f'number {number}; let the driver fill in header.stamp.')
+            continue
+        yield from line.follow(frame.stamp_ns, _Numbered(number, frame))
+    yield from line.rest()
+
 
 def _selected(
     recording: Recording, selection: Selection, told: _Told, progress: Progress | None
-) -> Iterator[Frame]:
+) -> Iterator[tuple[Frame, int]]:
+    """Choose images; tells of each the number of its time line too."""
     pace = RateLimiter(selection.rate_hz)
     first_ns: int | None = None
-    for count, frame in enumerate(recording.frames(), start=1):
-        if progress is not None:
-            progress(count)
-        if frame.stamp_ns == 0:
-            told.refuse('have no stamp', f'number {count}; let the driver fill in header.stamp.')
+    time_ns = 0  # since the first image; it goes on where the stamps begin again
+    for placed in _placed(recording, told, progress):
+        first_ns = placed.stamp_ns if first_ns is None else first_ns
+        if placed.step in _STEP_HINTS:
+            told.step(placed, first_ns)
+        # Whether an image repeats another is found out when that could be decoded.
+        if placed.step in (Step.LATE, Step.STRAY):
             continue
-        if first_ns is None:
-            first_ns = frame.stamp_ns
-        time_s = (frame.stamp_ns - first_ns) / NS_PER_S
-        if selection.to_s is not None and time_s > selection.to_s:
+        time_ns += max(placed.way_ns, 0)
+        if selection.to_s is not None and time_ns > selection.to_s * NS_PER_S:
             return
-        if time_s >= selection.from_s and pace.is_due(frame.stamp_ns):
-            yield frame
+        if time_ns >= selection.from_s * NS_PER_S and pace.is_due(placed.stamp_ns):
+            yield placed.item.frame, placed.line
 
 
 @dataclass(frozen=True)
@@ -246,17 +301,18 @@ class _Image:
     """An image on its way; without pixels where it could not be decoded."""
 
     frame: Frame
+    line: int
     pixels: Rgb | None
     sighting: TrackedFaces | None = None
     error: str = ''
 
 
-def _decoded(frames: Iterator[Frame]) -> Iterator[_Image]:
-    for frame in frames:
+def _decoded(frames: Iterator[tuple[Frame, int]]) -> Iterator[_Image]:
+    for frame, line in frames:
         try:
-            yield _Image(frame, frame.decode())
+            yield _Image(frame, line, frame.decode())
         except ImageError as error:
-            yield _Image(frame, None, error=str(error))
+            yield _Image(frame, line, None, error=str(error))
 
 
 def _found(estimator: ExpressionEstimator, images: Iterator[_Image]) -> Iterator[_Image]:
@@ -264,8 +320,8 @@ def _found(estimator: ExpressionEstimator, images: Iterator[_Image]) -> Iterator
         if image.pixels is None:
             yield image
         else:
-            sighting = estimator.find(image.pixels, image.frame.stamp_ns)
-            yield _Image(image.frame, image.pixels, sighting)
+            sighting = estimator.find(image.pixels, image.frame.stamp_ns, image.line)
+            yield replace(image, sighting=sighting)
 
 
 def _look(
@@ -278,8 +334,6 @@ def _look(
     if image.sighting.step is Step.REPEATED:
         told.refuse('repeat a stamp', f'{stamp_ns} ns.')
         return
-    if image.sighting.step is Step.BACK:
-        told.refuse('go back in time, so that all faces start over', f'to {stamp_ns} ns.')
     result = estimator.tell(image.sighting, stamp_ns)
     told.stamps_ns.append(stamp_ns)
     for face, estimate in zip(result.faces, result.estimates):

@@ -87,10 +87,27 @@ def test_a_repeated_stamp_gives_nothing(basic7_blendshapes):
 def test_after_a_jump_nothing_of_the_past_remains(basic7_blendshapes, jump_s):
     estimation = EmotionEstimation(basic7_blendshapes, hysteresis=2.0)
     play(estimation, SMILING)
-    again = estimation.estimate('a', START_NS + jump_s * NS_PER_S, RESTING)
+    jumped_ns = START_NS + jump_s * NS_PER_S
+    if jump_s > 0:
+        assert estimation.estimate('a', jumped_ns - 1, RESTING) is None, 'it may stand alone'
+    again = estimation.estimate('a', jumped_ns, RESTING)
     alone = EmotionEstimation(basic7_blendshapes, hysteresis=2.0).estimate('a', START_NS, RESTING)
     assert again.step.restarts
     assert again.scores == alone.scores
+
+
+def test_late_and_lone_samples_change_no_other_answer(basic7_blendshapes):
+    clean = play(EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0), SMILING)
+    estimation = EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0)
+    steps = []
+    for number, expected in enumerate(clean):
+        assert estimation.estimate('a', expected.stamp_ns, SMILING) == expected
+        wrong_ns = {10: -NS_PER_S // 25, 20: -NS_PER_S // 2, 30: 3600 * NS_PER_S}
+        if number in wrong_ns:
+            wrong = estimation.estimate('a', expected.stamp_ns + wrong_ns[number], RESTING)
+            assert wrong is None
+            steps.append(estimation.step)
+    assert steps == [Step.LATE, Step.LATE, Step.STRAY]
 
 
 def test_unknown_features_are_ignored(basic7_blendshapes):

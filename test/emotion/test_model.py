@@ -27,7 +27,7 @@ from emotion_estimator import blendshapes
 from emotion_estimator.emotion.estimation import TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel, ModelError, read_metadata
 from emotion_estimator.files import AssetError, find_model
-from emotion_estimator.stamps import NS_PER_S, Step, step_between
+from emotion_estimator.stamps import NS_PER_S
 
 
 @pytest.fixture
@@ -170,16 +170,6 @@ def test_the_same_movement_gives_the_same_window_at_any_frame_rate(fps):
     np.testing.assert_allclose(wave.window()[:, 0], expected, atol=0.015)
 
 
-@pytest.mark.parametrize(
-    'stamp_s, step, kept',
-    [(0.4, Step.FORWARD, 3), (0.1, Step.REPEATED, 2), (0.05, Step.BACK, 1), (1.2, Step.JUMP, 1)],
-)
-def test_a_stamp_that_goes_back_or_jumps_restarts_the_buffer(stamp_s, step, kept):
-    buffer = buffer_of([0.0, 0.1])
-    found = buffer.add(START_NS + round(stamp_s * NS_PER_S), np.zeros(1, np.float32))
-    assert (found, len(buffer)) == (step, kept)
-
-
 @given(st.lists(st.integers(1_000_000, 400_000_000), min_size=1, max_size=400))
 def test_any_frame_times_give_interpolated_values_only_where_frames_were(steps_ns):
     """A feature equal to its own time must come out as the time of each observed step."""
@@ -212,25 +202,3 @@ def test_lengths_that_are_not_positive_are_refused_by_name(field):
     arguments = {'feature_count': 1, 'window_s': 1.0, 'rate_hz': 10.0, 'max_gap_s': 0.25}
     with pytest.raises(ValueError, match=field):
         TemporalBuffer(**{**arguments, field: 0})
-
-
-# How stamps follow each other.
-
-
-@pytest.mark.parametrize(
-    'previous_ns, stamp_ns, expected',
-    [
-        (None, 5, Step.FIRST),
-        (5, 6, Step.FORWARD),
-        (5, 5, Step.REPEATED),
-        (5, 4, Step.BACK),
-        (0, 2 * NS_PER_S, Step.FORWARD),
-        (0, 2 * NS_PER_S + 1, Step.JUMP),
-    ],
-)
-def test_a_step_is_named(previous_ns, stamp_ns, expected):
-    assert step_between(previous_ns, stamp_ns, 2.0) is expected
-
-
-def test_only_steps_back_and_jumps_restart():
-    assert {step for step in Step if step.restarts} == {Step.BACK, Step.JUMP}

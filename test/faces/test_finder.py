@@ -90,6 +90,34 @@ def test_after_a_jump_of_the_stamps_faces_begin_anew(finder, pictures, jump_s):
     assert after.faces[0].face_id != before.faces[0].face_id
 
 
+def test_late_and_lone_images_change_nothing_of_the_others(finder, pictures):
+    """Four images show what is usual; behind them one image is late, one stands alone."""
+    clean = [START_NS + i * FRAME_NS for i in range(8)]
+    wrong = {4: -2 * FRAME_NS, 6: 3600 * NS_PER_S}
+    ids, left_out = [], []
+    for i, stamp_ns in enumerate(clean):
+        if i in wrong:
+            left_out.append(finder.find(pictures[0], stamp_ns + wrong[i]))
+        ids += [face.face_id for face in finder.find(pictures[i % 6], stamp_ns).faces]
+    assert len(ids) == len(clean)
+    assert len(set(ids)) == 1
+    assert [sighting.step for sighting in left_out] == [Step.LATE, Step.STRAY]
+    assert not any(sighting.faces for sighting in left_out)
+
+
+def test_a_time_line_that_the_caller_names_is_followed(finder, pictures):
+    stamps_ns = [START_NS, START_NS + 1, START_NS + 1, START_NS, START_NS + 2]
+    found = [
+        finder.find(pictures[i], stamp_ns, line=line)
+        for i, (stamp_ns, line) in enumerate(zip(stamps_ns, 'aaabb'))
+    ]
+    steps = [Step.FIRST, Step.FORWARD, Step.REPEATED, Step.BACK, Step.FORWARD]
+    assert [sighting.step for sighting in found] == steps
+    ids = [[face.face_id for face in sighting.faces] for sighting in found]
+    assert ids[0] == ids[1] != ids[3] == ids[4]
+    assert ids[2] == []
+
+
 def test_frames_closer_than_a_millisecond_are_told_apart(finder, pictures):
     for i, picture in enumerate(pictures):
         assert len(finder.find(picture, START_NS + i * 100_000).faces) == 1

@@ -142,6 +142,21 @@ def test_stamps_that_repeat_go_back_or_jump(wired, step_ns, counted, emotions):
     assert len(wired.emotions) == emotions
 
 
+def test_late_and_lone_messages_change_no_other_answer(wired):
+    wrong = {10: -FRAME_NS, 15: -NS_PER_S // 2, 25: 3600 * NS_PER_S}
+    for i in range(30):
+        wired.send(message_of(SMILING, START_NS + i * FRAME_NS), i + 1)
+        if i in wrong:
+            wired.send(message_of(RESTING, START_NS + i * FRAME_NS + wrong[i]))
+    stamps = [nanoseconds(message.header.stamp) for message in wired.emotions]
+    assert stamps == [START_NS + i * FRAME_NS for i in range(30)]
+    assert wired.emotions[-1].results[0].class_id == 'happy'
+    assert wired.emotions[-1].results[0].score > 0.99
+    report = wired.node.statistics.report()
+    assert report.refused == len(wrong)
+    assert 'stands alone; the message is left out' in report.last_error
+
+
 def test_a_lost_faces_topic_goes_and_a_new_face_gets_its_own(live, wired):
     wired.node.set_parameters([Parameter('face_timeout_s', value=0.3)])
 

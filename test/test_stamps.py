@@ -1,0 +1,154 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What holds of any stamps: those of good cameras, late ones, wrong ones, set clocks."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emotion_estimator.stamps import LATE_S, NS_PER_S, SILENCE_S, Step, TimeLine
+
+START_NS = 1_700_000_000 * NS_PER_S
+LATE_NS = round(LATE_S * NS_PER_S)
+PERIODS_NS = st.integers(NS_PER_S // 60, 2 * NS_PER_S)
+FAR_NS = st.integers(20 * NS_PER_S, 10**5 * NS_PER_S)
+KNOWN = 4
+"""So many images show what is usual."""
+
+
+def follow(stamps_ns):
+    """Follow stamps to their end; the items are their places in the list."""
+    line = TimeLine()
+    placed = [p for item, ns in enumerate(stamps_ns) for p in line.follow(ns, item)]
+    return [*placed, *line.rest()]
+
+
+def taken(placed):
+    return [p.stamp_ns for p in placed if not p.step.left_out]
+
+
+def camera(period_ns, count, start_ns=START_NS):
+    return [start_ns + i * period_ns for i in range(count)]
+
+
+@given(st.lists(st.integers(0, 100 * NS_PER_S), max_size=60))
+def test_every_image_gets_one_place_and_time_runs_forward_on_each_line(stamps_ns):
+    placed = follow(stamps_ns)
+    assert sorted(p.item for p in placed) == list(range(len(stamps_ns)))
+    assert all(p.stamp_ns == stamps_ns[p.item] for p in placed)
+    used = [p for p in placed if not p.step.left_out]
+    assert [p.item for p in used] == sorted(p.item for p in used)
+    for one, other in itertools.pairwise(used):
+        assert (other.line == one.line + 1) is other.step.restarts
+        assert other.line == one.line or other.step.restarts
+        assert other.stamp_ns > one.stamp_ns or other.step is Step.BACK
+    assert [p.step for p in used[:1]] == [Step.FIRST] * bool(stamps_ns)
+
+
+@given(st.lists(st.integers(1, 40 * NS_PER_S), min_size=1, max_size=40))
+def test_stamps_that_go_forward_are_all_used_whatever_their_gaps(steps_ns):
+    stamps_ns = list(itertools.accumulate(steps_ns, initial=START_NS))
+    placed = follow(stamps_ns)
+    # Of the last image alone nothing tells whether it is right.
+    assert taken(placed) in (stamps_ns, stamps_ns[:-1])
+    gaps_ns = [b - a for a, b in itertools.pairwise(taken(placed))]
+    restarts = [p.step.restarts for p in placed if not p.step.left_out][1:]
+    assert restarts == [gap_ns > SILENCE_S * NS_PER_S for gap_ns in gaps_ns]
+
+
+@given(PERIODS_NS, st.data())
+def test_late_repeated_and_lone_stamps_change_nothing_but_their_own_images(period_ns, data):
+    clean = camera(period_ns, 30)
+    disturbed, wrong = clean[:KNOWN], []
+    for newest_ns, stamp_ns in itertools.pairwise(clean[KNOWN - 1 :]):
+        kind = data.draw(st.sampled_from(['none', Step.LATE, Step.REPEATED, Step.STRAY]))
+        if kind is Step.LATE:
+            wrong.append((newest_ns - data.draw(st.integers(1, LATE_NS)), kind))
+        elif kind is Step.REPEATED:
+            wrong.append((newest_ns, kind))
+        elif kind is Step.STRAY:
+            far_ns = data.draw(FAR_NS)
+            wrong.append((newest_ns + data.draw(st.sampled_from([-1, 1])) * far_ns, kind))
+        disturbed += [wrong[-1][0], stamp_ns] if kind != 'none' else [stamp_ns]
+    placed = follow(disturbed)
+    assert taken(placed) == clean
+    assert {p.line for p in placed} == {0}
+    left_out = sorted((p.item, p.stamp_ns, p.step) for p in placed if p.step.left_out)
+    assert [(ns, step) for _, ns, step in left_out] == wrong
+
+
+@given(PERIODS_NS, st.integers(0, 30), st.booleans(), FAR_NS)
+def test_a_clock_that_is_set_far_costs_no_image_and_is_one_step(period_ns, count, back, far_ns):
+    before = camera(period_ns, count + 1)
+    after = camera(period_ns, 30, before[-1] + (-far_ns if back else far_ns))
+    placed = follow(before + after)
+    assert taken(placed) == before + after
+    (restart,) = [p for p in placed if p.step.restarts]
+    assert restart.stamp_ns == after[0]
+    assert restart.step is (Step.BACK if back else Step.JUMP)
+    assert abs(restart.way_ns) == far_ns
+
+
+@given(st.integers(NS_PER_S // 60, NS_PER_S // 10), st.integers(1, LATE_NS))
+def test_a_clock_that_is_set_back_a_little_ends_nothing(period_ns, back_ns):
+    before = camera(period_ns, 30)
+    placed = follow(before + camera(period_ns, 60, before[-1] + period_ns - back_ns))
+    assert {p.line for p in placed} == {0}
+    left_out = [p for p in placed if p.step.left_out]
+    assert len(left_out) <= back_ns / period_ns + 1
+
+
+@pytest.mark.parametrize('rate_hz', [0.55, 2.4, 10, 30])
+def test_a_bag_that_loops_begins_a_new_line_with_each_round(rate_hz):
+    round_ns = camera(round(NS_PER_S / rate_hz), 20)
+    placed = follow(round_ns * 3)
+    assert taken(placed) == round_ns * 3
+    assert [p.line for p in placed if p.step is Step.BACK] == [1, 2]
+    assert {p.step for p in placed} == {Step.FIRST, Step.FORWARD, Step.BACK}
+
+
+@pytest.mark.parametrize(
+    'stamps_ms, step',
+    [
+        ([1000, 1000], Step.REPEATED),
+        ([1000, 960], Step.LATE),
+        ([1000, 500], Step.LATE),
+        ([1000, 499], Step.BACK),
+        ([1000, 11_000], Step.FORWARD),
+        ([1000, 11_001], Step.JUMP),
+        ([1000, 1030, 1060, 1090, 1120, 1621], Step.STRAY),
+        ([1000, 1030, 1060, 1090, 1120, 1620], Step.FORWARD),
+        ([1000, 2000, 3000, 4000, 7000], Step.FORWARD),
+        ([1000, 2000, 3000, 4000, 7001], Step.STRAY),
+    ],
+)
+def test_a_step_is_named(stamps_ms, step):
+    assert follow([ms * 1_000_000 for ms in stamps_ms])[-1].step is step
+
+
+def test_who_cannot_wait_loses_the_image_that_would_be_held():
+    line = TimeLine()
+    clean = camera(NS_PER_S // 30, 6)
+    ahead = camera(NS_PER_S // 30, 3, START_NS + 3600 * NS_PER_S)
+    steps = [line.follow_at_once(ns).step for ns in [*clean, ahead[0], clean[-1] + 1, *ahead]]
+    assert steps == [
+        *[Step.FIRST, *[Step.FORWARD] * 5],
+        *[Step.STRAY, Step.FORWARD],
+        *[Step.STRAY, Step.JUMP, Step.FORWARD],
+    ]
+    steps = [line.follow_at_once(ns).step for ns in clean]
+    assert steps == [Step.BACK, *[Step.FORWARD] * 5]
