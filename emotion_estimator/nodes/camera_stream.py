@@ -12,7 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What arrives on the image topic: which images are the camera's, and in what order they came."""
+"""
+What arrives on the image topic: which images are the camera's, and in what order they came.
+
+A file of its own because `sources.py` holds what is done with them.
+"""
 
 from __future__ import annotations
 
