@@ -20,6 +20,7 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -55,7 +56,6 @@ GROUP, NO_FACE = 'multi_face.jpg', 'no_face.mp4'
 _SEED = 1
 _MARGIN = 0.6  # of the face's box kept around it in a composite
 _MAX_FACES = 10
-_APART_S = 3  # pictures follow each other by more than the search remembers
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,11 @@ class _Looks:
 
     def __init__(self, finder: FaceFinder) -> None:
         self._finder = finder
-        self._stamps_ns = iter(range(NS_PER_S, 10**6 * NS_PER_S, _APART_S * NS_PER_S))
+        self._numbers = count(1)
 
     def __call__(self, picture: Rgb) -> tuple[Face, ...]:
-        return self._finder.find(picture, next(self._stamps_ns)).faces
+        number = next(self._numbers)
+        return self._finder.find(picture, number * NS_PER_S, line=number).faces
 
 
 def small_faces() -> list[SmallFace]:
@@ -249,10 +250,10 @@ def measure_covered_faces() -> dict[str, float]:
         `misled_<part>_covered`.
     """
     finder, model, trust = new_finder(max_faces=1), EmotionModel(find_model('basic7')), Trust()
-    stamps = iter(range(NS_PER_S, 10**5 * NS_PER_S, _APART_S * NS_PER_S))
+    look = _Looks(finder)
 
     def decided(picture: Rgb) -> str:
-        faces = finder.find(picture, next(stamps)).faces
+        faces = look(picture)
         return held_expression(faces[0], model, trust=trust).label if faces else UNKNOWN
 
     told: dict[str, list[tuple[str, str]]] = {'mouth': [], 'eyes': []}

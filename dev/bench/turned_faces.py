@@ -140,7 +140,6 @@ UNIT_PX = 50
 """Length of a face unit in the pictures: the face is some 130 pixels wide."""
 _RATE_HZ = 15
 _FRAMES_HELD = 2
-_APART_S = 3  # more than what follows a face remembers
 
 
 class TurningPeople:
@@ -153,7 +152,6 @@ class TurningPeople:
     def __init__(self, finder: FaceFinder) -> None:
         self._finder = finder
         self._background = landscape()
-        self._stamp_ns = 0
 
     def turn(
         self, mesh: HeadMesh, axis: int, degrees: Iterable[int]
@@ -167,17 +165,17 @@ class TurningPeople:
         :returns: each angle with what is found at it.
         """
         # So that nothing is followed that was there before.
-        self._stamp_ns += _APART_S * NS_PER_S
-        self._finder.find(self._background, self._stamp_ns)
-        self._stamp_ns += _APART_S * NS_PER_S
+        line = object()
+        self._finder.find(self._background, 0, line)
+        number = 0
         for angle in degrees:
             angles = [0.0, 0.0, 0.0]
             angles[axis] = float(np.radians(angle))
             picture = mesh.draw(self._background, (angles[0], angles[1], angles[2]), UNIT_PX)
             faces: tuple[Face, ...] = ()
             for _ in range(_FRAMES_HELD):
-                self._stamp_ns += NS_PER_S // _RATE_HZ
-                faces = self._finder.find(picture, self._stamp_ns).faces
+                number += 1
+                faces = self._finder.find(picture, number * NS_PER_S // _RATE_HZ, line).faces
             yield angle, faces[0] if faces else None
 
 

@@ -30,6 +30,34 @@ from emotion_estimator.faces.geometry import MESH, align, in_face_units
 from emotion_estimator.faces.landmarker import Box, LandmarkedFace
 from emotion_estimator.stamps import NS_PER_S
 
+_LOOK_NS = NS_PER_S  # most that the time between two images counts as an absence
+
+
+class WatchedTime:
+    """
+    Time in which somebody looked: a camera that is silent sees nobody leave.
+
+    Between two images at most a second counts, so that at any rate of images a face that is
+    missed in one of them is not lost.
+    """
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self._stamp_ns: int | None = None
+
+    def look(self, stamp_ns: int) -> int:
+        """
+        Take the next image.
+
+        :param stamp_ns: its stamp in nanoseconds.
+        :returns: the watched time at it, in nanoseconds; it never goes back.
+        """
+        if self._stamp_ns is not None:
+            self.now_ns += min(max(stamp_ns - self._stamp_ns, 0), _LOOK_NS)
+        self._stamp_ns = stamp_ns
+        return self.now_ns
+
+
 ID_LENGTH = 5
 SHAPE_WEIGHT = 20.0
 """
@@ -56,6 +84,7 @@ class _Track:
     sure_box: Box  # where it was seen when no other could be taken for it
     sure_ns: int
     shape_ns: int  # when its shape was last looked at
+    watched_ns: int  # when it was seen, by `WatchedTime`
     velocity: tuple[float, float] = (0.0, 0.0)
     doubles: list[_Track] = field(default_factory=list)  # the unseen that it may be instead
 
@@ -124,7 +153,8 @@ class FaceTracker:
     :param max_distance: longest way of a face's centre from where it is expected, as a multiple
         of the face's size, that still counts as the same face; longer for one not seen of late,
         or while it may be another.
-    :param max_absence_s: longest time in seconds that an unseen face keeps its id.
+    :param max_absence_s: longest time in seconds that an unseen face keeps its id, see
+        `WatchedTime`.
     :param seed: makes the ids repeatable; None draws them at random.
     """
 
@@ -134,6 +164,7 @@ class FaceTracker:
         self._max_distance = max_distance
         self._max_absence_ns = round(max_absence_s * NS_PER_S)
         self._random = random.Random(seed) if seed is not None else random.SystemRandom()
+        self._watched = WatchedTime()
         self._tracks: list[_Track] = []
         self._pose: NDArray[np.float32] | None = None
         self._used: set[str] = set()
@@ -154,9 +185,18 @@ class FaceTracker:
         :param stamp_ns: its stamp in nanoseconds, above that of the image before.
         :returns: the id of each face.
         """
-        self._tracks = [t for t in self._tracks if stamp_ns - t.seen_ns <= self._max_absence_ns]
-        if not faces:
-            return []
+        watched_ns = self._watched.look(stamp_ns)
+        ids = self._follow(faces, width, height, stamp_ns) if faces else []
+        for track in self._tracks:
+            if track.seen_ns == stamp_ns:
+                track.watched_ns = watched_ns
+        earliest_ns = watched_ns - self._max_absence_ns
+        self._tracks = [track for track in self._tracks if track.watched_ns >= earliest_ns]
+        return ids
+
+    def _follow(
+        self, faces: list[LandmarkedFace], width: int, height: int, stamp_ns: int
+    ) -> list[str]:
         alone = len(faces) == len(self._tracks) == 1
         rests = alone and stamp_ns - self._tracks[0].shape_ns < _SHAPE_STEP_S * NS_PER_S
         shapes = None if rests else self._shapes(faces, width, height)
@@ -170,7 +210,7 @@ class FaceTracker:
             if track is None:
                 assert shape is not None  # made for new faces, above
                 box, new_id = face.box, self._new_id()
-                track = _Track(new_id, box, shape.copy(), stamp_ns, box, stamp_ns, stamp_ns)
+                track = _Track(new_id, box, shape.copy(), stamp_ns, box, stamp_ns, stamp_ns, 0)
                 self._tracks.append(track)
             else:
                 track.see(face.box, shape, stamp_ns, unseen)
@@ -249,10 +289,11 @@ class FacePresence:
     """
     Follows when each face was seen last.
 
-    :param max_absence_s: longest time in seconds that an unseen face keeps its id.
+    :param max_absence_s: see `FaceTracker`.
     """
 
     def __init__(self, max_absence_s: float) -> None:
+        self._watched = WatchedTime()
         self._max_absence_ns = round(max_absence_s * NS_PER_S)
         self._listed_ns = min(round(LISTED_S * NS_PER_S), self._max_absence_ns)
         self._seen_ns: dict[str, int] = {}
@@ -266,13 +307,14 @@ class FacePresence:
         :param begins_anew: whether the stamp starts a new time line; then all others are lost.
         :returns: who is there at this stamp. Who is lost is said once.
         """
-        now = dict.fromkeys(face_ids, stamp_ns)
+        watched_ns = self._watched.look(stamp_ns)
+        now = dict.fromkeys(face_ids, watched_ns)
         before = {name: seen_ns for name, seen_ns in self._seen_ns.items() if name not in now}
-        absent_ns = {name: stamp_ns - seen_ns for name, seen_ns in before.items()}
+        absent_ns = {name: watched_ns - seen_ns for name, seen_ns in before.items()}
         lost = [
             name
             for name, way_ns in absent_ns.items()
-            if begins_anew or not 0 <= way_ns <= self._max_absence_ns
+            if begins_anew or way_ns > self._max_absence_ns
         ]
         self._seen_ns = {**before, **now}
         for name in lost:

@@ -187,7 +187,20 @@ def test_an_absence_is_bridged_up_to_its_limit():
     first = track(tracker, [face(0.5)], 0)
     assert track(tracker, [], NS_PER_S // 2) == []
     assert track(tracker, [face(0.5)], NS_PER_S) == first
-    assert track(tracker, [face(0.5)], 2 * NS_PER_S + 1) != first
+    for tenths in range(11, 22):
+        assert track(tracker, [], tenths * NS_PER_S // 10) == []
+    assert track(tracker, [face(0.5)], 22 * NS_PER_S // 10) != first
+
+
+@pytest.mark.parametrize('period_s', [1.8, 2.5, 9.0])
+def test_silence_of_the_camera_is_no_absence(period_s):
+    """A face that is in every image is never away; one missed image tells little."""
+    tracker, period_ns = FaceTracker(max_absence_s=1.0, seed=1), round(period_s * NS_PER_S)
+    seen = [1, 1, 1, 0, 1, 1, 0, 0, 1]
+    ids = [track(tracker, [face(0.5)] * there, i * period_ns) for i, there in enumerate(seen)]
+    first, second = ids[0], ids[-1]
+    assert ids == [first, first, first, [], first, first, [], [], second]
+    assert first != second
 
 
 def test_a_newcomer_beside_a_known_face_gets_an_id_of_its_own():
