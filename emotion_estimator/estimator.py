@@ -25,6 +25,7 @@ from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.estimation import EmotionEstimate, build_estimation
 from emotion_estimator.faces.finder import Face, TrackedFaces, build_finder, find_finder_files
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.image_headers import check_size
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.files import find_model
 from emotion_estimator.parameters import NodeParameters, Value, read_parameters
@@ -228,4 +229,5 @@ def _checked(rgb: Rgb) -> Rgb:
         raise ValueError('An image is an array of uint8, shape [height, width, 3], in RGB.')
     if rgb.shape[2] != 3 or not rgb.size:
         raise ValueError(f'An image has the shape [height, width, 3], not {list(rgb.shape)}.')
+    check_size(rgb.shape[1], rgb.shape[0])
     return np.ascontiguousarray(rgb)

@@ -12,10 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Keeps what native libraries say when they start out of the terminal; all else passes."""
+"""What native libraries write to stderr: kept out of the terminal, or listened to."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import select
@@ -23,8 +24,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 # MediaPipe, LiteRT and OpenCV write to the process's stderr before any of their switches is read.
 _START_UP = re.compile(
@@ -158,3 +161,72 @@ def to_stderr(line: bytes) -> None:
 def _write(descriptor: int, content: bytes) -> None:
     while content:
         content = content[os.write(descriptor, content) :]
+
+
+# What a library says of the work of one call.
+
+
+Result = TypeVar('Result')
+_OF_DECODERS = re.compile(
+    rb'Corrupt JPEG|Premature end|Inconsistent progression|Invalid |Unknown |Unsupported |'
+    rb'Warning: |libpng |TIFF|Application transferred'
+)
+
+
+_LISTENING = threading.Lock()
+
+
+class _Ear:
+    """
+    Takes the place of the C library's stderr, and is never closed: a thread may still write to it.
+
+    :raises AttributeError: where the C library keeps stderr otherwise.
+    :raises OSError: where files in memory cannot be made.
+    """
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(None)
+        library.fdopen.restype = ctypes.c_void_p
+        self.place = ctypes.c_void_p.in_dll(library, 'stderr')
+        self.file = os.memfd_create('stderr', os.MFD_CLOEXEC)
+        self.stream = library.fdopen(self.file, b'a')
+        # Without a buffer, as stderr is.
+        library.setvbuf(ctypes.c_void_p(self.stream), None, 2, 0)
+
+
+@cache
+def _ear() -> _Ear | None:
+    try:
+        return _Ear()
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def overheard(work: Callable[[], Result]) -> tuple[Result, str]:
+    """
+    Do some work, and tell what libjpeg, libpng and libtiff said meanwhile.
+
+    They write to C's stderr and tell nobody else. What others write there in that time is passed
+    on. Where C's stderr cannot be replaced (other systems than Linux) nothing is heard.
+
+    :param work: what to do.
+    :returns: its result, and the lines.
+    """
+    with _LISTENING:
+        ear = _ear()
+    if ear is None:
+        return work(), ''
+    with _LISTENING:
+        stderr = ear.place.value
+        ear.place.value = ear.stream
+        try:
+            result = work()
+        finally:
+            ear.place.value = stderr
+            size = os.fstat(ear.file).st_size
+            lines = os.pread(ear.file, size, 0).splitlines(keepends=True) if size else []
+            if size:
+                os.ftruncate(ear.file, 0)
+            _write(2, b''.join(line for line in lines if not _OF_DECODERS.match(line)))
+    said = b''.join(line for line in lines if _OF_DECODERS.match(line))
+    return result, said.decode(errors='replace')

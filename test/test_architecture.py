@@ -61,7 +61,7 @@ MAY_IMPORT = {
     'native_output': set(),
     'parallel': set(),
     'parameters': {'files', 'emotion'},
-    'faces': NAMES_AND_FILES,
+    'faces': NAMES_AND_FILES | {'native_output'},
     'emotion': NAMES_AND_FILES,
     'estimator': NAMES_AND_FILES | BOTH_HALVES,
     'messages': NAMES_AND_FILES | BOTH_HALVES,

@@ -31,6 +31,7 @@ from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.blendshapes import INDEX, NAMES
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.geometry import POSE_NAMES
+from emotion_estimator.faces.image_decoding import open_video, rgb_of_bgr
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.files import sha256_of, write_whole
 from training import sources
@@ -95,14 +96,14 @@ def read_series(clips: tuple[str, ...], encoding: Path) -> list[tuple[NDArray[np
 
 def _follow(path: Path, encoding: FaceEncoding) -> tuple[float, list[NDArray[np.float32]]]:
     """Follow up to two faces, told apart by which half of the image they are in."""
-    video = cv2.VideoCapture(str(path))
+    video = open_video(path)
     landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), max_faces=_MAX_FACES)
     faces: dict[bool, list[NDArray[np.float32]]] = {}
     try:
         rate_hz = video.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE_HZ
         frame = 0
         while (read := video.read())[0]:
-            image = np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), np.uint8)
+            image = rgb_of_bgr(np.asarray(read[1], np.uint8))
             frame += 1
             seen = landmarker.find(image, round(frame * 1000 / rate_hz))
             for face in seen:

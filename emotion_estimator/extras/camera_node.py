@@ -26,6 +26,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from emotion_estimator.faces.image_decoding import open_video
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.lifecycle import Parameters
 from emotion_estimator.nodes.spin import run
@@ -59,7 +60,7 @@ class CameraNode(Node):  # type: ignore[misc]
         self.parameters = Parameters(self, SPECS, lambda: True, lambda changed: None)
         video = self.parameters['video']
         self._live = video.isdigit()
-        self._capture = cv2.VideoCapture(int(video) if self._live else video)
+        self._capture = open_video(int(video) if self._live else video)
         if not self._capture.isOpened():
             raise ValueError(
                 f'The video {video!r} cannot be opened; give a video file or the number of a '

@@ -35,6 +35,7 @@ from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
 from emotion_estimator.extras.demo_timeline import Moment, Thumbnail
+from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.files import write_whole
 from emotion_estimator.messages.incoming import nanoseconds, rgb_of
@@ -185,6 +186,7 @@ class Observer(Node):  # type: ignore[misc]
         self._image_arrivals_s: deque[float] = deque(maxlen=500)
         self._emotion_arrivals_s: deque[float] = deque(maxlen=500)
         self._annotated: Image | None = None
+        self._decoder = ImageDecoder()
         # Reliable, unlike the node's: each that the camera sent counts.
         self.create_subscription(Image, 'image', self._on_image, _IMAGES_WAITING)
         self.create_subscription(Image, 'annotated_image', self._on_annotated, 1)
@@ -215,7 +217,7 @@ class Observer(Node):  # type: ignore[misc]
         self._image_arrivals_s.append(self._last_heard_s)
         due = not self.thumbnails or time_s - self.thumbnails[-1].time_s >= THUMBNAIL_PERIOD_S
         if self._keep_thumbnails and due:
-            rgb = rgb_of(message)
+            rgb = rgb_of(message, self._decoder)
             width = max(1, rgb.shape[1] * THUMBNAIL_HEIGHT // rgb.shape[0])
             small = cv2.resize(rgb, (width, THUMBNAIL_HEIGHT), interpolation=cv2.INTER_AREA)
             self.thumbnails.append(Thumbnail(time_s, np.asarray(small, np.uint8)))
@@ -261,7 +263,7 @@ class Observer(Node):  # type: ignore[misc]
         """
         if self._annotated is None:
             return False
-        bgr = cv2.cvtColor(rgb_of(self._annotated), cv2.COLOR_RGB2BGR)
+        bgr = cv2.cvtColor(rgb_of(self._annotated, self._decoder), cv2.COLOR_RGB2BGR)
         write_whole(path, cv2.imencode('.png', bgr)[1].tobytes())
         return True
 

@@ -16,20 +16,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Union
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Union
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.faces.image_headers import MAX_PIXELS, check_size, read_header
+from emotion_estimator.faces.image_headers import ImageError as ImageError
+from emotion_estimator.native_output import overheard
+
 Rgb = NDArray[np.uint8]
 """Pixels of shape [height, width, 3], red first, contiguous."""
 Buffer = Union[bytes, bytearray, memoryview, NDArray[np.uint8]]
-
-
-class ImageError(ValueError):
-    """An image that cannot be decoded; the message says which field is wrong and what to do."""
 
 
 class EncodingError(ImageError):
@@ -41,22 +45,24 @@ class _Layout:
     """
     How an encoding lies in memory, and how OpenCV turns it into RGB.
 
-    :param bytes_per_pixel: in the (first) plane.
+    :param channels: values a pixel, in the (first) plane.
     :param conversion: OpenCV's colour conversion code, or None when it is RGB already.
     :param even: whether width (packed 4:2:2), or width and height (4:2:0, Bayer), must be even.
     :param planar: whether a half-height plane of chroma follows the plane of luma.
+    :param deep: whether a value takes 16 bits instead of 8.
     """
 
-    bytes_per_pixel: int
+    channels: int
     conversion: int | None
     even: str = ''
     planar: bool = False
+    deep: bool = False
 
 
 # Names: sensor_msgs/image_encodings.hpp, with nv12 as OpenCV, GStreamer and V4L2 name it. The
 # Bayer names of ROS and OpenCV's newer ones give the pattern's first two rows; 8UC1, 8UC3 and
 # 8UC4 carry no colour order, OpenCV's own (grey, BGR, BGRA) is meant, as in cv_bridge.
-_LAYOUTS: dict[str, _Layout] = {
+_OF_8_BITS: dict[str, _Layout] = {
     'rgb8': _Layout(3, None),
     'bgr8': _Layout(3, cv2.COLOR_BGR2RGB),
     '8UC3': _Layout(3, cv2.COLOR_BGR2RGB),
@@ -65,113 +71,311 @@ _LAYOUTS: dict[str, _Layout] = {
     '8UC4': _Layout(4, cv2.COLOR_BGRA2RGB),
     'mono8': _Layout(1, cv2.COLOR_GRAY2RGB),
     '8UC1': _Layout(1, cv2.COLOR_GRAY2RGB),
+    'bayer_rggb8': _Layout(1, cv2.COLOR_BayerRGGB2RGB, even='width and height'),
+    'bayer_bggr8': _Layout(1, cv2.COLOR_BayerBGGR2RGB, even='width and height'),
+    'bayer_gbrg8': _Layout(1, cv2.COLOR_BayerGBRG2RGB, even='width and height'),
+    'bayer_grbg8': _Layout(1, cv2.COLOR_BayerGRBG2RGB, even='width and height'),
+}
+_LAYOUTS: dict[str, _Layout] = {
+    **_OF_8_BITS,
+    **{
+        name.replace('8UC', '16UC') if 'UC' in name else f'{name[:-1]}16': replace(
+            layout, deep=True
+        )
+        for name, layout in _OF_8_BITS.items()
+    },
     'uyvy': _Layout(2, cv2.COLOR_YUV2RGB_UYVY, even='width'),
     'yuv422': _Layout(2, cv2.COLOR_YUV2RGB_UYVY, even='width'),
     'yuyv': _Layout(2, cv2.COLOR_YUV2RGB_YUY2, even='width'),
     'yuv422_yuy2': _Layout(2, cv2.COLOR_YUV2RGB_YUY2, even='width'),
     'nv12': _Layout(1, cv2.COLOR_YUV2RGB_NV12, even='width and height', planar=True),
     'nv21': _Layout(1, cv2.COLOR_YUV2RGB_NV21, even='width and height', planar=True),
-    'bayer_rggb8': _Layout(1, cv2.COLOR_BayerRGGB2RGB, even='width and height'),
-    'bayer_bggr8': _Layout(1, cv2.COLOR_BayerBGGR2RGB, even='width and height'),
-    'bayer_gbrg8': _Layout(1, cv2.COLOR_BayerGBRG2RGB, even='width and height'),
-    'bayer_grbg8': _Layout(1, cv2.COLOR_BayerGRBG2RGB, even='width and height'),
 }
 
 ENCODINGS: tuple[str, ...] = tuple(_LAYOUTS)
-"""Encodings that `decode_image` knows."""
+"""Encodings that `ImageDecoder` knows."""
+_BITS = (8, 10, 12, 14, 16)
+_DISTANCES = re.compile(r'(32F|64F|16S|32S)C1\Z')  # REP-118: depth images are 32FC1 or 16UC1
+_DEPTH_TOPIC = re.compile(r'depth(?!.*(?:/|_)(?:ir|infra))', re.IGNORECASE)
+_NO_PICTURE = (
+    "{} carries distances (a depth image), no picture; choose the camera's colour or infrared "
+    'topic.'
+)
+_ALIGNMENTS = (1, 4, 8, 16, 32, 64, 128, 256)  # of rows, in bytes, as drivers pad them
+_OTHER_ORDER = {'uyvy': 'yuyv', 'yuv422': 'yuyv', 'yuyv': 'uyvy', 'yuv422_yuy2': 'uyvy'}
+_WATCH_EVERY, _NEAR_GREY, _LEAST_CONTRAST = 30, 24, 10
+_MOST_REMARKS = 20
+_MOST_BYTES = 512_000_000  # of a picture file: `MAX_PIXELS` of 16 bits and three channels
+# What libjpeg says of pixels that are wrong, and of bytes too many before the end.
+_DAMAGE = re.compile('Corrupt JPEG|Premature end of JPEG|Inconsistent progression')
+_SURPLUS = re.compile(r'(\d+) extraneous bytes before marker 0xd9')
+_HARMLESS_SURPLUS = 4
+_MOST_ZEROS = 64
+# Lengths of the codes in the JPEG standard's own table (K.3.3.2), which nearly all cameras use.
+_USUAL_TABLE = bytes((0x10, 0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D))
 
 
-def decode_image(encoding: str, height: int, width: int, step: int, data: Buffer) -> Rgb:
+class ImageDecoder:
     """
-    Turn the fields of a raw image message into RGB.
+    Turns the images of one stream into RGB.
 
-    All known encodings have 8 bits a channel, so byte order does not matter. An rgb8 image
-    without padding is not copied: the result then aliases `data`.
+    Values of 16 bits are brought to 8 by their range. Encodings and files say "16 bits" whatever
+    the sensor has, so the range is that of the fewest of 8, 10, 12, 14 and 16 bits that hold the
+    greatest value (of grey or colour, not of alpha) in all images of the stream so far. It only
+    grows, so that brightness does not flicker: a value v becomes v >> (bits - 8).
 
-    :param encoding: name of the encoding, see `ENCODINGS`; case matters, as it does in ROS.
-    :param height: rows.
-    :param width: columns.
-    :param step: bytes from one row to the next, at least width times bytes per pixel.
-    :param data: the pixels; bytes after the last row are ignored.
-    :returns: the pixels in RGB.
-    :raises EncodingError: when the encoding is not known.
-    :raises ImageError: when size, step and data do not fit together.
+    :param topic: of the images; 16UC1 on one that is named after depth carries distances.
+    :param tell: called once with each sentence on what is not as it should be, though the
+        images can be used.
     """
-    layout = _LAYOUTS.get(encoding)
-    if layout is None:
-        raise EncodingError(_unknown_encoding(encoding))
-    if height <= 0 or width <= 0:
-        raise ImageError(
-            f'The image is {width} x {height} pixels: it is empty; check the camera driver.'
+
+    def __init__(
+        self, topic: str = '', tell: Callable[[str], None] = lambda sentence: None
+    ) -> None:
+        self.suspicion = ''
+        """Sentence: luma and chroma look swapped in the latest images; empty when they do not."""
+        self._topic = topic
+        self._is_depth = _DEPTH_TOPIC.search(topic) is not None
+        self._tell = tell
+        self._said: set[str] = set()
+        self._bits = _BITS[0]
+        self._watched = 0
+        self._ends_clean = False  # whether a JPEG came with no byte too many before its end
+
+    def decode(self, message: Any) -> Rgb:
+        """
+        Decode an image message, of rclpy or of a bag.
+
+        :param message: sensor_msgs/Image or CompressedImage.
+        :returns: the pixels in RGB; may alias the message.
+        :raises ImageError: when it cannot be decoded.
+        """
+        if hasattr(message, 'format'):
+            return self.decode_file(message.data, message.format)
+        return self.decode_raw(
+            message.encoding,
+            message.height,
+            message.width,
+            message.step,
+            message.data,
+            bool(message.is_bigendian),
         )
-    if layout.even and (width % 2 or ('height' in layout.even and height % 2)):
-        raise ImageError(f'{encoding} needs an even {layout.even}, not {width} x {height}.')
-    row_bytes = width * layout.bytes_per_pixel
-    if step < row_bytes:
+
+    def decode_raw(
+        self,
+        encoding: str,
+        height: int,
+        width: int,
+        step: int,
+        data: Buffer,
+        is_bigendian: bool = False,
+    ) -> Rgb:
+        """
+        Turn the fields of a raw image message into RGB.
+
+        An rgb8 image without padding is not copied: the result then aliases `data`. A step that
+        cannot be right is replaced where the size of `data` shows the right one.
+
+        :param encoding: name of the encoding, see `ENCODINGS`; case matters, as it does in ROS.
+        :param height: rows.
+        :param width: columns.
+        :param step: bytes from one row to the next, at least width times bytes per pixel.
+        :param data: the pixels; bytes after the last row are ignored.
+        :param is_bigendian: whether values of 16 bits have their high byte first.
+        :returns: the pixels in RGB.
+        :raises EncodingError: when the encoding is not known.
+        :raises ImageError: when size, step and data do not fit together, or they are distances.
+        """
+        self._refuse_distances(encoding)
+        layout = _LAYOUTS.get(encoding)
+        if layout is None:
+            raise EncodingError(_unknown_encoding(encoding))
+        check_size(width, height)
+        if layout.even and (width % 2 or ('height' in layout.even and height % 2)):
+            raise ImageError(f'{encoding} needs an even {layout.even}, not {width} x {height}.')
+        value: np.dtype[Any] = np.dtype('u1')
+        if layout.deep:
+            value = np.dtype('>u2' if is_bigendian else '<u2')
+        rows = height * 3 // 2 if layout.planar else height
+        row_bytes = width * layout.channels * value.itemsize
+        flat = np.frombuffer(data, np.uint8)
+        step = self._right_step(encoding, width, rows, row_bytes, step, flat.size)
+        # OpenCV reads padded rows in place; the last row may lack its padding.
+        shape = (rows, width) if layout.channels == 1 else (rows, width, layout.channels)
+        strides = (step, layout.channels * value.itemsize, value.itemsize)[: len(shape)]
+        pixels: NDArray[Any] = np.ndarray(shape, value, flat, 0, strides)
+        pixels.flags.writeable = False
+        if layout.deep:
+            pixels = self._of_8_bits(pixels)
+        if encoding in _OTHER_ORDER:
+            self._watch_order(encoding, pixels)
+        if layout.conversion is None:
+            return np.ascontiguousarray(pixels)
+        return np.asarray(cv2.cvtColor(pixels, layout.conversion), np.uint8)
+
+    def decode_file(self, content: Buffer, stated_format: str = '') -> Rgb:
+        """
+        Turn a picture file, or the bytes of a compressed image message, into RGB.
+
+        The bytes tell the format, see `read_header`. A file without its end, or of which the
+        decoder says that it is damaged, is refused: what is missing would be filled with grey.
+
+        :param content: the file.
+        :param stated_format: the message's `format`.
+        :returns: the pixels in RGB; a grey file has three equal channels.
+        :raises ImageError: when it is empty, truncated, damaged, too large or of another format,
+            or holds distances.
+        """
+        self._refuse_distances(*stated_format.split(';')[:-1], file_format=stated_format)
+        data = bytes(content)
+        if not data:
+            raise ImageError('The compressed image is empty; check the camera driver.')
+        kind = read_header(data, stated_format).kind
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+        try:
+            bgr, said = overheard(lambda: cv2.imdecode(np.frombuffer(data, np.uint8), flags))
+        except cv2.error as error:
+            raise ImageError(f'The {kind} image is damaged: {error.err}') from error
+        reason = self._damage(said, data) if kind == 'JPEG' else ''
+        if bgr is None or reason:
+            reason = f' ({reason or said.strip()})' if reason or said.strip() else ''
+            raise ImageError(f'The {kind} image of {len(data)} bytes is damaged{reason}.')
+        check_size(bgr.shape[1], bgr.shape[0])
+        if bgr.dtype == np.uint16:
+            bgr = self._of_8_bits(bgr)
+        if bgr.dtype != np.uint8:
+            raise ImageError(f'The {kind} image holds {bgr.dtype}: distances or heat, no picture.')
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, bgr), np.uint8)
+
+    def read(self, path: Path) -> Rgb:
+        """
+        Read a picture file.
+
+        :param path: the file.
+        :returns: see `decode_file`.
+        :raises ImageError: when it cannot be read or decoded; the message names it.
+        """
+        try:
+            if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+                raise ImageError(f'it is no file of at most {_MOST_BYTES // 10**6} MB.')
+            return self.decode_file(path.read_bytes())
+        except OSError as error:
+            raise ImageError(f'{path.name} cannot be read: {error.strerror}.') from error
+        except ImageError as error:
+            raise ImageError(f'{path.name}: {error}') from error
+
+    def _refuse_distances(self, *encodings: str, file_format: str = '') -> None:
+        for encoding in encodings:
+            if _DISTANCES.match(encoding) or (encoding == '16UC1' and self._is_depth):
+                where = f' on {self._topic}' if self._topic else ''
+                raise ImageError(_NO_PICTURE.format(encoding + where))
+        if 'compressedDepth' in file_format:
+            raise ImageError(_NO_PICTURE.format(f'The format {file_format!r}'))
+
+    def _right_step(
+        self, encoding: str, width: int, rows: int, row_bytes: int, step: int, size: int
+    ) -> int:
+        if step >= row_bytes and size >= step * (rows - 1) + row_bytes:
+            return step
+        # A step that is possible may stand in an image that is cut short, so only a whole image
+        # without padding speaks against it.
+        alignments = _ALIGNMENTS if step < row_bytes else (1,)
+        steps = (-(-row_bytes // alignment) * alignment for alignment in alignments)
+        right = next((one for one in steps if one * rows == size), None)
+        if right is not None:
+            self.remark(
+                f'step is {step} bytes, but a row of {width} pixels in {encoding} takes '
+                f'{row_bytes}; data is whole with {right}, which is taken: the camera driver '
+                'fills in a wrong step.'
+            )
+            return right
+        if step < row_bytes:
+            raise ImageError(
+                f'step is {step} bytes, but a row of {width} pixels in {encoding} takes at least '
+                f'{row_bytes}; the camera driver fills in a wrong step, width or encoding.'
+            )
         raise ImageError(
-            f'step is {step} bytes, but a row of {width} pixels in {encoding} takes at least '
-            f'{row_bytes}; the camera driver fills in a wrong step, width or encoding.'
+            f'data holds {size} bytes, but {width} x {rows} pixels in {encoding} with step '
+            f'{step} take {step * (rows - 1) + row_bytes}; the image is cut short.'
         )
-    rows = height * 3 // 2 if layout.planar else height
-    flat = np.frombuffer(data, np.uint8)
-    # The last row may lack its padding.
-    needed = step * (rows - 1) + row_bytes
-    if flat.size < needed:
-        raise ImageError(
-            f'data holds {flat.size} bytes, but {width} x {height} pixels in {encoding} with '
-            f'step {step} take {needed}; the image is cut short.'
-        )
-    pixels = _shaped(flat, rows, row_bytes, step, layout.bytes_per_pixel)
-    if layout.conversion is None:
-        return np.ascontiguousarray(pixels)
-    return np.asarray(cv2.cvtColor(pixels, layout.conversion), np.uint8)
+
+    def _of_8_bits(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+        greatest = int((pixels[..., :3] if pixels.ndim == 3 else pixels).max())
+        self._bits = max(self._bits, next(bits for bits in _BITS if greatest < 1 << bits))
+        return (pixels >> (self._bits - 8)).astype(np.uint8)
+
+    def _damage(self, said: str, content: bytes) -> str:
+        """Tell which of the decoder's complaints says that pixels are wrong; empty for none."""
+        end = content.rfind(b'\xff\xd9')
+        for line in filter(_DAMAGE.search, said.splitlines()):
+            surplus = _SURPLUS.search(line)
+            if surplus is None:
+                return line.strip()
+            # Some cameras fill up the end of each image.
+            count = int(surplus[1])
+            few = count <= _HARMLESS_SURPLUS and not self._ends_clean
+            if not few and len(set(content[end - count : end])) > 1:
+                return line.strip()
+        self._ends_clean |= not said
+        # Zeros decode as well as anything, though no camera's tables give so many in a row.
+        coded = content[content.rfind(b'\xff\xda') : end].rstrip(b'\0')
+        if _USUAL_TABLE in content and bytes(_MOST_ZEROS) in coded:
+            return f'more than {_MOST_ZEROS} zeros among the coded pixels'
+        return ''
+
+    def _watch_order(self, encoding: str, pixels: NDArray[np.uint8]) -> None:
+        self._watched += 1
+        if self._watched % _WATCH_EVERY != 1:
+            return
+        # U and V take turns, and each has its own mean.
+        halves = pixels[::4, : pixels.shape[1] // 2 * 2].astype(np.float32)
+        halves = halves.reshape(len(halves), -1, 2, 2)
+        first, second = halves.std(axis=(0, 1)).mean(axis=0).tolist()
+        means = halves.mean(axis=(0, 1, 2)).tolist()
+        luma_first = encoding in ('yuyv', 'yuv422_yuy2')
+        chroma, luma = (second, first) if luma_first else (first, second)
+        grey = abs(means[0 if luma_first else 1] - 128) < _NEAR_GREY
+        self.suspicion = ''
+        if grey and chroma > max(2 * luma, _LEAST_CONTRAST):
+            self.suspicion = (
+                f'The images are labelled {encoding}, but look like {_OTHER_ORDER[encoding]}: '
+                'brightness seems to stand where colour is expected. Correct the pixel format or '
+                'the encoding in the camera driver.'
+            )
+
+    def remark(self, sentence: str) -> None:
+        """
+        Tell something of the stream, once.
+
+        :param sentence: what is not as it should be.
+        """
+        if sentence not in self._said and len(self._said) < _MOST_REMARKS:
+            self._said.add(sentence)
+            self._tell(sentence)
 
 
-def decode_compressed(data: Buffer, stated_format: str = '') -> Rgb:
+def open_video(path: Path | str | int) -> cv2.VideoCapture:
     """
-    Turn the bytes of a compressed image message into RGB.
+    Open a video, or a webcam, so that no frame is decoded that is larger than an image may be.
 
-    The bytes tell whether it is JPEG or PNG; a file without its end marker is refused, since
-    decoders fill what is missing with grey.
-
-    :param data: a JPEG or PNG file.
-    :param stated_format: the message's `format`, for the error message only.
-    :returns: the pixels in RGB; a grey file has three equal channels.
-    :raises ImageError: when it is empty, truncated, damaged or of another format.
+    :param path: the file, or the webcam's number.
+    :returns: the capture; not open where it cannot be opened.
     """
-    flat = np.frombuffer(data, np.uint8)
-    if not flat.size:
-        raise ImageError('The compressed image is empty; check the camera driver.')
-    head, tail = flat[:8].tobytes(), flat[-4096:].tobytes()
-    if head.startswith(b'\xff\xd8\xff'):
-        # Drivers may pad behind the end marker, and it cannot occur inside the coded pixels.
-        kind, complete = 'JPEG', b'\xff\xd9' in tail
-    elif head == b'\x89PNG\r\n\x1a\n':
-        kind, complete = 'PNG', b'IEND' in tail
-    else:
-        raise ImageError(
-            f'The compressed image (format {stated_format!r}, {flat.size} bytes) is neither JPEG '
-            'nor PNG; have it republished as one of them, or use image_transport: raw.'
-        )
-    if not complete:
-        raise ImageError(f'The {kind} image is truncated after {flat.size} bytes.')
-    try:
-        bgr = cv2.imdecode(flat, cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise ImageError(f'The {kind} image is damaged: {error.err}') from error
-    if bgr is None:
-        raise ImageError(f'The {kind} image of {flat.size} bytes is damaged.')
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, bgr), np.uint8)
+    # The one way to say it; OpenCV reads it each time. A user's own choice stays.
+    os.environ.setdefault('OPENCV_FFMPEG_CAPTURE_OPTIONS', f'max_pixels;{MAX_PIXELS}')
+    return cv2.VideoCapture(path if isinstance(path, int) else str(path))
 
 
-def _shaped(
-    flat: NDArray[np.uint8], rows: int, row_bytes: int, step: int, bytes_per_pixel: int
-) -> NDArray[np.uint8]:
-    width = row_bytes // bytes_per_pixel
-    shape = (rows, width) if bytes_per_pixel == 1 else (rows, width, bytes_per_pixel)
-    strides = (step, bytes_per_pixel, 1)[: len(shape)]
-    # OpenCV reads padded rows in place; the shape's last byte was checked against the size.
-    return np.lib.stride_tricks.as_strided(flat, shape, strides, writeable=False)
+def rgb_of_bgr(bgr: NDArray[np.uint8]) -> Rgb:
+    """
+    Take a frame as OpenCV gives it.
+
+    :param bgr: the frame.
+    :returns: its pixels in RGB.
+    :raises ImageError: when it is too large.
+    """
+    check_size(bgr.shape[1], bgr.shape[0])
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _unknown_encoding(encoding: str) -> str:

@@ -17,8 +17,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.stamps import NS_PER_S
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
     from vision_msgs.msg import Classification
 
-    from emotion_estimator.faces.image_decoding import EncodingError, Rgb
+    from emotion_estimator.faces.image_decoding import ImageDecoder, Rgb
 
 _FACE_ID = re.compile(r'[A-Za-z][A-Za-z0-9_]*\Z')
 
@@ -95,42 +97,49 @@ def face_features(message: Classification) -> NamedFeatures:
     )
 
 
-def rgb_of(message: Image | CompressedImage) -> Rgb:
+def rgb_of(message: Image | CompressedImage, decoder: ImageDecoder) -> Rgb:
     """
     Decode an image message; rare encodings go through cv_bridge where it is installed.
 
-    :param message: a raw or compressed image.
+    :param message: a raw or compressed image, of rclpy or of a bag.
+    :param decoder: of the stream that it belongs to.
     :returns: pixels in RGB; may alias the message.
     :raises ImageError: when it cannot be decoded.
     """
     # Imported here: who reads features alone does without OpenCV.
-    from emotion_estimator.faces.image_decoding import (
-        EncodingError,
-        decode_compressed,
-        decode_image,
-    )
+    from emotion_estimator.faces.image_decoding import EncodingError, ImageError
 
-    if hasattr(message, 'format'):
-        return decode_compressed(message.data, message.format)
     try:
-        return decode_image(
-            message.encoding, message.height, message.width, message.step, message.data
-        )
-    except EncodingError as error:
-        return _through_cv_bridge(message, error)
+        return decoder.decode(message)
+    except EncodingError as unknown:
+        bridge, problem = _cv_bridge()
+        if problem:
+            decoder.remark(problem)
+        if bridge is None:
+            raise
+        try:
+            return bridge(message)
+        except Exception as error:  # whatever is wrong in a library of another version
+            raise ImageError(f'{unknown} cv_bridge cannot convert it either: {error}') from error
 
 
-def _through_cv_bridge(message: Image, unknown: EncodingError) -> Rgb:
+@cache
+def _cv_bridge() -> tuple[Callable[[Any], Rgb] | None, str]:
+    """Import cv_bridge once: Python keeps no record of an import that failed."""
     import numpy as np
 
-    from emotion_estimator.faces.image_decoding import ImageError
+    try:
+        from cv_bridge import CvBridge
+    except ModuleNotFoundError:
+        return None, ''
+    except Exception as error:  # built against another numpy or OpenCV it fails in many ways
+        return None, (
+            f'cv_bridge is installed but cannot be imported ({type(error).__name__}: {error}): it '
+            'was built for another numpy or OpenCV. Images in rare encodings are refused.'
+        )
+    bridge = CvBridge()
 
-    try:
-        from cv_bridge import CvBridge, CvBridgeError
-    except (ImportError, AttributeError):
-        # Built against another numpy or OpenCV it fails with either.
-        raise unknown from None
-    try:
-        return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(message, 'rgb8'), np.uint8)
-    except (CvBridgeError, ValueError, TypeError) as error:
-        raise ImageError(f'{unknown} cv_bridge cannot convert it either: {error}') from error
+    def convert(message: Any) -> Rgb:
+        return np.ascontiguousarray(bridge.imgmsg_to_cv2(message, 'rgb8'), np.uint8)
+
+    return convert, ''

@@ -135,8 +135,8 @@ class BlendshapeNode(ManagedNode):
         return {'faces': self._faces_now, 'model': FACE_LANDMARKER.name}
 
     def problems(self) -> list[str]:
-        """Tell of faces whose pictures do not come."""
-        return self._source.problems() if isinstance(self._source, CroppedFaces) else []
+        """Tell of faces whose pictures do not come, and of images that look wrong."""
+        return self._source.problems() if self._source is not None else []
 
     def _receive(self, sender: str, received: Any) -> None:
         if self._received.put(sender, received):

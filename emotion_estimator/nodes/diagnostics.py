@@ -49,6 +49,8 @@ class StreamReport:
     :param stamp_rate_hz: rate of the sender by its own stamps; 0 when not known.
     :param latency_p50_s: median time from stamp to result in seconds; nan without results.
     :param latency_p95_s: 95th percentile in seconds.
+    :param received_lately: messages of the last period that arrived.
+    :param skipped_lately: messages of the last period replaced by a newer one before their turn.
     :param refused_lately: messages of the last period that could not be used.
     :param last_error: the last reason for which a message was refused.
     """
@@ -62,6 +64,8 @@ class StreamReport:
     stamp_rate_hz: float
     latency_p50_s: float
     latency_p95_s: float
+    received_lately: int
+    skipped_lately: int
     refused_lately: int
     last_error: str
 
@@ -84,7 +88,7 @@ class StreamStatistics:
 
     def _start_period(self) -> None:
         self._period_start_s = self._clock_s()
-        self._counts_then = (self._received, self._published, self._refused)
+        self._counts_then = (self._received, self._published, self._refused, self._skipped)
         self._latencies_s: deque[float] = deque(maxlen=1000)
         self._stamp_steps_ns: deque[int] = deque(maxlen=1000)
 
@@ -139,7 +143,7 @@ class StreamStatistics:
         """
         with self._lock:
             duration_s = max(self._clock_s() - self._period_start_s, 1e-9)
-            received, published, refused = self._counts_then
+            received, published, refused, skipped = self._counts_then
             latencies_s = np.array(self._latencies_s or [np.nan])
             report = StreamReport(
                 received=self._received,
@@ -151,6 +155,8 @@ class StreamStatistics:
                 stamp_rate_hz=self._stamp_rate_hz(),
                 latency_p50_s=float(np.percentile(latencies_s, 50)),
                 latency_p95_s=float(np.percentile(latencies_s, 95)),
+                received_lately=self._received - received,
+                skipped_lately=self._skipped - skipped,
                 refused_lately=self._refused - refused,
                 last_error=self._last_error,
             )
@@ -172,6 +178,9 @@ class StreamStatistics:
 PERIOD_S = 1.0
 LOSS_WARNING_SHARE = 0.8
 """Below this share of the sender's own rate, lost frames are worth a warning."""
+
+FEW_SKIPPED = 3
+"""So many skipped messages a second are not worth a warning."""
 
 
 class Diagnostics:
@@ -232,6 +241,12 @@ def stream_problems(report: StreamReport) -> list[str]:
     problems = []
     if report.refused_lately:
         problems.append(f'{report.refused_lately} messages refused: {report.last_error}')
+    if report.skipped_lately > max(report.received_lately // 2, FEW_SKIPPED):
+        problems.append(
+            f'{report.skipped_lately} of {report.received_lately} messages were skipped in the '
+            'last second, since the work on one takes longer than the next takes to come: send '
+            'smaller images or fewer, lower max_faces or detection_rate_hz, or free the machine.'
+        )
     if 0 < report.rate_in_hz < LOSS_WARNING_SHARE * report.stamp_rate_hz:
         problems.append(
             f'{report.rate_in_hz:.1f} Hz arrive of {report.stamp_rate_hz:.1f} Hz stamped: the '

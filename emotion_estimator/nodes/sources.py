@@ -43,7 +43,7 @@ from emotion_estimator.faces.finder import (
     find_finder_files,
     find_landmarker,
 )
-from emotion_estimator.faces.image_decoding import ImageError, Rgb
+from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.messages.incoming import is_face_id, nanoseconds, rgb_of
 from emotion_estimator.nodes.camera_stream import NO_STAMP, CameraStream
@@ -191,6 +191,10 @@ class CameraCalibration:
             self._node.destroy_subscription(subscription)
 
 
+FACELESS_IMAGES = 10
+"""After so many images without a face in a row, what may be the reason is told."""
+
+
 class CameraFaces:
     """
     Finds and follows faces on `image` or `image/compressed`.
@@ -205,6 +209,8 @@ class CameraFaces:
         files = find_finder_files(node.parameters, warn=node.get_logger().warning)
         self._finder = build_finder(node.parameters, files)
         self._starts = 0
+        self._decoder = ImageDecoder()
+        self._faceless = 0
 
     def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
         """
@@ -217,7 +223,7 @@ class CameraFaces:
         field_of_view_rad = math.radians(self._node.parameters['field_of_view_deg'])
         self._calibration = CameraCalibration(self._node, field_of_view_rad, self._node.refuse)
         compressed = self._node.parameters['image_transport'] == 'compressed'
-        return self._node.create_subscription(
+        subscription = self._node.create_subscription(
             CompressedImage if compressed else Image,
             'image/compressed' if compressed else 'image',
             CameraStream(self._node, partial(receive, '')).on_image,
@@ -226,6 +232,8 @@ class CameraFaces:
             event_callbacks=NO_SUBSCRIPTION_EVENTS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
+        self._decoder = ImageDecoder(subscription.topic_name, self._node.get_logger().warning)
+        return subscription
 
     def look(self, sender: str, placed: Placed[Image | CompressedImage]) -> ObservedFaces | None:
         """
@@ -239,13 +247,19 @@ class CameraFaces:
         if self._calibration is None:
             return None
         message, stamp_ns = placed.item, placed.stamp_ns
-        image = rgb_of(message)
+        image = rgb_of(message, self._decoder)
         sighting = self._finder.find(image, stamp_ns, (self._starts, placed.line))
         if sighting.step is Step.REPEATED:
             raise ImageError(f'header.stamp {stamp_ns} ns came twice; the second is left out.')
+        self._faceless = 0 if sighting.faces else self._faceless + 1
         height, width = image.shape[:2]
         view = CameraImage(image, self._calibration.camera(width, height))
         return ObservedFaces(message.header, sighting.faces, sighting.step.restarts, view)
+
+    def problems(self) -> list[str]:
+        """Tell in a sentence what may keep faces from being found, while none is."""
+        suspicion = self._decoder.suspicion
+        return [suspicion] if suspicion and self._faceless >= FACELESS_IMAGES else []
 
     def stop(self) -> None:
         """Take no more."""
@@ -283,6 +297,7 @@ class CroppedFaces:
         self._features = FaceFeatures(encoding)
         self._lost = lost
         self._close_up = build_close_up(node.parameters, find_landmarker(node.parameters))
+        self._decoder = ImageDecoder(tell=node.get_logger().warning)
         self._receive: Callable[[str, Any], None] | None = None
         self._crops: dict[str, Subscription[Image]] = {}
         self._awaited_s: dict[str, float] = {}  # since when, by the steady clock
@@ -356,7 +371,7 @@ class CroppedFaces:
             tracked.
         :raises ImageError: when it cannot be decoded.
         """
-        crop = rgb_of(message)
+        crop = rgb_of(message, self._decoder)
         found = self._close_up.find(crop, _WHOLE)
         if face_id not in self._crops:
             return None

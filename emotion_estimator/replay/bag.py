@@ -27,7 +27,8 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 
 from emotion_estimator.cameras import Camera
-from emotion_estimator.faces.image_decoding import Rgb, decode_compressed, decode_image
+from emotion_estimator.faces.image_decoding import ImageDecoder
+from emotion_estimator.messages.incoming import rgb_of
 from emotion_estimator.messages.outgoing import standard_types
 from emotion_estimator.replay.recordings import Calibration, Frame, RecordingError
 from emotion_estimator.stamps import NS_PER_S
@@ -71,6 +72,7 @@ class Bag:
         :raises RecordingError: where the bag is damaged.
         """
         messages = self._reader.messages(connections=self._cameras)
+        decoder = ImageDecoder(self.topic, lambda said: self.hints.append(f'{self.name}: {said}'))
         while True:
             with _reading(self._path):
                 connection, recorded_ns, raw = next(messages, (None, 0, b''))
@@ -79,7 +81,7 @@ class Bag:
                 message: Any = self._reader.deserialize(raw, connection.msgtype)
                 stamp = message.header.stamp
                 stamp_ns = int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
-                decode = partial(_decoded, message, connection.msgtype)
+                decode = partial(rgb_of, message, decoder)
                 frame = Frame(stamp_ns, recorded_ns, str(message.header.frame_id), decode)
             yield frame
 
@@ -177,11 +179,3 @@ def _reading(path: Path) -> Iterator[None]:
             f'{path} cannot be read as a bag ({reason}): it is truncated, damaged or of another '
             'kind; restore it, or repair it with `ros2 bag reindex` or `mcap recover`.'
         ) from error
-
-
-def _decoded(message: Any, kind: str) -> Rgb:
-    if kind == COMPRESSED:
-        return decode_compressed(message.data, message.format)
-    return decode_image(
-        message.encoding, message.height, message.width, message.step, message.data
-    )

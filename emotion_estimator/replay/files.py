@@ -22,9 +22,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.image_decoding import open_video, rgb_of_bgr
 from emotion_estimator.replay import bag
 from emotion_estimator.replay.pictures import (
     DEFAULT_RATE_HZ,
@@ -64,7 +63,7 @@ class Video:
         self.problems: list[str] = []
         self.hints: list[str] = []
         self._path = path
-        self._capture = cv2.VideoCapture(str(path))
+        self._capture = open_video(path)
         if not self._capture.isOpened():
             raise RecordingError(
                 f'{path} cannot be opened as a video ({path.stat().st_size} bytes): it is '
@@ -90,7 +89,7 @@ class Video:
                 time_ns = stated_ns if forward else time_ns + round(NS_PER_S / self._rate_hz)
             count += 1
             stamp_ns = FIRST_STAMP_NS + time_ns
-            yield Frame(stamp_ns, stamp_ns, '', partial(_rgb, np.asarray(bgr, np.uint8)))
+            yield Frame(stamp_ns, stamp_ns, '', partial(rgb_of_bgr, np.asarray(bgr, np.uint8)))
         if count < _CUT_SHORT * self.image_count:
             raise RecordingError(
                 f'{self._path} ends after {count} of {self.image_count} frames: it is truncated '
@@ -104,10 +103,6 @@ class Video:
     def close(self) -> None:
         """Release the file."""
         self._capture.release()
-
-
-def _rgb(bgr: NDArray[np.uint8]) -> Rgb:
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def open_recording(

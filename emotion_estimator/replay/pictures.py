@@ -24,7 +24,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from emotion_estimator.faces.image_decoding import ImageError, Rgb, decode_compressed
+from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.replay.recordings import (
     FIRST_STAMP_NS,
     Calibration,
@@ -33,7 +33,9 @@ from emotion_estimator.replay.recordings import (
 )
 from emotion_estimator.stamps import NS_PER_S
 
-PICTURE_SUFFIXES = ('.jpeg', '.jpg', '.png')
+PICTURE_SUFFIXES = (
+    *('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'),
+)
 DEFAULT_RATE_HZ = 30.0
 LONGEST_LEAP_S = 2.0
 """Numbers in names that leap by more, in seconds at the rate, are told."""
@@ -46,7 +48,7 @@ def pictures_in(folder: Path) -> list[Path]:
     List the pictures of a folder.
 
     :param folder: the folder.
-    :returns: its JPEG and PNG files; without what systems put beside them under a hidden name,
+    :returns: its picture files; without what systems put beside them under a hidden name,
         such as macOS's '._NAME.jpg'.
     """
     return [
@@ -60,7 +62,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 class Pictures:
     """
-    A photograph, or a folder of JPEG or PNG files.
+    A photograph, or a folder of pictures: JPEG, PNG, WebP, TIFF, BMP or PNM files.
 
     Where every name holds a time (see `time_in_name`) these are the stamps. Otherwise the names
     are put into the order in which a person would count them. Where they differ in one number
@@ -86,8 +88,9 @@ class Pictures:
 
     def frames(self) -> Iterator[Frame]:
         """Read picture by picture."""
+        decoder = ImageDecoder()
         for stamp_ns, path in self._stamped:
-            yield Frame(stamp_ns, stamp_ns, '', partial(_read, path), path.name)
+            yield Frame(stamp_ns, stamp_ns, '', partial(decoder.read, path), path.name)
 
     def calibrations(self) -> Iterator[Calibration]:
         """Pictures hold none."""
@@ -95,13 +98,6 @@ class Pictures:
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def _read(path: Path) -> Rgb:
-    try:
-        return decode_compressed(path.read_bytes())
-    except (ImageError, OSError) as error:
-        raise ImageError(f'{path.name}: {error}') from error
 
 
 # What names of pictures say of their order and time.

@@ -31,9 +31,16 @@ from std_msgs.msg import Header
 from emotion_estimator import blendshapes
 from emotion_estimator.emotion.estimation import EmotionEstimate
 from emotion_estimator.faces.finder import Face
+from emotion_estimator.faces.image_decoding import EncodingError, ImageDecoder
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.pose import HeadPose, frames_of
-from emotion_estimator.messages.incoming import MessageError, face_features, nanoseconds
+from emotion_estimator.messages.incoming import (
+    MessageError,
+    _cv_bridge,
+    face_features,
+    nanoseconds,
+    rgb_of,
+)
 from emotion_estimator.messages.outgoing import RESTATED, ROS, MessageBuilder, bag_types, ros_type
 from emotion_estimator.stamps import Step
 
@@ -68,6 +75,25 @@ def test_blendshapes_and_features_go_by_name_and_come_back():
     values = list(features.values.values())
     np.testing.assert_array_equal(values[:52], FACE.blendshapes)
     assert values[52:] == [-0.5, 2.25]
+
+
+def test_a_cv_bridge_that_cannot_be_imported_is_tried_once_and_named_once(tmp_path, monkeypatch):
+    tried = tmp_path / 'tried'
+    (tmp_path / 'cv_bridge.py').write_text(
+        f"open({str(tried)!r}, 'a').write('x')\nraise AttributeError('_ARRAY_API not found')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    _cv_bridge.cache_clear()
+    told = []
+    decoder = ImageDecoder(tell=told.append)
+    image = ros_type('sensor_msgs/msg/Image')(height=2, width=2, encoding='nv24', data=bytes(12))
+    for _ in range(5):
+        with pytest.raises(EncodingError, match="'nv24' is not known"):
+            rgb_of(image, decoder)
+    _cv_bridge.cache_clear()
+    assert tried.read_text() == 'x'
+    (sentence,) = told
+    assert 'cv_bridge is installed but cannot be imported (AttributeError: _ARRAY' in sentence
 
 
 @pytest.mark.parametrize('frame_id', ['', 'camera', 'face_'])

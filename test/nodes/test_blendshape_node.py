@@ -179,34 +179,6 @@ def test_a_face_that_leaves_and_returns(live, landmarker_path, face):
     assert found[1].header.frame_id != found[0].header.frame_id
 
 
-@pytest.mark.parametrize(
-    'fields, sentence',
-    [
-        ({'step': 7}, 'step is 7 bytes'),
-        ({'data': b'short'}, 'data holds 5 bytes'),
-        ({'height': 0, 'width': 0, 'data': b''}, 'empty'),
-        ({'encoding': 'rainbow'}, "'rainbow' is not known"),
-        ({'encoding': 'BGR8'}, "'bgr8' is"),
-        ({'header': Header(frame_id='camera')}, 'stamp is zero'),
-    ],
-)
-def test_a_wrong_image_costs_one_counted_warning(live, landmarker_path, face, fields, sentence):
-    node, found = run_node(live, landmarker_path)
-    camera = live.camera()
-    send(live, node, camera, image_message(face, START_NS, **fields))
-    report = node.statistics.report()
-    assert report.refused == 1
-    assert sentence in report.last_error
-    assert found == []
-    send(live, node, camera, image_message(face, START_NS + FRAME_NS), 1)
-
-
-def test_byte_order_means_nothing_for_bytes(live, landmarker_path, face):
-    node, _ = run_node(live, landmarker_path)
-    send(live, node, live.camera(), image_message(face, START_NS, is_bigendian=1), 1)
-    assert node.statistics.report().refused == 0
-
-
 def test_a_4k_image_is_looked_at(live, landmarker_path, face):
     large = cv2.copyMakeBorder(cv2.resize(face, (2160, 2160)), 0, 0, 840, 840, cv2.BORDER_CONSTANT)
     node, found = run_node(live, landmarker_path)

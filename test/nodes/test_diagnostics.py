@@ -84,6 +84,16 @@ def test_a_whole_stream_is_no_problem_and_a_refusal_is_one():
     assert stream_problems(statistics.report()) == ['1 messages refused: step is 7 bytes.']
 
 
+def test_while_most_images_are_skipped_the_reason_is_told():
+    statistics, clock = received(range(0, NS_PER_S, NS_PER_S // 10), 1.0)
+    for _ in range(8):
+        statistics.skip()
+    (problem,) = stream_problems(statistics.report())
+    assert '8 of 10 messages were skipped in the last second' in problem
+    clock.now_s += 1
+    assert stream_problems(statistics.report()) == []
+
+
 # Only the latest item of each sender is handed over.
 
 

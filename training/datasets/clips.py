@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.faces.image_decoding import open_video, rgb_of_bgr
 from emotion_estimator.stamps import NS_PER_S
 from training.datasets.labels import DataError, Split
 from training.datasets.pictures import FilePictures
@@ -72,14 +73,14 @@ class LabelledClip:
             yield round(index * NS_PER_S / self.rate_hz), files.read(index)
 
     def _of_video(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        video = cv2.VideoCapture(str(self.source))
+        video = open_video(self.source)
         try:
             rate_hz = video.get(cv2.CAP_PROP_FPS) or self.rate_hz
             index = 0
             while (read := video.read())[0]:
                 yield (
                     round(index * NS_PER_S / rate_hz),
-                    np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), np.uint8),
+                    rgb_of_bgr(np.asarray(read[1], np.uint8)),
                 )
                 index += 1
         finally:

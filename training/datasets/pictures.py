@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
 from training.datasets.labels import LABELS, NO_LABEL, Split
 
 
@@ -127,7 +127,7 @@ class ArrayPictures:
 @dataclass(frozen=True)
 class FilePictures:
     """
-    Pictures in files of any format that OpenCV reads.
+    Pictures in files of the formats that the runtime reads.
 
     :param paths: the files.
     """
@@ -146,15 +146,10 @@ class FilePictures:
         :returns: RGB, shape [height, width, 3].
         :raises PictureError: when the file is missing, empty or no picture.
         """
-        path = self.paths[index]
         try:
-            content = np.frombuffer(path.read_bytes(), np.uint8)
-        except OSError as error:
-            raise PictureError(f'{path} cannot be read: {error.strerror}.') from error
-        image = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB) if len(content) else None
-        if image is None:
-            raise PictureError(f'{path} ({len(content)} bytes) is no picture that OpenCV reads.')
-        return np.asarray(image, np.uint8)
+            return ImageDecoder().read(self.paths[index])
+        except ImageError as error:
+            raise PictureError(str(error)) from error
 
     def name(self, index: int) -> str:
         """

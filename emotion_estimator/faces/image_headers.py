@@ -1,0 +1,217 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What the header of a picture file states: read before a native decoder sees the bytes."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MAX_SIDE = 32_766
+"""Longest side of an image in pixels: MediaPipe's OpenCV ends the process at one more."""
+MAX_PIXELS = 64_000_000
+"""Most pixels of an image: more than cameras have, and some 200 MB once it is decoded."""
+_MOST_SEGMENTS = 10_000  # of a JPEG file before its size; a camera writes some ten
+_MOST_SCANS = 100  # of a progressive JPEG file: each costs a pass over the whole image
+_MOST_ENTRIES = 1_000  # of a TIFF file's directory
+
+
+class ImageError(ValueError):
+    """An image that cannot be decoded; the message says which field is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class PictureHeader:
+    """
+    What a picture file says of itself.
+
+    :param kind: its format, such as 'JPEG'.
+    :param width: in pixels, above 0.
+    :param height: in pixels, above 0.
+    """
+
+    kind: str
+    width: int
+    height: int
+
+
+def check_size(width: int, height: int) -> None:
+    """
+    Refuse an image that is empty, or so large that a native library would fail at it.
+
+    :param width: in pixels.
+    :param height: in pixels.
+    :raises ImageError: when it is; see `MAX_SIDE` and `MAX_PIXELS`.
+    """
+    size = f'The image is {width} x {height} pixels'
+    if width <= 0 or height <= 0:
+        raise ImageError(f'{size}: it is empty; check the camera driver.')
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        raise ImageError(
+            f'{size}; at most {MAX_SIDE} a side and {MAX_PIXELS // 10**6} million in all are '
+            'looked at: scale it down, or check the camera driver.'
+        )
+
+
+def read_header(content: bytes, stated_format: str = '') -> PictureHeader:
+    """
+    Read the header of a JPEG, PNG, WebP, TIFF, BMP, GIF or PNM file.
+
+    Other formats that OpenCV knows are refused, since their size is not read here. Of an
+    animation the size of the whole picture counts; each of its frames lies within that.
+
+    :param content: the file.
+    :param stated_format: what a message says of it, for the error message only.
+    :returns: the header; its size has passed `check_size`.
+    :raises ImageError: when it is of another format, cut short, too large or empty.
+    """
+    for start, (kind, read, is_whole) in _FORMATS.items():
+        if not content.startswith(start):
+            continue
+        try:
+            width, height = read(content)
+        except ImageError:
+            raise
+        except (struct.error, IndexError, OverflowError, ValueError):
+            raise ImageError(
+                f'The {kind} image is truncated after {len(content)} bytes, in its header.'
+            ) from None
+        check_size(width, height)
+        if not is_whole(content):
+            raise ImageError(f'The {kind} image is truncated after {len(content)} bytes.')
+        return PictureHeader(kind, width, height)
+    raise ImageError(
+        f'The compressed image (format {stated_format!r}, {len(content)} bytes) is neither JPEG '
+        'nor PNG, WebP, TIFF, BMP, GIF or PNM; have it republished or saved as JPEG or PNG, or '
+        'use image_transport: raw.'
+    )
+
+
+def _size_of_jpeg(content: bytes) -> tuple[int, int]:
+    at = 2
+    for _ in range(_MOST_SEGMENTS):
+        # As libjpeg does: what is no marker is passed over, and any number of 0xff before one.
+        at = content.index(b'\xff', at)
+        while content[at] == 0xFF:
+            at += 1
+        marker, at = content[at], at + 1
+        if marker in (0, 1) or 0xD0 <= marker <= 0xD7:
+            continue
+        if marker in (0xD9, 0xDA):
+            break
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from('>HH', content, at + 3)
+            if marker in (0xC2, 0xC6, 0xCA) and content.count(b'\xff\xda') > _MOST_SCANS:
+                raise ImageError(
+                    f'The JPEG image has more than {_MOST_SCANS} scans, which no camera writes.'
+                )
+            return width, height
+        (length,) = struct.unpack_from('>H', content, at)
+        at += max(length, 2)
+    raise ImageError('The JPEG image is damaged: its header states no size.')
+
+
+def _size_of_png(content: bytes) -> tuple[int, int]:
+    width, height = struct.unpack_from('>II', content, 16)
+    return width, height
+
+
+def _size_of_webp(content: bytes) -> tuple[int, int]:
+    if content[8:12] != b'WEBP':
+        raise ImageError('The file is a RIFF file, but no WebP image.')
+    kind = content[12:16]
+    if kind == b'VP8X':
+        width, height = (int.from_bytes(content[at : at + 3], 'little') for at in (24, 27))
+        return (width + 1, height + 1) if len(content) >= 30 else (0, 0)
+    if kind == b'VP8L':
+        (bits,) = struct.unpack_from('<I', content, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from('<HH', content, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _size_of_bmp(content: bytes) -> tuple[int, int]:
+    (header_bytes,) = struct.unpack_from('<I', content, 14)
+    width, height = struct.unpack_from('<HH' if header_bytes == 12 else '<ii', content, 18)
+    return width, abs(height)  # below 0 where the rows go downward
+
+
+def _size_of_gif(content: bytes) -> tuple[int, int]:
+    width, height = struct.unpack_from('<HH', content, 6)
+    return width, height
+
+
+def _size_of_pnm(content: bytes) -> tuple[int, int]:
+    found = re.match(rb'P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s', content)
+    if found is None:
+        raise IndexError
+    return int(found[1]), int(found[2])
+
+
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_TILES = 256, 257, 258, (322, 323)
+_TIFF_TYPES = {1: 'B', 3: 'H', 4: 'I', 16: 'Q'}
+
+
+def _size_of_tiff(content: bytes) -> tuple[int, int]:
+    order = '<' if content.startswith(b'II') else '>'
+    big = content[2:4] in (b'+\0', b'\0+')
+    offset, count, entry = ('Q', 'Q', 'HHQ8s') if big else ('I', 'H', 'HHI4s')
+    (at,) = struct.unpack_from(order + offset, content, 8 if big else 4)
+    (entries,) = struct.unpack_from(order + count, content, at)
+    greatest: dict[int, int] = {}
+    for number in range(min(entries, _MOST_ENTRIES)):
+        place = at + struct.calcsize('=' + count) + number * struct.calcsize('=' + entry)
+        tag, kind, values, inline = struct.unpack_from(order + entry, content, place)
+        code = _TIFF_TYPES.get(kind)
+        if tag not in (_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, *_TIFF_TILES) or code is None:
+            continue
+        field = order + min(values, 4) * code
+        if struct.calcsize(field) > len(inline):
+            (far,) = struct.unpack(order + offset, inline)
+            inline = content[far : far + struct.calcsize(field)]
+        greatest[tag] = max(greatest.get(tag, 0), *struct.unpack_from(field, inline), 0)
+    check_size(*(max(greatest.get(tag, 1), 1) for tag in _TIFF_TILES))
+    if greatest.get(_TIFF_BITS, 1) > 16:
+        raise ImageError(
+            f'The TIFF image has {greatest[_TIFF_BITS]} bits a channel: distances or heat, no '
+            'picture; give one with 8 or 16.'
+        )
+    return greatest.get(_TIFF_WIDTH, 0), greatest.get(_TIFF_HEIGHT, 0)
+
+
+def _is_whole_webp(content: bytes) -> bool:
+    (stated,) = struct.unpack_from('<I', content, 4)
+    return len(content) >= 8 + int(stated)
+
+
+_Reader = Callable[[bytes], tuple[int, int]]
+_Check = Callable[[bytes], bool]
+# By how the file starts; the last tells whether its end is there, where that shows at once.
+_FORMATS: dict[bytes, tuple[str, _Reader, _Check]] = {
+    # Drivers may pad behind the end marker, and it cannot occur inside the coded pixels.
+    b'\xff\xd8\xff': ('JPEG', _size_of_jpeg, lambda content: b'\xff\xd9' in content[-4096:]),
+    b'\x89PNG\r\n\x1a\n': ('PNG', _size_of_png, lambda content: b'IEND' in content[-4096:]),
+    b'RIFF': ('WebP', _size_of_webp, _is_whole_webp),
+    **dict.fromkeys(
+        (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'), ('TIFF', _size_of_tiff, lambda _: True)
+    ),
+    b'BM': ('BMP', _size_of_bmp, lambda _: True),
+    **dict.fromkeys((b'GIF87a', b'GIF89a'), ('GIF', _size_of_gif, lambda _: True)),
+    **dict.fromkeys(
+        (b'P%d' % number for number in range(1, 7)), ('PNM', _size_of_pnm, lambda _: True)
+    ),
+}

@@ -1,0 +1,147 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Sizes are known, and refused, before a native decoder sees the bytes."""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
+
+GREY_LEVELS = np.add.outer(np.arange(24), np.arange(32)).astype(np.uint8)
+PICTURE = np.dstack([GREY_LEVELS, GREY_LEVELS * 2, 255 - GREY_LEVELS])
+
+
+def compressed(extension, picture=PICTURE):
+    return cv2.imencode(extension, picture)[1].tobytes()
+
+
+def png_of(width, height):
+    """Make a PNG file that states a size; its pixels are missing."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack('>I', len(data)) + body + struct.pack('>I', zlib.crc32(body))
+
+    header = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
+    start = b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header)
+    return start + chunk(b'IDAT', zlib.compress(bytes(10))) + chunk(b'IEND', b'')
+
+
+def jpeg_of(width, height):
+    """Make a JPEG file that states another size than it has."""
+    content = compressed('.jpg')
+    at = content.index(b'\xff\xc0') + 5
+    return content[:at] + struct.pack('>HH', height, width) + content[at + 4 :]
+
+
+def tiff_of(width, height, order='<', tile=(1, 1)):
+    """Make a TIFF file that states a size; its pixels are missing."""
+    tags = [(256, width), (257, height), (322, tile[0]), (323, tile[1])]
+    entries = b''.join(struct.pack(order + 'HHII', tag, 4, 1, value) for tag, value in tags)
+    start = {'<': b'II*\0', '>': b'MM\0*'}[order]
+    return start + struct.pack(order + 'IH', 8, len(tags)) + entries + bytes(4)
+
+
+def webp_of(width, height):
+    """Make an animated WebP file that states a size; its frames are missing."""
+    size = (width - 1).to_bytes(3, 'little') + (height - 1).to_bytes(3, 'little')
+    return b'RIFF' + struct.pack('<I', 22) + b'WEBPVP8X' + struct.pack('<II', 10, 2) + size
+
+
+def bmp_of(width, height):
+    """Make a BMP file that states a size; its pixels are missing."""
+    return b'BM' + bytes(12) + struct.pack('<IiiHHIIIIII', 40, width, -height, 1, 24, *[0] * 6)
+
+
+def gif_of(width, height):
+    """Make a GIF file that states a size; its frames are missing."""
+    return b'GIF89a' + struct.pack('<HH', width, height) + bytes(3)
+
+
+def pnm_of(width, height):
+    """Make a PGM file that states a size; its pixels are missing."""
+    return b'P5\n# a comment\n%d %d\n255\n' % (width, height)
+
+
+LARGE = [(32_767, 1), (1, 32_767), (8_001, 8_001), (30_000, 30_000)]
+
+
+@pytest.mark.parametrize('width, height', LARGE)
+@pytest.mark.parametrize('make', [png_of, jpeg_of, tiff_of, webp_of, bmp_of, gif_of, pnm_of])
+def test_a_picture_that_states_a_huge_size_is_refused_by_its_header(make, width, height):
+    sentence = rf'{width} x {height} pixels; at most 32766 a side and 64 million'
+    with pytest.raises(ImageError, match=sentence):
+        ImageDecoder().decode_file(make(width, height))
+
+
+@pytest.mark.parametrize(
+    'content, width, height',
+    [
+        (tiff_of(65_536, 65_536, '>'), 65_536, 65_536),
+        (tiff_of(64, 64, tile=(2**16, 2**16)), 65_536, 65_536),
+        (png_of(0, 5), 0, 5),
+        (jpeg_of(32, 0), 32, 0),
+    ],
+)
+def test_so_is_one_of_huge_tiles_or_without_pixels(content, width, height):
+    with pytest.raises(ImageError, match=f'image is {width} x {height} pixels'):
+        ImageDecoder().decode_file(content)
+
+
+def test_the_size_that_counts_is_not_that_of_a_preview_within_the_file():
+    preview = b'\xff\xe1' + struct.pack('>H', len(compressed('.jpg')) + 2) + compressed('.jpg')
+    content = jpeg_of(40_000, 100)
+    with pytest.raises(ImageError, match='40000 x 100'):
+        ImageDecoder().decode_file(content[:2] + preview + content[2:])
+    with pytest.raises(ImageError, match='states no size'):
+        ImageDecoder().decode_file(b'\xff\xd8' + preview + b'\xff\xd9')
+
+
+@pytest.mark.parametrize('width, height', LARGE)
+def test_a_raw_image_of_a_huge_size_is_refused(width, height):
+    with pytest.raises(ImageError, match=f'{width} x {height} pixels; at most'):
+        ImageDecoder().decode_raw('mono8', height, width, width, bytes(9))
+
+
+@pytest.mark.parametrize(
+    'extension', ['.png', '.webp', '.tiff', '.bmp', '.ppm', '.gif', '.jpg', '.pgm']
+)
+@pytest.mark.parametrize('shape', [(1, 300), (300, 1), (24, 32)])
+def test_pictures_of_all_formats_have_the_size_that_their_header_states(extension, shape):
+    picture = np.full((*shape, 3), 200, np.uint8)
+    if extension == '.pgm':
+        picture = picture[..., 0]
+    found = ImageDecoder().decode_file(compressed(extension, picture))
+    assert found.shape == (*shape, 3)
+    # GIF has 256 colours, which take turns.
+    assert abs(found.mean() - 200) <= 20
+
+
+@given(st.sampled_from(['.png', '.webp', '.tiff', '.bmp', '.ppm', '.gif', '.jpg']), st.data())
+def test_any_change_of_a_picture_file_gives_a_picture_or_a_sentence(extension, data):
+    content = bytearray(compressed(extension))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(0, len(content)))]
+    try:
+        assert ImageDecoder().decode_file(bytes(content)).ndim == 3
+    except ImageError as error:
+        assert str(error)
