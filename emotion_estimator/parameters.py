@@ -230,16 +230,22 @@ class NodeParameters:
         return replace(self, emotion_node={**self.emotion_node, 'model': model})
 
 
-def read_parameters(path: Path | None = None) -> NodeParameters:
+def read_parameters(
+    path: Path | None = None, defaults: Mapping[str, Value] | None = None
+) -> NodeParameters:
     """
     Read the defaults that ship, then a file of the user's over them.
 
     :param path: as `ros2 run ... --params-file` takes it; None leaves it at the defaults.
+    :param defaults: other defaults by name than the nodes'.
     :returns: the parameters of both nodes.
     :raises ParameterError: when the file is missing, no such YAML, or a value has another type
         than the node's.
     """
-    read = {node: {spec.name: spec.default for spec in specs} for node, specs in NODES.items()}
+    read = {
+        node: {spec.name: (defaults or {}).get(spec.name, spec.default) for spec in specs}
+        for node, specs in NODES.items()
+    }
     if path is not None:
         for node, specs in NODES.items():
             read[node].update(_section(path, node, {spec.name: spec for spec in specs}))

@@ -152,6 +152,23 @@ def judge(
     )
 
 
+def strange_faces(judged: AlignedPredictions) -> str:
+    """
+    Tell which faces labels name that nobody saw.
+
+    :param judged: the recording.
+    :returns: a sentence, or nothing.
+    """
+    faces = sorted({one.face for one in judged.segments} - {ANY_FACE, *judged.face_ids})
+    if not faces:
+        return ''
+    return (
+        f'{judged.recording}: no face with the id {", ".join(faces)} was seen, which labels '
+        f'name; seen were {", ".join(judged.face_ids) or "none"}. Leave `face` empty for any '
+        'face.'
+    )
+
+
 def problems_of_truth(judged: AlignedPredictions, vocabulary: Vocabulary) -> list[str]:
     """
     Tell which labels could not be held against any answer.
@@ -167,13 +184,9 @@ def problems_of_truth(judged: AlignedPredictions, vocabulary: Vocabulary) -> lis
             f'{judged.recording}: labels {", ".join(foreign)} are not judged: the model knows '
             f'{", ".join(vocabulary.names)}.'
         )
-    faces = sorted({one.face for one in judged.segments} - {ANY_FACE, *judged.face_ids})
-    if faces:
-        problems.append(
-            f'{judged.recording}: no face with the id {", ".join(faces)} was seen, which labels '
-            f'name; seen were {", ".join(judged.face_ids) or "none"}. Leave `face` empty for any '
-            'face.'
-        )
+    strange = strange_faces(judged)
+    if strange:
+        problems.append(strange)
     judged_segments = set(judged.segment.tolist())
     unseen = [
         one

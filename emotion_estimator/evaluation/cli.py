@@ -36,10 +36,10 @@ from rich.progress import (
 from emotion_estimator.assets import log_to_terminal
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.model import read_metadata
+from emotion_estimator.evaluation.label_files import LabelSource, check_labels
 from emotion_estimator.evaluation.label_readers import Time
 from emotion_estimator.evaluation.labels import LABEL_MAPS, LabelError
 from emotion_estimator.evaluation.report.write import (
-    LabelSource,
     MissingLibraryError,
     compare_runs,
     write_labelled_report,
@@ -144,6 +144,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--topic', default='', help="the camera's topic, where a bag has several")
     add('--model', default='', help='model that ships, or path of a model folder')
     add('--params-file', type=Path, help="YAML with the nodes' parameters")
+    add('--max-faces', type=int, help='most faces followed at once; default: '
+        f'{DEFAULT_MAX_FACES}, or what the file says')  # fmt: skip
     add('--rate-hz', type=float, default=0.0, help='most images a second, by stamp')
     add('--from', dest='from_s', type=float, default=0.0, help='seconds after the first image')
     add('--to', dest='to_s', type=float, help='end, seconds after the first image')
@@ -164,6 +166,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+DEFAULT_MAX_FACES = 4
+"""Most faces that are followed at once; a robot's node, which must keep up, follows one."""
 EXIT_BROKEN = 1
 EXIT_WRONG_ARGUMENT = 2
 EXIT_STOPPED = 130
@@ -186,8 +190,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_terminal()
     try:
         jobs, empty = prepare(options)
+        paths = {job.name: job.path for job in jobs}
+        for warning in check_labels(label_source(options), paths, empty.labels):
+            _say(warning, console, 'yellow')
     except (AssetError, ValueError) as error:
-        console.print(str(error), style='red', markup=False, highlight=False)
+        _say(str(error), console)
         return EXIT_WRONG_ARGUMENT
     except KeyboardInterrupt:
         console.print('Stopped before the first recording.')
@@ -203,21 +210,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return EXIT_STOPPED
     except SchedulerError as error:
-        console.print(str(error), style='red', markup=False, highlight=False)
+        _say(str(error), console)
         return EXIT_WRONG_ARGUMENT
     replays = [
         unread(job, empty, problems[job.path]) if problems.get(job.path) else read_replay(job.kept)
         for job in jobs
     ]
     _tell(replays, console)
-    paths = {job.name: job.path for job in jobs}
     try:
-        page = write_labelled_report(options.output, paths, replays, label_source(options))
+        report = write_labelled_report(options.output, paths, replays, label_source(options))
     except (LabelError, MissingLibraryError) as error:
-        console.print(str(error), style='red', markup=False, highlight=False)
+        _say(str(error), console)
         return EXIT_WRONG_ARGUMENT if isinstance(error, LabelError) else EXIT_BROKEN
-    print(page.resolve())
-    return EXIT_BROKEN if any(replay.problems for replay in replays) else 0
+    for style, sentences in (('red', report.losses), ('yellow', report.hints)):
+        for sentence in sentences:
+            _say(sentence, console, style)
+    print(report.page.absolute())
+    return EXIT_BROKEN if report.losses or any(replay.problems for replay in replays) else 0
 
 
 def _compare(options: argparse.Namespace, console: Console) -> int:
@@ -226,9 +235,9 @@ def _compare(options: argparse.Namespace, console: Console) -> int:
     try:
         page = compare_runs(first, second, options.output, options.label_map)
     except (ValueError, MissingLibraryError) as error:
-        console.print(str(error), style='red', markup=False, highlight=False)
+        _say(str(error), console)
         return EXIT_WRONG_ARGUMENT if isinstance(error, ValueError) else EXIT_BROKEN
-    print(page.resolve())
+    print(page.absolute())
     return 0
 
 
@@ -245,7 +254,9 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         raise ValueError('--with-input copies beside what --record writes; give --record too.')
     if options.to_s is not None and options.to_s <= options.from_s:
         raise ValueError(f'--to {options.to_s:g} must lie behind --from {options.from_s:g}.')
-    parameters = read_parameters(options.params_file)
+    parameters = read_parameters(options.params_file, {'max_faces': DEFAULT_MAX_FACES})
+    if options.max_faces is not None:
+        parameters = parameters.changed({'max_faces': options.max_faces})
     if options.model:
         parameters = parameters.with_model(options.model)
     emotion = parameters.emotion_node
@@ -315,9 +326,11 @@ def _tell(replays: Sequence[Replay], console: Console) -> None:
         )
         for style, sentences in (('red', replay.problems), ('yellow', replay.hints)):
             for sentence in sentences:
-                console.print(
-                    f'  {sentence}', style=style, markup=False, highlight=False, soft_wrap=True
-                )
+                _say(f'  {sentence}', console, style)
+
+
+def _say(sentence: str, console: Console, style: str = 'red') -> None:
+    console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == '__main__':

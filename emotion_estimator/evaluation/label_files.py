@@ -12,25 +12,168 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where the labels of recordings come from: a table, a table beside each, or folder names."""
+"""Where the labels of recordings come from: a table, one beside each, folder names, a topic."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
-from emotion_estimator.evaluation.label_readers import Time, read_table
+from emotion_estimator.evaluation.label_readers import (
+    LEAST_ABSOLUTE_S,
+    NoTableError,
+    Row,
+    Table,
+    Time,
+    read_table,
+)
+from emotion_estimator.evaluation.label_topics import (
+    check_topic,
+    label_messages,
+    labels_of_messages,
+)
 from emotion_estimator.evaluation.labels import (
     ANY_FACE,
     EXPRESSIONS,
+    Given,
     LabelError,
     Labels,
+    Recorded,
     Segment,
+    common_vocabulary,
     known_name,
+    place,
+    reaches,
 )
+from emotion_estimator.stamps import NS_PER_S
 
-# Labels from folders named after expressions, each with the recordings that show it.
+
+@dataclass(frozen=True)
+class LabelSource:
+    """
+    Where labels come from; by default from the table beside each recording, if there is one.
+
+    :param table: one table for all recordings.
+    :param topic: topic of the bags, see `label_messages`; empty takes none.
+    :param from_folders: whether folders named after expressions label what they hold.
+    :param time: what the seconds of tables count from; by itself it takes all for absolute when
+        the earliest is from 1973 on.
+    :param label_map: name of the label map in whose classes is judged; None chooses by itself.
+    """
+
+    table: Path | None = None
+    topic: str = ''
+    from_folders: bool = False
+    time: Time = Time.AUTOMATIC
+    label_map: str | None = None
+
+
+def check_labels(
+    source: LabelSource, paths: Mapping[str, Path], model: Sequence[str]
+) -> tuple[str, ...]:
+    """
+    Look at labels before the recordings are, which may take hours.
+
+    :param source: where they come from.
+    :param paths: of the recordings, by name.
+    :param model: its classes.
+    :returns: sentences: what is wrong with some of them.
+    :raises LabelError: when none can be used, or the sources or the label map cannot.
+    """
+    _only_one(source)
+    common_vocabulary(model, (), source.label_map)
+    if source.table is not None:
+        table = read_table(source.table, model)
+        lost = _named(table, tuple(paths))[1]
+        if len(lost) == len(table.rows) > 0:
+            raise LabelError(lost[0])
+        return table.losses()
+    if source.from_folders:
+        found = [labels_of_folder(path, 0, 0, model) for path in paths.values()]
+        if not any(labels.segments for labels in found):
+            raise LabelError(found[0].problems[0])
+        return ()
+    problems: list[str] = []
+    for path in paths.values():
+        try:
+            if source.topic:
+                check_topic(path, source.topic)
+            elif table_beside(path).is_file():
+                problems += read_table(table_beside(path), model).losses()
+        except LabelError as error:
+            problems.append(str(error))
+    if source.topic and len(problems) == len(paths):
+        raise LabelError(problems[0])
+    return tuple(problems)
+
+
+def find_labels(
+    source: LabelSource,
+    recordings: Mapping[str, Recorded],
+    own_names: Collection[str] = (),
+    unread: Collection[str] = (),
+) -> dict[str, Labels]:
+    """
+    Find the labels of recordings.
+
+    :param source: where they come from.
+    :param recordings: by name; those without images are left out.
+    :param own_names: names that count beside those of `vocabulary`, such as a model's classes.
+    :param unread: names of those without images; nobody misses their labels.
+    :returns: labels by recording; recordings without any are left out, unless what was named
+        lacks them.
+    :raises LabelError: when sources are several, or the table that was named cannot be read.
+    """
+    _only_one(source)
+    if source.table is not None:
+        table = read_table(source.table, own_names)
+        return labels_of_table(table, recordings, source.time, unread)
+    found = {}
+    for name, one in recordings.items():
+        if source.topic:
+            found[name] = _of_topic(one, source.topic, own_names)
+        elif source.from_folders:
+            found[name] = labels_of_folder(one.path, one.first_ns, one.last_ns, own_names)
+        elif table_beside(one.path).is_file():
+            found[name] = _beside(name, one, source.time, own_names)
+    return found
+
+
+def _only_one(source: LabelSource) -> None:
+    if (source.table is not None) + bool(source.topic) + source.from_folders > 1:
+        raise LabelError('Labels come from a topic, a table or folder names, not from several.')
+
+
+def table_beside(path: Path) -> Path:
+    """
+    Name the table that belongs to a recording.
+
+    :param path: such as 'walk.mcap' or the folder 'walk'.
+    :returns: 'walk.csv' beside it; it need not exist.
+    """
+    name = path.name if path.is_dir() else path.stem
+    return path.parent / f'{name}.csv'
+
+
+def _beside(name: str, one: Recorded, time: Time, own_names: Collection[str]) -> Labels:
+    """Read a table that nobody named: what is wrong with it costs its recording alone."""
+    try:
+        table = read_table(table_beside(one.path), own_names)
+    except LabelError as error:
+        meant = not isinstance(error, NoTableError) or error.meant
+        return Labels((), (str(error),), 0, (str(error),) if meant else ())
+    return labels_of_table(table, {name: one}, time)[name]
+
+
+def _of_topic(one: Recorded, topic: str, own_names: Collection[str]) -> Labels:
+    """Read one bag's labels; what is wrong with it is said and costs the others nothing."""
+    try:
+        messages = label_messages(one.path, topic)
+    except LabelError as error:
+        return Labels((), (str(error),), 0, (str(error),))
+    return labels_of_messages(messages, topic, one.first_ns, one.last_ns, own_names)
 
 
 def labels_of_folder(
@@ -45,86 +188,148 @@ def labels_of_folder(
     :param own_names: names that count beside those of `vocabulary`.
     :returns: one segment; none, and why, when no folder is named so.
     """
-    names = [path.name, *(folder.name for folder in path.parents)]
-    for name in names:
+    absolute = path.absolute()
+    for name in (absolute.name, *(folder.name for folder in absolute.parents)):
         label = known_name(name, own_names)
         if label is not None:
-            return Labels((Segment(first_ns, last_ns + 1, ANY_FACE, label),), ())
-    return Labels(
-        (),
-        (
-            f'{path}: no folder above it is named after an expression, such as '
-            f'{", ".join(EXPRESSIONS)}; it has no label.',
-        ),
+            return Labels((Segment(first_ns, last_ns + 1, ANY_FACE, label),), (), 1)
+    why = (
+        f'{path}: no folder above it is named after an expression, such as '
+        f'{", ".join(EXPRESSIONS)}; it has no label.'
     )
+    return Labels((), (why,), 0, (why,))
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """
-    What labels need to know of a recording.
-
-    :param path: its file or folder.
-    :param first_ns: stamp of its first image in nanoseconds.
-    :param last_ns: stamp of its last image.
-    """
-
-    path: Path
-    first_ns: int
-    last_ns: int
+# Labels of a table, put into the time of their recordings.
 
 
-def table_beside(path: Path) -> Path:
-    """
-    Name the table that belongs to a recording.
-
-    :param path: such as 'walk.mcap' or the folder 'walk'.
-    :returns: 'walk.csv' beside it; it need not exist.
-    """
-    name = path.name if path.is_dir() else path.stem
-    return path.parent / f'{name}.csv'
-
-
-def find_labels(
+def labels_of_table(
+    table: Table,
     recordings: Mapping[str, Recorded],
-    table: Path | None = None,
-    from_folders: bool = False,
     time: Time = Time.AUTOMATIC,
-    own_names: Collection[str] = (),
+    unread: Collection[str] = (),
 ) -> dict[str, Labels]:
     """
-    Find the labels of recordings.
+    Give each recording its labels.
 
-    :param recordings: by name; those without images are left out.
-    :param table: one table for all; None takes the one beside each recording, if there is one.
-    :param from_folders: whether folders named after expressions label what they hold; then no
-        table is read.
-    :param time: see `read_table`.
-    :param own_names: names that count beside those of `vocabulary`, such as a model's classes.
-    :returns: labels by recording; recordings without any are left out, unless a table that was
-        named lacks them.
-    :raises LabelError: when both a table and folders are asked for, or the table that was named
-        cannot be read.
+    Without a recording's name a label is of the one recording.
+
+    :param table: the labels.
+    :param recordings: by name, at least one.
+    :param time: what the table's seconds count from.
+    :param unread: names of further recordings, whose labels are left out.
+    :returns: labels by recording; one without rows gets a sentence.
     """
-    if table is not None and from_folders:
-        raise LabelError('Labels come from a table or from folder names, not from both.')
-    spans = {name: (one.first_ns, one.last_ns) for name, one in recordings.items()}
-    if table is not None:
-        return read_table(table, spans, time, own_names)
-    found = {}
+    if not recordings:
+        return {}
+    absolute = time is Time.ABSOLUTE
+    if time is Time.AUTOMATIC and table.rows:
+        absolute = min(row.start for row in table.rows) >= LEAST_ABSOLUTE_S
+    of_recording, lost = _named(table, (*recordings, *unread))
+    found: dict[str, Labels] = {}
     for name, one in recordings.items():
-        if from_folders:
-            found[name] = labels_of_folder(one.path, one.first_ns, one.last_ns, own_names)
-        elif table_beside(one.path).is_file():
-            found[name] = _beside(table_beside(one.path), name, spans[name], time, own_names)
+        rows = of_recording[name]
+        labels = _placed(rows, one, absolute)
+        # What concerns no recording, or all, is said once.
+        once = () if found else (*table.problems, *lost)
+        losses = () if found else (*table.losses(), *(lost[:1]))
+        missing = () if rows else (f'{table.path.name} holds no label of {name}.',)
+        if labels.losses:
+            reason = _likely_reason(rows, one, absolute)
+            losses += (f'{table.path.name}, {name}: {" ".join([*labels.losses, *reason])}',)
+        found[name] = Labels(
+            labels.segments,
+            (*once, *labels.problems, *missing),
+            len(rows) + (0 if found else len(table.problems) + len(lost)),
+            losses,
+        )
     return found
 
 
-def _beside(
-    path: Path, name: str, span: tuple[int, int], time: Time, own_names: Collection[str]
-) -> Labels:
-    """Read a table that nobody named: what is wrong with it is told, no more."""
-    try:
-        return read_table(path, {name: span}, time, own_names)[name]
-    except LabelError as error:
-        return Labels((), (str(error),))
+def _named(table: Table, names: Sequence[str]) -> tuple[dict[str, list[Row]], list[str]]:
+    """Sort rows by the recordings that they name; those that name none give a sentence each."""
+    of_recording: dict[str, list[Row]] = {name: [] for name in names}
+    lost = []
+    for row in table.rows:
+        name = _name_meant(row.recording, names)
+        if name is None:
+            said = f'the recording {row.recording!r}' if row.recording else 'no recording'
+            lost.append(
+                f'{row.where} names {said}, but there are {", ".join(names)}; it was left out.'
+            )
+        else:
+            of_recording[name].append(row)
+    return of_recording, lost
+
+
+def _name_meant(written: str, names: Sequence[str]) -> str | None:
+    """Find the recording of a name, also written without a suffix or in another case."""
+    if written in names or not written:
+        return written or (names[0] if len(names) == 1 else None)
+    for change in (str.casefold, lambda name: Path(name).stem.casefold()):
+        alike = [name for name in names if change(name) == change(written)]
+        if len(alike) == 1:
+            return alike[0]
+    return None
+
+
+def _placed(rows: Sequence[Row], one: Recorded, absolute: bool) -> Labels:
+    zero_ns = 0 if absolute else one.zero_ns
+    given = []
+    for row in rows:
+        start_ns, end_ns = (zero_ns + int(each * NS_PER_S) for each in (row.start, row.end))
+        given.append(Given(row.where, Segment(start_ns, end_ns, row.face, row.label)))
+    if one.part:
+        inside = [g for g in given if reaches(g.segment, one.first_ns, one.last_ns)]
+        given = inside or given
+    return place(given, one.first_ns, one.last_ns, one.zero_ns)
+
+
+_QUARTER_NS = 900 * NS_PER_S
+# Whole hours first.
+_QUARTERS = sorted((k for k in range(-56, 57) if k), key=lambda k: (k % 4 > 0, abs(k)))
+_UNITS = ((3, 'milliseconds', 'ms'), (6, 'microseconds', 'us'), (9, 'nanoseconds', 'ns'))
+_LEAST_SHARE = 0.1
+"""Labels reach at least so far into a recording, when they are taken for finer units."""
+
+
+def _likely_reason(rows: Sequence[Row], one: Recorded, absolute: bool) -> list[str]:
+    """Guess why labels lie outside their recording; returns a sentence or none."""
+    times = [(int(row.start * NS_PER_S), int(row.end * NS_PER_S)) for row in rows]
+    begin_ns, end_ns = min(start for start, _ in times), max(end for _, end in times)
+    day_ns = 86_400 * NS_PER_S
+    knows_day = one.zero_ns >= LEAST_ABSOLUTE_S * NS_PER_S
+
+    def fits(zero_ns: int, unit: int = 1) -> bool:
+        early_ns, late_ns = one.first_ns - NS_PER_S, one.last_ns + NS_PER_S
+        return early_ns <= zero_ns + begin_ns // unit and zero_ns + end_ns // unit <= late_ns
+
+    if absolute and fits(one.zero_ns):
+        return ['They fit as seconds from the first image: leave --label-times away.']
+    if not absolute and knows_day and fits(0):
+        return ['They fit as times since 1970: leave --label-times away.']
+    if absolute and not knows_day:
+        return ['They count from 1970, but its images tell no date: count from the first image.']
+    zero_ns = 0 if absolute else one.zero_ns
+    midnight_ns = one.zero_ns - one.zero_ns % day_ns
+    of_day = 'They fit as times of day: write the date too, as in 2024-05-31 14:00:00.'
+    may_be_of_day = knows_day and not absolute
+    if may_be_of_day and fits(midnight_ns):
+        return [of_day]
+    for quarters in _QUARTERS:
+        if fits(zero_ns - quarters * _QUARTER_NS):
+            return [f'They are {abs(quarters) * 900:,} s off: another time zone?']
+    for digits, words, column in _UNITS:
+        far = end_ns // 10**digits >= _LEAST_SHARE * (one.last_ns - one.zero_ns)
+        if not absolute and far and fits(zero_ns, 10**digits):
+            return [f'They fit as {words}: name the columns start_{column} and end_{column}.']
+    for days, quarters in product((0, -1, 1), _QUARTERS):
+        if may_be_of_day and fits(midnight_ns + days * day_ns - quarters * _QUARTER_NS):
+            return [of_day]
+    off_ns = zero_ns + begin_ns - one.last_ns
+    if off_ns > 0:
+        return [f'They begin {off_ns / NS_PER_S:,.0f} s after its end: of another recording?']
+    off_ns = one.first_ns - zero_ns - end_ns
+    if off_ns > 0:
+        return [f'They end {off_ns / NS_PER_S:,.0f} s before its start: of another recording?']
+    return []

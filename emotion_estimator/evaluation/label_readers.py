@@ -12,40 +12,46 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Labels from a table (start_s, end_s, face, emotion, recording) or a topic of the bag."""
+"""Labels from a table (start_s, end_s, face, emotion, recording), as spreadsheets save it."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import enum
 import io
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
-
-from rosbags.highlevel import AnyReader
 
 from emotion_estimator.evaluation.labels import (
     ANY_FACE,
     EXPRESSIONS,
-    Given,
     LabelError,
-    Labels,
-    Segment,
     known_name,
-    place,
 )
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
-from emotion_estimator.messages.outgoing import CLASSIFICATION, EXPRESSION, bag_types
-from emotion_estimator.stamps import NS_PER_S
 
 COLUMNS = ('start_s', 'end_s', 'emotion')
 LEAST_ABSOLUTE_S = 100_000_000
 """Seconds since 1970 from which on a time can be no time since a recording's start: 1973."""
+MOST_BYTES = 64 * 1024 * 1024
+
+
+class NoTableError(LabelError):
+    """
+    A file that holds no labels.
+
+    :param sentence: what is wrong.
+    :param meant: whether some of its columns are those of a table of labels.
+    """
+
+    def __init__(self, sentence: str, meant: bool) -> None:
+        super().__init__(sentence)
+        self.meant = meant
 
 
 class Time(enum.Enum):
@@ -57,7 +63,17 @@ class Time(enum.Enum):
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """
+    One label of a table.
+
+    :param where: file and line.
+    :param recording: as the table names it; empty where it does not.
+    :param start: in seconds, as `end`.
+    :param face: the face's id; '' for any face.
+    :param label: the expression.
+    """
+
     where: str
     recording: str
     start: Decimal
@@ -66,235 +82,289 @@ class _Row:
     label: str
 
 
-def read_table(
-    path: Path,
-    spans: Mapping[str, tuple[int, int]],
-    time: Time = Time.AUTOMATIC,
-    own_names: Collection[str] = (),
-) -> dict[str, Labels]:
+@dataclass(frozen=True)
+class Table:
     """
-    Read the labels of recordings from a CSV file.
-
-    Its first line names the columns `start_s`, `end_s`, `emotion` and, where they are wanted,
-    `face` (empty for any face) and `recording`, in any order. Without `recording` the rows are of
-    the one recording.
+    Labels as a file gives them.
 
     :param path: the file.
-    :param spans: stamps of the first and last image, in nanoseconds, by recording.
-    :param time: whether seconds count from the recording's first image or from 1970; by itself it
-        takes all for absolute when the earliest is from 1973 on.
-    :param own_names: names that count beside those of `vocabulary`, such as a model's classes.
-    :returns: labels by recording; one without rows gets a sentence.
-    :raises LabelError: when the file cannot be read at all.
+    :param rows: the labels that can be read.
+    :param problems: a sentence for each that cannot.
     """
-    rows, problems = _rows(path, own_names)
-    if time is Time.AUTOMATIC:
-        absolute = bool(rows) and min(row.start for row in rows) >= LEAST_ABSOLUTE_S
-    else:
-        absolute = time is Time.ABSOLUTE
-    of_recording: dict[str, list[Given]] = {name: [] for name in spans}
-    for row in rows:
-        name = row.recording or (next(iter(spans)) if len(spans) == 1 else '')
-        if name not in spans:
-            told = f'the recording {name!r}' if name else 'no recording'
-            problems.append(
-                f'{row.where} names {told}, but there are {", ".join(spans)}; it was left out.'
-            )
-            continue
-        zero_ns = 0 if absolute else spans[name][0]
-        start_ns, end_ns = (zero_ns + int(each * NS_PER_S) for each in (row.start, row.end))
-        segment = Segment(start_ns, end_ns, row.face, row.label)
-        of_recording[name].append(Given(row.where, segment))
-    found: dict[str, Labels] = {}
-    for name, given in of_recording.items():
-        labels = place(given, *spans[name])
-        missing = () if given else (f'{path.name} holds no label of {name}.',)
-        # What concerns no recording, or all, is said once.
-        told_once = () if found else tuple(problems)
-        found[name] = Labels(labels.segments, (*told_once, *labels.problems, *missing))
-    return found
+
+    path: Path
+    rows: tuple[Row, ...]
+    problems: tuple[str, ...]
+
+    def losses(self) -> tuple[str, ...]:
+        """Count the rows that cannot be read, in a sentence."""
+        if not self.problems:
+            return ()
+        count = len(self.rows) + len(self.problems)
+        return (f'{len(self.problems)} of {count} labels cannot be read: {self.problems[0]}',)
 
 
-def _rows(path: Path, own_names: Collection[str]) -> tuple[list[_Row], list[str]]:
+def read_table(path: Path, own_names: Collection[str] = ()) -> Table:
+    """
+    Read labels from a text file as Excel, LibreOffice and programs write it.
+
+    Its first line names the columns `start_s`, `end_s`, `emotion` and, where they are wanted,
+    `face` (empty for any face) and `recording`, in any order and case. What stands between the
+    fields, the decimal mark and the encoding are recognised. Times are seconds (`start_ms` and
+    `end_ms`: milliseconds), hh:mm:ss, or ISO dates and times; seconds since 1970 may be written
+    as milliseconds, microseconds or nanoseconds too.
+
+    :param path: the file.
+    :param own_names: names that count beside those of `vocabulary`, such as a model's classes.
+    :returns: its labels.
+    :raises LabelError: when the file cannot be read at all, or none of its labels.
+    """
+    sheet = _sheet(path, _text(path))
+    problems: list[str] = []
+    written: list[tuple[str, Mapping[str, str]]] = []
     try:
-        # Spreadsheets write a byte order mark.
-        text = path.read_text(encoding='utf-8-sig')
+        for number, fields in sheet.lines:
+            where, more = f'{path.name}, line {number}', fields[len(sheet.columns) :]
+            if len(fields) < len(sheet.columns) or any(more):
+                problems.append(
+                    f'{where} has not as many fields as the first line; it was left out.'
+                )
+            else:
+                # Of two columns of one name the first counts.
+                named = [*zip(sheet.columns, fields)]
+                written.append((where, dict(reversed(named))))
+    except csv.Error as error:
+        raise LabelError(f'{path}: {error}; mend it there.') from error
+    times = _Times([row[name] for _, row in written for name in COLUMNS[:2]], sheet)
+    rows: list[Row] = []
+    for where, named_fields in written:
+        try:
+            rows.append(_row(where, named_fields, times, own_names))
+        except LabelError as error:
+            problems.append(str(error))
+    if problems and not rows:
+        count = len(problems)
+        raise LabelError(
+            f'None of the {count} labels in {path} can be used: {problems[0]}'
+            if count > 1
+            else problems[0]
+        )
+    return Table(path, tuple(rows), tuple(problems))
+
+
+def _text(path: Path) -> str:
+    try:
+        if not path.is_file():
+            raise OSError('there is no such file')
+        if path.stat().st_size > MOST_BYTES:
+            raise OSError(f'it is larger than {MOST_BYTES // 2**20} MB')
+        content = path.read_bytes()
+        if content.startswith((b'PK\3\4', b'\xd0\xcf\x11\xe0')):
+            raise OSError('it is a workbook; save its sheet as CSV')
+        text = _decoded(content)
+        if '\0' in text:
+            raise OSError('it is no text')
     except (OSError, UnicodeDecodeError) as error:
         raise LabelError(f'The labels {path} cannot be read: {error}.') from error
-    reader = csv.DictReader(io.StringIO(text, newline=''), skipinitialspace=True)
+    return text
+
+
+def _decoded(content: bytes) -> str:
+    marks = {
+        codecs.BOM_UTF8: 'utf-8-sig',
+        codecs.BOM_UTF32_LE: 'utf-32',
+        codecs.BOM_UTF32_BE: 'utf-32',
+        codecs.BOM_UTF16_LE: 'utf-16',
+        codecs.BOM_UTF16_BE: 'utf-16',
+    }
+    for mark, name in marks.items():
+        if content.startswith(mark):
+            return content.decode(name)
+    if content[1:2] == b'\0' or content[:1] == b'\0':
+        return content.decode('utf-16-le' if content[1:2] == b'\0' else 'utf-16-be')
     try:
-        columns = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        missing = [name for name in COLUMNS if name not in columns]
-        if missing:
-            raise LabelError(
-                f'{path} lacks the column {" and ".join(missing)} in its first line, which should '
-                f'be `start_s,end_s,face,emotion`, not {",".join(columns)[:80]!r}.'
-            )
-        rows: list[_Row] = []
-        problems: list[str] = []
-        for fields in reader:
-            try:
-                rows.append(_row(f'{path.name}, line {reader.line_num}', fields, own_names))
-            except LabelError as error:
-                problems.append(str(error))
-    except csv.Error as error:
-        raise LabelError(f'{path}, line {reader.line_num}: {error}; mend it there.') from error
-    return rows, problems
+        return content.decode('utf-8')
+    except UnicodeDecodeError:
+        return content.decode('cp1252')
 
 
-def _row(where: str, fields: Mapping[str | None, object], own_names: Collection[str]) -> _Row:
-    def field(name: str) -> str:
-        return str(fields.get(name) or '').strip()
+_DIGITS = {'s': 0, 'sec': 0, 'seconds': 0, 'ms': 3, 'us': 6, 'ns': 9}
+"""Decimal places of a second in which a column's times count, by the end of its name."""
+_TIME = re.compile(rf'(start|end)(?:_time)?(?:_({"|".join(_DIGITS)}))?')
+_NAMES = {'label': 'emotion', 'expression': 'emotion', 'face_id': 'face'}
 
-    if None in fields or None in fields.values():
-        raise LabelError(f'{where} has not as many fields as the first line; it was left out.')
-    times = []
-    for name in ('start_s', 'end_s'):
+
+@dataclass(frozen=True)
+class _Sheet:
+    """
+    A table taken apart.
+
+    :param columns: their names in the form of `COLUMNS`.
+    :param digits: see `_DIGITS`, by name of the column.
+    :param delimiter: what stands between fields.
+    :param lines: number and fields of those behind the first; empty ones are left out.
+    """
+
+    columns: tuple[str, ...]
+    digits: Mapping[str, int]
+    delimiter: str
+    lines: Iterator[tuple[int, list[str]]]
+
+
+def _sheet(path: Path, text: str) -> _Sheet:
+    # Excel's own way to tell what stands between the fields.
+    stated = re.match(r'"?sep=(.)"?[,;\t]*\r?\n', text, re.IGNORECASE)
+    if stated:
+        text = text[stated.end() :]
+    sheets = [_sheet_by(text, each, 1 + bool(stated)) for each in ',;\t|']
+    found = [sum(name in sheet.columns for name in COLUMNS) for sheet in sheets]
+    best = sheets[found.index(max(found))]
+    if max(found) < len(COLUMNS):
+        missing = [name for name in COLUMNS if name not in best.columns]
+        raise NoTableError(
+            f'{path} lacks the column {" and ".join(missing)} in its first line, which should '
+            f'be `start_s,end_s,face,emotion`, not {text.partition(chr(10))[0].strip()[:80]!r}.',
+            bool(max(found)),
+        )
+    return best
+
+
+def _sheet_by(text: str, delimiter: str, first_line: int) -> _Sheet:
+    reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True)
+    columns: list[str] = []
+    digits: dict[str, int] = {}
+    with suppress(csv.Error):
+        for written in next(reader, []):
+            name = re.sub(r'\W+', '_', written.strip().casefold()).strip('_')
+            time = _TIME.fullmatch(name)
+            if time:
+                name = f'{time[1]}_s'
+                digits.setdefault(name, _DIGITS[time[2] or 's'])
+            columns.append(_NAMES.get(name, name))
+    lines = (
+        (reader.line_num + first_line - 1, [field.strip() for field in fields])
+        for fields in reader
+        if any(field.strip() for field in fields)
+    )
+    return _Sheet(tuple(columns), digits, delimiter, lines)
+
+
+# Times as people and spreadsheets write them.
+
+
+_CLOCK = re.compile(r'(?:(\d{1,4}):)?([0-5]?\d):([0-5]?\d(?:[.,]\d+)?)')
+_GROUPED = re.compile(r'[1-9]\d{0,2}(?:[.,]\d{3})+')
+_LEAST_DIGITS = ((10**17, 9), (10**14, 6), (10**11, 3))
+"""Least time since 1970 (it is in 1973) by the decimal places of a second in which it counts."""
+
+
+class _Times:
+    """
+    Reads times in the way that all of a table show together.
+
+    :param texts: all times of the table.
+    :param sheet: where they stand.
+    """
+
+    def __init__(self, texts: Sequence[str], sheet: _Sheet) -> None:
+        self._digits = sheet.digits
+        self._mark = _decimal_mark([text for text in texts if ':' not in text], sheet.delimiter)
+        numbers = [number for text in texts if (number := self._number(text)) is not None]
+        # Seconds since 1970 are above a hundred million: what is above that is written finer.
+        least = min(numbers, default=Decimal(0))
+        finer = next((digits for each, digits in _LEAST_DIGITS if least >= each), 0)
+        self._finer = finer if set(sheet.digits.values()) == {0} else 0
+
+    def __call__(self, name: str, text: str) -> Decimal | None:
+        """Read a time of a column, in seconds; None for what is none."""
+        if clock := _CLOCK.fullmatch(text):
+            hours, minutes, seconds = clock.groups()
+            whole = 3600 * int(hours or 0) + 60 * int(minutes)
+            return whole + Decimal(seconds.replace(',', '.'))
+        if re.match(r'\d{4}-\d\d-\d\d.', text):
+            return _iso_seconds(text)
+        number = self._number(text)
+        if number is None:
+            return None
+        return number.scaleb(-(self._digits[name] or self._finer))
+
+    def unsure(self, text: str) -> bool:
+        """Tell whether it cannot be known if a mark stands before decimals."""
+        return self._mark is None and re.fullmatch(r'[\d.,]+', text) is not None
+
+    def _number(self, text: str) -> Decimal | None:
+        text = re.sub(r"[\s'\u2019]", '', text)  # what stands between thousands
+        if self._mark is None and not text.isdecimal():
+            return None
+        marks = [each for each in text if each in '.,']
+        other = '.' if self._mark == ',' else ','
+        whole, _, fraction = text.partition(self._mark or '.')
+        if other in text and (other in fraction or not _GROUPED.fullmatch(whole)):
+            return None
         try:
-            number = Decimal(field(name))
+            number = Decimal(whole.replace(other, '') + ('.' + fraction if marks else ''))
         except InvalidOperation:
-            number = Decimal('nan')
-        # More than nine digits of seconds behind 1970 are no time.
-        if not number.is_finite() or not 0 <= number < 10**10:
+            return None
+        # Where a spreadsheet writes 1.7E+12, digits are lost.
+        if not number.is_finite() or int(number.as_tuple().exponent) > 0:
+            return None
+        return number
+
+
+def _decimal_mark(texts: Sequence[str], delimiter: str) -> str | None:
+    """Find what stands before decimals; None where it cannot be known, '.' where nothing does."""
+    both = [text for text in texts if '.' in text and ',' in text]
+    if both:
+        return max('.,', key=both[0].rindex)
+    marked = [text for text in texts if '.' in text or ',' in text]
+    # 1,234 may be one or a thousand; only a locale with decimal commas writes semicolons.
+    sure = {
+        '.' if '.' in text else ','
+        for text in marked
+        if not _GROUPED.fullmatch(text) or (',' in text) == (delimiter != ',')
+    }
+    if len(sure) == 1:
+        return sure.pop()
+    return None if marked else '.'
+
+
+def _iso_seconds(text: str) -> Decimal | None:
+    """Read an ISO date and time as seconds since 1970; without a zone it is UTC."""
+    try:
+        time = datetime.fromisoformat(text.replace(',', '.').replace('Z', '+00:00'))
+    except ValueError:
+        return None
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=timezone.utc)
+    since = time - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return Decimal(since.days * 86_400 + since.seconds) + Decimal(since.microseconds).scaleb(-6)
+
+
+def _row(where: str, fields: Mapping[str, str], times: _Times, own_names: Collection[str]) -> Row:
+    read = []
+    for name in COLUMNS[:2]:
+        number = times(name, fields[name])
+        if number is None and times.unsure(fields[name]):
             raise LabelError(
-                f'{where}: {name} must be seconds from 0 on, not {field(name)!r}; the row was '
-                'left out.'
+                f'{where}: {name} {fields[name]!r} may be a fraction or thousands; write it '
+                'without what stands between thousands; the row was left out.'
             )
-        times.append(number)
-    if times[1] <= times[0]:
-        raise LabelError(f'{where} ends ({times[1]} s) before it has begun; it was left out.')
-    label = known_name(field('emotion'), own_names)
+        # More than nine digits of seconds behind 1970 are no time.
+        if number is None or not 0 <= number < 10**10:
+            raise LabelError(
+                f'{where}: {name} must be seconds from 0 on, not {fields[name]!r} (or hh:mm:ss, '
+                'or an ISO date and time); the row was left out.'
+            )
+        read.append(number)
+    start, end = read
+    if end <= start:
+        raise LabelError(f'{where} ends ({end} s) before it has begun; it was left out.')
+    label = known_name(fields['emotion'], own_names)
     if label is None:
         raise LabelError(
-            f'{where}: {field("emotion")!r} is no expression that is known, such as '
+            f'{where}: {fields["emotion"]!r} is no expression that is known, such as '
             f'{", ".join(EXPRESSIONS)} or unknown; the row was left out.'
         )
-    return _Row(where, field('recording'), times[0], times[1], field('face') or ANY_FACE, label)
-
-
-# Labels from a topic of the recording: each holds until the face's next one.
-
-
-def labels_of_messages(
-    messages: Iterable[tuple[int, str, str]],
-    topic: str,
-    first_ns: int,
-    last_ns: int,
-    own_names: Collection[str] = (),
-) -> Labels:
-    """
-    Make segments of labels by stamp.
-
-    A label holds until the next message of its face, or the recording's end; an empty one ends
-    it. Where only one face is ever labelled the labels are of any face: its id need not be the
-    one that the package gives.
-
-    :param messages: stamp in nanoseconds, face id and label, in any order.
-    :param topic: where they were heard.
-    :param first_ns: stamp of the recording's first image in nanoseconds.
-    :param last_ns: stamp of its last image.
-    :param own_names: names that count beside those of `vocabulary`.
-    :returns: the segments, and which messages could not be used.
-    """
-    problems: list[str] = []
-    of_face: dict[str, list[tuple[int, str]]] = {}
-    unknown_names: dict[str, tuple[int, int]] = {}
-    for stamp_ns, face, name in sorted(messages):
-        label = known_name(name, own_names) if name.strip() else ''
-        if label is None:
-            count, earliest_ns = unknown_names.get(name, (0, stamp_ns))
-            unknown_names[name] = count + 1, earliest_ns
-            label = ''
-        of_face.setdefault(face, []).append((stamp_ns, label))
-    for name, (count, stamp_ns) in unknown_names.items():
-        problems.append(
-            f'{topic}: {count} messages, the first at {(stamp_ns - first_ns) / 1e9:.2f} s, name '
-            f'{name!r}, which is no expression that is known, such as {", ".join(EXPRESSIONS)}; '
-            'their time was left out.'
-        )
-    given: list[Given] = []
-    for face, heard in of_face.items():
-        name = face if len(of_face) > 1 else ANY_FACE
-        for segment in _held(heard, name, max(last_ns + 1, heard[-1][0] + 1)):
-            where = f'{topic}, message at {(segment.start_ns - first_ns) / 1e9:.2f} s'
-            given.append(Given(where, segment))
-    placed = place(given, first_ns, last_ns)
-    return Labels(placed.segments, (*problems, *placed.problems))
-
-
-def _held(heard: list[tuple[int, str]], face: str, end_ns: int) -> Iterable[Segment]:
-    """Join equal labels that follow each other."""
-    start_ns, shown = heard[0]
-    for stamp_ns, label in [*heard[1:], (end_ns, '')]:
-        if label != shown or stamp_ns == end_ns:
-            if shown and stamp_ns > start_ns:
-                yield Segment(start_ns, stamp_ns, face, shown)
-            start_ns, shown = stamp_ns, label
-
-
-# Labels that were recorded beside the images, on a topic of the bag.
-
-
-_FACES = '/humans/faces/'
-
-Message = tuple[int, str, str]
-"""Stamp in nanoseconds, face id ('' where none is told), label ('' where none holds)."""
-
-
-def label_messages(path: Path, topic: str) -> list[Message]:
-    """
-    Read labels of a bag.
-
-    :param path: a rosbag2 folder, or an .mcap, .db3 or .bag file.
-    :param topic: of vision_msgs/Classification, whose highest score counts, or of
-        hri_msgs/Expression; `*` stands for any text, as in '/humans/faces/*/expression'.
-    :returns: in the order of the bag.
-    :raises LabelError: when there is no such topic or it cannot be read.
-    """
-    try:
-        with AnyReader([path], default_typestore=bag_types()) as reader:
-            chosen = [
-                connection
-                for connection in reader.connections
-                if fnmatchcase(connection.topic, topic)
-                and connection.msgtype in (CLASSIFICATION, EXPRESSION)
-            ]
-            if not chosen:
-                held = sorted({f'{one.topic} ({one.msgtype})' for one in reader.connections})
-                raise LabelError(
-                    f'{path} has no {CLASSIFICATION} or {EXPRESSION} on {topic}; topics there: '
-                    f'{", ".join(held) or "none"}.'
-                )
-            return list(_read(reader, chosen))
-    except LabelError:
-        raise
-    # Of a damaged bag rosbags and what it reads with each complain in their own way.
-    except Exception as error:
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise LabelError(f'The labels on {topic} of {path} cannot be read ({reason}).') from error
-
-
-def _read(reader: AnyReader, chosen: list[Any]) -> Iterator[Message]:
-    for connection, _, raw in reader.messages(connections=chosen):
-        message: Any = reader.deserialize(raw, connection.msgtype)
-        stamp = message.header.stamp
-        label = ''
-        if connection.msgtype == EXPRESSION:
-            label = message.expression
-        elif message.results:
-            label = max(message.results, key=lambda result: float(result.score)).class_id
-        yield (
-            int(stamp.sec) * NS_PER_S + int(stamp.nanosec),
-            _face(connection.topic, message.header.frame_id),
-            label,
-        )
-
-
-def _face(topic: str, frame_id: str) -> str:
-    if frame_id.startswith(FACE_FRAME_PREFIX):
-        return frame_id.removeprefix(FACE_FRAME_PREFIX)
-    with suppress(ValueError):
-        face, _ = topic.removeprefix(_FACES).split('/') if topic.startswith(_FACES) else ('', '')
-        return face
-    return ''
+    return Row(
+        where, fields.get('recording', ''), start, end, fields.get('face') or ANY_FACE, label
+    )

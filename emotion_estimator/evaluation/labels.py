@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from emotion_estimator.stamps import NS_PER_S
 
@@ -61,10 +62,34 @@ class Labels:
 
     :param segments: ascending by time; those of one face do not overlap.
     :param problems: sentences: what was left out or cut, and what is not labelled, and where.
+    :param given: how many labels there were.
+    :param losses: sentences: how many labels are lost, and the likely reason; nothing where that
+        is as it should be.
     """
 
     segments: tuple[Segment, ...]
     problems: tuple[str, ...]
+    given: int = 0
+    losses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """
+    What labels need to know of a recording.
+
+    :param path: its file or folder.
+    :param first_ns: stamp of the first image that was looked at, in nanoseconds.
+    :param last_ns: stamp of the last one.
+    :param zero_ns: stamp of the recording's own first image, from which relative times count.
+    :param part: whether a part of it was asked for, so that labels may lie outside.
+    """
+
+    path: Path
+    first_ns: int
+    last_ns: int
+    zero_ns: int
+    part: bool = False
 
 
 # Labels as they were given, made into segments of one recording; tells what does not fit.
@@ -72,6 +97,8 @@ class Labels:
 
 SHORTEST_GAP_S = 0.05
 """Times given to a tenth of a second leave gaps that mean nothing, in seconds."""
+MOST_TOLD = 10
+"""Labels outside the recording that are told one by one."""
 
 
 @dataclass(frozen=True)
@@ -87,34 +114,57 @@ class Given:
     segment: Segment
 
 
-def place(given: Iterable[Given], first_ns: int, last_ns: int) -> Labels:
+def place(
+    given: Iterable[Given], first_ns: int, last_ns: int, zero_ns: int | None = None
+) -> Labels:
     """
     Cut labels to a recording, and leave out what is labelled twice.
 
     :param given: in any order.
-    :param first_ns: stamp of the recording's first image in nanoseconds.
-    :param last_ns: stamp of its last image; a label may end after it.
+    :param first_ns: stamp of the first image in nanoseconds.
+    :param last_ns: stamp of the last image; a label may end after it.
+    :param zero_ns: from which the seconds in sentences count; None takes the first image.
     :returns: the segments, and what was cut, left out or is not labelled.
     """
+    zero_ns = first_ns if zero_ns is None else zero_ns
     problems: list[str] = []
     by_face: dict[str, list[Given]] = {}
-    for one in sorted(given, key=lambda each: each.segment):
-        inside = _inside(one, first_ns, last_ns, problems)
-        if inside is not None:
+    in_order = sorted(given, key=lambda each: each.segment)
+    outside = 0
+    for one in in_order:
+        inside = _inside(
+            one, (first_ns, last_ns), zero_ns, problems if outside < MOST_TOLD else []
+        )
+        if inside is None:
+            outside += 1
+        else:
             by_face.setdefault(inside.segment.face, []).append(inside)
+    if outside > MOST_TOLD:
+        problems.append(f'{outside - MOST_TOLD} more labels lie outside the recording.')
     segments: list[Segment] = []
     for face in sorted(by_face):
-        segments += _without_overlaps(by_face[face], first_ns, problems)
-        _tell_gaps(by_face[face], first_ns, problems)
-    return Labels(tuple(sorted(segments)), tuple(problems))
+        segments += _without_overlaps(by_face[face], zero_ns, problems)
+        _tell_gaps(by_face[face], zero_ns, problems)
+    losses = (
+        f'{outside} of {len(in_order)} labels lie outside the recording, whose images go from '
+        f'{_seconds(first_ns - zero_ns)} to {_seconds(last_ns - zero_ns)} s.',
+    )
+    return Labels(
+        tuple(sorted(segments)), tuple(problems), len(in_order), losses if outside else ()
+    )
 
 
-def _inside(one: Given, first_ns: int, last_ns: int, problems: list[str]) -> Given | None:
-    segment = one.segment
-    if segment.end_ns <= first_ns or segment.start_ns > last_ns:
+def _inside(
+    one: Given, span_ns: tuple[int, int], zero_ns: int, problems: list[str]
+) -> Given | None:
+    segment, (first_ns, last_ns) = one.segment, span_ns
+    images = (
+        f'the recording, whose images go from {_seconds(first_ns - zero_ns)} to '
+        f'{_seconds(last_ns - zero_ns)} s'
+    )
+    if not reaches(segment, first_ns, last_ns):
         problems.append(
-            f'{one.where}: {_span(segment, first_ns)} lies outside the recording, whose images '
-            f'go from 0 to {_seconds(last_ns - first_ns)} s; it was left out.'
+            f'{one.where}: {_span(segment, zero_ns)} lies outside {images}; it was left out.'
         )
         return None
     # The last image's own stamp is inside.
@@ -122,13 +172,17 @@ def _inside(one: Given, first_ns: int, last_ns: int, problems: list[str]) -> Giv
     # An end that is rounded up to the second is no reason to complain.
     if segment.start_ns < first_ns or segment.end_ns > last_ns + NS_PER_S:
         problems.append(
-            f'{one.where}: {_span(segment, first_ns)} reaches beyond the recording, whose images '
-            f'go from 0 to {_seconds(last_ns - first_ns)} s; it was cut there.'
+            f'{one.where}: {_span(segment, zero_ns)} reaches beyond {images}; it was cut there.'
         )
     return Given(one.where, Segment(start_ns, end_ns, segment.face, segment.label))
 
 
-def _without_overlaps(given: Sequence[Given], first_ns: int, problems: list[str]) -> list[Segment]:
+def reaches(segment: Segment, first_ns: int, last_ns: int) -> bool:
+    """Tell whether a label holds at a time from the first image to the last."""
+    return segment.end_ns > first_ns and segment.start_ns <= last_ns
+
+
+def _without_overlaps(given: Sequence[Given], zero_ns: int, problems: list[str]) -> list[Segment]:
     """Keep of one face what exactly one label, or several equal ones, claim."""
     for index, one in enumerate(given):
         for other in given[index + 1 :]:
@@ -139,7 +193,7 @@ def _without_overlaps(given: Sequence[Given], first_ns: int, problems: list[str]
             both = Segment(start_ns, end_ns, one.segment.face, '')
             same = one.segment.label == other.segment.label
             problems.append(
-                f'{other.where}: {_span(both, first_ns)} is labelled {other.segment.label} here '
+                f'{other.where}: {_span(both, zero_ns)} is labelled {other.segment.label} here '
                 f'and {one.segment.label} in {one.where}; '
                 + ('it counts once.' if same else 'this time was left out.')
             )
@@ -171,20 +225,20 @@ def _without_overlaps(given: Sequence[Given], first_ns: int, problems: list[str]
     return kept
 
 
-def _tell_gaps(given: Sequence[Given], first_ns: int, problems: list[str]) -> None:
+def _tell_gaps(given: Sequence[Given], zero_ns: int, problems: list[str]) -> None:
     end_ns = given[0].segment.end_ns
     for one in given[1:]:
         if one.segment.start_ns - end_ns > SHORTEST_GAP_S * NS_PER_S:
             gap = Segment(end_ns, one.segment.start_ns, one.segment.face, '')
             problems.append(
-                f'{one.where}: {_span(gap, first_ns)} before it is not labelled; it is not judged.'
+                f'{one.where}: {_span(gap, zero_ns)} before it is not labelled; it is not judged.'
             )
         end_ns = max(end_ns, one.segment.end_ns)
 
 
-def _span(segment: Segment, first_ns: int) -> str:
+def _span(segment: Segment, zero_ns: int) -> str:
     face = f' of face {segment.face}' if segment.face else ''
-    start, end = _seconds(segment.start_ns - first_ns), _seconds(segment.end_ns - first_ns)
+    start, end = _seconds(segment.start_ns - zero_ns), _seconds(segment.end_ns - zero_ns)
     return f'{start} to {end} s{face}'
 
 
@@ -267,8 +321,9 @@ def known_name(name: str, own: Collection[str] = ()) -> str | None:
     :returns: the name that this project uses; None for one that it does not know.
     """
     plain = name.strip()
-    if plain in own:
-        return plain
+    for known in (plain, *sorted(own)):
+        if known in own and plain.casefold() == known.casefold():
+            return known
     plain = ALIASES.get(plain.casefold(), plain.casefold())
     coarse = {one for each in LABEL_MAPS for one in each.names}
     return plain if plain in coarse or plain in EXPRESSIONS or plain in own else None

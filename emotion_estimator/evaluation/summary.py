@@ -21,7 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emotion_estimator.evaluation.alignment import AlignedPredictions, judge, problems_of_truth
+from emotion_estimator.evaluation.alignment import (
+    AlignedPredictions,
+    judge,
+    problems_of_truth,
+)
 from emotion_estimator.evaluation.bootstrap import Interval
 from emotion_estimator.evaluation.classification_metrics import (
     RiskCoverage,
@@ -89,6 +93,7 @@ class Summary:
     :param counted: the tallies of all recordings.
     :param figures: of all recordings together.
     :param told: sentences that were known before, such as of labels that do not fit.
+    :param given: how many labels there were, with those that cannot be used.
     """
 
     model: str
@@ -98,6 +103,7 @@ class Summary:
     counted: Counted
     figures: Figures
     told: tuple[str, ...] = ()
+    given: int = 0
 
     @property
     def labelled(self) -> bool:
@@ -139,6 +145,7 @@ def summarise(
     truth: Mapping[str, Sequence[Segment]],
     label_map: str | None = None,
     told: Sequence[str] = (),
+    given: int = 0,
 ) -> Summary:
     """
     Judge and score one run.
@@ -147,6 +154,7 @@ def summarise(
     :param truth: labels by recording; recordings may lack them.
     :param label_map: name of the label map in whose classes is judged; None chooses by itself.
     :param told: sentences that are already known, such as of labels that do not fit.
+    :param given: how many labels there were, with those that cannot be used.
     :returns: the summary.
     :raises ValueError: when there is no replay, or replays are of different models.
     :raises LabelError: when the label map cannot be used.
@@ -172,6 +180,7 @@ def summarise(
         counted,
         figures(counted),
         tuple(told),
+        given,
     )
 
 

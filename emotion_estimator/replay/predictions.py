@@ -19,7 +19,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,9 @@ class Replay:
         the label changes.
     :param problems: sentences: what could not be read.
     :param hints: sentences: what was read, and yet is worth knowing.
+    :param first_ns: stamp of the recording's first image, looked at or not; None where no file
+        tells it.
+    :param files: name of the image's own file by stamp; empty where images have none.
     """
 
     recording: str
@@ -80,12 +83,16 @@ class Replay:
     thumbnails: Mapping[tuple[int, str], bytes]
     problems: tuple[str, ...]
     hints: tuple[str, ...] = ()
+    first_ns: int | None = None
+    files: Mapping[int, str] = field(default_factory=dict)
 
 
 # Replays as files: JSON, so that a second call need not look at a recording again.
 
 
 SCHEMA = 2
+READ_SCHEMAS = (1, SCHEMA)
+"""Older files lack what has been added since."""
 
 
 class ReplayFileError(ValueError):
@@ -107,6 +114,8 @@ def write_replay(path: Path, replay: Replay) -> None:
         'settings': dict(replay.settings),
         'problems': replay.problems,
         'hints': replay.hints,
+        'first_ns': replay.first_ns,
+        'files': list(replay.files.items()),
         'stamps_ns': replay.stamps_ns,
         'answers': [list(asdict(prediction).values()) for prediction in replay.predictions],
         'thumbnails': [
@@ -127,7 +136,7 @@ def read_replay(path: Path) -> Replay:
     """
     try:
         document = json.loads(path.read_text(encoding='utf-8'))
-        if document['schema'] != SCHEMA:
+        if document['schema'] not in READ_SCHEMAS:
             raise ReplayFileError(
                 f'{path} has schema {document["schema"]}, but this package reads {SCHEMA}; '
                 'replay the recording again.'
@@ -154,7 +163,9 @@ def _replay(document: Mapping[str, Any]) -> Replay:
             for stamp_ns, face_id, jpeg in document['thumbnails']
         },
         problems=tuple(document['problems']),
-        hints=tuple(document['hints']),
+        hints=tuple(document.get('hints', ())),
+        first_ns=document.get('first_ns'),
+        files=dict(document.get('files', ())),
     )
 
 

@@ -167,6 +167,8 @@ def replay(
         thumbnails=told.thumbnails,
         problems=(*recording.problems, *told.problems(recording.name)),
         hints=(*recording.hints, *told.hints(recording.name)),
+        first_ns=told.first_ns,
+        files=told.files,
     )
 
 
@@ -204,6 +206,8 @@ class _Told:
         self.broken = ''
         self.steps: Counter[Step] = Counter()
         self.step_examples: dict[Step, str] = {}
+        self.first_ns: int | None = None
+        self.files: dict[int, str] = {}
 
     def refuse(self, kind: str, example: str) -> None:
         """Count an image that cannot be used; the first of a kind is quoted in full."""
@@ -280,12 +284,12 @@ def _selected(
 ) -> Iterator[tuple[Frame, int]]:
     """Choose images; tells of each the number of its time line too."""
     pace = RateLimiter(selection.rate_hz)
-    first_ns: int | None = None
     time_ns = 0  # since the first image; it goes on where the stamps begin again
     for placed in _placed(recording, told, progress):
-        first_ns = placed.stamp_ns if first_ns is None else first_ns
+        if told.first_ns is None:
+            told.first_ns = placed.stamp_ns
         if placed.step in _STEP_HINTS:
-            told.step(placed, first_ns)
+            told.step(placed, told.first_ns)
         # Whether an image repeats another is found out when that could be decoded.
         if placed.step in (Step.LATE, Step.STRAY):
             continue
@@ -336,6 +340,8 @@ def _look(
         return
     result = estimator.tell(image.sighting, stamp_ns)
     told.stamps_ns.append(stamp_ns)
+    if image.frame.file:
+        told.files[stamp_ns] = image.frame.file
     for face, estimate in zip(result.faces, result.estimates):
         _tell(face, estimate, image.pixels, told)
     for listener in listeners:

@@ -22,41 +22,27 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers.bags import (
     ROS2,
     START_NS,
-    STEP_NS,
     camera_bag,
     camera_info,
-    header,
     raw_image,
-    replay,
     stamps,
-    text,
     write_bag,
 )
 from rosbags.highlevel import AnyReader
-from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_estimator import assets
 from emotion_estimator.asset_sources import SourceError
 from emotion_estimator.evaluation.cli import main
-from emotion_estimator.evaluation.label_readers import label_messages
-from emotion_estimator.evaluation.labels import LabelError
-from emotion_estimator.evaluation.report.write import LabelSource, write_labelled_report
-from emotion_estimator.messages.outgoing import (
-    CLASSIFICATION,
-    EXPRESSION,
-    OBJECT_HYPOTHESIS,
-    bag_types,
-)
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.jobs import Advanced, Finished, Job, Settings, named_apart, run_jobs
 from emotion_estimator.replay.replay import Selection
+from emotion_estimator.stamps import NS_PER_S
 
 COMMAND = (sys.executable, '-m', 'emotion_estimator.evaluation.cli')
 # A process a recording, each of which loads MediaPipe.
@@ -139,6 +125,34 @@ def test_labels_beside_a_bag_are_judged_by_and_two_runs_compared(tmp_path, capfd
     assert '0.1' in settings and '0.6' in settings
 
 
+def test_labels_that_do_not_fit_are_counted_and_the_report_does_not_deny_them(tmp_path, capfd):
+    bag = tmp_path / 'walk'
+    blank_bag(bag, 3)
+    table = tmp_path / 'labels.csv'
+    table.write_text('start_s;end_s;emotion\n3600,0;3600,1;happy\n0;0,1;bored\n')
+    arguments = [str(bag), '-o', str(tmp_path / 'out'), '--labels', str(table)]
+    assert main(arguments) == 1
+    said = capfd.readouterr().err
+    assert said.count("1 of 2 labels cannot be read: labels.csv, line 3: 'bored'") == 2
+    assert said.index("'bored'") < said.index('walk: 3 images')
+    assert 'labels.csv, walk: 1 of 1 labels lie outside' in said
+    assert 'They are 3,600 s off: another time zone?' in said
+    page = (tmp_path / 'out' / 'report.html').read_text()
+    assert 'None of the labels given (2) could be used' in page
+    assert 'No labels were given' not in page
+
+
+def test_seconds_of_labels_count_from_the_recording_not_from_the_part(tmp_path, capfd):
+    blank_bag(tmp_path / 'walk', 6)
+    (tmp_path / 'walk.csv').write_text('start_s,end_s,emotion\n0,0.05,sad\n0.1,0.3,happy\n')
+    arguments = [str(tmp_path / 'walk'), '-o', str(tmp_path / 'out'), '--from', '0.05']
+    assert main(arguments) == 0
+    found = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
+    (label,) = found['recordings']['walk']['labels']
+    assert (label['start_ns'] - START_NS, label['label']) == (NS_PER_S // 10, 'happy')
+    assert 'None of 1 labels is judged' in capfd.readouterr().err  # nobody is in the pictures
+
+
 def test_a_calibration_that_cannot_be_used_costs_a_line_and_the_bag_is_written(tmp_path, capfd):
     picture = np.full((48, 64, 3), 90, np.uint8)
     wrong = camera_info(ROS2, START_NS, 64, 48, 0.0)
@@ -216,6 +230,9 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
         (['--from', '3', '--to', '2'], '--to 2 must lie behind --from 3'),
         (['--with-input'], 'give --record too'),
         (['--params-file', 'nowhere.yaml'], 'nowhere.yaml'),
+        (['--labels', 'nowhere.csv'], 'The labels nowhere.csv cannot be read: there is no such'),
+        (['--labels-from-folders'], 'no folder above it is named after an expression'),
+        (['--max-faces', '0'], 'max_faces must lie between 1 and 10, not 0'),
     ],
 )
 def test_wrong_arguments_are_told_before_anything_is_done(tmp_path, capfd, arguments, said):
@@ -252,106 +269,3 @@ def test_the_command_needs_no_ros():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == '[]'
-
-
-# Labels from a bag's topic, a table beside it or folders reach the report.
-
-
-STORE = bag_types()
-WALK = replay('happy ' * 20 + 'sad ' * 20)
-
-
-def expression(frame, label, frame_id='face_abc'):
-    return STORE.types[EXPRESSION](
-        header=header(STORE, START_NS + frame * STEP_NS, frame_id),
-        expression=label,
-        valence=0.0,
-        arousal=0.0,
-        confidence=1.0,
-    )
-
-
-def classification(frame, frame_id='face_abc', **scores):
-    hypothesis = STORE.types[OBJECT_HYPOTHESIS]
-    return STORE.types[CLASSIFICATION](
-        header=header(STORE, START_NS + frame * STEP_NS, frame_id),
-        results=[hypothesis(class_id=name, score=score) for name, score in scores.items()],
-    )
-
-
-def label_bag(path, messages):
-    with Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
-        connections = {}
-        for number, (topic, message) in enumerate(messages):
-            kind = message.__msgtype__
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
-            raw = STORE.serialize_cdr(message, kind)
-            writer.write(connections[topic], START_NS + number, raw)
-    return path
-
-
-def metrics(folder):
-    return json.loads((folder / 'metrics.json').read_text())
-
-
-def test_labels_of_expressions_and_classifications(tmp_path):
-    path = label_bag(
-        tmp_path / 'walk',
-        [
-            ('/humans/faces/abc/expression', expression(0, 'happy', 'camera')),
-            ('/humans/faces/def/expression', expression(5, '', 'face_def')),
-            ('/truth', classification(0, sad=0.1, happy=0.7, neutral=0.2)),
-            ('/truth', classification(3, 'camera')),
-        ],
-    )
-    assert label_messages(path, '/humans/faces/*/expression') == [
-        (START_NS, 'abc', 'happy'),
-        (START_NS + 5 * STEP_NS, 'def', ''),
-    ]
-    assert label_messages(path, '/truth') == [
-        (START_NS, 'abc', 'happy'),
-        (START_NS + 3 * STEP_NS, '', ''),
-    ]
-
-
-def test_a_topic_that_is_not_there_is_told_with_those_that_are(tmp_path):
-    path = write_bag(tmp_path / 'walk', [('/chatter', START_NS, text(STORE, 'hello'))])
-    with pytest.raises(LabelError, match=r'on /truth; topics there: /chatter \(std_msgs'):
-        label_messages(path, '/truth')
-    (tmp_path / 'broken.mcap').write_text('no bag')
-    with pytest.raises(LabelError, match=r'/truth of .*broken\.mcap cannot be read'):
-        label_messages(tmp_path / 'broken.mcap', '/truth')
-
-
-def test_the_report_judges_by_the_topic_and_tells_of_bags_without(tmp_path):
-    messages = [('/truth', expression(0, 'happy')), ('/truth', expression(30, 'sad'))]
-    bag = label_bag(tmp_path / 'walk', messages)
-    other = write_bag(tmp_path / 'sit', [('/chatter', START_NS, text(STORE, 'hello'))])
-    runs = [WALK, replace(WALK, recording='sit')]
-    out = tmp_path / 'out'
-    page = write_labelled_report(
-        out, {'walk': bag, 'sit': other}, runs, LabelSource(topic='/truth')
-    )
-    assert page == out / 'report.html'
-    found = metrics(out)
-    assert found['figures']['accuracy']['value'] == 0.75
-    assert 'accuracy' not in found['recordings']['sit']['figures']
-    assert ['sit has no' in problem for problem in found['problems']] == [True]
-
-
-def test_a_table_beside_a_bag_is_found_and_an_empty_recording_harms_nothing(tmp_path):
-    (tmp_path / 'walk').mkdir()
-    (tmp_path / 'walk.csv').write_text('start_s,end_s,emotion\n0,4,happy\n')
-    paths = {'walk': tmp_path / 'walk', 'none': tmp_path / 'none'}
-    runs = [WALK, replay(name='none', problems=['none: cannot be read.'])]
-    write_labelled_report(tmp_path / 'out', paths, runs, LabelSource())
-    found = metrics(tmp_path / 'out')
-    assert found['figures']['accuracy']['value'] == 0.5
-    assert found['problems'] == ['none: cannot be read.']
-
-
-def test_labels_come_from_one_source(tmp_path):
-    source = LabelSource(topic='/truth', from_folders=True)
-    with pytest.raises(LabelError, match='not from several'):
-        write_labelled_report(tmp_path, {'walk': tmp_path}, [WALK], source)

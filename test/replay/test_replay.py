@@ -266,7 +266,7 @@ REPLAY = Replay(
 )
 
 
-def test_emotions_are_one_line_an_answer(tmp_path):
+def test_emotions_are_a_line_for_each_face_and_one_for_an_image_without(tmp_path):
     other = replace(
         REPLAY,
         recording='second',
@@ -279,9 +279,12 @@ def test_emotions_are_one_line_an_answer(tmp_path):
         'recording,stamp_ns,time_s,face,emotion,truth,confidence,valence,arousal,head_roll,'
         'head_pitch,head_yaw,x_min,y_min,x_max,y_max,probability_happy,probability_sad,probability_unknown'
     )
+    empty = ',' * 16
     assert lines[1:] == [
+        f'"bag, the first",1000000000,0.000{empty}',
         '"bag, the first",1500000000,0.500,abc,sad,,0.7500,-0.5000,0.1250,,,,'
         '0.0000,0.0000,1.0000,1.0000,0.2500,0.7500,',
+        f'second,1000000000,0.000{empty}',
         'second,1500000000,0.500,abc,sad,happy,0.7500,-0.5000,0.1250,0.1000,-0.2000,0.3000,'
         '0.0000,0.0000,1.0000,1.0000,,0.2500,0.7500',
     ]

@@ -19,7 +19,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,41 +191,54 @@ def write_emotions(
     path: Path, replays: Sequence[Replay], truth: Mapping[str, Sequence[str]] | None = None
 ) -> None:
     """
-    Write one line an answer: recording by recording, by stamp, by face.
+    Write a line for each face in each image: recording by recording, by stamp, by face.
+
+    An image without a face has one line too, without an answer. Where images are files, a column
+    `file` behind the fixed ones names them.
 
     :param path: the CSV file, written whole or not at all.
     :param replays: the replays; a class that a model lacks stays empty.
     :param truth: by recording, what each answer should have been; '' where no label holds.
     """
     classes = list(dict.fromkeys(label for replay in replays for label in replay.labels))
+    named = any(replay.files for replay in replays)
     text = io.StringIO()
     table = csv.writer(text, lineterminator='\n')
-    table.writerow([*FIXED, *(f'probability_{label}' for label in classes)])
+    names = [*FIXED, *(['file'] * named), *(f'probability_{label}' for label in classes)]
+    table.writerow(names)
     for replay in replays:
         right = (truth or {}).get(replay.recording, [''] * len(replay.predictions))
+        of_image: dict[int, list[dict[str, object]]] = {one: [] for one in replay.stamps_ns}
         for answer, label in zip(replay.predictions, right):
-            table.writerow(_row(replay, answer, label, classes))
-    write_whole(path, text.getvalue().encode())
+            row = {**_row(answer), 'truth': label}
+            row.update(
+                (f'probability_{name}', f'{value:.4f}')
+                for name, value in zip(replay.labels, answer.probabilities)
+            )
+            of_image.setdefault(answer.stamp_ns, []).append(row)
+        for stamp_ns, rows in of_image.items():
+            image = {
+                'recording': replay.recording,
+                'stamp_ns': stamp_ns,
+                'time_s': f'{(stamp_ns - replay.stamps_ns[0]) / NS_PER_S:.3f}',
+                'file': replay.files.get(stamp_ns, ''),
+            }
+            for row in rows or [{}]:
+                table.writerow([{**image, **row}.get(name, '') for name in names])
+    # A name that is no Unicode has half a pair of surrogates, which UTF-8 cannot write.
+    write_whole(path, text.getvalue().encode('utf-8', 'replace'))
 
 
-def _row(
-    replay: Replay, answer: Prediction, right: str, classes: Sequence[str]
-) -> Iterator[object]:
-    yield replay.recording
-    yield answer.stamp_ns
-    yield f'{(answer.stamp_ns - replay.stamps_ns[0]) / NS_PER_S:.3f}'
-    yield answer.face_id
-    yield answer.label
-    yield right
-    for value in (answer.confidence, answer.valence, answer.arousal):
-        yield f'{value:.4f}'
-    for angle in answer.head or ('', '', ''):
-        yield angle if angle == '' else f'{angle:.4f}'
-    for edge in answer.box:
-        yield f'{edge:.4f}'
-    known = dict(zip(replay.labels, answer.probabilities))
-    for label in classes:
-        yield f'{known[label]:.4f}' if label in known else ''
+def _row(answer: Prediction) -> dict[str, object]:
+    named = {
+        'confidence': answer.confidence,
+        'valence': answer.valence,
+        'arousal': answer.arousal,
+        **dict(zip(('head_roll', 'head_pitch', 'head_yaw'), answer.head or ())),
+        **dict(zip(('x_min', 'y_min', 'x_max', 'y_max'), answer.box)),
+    }
+    numbers = {name: f'{value:.4f}' for name, value in named.items()}
+    return {'face': answer.face_id, 'emotion': answer.label, **numbers}
 
 
 # Reads back what a finished run left in its folder.

@@ -181,8 +181,11 @@ def _value(summary: Summary, name: str) -> float:
 
 def _right(summary: Summary) -> str:
     if not summary.labelled:
+        why = 'No labels were given'
+        if summary.given:
+            why = f'None of the labels given ({summary.given:,}) could be used, see the warnings'
         return (
-            'No labels were given, so nothing here says whether an answer is right: only how '
+            f'{why}, so nothing here says whether an answer is right: only how '
             'often there is one, and how steady it is.'
         )
     found = summary.figures['accuracy']
@@ -326,7 +329,7 @@ def comparison_sentences(found: Comparison) -> list[str]:
         )
     else:
         said.append(
-            f'A is {found.first.model}, B is {found.second.model}. No labels were given, so '
+            f'A is {found.first.model}, B is {found.second.model}. No label could be used, so '
             'nothing here says which is right, only where they differ and how steady they are.'
         )
     if math.isfinite(found.agreement.value):

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from emotion_estimator.evaluation.alignment import strange_faces
 from emotion_estimator.evaluation.comparison import compare
-from emotion_estimator.evaluation.label_files import Recorded, find_labels
-from emotion_estimator.evaluation.label_readers import Time, label_messages, labels_of_messages
-from emotion_estimator.evaluation.labels import LabelError, Labels, Segment
+from emotion_estimator.evaluation.label_files import LabelSource, find_labels
+from emotion_estimator.evaluation.labels import Recorded, Segment
 from emotion_estimator.evaluation.report.run_files import (
     METRICS_FILE,
     comparison,
@@ -34,7 +34,7 @@ from emotion_estimator.evaluation.report.run_files import (
     write_emotions,
     written,
 )
-from emotion_estimator.evaluation.summary import summarise
+from emotion_estimator.evaluation.summary import Summary, summarise
 from emotion_estimator.files import write_whole
 from emotion_estimator.replay.predictions import Replay
 
@@ -82,7 +82,11 @@ def write_report(
     :raises LabelError: when the label map cannot be used.
     :raises MissingLibraryError: when Plotly or Jinja2 is not installed.
     """
-    summary = summarise(replays, truth, label_map, told)
+    return _write(folder, summarise(replays, truth, label_map, told))
+
+
+def _write(folder: Path, summary: Summary) -> Path:
+    replays = [one.replay for one in summary.recordings]
     rights = {one.judged.recording: one.judged.truth_names() for one in summary.recordings}
     write_emotions(folder / EMOTIONS_FILE, replays, rights)
     write_whole(folder / METRICS_FILE, written(metrics(summary)))
@@ -119,27 +123,23 @@ def write_comparison(
 
 
 @dataclass(frozen=True)
-class LabelSource:
+class Written:
     """
-    Where labels come from; by default from the table beside each recording, if there is one.
+    A report.
 
-    :param table: one table for all recordings.
-    :param topic: topic of the bags, see `label_messages`; empty takes none.
-    :param from_folders: whether folders named after expressions label what they hold.
-    :param time: what the seconds of tables count from.
-    :param label_map: name of the label map in whose classes is judged; None chooses by itself.
+    :param page: path of report.html.
+    :param losses: sentences: labels that were given and could not be used.
+    :param hints: sentences: labels that could, but had no answer to be held against.
     """
 
-    table: Path | None = None
-    topic: str = ''
-    from_folders: bool = False
-    time: Time = Time.AUTOMATIC
-    label_map: str | None = None
+    page: Path
+    losses: tuple[str, ...]
+    hints: tuple[str, ...]
 
 
 def write_labelled_report(
     folder: Path, paths: Mapping[str, Path], replays: Sequence[Replay], source: LabelSource
-) -> Path:
+) -> Written:
     """
     Write the report of replays with all labels that can be had.
 
@@ -147,37 +147,35 @@ def write_labelled_report(
     :param paths: of the recordings, by name.
     :param replays: see `write_report`.
     :param source: where labels come from.
-    :returns: path of report.html.
+    :returns: the report.
     :raises LabelError: when a table, map or combination that was asked for cannot be used.
     """
-    if source.topic and (source.table is not None or source.from_folders):
-        raise LabelError('Labels come from a topic, a table or folder names, not from several.')
     recordings = {
-        one.recording: Recorded(paths[one.recording], one.stamps_ns[0], one.stamps_ns[-1])
-        for one in replays
-        if one.stamps_ns
+        one.recording: _recorded(paths[one.recording], one) for one in replays if one.stamps_ns
     }
     own_names = {label for one in replays for label in one.labels}
-    if source.topic:
-        found = {name: _of_topic(one, source.topic, own_names) for name, one in recordings.items()}
-    else:
-        found = find_labels(recordings, source.table, source.from_folders, source.time, own_names)
-    return write_report(
-        folder,
+    unread = [name for name in paths if name not in recordings]
+    found = find_labels(source, recordings, own_names, unread)
+    losses = [loss for labels in found.values() for loss in labels.losses]
+    problems = [problem for labels in found.values() for problem in labels.problems]
+    summary = summarise(
         replays,
         {name: labels.segments for name, labels in found.items()},
         source.label_map,
-        [problem for labels in found.values() for problem in labels.problems],
+        tuple(dict.fromkeys([*losses, *problems])),
+        sum(labels.given for labels in found.values()),
     )
+    losses += filter(None, (strange_faces(one.judged) for one in summary.recordings))
+    placed = sum(len(labels.segments) for labels in found.values())
+    none = f'None of {placed} labels is judged; the warnings in the report say why.'
+    hints = (none,) if placed and not summary.labelled else ()
+    return Written(_write(folder, summary), tuple(losses), hints)
 
 
-def _of_topic(one: Recorded, topic: str, own_names: set[str]) -> Labels:
-    """Read one bag's labels; what is wrong with it is said and costs the others nothing."""
-    try:
-        messages = label_messages(one.path, topic)
-    except LabelError as error:
-        return Labels((), (str(error),))
-    return labels_of_messages(messages, topic, one.first_ns, one.last_ns, own_names)
+def _recorded(path: Path, one: Replay) -> Recorded:
+    part = float(one.settings.get('from_s', 0)) > 0 or one.settings.get('to_s', 'end') != 'end'
+    zero_ns = one.stamps_ns[0] if one.first_ns is None else one.first_ns
+    return Recorded(path, one.stamps_ns[0], one.stamps_ns[-1], zero_ns, part)
 
 
 # Holds two finished runs of `replay` against each other: another model, other settings.
