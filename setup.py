@@ -56,14 +56,17 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
-            f'blendshape_node = {PACKAGE}.nodes.blendshape_node:main',
-            f'camera_node = {PACKAGE}.extras.camera_node:main',
-            f'demo = {PACKAGE}.extras.demo:main',
-            f'emotion_estimator = {PACKAGE}.nodes.both_nodes:main',
-            f'fetch_assets = {PACKAGE}.fetch_assets:main',
-            f'emotion_node = {PACKAGE}.nodes.emotion_node:main',
-            f'play = {PACKAGE}.extras.play:main',
-            f'replay = {PACKAGE}.evaluation.cli:main',
+            f'{command} = {PACKAGE}.commands:main'
+            for command in (
+                'blendshape_node',
+                'camera_node',
+                'demo',
+                'emotion_estimator',
+                'emotion_node',
+                'fetch_assets',
+                'play',
+                'replay',
+            )
         ],
     },
 )

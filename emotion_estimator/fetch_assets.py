@@ -21,6 +21,11 @@ publisher and in the package index, and is verified by its checksum.
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('fetch_assets'))
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -88,7 +93,3 @@ def _fetch(asset: Asset, to: Path | None) -> int:
             return EXIT_WRONG_ARGUMENT
     print(f'{asset.name} ({asset.licence}): {path}, from {found.source}')
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

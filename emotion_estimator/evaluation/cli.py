@@ -16,9 +16,13 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('replay'))
+
 import argparse
 import logging
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -331,7 +335,3 @@ def _tell(replays: Sequence[Replay], console: Console) -> None:
 
 def _say(sentence: str, console: Console, style: str = 'red') -> None:
     console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

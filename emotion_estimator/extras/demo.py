@@ -16,9 +16,13 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('demo'))
+
 import argparse
 import logging
-import sys
 from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
@@ -35,12 +39,12 @@ from emotion_estimator.assets import (
     find_asset,
     log_to_terminal,
 )
+from emotion_estimator.commands import note_interrupts
 from emotion_estimator.extras.demo_observer import Observer, frames_sentence, view
 from emotion_estimator.extras.demo_timeline import MOST_FACES, draw_timeline
 from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, NodeProcess, lead
 from emotion_estimator.files import PACKAGE, AssetError
 from emotion_estimator.native_output import StartUpSieve, to_stderr
-from emotion_estimator.nodes.spin import note_interrupts
 
 EXIT_STOPPED = 130
 LAST_WORD_S = 2.0
@@ -188,7 +192,3 @@ def _watch(
 
 def _is_over(observer: Observer) -> bool:
     return observer.counts_are_final or observer.silence_s > LAST_WORD_S
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -16,6 +16,11 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('play'))
+
 import argparse
 import sys
 import time
@@ -26,8 +31,8 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.utilities import remove_ros_args
 
+from emotion_estimator.commands import note_interrupts
 from emotion_estimator.extras.bag_player import BagPlayer
-from emotion_estimator.nodes.spin import note_interrupts
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
 
@@ -142,7 +147,3 @@ def _above_zero(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f'must be above 0, not {text}.')
     return value
-
-
-if __name__ == '__main__':
-    sys.exit(main())
