@@ -34,7 +34,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_media
-from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
+from emotion_estimator.nodes.lifecycle import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.stamps import NS_PER_S
 
 # The frames that every measurement uses, and the bare MediaPipe loop over them.

@@ -16,6 +16,11 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('camera_node'))
+
 import sys
 from typing import Any
 
@@ -28,8 +33,8 @@ from std_msgs.msg import Header
 
 from emotion_estimator.faces.image_decoding import open_video
 from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.lifecycle import Parameters
-from emotion_estimator.nodes.spin import run
+from emotion_estimator.nodes.declared_parameters import Parameters
+from emotion_estimator.nodes.spin import NodeEndedError, run
 from emotion_estimator.parameters import Spec
 from emotion_estimator.stamps import NS_PER_S
 
@@ -43,7 +48,7 @@ SPECS = (
 FALLBACK_RATE_HZ = 30.0
 
 
-class VideoEndedError(Exception):
+class VideoEndedError(NodeEndedError):
     """The last frame has been sent."""
 
 
@@ -111,12 +116,6 @@ def main() -> int:
     """Run the camera until the video ends."""
     try:
         return run([CameraNode])
-    except VideoEndedError:
-        return 0
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from emotion_estimator.faces.image_decoding import ImageDecoder, Rgb
 
 _FACE_ID = re.compile(r'[A-Za-z][A-Za-z0-9_]*\Z')
+# A topic has at most 247 letters; the longest of a face is its expression.
+_MOST_OF_ID = 247 - len('/humans/faces//expression')
+MOST_FACES = 100
+"""Faces beyond so many at once are refused: no robot meets them, and each costs topics."""
+_MOST_FEATURES = 1000
 
 
 class MessageError(ValueError):
@@ -69,9 +74,46 @@ def is_face_id(text: str) -> bool:
     Tell whether a text can stand in the topics of a face.
 
     :param text: the text.
-    :returns: whether it starts with a letter and holds letters, digits and _ only (REP-155).
+    :returns: whether it is as `FACE_ID_RULE` says.
     """
-    return _FACE_ID.match(text) is not None
+    return len(text) <= _MOST_OF_ID and _FACE_ID.match(text) is not None
+
+
+FACE_ID_RULE = (
+    f'a face id starts with a letter, holds letters, digits and _ only (REP-155), {_MOST_OF_ID} '
+    'at most'
+)
+
+
+def shortened(text: str, most: int = 500) -> str:
+    """
+    Bound a text that may hold what a stranger sent.
+
+    :param text: the text.
+    :param most: how many letters are kept.
+    :returns: its beginning, without what UTF-8 cannot write.
+    """
+    text = text if len(text) <= most else f'{text[: most - 4]} ...'
+    return text.encode('utf-8', 'replace').decode()
+
+
+def listed_faces(ids: Iterable[str]) -> tuple[list[str], list[str]]:
+    """
+    Read a list of faces.
+
+    :param ids: as a detector lists them.
+    :returns: those that can be used, each once, and sentences on the others.
+    """
+    given = dict.fromkeys(ids)
+    faces = [name for name in given if is_face_id(name)]
+    wrong = [shortened(name, 40) for name in given if not is_face_id(name)]
+    complaints = []
+    if wrong:
+        more = f' and {len(wrong) - 3} more' if len(wrong) > 3 else ''
+        complaints.append(f'ids: {FACE_ID_RULE}, unlike {wrong[:3]}{more}.')
+    if len(faces) > MOST_FACES:
+        complaints.append(f'ids: {len(faces)} faces; the first {MOST_FACES} are looked at.')
+    return faces[:MOST_FACES], complaints
 
 
 def face_features(message: Classification) -> NamedFeatures:
@@ -85,13 +127,21 @@ def face_features(message: Classification) -> NamedFeatures:
     frame_id = message.header.frame_id
     if not frame_id.startswith(FACE_FRAME_PREFIX) or frame_id == FACE_FRAME_PREFIX:
         raise MessageError(
-            f'header.frame_id is {frame_id!r}, but names a face as {FACE_FRAME_PREFIX}<id>.'
+            f'header.frame_id is {shortened(frame_id, 60)!r}, but names a face as '
+            f'{FACE_FRAME_PREFIX}<id>.'
+        )
+    face_id = frame_id[len(FACE_FRAME_PREFIX) :]
+    if not is_face_id(face_id):
+        raise MessageError(f'header.frame_id {shortened(frame_id, 60)!r}: {FACE_ID_RULE}.')
+    if len(message.results) > _MOST_FEATURES:
+        raise MessageError(
+            f'{len(message.results)} results: a face has {_MOST_FEATURES} features at most.'
         )
     stamp_ns = nanoseconds(message.header.stamp)
     if stamp_ns == 0:
         raise MessageError("header.stamp is zero; fill in the image's stamp.")
     return NamedFeatures(
-        face_id=frame_id[len(FACE_FRAME_PREFIX) :],
+        face_id=face_id,
         stamp_ns=stamp_ns,
         values={result.class_id: result.score for result in message.results},
     )

@@ -16,10 +16,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 
-from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
@@ -28,9 +26,9 @@ from emotion_estimator.drawing import Person, annotate
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.pose import HeadModel, gaze_rotation
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
-from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.incoming import MOST_FACES, is_face_id, nanoseconds, shortened
 from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
+from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import CameraImage, LatestOfEach, ObservedFaces
 from emotion_estimator.stamps import NS_PER_S
 
@@ -39,6 +37,7 @@ WATCH_PERIOD_S = 0.2
 KEPT_S = 1.0
 """An expression of a face older than that, in seconds, is not drawn."""
 _RATE_WINDOW = 30
+_MOST_LETTERS = 40  # of a label that is drawn
 
 
 class AnnotatedImage:
@@ -52,20 +51,17 @@ class AnnotatedImage:
     :param head_model: tells where heads are.
     """
 
-    def __init__(self, node: Node, head_model: HeadModel) -> None:
+    def __init__(self, node: ManagedNode, head_model: HeadModel) -> None:
         self._node = node
         self._head_model = head_model
-        self._publisher = node.create_publisher(
-            Image, 'annotated_image', 10, event_callbacks=NO_PUBLISHER_EVENTS
-        )
+        self._publisher = node.create_publisher(Image, 'annotated_image', 10)
         self._emotions: dict[str, tuple[int, str, float]] = {}
         self._subscription: Subscription[Classification] | None = None
         self._stamps_ns: deque[int] = deque(maxlen=_RATE_WINDOW)
         self._latest: LatestOfEach[tuple[ObservedFaces, CameraImage]] = LatestOfEach()
         # Here, as subscriptions are made and destroyed by the thread that spins.
         self._timer = node.create_timer(WATCH_PERIOD_S, self._look_for_watchers)
-        self._thread = threading.Thread(target=self._draw, daemon=True)
-        self._thread.start()
+        self._thread = node.start_thread(self._draw_all)
 
     def offer(self, seen: ObservedFaces) -> None:
         """
@@ -99,7 +95,6 @@ class AnnotatedImage:
                 'emotion',
                 self._on_emotion,
                 10,
-                event_callbacks=NO_SUBSCRIPTION_EVENTS,
             )
         elif not wanted and self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
@@ -108,21 +103,26 @@ class AnnotatedImage:
 
     def _on_emotion(self, message: Classification) -> None:
         frame_id = message.header.frame_id
-        if message.results and frame_id.startswith(FACE_FRAME_PREFIX):
-            first, stamp_ns = message.results[0], nanoseconds(message.header.stamp)
-            told = (stamp_ns, first.class_id, first.score)
-            self._emotions[frame_id[len(FACE_FRAME_PREFIX) :]] = told
+        face_id = frame_id.removeprefix(FACE_FRAME_PREFIX)
+        if not message.results or face_id == frame_id or not is_face_id(face_id):
+            return
+        first, stamp_ns = message.results[0], nanoseconds(message.header.stamp)
+        if 0 <= first.score <= 1 and len(self._emotions) < MOST_FACES:
+            label = shortened(first.class_id, _MOST_LETTERS)
+            self._emotions[face_id] = (stamp_ns, label, first.score)
 
-    def _draw(self) -> None:
+    def _draw_all(self) -> None:
         while (taken := self._latest.take()) is not None:
-            seen, view = taken[1]
-            stamp_ns = nanoseconds(seen.header.stamp)
-            self._forget(stamp_ns)
-            people = [self._person(face, view) for face in seen.faces]
-            picture = annotate(view.image, view.camera, people, self._rate_hz())
-            message = ROS.picture(picture, seen.header)
-            if self._node.context.ok():
-                self._publisher.publish(message)
+            self._node.attempt(self._draw, taken[1])
+
+    def _draw(self, taken: tuple[ObservedFaces, CameraImage]) -> None:
+        seen, view = taken
+        self._forget(nanoseconds(seen.header.stamp))
+        people = [self._person(face, view) for face in seen.faces]
+        picture = annotate(view.image, view.camera, people, self._rate_hz())
+        message = ROS.picture(picture, seen.header)
+        if self._node.context.ok():
+            self._publisher.publish(message)
 
     def _person(self, face: Face, view: CameraImage) -> Person:
         pose = self._head_model.pose(face.landmarks, view.camera)

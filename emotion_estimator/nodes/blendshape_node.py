@@ -16,8 +16,14 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('blendshape_node'))
+
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Union
 
@@ -34,7 +40,6 @@ from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.annotated_image import AnnotatedImage
-from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
 from emotion_estimator.nodes.face_publishers import FacePublishers
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import CameraFaces, CroppedFaces, LatestOfEach, ObservedFaces
@@ -53,9 +58,7 @@ class BlendshapeNode(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__('blendshape_node', BLENDSHAPE_NODE, **options)
-        self._blendshapes = self.create_lifecycle_publisher(
-            Classification, 'blendshapes', 10, event_callbacks=NO_PUBLISHER_EVENTS
-        )
+        self._blendshapes = self.create_lifecycle_publisher(Classification, 'blendshapes', 10)
         self._source: Union[CameraFaces, CroppedFaces, None] = None
         self._face_publishers: FacePublishers | None = None
         self._annotated: AnnotatedImage | None = None
@@ -111,11 +114,9 @@ class BlendshapeNode(ManagedNode):
         assert source is not None, 'a node is configured before it is activated'
         self._received, self._to_publish = LatestOfEach(), SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._look, args=(source,), daemon=True),
-            threading.Thread(target=self._tell, daemon=True),
+            self.start_thread(partial(self._look, source)),
+            self.start_thread(self._tell),
         ]
-        for thread in self._threads:
-            thread.start()
         return source.start(self._receive)
 
     def stop(self) -> None:
@@ -147,7 +148,7 @@ class BlendshapeNode(ManagedNode):
             keep_off_last_core()
 
     def _look(self, source: CameraFaces | CroppedFaces) -> None:
-        self._leave_mediapipe_alone()
+        self.guarded(self._leave_mediapipe_alone)()
 
         def look(received: tuple[str, Any]) -> None:
             seen = source.look(*received)
@@ -166,7 +167,7 @@ class BlendshapeNode(ManagedNode):
             self._to_publish.put((self._face_publishers.end, face_ids))
 
     def _tell(self) -> None:
-        self._leave_mediapipe_alone()
+        self.guarded(self._leave_mediapipe_alone)()
         while (told := self._to_publish.get()) is not None:
             work, argument = told
             self.attempt(work, argument)
@@ -201,7 +202,3 @@ def blendshape_node_assets(start_values: Mapping[str, object]) -> list[Asset]:
 def main() -> int:
     """Run the node by itself."""
     return run([BlendshapeNode], {'blendshape_node': blendshape_node_assets})
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -20,6 +20,11 @@ A file of its own because it is a command, beside those of either node.
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('emotion_estimator'))
+
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode, blendshape_node_assets
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.nodes.spin import run
@@ -28,7 +33,3 @@ from emotion_estimator.nodes.spin import run
 def main() -> int:
     """Run blendshape_node and emotion_node; each keeps its own name and parameters."""
     return run([BlendshapeNode, EmotionNode], {'blendshape_node': blendshape_node_assets})
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -29,7 +29,6 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
-from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
 from emotion_estimator.stamps import NS_PER_S
 
 # Counts what goes into and out of a node.
@@ -194,9 +193,7 @@ class Diagnostics:
     def __init__(self, node: Node, status: Callable[[], DiagnosticStatus]) -> None:
         self._node = node
         self._status = status
-        self._publisher = node.create_publisher(
-            DiagnosticArray, '/diagnostics', 10, event_callbacks=NO_PUBLISHER_EVENTS
-        )
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Simulated time may stand still; the watch over it must not.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(PERIOD_S, self.publish, clock=steady)

@@ -16,6 +16,11 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('emotion_node'))
+
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -33,13 +38,12 @@ from emotion_estimator.emotion.estimation import (
 )
 from emotion_estimator.files import find_model
 from emotion_estimator.messages.incoming import (
+    MOST_FACES,
     MessageError,
     face_features,
-    is_face_id,
     nanoseconds,
 )
 from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import EMOTION_NODE
@@ -57,9 +61,7 @@ class EmotionNode(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__('emotion_node', EMOTION_NODE, **options)
-        self._emotion = self.create_lifecycle_publisher(
-            Classification, 'emotion', 10, event_callbacks=NO_PUBLISHER_EVENTS
-        )
+        self._emotion = self.create_lifecycle_publisher(Classification, 'emotion', 10)
         self._expressions: dict[str, Publisher[Expression]] = {}
         self._estimation: EmotionEstimation | None = None
         self._model_name = ''
@@ -83,7 +85,6 @@ class EmotionNode(ManagedNode):
             'blendshapes',
             self._on_blendshapes,
             QoSProfile(depth=10),
-            event_callbacks=NO_SUBSCRIPTION_EVENTS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
@@ -113,11 +114,9 @@ class EmotionNode(ManagedNode):
         if self._estimation is None:
             return
         face = face_features(message)
-        if not is_face_id(face.face_id):
-            raise MessageError(
-                f'header.frame_id {message.header.frame_id!r}: a face id starts with a letter '
-                'and holds letters, digits and _ only (REP-155).'
-            )
+        ids = self._estimation.face_ids
+        if len(ids) >= MOST_FACES and face.face_id not in ids:
+            raise MessageError(f'{len(ids)} faces at once: {face.face_id} is left out.')
         estimate = self._estimation.estimate(face.face_id, face.stamp_ns, face.values)
         if estimate is None:
             step = self._estimation.step
@@ -143,9 +142,7 @@ class EmotionNode(ManagedNode):
         publisher = self._expressions.get(face_id)
         if publisher is None:
             topic = f'/humans/faces/{face_id}/expression'
-            publisher = self._expressions[face_id] = self.create_publisher(
-                Expression, topic, 10, event_callbacks=NO_PUBLISHER_EVENTS
-            )
+            publisher = self._expressions[face_id] = self.create_publisher(Expression, topic, 10)
         return publisher
 
     def _end_topics_in_silence(self) -> None:
@@ -165,7 +162,3 @@ class EmotionNode(ManagedNode):
 def main() -> int:
     """Run the node by itself."""
     return run([EmotionNode])
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

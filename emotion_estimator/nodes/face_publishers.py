@@ -26,6 +26,7 @@ from hri_msgs.msg import (
     IdsList,
     NormalizedRegionOfInterest2D,
 )
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -39,10 +40,10 @@ from emotion_estimator.faces.pose import HeadModel, frames_of
 from emotion_estimator.faces.tracker import FacePresence
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.events import NO_PUBLISHER_EVENTS
 from emotion_estimator.nodes.sources import CameraImage, ObservedFaces
 
 _TF_QOS = QoSProfile(depth=100)  # as tf2_ros broadcasts
+_LAST_WORD = Duration(seconds=0.5)
 
 
 class FaceTopics:
@@ -68,9 +69,7 @@ class FaceTopics:
             )
 
     def _publisher(self, message_type: type, name: str) -> Publisher[Any]:
-        return self._node.create_publisher(
-            message_type, f'{self._namespace}/{name}', 10, event_callbacks=NO_PUBLISHER_EVENTS
-        )
+        return self._node.create_publisher(message_type, f'{self._namespace}/{name}', 10)
 
     def publish(self, face: Face, header: Header, view: CameraImage | None) -> None:
         """
@@ -122,11 +121,13 @@ class FacePublishers:
         self._head_model = head_model
         self._presence = FacePresence(max_absence_s)
         self._owner = owner
+        self._max_absence_s = max_absence_s
         self._topics: dict[str, FaceTopics] = {}
+        self._last_listed: Header | None = None
         self._of_all: list[Publisher[Any]] = []
         if owner:
             self._of_all = [
-                node.create_publisher(kind, topic, qos, event_callbacks=NO_PUBLISHER_EVENTS)
+                node.create_publisher(kind, topic, qos)
                 for kind, topic, qos in (
                     (IdsList, '/humans/faces/tracked', 10),
                     (TFMessage, '/tf', _TF_QOS),
@@ -151,6 +152,7 @@ class FacePublishers:
         ids = [face.face_id for face in seen.faces]
         presence = self._presence.see(ids, nanoseconds(seen.header.stamp), seen.begins_anew)
         tracked.publish(ROS.tracked(presence.listed, seen.header))
+        self._last_listed = seen.header
         # A frame without a parent would be refused by every listener, with an error each time.
         if seen.faces and seen.header.frame_id and frames.get_subscription_count():
             camera = seen.view.camera
@@ -171,8 +173,20 @@ class FacePublishers:
                 topics.end()
 
     def end_all(self) -> None:
-        """Take the topics of all faces down; more may come."""
+        """
+        Take the topics of all faces down and list none; more may come.
+
+        Listeners keep a person until a list comes that lacks it, so the empty one, with the
+        stamp of the last, is waited for until they have it.
+        """
         self.end(list(self._topics))
+        self._presence = FacePresence(self._max_absence_s)
+        if self._last_listed is None or not self._node.context.ok():
+            return
+        tracked, _ = self._of_all
+        tracked.publish(ROS.tracked((), self._last_listed))
+        tracked.wait_for_all_acked(_LAST_WORD)
+        self._last_listed = None
 
     def close(self) -> None:
         """Take everything down."""

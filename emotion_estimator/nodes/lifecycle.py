@@ -16,122 +16,54 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import State
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.lifecycle import (
+    LifecycleNode,
+    LifecyclePublisher,
+    LifecycleState,
+    TransitionCallbackReturn,
 )
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 
 from emotion_estimator.files import AssetError
+from emotion_estimator.messages.incoming import shortened
+from emotion_estimator.nodes.declared_parameters import Parameters, refused
 from emotion_estimator.nodes.diagnostics import Diagnostics, StreamStatistics, stream_status
 from emotion_estimator.parameters import AUTOSTART, Spec
 
-# Declares the parameters of `emotion_estimator.parameters` to ROS.
-
-
-def descriptor_of(spec: Spec) -> ParameterDescriptor:
-    """
-    Describe a parameter to ROS.
-
-    :param spec: the parameter.
-    :returns: the descriptor; ROS itself refuses values of another type or out of range.
-    """
-    descriptor = ParameterDescriptor(description=spec.description)
-    if spec.choices:
-        descriptor.additional_constraints = 'one of: ' + ', '.join(spec.choices)
-    elif not spec.at_run_time:
-        descriptor.additional_constraints = 'fixed while the node is configured'
-    if spec.minimum is None or spec.maximum is None:
-        return descriptor
-    if isinstance(spec.default, float):
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(spec.minimum), to_value=float(spec.maximum))
-        ]
-    else:
-        descriptor.integer_range = [
-            IntegerRange(from_value=int(spec.minimum), to_value=int(spec.maximum))
-        ]
-    return descriptor
-
-
-class Parameters:
-    """
-    Declares a node's parameters and refuses wrong changes with a sentence.
-
-    :param node: the node.
-    :param specs: its parameters.
-    :param configured: tells whether the node is configured, so that fixed ones stay.
-    :param changed: called with name and value of each run-time change that is accepted.
-    :raises rclpy.exceptions.ParameterException: when a start value is wrong.
-    """
-
-    def __init__(
-        self,
-        node: Node,
-        specs: Iterable[Spec],
-        configured: Callable[[], bool],
-        changed: Callable[[dict[str, Any]], None],
-    ) -> None:
-        self._node = node
-        self._specs = {spec.name: spec for spec in specs}
-        self._configured = configured
-        self._changed = changed
-        self._declared = False
-        # Before the declarations, so that start values are checked too.
-        node.add_on_set_parameters_callback(self._check)
-        for spec in self._specs.values():
-            if not node.has_parameter(spec.name):
-                node.declare_parameter(spec.name, spec.default, descriptor_of(spec))
-        self._declared = True
-        node.add_post_set_parameters_callback(self._tell)
-
-    def __getitem__(self, name: str) -> Any:
-        """Return a parameter's value."""
-        return self._node.get_parameter(name).value
-
-    def _check(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
-        for parameter in parameters:
-            spec = self._specs.get(parameter.name)
-            if spec is None:
-                continue
-            if spec.choices and parameter.value not in spec.choices:
-                return _refused(
-                    f'{spec.name} must be one of {", ".join(spec.choices)}, '
-                    f'not {parameter.value!r}.'
-                )
-            if self._declared and not spec.at_run_time and self._configured():
-                return _refused(
-                    f'{spec.name} cannot change while the node is configured; deactivate and '
-                    'clean up the node, set it, then configure and activate it again.'
-                )
-        return SetParametersResult(successful=True)
-
-    def _tell(self, parameters: list[Parameter[Any]]) -> None:
-        changed = {p.name: p.value for p in parameters if p.name in self._specs}
-        if changed:
-            self._changed(changed)
-
-
-def _refused(reason: str) -> SetParametersResult:
-    return SetParametersResult(successful=False, reason=reason)
-
+# Without QoS events: by default every publisher and subscription brings waitables for events such
+# as incompatible QoS, which rclpy's executor looks at again each time it waits, a quarter of its
+# time in this package. `silence_problems` tells what is wrong by looking at the graph.
+NO_PUBLISHER_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
+NO_SUBSCRIPTION_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
 
 INPUT_TIMEOUT_S = 2.0
 """Silence of the input, in seconds, after which a warning says why it may be silent."""
 LOG_PERIOD_S = 5.0
 """A message that is refused is logged at most this often."""
+_MOST_LETTERS = 2000
+"""Of a status in /diagnostics."""
+_TO_DO = {
+    'unconfigured': 'configure and activate it, or let `autostart` do it.',
+    'inactive': 'activate it.',
+    'finalized': 'it was shut down; start its process again.',
+}
+
+
+def _last(*arguments: Any) -> Any:
+    """Return what a service was given to fill in."""
+    return arguments[-1] if arguments else None
 
 
 class ManagedNode(LifecycleNode):  # type: ignore[misc]
@@ -152,15 +84,87 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
     """Whether a publisher that is there may send nothing for long."""
 
     def __init__(self, name: str, specs: Iterable[Spec], **options: Any) -> None:
+        # First what the guard of a callback needs.
+        self.statistics = StreamStatistics()
+        self._input: Subscription[Any] | None = None
+        self._failure = ''
         super().__init__(name, **options)
+        # Those of the parameters and of the life cycle, which rclpy has made.
+        for service in self.services:
+            service.callback = self.guarded(service.callback)
         self.parameters = Parameters(
             self, [*specs, AUTOSTART], self._is_configured, self.on_parameters_changed
         )
-        self.statistics = StreamStatistics()
-        self._input: Subscription[Any] | None = None
         self._silent = False
         self._diagnostics = Diagnostics(self, self._status)
         self._autostart_timer = self.create_timer(0.0, self._autostart)
+
+    def guarded(
+        self, work: Callable[..., Any], otherwise: Callable[..., Any] = _last
+    ) -> Callable[..., Any]:
+        """
+        Guard a callback or a thread: whatever it raises costs a counted warning, not the node.
+
+        :param work: the callback.
+        :param otherwise: makes of the arguments what is returned where it raises; a service thus
+            answers.
+        :returns: the callback with its guard.
+        """
+
+        @wraps(work)
+        def guard(*arguments: Any) -> Any:
+            try:
+                return work(*arguments)
+            except Exception as error:
+                self.fail(error, getattr(work, '__name__', 'a callback'))
+                return otherwise(*arguments)
+
+        return guard
+
+    def create_subscription(
+        self, msg_type: type, topic: str, callback: Callable[..., Any], *further: Any, **named: Any
+    ) -> Subscription[Any]:
+        """Subscribe with a guarded callback, and without QoS events (see above)."""
+        named.setdefault('event_callbacks', NO_SUBSCRIPTION_EVENTS)
+        return super().create_subscription(
+            msg_type, topic, self.guarded(callback), *further, **named
+        )
+
+    def create_publisher(self, *further: Any, **named: Any) -> Publisher[Any]:
+        """Make a publisher without QoS events (see above)."""
+        named.setdefault('event_callbacks', NO_PUBLISHER_EVENTS)
+        return super().create_publisher(*further, **named)
+
+    def create_lifecycle_publisher(self, *further: Any, **named: Any) -> LifecyclePublisher[Any]:
+        """Make a publisher that sends while the node is active, without QoS events."""
+        named.setdefault('event_callbacks', NO_PUBLISHER_EVENTS)
+        return super().create_lifecycle_publisher(*further, **named)
+
+    def create_timer(
+        self, period_s: float, callback: Callable[..., Any], *further: Any, **named: Any
+    ) -> Timer:
+        """Make a timer with a guarded callback."""
+        return super().create_timer(period_s, self.guarded(callback), *further, **named)
+
+    def add_on_set_parameters_callback(self, callback: Callable[..., Any]) -> None:
+        """Ask a guarded callback about parameters; where it raises, the change is refused."""
+        answer = refused('This could not be checked; the log of the node says why.')
+        super().add_on_set_parameters_callback(self.guarded(callback, lambda *_: answer))
+
+    def add_post_set_parameters_callback(self, callback: Callable[..., Any]) -> None:
+        """Tell a guarded callback of parameters that have changed."""
+        super().add_post_set_parameters_callback(self.guarded(callback))
+
+    def start_thread(self, work: Callable[[], None]) -> threading.Thread:
+        """
+        Start a guarded thread that does not keep the process alive.
+
+        :param work: what it does.
+        :returns: the thread.
+        """
+        thread = threading.Thread(target=self.guarded(work), daemon=True)
+        thread.start()
+        return thread
 
     def load(self) -> None:
         """Load models; called when the node is configured."""
@@ -209,10 +213,20 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         except self.message_errors as error:
             self.refuse(str(error))
         except Exception as error:
-            # At the end rclpy's signal handler invalidates the context under a running callback.
-            if self.context.ok():
-                self.refuse(f'{type(error).__name__}: {error}')
-                self.get_logger().error(traceback.format_exc(), throttle_duration_sec=LOG_PERIOD_S)
+            self.fail(error, getattr(work, '__name__', 'a callback'))
+
+    def fail(self, error: Exception, where: str) -> None:
+        """
+        Count what nobody expected as a message that cannot be used, and log it now and then.
+
+        :param error: as it was raised.
+        :param where: what was being done.
+        """
+        # Others' signal handlers may invalidate the context under a running callback.
+        if self.context.ok():
+            self.refuse(f'{type(error).__name__} in {where}: {error}')
+            trace = ''.join(traceback.format_exception(error))
+            self.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD_S)
 
     def refuse(self, reason: str) -> None:
         """
@@ -220,15 +234,14 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
         :param reason: a sentence.
         """
+        reason = shortened(reason)
         self.statistics.refuse(reason)
         topic = self._input.topic_name if self._input is not None else 'its input'
         self.get_logger().warning(f'{topic}: {reason}', throttle_duration_sec=LOG_PERIOD_S)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load models."""
-        return self._told(
-            self.load, self.release, lambda: super(ManagedNode, self).on_configure(state)
-        )
+        return self._reported(super().on_configure, state, self.load, self.release)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to work."""
@@ -238,26 +251,23 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
             self._silent = False
             self._input = self.start()
 
-        return self._told(begin, self._end, lambda: super(ManagedNode, self).on_activate(state))
+        return self._reported(super().on_activate, state, begin, self._end)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop working."""
-        self._end()
-        return super().on_deactivate(state)
+        return self._reported(super().on_deactivate, state, self._end)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release the models."""
-        self.release()
-        return super().on_cleanup(state)
+        return self._reported(super().on_cleanup, state, self.release)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and release everything."""
-        self.close()
-        return super().on_shutdown(state)
+        return self._reported(super().on_shutdown, state, self.close)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything; the node can be configured again."""
-        self.close()
+        self.guarded(self.close)()
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
@@ -271,23 +281,27 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
             self.destroy_subscription(self._input)
             self._input = None
 
-    def _told(
+    def _reported(
         self,
+        then: Callable[[LifecycleState], TransitionCallbackReturn],
+        state: LifecycleState,
         work: Callable[[], None],
-        undo: Callable[[], None],
-        then: Callable[[], TransitionCallbackReturn],
+        undo: Callable[[], None] | None = None,
     ) -> TransitionCallbackReturn:
         """Do the work of a transition; rclpy itself drops exceptions without a word."""
         try:
             work()
-        except (AssetError, ValueError) as error:
-            self.get_logger().error(str(error))
-            undo()
-            return TransitionCallbackReturn.FAILURE
-        except Exception:
+        except Exception as error:
+            if undo is not None and isinstance(error, (AssetError, ValueError)):
+                self._failure = shortened(str(error))
+                self.get_logger().error(self._failure)
+                undo()
+                return TransitionCallbackReturn.FAILURE
+            self._failure = shortened(f'{type(error).__name__}: {error}')
             self.get_logger().error(traceback.format_exc())
             return TransitionCallbackReturn.ERROR
-        return then()
+        self._failure = ''
+        return then(state)
 
     def _autostart(self) -> None:
         self._autostart_timer.cancel()
@@ -312,8 +326,16 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
                 self.get_logger().warning(problems[0])
         self._silent = silent
         problems += self.problems()
-        facts = {'state': self._state_machine.current_state[1], **self.facts()}
-        return stream_status(self.get_fully_qualified_name(), report, problems, facts)
+        label = str(self._state_machine.current_state[1])
+        facts = {'state': label, **self.facts()}
+        status = stream_status(self.get_fully_qualified_name(), report, problems, facts)
+        if self._failure:
+            status.level, status.message = DiagnosticStatus.ERROR, self._failure
+        elif self._state() != State.PRIMARY_STATE_ACTIVE:
+            status.level = DiagnosticStatus.WARN
+            status.message = f'The node is {label}: {_TO_DO.get(label, "wait.")}'
+        status.message = shortened(status.message, _MOST_LETTERS)
+        return status
 
 
 def silence_problems(

@@ -45,9 +45,8 @@ from emotion_estimator.faces.finder import (
 )
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
 from emotion_estimator.faces.landmarker import Box
-from emotion_estimator.messages.incoming import is_face_id, nanoseconds, rgb_of
+from emotion_estimator.messages.incoming import listed_faces, nanoseconds, rgb_of
 from emotion_estimator.nodes.camera_stream import NO_STAMP, CameraStream
-from emotion_estimator.nodes.events import NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.lifecycle import INPUT_TIMEOUT_S, ManagedNode, silence_problems
 from emotion_estimator.stamps import Placed, Step
 
@@ -166,7 +165,6 @@ class CameraCalibration:
             TOPIC,
             self._on_camera_info,
             qos_profile_sensor_data,
-            event_callbacks=NO_SUBSCRIPTION_EVENTS,
         )
 
     def _on_camera_info(self, message: CameraInfo) -> None:
@@ -229,7 +227,6 @@ class CameraFaces:
             CameraStream(self._node, partial(receive, '')).on_image,
             # A copy: rclpy writes overrides into the profile that it is given.
             copy(qos_profile_sensor_data),
-            event_callbacks=NO_SUBSCRIPTION_EVENTS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         self._decoder = ImageDecoder(subscription.topic_name, self._node.get_logger().warning)
@@ -275,6 +272,7 @@ class CameraFaces:
 # Faces that another REP-155 detector found, from the pictures that it cuts out of them.
 
 
+_MOST_NAMED = 3
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
@@ -315,25 +313,20 @@ class CroppedFaces:
             '/humans/faces/tracked',
             self._on_tracked,
             10,
-            event_callbacks=NO_SUBSCRIPTION_EVENTS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
     def _on_tracked(self, message: IdsList) -> None:
-        wrong = [name for name in message.ids if not is_face_id(name)]
-        if wrong:
-            self._node.refuse(
-                f'ids: a face id starts with a letter and holds letters, digits and _ only '
-                f'(REP-155), unlike {wrong}.'
-            )
-        tracked = set(message.ids).difference(wrong)
+        faces, complaints = listed_faces(message.ids)
+        for complaint in complaints:
+            self._node.refuse(complaint)
+        tracked = set(faces)
         for face_id in tracked.difference(self._crops):
             self._crops[face_id] = self._node.create_subscription(
                 Image,
                 f'/humans/faces/{face_id}/cropped',
                 partial(self._on_cropped, face_id),
                 qos_profile_sensor_data,
-                event_callbacks=NO_SUBSCRIPTION_EVENTS,
             )
             self._awaited_s[face_id] = time.monotonic()
         self._end(set(self._crops) - tracked)
@@ -346,11 +339,13 @@ class CroppedFaces:
         """
         longest_s = time.monotonic() - INPUT_TIMEOUT_S
         silent = [name for name, since_s in self._awaited_s.items() if since_s < longest_s]
-        return [
+        problems = [
             problem
-            for face_id in silent
+            for face_id in silent[:_MOST_NAMED]
             for problem in silence_problems(self._node, self._crops[face_id], may_pause=False)
         ]
+        more = len(silent) - _MOST_NAMED
+        return [*problems, f'So it is with {more} more faces.'] if more > 0 else problems
 
     def _on_cropped(self, face_id: str, message: Image) -> None:
         self._awaited_s.pop(face_id, None)

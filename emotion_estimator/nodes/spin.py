@@ -17,55 +17,25 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import FrameType
 from typing import Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from emotion_estimator.assets import Asset, fetch_missing, find_asset, log_to_terminal
+from emotion_estimator.commands import ignore_interrupts, note_interrupts, raise_first_interrupt
 from emotion_estimator.files import AssetError
-
-# Ctrl-C as an event, not as an exception at any line.
-
-
-def raise_first_interrupt() -> None:
-    """
-    Let the first SIGINT raise KeyboardInterrupt and those behind it nothing.
-
-    Where the first one breaks off a wait, the second one, which comes under launch, would come
-    while that is dealt with or while Python shuts down.
-    """
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
-
-
-def note_interrupts() -> list[int]:
-    """
-    Let SIGINT raise nothing, so that it breaks off no release: under launch it comes twice.
-
-    Called before rclpy is initialised, whose own handler then comes first, ends the context and
-    thereby the executor, and passes the signal on. With KeyboardInterrupt the second SIGINT, or
-    the passing on of the first, would come at any line.
-
-    :returns: a list that each SIGINT is added to.
-    """
-    noted: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
-    return noted
-
+from emotion_estimator.nodes.lifecycle import ManagedNode
 
 EXIT_WRONG_PARAMETER = 2
+_POLL_S = 0.1
+"""How often it is looked for Ctrl-C, in seconds."""
 
 AssetsOf = Callable[[Mapping[str, object]], Iterable[Asset]]
 """Lists the assets that a node loads, from the parameters that its user set."""
@@ -100,12 +70,12 @@ def run(
     except KeyboardInterrupt:
         return 0
     noted = note_interrupts()
-    rclpy.init(args=arguments)
+    # Without rclpy's signal handlers, which end the context under the nodes: they could not say
+    # that their faces are gone, nor finish what they are doing.
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     nodes: list[Node] = []
+    executor = SingleThreadedExecutor()
     try:
-        if noted:  # before rclpy listened
-            return 0
-        executor = SingleThreadedExecutor()
         for factory in factories:
             nodes.append(factory())
             executor.add_node(nodes[-1])
@@ -113,22 +83,56 @@ def run(
         # milliseconds, and a frame would be skipped.
         gc.collect()
         gc.freeze()
-        executor.spin()
+        spin_until(executor, lambda: bool(noted))
+    except NodeEndedError:
+        pass
     except ParameterException as error:
         print(f'A parameter has a wrong value: {error}', file=sys.stderr)
         return EXIT_WRONG_PARAMETER
-    except ExternalShutdownException:
-        pass
-    except Exception:
-        # rclpy's signal handler may invalidate what the executor is just taking a message from.
-        if rclpy.ok():
-            raise
     finally:
-        for node in nodes:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
+        _take_down(nodes, executor)
     return 0
+
+
+class NodeEndedError(Exception):
+    """Raised by a callback to end the process, because the node's work is done."""
+
+
+def spin_until(executor: Executor, ended: Callable[[], bool]) -> None:
+    """
+    Run callbacks; what is raised beside a managed node's guarded ones ends nothing either.
+
+    :param executor: runs them.
+    :param ended: asked a few times a second whether to end.
+    :raises NodeEndedError: when a node's work is done.
+    """
+    while executor.context.ok() and not ended():
+        try:
+            executor.spin_once(timeout_sec=_POLL_S)
+        except (ExternalShutdownException, NodeEndedError):
+            raise
+        except Exception as error:
+            managed = [node for node in executor.get_nodes() if isinstance(node, ManagedNode)]
+            if not managed:
+                raise
+            for node in managed:
+                node.fail(error, 'the executor')
+            time.sleep(_POLL_S)  # what fails each time must not take a core
+
+
+def _take_down(nodes: list[Node], executor: SingleThreadedExecutor) -> None:
+    """Close the nodes and leave the ROS graph at once."""
+    for node in nodes:
+        node.close()
+        node.destroy_node()
+    nodes.clear()
+    executor.shutdown()
+    # A node is part of a circle, and what is frozen is never collected: its participant would
+    # stay in the graph for its lease of 20 s.
+    gc.unfreeze()
+    gc.collect()
+    rclpy.try_shutdown()
+    ignore_interrupts()
 
 
 def _fetch(name: str, assets_of: AssetsOf, arguments: list[str] | None) -> None:
@@ -148,7 +152,6 @@ def _fetch(name: str, assets_of: AssetsOf, arguments: list[str] | None) -> None:
 def _start_values(name: str, arguments: list[str] | None) -> dict[str, object]:
     """Read the parameters that a node's command line and parameter files set."""
     context = rclpy.Context()
-    # Without rclpy's signal handlers: Ctrl-C breaks off a download.
     rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = Node(

@@ -12,14 +12,29 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Counts, rates and what is worth a warning."""
+"""Counts, rates, states and what is worth a warning; what a callback raises is counted."""
 
 import math
 import threading
+from functools import wraps
 
+import cv2
+import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from helpers.faces import SMILING as SMILE
+from helpers.live_nodes import START_NS, image_message
+from helpers.media import SMILING
+from hri_msgs.msg import IdsList
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Classification, ObjectHypothesis
 
+from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.diagnostics import StreamStatistics, stream_problems
+from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.nodes.sources import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
 
@@ -133,3 +148,174 @@ def test_a_sender_waits_for_the_others_but_not_for_their_newer_items():
     latest.drop('nobody')
     assert [latest.take(), latest.take()] == [('a', 2), ('b', 4)]
     assert latest.put('a', 5) is False
+
+
+# A node that does not work is not green.
+
+
+def test_a_node_that_failed_or_rests_is_not_ok(live):
+    node = live.add(EmotionNode, model='nonesuch')
+    heard = live.listen(DiagnosticArray, '/diagnostics')
+
+    def status_of(state):
+        heard.clear()
+        live.until(lambda: heard and heard[-1].status[0].values[0].value == state, state)
+        return heard[-1].status[0]
+
+    failed = status_of('unconfigured')
+    assert failed.level == DiagnosticStatus.ERROR
+    assert failed.message.startswith("There is no model 'nonesuch'")
+    node.set_parameters([Parameter('model', value='basic7')])
+    assert live.change(node, 'configure')
+    inactive = status_of('inactive')
+    assert inactive.level == DiagnosticStatus.WARN
+    assert inactive.message == 'The node is inactive: activate it.'
+    assert live.change(node, 'activate')
+    assert status_of('active').level == DiagnosticStatus.OK
+    assert live.change(node, 'deactivate')
+    assert status_of('inactive').level == DiagnosticStatus.WARN
+    assert live.change(node, 'cleanup')
+    assert status_of('unconfigured').level == DiagnosticStatus.WARN
+    node.trigger_shutdown()
+    finalized = status_of('finalized')
+    assert finalized.level == DiagnosticStatus.WARN
+    assert 'start its process again' in finalized.message
+
+
+# Whatever a callback raises costs one counted warning.
+
+
+def failing_once(node_class):
+    """Make a node of which each callback, and each round of a thread, raises the first time."""
+
+    class Failing(node_class):
+        armed = False
+
+        def __init__(self, **options):
+            self.to_fail, self.failed = set(), set()
+            super().__init__(**options)
+            self.armed = True
+
+        def _failing(self, work):
+            name = getattr(work, 'func', work).__qualname__
+            if name not in self.failed:
+                self.to_fail.add(name)
+
+            @wraps(work)
+            def fail_first(*arguments):
+                if self.armed and name in self.to_fail:
+                    self.to_fail.remove(name)
+                    self.failed.add(name)
+                    raise RuntimeError(f'{name} fails once')
+                return work(*arguments)
+
+            return fail_first
+
+        def guarded(self, work, *further):
+            return super().guarded(self._failing(work), *further)
+
+        def attempt(self, work, message):
+            super().attempt(self._failing(work), message)
+
+        def start_thread(self, work):
+            thread = threading.Thread(target=work)
+            thread.start()
+            return thread
+
+    return Failing
+
+
+@pytest.fixture
+def play(live, media):
+    """Give both nodes something to do: gives a function that sends the next messages."""
+    picture = cv2.resize(cv2.imread(str(media(SMILING))), (320, 320))
+    images, infos, faces, emotions = (
+        live.publisher(kind, topic)
+        for kind, topic in (
+            (Image, '/image'),
+            (CameraInfo, '/camera_info'),
+            (Classification, '/blendshapes'),
+            (Classification, '/emotion'),
+        )
+    )
+    live.listen(Image, '/annotated_image')
+    sent = iter(range(1, 1_000_000))
+    k = np.array([320.0, 0, 160, 0, 320, 160, 0, 0, 1])
+
+    def send():
+        stamp = ROS.time(START_NS + next(sent) * NS_PER_S // 30)
+        header = Header(stamp=stamp, frame_id='face_abc')
+        results = [ObjectHypothesis(class_id=name, score=score) for name, score in SMILE.items()]
+        infos.publish(CameraInfo(width=320, height=320, k=k))
+        images.publish(image_message(picture, START_NS, header=header))
+        faces.publish(Classification(header=header, results=results))
+        emotions.publish(Classification(header=header, results=results[:1]))
+
+    return send
+
+
+@pytest.mark.parametrize(
+    'node_class, model',
+    [(BlendshapeNode, 'landmarker'), (EmotionNode, 'basic7_blendshapes')],
+)
+def test_each_callback_may_fail_once_and_the_node_goes_on(
+    live, play, landmarker_path, node_class, model
+):
+    named = {'landmarker': str(landmarker_path)} if model == 'landmarker' else {'model': model}
+    node = live.add(failing_once(node_class), autostart=False, **named)
+    for service in list(node.services):
+        for _ in range(2):
+            live.call(service.srv_type, service.srv_name, service.srv_type.Request())
+    refused, accepted, again = (
+        node.set_parameters([Parameter('ros4hri', value=True)])[0] for _ in range(3)
+    )
+    assert not refused.successful and 'could not be checked' in refused.reason
+    assert accepted.successful and again.successful
+    live.until(lambda: not node.to_fail, 'the timers')
+    assert node.statistics.report().refused == len(node.failed)
+    before = len(node.failed)
+    assert live.change(node, 'configure')
+    assert live.change(node, 'activate')
+
+    def all_failed():
+        play()
+        live.spin(0.05)
+        return not node.to_fail and node.statistics.report().published
+
+    live.until(all_failed, f'the failure of each of {node.to_fail}')
+    assert node.statistics.report().refused == len(node.failed) - before
+    assert 'fails once' in node.statistics.report().last_error
+    entities = [*node.subscriptions, *node.timers, *node.services]
+    assert len(entities) >= 14
+    assert all(hasattr(entity.callback, '__wrapped__') for entity in entities)
+    assert live.state(node) == 'active'
+
+
+def test_lists_of_faces_are_bounded_and_so_is_what_is_said_of_them(live, landmarker_path):
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), ros4hri_input=True)
+    heard = live.listen(DiagnosticArray, '/diagnostics')
+    lists = live.publisher(IdsList, '/humans/faces/tracked')
+    live.until(lambda: lists.get_subscription_count() == 1, 'the subscription')
+    longest = 'x' * 222
+    for ids, followed, refused in (
+        ([longest], {longest}, 0),
+        (['y' * 223, 'z' * 100_000, 'bob'], {'bob'}, 1),
+        ([f'f{number}' for number in range(5000)], {f'f{number}' for number in range(100)}, 1),
+    ):
+        before = node.statistics.report().refused
+        lists.publish(IdsList(ids=ids))
+        topics = {f'/humans/faces/{name}/cropped' for name in followed}
+
+        def subscribed(topics=topics):
+            return topics == {
+                s.topic_name for s in node.subscriptions if 'cropped' in s.topic_name
+            }
+
+        live.until(subscribed, 'the subscriptions')
+        assert node.statistics.report().refused == before + refused
+    live.until(lambda: 'faces' in node.statistics.report().last_error, 'the sentence')
+    live.until(node.problems, 'the silence')
+    heard.clear()
+    live.until(lambda: len(heard) >= 2, 'the status')
+    assert all(len(message.status[0].message) <= 2000 for message in heard)
+    assert live.state(node) == 'active'

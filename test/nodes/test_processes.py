@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 from helpers.live_nodes import START_NS, image_message
 from helpers.media import SMILING
+from hri_msgs.msg import IdsList
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import Image
@@ -79,6 +80,64 @@ def test_both_nodes_in_one_process_give_emotions_and_end_on_ctrl_c(
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 0, output
     assert 'Traceback' not in output
+
+    live.until(
+        lambda: not {'blendshape_node', 'emotion_node'} & set(live.tester.get_node_names()),
+        'the nodes to leave the graph',
+        timeout_s=5,
+    )
+
+
+IMPORTED = ['numpy', 'rclpy.node', 'cv2', 'mediapipe', 'scipy.optimize']
+
+
+@pytest.mark.parametrize('module', IMPORTED)
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_while_python_imports_ends_the_process_quietly(live, module, number):
+    process = subprocess.Popen(
+        [sys.executable, '-X', 'importtime', '-m', 'emotion_estimator.nodes.both_nodes'],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+    )
+    said = []
+    while not said or said[-1].rpartition('|')[2].strip() != module:
+        said.append(process.stderr.readline())
+        assert said[-1], said[-3:]
+    process.send_signal(number)
+    said += process.communicate(timeout=30)[1].splitlines()
+    assert process.returncode == 0
+    assert [line for line in said if not line.startswith('import time:')] == []
+
+
+def test_a_face_is_no_longer_listed_when_the_node_rests_or_ends(
+    live, start, landmarker_path, media
+):
+    face = cv2.resize(cv2.imread(str(media(SMILING))), (320, 320))
+    process = start('nodes.blendshape_node', '-p', f'landmarker:={landmarker_path}')
+    lists = live.listen(IdsList, '/humans/faces/tracked')
+    camera = live.camera()
+    sent = iter(range(1_000_000))
+
+    def listed():
+        camera.publish(image_message(face, START_NS + next(sent) * NS_PER_S // 30))
+        return lists and lists[-1].ids
+
+    def change(transition):
+        request = ChangeState.Request(transition=Transition(id=transition))
+        assert live.call(ChangeState, '/blendshape_node/change_state', request).success
+
+    live.until(listed, 'the face', timeout_s=60)
+    change(Transition.TRANSITION_DEACTIVATE)
+    live.until(lambda: not lists[-1].ids, 'the empty list')
+    # Its time is that of the last image that was looked at.
+    assert lists[-1].header == lists[-2].header
+    change(Transition.TRANSITION_ACTIVATE)
+    live.until(listed, 'the face')
+    process.send_signal(signal.SIGTERM)
+    live.until(lambda: process.poll() is not None, 'the end')
+    assert process.returncode == 0
+    live.until(lambda: not lists[-1].ids, 'the empty list')
 
 
 @pytest.mark.parametrize('module', ['blendshape_node', 'emotion_node'])

@@ -1,0 +1,124 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Declares a node's parameters to ROS, and refuses wrong values with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from emotion_estimator.parameters import Spec
+
+
+def descriptor_of(spec: Spec) -> ParameterDescriptor:
+    """
+    Describe a parameter to ROS.
+
+    :param spec: the parameter.
+    :returns: the descriptor; ROS itself refuses values of another type or out of range.
+    """
+    descriptor = ParameterDescriptor(description=spec.description)
+    if spec.choices:
+        descriptor.additional_constraints = 'one of: ' + ', '.join(spec.choices)
+    elif not spec.at_run_time:
+        descriptor.additional_constraints = 'fixed while the node is configured'
+    if spec.minimum is None or spec.maximum is None:
+        return descriptor
+    if isinstance(spec.default, float):
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(spec.minimum), to_value=float(spec.maximum))
+        ]
+    else:
+        descriptor.integer_range = [
+            IntegerRange(from_value=int(spec.minimum), to_value=int(spec.maximum))
+        ]
+    return descriptor
+
+
+class Parameters:
+    """
+    Declares a node's parameters and refuses wrong changes with a sentence.
+
+    :param node: the node.
+    :param specs: its parameters.
+    :param configured: tells whether the node is configured, so that fixed ones stay.
+    :param changed: called with name and value of each run-time change that is accepted.
+    :raises rclpy.exceptions.ParameterException: when a start value is wrong.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        specs: Iterable[Spec],
+        configured: Callable[[], bool],
+        changed: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._node = node
+        self._specs = {spec.name: spec for spec in specs}
+        self._configured = configured
+        self._changed = changed
+        self._declared = False
+        # Before the declarations, so that start values are checked too.
+        node.add_on_set_parameters_callback(self._check)
+        for spec in self._specs.values():
+            if not node.has_parameter(spec.name):
+                node.declare_parameter(spec.name, spec.default, descriptor_of(spec))
+        self._declared = True
+        node.add_post_set_parameters_callback(self._tell)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a parameter's value."""
+        return self._node.get_parameter(name).value
+
+    def _check(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
+        for parameter in parameters:
+            spec = self._specs.get(parameter.name)
+            if spec is None:
+                continue
+            if spec.choices and parameter.value not in spec.choices:
+                return refused(
+                    f'{spec.name} must be one of {", ".join(spec.choices)}, '
+                    f'not {parameter.value!r}.'
+                )
+            if self._declared and not spec.at_run_time and self._configured():
+                return refused(
+                    f'{spec.name} cannot change while the node is configured; deactivate and '
+                    'clean up the node, set it, then configure and activate it again.'
+                )
+        return SetParametersResult(successful=True)
+
+    def _tell(self, parameters: list[Parameter[Any]]) -> None:
+        changed = {p.name: p.value for p in parameters if p.name in self._specs}
+        if changed:
+            self._changed(changed)
+
+
+def refused(reason: str) -> SetParametersResult:
+    """
+    Refuse a change.
+
+    :param reason: a sentence.
+    :returns: the answer.
+    """
+    return SetParametersResult(successful=False, reason=reason)
