@@ -33,7 +33,7 @@ STOPPED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # Module whose `main` a command runs, and its exit status where Ctrl-C comes before that.
-_COMMANDS = {
+COMMANDS = {
     'blendshape_node': ('nodes.blendshape_node', 0),
     'camera_node': ('extras.camera_node', 0),
     'demo': ('extras.demo', STOPPED),
@@ -52,7 +52,7 @@ def main(name: str = '') -> int:
     :param name: as setup.py installs it; empty takes the name that the process was started under.
     :returns: its exit status.
     """
-    module, stopped = _COMMANDS[name or Path(sys.argv[0]).stem]
+    module, stopped = COMMANDS[name or Path(sys.argv[0]).stem]
     before = [signal.getsignal(number) for number in _SIGNALS]
     # Nothing is to be released yet, and an exception would pass through half-imported modules.
     _handle(lambda number, frame: os._exit(stopped))

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from emotion_estimator.commands import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     [
@@ -94,8 +96,9 @@ def test_python_modules_and_make_targets_exist(page):
 
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_commands_of_the_package_exist(page):
-    scripts = re.findall(r"f'(\w+) = \{PACKAGE\}", (ROOT / 'setup.py').read_text(encoding='utf-8'))
+    scripts = re.findall(r"^ +'(\w+)',$", (ROOT / 'setup.py').read_text(encoding='utf-8'), re.M)
     asked = re.findall(r'ros2 run emotion_estimator (\w+)', page.read_text(encoding='utf-8'))
+    assert set(scripts) == set(COMMANDS)
     assert set(asked) <= set(scripts)
 
 
