@@ -35,7 +35,8 @@ from rosgraph_msgs.msg import Clock
 from tf2_msgs.msg import TFMessage
 
 from emotion_estimator.messages.outgoing import standard_types
-from emotion_estimator.replay.bag import open_bag
+from emotion_estimator.replay.bag import with_slash
+from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
 
@@ -45,13 +46,16 @@ from emotion_estimator.stamps import NS_PER_S
 # CDR: four bytes tell the byte order, then a header begins with seconds and nanoseconds.
 _HEADER_AT = 4
 _BYTE_ORDERS = {0: '>', 1: '<'}
+_LAST_ENCODING = 0x0D
+_LAST_S = (1 << 31) - 1
 
 
 def shifted(raw: bytes, message_type: Any, shift_ns: int) -> bytes:
     """
     Move a message's stamp: that of its header, or those of its transforms.
 
-    A stamp of zero, which nobody filled in, stays; so does a message that begins with no header.
+    A stamp of zero, which nobody filled in, stays; so does a message that begins with no header,
+    and a stamp that would leave the range of stamps.
 
     :param raw: the message in CDR.
     :param message_type: its class.
@@ -68,7 +72,8 @@ def shifted(raw: bytes, message_type: Any, shift_ns: int) -> bytes:
     if not sec and not nanosec:
         return raw
     moved = bytearray(raw)
-    struct.pack_into(layout, moved, _HEADER_AT, *_moved(sec, nanosec, shift_ns))
+    sec, nanosec = _moved(sec, nanosec, shift_ns)
+    struct.pack_into(layout, moved, _HEADER_AT, sec, nanosec)
     return bytes(moved)
 
 
@@ -82,7 +87,8 @@ def _shifted_transforms(raw: bytes, shift_ns: int) -> bytes:
 
 
 def _moved(sec: int, nanosec: int, shift_ns: int) -> tuple[int, int]:
-    return divmod(sec * NS_PER_S + nanosec + shift_ns, NS_PER_S)
+    moved = divmod(sec * NS_PER_S + nanosec + shift_ns, NS_PER_S)
+    return moved if 0 <= moved[0] <= _LAST_S else (sec, nanosec)
 
 
 _DEPTH = 100
@@ -113,25 +119,30 @@ class BagPlayer(Node):  # type: ignore[misc]
     """
 
     def __init__(self, path: Path, topics: Collection[str] = (), **options: Any) -> None:
-        self._path = path
-        self._reader = open_bag(path)
+        self._reader = BagReader(path)
+        self.problems, self.hints = self._reader.problems, self._reader.hints
         super().__init__('bag_player', **options)
         self._outputs: dict[tuple[int, int], tuple[Publisher[Any], Any]] = {}
         self._played: list[Connection] = []
         self._clock: Publisher[Clock] | None = None
         self._to_ros2: dict[str, Callable[[bytes], memoryview]] = {}
         self._current_types = standard_types()
+        wanted = {with_slash(topic) for topic in topics}
         for connection in self._reader.connections:
-            if not topics or connection.topic in topics:
+            if not wanted or with_slash(connection.topic) in wanted:
                 self._add(connection)
-        if not any(connection.msgcount for connection in self._played):
+        played = {with_slash(one.topic) for one in self._played if one.msgcount}
+        if not played or wanted - played:
             held = sorted(
                 f'{c.topic} ({c.msgtype}, {c.msgcount})' for c in self._reader.connections
             )
+            problems = ' '.join(('', *self.problems))
             self.close()
             self.destroy_node()
+            what = f'on {", ".join(sorted(wanted - played))} ' if wanted else ''
             raise RecordingError(
-                f'{path} holds nothing to play; there: {", ".join(held) or "none"}.'
+                f'{path} holds nothing {what}to play; there: {", ".join(held) or "none"}.'
+                f'{problems}'
             )
 
     @property
@@ -140,20 +151,16 @@ class BagPlayer(Node):  # type: ignore[misc]
         return tuple(sorted({connection.topic for connection in self._played}))
 
     def messages(self) -> Iterator[Due]:
-        """
-        Go through the bag once, message by message, in the order of recording.
-
-        :raises RecordingError: where the bag is damaged.
-        """
-        messages = self._reader.messages(connections=self._played)
-        while True:
-            try:
-                connection, recorded_ns, raw = next(messages)
-            except StopIteration:
-                return
-            except Exception as error:
-                raise RecordingError(f'{self._path} is damaged ({error}).') from error
+        """Go through the bag once, message by message, in the order of recording."""
+        refused = 0
+        for connection, recorded_ns, raw in self._reader.messages(self._played):
+            # CDR begins with a zero and a small number that tells how it is written.
+            if self._reader.is2 and (len(raw) < _HEADER_AT or raw[0] or raw[1] > _LAST_ENCODING):
+                refused += 1
+                continue
             yield Due(recorded_ns, self._publication(connection, raw))
+        if refused:
+            self.problems.append(f'{refused} messages are damaged, and were not published.')
 
     def publish_clock(self, time_ns: int) -> None:
         """

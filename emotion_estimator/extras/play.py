@@ -37,6 +37,8 @@ from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
 
 CLOCK_PERIOD_S = 0.01
+LONGEST_PAUSE_S = 3600.0
+"""Nothing is waited for longer: what leaps further is another clock."""
 EXIT_BROKEN = 1
 
 
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Play a bag.
 
     :param arguments: command line without the program's name; None takes that of the process.
-    :returns: exit status: 0, or 1 when the bag cannot be read (to its end).
+    :returns: exit status: 0, or 1 when the bag cannot be read, or not all of it.
     """
     given = sys.argv if arguments is None else ['play', *arguments]
     options = _parse(remove_ros_args(given)[1:])
@@ -56,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if noted:  # before rclpy listened
             return 0
         player = BagPlayer(options.bag, options.topics)
+        for hint in player.hints:
+            print(hint, file=sys.stderr)
         play(player, options)
     except RecordingError as error:
         print(error, file=sys.stderr)
@@ -68,10 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
     finally:
         if player is not None:
+            for problem in player.problems:
+                print(problem, file=sys.stderr)
             player.close()
             player.destroy_node()
         rclpy.try_shutdown()
-    return 0
+    return EXIT_BROKEN if player is not None and player.problems else 0
 
 
 def play(player: BagPlayer, options: argparse.Namespace) -> None:
@@ -80,7 +86,6 @@ def play(player: BagPlayer, options: argparse.Namespace) -> None:
 
     :param player: publishes them.
     :param options: as the command line gives them.
-    :raises RecordingError: where the bag is damaged.
     """
     executor = SingleThreadedExecutor()
     executor.add_node(player)
@@ -98,22 +103,38 @@ def play(player: BagPlayer, options: argparse.Namespace) -> None:
 def _play_once(
     player: BagPlayer, executor: SingleThreadedExecutor, options: argparse.Namespace
 ) -> None:
-    first_ns: int | None = None
-    shift_ns = 0
+    newest_ns: int | None = None
+    shift_ns = lasted_ns = refused = 0
     start_s = time.monotonic()
     for due in player.messages():
-        if first_ns is None:
-            first_ns = due.recorded_ns
-            if options.stamps == 'now':
-                shift_ns = time.time_ns() - first_ns
-        due_s = start_s + (due.recorded_ns - first_ns) / NS_PER_S / options.rate
+        if newest_ns is None and options.stamps == 'now':
+            shift_ns = time.time_ns() - due.recorded_ns
+        step_ns = due.recorded_ns - (due.recorded_ns if newest_ns is None else newest_ns)
+        newest_ns = due.recorded_ns
+        if 0 <= step_ns <= LONGEST_PAUSE_S * NS_PER_S:
+            lasted_ns += step_ns
+        else:
+            player.get_logger().warning(
+                f'The times in the bag leap by {step_ns / NS_PER_S:.0f} s; it goes on at once.',
+                once=True,
+            )
+        due_s = start_s + lasted_ns / NS_PER_S / options.rate
         while options.clock and (left_s := due_s - time.monotonic()) > CLOCK_PERIOD_S:
             player.publish_clock(due.recorded_ns + shift_ns - round(left_s * options.rate * 1e9))
             _wait(executor, time.monotonic() + CLOCK_PERIOD_S)
         _wait(executor, due_s)
         if options.clock:
             player.publish_clock(due.recorded_ns + shift_ns)
-        due.publish(shift_ns)
+        try:
+            due.publish(shift_ns)
+        # A message that is no message of its type costs itself alone.
+        except Exception as error:
+            if not rclpy.ok():
+                raise
+            refused += 1
+            player.get_logger().warning(f'A message cannot be published: {error}', once=True)
+    if refused:
+        player.problems.append(f'{refused} messages could not be published.')
 
 
 def _wait(executor: SingleThreadedExecutor, until_s: float) -> None:

@@ -18,6 +18,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
@@ -229,6 +230,9 @@ def test_stamps_move_and_nothing_else(shift_ns):
     assert nanoseconds(second.header.stamp) == 0
     words = serialize_message(String(data='hello'))
     assert shifted(words, String, shift_ns) == words
+    # Beyond the last second that a stamp can hold.
+    raw = serialize_message(image)
+    assert shifted(raw, Image, 2**62) == raw
     unstamped = serialize_message(Image(data=b'123456'))
     assert shifted(unstamped, Image, shift_ns) == unstamped
 
@@ -252,9 +256,69 @@ def test_the_command_plays_again_and_again_with_moved_stamps_and_a_clock(live, b
     assert min(times_ns) > before_ns
 
 
-def test_a_bag_that_cannot_be_read_is_told(tmp_path):
-    command = [sys.executable, '-m', 'emotion_estimator.extras.play', str(tmp_path / 'none.mcap')]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert 'none.mcap cannot be read' in done.stderr
+def played(path, *options, domain_id=0):
+    """Play a bag by the command: exit status, what it said, seconds."""
+    command = [sys.executable, '-m', 'emotion_estimator.extras.play', str(path), '--delay', '0']
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain_id)}
+    start_s = time.monotonic()
+    done = subprocess.run(
+        [*command, *options], capture_output=True, text=True, check=False, env=environment
+    )
     assert 'Traceback' not in done.stderr
+    return done.returncode, done.stderr, time.monotonic() - start_s
+
+
+def test_a_bag_that_cannot_be_read_is_told(tmp_path, bag):
+    status, said, _ = played(tmp_path / 'none.mcap')
+    assert (status, said) == (1, f'{tmp_path / "none.mcap"} does not exist; check the path.\n')
+    status, said, _ = played(bag, '--topics', 'image', '/nothing')
+    assert status == 1
+    assert 'nothing on /nothing to play; there: /chatter' in said
+
+
+def test_what_is_whole_is_played_and_what_is_missing_told(live, bag):
+    file = bag / 'bag.mcap'
+    file.write_bytes(file.read_bytes()[:-200])
+    status, said, _ = played(file, domain_id=live.domain_id)
+    assert status == 1
+    assert '3 messages over 0.5 s are whole' in said
+
+
+@pytest.mark.parametrize('received_ns', [(0, 0, 0), (0, 0, START_NS), (1, START_NS, 2**62)])
+def test_receive_times_that_cannot_be_right_neither_hurry_nor_wait(tmp_path, live, received_ns):
+    stamps_ns = [START_NS, START_NS + NS_PER_S // 2, START_NS + NS_PER_S]
+    images = [raw_image(ROS2, PICTURE, ns) for ns in stamps_ns]
+    path = write_bag(tmp_path / 'bag', [('/image', *one) for one in zip(received_ns, images)])
+    player = BagPlayer(path, context=live.context)
+    assert [due.recorded_ns for due in player.messages()] == stamps_ns
+    assert 'cannot be right' in player.hints[0]
+    player.close()
+    player.destroy_node()
+    status, said, lasted_s = played(path, '--stamps', 'now', '--clock', domain_id=live.domain_id)
+    assert (status, 'cannot be right' in said) == (0, True)
+    assert 1 < lasted_s < 30
+
+
+def test_another_clock_in_the_bag_is_not_waited_for(tmp_path, live):
+    images = [raw_image(ROS2, PICTURE, ns) for ns in (START_NS, START_NS + 1)]
+    received_ns = (START_NS, START_NS + 50 * 24 * 3600 * NS_PER_S)
+    path = write_bag(tmp_path / 'bag', [('/image', *one) for one in zip(received_ns, images)])
+    status, said, lasted_s = played(path, domain_id=live.domain_id)
+    assert status == 0
+    assert 'leap by 4320000 s' in said
+    assert lasted_s < 30
+
+
+@pytest.mark.parametrize('packed', ['message', 'file'])
+def test_messages_are_unpacked_before_they_are_sent(tmp_path, live, packed):
+    path = write_bag(tmp_path / 'bag', messages(ROS2), packed=packed)
+    (file,) = path.glob('*.mcap*')
+    player = BagPlayer(file, topics=['image'], context=live.context)
+    images = live.listen(Image, '/image')
+    live.until(lambda: player.count_subscribers('/image') == 1, 'the listener')
+    for due in player.messages():
+        due.publish(0)
+    live.until(lambda: len(images) == 2, 'the images')
+    assert [bytes(image.data) for image in images] == [PICTURE.tobytes()] * 2
+    player.close()
+    player.destroy_node()
