@@ -48,7 +48,7 @@ setup(
         *shared_files(*map(str, sorted(Path('dev/interfaces').glob('*/msg')))),
     ],
     install_requires=['setuptools'],
-    extras_require={'test': ['pytest']},
+    extras_require={'test': ['pytest'], 'video': ['av']},
     zip_safe=False,
     maintainer='emotion_estimator maintainers',
     maintainer_email='maintainers@example.com',

@@ -49,7 +49,8 @@ QUESTIONS = {
     'what decodes nv12': "'nv12': _Layout(",
     'what places `gaze_<id>`': 'def frames_of(',
     'what computes false switches': 'def switches(',
-    'what chooses the camera topic of a bag': 'def camera_connections(',
+    'what chooses the camera topic of a bag': 'def _camera_connection(',
+    'what reads a damaged bag': 'class RecoveredFile',
 }
 
 

@@ -53,6 +53,7 @@ from emotion_estimator.files import PACKAGE, AssetError, find_model
 from emotion_estimator.parallel.engine import SchedulerError
 from emotion_estimator.parallel.processes import available_cores
 from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.files import recordings_in
 from emotion_estimator.replay.jobs import (
     Finished,
     Job,
@@ -271,6 +272,7 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     find_finder_files(parameters.blendshape_node, fetch=True, warn=_log.warning)
     selection = Selection(options.rate_hz, options.from_s, options.to_s)
     settings = Settings(parameters, selection, options.topic, options.picture_rate_hz)
+    options.recordings = [one for path in options.recordings for one in recordings_in(path)]
     jobs = []
     for path, name in named_apart(options.recordings).items():
         record = _record_path(options, name)

@@ -17,12 +17,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
-
-from rosbags.highlevel import AnyReader
 
 from emotion_estimator.evaluation.labels import (
     ANY_FACE,
@@ -37,6 +35,7 @@ from emotion_estimator.evaluation.labels import (
 )
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.messages.outgoing import CLASSIFICATION, EXPRESSION, bag_types
+from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.stamps import NS_PER_S
 
 # Messages made into segments.
@@ -137,9 +136,9 @@ def check_topic(path: Path, topic: str) -> None:
 
 
 @contextmanager
-def _labels_in(path: Path, topic: str) -> Iterator[tuple[AnyReader, list[Any]]]:
+def _labels_in(path: Path, topic: str) -> Iterator[tuple[BagReader, list[Any]]]:
     try:
-        with AnyReader([path], default_typestore=bag_types()) as reader:
+        with closing(BagReader(path, bag_types())) as reader:
             chosen = [
                 connection
                 for connection in reader.connections
@@ -161,8 +160,8 @@ def _labels_in(path: Path, topic: str) -> Iterator[tuple[AnyReader, list[Any]]]:
         raise LabelError(f'The labels on {topic} of {path} cannot be read ({reason}).') from error
 
 
-def _read(reader: AnyReader, chosen: list[Any]) -> Iterator[Message]:
-    for connection, _, raw in reader.messages(connections=chosen):
+def _read(reader: BagReader, chosen: list[Any]) -> Iterator[Message]:
+    for connection, _, raw in reader.messages(chosen):
         message: Any = reader.deserialize(raw, connection.msgtype)
         stamp = message.header.stamp
         label = ''

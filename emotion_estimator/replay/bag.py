@@ -12,34 +12,52 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Bags: rosbag2 (mcap, sqlite3) and ROS 1, read without ROS."""
+"""The images of one camera in a bag: which topic they are on, and when they were taken."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 
 from emotion_estimator.cameras import Camera
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.messages.incoming import rgb_of
-from emotion_estimator.messages.outgoing import standard_types
+from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import Calibration, Frame, RecordingError
+from emotion_estimator.replay.video_messages import (
+    PACKET,
+    VIDEO,
+    VideoDecoder,
+    codec_of,
+    video_types,
+)
 from emotion_estimator.stamps import NS_PER_S
 
-SUFFIXES = ('.bag', '.db3', '.mcap')
-METADATA_FILE = 'metadata.yaml'
 RAW = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CALIBRATION = 'sensor_msgs/msg/CameraInfo'
+_KINDS = (RAW, COMPRESSED, PACKET, VIDEO)
+"""Types of images; of one camera the first is taken."""
 _TRIED = 10
-"""A camera that is not calibrated says so in every message; so many are looked at."""
+"""A camera that is not calibrated, or fills in no stamps, does so in every message."""
+_TRANSPORT = re.compile(r'/(compressed|compressedDepth|zstd|ffmpeg|theora)$')
+_UNREADABLE = re.compile(r'/(compressedDepth|zstd|theora)$')
+# The packages' own pictures, which stand beside a camera's where a running robot is recorded.
+_OWN = re.compile(r'(^|/)annotated_image(/|$)|(^|/)humans/(faces|bodies|persons)/')
+_DEPTH = re.compile(r'(^|[/_])depth([/_0-9]|$)', re.IGNORECASE)
+_DEPTH_ENCODINGS = ('16UC1', '16SC1', '32FC1', 'mono16')
+_GREY_ENCODINGS = ('mono8', '8UC1', *_DEPTH_ENCODINGS)
+# What image_proc makes of one camera's images beside each other: the first is taken.
+_SAME_CAMERA = (
+    *('image_raw', 'image', 'image_color', 'image_rect_color', 'image_rect', 'image_mono'),
+    'image_rect_raw',
+)
 
 
 class Bag:
@@ -53,112 +71,173 @@ class Bag:
 
     def __init__(self, path: Path, topic: str = '') -> None:
         self.name = path.name
-        self.problems: list[str] = []
-        self.hints: list[str] = []
         self._path = path
-        self._reader = open_bag(path)
+        self._reader = BagReader(path, video_types())
+        self.problems, self.hints = self._reader.problems, self._reader.hints
         try:
-            self._cameras = camera_connections(path, self._reader.connections, topic)
-        except RecordingError:
+            self._camera = self._camera_connection(topic)
+            self.topic = self._camera.topic
+            first = self._first(self._camera)
+            self._codec = '' if first is None else codec_of(self._camera.msgtype, first)
+            self._decoder = VideoDecoder(path, self.topic, self._codec) if self._codec else None
+        except RecordingError as error:
             self.close()
-            raise
-        self.topic = self._cameras[0].topic
-        self.image_count = sum(camera.msgcount for camera in self._cameras)
+            raise RecordingError(' '.join((str(error), *self.problems))) from error
+        self.image_count = self._camera.msgcount
 
     def frames(self) -> Iterator[Frame]:
         """
         Read the camera's images.
 
-        :raises RecordingError: where the bag is damaged.
+        Where no image has a stamp of its own, the times count at which they were received.
         """
-        messages = self._reader.messages(connections=self._cameras)
+        messages = self._messages()
+        first = list(islice(messages, _TRIED))
+        by_receipt = self._go_by_receipt(first)
         decoder = ImageDecoder(self.topic, lambda said: self.hints.append(f'{self.name}: {said}'))
-        while True:
-            with _reading(self._path):
-                connection, recorded_ns, raw = next(messages, (None, 0, b''))
-                if connection is None:
-                    return
-                message: Any = self._reader.deserialize(raw, connection.msgtype)
-                stamp = message.header.stamp
-                stamp_ns = int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
-                decode = partial(rgb_of, message, decoder)
-                frame = Frame(stamp_ns, recorded_ns, str(message.header.frame_id), decode)
-            yield frame
+        for recorded_ns, message in chain(first, messages):
+            stamp_ns = recorded_ns if by_receipt else _stamp_ns(message)
+            frame_id = str(_header(message).frame_id)
+            at = (stamp_ns, recorded_ns or stamp_ns, frame_id)
+            if self._decoder is None:
+                yield Frame(*at, partial(rgb_of, message, decoder))
+            else:
+                yield from self._decoder.frames(bytes(message.data), at)
+        if self._decoder is not None:
+            yield from self._decoder.rest()
+            self.hints += self._decoder.hints()
 
     def calibrations(self) -> Iterator[Calibration]:
         """Read the first few messages of the camera's `camera_info`; damaged ones end it."""
-        topic = Camera(self.topic.removesuffix('/compressed')).calibration
+        topic = Camera(_TRANSPORT.sub('', self.topic)).calibration
         held = [
-            c for c in self._reader.connections if (c.topic, c.msgtype) == (topic, CALIBRATION)
+            c
+            for c in self._reader.connections
+            if (with_slash(c.topic), c.msgtype) == (with_slash(topic), CALIBRATION)
         ]
-        if not held:
-            return
-        with suppress(RecordingError), _reading(self._path):
-            for connection, _, raw in islice(self._reader.messages(connections=held), _TRIED):
+        for connection, _, raw in islice(self._reader.messages(held), _TRIED) if held else ():
+            try:
                 message: Any = self._reader.deserialize(raw, connection.msgtype)
-                # ROS 1 has a capital.
-                k = message.k if hasattr(message, 'k') else message.K
-                yield Calibration(k.tolist(), int(message.width), int(message.height))
+            except Exception:
+                return
+            # ROS 1 has a capital.
+            k = message.k if hasattr(message, 'k') else message.K
+            yield Calibration(k.tolist(), int(message.width), int(message.height))
 
     def close(self) -> None:
         """Close the bag."""
-        with suppress(Exception):
-            self._reader.close()
+        self._reader.close()
 
-
-def open_bag(path: Path) -> AnyReader:
-    """
-    Open a bag of any kind.
-
-    :param path: a rosbag2 folder, or an .mcap, .db3 or .bag file.
-    :returns: the reader, to be closed.
-    :raises RecordingError: when it cannot be opened.
-    """
-    if path.is_dir() and not (path / METADATA_FILE).is_file():
-        raise RecordingError(
-            f'{path} lacks {METADATA_FILE}, which belongs to a rosbag2 folder; give the file in '
-            'it, or restore it with `ros2 bag reindex`.'
-        )
-    with _reading(path):
-        # Older bags hold no definitions; those of the standard types have not changed since.
-        reader = AnyReader([path], default_typestore=standard_types())
-        reader.open()
-    return reader
-
-
-def camera_connections(
-    path: Path, connections: Iterable[Connection], topic: str
-) -> list[Connection]:
-    """
-    Choose the camera's topic; where raw and compressed images of one camera are, the raw ones.
-
-    :param path: the bag, for the error message.
-    :param connections: all that the bag holds.
-    :param topic: the topic that the user names, or empty.
-    :returns: the connections of one topic, all of one type.
-    :raises RecordingError: naming the topics that there are.
-    """
-    held = list(connections)
-    images = [c for c in held if c.msgtype in (RAW, COMPRESSED) and c.msgcount]
-    if topic:
-        chosen = [c for c in images if c.topic == topic]
-        if not chosen:
-            raise RecordingError(f'{path} has no images on {topic}; {_listed(held, images)}')
-    else:
-        raw = {c.topic for c in images if c.msgtype == RAW}
-        chosen = [
-            c
-            for c in images
-            if c.topic.removesuffix('/compressed') not in raw - {c.topic}
-            and not c.topic.endswith('/compressedDepth')
-        ]
-        if not chosen:
-            raise RecordingError(f'{path} has no images; {_listed(held, images)}')
-        if len({c.topic for c in chosen}) > 1:
-            raise RecordingError(
-                f'{path} has several image topics: name one with --topic; {_listed(held, images)}'
+    def _messages(self) -> Iterator[tuple[int, Any]]:
+        damaged = 0
+        for connection, recorded_ns, raw in self._reader.messages([self._camera]):
+            try:
+                message: Any = self._reader.deserialize(raw, connection.msgtype)
+            # Of damaged bytes rosbags, struct and numpy each complain in their own way.
+            except Exception:
+                damaged += 1
+                continue
+            yield recorded_ns, message
+        if damaged:
+            self.problems.append(
+                f'{self._path}: {damaged} messages on {self.topic} are damaged, and left out.'
             )
-    return [c for c in chosen if c.msgtype == chosen[0].msgtype]
+
+    def _go_by_receipt(self, first: list[tuple[int, Any]]) -> bool:
+        """Tell whether the stamps are none, but the times of receipt are."""
+        stamps = {_stamp_ns(message) for _, message in first}
+        received = {recorded_ns for recorded_ns, _ in first}
+        if len(stamps) != 1 or max(received) <= 0 or len(received) < len(first):
+            return False
+        if len(first) == 1 and 0 not in stamps:
+            return False
+        what = 'no stamps (header.stamp is 0)' if 0 in stamps else 'the same stamp all of them'
+        self.hints.append(
+            f'{self._path}: the images on {self.topic} carry {what}; the times at which they were '
+            'recorded are used. Let the driver fill in header.stamp: the nodes need it.'
+        )
+        return True
+
+    def _first(self, connection: Connection) -> Any:
+        """Read the first message on a connection; None where it is damaged."""
+        for one, _, raw in self._reader.messages([connection]):
+            try:
+                return self._reader.deserialize(raw, one.msgtype)
+            except Exception:
+                return None
+        return None
+
+    def _camera_connection(self, topic: str) -> Connection:
+        """
+        Choose the camera's topic; of several transports of one camera the one without loss.
+
+        :raises RecordingError: naming the topics that there are.
+        """
+        held = self._reader.connections
+        images = [c for c in held if c.msgtype in _KINDS and c.msgcount]
+        if topic:
+            exact = [c for c in images if with_slash(c.topic) == with_slash(topic)]
+            chosen = exact or [c for c in images if with_slash(_base(c)) == with_slash(topic)]
+            if not chosen:
+                raise RecordingError(
+                    f'{self._path} has no images on {topic}; {_listed(held, images)}'
+                )
+            return min(chosen, key=_preference)
+        cameras = [c for c in images if not _OWN.search(c.topic) and not _DEPTH.search(c.topic)]
+        cameras = [c for c in cameras if not c.topic.endswith('/compressedDepth')]
+        bases = sorted({_base(c) for c in cameras})
+        best = [min((c for c in cameras if _base(c) == base), key=_preference) for base in bases]
+        best = self._clear(best)
+        if not best:
+            raise RecordingError(f'{self._path} has no images; {_listed(held, images)}')
+        if len(best) > 1:
+            raise RecordingError(
+                f'{self._path} has several image topics: name one with --topic; '
+                f'{_listed(held, images)}'
+            )
+        if _UNREADABLE.search(best[0].topic):
+            transport = best[0].topic.rpartition('/')[2]
+            raise RecordingError(
+                f'{self._path} has images on {best[0].topic} alone, which {transport} packed in a '
+                'way that is not read; play it, and record what `ros2 run image_transport '
+                f'republish {transport} raw` makes of it.'
+            )
+        return best[0]
+
+    def _clear(self, cameras: list[Connection]) -> list[Connection]:
+        """Take those of several cameras that can be meant: not depth, colour before grey."""
+        if len(cameras) > 1:
+            seen = {c.id: str(getattr(self._first(c), 'encoding', '')) for c in cameras}
+            cameras = [c for c in cameras if seen[c.id] not in _DEPTH_ENCODINGS] or cameras
+            colour = [c for c in cameras if seen[c.id] not in _GREY_ENCODINGS]
+            if len(colour) == 1 and len(cameras) > 1:
+                self.hints.append(
+                    f'{self._path}: {colour[0].topic} is taken, the only camera in colour; '
+                    '--topic names another.'
+                )
+                cameras = colour
+        folders = {_base(c).rpartition('/')[0] for c in cameras}
+        names = [_base(c).rpartition('/')[2] for c in cameras]
+        if len(folders) == 1 and len(cameras) > 1 and set(names) <= set(_SAME_CAMERA):
+            return [cameras[min(range(len(names)), key=lambda i: _SAME_CAMERA.index(names[i]))]]
+        return cameras
+
+
+def with_slash(topic: str) -> str:
+    """
+    Name a topic with its slash, which ROS 1 and users leave out.
+
+    :param topic: its name.
+    """
+    return '/' + topic.strip('/')
+
+
+def _base(connection: Connection) -> str:
+    return _TRANSPORT.sub('', connection.topic)
+
+
+def _preference(connection: Connection) -> tuple[bool, int]:
+    return bool(_UNREADABLE.search(connection.topic)), _KINDS.index(connection.msgtype)
 
 
 def _listed(held: list[Connection], images: list[Connection]) -> str:
@@ -168,14 +247,12 @@ def _listed(held: list[Connection], images: list[Connection]) -> str:
     return f'{what} there: {", ".join(sorted(kinds)) or "none"}.'
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    # Of a damaged bag rosbags, struct, sqlite, lz4 and zstd each complain in their own way.
-    except Exception as error:
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise RecordingError(
-            f'{path} cannot be read as a bag ({reason}): it is truncated, damaged or of another '
-            'kind; restore it, or repair it with `ros2 bag reindex` or `mcap recover`.'
-        ) from error
+def _header(message: Any) -> Any:
+    """Give what holds the frame's name: foxglove's video has no header of its own."""
+    return getattr(message, 'header', message)
+
+
+def _stamp_ns(message: Any) -> int:
+    header = _header(message)
+    stamp = header.timestamp if hasattr(header, 'timestamp') else header.stamp
+    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)

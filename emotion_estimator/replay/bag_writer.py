@@ -26,7 +26,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader
 from rosbags.interfaces import (
     Connection,
     ConnectionExtRosbag2,
@@ -61,7 +60,7 @@ from emotion_estimator.messages.outgoing import (
     bag_types,
 )
 from emotion_estimator.parameters import NodeParameters
-from emotion_estimator.replay.bag import open_bag
+from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import Frame, Recording, RecordingError
 
 # The messages that both nodes publish of one image, made without ROS.
@@ -320,7 +319,7 @@ class _InputMessages:
     """The messages of a bag in order, up to where the replay is."""
 
     def __init__(self, path: Path) -> None:
-        self.reader: AnyReader = open_bag(path)
+        self.reader = BagReader(path)
         if not self.reader.is2:
             self.close()
             raise RecordingError(
@@ -328,7 +327,7 @@ class _InputMessages:
                 '--with-input, or convert it with `rosbags-convert`.'
             )
         others = [c for c in self.reader.connections if not _OWN_TOPIC.fullmatch(c.topic)]
-        self._messages = self.reader.messages(connections=others)
+        self._messages = self.reader.messages(others)
         self._next: tuple[Connection, int, bytes] | None = None
         self._ended = not others
 

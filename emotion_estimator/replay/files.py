@@ -24,7 +24,9 @@ import cv2
 import numpy as np
 
 from emotion_estimator.faces.image_decoding import open_video, rgb_of_bgr
-from emotion_estimator.replay import bag
+from emotion_estimator.replay.bag import Bag
+from emotion_estimator.replay.bag_reader import METADATA_FILE, SUFFIXES, is_bag_folder
+from emotion_estimator.replay.bag_recovery import is_bag_file
 from emotion_estimator.replay.pictures import (
     DEFAULT_RATE_HZ,
     PICTURE_SUFFIXES,
@@ -120,25 +122,78 @@ def open_recording(
     """
     if not path.exists():
         raise RecordingError(f'{path} does not exist; check the path.')
-    if path.is_dir():
-        held = {p.suffix.lower() for p in path.iterdir() if not p.name.startswith('.')}
-        if (path / bag.METADATA_FILE).is_file() or held & set(bag.SUFFIXES):
-            return bag.Bag(path, topic)
-        if pictures_in(path):
-            return Pictures(path, picture_rate_hz)
+    try:
+        if path.is_dir():
+            return _open_folder(path, topic, picture_rate_hz)
+        if path.is_file():
+            return _open_file(path, topic, picture_rate_hz)
+    except OSError as error:
+        raise RecordingError(f'{path} cannot be read: {error.strerror or error}.') from error
+    raise RecordingError(f'{path} is neither a file nor a folder.')
+
+
+def recordings_in(path: Path, levels: int = 2) -> list[Path]:
+    """
+    List the recordings in a folder that is none itself.
+
+    :param path: what the user names.
+    :param levels: how many folders deep they are looked for.
+    :returns: bags, videos and folders of pictures in the order of their names; the path itself
+        where it is a recording, or nothing is found in it.
+    """
+    if not path.is_dir() or is_bag_folder(path) or pictures_in(path):
+        return [path]
+    return _held(path, levels) or [path]
+
+
+def _held(folder: Path, levels: int) -> list[Path]:
+    found: list[Path] = []
+    for one in sorted(folder.iterdir()):
+        if one.name.startswith('.'):
+            continue
+        if one.is_dir():
+            if is_bag_folder(one) or pictures_in(one):
+                found.append(one)
+            elif levels > 1:
+                found += _held(one, levels - 1)
+        elif one.suffix.lower() in VIDEO_SUFFIXES or (one.is_file() and is_bag_file(one)):
+            found.append(one)
+    return found
+
+
+def _open_folder(path: Path, topic: str, picture_rate_hz: float) -> Recording:
+    if is_bag_folder(path):
+        return Bag(path, topic)
+    more = _held(path, levels=2)
+    if pictures_in(path):
+        pictures = Pictures(path, picture_rate_hz)
+        if more:
+            pictures.hints.append(
+                f'{path}: its pictures are read; give {more[0]} by name if it is meant'
+                f'{f", and {len(more) - 1} more" if len(more) > 1 else ""}.'
+            )
+        return pictures
+    if more:
         raise RecordingError(
-            f'{path} is neither a rosbag2 folder ({bag.METADATA_FILE} is missing) nor a folder '
-            f'of pictures ({", ".join(PICTURE_SUFFIXES)}).'
+            f'{path} is a folder of {len(more)} recordings; give them by name, such as {more[0]}.'
         )
+    raise RecordingError(
+        f'{path} is neither a rosbag2 folder ({METADATA_FILE} and files ending in '
+        f'{", ".join(SUFFIXES)} are missing) nor a folder of pictures '
+        f'({", ".join(PICTURE_SUFFIXES)}).'
+    )
+
+
+def _open_file(path: Path, topic: str, picture_rate_hz: float) -> Recording:
     suffix = path.suffix.lower()
-    if suffix in bag.SUFFIXES:
-        return bag.Bag(path, topic)
-    if suffix in VIDEO_SUFFIXES:
-        return Video(path)
     if suffix in PICTURE_SUFFIXES:
         return Pictures(path, picture_rate_hz)
+    if is_bag_file(path):
+        return Bag(path, topic)
+    if suffix in VIDEO_SUFFIXES:
+        return Video(path)
     raise RecordingError(
-        f'{path} is of no kind that is read: bags ({", ".join(bag.SUFFIXES)}, or a rosbag2 '
+        f'{path} is of no kind that is read: bags ({", ".join(SUFFIXES)}, or a rosbag2 '
         f'folder), videos ({", ".join(VIDEO_SUFFIXES)}), pictures '
         f'({", ".join(PICTURE_SUFFIXES)}) and folders of these.'
     )

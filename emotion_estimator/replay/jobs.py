@@ -16,8 +16,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import os
 import traceback
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
@@ -161,7 +163,8 @@ def named_apart(paths: list[Path]) -> Mapping[Path, str]:
     :returns: name by path.
     """
     parts = 1
-    whole = [path.resolve().parts for path in paths]
+    # As the user typed them: a link keeps its own name.
+    whole = [Path(os.path.abspath(path)).parts for path in paths]  # noqa: PTH100
     while len({names[-parts:] for names in whole}) < len(set(whole)):
         parts += 1
     return {path: '/'.join(names[-parts:]) for path, names in zip(paths, whole)}
@@ -182,7 +185,9 @@ def unread(job: Job, like: Replay, problem: str) -> Replay:
 def _files(path: Path) -> list[tuple[str, int, int]]:
     if not path.exists():
         return []
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    # Beside a file of a bag lies the log of a recorder that did not close it.
+    beside = sorted(path.parent.glob(f'{glob.escape(path.name)}-*'))
+    files = sorted(path.iterdir()) if path.is_dir() else [path, *beside]
     return [(file.name, file.stat().st_size, _modified_ns(file)) for file in files]
 
 

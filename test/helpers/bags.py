@@ -18,11 +18,14 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import Prediction, Replay
+from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
 
 START_NS = 1_700_000_000 * NS_PER_S
@@ -96,15 +99,15 @@ def text(store, words):
     return store.types['std_msgs/msg/String'](data=words)
 
 
-def write_bag(path, messages, storage='mcap', compressed=False):
+def write_bag(path, messages, storage='mcap', packed=''):
     """
-    Write a rosbag2 folder.
+    Write a rosbag2 folder; packed by zstd are each 'message', chunk ('storage') or 'file'.
 
     Messages are (topic, nanoseconds, message) of `ROS2`.
     """
     writer = Writer(path, version=8, storage_plugin=StoragePlugin[storage.upper()])
-    if compressed:
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+    if packed:
+        writer.set_compression(CompressionMode[packed.upper()], CompressionFormat.ZSTD)
     with writer:
         connections = {}
         for topic, recorded_ns, message in messages:
@@ -132,6 +135,45 @@ def camera_bag(path, pictures, topic='/camera/image_raw', **options):
     images = [raw_image(ROS2, bgr, ns) for bgr, ns in zip(pictures, stamps(len(pictures)))]
     recorded = zip(stamps(len(pictures)), images)
     return write_bag(path, [(topic, ns, image) for ns, image in recorded], **options)
+
+
+# What recordings hold, as they are opened and read.
+
+
+def noise(count, size=(24, 32)):
+    """Make pictures that no two are alike of."""
+    random = np.random.default_rng(1)
+    return [random.integers(0, 256, (*size, 3), np.uint8) for _ in range(count)]
+
+
+def read(path, **options):
+    """Read a recording to its end: stamp and pixels of each image."""
+    recording = open_recording(path, **options)
+    frames = [(frame.stamp_ns, frame.decode()) for frame in recording.frames()]
+    recording.close()
+    return frames
+
+
+def told(path, **options):
+    """Read a recording to its end: images, problems, hints."""
+    recording = open_recording(path, **options)
+    images = [(frame.stamp_ns, frame.decode()) for frame in recording.frames()]
+    recording.close()
+    return images, recording.problems, recording.hints
+
+
+def problem(path, **options):
+    """Give the sentence with which a recording is refused."""
+    with pytest.raises(RecordingError) as caught:
+        read(path, **options)
+    return str(caught.value)
+
+
+def assert_same(frames, pictures):
+    """Compare what was read with what went in."""
+    assert [stamp_ns for stamp_ns, _ in frames] == stamps(len(pictures))
+    for (_, rgb), bgr in zip(frames, pictures):
+        np.testing.assert_array_equal(rgb, bgr[..., ::-1])
 
 
 # Replays made up of what a face is said to show, as plain as `happy happy unknown`.

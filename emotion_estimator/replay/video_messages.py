@@ -1,0 +1,169 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Messages that hold video rather than images: decoded one after the other, by PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rosbags.typesys import get_types_from_msg
+from rosbags.typesys.store import Typestore
+
+from emotion_estimator.faces.image_decoding import ImageError, Rgb
+from emotion_estimator.messages.outgoing import standard_types
+from emotion_estimator.replay.recordings import Frame, RecordingError
+
+PACKET = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
+VIDEO = 'foxglove_msgs/msg/CompressedVideo'
+# Definitions of both; bags before Iron hold none.
+_DEFINITIONS = {
+    PACKET: 'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n'
+    'uint8 flags\nbool is_bigendian\nuint8[] data\n',
+    VIDEO: 'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n',
+}
+# Parts of the names that encoders, drivers and FFmpeg give a codec -> its name in FFmpeg.
+_CODECS = {
+    **{'264': 'h264', 'avc': 'h264', '265': 'hevc', 'hevc': 'hevc', 'av1': 'av1'},
+    **{'vp8': 'vp8', 'vp9': 'vp9', 'mpeg4': 'mpeg4'},
+}
+_STILLS = ('jpeg', 'jpg', 'png')
+_START_CODES = (b'\0\0\0\1', b'\0\0\1')
+Times = tuple[int, int, str]
+"""Stamp, time of receipt, frame: as `Frame` has them."""
+
+
+def video_types() -> Typestore:
+    """Give the standard types with those of video beside them."""
+    store = standard_types()
+    for name, definition in _DEFINITIONS.items():
+        store.register(get_types_from_msg(definition, name))
+    return store
+
+
+def codec_of(kind: str, message: Any) -> str:
+    """
+    Tell which codec an image message needs.
+
+    :param kind: its type.
+    :param message: the message.
+    :returns: FFmpeg's name of the codec; empty for a picture that stands for itself.
+    """
+    stated = str(getattr(message, 'encoding' if kind == PACKET else 'format', '')).lower()
+    for part, codec in _CODECS.items():
+        if part in stated:
+            return codec
+    if kind in (PACKET, VIDEO):
+        return stated or 'h264'
+    if hasattr(message, 'format') and not any(name in stated for name in _STILLS):
+        return 'h264' if bytes(message.data[:4]).startswith(_START_CODES) else ''
+    return ''
+
+
+class VideoDecoder:
+    """
+    Decodes the packets of one topic in their order.
+
+    :param path: the bag, for error messages.
+    :param topic: the topic.
+    :param codec: FFmpeg's name of the codec.
+    :raises RecordingError: when PyAV is missing or does not know the codec.
+    """
+
+    def __init__(self, path: Path, topic: str, codec: str) -> None:
+        republish = (
+            'or have the images republished before they are recorded, as with `ros2 run '
+            'image_transport republish ffmpeg raw`.'
+        )
+        try:
+            import av
+        except ImportError as error:
+            raise RecordingError(
+                f'{path}: {topic} holds {codec} video, which PyAV decodes, and it is not there '
+                f'({error}): install it with `pip install av`, {republish}'
+            ) from error
+        try:
+            self._context: Any = av.CodecContext.create(codec, 'r')
+        except (ValueError, av.FFmpegError) as error:
+            raise RecordingError(
+                f'{path}: {topic} holds {codec} video, which PyAV does not decode ({error}); have '
+                f'it encoded as H.264, {republish}'
+            ) from error
+        self._av = av
+        self._topic, self._codec = topic, codec
+        self._times: list[Times] = []
+        self._waiting: list[Times] = []
+        self._decoded = 0
+
+    def frames(self, data: bytes, at: Times) -> Iterator[Frame]:
+        """
+        Decode the next packet.
+
+        :param data: its bytes.
+        :param at: when its image was taken.
+        :returns: yields the images that are ready; a decoder may hold some back.
+        """
+        packet = self._av.Packet(data)
+        packet.pts = packet.dts = len(self._times)
+        self._times.append(at)
+        if self._context.has_b_frames or not self._decoded:
+            self._waiting.append(at)
+        try:
+            yield from self._made(self._context.decode(packet) if data else ())
+        except self._av.FFmpegError as error:
+            self._decoded += 1
+            reason = f'The {self._codec} packet of {len(data)} bytes is damaged ({error}).'
+            yield Frame(*at, partial(_refuse, reason))
+
+    def rest(self) -> Iterator[Frame]:
+        """Give the images that the decoder has held back."""
+        try:
+            yield from self._made(self._context.decode(None))
+        except self._av.FFmpegError:
+            return
+
+    def hints(self) -> list[str]:
+        """Tell how many packets gave no image."""
+        lost = len(self._times) - self._decoded
+        if lost <= 0:
+            return []
+        return [
+            f'{lost} of {len(self._times)} packets on {self._topic} gave no image: video can only '
+            'be read from a key frame on.'
+        ]
+
+    def _made(self, pictures: Any) -> Iterator[Frame]:
+        for picture in pictures:
+            if not self._decoded:
+                # What came before the first key frame gives no image.
+                self._waiting = self._times[picture.pts :]
+            self._decoded += 1
+            at: Times = self._times[picture.pts]
+            if self._context.has_b_frames:
+                # Pictures leave the decoder in their order in time, packets enter it in another.
+                at = min(self._waiting)
+                self._waiting.remove(at)
+            yield Frame(*at, partial(_rgb, picture))
+
+
+def _rgb(picture: Any) -> Rgb:
+    return np.ascontiguousarray(picture.to_ndarray(format='rgb24'))
+
+
+def _refuse(reason: str) -> Rgb:
+    raise ImageError(reason)
