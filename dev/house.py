@@ -162,7 +162,7 @@ def way_of_a_bag() -> set[str]:
     :returns: the files that it passes through.
     """
     from dev.bench.feeder import rgb_frames
-    from dev.camera_bag import write_camera_bag
+    from dev.bench.pictures import write_camera_bag
     from emotion_estimator.evaluation import cli
     from emotion_estimator.replay.jobs import run_job
 

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
@@ -31,10 +30,10 @@ from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.blendshapes import INDEX, NAMES
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.geometry import POSE_NAMES
-from emotion_estimator.faces.image_decoding import open_video, rgb_of_bgr
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.files import sha256_of, write_whole
 from training import sources
+from training.datasets.clips import read_video
 from training.datasets.labels import DataError, assets_folder
 from training.network import SHAPES, additive
 from training.sources import code_of
@@ -51,7 +50,6 @@ EVALUATION_CLIPS: tuple[str, ...] = (
 )
 """Other people than those of `TRAINING_CLIPS`, so that no score is taken on a known jitter."""
 
-DEFAULT_RATE_HZ = 30.0
 _MAX_FACES = 2
 
 
@@ -95,28 +93,20 @@ def read_series(clips: tuple[str, ...], encoding: Path) -> list[tuple[NDArray[np
 
 
 def _follow(path: Path, encoding: FaceEncoding) -> tuple[float, list[NDArray[np.float32]]]:
-    """Follow up to two faces, told apart by which half of the image they are in."""
-    video = open_video(path)
+    """Follow up to two faces, parted by which half of the image they are in."""
+    rate_hz, images = read_video(path)
     landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), max_faces=_MAX_FACES)
     faces: dict[bool, list[NDArray[np.float32]]] = {}
     try:
-        rate_hz = video.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE_HZ
-        frame = 0
-        while (read := video.read())[0]:
-            image = rgb_of_bgr(np.asarray(read[1], np.uint8))
-            frame += 1
-            seen = landmarker.find(image, round(frame * 1000 / rate_hz))
+        for number, image in enumerate(images, start=1):
+            seen = landmarker.find(image, round(number * 1000 / rate_hz))
             for face in seen:
                 right = len(seen) > 1 and face.box.x_min + face.box.x_max > 1
                 values = np.concatenate([face.blendshapes, encoding.encode(image, face.landmarks)])
                 faces.setdefault(right, []).append(values)
     finally:
-        video.release()
         landmarker.close()
-    if frame == 0:
-        raise DataError(f'{path} is no video that OpenCV reads.')
-    long_enough = [np.array(f, np.float32) for f in faces.values() if len(f) > rate_hz]
-    return rate_hz, long_enough
+    return rate_hz, [np.array(f, np.float32) for f in faces.values() if len(f) > rate_hz]
 
 
 RATE_HZ = 60.0

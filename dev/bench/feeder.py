@@ -26,14 +26,15 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from mediapipe.tasks.python import BaseOptions, vision
-from numpy.typing import NDArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
-from emotion_estimator.assets import FACE_LANDMARKER, find_asset, find_media
+from dev.bench.pictures import SIZE, read_frames
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
+from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.nodes.lifecycle import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.stamps import NS_PER_S
 
@@ -41,9 +42,6 @@ from emotion_estimator.stamps import NS_PER_S
 
 
 CLIP = 'single_face.mp4'  # shows a face in every frame
-SIZE = (640, 480)
-
-Rgb = NDArray[np.uint8]
 
 
 def rgb_frames() -> list[Rgb]:
@@ -53,14 +51,11 @@ def rgb_frames() -> list[Rgb]:
     :returns: its frames in RGB, forward and then backward, so that they repeat without a jump.
     :raises AssetError: when the clip cannot be had.
     """
-    capture = cv2.VideoCapture(str(find_media(CLIP)))
-    frames: list[Rgb] = []
-    while True:
-        read, bgr = capture.read()
-        if not read:
-            return frames + frames[::-1]
-        small = cv2.resize(bgr, SIZE, interpolation=cv2.INTER_AREA)
-        frames.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8))
+    frames = [
+        np.asarray(cv2.resize(frame, SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+        for frame in read_frames(CLIP)
+    ]
+    return frames + frames[::-1]
 
 
 class BareMediaPipe:

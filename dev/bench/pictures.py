@@ -12,12 +12,14 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Photographs and clips of the assets, and faces cut out of them to make scenes of."""
+"""Pictures to measure on: photographs, clips, faces cut out of them for scenes, cameras' bags."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_estimator.assets import (
     ASSETS_VARIABLE,
@@ -43,10 +46,13 @@ from emotion_estimator.faces.finder import (
     build_finder,
     find_finder_files,
 )
-from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.image_decoding import Rgb, open_video, rgb_of_bgr
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker
 from emotion_estimator.files import AssetError
+from emotion_estimator.messages.outgoing import HEADER, TIME, standard_types
 from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.bag import COMPRESSED, RAW
+from emotion_estimator.stamps import NS_PER_S
 
 SIZE = (640, 480)
 LANDSCAPE = 'free-mountain-vector-01.jpg'
@@ -112,12 +118,12 @@ def read_frames(name: str) -> Iterator[Rgb]:
     :raises ValueError: when it is no clip.
     """
     path = find_media(name)
-    capture = cv2.VideoCapture(str(path))
+    capture = open_video(path)
     read, bgr = capture.read()
     if not read:
         raise ValueError(f'{path} cannot be read as a clip.')
     while read:
-        yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        yield rgb_of_bgr(np.asarray(bgr, np.uint8))
         read, bgr = capture.read()
 
 
@@ -221,6 +227,62 @@ def put(scene: Rgb, head: CutOut, x: float, y: float) -> None:
     below = scene[y_min:y_max, x_min:x_max]
     share = head.share[part]
     below[:] = np.rint(head.pixels[part] * share + below * (1 - share)).astype(np.uint8)
+
+
+# Bags as a robot's camera records them.
+
+
+START_NS = 1_700_000_000 * NS_PER_S
+TOPIC = '/camera/image_raw'
+
+
+def write_camera_bag(
+    path: Path,
+    pictures: Iterable[Rgb],
+    rate_hz: float,
+    jpeg_quality: int | None = None,
+) -> None:
+    """
+    Write a rosbag2 folder with an mcap file in it, whole or not at all.
+
+    :param path: the folder; one that is there is replaced.
+    :param pictures: one a frame, all of one size.
+    :param rate_hz: frames a second.
+    :param jpeg_quality: of compressed images, to 100; None writes raw ones.
+    """
+    store = standard_types()
+    types = store.types
+    kind = RAW if jpeg_quality is None else COMPRESSED
+    topic = TOPIC if jpeg_quality is None else f'{TOPIC}/compressed'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder, path.name)
+        with Writer(made, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+            connection = writer.add_connection(topic, kind, typestore=store)
+            for number, picture in enumerate(pictures):
+                bgr = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8)
+                stamp_ns = START_NS + round(number * NS_PER_S / rate_hz)
+                stamp = types[TIME](sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
+                header = types[HEADER](stamp=stamp, frame_id='camera_optical_frame')
+                if jpeg_quality is None:
+                    message = types[RAW](
+                        header=header,
+                        height=bgr.shape[0],
+                        width=bgr.shape[1],
+                        encoding='bgr8',
+                        is_bigendian=0,
+                        step=3 * bgr.shape[1],
+                        data=bgr.reshape(-1),
+                    )
+                else:
+                    quality = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]
+                    _, jpeg = cv2.imencode('.jpg', bgr, quality)
+                    data = np.asarray(jpeg, np.uint8).reshape(-1)
+                    message = types[COMPRESSED](header=header, format='jpeg', data=data)
+                writer.write(connection, stamp_ns, store.serialize_cdr(message, kind))
+        if path.is_dir():
+            shutil.rmtree(path)
+        made.replace(path)
 
 
 # The faces wing as the node runs it for several people.

@@ -25,17 +25,17 @@ import signal
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
-from dev.bench.feeder import BareMediaPipe, Rgb, rgb_frames
+from dev.bench.feeder import BareMediaPipe, rgb_frames
+from dev.bench.pictures import write_camera_bag
 from dev.bench.speed import LOG
-from dev.camera_bag import write_camera_bag
 from emotion_estimator.evaluation.report.run_files import write_emotions
+from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.jobs import Finished, Job, Settings, run_jobs
@@ -68,13 +68,13 @@ def measure_replay(frames: list[Rgb]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bag, short, long = folder / 'bag', folder / 'short', folder / 'long'
-        write_camera_bag(bag, _bgr(frames, FRAMES_A_ROUND), RATE_HZ)
+        write_camera_bag(bag, _repeated(frames, FRAMES_A_ROUND), RATE_HZ)
         small = [
             np.asarray(cv2.resize(frame, SMALL, interpolation=cv2.INTER_AREA), np.uint8)
             for frame in frames
         ]
         for path, count in ((short, SHORT), (long, LONG)):
-            write_camera_bag(path, _bgr(small, count), RATE_HZ, jpeg_quality=90)
+            write_camera_bag(path, _repeated(small, count), RATE_HZ, jpeg_quality=90)
         ratios = [_in_a_process(ratio, bag) for ratio in (_fps_ratio, _one_core_ratio)]
         memory = [_in_a_process(_peak_mb, path) for path in (short, long)]
         return {
@@ -87,9 +87,8 @@ def measure_replay(frames: list[Rgb]) -> dict[str, float]:
         }
 
 
-def _bgr(frames: list[Rgb], count: int) -> Any:
-    for frame in itertools.islice(itertools.cycle(frames), count):
-        yield cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+def _repeated(frames: list[Rgb], count: int) -> Iterator[Rgb]:
+    return itertools.islice(itertools.cycle(frames), count)
 
 
 def _fps_ratio(bag: Path) -> float:
@@ -110,7 +109,7 @@ def _ratio_of_rounds(bag: Path, clock: Callable[[], float]) -> float:
     ratios = []
     for _ in range(ROUNDS):
         times_s: list[float] = []
-        for frame in itertools.islice(itertools.cycle(frames), FRAMES_A_ROUND):
+        for frame in _repeated(frames, FRAMES_A_ROUND):
             bare.look_at(frame)
             times_s.append(clock())
         bare_s = times_s[-1] - times_s[_WARM]
@@ -130,7 +129,7 @@ def _replay_s(bag: Path, clock: Callable[[], float]) -> float:
 def _two_cores_ratio(folder: Path, frames: list[Rgb]) -> float:
     bags = [folder / 'first', folder / 'second']
     for bag in bags:
-        write_camera_bag(bag, _bgr(frames, FRAMES_OF_SEVERAL), RATE_HZ, jpeg_quality=90)
+        write_camera_bag(bag, _repeated(frames, FRAMES_OF_SEVERAL), RATE_HZ, jpeg_quality=90)
     allowed = os.sched_getaffinity(0)
     ratios = []
     for _ in range(ROUNDS_OF_SEVERAL):

@@ -23,15 +23,10 @@ from pathlib import Path
 import numpy as np
 from rclpy.parameter import Parameter
 
-from dev.bench.feeder import BareMediaPipe, Feeder, Rgb
-from dev.bench.pictures import has_detector
-from emotion_estimator.assets import FACE_LANDMARKER, find_asset
+from dev.bench.feeder import BareMediaPipe, Feeder
+from dev.bench.pictures import has_detector, new_finder
 from emotion_estimator.extras.node_processes import NodeProcess
-from emotion_estimator.faces.encoding import read_encoding
-from emotion_estimator.faces.finder import FaceFinder
-from emotion_estimator.faces.landmarker import FaceLandmarker
-from emotion_estimator.faces.tracker import FaceTracker
-from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
+from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.emotion_node import EmotionNode
 
@@ -51,11 +46,7 @@ def measure_emotion_half(frames: list[Rgb], repeats: int = REPEATS) -> dict[str,
     :param repeats: how many messages count.
     :returns: median and 99th percentile in milliseconds.
     """
-    finder = FaceFinder(
-        FaceLandmarker(find_asset(FACE_LANDMARKER)),
-        FaceTracker(seed=1),
-        read_encoding(find_encoding(DEFAULT_ENCODING)),
-    )
+    finder = new_finder(max_faces=1, detection_rate_hz=0.0)
     sightings = [finder.find(frame, (i + 1) * FRAME_NS) for i, frame in enumerate(frames)]
     finder.close()
     faces = [face for sighting in sightings for face in sighting.faces]

@@ -26,7 +26,7 @@ from contextlib import closing
 import psutil
 import pytest
 from helpers import calls
-from helpers.dask_cluster import DaskCluster
+from helpers.calls import DaskCluster
 
 from emotion_estimator.parallel import cluster as cluster_module
 from emotion_estimator.parallel.cluster import open_workers

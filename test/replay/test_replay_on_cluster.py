@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.bags import camera_bag
-from helpers.dask_cluster import DaskCluster
+from helpers.calls import DaskCluster
 
 from emotion_estimator.evaluation.cli import main
 from emotion_estimator.parameters import read_parameters

@@ -23,8 +23,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.datasets import ck_plus, crema_d, ravdess
-from training.datasets.clips import SHARES, LabelledClip, split_by_actor
+from training.datasets.clips import (
+    SHARES,
+    LabelledClip,
+    read_ck_plus,
+    read_crema_d,
+    read_ravdess,
+    split_by_actor,
+)
 from training.datasets.labels import LABELS, DataError, Split
 
 
@@ -63,7 +69,7 @@ def greys(clip):
 
 def test_a_sequence_of_ck_plus_goes_from_neutral_to_the_apex(tmp_path):
     write_sequence(tmp_path, 'S005', '001', [10, 20, 30], '   3.0000000e+00\n')
-    (clip,), complaints = ck_plus.read(tmp_path)
+    (clip,), complaints = read_ck_plus(tmp_path)
     assert (clip.name, LABELS[clip.label]) == ('ck_plus S005/001', 'disgusted')
     assert clip.actor == 'ck_plus S005'
     assert clip.from_neutral
@@ -75,7 +81,7 @@ def test_a_sequence_of_ck_plus_goes_from_neutral_to_the_apex(tmp_path):
 def test_ck_plus_numbers_are_our_words_and_contempt_is_left_out(tmp_path):
     for number in range(8):
         write_sequence(tmp_path, 'S010', f'{number:03}', [0], f'   {number}.0000000e+00\n')
-    clips, complaints = ck_plus.read(tmp_path)
+    clips, complaints = read_ck_plus(tmp_path)
     assert [LABELS[clip.label] for clip in clips] == [
         'neutral', 'angry', 'disgusted', 'scared', 'happy', 'sad', 'surprised',
     ]  # fmt: skip
@@ -86,7 +92,7 @@ def test_sequences_of_ck_plus_without_an_expression_are_counted(tmp_path):
     write_sequence(tmp_path, 'S005', '001', [0], '5.0')
     write_sequence(tmp_path, 'S005', '002', [0])
     write_sequence(tmp_path, 'S006', '001', [0])
-    clips, complaints = ck_plus.read(tmp_path)
+    clips, complaints = read_ck_plus(tmp_path)
     assert words(clips) == {'ck_plus S005/001': 'happy'}
     assert complaints == (f'2 sequences of {tmp_path} have no expression; left out.',)
 
@@ -95,7 +101,7 @@ def test_sequences_of_ck_plus_without_an_expression_are_counted(tmp_path):
 def test_a_broken_expression_of_ck_plus_is_told_by_file(tmp_path, emotion):
     write_sequence(tmp_path, 'S005', '001', [0], '5.0')
     write_sequence(tmp_path, 'S006', '002', [0], emotion)
-    clips, (complaint,) = ck_plus.read(tmp_path)
+    clips, (complaint,) = read_ck_plus(tmp_path)
     assert words(clips) == {'ck_plus S005/001': 'happy'}
     assert complaint.startswith(f'{tmp_path}/Emotion/S006/002/S006_002_00000001_emotion.txt')
 
@@ -103,7 +109,7 @@ def test_a_broken_expression_of_ck_plus_is_told_by_file(tmp_path, emotion):
 def test_an_expression_of_ck_plus_without_pictures_is_told(tmp_path):
     write_sequence(tmp_path, 'S005', '001', [0], '5.0')
     write_sequence(tmp_path, 'S006', '002', [], '5.0')
-    clips, (complaint,) = ck_plus.read(tmp_path)
+    clips, (complaint,) = read_ck_plus(tmp_path)
     assert words(clips) == {'ck_plus S005/001': 'happy'}
     assert f'{tmp_path}/cohn-kanade-images/S006/002 holds no pictures' in complaint
 
@@ -114,24 +120,24 @@ def test_ck_plus_is_found_in_a_folder_for_each_archive(tmp_path):
                             ('Emotion', 'Emotion_labels')):  # fmt: skip
         (tmp_path / archive).mkdir()
         (tmp_path / 'made' / folder).rename(tmp_path / archive / folder)
-    (clip,), _ = ck_plus.read(tmp_path)
+    (clip,), _ = read_ck_plus(tmp_path)
     assert LABELS[clip.label] == 'surprised'
     assert greys(clip) == [7]
 
 
 def test_a_folder_without_ck_plus_is_told(tmp_path):
     with pytest.raises(DataError, match='has no folder cohn-kanade-images'):
-        ck_plus.read(tmp_path)
+        read_ck_plus(tmp_path)
     (tmp_path / 'cohn-kanade-images').mkdir()
     (tmp_path / 'Emotion').mkdir()
     with pytest.raises(DataError, match='holds no sequence with an expression'):
-        ck_plus.read(tmp_path)
+        read_ck_plus(tmp_path)
 
 
 def test_a_video_of_ravdess_is_read_with_its_own_rate(tmp_path):
     name = 'Video_Speech_Actor_12/Actor_12/02-01-06-01-02-01-12.mp4'
     write_video(tmp_path / name, (0, 100, 200), rate_hz=25)
-    (clip,), complaints = ravdess.read(tmp_path)
+    (clip,), complaints = read_ravdess(tmp_path)
     assert (clip.name, LABELS[clip.label]) == ('ravdess 02-01-06-01-02-01-12', 'scared')
     assert clip.actor == 'ravdess 12'
     assert not clip.from_neutral
@@ -143,7 +149,7 @@ def test_a_video_of_ravdess_is_read_with_its_own_rate(tmp_path):
 def test_ravdess_numbers_are_our_words_and_calm_is_left_out(tmp_path):
     for number in range(1, 9):
         (tmp_path / f'01-02-{number:02}-01-01-01-03.mp4').touch()
-    clips, complaints = ravdess.read(tmp_path)
+    clips, complaints = read_ravdess(tmp_path)
     assert [LABELS[clip.label] for clip in clips] == [
         'neutral', 'happy', 'sad', 'angry', 'scared', 'disgusted', 'surprised',
     ]  # fmt: skip
@@ -155,7 +161,7 @@ def test_a_take_of_ravdess_is_used_once_with_or_without_sound(tmp_path):
                  'a/02-01-03-01-01-02-01', 'a/01-02-03-01-01-01-01'):  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / f'{name}.mp4').touch()
-    clips, complaints = ravdess.read(tmp_path)
+    clips, complaints = read_ravdess(tmp_path)
     assert [clip.name for clip in clips] == [
         'ravdess 01-01-03-01-01-01-01',
         'ravdess 01-02-03-01-01-01-01',
@@ -170,19 +176,19 @@ def test_a_take_of_ravdess_is_used_once_with_or_without_sound(tmp_path):
 def test_a_video_that_is_not_named_like_ravdess_is_told(tmp_path, name):
     (tmp_path / '01-01-03-01-01-01-01.mp4').touch()
     (tmp_path / f'{name}.mp4').touch()
-    clips, (complaint,) = ravdess.read(tmp_path)
+    clips, (complaint,) = read_ravdess(tmp_path)
     assert len(clips) == 1
     assert complaint.startswith(str(tmp_path / f'{name}.mp4'))
 
 
 def test_a_folder_without_ravdess_is_told(tmp_path):
     with pytest.raises(DataError, match='holds no video of RAVDESS such as Actor_12'):
-        ravdess.read(tmp_path / 'nothing')
+        read_ravdess(tmp_path / 'nothing')
 
 
 def test_a_video_of_crema_d_is_read_with_its_own_rate(tmp_path):
     write_video(tmp_path / 'VideoFlash' / '1001_DFA_ANG_XX.flv', (200, 0), rate_hz=20)
-    (clip,), complaints = crema_d.read(tmp_path)
+    (clip,), complaints = read_crema_d(tmp_path)
     assert (clip.name, LABELS[clip.label]) == ('crema_d 1001_DFA_ANG_XX', 'angry')
     assert clip.actor == 'crema_d 1001'
     assert [time for time, _ in clip.frames()] == [0, 50_000_000]
@@ -193,7 +199,7 @@ def test_a_video_of_crema_d_is_read_with_its_own_rate(tmp_path):
 def test_crema_ds_codes_are_our_words(tmp_path):
     for code in ('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD'):
         (tmp_path / f'1002_IEO_{code}_HI.mp4').touch()
-    clips, complaints = crema_d.read(tmp_path)
+    clips, complaints = read_crema_d(tmp_path)
     assert [LABELS[clip.label] for clip in clips] == [
         'angry', 'disgusted', 'scared', 'happy', 'neutral', 'sad',
     ]  # fmt: skip
@@ -203,7 +209,7 @@ def test_crema_ds_codes_are_our_words(tmp_path):
 def test_a_converted_video_of_crema_d_is_no_second_clip(tmp_path):
     for suffix in ('flv', 'mp4', 'txt'):
         (tmp_path / f'1001_DFA_ANG_XX.{suffix}').touch()
-    clips, (complaint,) = crema_d.read(tmp_path)
+    clips, (complaint,) = read_crema_d(tmp_path)
     assert [clip.source.name for clip in clips] == ['1001_DFA_ANG_XX.flv']
     assert 'repeats 1001_DFA_ANG_XX.flv' in complaint
 
@@ -212,7 +218,7 @@ def test_a_converted_video_of_crema_d_is_no_second_clip(tmp_path):
 def test_a_video_that_is_not_named_like_crema_d_is_told(tmp_path, name):
     (tmp_path / '1001_DFA_ANG_XX.flv').touch()
     (tmp_path / f'{name}.flv').touch()
-    clips, (complaint,) = crema_d.read(tmp_path)
+    clips, (complaint,) = read_crema_d(tmp_path)
     assert len(clips) == 1
     assert complaint.startswith(str(tmp_path / f'{name}.flv'))
 
@@ -221,16 +227,16 @@ def test_pointers_of_git_lfs_are_no_videos(tmp_path):
     pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 265922\n'
     (tmp_path / '1001_DFA_ANG_XX.flv').write_text(pointer)
     with pytest.raises(DataError, match=r'1 videos of .* run git lfs pull'):
-        crema_d.read(tmp_path)
+        read_crema_d(tmp_path)
     (tmp_path / '1001_DFA_HAP_XX.flv').touch()
-    clips, (complaint,) = crema_d.read(tmp_path)
+    clips, (complaint,) = read_crema_d(tmp_path)
     assert words(clips) == {'crema_d 1001_DFA_HAP_XX': 'happy'}
     assert 'git lfs pull' in complaint
 
 
 def test_a_folder_without_crema_d_is_told(tmp_path):
     with pytest.raises(DataError, match='holds no video of CREMA-D such as VideoFlash'):
-        crema_d.read(tmp_path)
+        read_crema_d(tmp_path)
 
 
 # Clips are split so that no person stands in two splits.

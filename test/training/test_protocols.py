@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,6 +41,7 @@ from training.protocols.sequences import (
     FRAME_RATE_HZ,
     Track,
     buffer_windows,
+    clip_scores,
     in_classes,
     track_scores,
 )
@@ -319,3 +321,35 @@ def test_windows_of_a_track_end_at_its_frames(track):
     np.testing.assert_array_equal(windows[:, -1, 0], track.values[:, 0])
     assert windows[0, :, -1].sum() == 1
     assert windows[-1, :, -1].sum() == STEPS
+
+
+# How steady answers on clips are: the right numbers for models whose answers are known.
+
+
+ONE_FEATURE = ('a',)
+
+
+class Follows:
+    """Answers with the newest value of its one feature: 1 is yes, 0 is no."""
+
+    metadata = SimpleNamespace(
+        name='follows', features=ONE_FEATURE, labels=('yes', 'no'), window_s=2.0, rate_hz=15.0
+    )
+
+    def probabilities(self, window):
+        """Answer for one window."""
+        return np.array([window[-1, 0], 1 - window[-1, 0]])
+
+
+def test_a_face_that_changes_twice_in_four_seconds():
+    values = np.repeat([1.0, 0.0, 1.0], [40, 40, 40])[:, None].astype(np.float32)
+    found = clip_scores(Follows(), [(values, 30.0)], ONE_FEATURE, 0.0, 1.0)
+    assert found['c_switches_per_s']['value'] == pytest.approx(0.5)
+    assert found['c_agreement_15_fps']['value'] == 1
+    assert found['c_agreement_10_fps']['value'] == 1
+
+
+def test_an_unsure_answer_counts_as_one_of_its_own():
+    values = np.repeat([0.9, 0.55], [60, 60])[:, None].astype(np.float32)
+    found = clip_scores(Follows(), [(values, 30.0)], ONE_FEATURE, 0.6, 1.0)
+    assert found['c_switches_per_s']['value'] == pytest.approx(0.25)

@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         path = options.data or _composed(options)
         data = read_data(path)
         key = hashlib.sha256(f'{sha256_of(path)}{json.dumps(plan)}'.encode())
-        key.update(code_of('training/search/space.py', 'training/search/random_search.py'))
+        key.update(code_of('training/search/random_search.py'))
         name = options.data.stem if options.data else options.model
         folder = sources.OUT / 'search' / f'{name}-{key.hexdigest()[:16]}'
         shapes = ', '.join(f'{name} {array.shape}' for name, array in data.items())

@@ -12,7 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Protocol S: composed sequences from a test split's photographs, frame by frame."""
+"""
+Protocols S and C: answers over time.
+
+S composes sequences from a test split's photographs and scores them frame by frame. C follows
+faces of real clips, which have no labels: how steady the answers are, not how right.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +26,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.emotion.estimation import TemporalBuffer
+from emotion_estimator.emotion.estimation import EmotionEstimation, TemporalBuffer
+from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation.bootstrap import bootstrap
-from emotion_estimator.evaluation.segment_statistics import stable_from
+from emotion_estimator.evaluation.classification_metrics import ratio
+from emotion_estimator.evaluation.segment_statistics import stable_from, switches
 from emotion_estimator.stamps import NS_PER_S
 from training import clips
 from training.clips import Dynamics
@@ -171,7 +178,7 @@ def track_scores(tracks: list[Track], answers: list[NDArray[np.int64]]) -> Figur
     """
     second = round(FRAME_RATE_HZ)
     right, frames = np.zeros(len(tracks)), np.zeros(len(tracks))
-    switches, constant = np.zeros(len(tracks)), np.zeros(len(tracks))
+    false_switches, constant_s = np.zeros(len(tracks)), np.zeros(len(tracks))
     after: NDArray[np.float64] = np.zeros((len(tracks), 3, 2))
     delays_ms: list[float] = []
     settled = np.zeros(len(tracks))
@@ -190,17 +197,17 @@ def track_scores(tracks: list[Track], answers: list[NDArray[np.int64]]) -> Figur
                 delayed.append(number)
                 settled[number] += 0.5
         for start, end in track.segments:
-            switches[number] += (np.diff(labels[start:end]) != 0).sum()
-            constant[number] += max(0, end - start - 1)
-    ratio = _ratio
+            changes, followed_s = switches(track.stamps_ns[start:end], labels[start:end])
+            false_switches[number] += len(changes)
+            constant_s[number] += followed_s.sum()
     found = {
-        's_accuracy': bootstrap(ratio, [right, frames]),
+        's_accuracy': bootstrap(_share, [right, frames]),
         **{
-            f's_accuracy_second_{i + 1}': bootstrap(ratio, [after[:, i, 0], after[:, i, 1]])
+            f's_accuracy_second_{i + 1}': bootstrap(_share, [after[:, i, 0], after[:, i, 1]])
             for i in range(3)
         },
         's_onsets_settled': bootstrap(np.mean, [settled]),
-        's_false_switches_per_s': bootstrap(ratio, [switches * FRAME_RATE_HZ, constant]),
+        's_false_switches_per_s': bootstrap(_share, [false_switches, constant_s]),
     }
     if delays_ms:
         found['s_onset_to_stable_ms'] = bootstrap(
@@ -209,5 +216,63 @@ def track_scores(tracks: list[Track], answers: list[NDArray[np.int64]]) -> Figur
     return {name: interval.rounded() for name, interval in found.items()}
 
 
-def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
-    return float(part.sum() / max(whole.sum(), 1))
+def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
+    return float(ratio(part.sum(), whole.sum()))
+
+
+LOWER_RATES_HZ = (15.0, 10.0)
+Series = tuple[NDArray[np.float32], float]
+"""Features of consecutive frames, shape [frames, F], and frames per second."""
+
+
+def clip_scores(
+    model: EmotionModel,
+    faces: list[Series],
+    names: tuple[str, ...],
+    min_confidence: float,
+    hysteresis: float,
+) -> Figures:
+    """
+    Let the runtime's own estimation follow real faces at their frame rate and at lower ones.
+
+    :param model: the model.
+    :param faces: one series a face.
+    :param names: of the features.
+    :param min_confidence: of the decision, see `Decider`.
+    :param hysteresis: of the decision, see `Decider`.
+    :returns: changes of the answer a second, 'unknown' being one; and the share of the frames at
+        which a camera of 15 or 10 frames a second gets the same answer. Intervals resample faces.
+    """
+    changes, seconds = [], []
+    same: dict[float, list[tuple[int, int]]] = {rate: [] for rate in LOWER_RATES_HZ}
+    for values, rate_hz in faces:
+
+        def answers(
+            frames: NDArray[np.int64],
+            values: NDArray[np.float32] = values,
+            rate_hz: float = rate_hz,
+        ) -> list[str]:
+            estimation = EmotionEstimation(model, min_confidence, hysteresis)
+            found = []
+            for frame in frames.tolist():
+                stamp_ns = round((frame + 1) * NS_PER_S / rate_hz)
+                features = dict(zip(names, values[frame].tolist()))
+                estimate = estimation.estimate('f', stamp_ns, features)
+                found.append(estimate.label if estimate else '')
+            return found
+
+        every = answers(np.arange(len(values)))
+        stamps_ns = np.rint(np.arange(len(values)) * NS_PER_S / rate_hz).astype(np.int64)
+        changed, _ = switches(stamps_ns, np.unique(every, return_inverse=True)[1])
+        changes.append(len(changed))
+        seconds.append(len(values) / rate_hz)
+        for rate in LOWER_RATES_HZ:
+            frames = np.unique(np.rint(np.arange(0, len(values), rate_hz / rate)).astype(int))
+            frames = frames[frames < len(values)]
+            alike = sum(every[f] == a for f, a in zip(frames.tolist(), answers(frames)))
+            same[rate].append((alike, len(frames)))
+    found = {'c_switches_per_s': bootstrap(_share, [np.array(changes), np.array(seconds)])}
+    for rate, counts in same.items():
+        alike, all_frames = np.array(counts).T
+        found[f'c_agreement_{rate:g}_fps'] = bootstrap(_share, [alike, all_frames])
+    return {name: interval.rounded() for name, interval in found.items()}
