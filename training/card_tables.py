@@ -18,7 +18,7 @@ Tables in Markdown of the figures that a model folder states.
 Of `metrics` in metadata.json they read
 
     private, public, report, clips: {score: figure}    FER2013's PrivateTest and PublicTest, the
-        report's rows, real clips
+        seed report's rows, real clips
     baselines: {split: {method: {score: figure}}}       other methods on the same split
     spread: {split: {score: [value, ...]}}              the model trained again, a value each seed
 
@@ -39,7 +39,7 @@ NOT_MEASURED = 'not measured'
 SPLITS = {
     'private': 'PrivateTest',
     'public': 'PublicTest',
-    'report': "the report's rows",
+    'report': "the seed report's rows",
     'clips': 'real clips',
 }
 COMPARED = {
@@ -57,6 +57,9 @@ COMPARED = {
 }
 """Scores in which other methods are compared, and their headings."""
 
+METHODS = {'the_report': 'the seed report'}
+"""Headings of other methods that are not their names."""
+
 COVERAGE_PREFIX = 'coverage_'
 """Before a label's name: the share of its photographs that can be read."""
 
@@ -69,7 +72,6 @@ def has_seven_classes(model: ModelMetadata) -> bool:
     """
     Tell models that protocols F7 and P7 suit from those with the seed report's three classes.
 
-    :param model: the model.
     :returns: whether it tells `LABELS`, in any order.
     """
     return set(model.labels) == set(LABELS)
@@ -79,7 +81,6 @@ def metrics_at(model: ModelMetadata, *path: str) -> dict[str, Any]:
     """
     Find a table in a model's metrics.
 
-    :param model: the model.
     :param path: names, from the metrics down.
     :returns: the table; empty where there is none.
     :raises CardError: when there is something else.
@@ -133,7 +134,6 @@ def other_methods(model: ModelMetadata) -> str:
     """
     Put a model beside other methods, a table for each split on which any was scored.
 
-    :param model: the model.
     :returns: Markdown; 'Not measured.' without other methods.
     :raises CardError: when the metrics are no figures.
     """
@@ -148,7 +148,8 @@ def other_methods(model: ModelMetadata) -> str:
         for method, found in {f'**{model.name}**': metrics_at(model, split), **methods}.items():
             where = f'{model.name}: metrics.baselines.{split}.{method}.'
             texts = (figure_text(found.get(name), _form(name), where + name) for name in names)
-            rows.append((method.replace('_', ' ') if method in methods else method, *texts))
+            written = METHODS.get(method, method.replace('_', ' '))
+            rows.append((written if method in methods else method, *texts))
         if names:
             tables.append(table(rows))
     return '\n\n'.join(tables) or f'{NOT_MEASURED.capitalize()}.'
@@ -158,7 +159,6 @@ def seeds_spread(model: ModelMetadata) -> str:
     """
     Say how much the scores of a model differ when it is trained from other seeds.
 
-    :param model: the model.
     :returns: Markdown; 'Not measured.' where it was not.
     :raises CardError: when the metrics are no lists of numbers.
     """
@@ -180,7 +180,6 @@ def class_bias(model: ModelMetadata) -> str:
     """
     List each class's recall and coverage, the best recall first, and name what is missed most.
 
-    :param model: the model.
     :returns: Markdown.
     :raises CardError: when the metrics are no figures.
     """
@@ -202,20 +201,19 @@ def class_bias(model: ModelMetadata) -> str:
         )
         for label in model.labels
     ]
-    told = ''
+    missed = ''
     if not any(line[1] == NOT_MEASURED for line in lines):
         best = {label: _value(found[splits[0]][prefix + label]) for label in model.labels}
         lines.sort(key=lambda line: -best[line[0]])
-        missed = [line[0] for line in lines[-max(1, len(lines) // 3) :]]
-        told = f'\n\nMost missed: {", ".join(reversed(missed))}; silence about them means little.'
-    return table([('shown', *(heading for heading, _, _ in columns)), *lines]) + told
+        worst = [line[0] for line in lines[-max(1, len(lines) // 3) :]]
+        missed = f'\n\nMost missed: {", ".join(reversed(worst))}; silence about them means little.'
+    return table([('shown', *(heading for heading, _, _ in columns)), *lines]) + missed
 
 
 def recall_prefix(model: ModelMetadata) -> tuple[str, tuple[str, ...]]:
     """
     Name where a model's recalls stand in its metrics.
 
-    :param model: the model.
     :returns: what stands before a label's name, and the splits.
     """
     if has_seven_classes(model):

@@ -74,7 +74,7 @@ def line_of(text, start):
 @pytest.mark.parametrize(
     'figure', ['high', True, [0.5], {'value': '0.5'}, {'value': 1, 'low': []}]
 )
-def test_what_is_no_figure_is_told_with_its_place(figure):
+def test_what_is_no_figure_is_reported_with_its_place(figure):
     with pytest.raises(CardError, match=r'^basic7: metrics\.private\.f7_ece must be a number'):
         card([with_metrics(private={'f7_ece': figure})], ())
 
@@ -88,7 +88,7 @@ def test_what_is_no_figure_is_told_with_its_place(figure):
         ({'spread': {'public': 3}}, 'metrics.spread.public'),
     ],
 )
-def test_a_value_where_a_table_belongs_is_told_with_its_place(metrics, place):
+def test_a_value_where_a_table_belongs_is_reported_with_its_place(metrics, place):
     with pytest.raises(CardError, match=f'basic7: {place} must be a table'):
         card([with_metrics(**metrics)], ())
 
@@ -138,8 +138,8 @@ def test_a_model_is_described_by_its_metadata():
 def test_a_model_gets_the_protocols_of_its_classes():
     seven, three = card([MODEL], ()), card([REPORT_MODEL], ())
     assert "| F7, FER2013's labels |" in seven and '| P7 ' in seven
-    assert "| R, the report's rows |" not in seven
-    assert "| R, the report's rows |" in three and "| F7, FER2013's labels |" not in three
+    assert "| R, the seed report's rows |" not in seven
+    assert "| R, the seed report's rows |" in three and "| F7, FER2013's labels |" not in three
     assert 'Weights: Apache-2.0, MIT.' in card([MODEL, REPORT_MODEL], ())
 
 
@@ -147,7 +147,7 @@ def test_the_report_rows_stand_with_and_without_the_prior():
     scores = {'r_accuracy': 0.7, 'r_accuracy_prior': {'value': 0.75, 'low': 0.73, 'high': 0.77}}
     text = card([with_metrics(REPORT_MODEL, report=scores)], ())
     assert line_of(text, 'accuracy') == ['.700', '.750 [.730, .770]']
-    assert line_of(text, '**happy_unknown_sad**')[2:] == ['.700', "the report's rows (R)"]
+    assert line_of(text, '**happy_unknown_sad**')[2:] == ['.700', "the seed report's rows (R)"]
 
 
 def test_pictures_that_are_not_drawn_are_not_linked():
@@ -189,10 +189,10 @@ def test_a_stale_card_is_found(tmp_path, capsys):
     capsys.readouterr()
     path.write_text(path.read_text().replace('.100', '.900'))
     assert main([*arguments, '--check']) == 1
-    told = capsys.readouterr().err
-    assert '-| ECE | not measured | .900 |' in told
-    assert '+| ECE | not measured | .100 |' in told
-    assert f'{path} is not what the models state' in told
+    said = capsys.readouterr().err
+    assert '-| ECE | not measured | .900 |' in said
+    assert '+| ECE | not measured | .100 |' in said
+    assert f'{path} is not what the models state' in said
 
 
 def test_a_model_that_cannot_be_read_leaves_the_card(tmp_path, capsys):
@@ -202,8 +202,8 @@ def test_a_model_that_cannot_be_read_leaves_the_card(tmp_path, capsys):
     assert main([folder, '--to', str(path)]) == 1
     assert main([str(tmp_path / 'none'), '--to', str(path)]) == 1
     assert path.read_text() == 'as it was'
-    told = capsys.readouterr().err
-    assert 'metrics.public must be a table' in told and 'metadata.json does not exist' in told
+    said = capsys.readouterr().err
+    assert 'metrics.public must be a table' in said and 'metadata.json does not exist' in said
 
 
 def test_the_card_is_what_the_models_state():
@@ -289,7 +289,7 @@ def test_the_spread_over_seeds():
 
 
 @pytest.mark.parametrize('values', [[], 0.5, [0.5, 'x'], [0.5, None]])
-def test_a_spread_that_is_no_list_of_numbers_is_told(values):
+def test_a_spread_that_is_no_list_of_numbers_is_reported(values):
     with pytest.raises(CardError, match=r'basic7: metrics\.spread\.public\.s_accuracy'):
         seeds_spread(with_tables(spread={'public': {'s_accuracy': values}}))
 

@@ -44,8 +44,8 @@ from training.card_tables import (
     seeds_spread,
     table,
 )
+from training.sources import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 TEMPLATE = REPOSITORY / 'training' / 'model_card_template.md'
 DEFAULT_MODEL = 'basic7'
 WIDTH = 98
@@ -93,7 +93,6 @@ def card(models: Sequence[ModelMetadata], pictures: Collection[str]) -> str:
     """
     Write the card.
 
-    :param models: in the order in which they are shown.
     :param pictures: paths, relative to the card, of the pictures that exist.
     :returns: Markdown.
     :raises CardError: when a model's metrics are no figures.
@@ -121,7 +120,7 @@ def card(models: Sequence[ModelMetadata], pictures: Collection[str]) -> str:
 def _headline(model: ModelMetadata) -> tuple[str, str]:
     if has_seven_classes(model):
         return _Filler(model).format('{private.f7_accuracy_all}'), 'all of PrivateTest (F7)'
-    return _Filler(model).format('{report.r_accuracy}'), "the report's rows (R)"
+    return _Filler(model).format('{report.r_accuracy}'), "the seed report's rows (R)"
 
 
 def _model_section(
@@ -177,7 +176,6 @@ def not_shown(model: ModelMetadata) -> list[str]:
     """
     Find figures by whose name the card shows nothing, such as misspelt ones.
 
-    :param model: the model.
     :returns: their places, such as 'basic7: metrics.private.f7_acuracy'.
     """
     parsed = [string.Formatter().parse(section) for section in read_sections().values()]
