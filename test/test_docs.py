@@ -31,7 +31,7 @@ PAGES = sorted(
 )
 MOST_LINES = {'README.md': 180}
 LINK = re.compile(r'\[[^\]]*\]\(([^)\s]+)\)')
-# A path with a folder in it, or a Python file; `datasets/rafdb` without an ending is none.
+# A path with a folder in it, or a Python file; `datasets/clips` without an ending is none.
 NAMED_PATH = re.compile(r'(?<![\w/.*>~-])((?:[\w.-]+/)*[\w.-]+\.(?:py|ya?ml|xml|md|rviz))\b')
 # Where a page's paths begin; those of other repositories and of what is made are no paths of ours.
 FOLDERS = ('', 'emotion_estimator', 'emotion_estimator/faces', 'emotion_estimator/emotion')

@@ -20,9 +20,10 @@ import cv2
 import numpy as np
 import pytest
 
-from training.datasets import affectnet, ferplus, rafdb
+from training.datasets import ferplus
 from training.datasets.fer2013 import RowPictures
 from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
+from training.datasets.photographs import AFFECTNET_WORDS, read_affectnet, read_rafdb
 from training.datasets.pictures import FilePictures, LabelledPictures
 
 
@@ -53,7 +54,7 @@ def names(read):
 def test_affectnets_eight_numbers_are_our_words(tmp_path):
     for number in range(8):
         write_annotated(tmp_path / 'train_set', f'{number}', np.array(str(number)))
-    assert words(affectnet.read(tmp_path)) == [
+    assert words(read_affectnet(tmp_path)) == [
         'neutral', 'happy', 'sad', 'surprised', 'scared', 'disgusted', 'angry', 'none',
     ]  # fmt: skip
 
@@ -64,7 +65,7 @@ def test_affectnets_sets_are_splits_and_pictures_keep_their_labels(tmp_path):
     write_annotated(tmp_path / 'val_set', '7', np.array('2'), grey=170)
     # The other annotations of the publisher are not read.
     np.save(tmp_path / 'train_set' / 'annotations' / '7_aro.npy', np.array('-0.5'))
-    read = affectnet.read(tmp_path)
+    read = read_affectnet(tmp_path)
     seen = [int(read.pictures.read(index)[0, 0, 0]) for index in range(3)]
     assert dict(zip(seen, words(read))) == {70: 'angry', 110: 'happy', 170: 'sad'}
     assert dict(zip(seen, read.splits)) == {
@@ -76,13 +77,13 @@ def test_affectnets_sets_are_splits_and_pictures_keep_their_labels(tmp_path):
     assert read.complaints == ()
 
 
-def test_affectnets_pictures_without_annotation_and_the_reverse_are_told(tmp_path):
+def test_affectnets_pictures_without_annotation_and_the_reverse_are_reported(tmp_path):
     folder = tmp_path / 'train_set'
     for name in ('1', '2', '3'):
         write_annotated(folder, name, np.array('1'))
     (folder / 'images' / '1.jpg').unlink()
     (folder / 'annotations' / '2_exp.npy').unlink()
-    read = affectnet.read(tmp_path)
+    read = read_affectnet(tmp_path)
     assert names(read) == ['3.jpg']
     assert [complaint.split(' has ')[0] for complaint in read.complaints] == [
         str(folder / 'annotations' / '1_exp.npy'),
@@ -90,7 +91,7 @@ def test_affectnets_pictures_without_annotation_and_the_reverse_are_told(tmp_pat
     ]
 
 
-def test_affectnets_broken_annotations_are_told_by_file(tmp_path):
+def test_affectnets_broken_annotations_are_reported_by_file(tmp_path):
     folder = tmp_path / 'train_set'
     expressions = {'a': '1', 'b': '8', 'c': 'x', 'd': 'nan'}
     for name, expression in expressions.items():
@@ -101,7 +102,7 @@ def test_affectnets_broken_annotations_are_told_by_file(tmp_path):
     cut.write_bytes(cut.read_bytes()[:-2])
     write_annotated(folder, 'g', np.array('1'))
     (folder / 'annotations' / 'g_exp.npy').write_bytes(b'')
-    read = affectnet.read(tmp_path)
+    read = read_affectnet(tmp_path)
     assert names(read) == ['a.jpg']
     assert len(read.complaints) == 6
     for name, complaint in zip('bcdefg', read.complaints):
@@ -120,7 +121,7 @@ def test_affectnets_table_counts_more_than_the_folder(tmp_path):
         '1,Contempt/image0000007.jpg,contempt,0.8',
         '2,anger/image0000008.jpg,"fear",0.8',
     )
-    read = affectnet.read(tmp_path)
+    read = read_affectnet(tmp_path)
     assert words(read) == ['surprised', 'none', 'scared']
     assert read.splits.tolist() == [Split.TRAINING, Split.PRIVATE, Split.PRIVATE]
     assert names(read) == ['image0000006.jpg', 'image0000007.jpg', 'image0000008.jpg']
@@ -128,18 +129,18 @@ def test_affectnets_table_counts_more_than_the_folder(tmp_path):
 
 
 def test_affectnets_table_without_splits_is_for_training(tmp_path):
-    for word in affectnet.WORDS:
+    for word in AFFECTNET_WORDS:
         write_picture(tmp_path / word / f'{word}.jpg')
-    lines = [f'{word}/{word}.jpg,{word}' for word in affectnet.WORDS]
+    lines = [f'{word}/{word}.jpg,{word}' for word in AFFECTNET_WORDS]
     write_text(tmp_path / 'labels.csv', 'pth,label', *lines)
-    read = affectnet.read(tmp_path)
+    read = read_affectnet(tmp_path)
     assert words(read) == [
         'neutral', 'happy', 'sad', 'surprised', 'scared', 'disgusted', 'angry', 'none',
     ]  # fmt: skip
     assert set(read.splits.tolist()) == {Split.TRAINING}
 
 
-def test_broken_lines_of_affectnets_table_are_told_by_number(tmp_path):
+def test_broken_lines_of_affectnets_table_are_reported_by_number(tmp_path):
     write_picture(tmp_path / 'sad' / 'a.jpg')
     write_text(
         tmp_path / 'labels.csv',
@@ -149,7 +150,7 @@ def test_broken_lines_of_affectnets_table_are_told_by_number(tmp_path):
         'sad/a.jpg',
         'sad/a.jpg,sad',
     )
-    read = affectnet.read(tmp_path)
+    read = read_affectnet(tmp_path)
     assert words(read) == ['sad']
     assert [complaint.partition(': ')[0] for complaint in read.complaints] == [
         f'{tmp_path / "labels.csv"}, line {number}' for number in (2, 3, 4)
@@ -159,12 +160,12 @@ def test_broken_lines_of_affectnets_table_are_told_by_number(tmp_path):
 def test_another_table_is_none_of_affectnets(tmp_path):
     write_text(tmp_path / 'labels.csv', 'image,label', 'a.jpg,sad')
     with pytest.raises(DataError, match=r'labels\.csv, line 1: expected the columns pth'):
-        affectnet.read(tmp_path)
+        read_affectnet(tmp_path)
 
 
-def test_a_folder_without_affectnet_is_told(tmp_path):
+def test_a_folder_without_affectnet_is_reported(tmp_path):
     with pytest.raises(DataError, match=r'train_set/images/0\.jpg'):
-        affectnet.read(tmp_path)
+        read_affectnet(tmp_path)
 
 
 def write_list(tmp_path, *lines, name='list_patition_label.txt'):
@@ -179,17 +180,17 @@ def test_raf_dbs_list_is_read_with_its_seven_numbers(tmp_path, name):
     for number in range(1, 8):
         write_picture(aligned / f'train_{number:05}_aligned.jpg', 30 * number)
     write_picture(aligned / 'test_0001_aligned.jpg')
-    read = rafdb.read(tmp_path)
+    read = read_rafdb(tmp_path)
     assert words(read) == [
         'surprised', 'scared', 'disgusted', 'happy', 'sad', 'angry', 'neutral', 'happy',
     ]  # fmt: skip
     assert read.splits.tolist() == [Split.TRAINING] * 7 + [Split.PRIVATE]
     assert int(read.pictures.read(4)[0, 0, 0]) == 150
     assert read.complaints == ()
-    assert len(rafdb.read(tmp_path / 'basic')) == 8
+    assert len(read_rafdb(tmp_path / 'basic')) == 8
 
 
-def test_broken_lines_of_raf_dbs_list_are_told_by_number(tmp_path):
+def test_broken_lines_of_raf_dbs_list_are_reported_by_number(tmp_path):
     aligned = write_list(
         tmp_path,
         'train_00001.jpg 5',
@@ -199,7 +200,7 @@ def test_broken_lines_of_raf_dbs_list_are_told_by_number(tmp_path):
         'train_00005.jpg 5',
     )
     write_picture(aligned / 'train_00001_aligned.jpg')
-    read = rafdb.read(tmp_path)
+    read = read_rafdb(tmp_path)
     assert words(read) == ['sad']
     listed = tmp_path / 'basic' / 'EmoLabel' / 'list_patition_label.txt'
     assert [complaint.partition(': ')[0] for complaint in read.complaints] == [
@@ -212,7 +213,7 @@ def test_raf_dbs_folders_are_read_without_tables(tmp_path):
     write_picture(tmp_path / 'DATASET' / 'train' / '7' / 'train_00001_aligned.jpg')
     write_picture(tmp_path / 'DATASET' / 'test' / '1' / 'test_0001_aligned.jpg')
     write_picture(tmp_path / 'DATASET' / 'test' / '8' / 'test_0002_aligned.jpg')
-    read = rafdb.read(tmp_path)
+    read = read_rafdb(tmp_path)
     assert words(read) == ['angry', 'neutral', 'surprised']
     assert read.splits.tolist() == [Split.TRAINING, Split.TRAINING, Split.PRIVATE]
     (complaint,) = read.complaints
@@ -232,7 +233,7 @@ def test_raf_dbs_tables_name_the_pictures_of_the_folders(tmp_path):
         ',5',
     )
     write_text(tmp_path / 'test_labels.csv', 'image,label', 'test_0001_aligned.jpg,2')
-    read = rafdb.read(tmp_path)
+    read = read_rafdb(tmp_path)
     assert names(read) == ['train_00001_aligned.jpg', 'test_0001_aligned.jpg']
     assert words(read) == ['sad', 'scared']
     assert [complaint.partition(': ')[0] for complaint in read.complaints] == [
@@ -243,12 +244,12 @@ def test_raf_dbs_tables_name_the_pictures_of_the_folders(tmp_path):
 def test_another_table_is_none_of_raf_dbs(tmp_path):
     write_text(tmp_path / 'train_labels.csv', 'name,label', 'a.jpg,5')
     with pytest.raises(DataError, match=r'train_labels\.csv, line 1: expected the columns image'):
-        rafdb.read(tmp_path)
+        read_rafdb(tmp_path)
 
 
-def test_a_folder_without_raf_db_is_told(tmp_path):
+def test_a_folder_without_raf_db_is_reported(tmp_path):
     with pytest.raises(DataError, match=r'expected basic/EmoLabel/list_patition_label\.txt'):
-        rafdb.read(tmp_path)
+        read_rafdb(tmp_path)
 
 
 # FER+'s votes from their table, and joined to FER2013's photographs.
@@ -297,7 +298,7 @@ def test_votes_are_sorted_into_our_classes_and_keep_their_rows(tmp_path):
         ('', '1 fields instead of 12'),
     ],
 )
-def test_a_broken_line_of_votes_is_told_and_keeps_its_row(tmp_path, broken, said):
+def test_a_broken_line_of_votes_is_reported_and_keeps_its_row(tmp_path, broken, said):
     good = 'Training,fer0000000.png,4,0,0,1,3,2,0,0,0,0'
     path = write_votes(tmp_path / 'fer2013new.csv', [good, broken, good])
     table = ferplus.read(path)
@@ -380,6 +381,6 @@ def test_another_table_is_no_table_of_votes(tmp_path):
         ferplus.read(path)
 
 
-def test_an_empty_table_of_votes_is_told(tmp_path):
+def test_an_empty_table_of_votes_is_reported(tmp_path):
     with pytest.raises(DataError, match='holds no line with votes'):
         ferplus.read(write_votes(tmp_path / 'fer2013new.csv', []))
