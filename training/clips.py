@@ -16,9 +16,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,14 @@ from scipy.signal import find_peaks
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.blendshapes import INDEX, NAMES
-from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
+from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.landmarker import FaceLandmarker
-from emotion_estimator.files import sha256_of, write_whole
+from emotion_estimator.files import sha256_of
 from training import sources
 from training.datasets.clips import read_video
 from training.datasets.labels import DataError, assets_folder
 from training.network import SHAPES, additive
-from training.sources import code_of
 
 TRAINING_CLIPS: tuple[str, ...] = (
     'WolfgangLanger_Pexels.mp4',
@@ -77,23 +75,18 @@ def read_series(clips: tuple[str, ...], encoding: Path) -> list[tuple[NDArray[np
     for path in clip_files(clips):
         if not path.is_file():
             raise DataError(f'{path} does not exist; it shows how real faces move.')
-        key = hashlib.sha256((sha256_of(path) + sha256_of(encoding)).encode())
-        key.update(code_of('training/clips.py'))
-        kept = sources.OUT / 'clips' / f'{key.hexdigest()[:16]}.npz'
-        if not kept.is_file():
-            rate_hz, faces = _follow(path, read_encoding(encoding))
-            content = io.BytesIO()
-            arrays: dict[str, Any] = {f'face{i}': f for i, f in enumerate(faces)}
-            np.savez(content, rate_hz=rate_hz, **arrays)
-            write_whole(kept, content.getvalue())
+        key = sources.content_key('clips', sha256_of(path), sha256_of(encoding))
+        kept = sources.OUT / 'clips' / f'{key}.npz'
+        sources.kept_arrays(kept, partial(_follow, path, encoding))
         with np.load(kept, allow_pickle=False) as file:
             rate_hz = float(file['rate_hz'])
             found.extend((file[name], rate_hz) for name in file.files if name != 'rate_hz')
     return found
 
 
-def _follow(path: Path, encoding: FaceEncoding) -> tuple[float, list[NDArray[np.float32]]]:
+def _follow(path: Path, encoding_path: Path) -> dict[str, Any]:
     """Follow up to two faces, parted by which half of the image they are in."""
+    encoding = read_encoding(encoding_path)
     rate_hz, images = read_video(path)
     landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), max_faces=_MAX_FACES)
     faces: dict[bool, list[NDArray[np.float32]]] = {}
@@ -106,7 +99,8 @@ def _follow(path: Path, encoding: FaceEncoding) -> tuple[float, list[NDArray[np.
                 faces.setdefault(right, []).append(values)
     finally:
         landmarker.close()
-    return rate_hz, [np.array(f, np.float32) for f in faces.values() if len(f) > rate_hz]
+    followed = [np.array(f, np.float32) for f in faces.values() if len(f) > rate_hz]
+    return {'rate_hz': rate_hz, **{f'face{i}': face for i, face in enumerate(followed)}}
 
 
 RATE_HZ = 60.0

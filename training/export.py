@@ -68,8 +68,8 @@ def to_litert(network: keras.Model, sums: IndexMap | None = None) -> bytes:
     fastest, and no operation outside its builtin ones.
 
     :param network: the trained network.
-    :param sums: coarser classes in which the last answers are told alone: the logarithms of the
-        sums of their probabilities, up to a constant; None tells all answers as they are.
+    :param sums: coarser classes in which the last answers are given alone: the logarithms of the
+        sums of their probabilities, up to a constant; None gives all answers as they are.
     :returns: the LiteRT file's bytes.
     :raises ExportError: when it is too large or needs other than builtin operations.
     """
@@ -142,7 +142,6 @@ def write_model(folder: Path, content: bytes, facts: dict[str, Any]) -> EmotionM
     :param folder: the model folder; its name is the model's.
     :param content: the LiteRT file's bytes.
     :param facts: the fields of `ModelMetadata` apart from name, network and checksum.
-    :returns: the loaded model.
     :raises ModelError: when the runtime refuses it.
     """
     metadata = ModelMetadata(
@@ -157,12 +156,7 @@ def write_model(folder: Path, content: bytes, facts: dict[str, Any]) -> EmotionM
 
 
 def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
-    """
-    Write a model folder's metadata.json.
-
-    :param folder: the model folder.
-    :param metadata: what to write.
-    """
+    """Write a model folder's metadata.json."""
     text = json.dumps(dataclasses.asdict(metadata), indent=2) + '\n'
     write_whole(folder / METADATA_FILE, text.encode())
 
@@ -195,10 +189,8 @@ def export_answers(
     Choose a network's outputs, fit their temperatures on PublicTest and convert it.
 
     :param network: the trained network; its weights may be changed.
-    :param settings: it was trained with.
     :param training: what it learned from.
     :param public: PublicTest, all photographs, with the network's features.
-    :returns: what is exported.
     """
     readable = public.select(public.readable[:, 0])
     logits = network.predict(constant_windows(readable.values), batch_size=1024, verbose=0)
@@ -206,7 +198,7 @@ def export_answers(
     first, second = np.split(logits.astype(np.float64), [len(asked.names)], axis=1)
     if settings.summed_in is not None:
         return _summed(network, MAPS[settings.summed_in], second, training, readable)
-    truth = asked.judged(readable)
+    truth = asked.validation_labels(readable)
     clear = truth >= 0
     if asked.further_names:
         soften(network, len(asked.names), fit_temperature(second[clear], readable.labels[clear]))

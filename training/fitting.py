@@ -30,13 +30,12 @@ from scipy.optimize import minimize_scalar
 from emotion_estimator.emotion.model import softmax
 from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.prefetch import ahead
-from training import network
+from training import network, sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
 from training.datasets.labels import Split
 from training.network import save_whole
 from training.sequences import SequenceComposer
-from training.settings import Settings, content_key
-from training.sources import OUT
+from training.settings import Settings, run_key
 from training.still_features import encoding_path, read_stills, read_training_stills
 from training.stills import Stills
 from training.windows import constant_windows, retimed
@@ -66,7 +65,6 @@ def read_material() -> Material:
     """
     Read what networks learn from.
 
-    :returns: the material.
     :raises DataError: when data is missing.
     """
     training = read_training_stills(read_stills(Split.TRAINING))
@@ -77,14 +75,12 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
     """
     Train a network, or go on with or take what an earlier run of the same content left.
 
-    :param settings: the run's settings.
-    :param material: what it learns from.
     :returns: the network of the epoch with the least loss on PublicTest's composed windows.
     :raises DataError: when a clip is missing.
     """
     features = settings.features(material.training.features)
     stills, public = material.training.only(features), material.public.only(features)
-    folder = OUT / 'training' / content_key(settings, stills, public)
+    folder = sources.OUT / 'training' / run_key(settings, stills, public)
     best, last, history_file = (folder / n for n in ('best.keras', 'last.keras', 'history.json'))
     history = json.loads(history_file.read_text()) if history_file.is_file() else []
     if len(history) < len(settings.epochs):
@@ -103,9 +99,9 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
                 trained = float(model.train_on_batch(*batch))  # mean over the epoch so far
             loss = float(model.evaluate(*validation, batch_size=1024, verbose=0))
             logits = model.predict(still_windows, batch_size=1024, verbose=0)
-            judged = still_labels >= 0
+            labelled = still_labels >= 0
             logits = logits[:, : len(settings.targets.names)]
-            accuracy = float((logits.argmax(axis=1) == still_labels)[judged].mean())
+            accuracy = float((logits.argmax(axis=1) == still_labels)[labelled].mean())
             history.append(
                 {'loss': trained, 'public_loss': loss, 'public_still_accuracy': accuracy}
             )
@@ -156,7 +152,7 @@ def _validation(
     return (
         (retimed(windows, settings.time, rng), targets),
         constant_windows(stills.values),
-        settings.targets.judged(stills),
+        settings.targets.validation_labels(stills),
     )
 
 

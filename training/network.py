@@ -149,11 +149,7 @@ class AnswersLoss(keras.losses.Loss):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """
-        Describe the loss for saving.
-
-        :returns: the constructor's arguments.
-        """
+        """Describe the loss for saving."""
         return {
             **super().get_config(),
             'classes': self.classes,
@@ -195,11 +191,7 @@ class Normalisation(keras.layers.Layer):
         return ops.concatenate([bounded * validity, validity], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        """
-        Describe the layer for saving.
-
-        :returns: the constructor's arguments.
-        """
+        """Describe the layer for saving."""
         return {**super().get_config(), 'mean': self.mean, 'deviation': self.deviation}
 
 
@@ -222,7 +214,6 @@ def build(
     """
     Build the untrained network.
 
-    :param architecture: its sizes.
     :param mean: see `Normalisation`.
     :param deviation: see `Normalisation`.
     :param classes: number of outputs.

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import pickle
 import time
 from collections.abc import Callable
@@ -34,6 +33,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE, Decider
 from emotion_estimator.emotion.model import EmotionModel, softmax
 from emotion_estimator.files import write_whole
+from training import sources
 from training.fitting import Material, trained_network
 from training.network import additive
 from training.protocols.seed_report import ReportRows, report_scores
@@ -47,7 +47,6 @@ from training.protocols.stills import (
     sure_scores,
 )
 from training.settings import Settings
-from training.sources import OUT, code_of
 from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import constant_windows, retimed
 
@@ -58,7 +57,6 @@ def seven_class_scores(
     """
     Score a model of the seven classes on F7, P7 and S.
 
-    :param model: the model.
     :param stills: all photographs of a split, all features.
     :param tracks: sequences composed of them, with the model's features.
     :returns: the figures; those of S with the decision's hysteresis end in '_hysteresis'; and
@@ -79,7 +77,6 @@ def sequence_scores(model: EmotionModel, tracks: list[Track]) -> Figures:
     """
     Score a model on protocol S.
 
-    :param model: the model.
     :param tracks: sequences with the model's features, their truth in its classes.
     :returns: the figures; those with the decision's hysteresis end in '_hysteresis'.
     """
@@ -101,7 +98,6 @@ def report_figures(
 
     :param probabilities: of the readable photographs, shape [readable, 3].
     :param stills: all photographs of PrivateTest.
-    :param report: the rows.
     :param training_shares: class shares of the training.
     :returns: by name; with the rows' own shares as prior those that end in '_prior'.
     """
@@ -122,7 +118,6 @@ def network_latency(model: EmotionModel, calls: int = 2000) -> Figures:
     """
     Time the network with its softmax, on one thread.
 
-    :param model: the model.
     :param calls: how often it is called.
     :returns: median in milliseconds, with the best and the 95th percentile as its bounds.
     """
@@ -147,8 +142,6 @@ def track_probabilities(model: EmotionModel, track: Track) -> NDArray[np.float64
     """
     Run a model over a sequence.
 
-    :param model: the model.
-    :param track: the sequence.
     :returns: at each frame, shape [frames, labels].
     """
     return np.array([model.probabilities(window) for window in buffer_windows(track)])
@@ -181,8 +174,8 @@ def frame_classifiers(values: Frames, labels: NDArray[np.int64]) -> dict[str, Fr
     :param labels: shape [N], every class from 0 on occurs.
     :returns: by name: constant, logistic regression, gradient boosting, dense network.
     """
-    key = hashlib.sha256(values.tobytes() + labels.tobytes() + code_of('training/scoring.py'))
-    kept = OUT / 'training' / f'baselines-{key.hexdigest()[:16]}.pickle'
+    key = sources.content_key('baselines', values, labels)
+    kept = sources.OUT / 'training' / f'baselines-{key}.pickle'
     if kept.is_file():
         estimators = pickle.loads(kept.read_bytes())
     else:
@@ -252,7 +245,6 @@ def frame_scores(
 
     For F7 they learn FER2013's labels, for P7 and S the majority of the votes.
 
-    :param material: what they learn from.
     :param stills: all photographs of a split, all features.
     :param tracks: sequences composed of them.
     :param features: what they and the tracks see.
@@ -282,7 +274,6 @@ def timeless_scores(
     Train (once) and score the same network without time.
 
     :param settings: those of the model that ships.
-    :param material: what it learns from.
     :param stills: all photographs of a split, all features.
     :param tracks: sequences composed of them.
     :returns: figures of `lstm_shuffled_time` and `lstm_mean_pooled`.
@@ -319,9 +310,7 @@ def report_baselines(
     """
     Score classifiers of single frames on the seed report's rows, learning FER2013's labels.
 
-    :param material: what they learn from.
     :param private: all photographs of PrivateTest, all features.
-    :param report: the rows.
     :param features: what they see.
     :returns: figures by baseline.
     """

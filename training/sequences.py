@@ -63,9 +63,6 @@ def sample_ages(count: int, visibility: Visibility, rng: np.random.Generator) ->
     """
     Draw when each window's frames were taken.
 
-    :param count: number of windows.
-    :param visibility: how faces come and go.
-    :param rng: source of chance.
     :returns: ages in nanoseconds, newest first, shape [count, MAX_FRAMES], as `resample`
         takes them.
     """
@@ -131,11 +128,8 @@ def draw_transitions(
     """
     Draw the course of each window's expression.
 
-    :param count: number of windows.
     :param constant: share of the windows without a transition: their state is the apex.
     :param returning: share of the others in which the apex ends within sight, too.
-    :param rng: source of chance.
-    :returns: the transitions.
     """
     duration_s = rng.uniform(*TRANSITION_S, (count, 2))
     one_s = rng.uniform(0, SEEN_S, count)
@@ -172,7 +166,6 @@ class Composition:
     :param lead_s: how long after the window's end the face shows what is asked, were its movement
         to go on: the network, which waits until it is sure, then answers no later than a glance
         at the last frame alone would.
-    :param visibility: how faces come and go.
     """
 
     constant: float = 0.35
@@ -197,8 +190,6 @@ class SequenceComposer:
 
     :param stills: what the states are drawn from.
     :param targets: what each still shows, as shares of K classes, shape [N, K].
-    :param dynamics: movements of real clips.
-    :param composition: how windows are composed.
     """
 
     def __init__(
@@ -225,7 +216,6 @@ class SequenceComposer:
         """
         Compose windows.
 
-        :param count: number of windows.
         :param rng: source of chance; the same state gives the same windows.
         :param steps: how many of the windows' last steps are wanted, in [1, STEPS].
         :returns: windows as `TemporalBuffer.window` returns them, shape [count, steps, F +

@@ -17,32 +17,18 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from emotion_estimator.blendshapes import INDEX
 from emotion_estimator.files import sha256_of
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, clip_files
 from training.network import Architecture
 from training.sequences import Composition
-from training.sources import code_of
+from training.sources import content_key
 from training.stills import Stills, Targets
 from training.windows import STEPS
 
 MODEL_VERSION = '3.0.0'
-
-_SOURCES = (
-    'emotion_estimator/evaluation/labels.py',
-    'training/stills.py',
-    'training/clips.py',
-    'training/windows.py',
-    'training/sequences.py',
-    'training/network.py',
-    'training/fitting.py',
-)
 
 
 @dataclass(frozen=True)
@@ -68,14 +54,12 @@ class Settings:
     :param groups: which features it sees: 'head', 'geometry' and 'appearance' beside the
         blendshapes, which it always does.
     :param targets: what it is asked.
-    :param seed: of everything random.
     :param phases: what is trained on, one after the other.
     :param batches_per_epoch: batches between two validations.
     :param learning_rate: AdamW's, at the start of its cosine decay to 0.
     :param weight_decay: AdamW's.
     :param time: 'kept', or for the baselines 'shuffled' or 'pooled'; see `windows.retimed`.
     :param architecture: sizes of the network.
-    :param composition: how windows are composed.
     :param summed_in: a name of `MAPS`: the exported model tells the auxiliary head's answer in
         these coarser classes alone; None: the first answer, with the second as further labels.
         Decides nothing of the training.
@@ -116,21 +100,21 @@ MODELS: dict[str, Settings] = {
 """The models that ship, by the names of their folders."""
 
 
-def content_key(settings: Settings, training: Stills, public: Stills) -> str:
+def run_key(settings: Settings, training: Stills, public: Stills) -> str:
     """
-    Name a training run by all that decides its outcome: settings, data and sources.
+    Name a training run by all that decides its outcome, see `content_key`.
 
-    :param settings: the run's settings.
     :param training: what is learned from, with the features that the network sees.
     :param public: what chooses the epoch, with the same features.
-    :returns: 16 hexadecimal digits.
     """
-    decisive = {k: v for k, v in dataclasses.asdict(settings).items() if k != 'summed_in'}
-    digest = hashlib.sha256(json.dumps(decisive).encode())
-    for stills in (training, public):
-        for part in (stills.views, stills.readable, settings.targets.taught(stills)):
-            digest.update(np.ascontiguousarray(part).tobytes())
-    for path in clip_files(TRAINING_CLIPS + EVALUATION_CLIPS):
-        digest.update(sha256_of(path).encode() if path.is_file() else b'absent')
-    digest.update(code_of(*_SOURCES))
-    return digest.hexdigest()[:16]
+    clips = clip_files(TRAINING_CLIPS + EVALUATION_CLIPS)
+    return content_key(
+        'training',
+        dataclasses.replace(settings, summed_in=None),
+        *(
+            part
+            for stills in (training, public)
+            for part in (stills.views, stills.readable, settings.targets.taught(stills))
+        ),
+        [sha256_of(path) if path.is_file() else 'absent' for path in clips],
+    )

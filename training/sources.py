@@ -12,14 +12,22 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where the photographs come from, and where what is made of them is kept."""
+"""Where the photographs come from, and where and under what name results are kept."""
 
 from __future__ import annotations
 
 import ast
+import functools
+import hashlib
+import io
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from emotion_estimator.files import write_whole
 from training.datasets import fer2013, ferplus
 from training.datasets.labels import assets_folder
 from training.datasets.pictures import LabelledPictures
@@ -63,7 +71,78 @@ def scheduler() -> str | None:
     return os.environ.get(SCHEDULER_VARIABLE) or None
 
 
-# What a module does, as bytes: names results that must be made again when it does otherwise.
+# Results that are kept are named by what decides them, so that nothing stale is taken.
+
+KEY_SOURCES: dict[str, tuple[str, ...]] = {
+    'clips': ('training/clips.py', 'training/datasets/clips.py'),
+    'extraction': ('training/extraction/face_reader.py', 'training/extraction/views.py'),
+    'crops': (
+        'emotion_estimator/faces/appearance.py',
+        'training/encoding/fitting.py',
+        'training/extraction/views.py',
+    ),
+    'encoding': (
+        'emotion_estimator/faces/appearance.py',
+        'emotion_estimator/faces/geometry.py',
+        'training/encoding/appearance.py',
+        'training/encoding/fitting.py',
+        'training/encoding/geometry.py',
+    ),
+    'features': (
+        'emotion_estimator/faces/appearance.py',
+        'emotion_estimator/faces/encoding.py',
+        'emotion_estimator/faces/geometry.py',
+        'training/encoding/fitting.py',
+        'training/encoding/geometry.py',
+    ),
+    'training': (
+        'emotion_estimator/evaluation/labels.py',
+        'training/stills.py',
+        'training/clips.py',
+        'training/datasets/clips.py',
+        'training/windows.py',
+        'training/sequences.py',
+        'training/network.py',
+        'training/fitting.py',
+    ),
+    'baselines': ('training/scoring.py',),
+    'search_data': ('training/search/data.py',),
+    'search': ('training/search/random_search.py',),
+}
+"""Modules whose code decides a kind of result, as paths from the repository's root."""
+
+
+def content_key(kind: str, *decisive: Any) -> str:
+    """
+    Name a result by all that decides it.
+
+    :param kind: a name of `KEY_SOURCES`.
+    :param decisive: what it is made of, and with: arrays, bytes, and settings that `repr` tells
+        apart.
+    :returns: 16 hexadecimal digits.
+    """
+    digest = hashlib.sha256(code_of(*KEY_SOURCES[kind]))
+    for part in decisive:
+        if isinstance(part, np.ndarray):
+            content = f'{part.dtype} {part.shape} '.encode() + part.tobytes()
+        else:
+            content = part if isinstance(part, bytes) else repr(part).encode()
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()[:16]
+
+
+def kept_arrays(path: Path, make: Callable[[], Mapping[str, Any]]) -> Path:
+    """
+    Write arrays into an .npz file, unless it is there.
+
+    :param path: the file, named by a `content_key`.
+    :param make: computes the arrays by name.
+    """
+    if not path.is_file():
+        content = io.BytesIO()
+        np.savez(content, **make())
+        write_whole(path, content.getvalue())
+    return path
 
 
 def code_of(*sources: str) -> bytes:
@@ -71,12 +150,12 @@ def code_of(*sources: str) -> bytes:
     Write modules' code without comments, docstrings and layout, which decide nothing.
 
     :param sources: paths from the repository's root, such as 'training/clips.py'.
-    :returns: bytes to be hashed.
     :raises FileNotFoundError: when a path names no file.
     """
     return b''.join(_code(REPOSITORY / source) for source in sources)
 
 
+@functools.cache
 def _code(path: Path) -> bytes:
     tree = ast.parse(path.read_text(encoding='utf-8'))
     for node in ast.walk(tree):

@@ -16,10 +16,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ from training.encoding.geometry import mirror_order, mirrored
 from training.extraction.extraction import extract
 from training.extraction.face_reader import FaceTable, read_again
 from training.extraction.views import AUGMENTED, FAR, X4_PAD25, View
-from training.sources import code_of
+from training.sources import content_key, kept_arrays
 from training.stills import Stills
 
 VIEWS: tuple[str, ...] = ('as it is', 'mirrored', 'augmented', 'far')
@@ -44,21 +44,11 @@ VIEWS: tuple[str, ...] = ('as it is', 'mirrored', 'augmented', 'far')
 TRAINING_VIEWS = (X4_PAD25, AUGMENTED, FAR)
 """How photographs to learn from are looked at; the first is mirrored besides."""
 
-_SOURCES = (
-    'emotion_estimator/faces/appearance.py',
-    'emotion_estimator/faces/encoding.py',
-    'emotion_estimator/faces/geometry.py',
-    'training/encoding/fitting.py',
-    'training/encoding/geometry.py',
-)
-
 
 def read_faces(photographs: LabelledPictures, view: View) -> FaceTable:
     """
     Find the faces of photographs, kept from run to run.
 
-    :param photographs: the photographs.
-    :param view: how they are looked at.
     :returns: a row for each photograph.
     """
     folder, scheduler = sources.OUT / 'extraction', sources.scheduler()
@@ -72,8 +62,6 @@ def read_faces_twice(photographs: LabelledPictures, view: View) -> FaceTable:
     """
     Find the faces of photographs, with retry detection for those in which none is found at first.
 
-    :param photographs: the photographs.
-    :param view: how they are looked at.
     :returns: a row for each photograph, in the pixels of the view's pictures.
     """
     first = read_faces(photographs, view)
@@ -106,7 +94,6 @@ def read_stills(split: Split) -> Stills:
     """
     Compute one split's features with the encoding that ships, or take what is kept of them.
 
-    :param split: which photographs.
     :returns: all photographs of the split, unreadable ones included, with all features; in the
         training split in all of `VIEWS`, otherwise in the first two.
     :raises DataError: when photographs are missing.
@@ -120,7 +107,6 @@ def read_far_stills(split: Split) -> Stills:
     """
     Compute one split's features as though the faces were far away, or take what is kept.
 
-    :param split: which photographs.
     :returns: as `read_stills`, with `FAR` as the only view.
     :raises DataError: when photographs are missing.
     :raises FaceEncodingError: when the encoding is missing.
@@ -133,7 +119,6 @@ def read_training_stills(stills: Stills) -> Stills:
     Keep what a network may learn from, see `Stills.for_training`.
 
     :param stills: the training split whole.
-    :returns: what is left.
     """
     photographs = sources.read_photographs()
     tested = photographs.select(photographs.splits != Split.TRAINING).pictures.content()
@@ -167,16 +152,10 @@ def _read_views(split: Split, looked: tuple[View, ...]) -> Stills:
     photographs = sources.read_photographs().split(split)
     encoding = read_encoding(encoding_path())
     tables = _tables(photographs, looked)
-    key = hashlib.sha256(sha256_of(encoding_path()).encode())
-    for _, table in tables:
-        key.update(table.points.tobytes() + table.blendshapes.tobytes())
-    key.update(code_of(*_SOURCES))
-    kept = sources.OUT / 'features' / f'{key.hexdigest()[:16]}.npz'
-    if not kept.is_file():
-        views, readable = _views(photographs, tables, encoding)
-        content = io.BytesIO()
-        np.savez(content, views=views, readable=readable)
-        write_whole(kept, content.getvalue())
+    seen = [part for _, table in tables for part in (table.points, table.blendshapes)]
+    key = content_key('features', sha256_of(encoding_path()), *seen)
+    kept = sources.OUT / 'features' / f'{key}.npz'
+    kept_arrays(kept, partial(_views, photographs, tables, encoding))
     with np.load(kept, allow_pickle=False) as file:
         return _stills(photographs, (*NAMES, *encoding.names), file['views'], file['readable'])
 
@@ -210,7 +189,7 @@ def _stills(
 
 def _views(
     photographs: LabelledPictures, tables: list[tuple[View, FaceTable]], encoding: FaceEncoding
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+) -> dict[str, NDArray[Any]]:
     order = mirror_order(encoding.template)
     columns, readable = [], []
     for view, table in tables:
@@ -223,7 +202,7 @@ def _views(
             flipped = straight[:, :, ::-1]
             columns.append(_features(table, shapes, mirrored(points, order), flipped, encoding))
             readable.append(table.readable)
-    return np.stack(columns, axis=1), np.stack(readable, axis=1)
+    return {'views': np.stack(columns, axis=1), 'readable': np.stack(readable, axis=1)}
 
 
 def _features(

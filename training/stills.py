@@ -64,7 +64,6 @@ class Stills:
         Keep some photographs.
 
         :param chosen: mask of shape [N], or indices.
-        :returns: the stills kept.
         """
         return replace(self, **{name: getattr(self, name)[chosen] for name in _BY_ROW})
 
@@ -116,7 +115,6 @@ class Stills:
 
         :param pixels: of each photograph.
         :param tested: pixels of the test splits' photographs.
-        :returns: what is left.
         """
         labels: dict[bytes, set[int]] = {}
         for content, label in zip(pixels, self.labels.tolist()):
@@ -241,9 +239,9 @@ class Targets:
         seven = weight * one_hot(stills.labels) + (1 - weight) * stills.vote_shares()
         return MAPS[self.classes].probabilities(seven)
 
-    def judged(self, stills: Stills) -> NDArray[np.int64]:
+    def validation_labels(self, stills: Stills) -> NDArray[np.int64]:
         """
-        Compute the labels by which the answers are judged while choosing.
+        Compute the labels that answers are compared with to choose the epoch.
 
         :param stills: N photographs.
         :returns: FER+'s majority where votes teach, FER2013's label where labels do; shape [N],

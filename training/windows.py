@@ -64,7 +64,6 @@ def resample(ages_ns: NDArray[np.int64], steps: int = STEPS) -> Resampling:
     :param ages_ns: age of each sample before its window's end, newest first, shape
         [windows, samples]; the first is 0; `NEVER_NS` where there is no sample any more.
     :param steps: how many of a window's last steps are wanted, in [1, STEPS].
-    :returns: the resampling.
     """
     grid_ns = _GRID_NS[-steps:]
     later = (ages_ns[:, None, :] <= grid_ns[None, :, None]).sum(axis=2) - 1

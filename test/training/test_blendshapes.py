@@ -143,9 +143,9 @@ def test_a_shape_that_tells_the_class_has_its_entropy_and_another_nothing():
     rng = np.random.default_rng(0)
     labels = np.arange(1000) % 2
     noise = rng.random(1000)
-    # Millionths of a shape's range: what the report's threshold cannot see.
-    told = 1e-6 * (labels + 0.1 * noise)
-    found = information(np.column_stack([told, rng.random(1000)]).astype(np.float32), labels)
+    # Millionths of a shape's range: what the seed report's threshold cannot see.
+    tiny = 1e-6 * (labels + 0.1 * noise)
+    found = information(np.column_stack([tiny, rng.random(1000)]).astype(np.float32), labels)
     assert found[0] == pytest.approx(np.log(2), abs=0.03)
     assert found[1] < 0.03
 

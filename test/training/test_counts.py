@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from training import sources
 from training.datasets import fer2013
 from training.datasets.labels import LABELS, NO_LABEL, Split, assets_folder
 from training.datasets.pictures import ArrayPictures, LabelledPictures, class_counts
@@ -40,7 +41,7 @@ from training.seed_report.counts import (
 )
 from training.stills import HAPPY_UNKNOWN_SAD
 
-# FER2013's training split, by the report's chapter 3: angry to neutral.
+# FER2013's training split, by the seed report's chapter 3: angry to neutral.
 COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)
 SHUFFLED = np.random.default_rng(3).permutation(np.repeat(np.arange(7), COUNTS))
 
@@ -206,7 +207,7 @@ def test_the_sheet_shows_each_photograph_with_its_index(tmp_path, monkeypatch):
 @pytest.mark.parametrize('place', ['doc/lost.png', 'lost.png', 'out/../doc/lost.png'])
 def test_no_photograph_is_written_where_git_finds_it(place):
     pictures = ArrayPictures(np.zeros((1, 2, 2), np.uint8), 'made')
-    path = sheets.CHECKOUT / place
+    path = sources.REPOSITORY / place
     with pytest.raises(ValueError, match=r'under .*out'):
         unreadable_sheet(pictures, np.array([0]), path)
     assert not path.with_name('lost-1.png').exists()

@@ -53,10 +53,10 @@ def write_sequence(folder, person, sequence, greys, emotion=None):
     for number, grey in enumerate(greys, start=1):
         name = f'{person}_{sequence}_{number:08}.png'
         assert cv2.imwrite(str(pictures / name), np.full((48, 64), grey, np.uint8))
-    told = folder / 'Emotion' / person / sequence
-    told.mkdir(parents=True)
+    labels = folder / 'Emotion' / person / sequence
+    labels.mkdir(parents=True)
     if emotion is not None:
-        (told / f'{person}_{sequence}_{len(greys):08}_emotion.txt').write_text(emotion)
+        (labels / f'{person}_{sequence}_{len(greys):08}_emotion.txt').write_text(emotion)
 
 
 def words(clips):
@@ -98,7 +98,7 @@ def test_sequences_of_ck_plus_without_an_expression_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize('emotion', ['', '9.0', '2.5', 'nan', 'happy', 'é'])
-def test_a_broken_expression_of_ck_plus_is_told_by_file(tmp_path, emotion):
+def test_a_broken_expression_of_ck_plus_is_reported_by_file(tmp_path, emotion):
     write_sequence(tmp_path, 'S005', '001', [0], '5.0')
     write_sequence(tmp_path, 'S006', '002', [0], emotion)
     clips, (complaint,) = read_ck_plus(tmp_path)
@@ -106,7 +106,7 @@ def test_a_broken_expression_of_ck_plus_is_told_by_file(tmp_path, emotion):
     assert complaint.startswith(f'{tmp_path}/Emotion/S006/002/S006_002_00000001_emotion.txt')
 
 
-def test_an_expression_of_ck_plus_without_pictures_is_told(tmp_path):
+def test_an_expression_of_ck_plus_without_pictures_is_reported(tmp_path):
     write_sequence(tmp_path, 'S005', '001', [0], '5.0')
     write_sequence(tmp_path, 'S006', '002', [], '5.0')
     clips, (complaint,) = read_ck_plus(tmp_path)
@@ -125,7 +125,7 @@ def test_ck_plus_is_found_in_a_folder_for_each_archive(tmp_path):
     assert greys(clip) == [7]
 
 
-def test_a_folder_without_ck_plus_is_told(tmp_path):
+def test_a_folder_without_ck_plus_is_reported(tmp_path):
     with pytest.raises(DataError, match='has no folder cohn-kanade-images'):
         read_ck_plus(tmp_path)
     (tmp_path / 'cohn-kanade-images').mkdir()
@@ -173,7 +173,7 @@ def test_a_take_of_ravdess_is_used_once_with_or_without_sound(tmp_path):
 @pytest.mark.parametrize(
     'name', ['03-01-03-01-01-01-01', '01-01-09-01-01-01-01', '01-01-03-01-01-01', 'holiday']
 )
-def test_a_video_that_is_not_named_like_ravdess_is_told(tmp_path, name):
+def test_a_video_that_is_not_named_like_ravdess_is_reported(tmp_path, name):
     (tmp_path / '01-01-03-01-01-01-01.mp4').touch()
     (tmp_path / f'{name}.mp4').touch()
     clips, (complaint,) = read_ravdess(tmp_path)
@@ -181,7 +181,7 @@ def test_a_video_that_is_not_named_like_ravdess_is_told(tmp_path, name):
     assert complaint.startswith(str(tmp_path / f'{name}.mp4'))
 
 
-def test_a_folder_without_ravdess_is_told(tmp_path):
+def test_a_folder_without_ravdess_is_reported(tmp_path):
     with pytest.raises(DataError, match='holds no video of RAVDESS such as Actor_12'):
         read_ravdess(tmp_path / 'nothing')
 
@@ -215,7 +215,7 @@ def test_a_converted_video_of_crema_d_is_no_second_clip(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['1001_DFA_BOR_XX', '101_DFA_ANG_XX', '1001_DFA_ANG', 'holiday'])
-def test_a_video_that_is_not_named_like_crema_d_is_told(tmp_path, name):
+def test_a_video_that_is_not_named_like_crema_d_is_reported(tmp_path, name):
     (tmp_path / '1001_DFA_ANG_XX.flv').touch()
     (tmp_path / f'{name}.flv').touch()
     clips, (complaint,) = read_crema_d(tmp_path)
@@ -234,7 +234,7 @@ def test_pointers_of_git_lfs_are_no_videos(tmp_path):
     assert 'git lfs pull' in complaint
 
 
-def test_a_folder_without_crema_d_is_told(tmp_path):
+def test_a_folder_without_crema_d_is_reported(tmp_path):
     with pytest.raises(DataError, match='holds no video of CREMA-D such as VideoFlash'):
         read_crema_d(tmp_path)
 
@@ -313,7 +313,7 @@ def test_two_splits_are_possible():
     }
 
 
-def test_too_few_actors_are_told():
+def test_too_few_actors_are_reported():
     with pytest.raises(DataError, match='2 actors are too few for 3 splits'):
         split_by_actor(clips_of([50, 50]))
 

@@ -103,7 +103,7 @@ def test_quoted_pixels_are_read_too(tmp_path):
 
 
 @pytest.mark.parametrize(('broken', 'said'), breakages().values(), ids=breakages())
-def test_a_broken_line_is_told_by_its_number(tmp_path, broken, said):
+def test_a_broken_line_is_reported_by_its_number(tmp_path, broken, said):
     path = write_table(tmp_path / 'fer2013.csv', [line(0), broken, line(2)])
     read = fer2013.read_csv(path)
     assert read.labels.tolist() == [0, 2]
@@ -128,13 +128,13 @@ def test_broken_lines_leave_the_meaning_of_the_others(tmp_path, broken):
     assert len(read.complaints) == len(broken)
 
 
-def test_a_table_without_a_column_is_told(tmp_path):
+def test_a_table_without_a_column_is_reported(tmp_path):
     path = write_table(tmp_path / 'fer2013.csv', [line(0)], 'emotion,pixels')
     with pytest.raises(DataError, match=r'fer2013\.csv, line 1: no column Usage'):
         fer2013.read_csv(path)
 
 
-def test_a_table_without_a_whole_line_is_told(tmp_path):
+def test_a_table_without_a_whole_line_is_reported(tmp_path):
     with pytest.raises(DataError, match=r'holds no photograph.*line 2: 3 pixels'):
         fer2013.read_csv(write_table(tmp_path / 'fer2013.csv', ['0,1 2 3,Training']))
 
@@ -158,26 +158,26 @@ def test_arrays_are_read_with_their_votes(tmp_path):
         ({'usage': np.full(5, 3, np.int8)}, 'usage 0 to 2'),
     ],
 )
-def test_arrays_that_do_not_fit_are_told(tmp_path, changed, said):
+def test_arrays_that_do_not_fit_are_reported(tmp_path, changed, said):
     with pytest.raises(DataError, match=said):
         fer2013.read_npz(write_arrays(tmp_path / 'fer2013.npz', **changed))
 
 
-def test_a_missing_array_is_told_by_name(tmp_path):
+def test_a_missing_array_is_reported_by_name(tmp_path):
     path = tmp_path / 'fer2013.npz'
     np.savez(path, images=np.zeros((1, 48, 48), np.uint8), labels=[0], usage=[0])
     with pytest.raises(DataError, match=r'fer2013\.npz has no array ferplus'):
         fer2013.read_npz(path)
 
 
-def test_a_cut_off_file_is_told_by_name(tmp_path):
+def test_a_cut_off_file_is_reported_by_name(tmp_path):
     path = write_arrays(tmp_path / 'fer2013.npz')
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(DataError, match=r'fer2013\.npz cannot be read.*cut off'):
         fer2013.read_npz(path)
 
 
-def test_a_damaged_file_is_told_by_name(tmp_path):
+def test_a_damaged_file_is_reported_by_name(tmp_path):
     path = write_arrays(tmp_path / 'fer2013.npz')
     content = bytearray(path.read_bytes())
     content[2000] ^= 255
@@ -216,7 +216,7 @@ def test_names_tell_the_two_test_splits_in_one_folder_apart(tmp_path):
     assert read.splits.tolist() == [Split.TRAINING, Split.PUBLIC, Split.PRIVATE, Split.PRIVATE]
 
 
-def test_strange_folders_and_files_are_told(tmp_path):
+def test_strange_folders_and_files_are_reported(tmp_path):
     write_picture(tmp_path / 'train' / 'disgust' / 'a.png', 0)
     write_picture(tmp_path / 'train' / 'bored' / 'a.png', 0)
     write_picture(tmp_path / 'more' / 'sad' / 'a.png', 0)
@@ -231,7 +231,7 @@ def test_strange_folders_and_files_are_told(tmp_path):
     ]
 
 
-def test_a_folder_without_pictures_is_told(tmp_path):
+def test_a_folder_without_pictures_is_reported(tmp_path):
     with pytest.raises(DataError, match='holds no pictures in folders such as train/happy'):
         fer2013.read_folders(tmp_path)
 
@@ -244,6 +244,6 @@ def test_the_path_tells_which_reader_is_meant(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['fer2013.tar.gz', 'nothing', 'nothing.csv', 'nothing.npz'])
-def test_a_path_that_cannot_be_read_is_told(tmp_path, name):
+def test_a_path_that_cannot_be_read_is_reported(tmp_path, name):
     with pytest.raises(DataError, match=name):
         fer2013.read(tmp_path / name)

@@ -185,7 +185,7 @@ SMALL_NETWORK = AppearanceSettings(
 
 
 def crops(seed, count=320):
-    """Make crops: one vocabulary is told by a bright mouth, another by dark brows."""
+    """Make crops: one vocabulary shows in a bright mouth, another in dark brows."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(2, size=(2, count))
     made = rng.integers(90, 160, (count, CROP_PX, CROP_PX), np.uint8)

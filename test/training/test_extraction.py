@@ -70,7 +70,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(extraction, 'BLOCK', 2)
 
 
-def test_faces_are_found_and_told_apart(pictures, tmp_path, scheduler):
+def test_faces_are_found_and_differ(pictures, tmp_path, scheduler):
     table, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
     assert complaints == ()
     assert table.readable.tolist() == [True] * 4
@@ -112,7 +112,7 @@ def test_a_block_alone_is_found_again(pictures, tmp_path, scheduler):
     assert whole.stat().st_mtime_ns == written_ns
 
 
-def test_a_broken_file_is_told_by_name_and_the_others_are_read(pictures, tmp_path, scheduler):
+def test_a_broken_file_is_reported_by_name_and_the_others_are_read(pictures, tmp_path, scheduler):
     broken = pictures.paths[1]
     broken.write_bytes(broken.read_bytes()[:100])
     table, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
@@ -120,12 +120,12 @@ def test_a_broken_file_is_told_by_name_and_the_others_are_read(pictures, tmp_pat
     assert not table.blendshapes[1].any()
     assert len(complaints) == 1
     assert str(broken) in complaints[0]
-    # What is incomplete is not kept, so that it is told again.
+    # What is incomplete is not kept, so that it is reported again.
     assert len(list((tmp_path / 'kept').iterdir())) == 1
     assert extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)[1] == complaints
 
 
-def test_a_missing_file_is_told_by_name(pictures, tmp_path, scheduler):
+def test_a_missing_file_is_reported_by_name(pictures, tmp_path, scheduler):
     pictures.paths[3].unlink()
     table, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept', scheduler)
     assert table.readable.tolist() == [True, True, True, False]
@@ -192,7 +192,7 @@ def test_processes_of_this_machine_and_a_cluster_find_the_same(pictures, tmp_pat
     assert here == there
 
 
-def test_a_task_that_nobody_could_do_is_told_by_name(pictures, tmp_path, monkeypatch):
+def test_a_task_that_nobody_could_do_is_reported_by_name(pictures, tmp_path, monkeypatch):
     def run_all(read, tasks, _):
         yield Advanced(0, Progress())
         yield Finished(1, read(*tasks[1]))

@@ -27,10 +27,10 @@ from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.model import SCHEMA, EmotionModel
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.files import DEFAULT_ENCODING
-from training import export, fitting, network
+from training import export, fitting, network, sources
 from training.clips import Dynamics
 from training.datasets.labels import LABELS
-from training.settings import Phase, Settings
+from training.settings import Phase, Settings, run_key
 from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import RATE_HZ, STEPS, WINDOW_S, constant_windows
 
@@ -138,7 +138,7 @@ def made_data(tmp_path, monkeypatch):
         rows=np.arange(count),
     )
     still = np.zeros((100, 52), np.float32)
-    monkeypatch.setattr(fitting, 'OUT', tmp_path)
+    monkeypatch.setattr(sources, 'OUT', tmp_path)
     monkeypatch.setattr(fitting, 'VALIDATION_WINDOWS', 32)
     monkeypatch.setattr(
         fitting, 'read_dynamics', lambda *_: Dynamics(still, still, np.zeros((0, 31, 52)))
@@ -171,20 +171,18 @@ def test_a_broken_run_goes_on_where_it_stopped(made_data, monkeypatch):
 
 
 def test_other_settings_and_other_data_are_another_run(made_data):
-    from training.settings import content_key
-
     settings, stills = Settings(), made_data.training
-    known = content_key(settings, stills, stills)
-    assert known == content_key(Settings(), dataclasses.replace(stills), stills)
+    known = run_key(settings, stills, stills)
+    assert known == run_key(Settings(), dataclasses.replace(stills), stills)
     told_otherwise = dataclasses.replace(settings, summed_in='happy_unknown_sad')
-    assert known == content_key(told_otherwise, stills, stills)
+    assert known == run_key(told_otherwise, stills, stills)
     revoted = dataclasses.replace(stills, votes=np.roll(stills.votes, 1, axis=1))
     fewer = stills.select(np.arange(len(stills) - 1))
     others = [
-        content_key(dataclasses.replace(settings, seed=2), stills, stills),
-        content_key(settings, fewer, stills),
-        content_key(settings, stills, fewer),
-        content_key(settings, revoted, stills),
+        run_key(dataclasses.replace(settings, seed=2), stills, stills),
+        run_key(settings, fewer, stills),
+        run_key(settings, stills, fewer),
+        run_key(settings, revoted, stills),
     ]
     assert known not in others
 

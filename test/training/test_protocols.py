@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Protocol R on rows whose scores are known, and on the report's own rows where they are."""
+"""Protocol R on rows whose scores are known, and on the seed report's own rows where they are."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from training.windows import STEPS
 
 needs_report = pytest.mark.skipif(
     not (assets_folder() / 'report' / 'report_test_rows.csv').is_file(),
-    reason="the assets folder lacks the report's rows",
+    reason="the assets folder lacks the seed report's rows",
 )
 shares = arrays(float, 3, elements=st.floats(0.01, 1)).map(lambda weights: weights / weights.sum())
 
@@ -173,7 +173,7 @@ def test_the_first_row_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('line', 'told'),
+    ('line', 'message'),
     [
         ('7,12,0.1,3', 'line 9'),
         ('7,-2,0.1,1', 'line 9'),
@@ -182,15 +182,15 @@ def test_the_first_row_is_left_out(tmp_path):
         ('7,35', 'line 9'),
     ],
 )
-def test_a_damaged_row_is_told_by_file_and_line(tmp_path, line, told):
+def test_a_damaged_row_is_reported_by_file_and_line(tmp_path, line, message):
     path = tmp_path / 'rows.csv'
     path.write_text(table(r7=line))
-    with pytest.raises(DataError, match=told) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read_matched_rows(path)
     assert str(path) in str(caught.value)
 
 
-def test_a_table_that_was_cut_is_told(tmp_path):
+def test_a_table_that_was_cut_is_reported(tmp_path):
     path = tmp_path / 'rows.csv'
     path.write_text(table(count=800))
     with pytest.raises(DataError, match='holds 800 rows, not the 1647'):
@@ -203,7 +203,7 @@ def test_a_table_that_was_cut_is_told(tmp_path):
         read_matched_rows(path)
 
 
-def test_a_table_that_is_missing_or_no_text_is_told(tmp_path):
+def test_a_table_that_is_missing_or_no_text_is_reported(tmp_path):
     with pytest.raises(DataError, match='EMOTION_ESTIMATOR_ASSETS'):
         read_matched_rows(tmp_path / 'rows.csv')
     (tmp_path / 'rows.csv').write_bytes(b'\xff\xfe\x00')
@@ -284,11 +284,11 @@ def track():
 
 def test_coarser_classes_leave_out_sequences_that_change_none_of_them(track):
     unchanged = replace(track, truth=np.where(track.truth == 3, 0, track.truth))
-    told = in_classes([track, unchanged], HAPPY_UNKNOWN_SAD)
+    coarser = in_classes([track, unchanged], HAPPY_UNKNOWN_SAD)
     # Neutral, happy, disgusted; but neutral, angry, disgusted are all 'unknown'.
-    assert len(told) == 1
-    assert list(dict.fromkeys(told[0].truth.tolist())) == [1, 0]
-    assert told[0].truth[-1] == 1
+    assert len(coarser) == 1
+    assert list(dict.fromkeys(coarser[0].truth.tolist())) == [1, 0]
+    assert coarser[0].truth[-1] == 1
 
 
 def values(figures):

@@ -208,7 +208,7 @@ def test_a_dense_network_is_built_as_chosen():
     assert [float(layer.kernel_regularizer.l2) for layer in hidden] == pytest.approx([2e-6] * 2)
 
 
-# Trials: what is chosen, kept and told.
+# Trials: what is chosen, kept and shown.
 
 
 @pytest.fixture(autouse=True)

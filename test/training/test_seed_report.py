@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The report's steps are taken of the photographs that were looked at, and written whole."""
+"""The seed report's steps are taken of the photographs that were looked at, and written whole."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_relevance_is_that_of_readable_training_photographs(console, tmp_path, m
     assert steps.find_relevant(unread, console, tmp_path)['photographs'] == 150
 
 
-# The dataset's file is read back to the bit, and what is wrong with a file is told by place.
+# The dataset's file is read back to the bit; what is wrong with a file is named by its place.
 
 
 BLENDS = np.random.default_rng(0).random((4, 52), np.float32)
@@ -264,7 +264,7 @@ def test_the_schema_tells_fields_units_ranges_order_and_version(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('old', 'new', 'told'),
+    ('old', 'new', 'message'),
     [
         ('3,training,happy,', '3,training,joyful,', 'line 2: .*joyful'),
         ('7,private,sad,', '7,secret,sad,', 'line 3: .*secret'),
@@ -275,16 +275,16 @@ def test_the_schema_tells_fields_units_ranges_order_and_version(tmp_path):
         ('row,split', 'line,split', 'line 1: not the fields'),
     ],
 )
-def test_a_changed_file_is_told_by_its_line_and_field(tmp_path, old, new, told):
+def test_a_changed_file_is_reported_by_its_line_and_field(tmp_path, old, new, message):
     path = tmp_path / 'all.csv'
     write_dataset(DATASET, path)
     assert text_of(path).count(old) == 1
     path.write_text(text_of(path).replace(old, new), encoding='utf-8')
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_dataset(path)
 
 
-def test_a_file_that_was_cut_after_a_line_is_told(tmp_path):
+def test_a_file_that_was_cut_after_a_line_is_reported(tmp_path):
     path = tmp_path / 'all.csv'
     write_dataset(DATASET, path)
     path.write_text('\n'.join(text_of(path).splitlines()[:-1]), encoding='utf-8')
@@ -292,7 +292,7 @@ def test_a_file_that_was_cut_after_a_line_is_told(tmp_path):
         read_dataset(path)
 
 
-def test_a_file_that_is_missing_or_no_text_is_told(tmp_path):
+def test_a_file_that_is_missing_or_no_text_is_reported(tmp_path):
     path = tmp_path / 'all.csv'
     with pytest.raises(DataError, match=r'all\.schema\.json cannot be read \(No such file'):
         read_dataset(path)
@@ -306,7 +306,7 @@ def test_a_file_that_is_missing_or_no_text_is_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('change', 'told'),
+    ('change', 'message'),
     [
         (lambda schema: schema.update(version=2), 'version 2'),
         (lambda schema: schema['fields'].reverse(), 'no schema|another order'),
@@ -314,18 +314,18 @@ def test_a_file_that_is_missing_or_no_text_is_told(tmp_path):
         (lambda schema: schema.pop('rows'), "no schema of a dataset .*'rows'"),
     ],
 )
-def test_a_schema_of_something_else_is_told(tmp_path, change, told):
+def test_a_schema_of_something_else_is_reported(tmp_path, change, message):
     path = tmp_path / 'all.csv'
     write_dataset(DATASET, path)
     schema = json.loads(text_of(tmp_path / 'all.schema.json'))
     change(schema)
     (tmp_path / 'all.schema.json').write_text(json.dumps(schema), encoding='utf-8')
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_dataset(path)
 
 
 @pytest.mark.parametrize(
-    ('field', 'wrong', 'told'),
+    ('field', 'wrong', 'message'),
     [
         ('rows', -1, 'the row -1'),
         ('splits', 3, 'the split 3'),
@@ -334,12 +334,12 @@ def test_a_schema_of_something_else_is_told(tmp_path, change, told):
         ('blendshapes', 1.01, '_neutral of the photograph in row 3 is 1.01'),
     ],
 )
-def test_a_value_out_of_its_range_is_refused_before_it_is_written(field, wrong, told):
+def test_a_value_out_of_its_range_is_refused_before_it_is_written(field, wrong, message):
     parts = {
         name: getattr(DATASET, name).copy() for name in ('rows', 'splits', 'labels', 'blendshapes')
     }
     parts[field].flat[0] = wrong
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         BlendshapesDataset(**parts)
 
 

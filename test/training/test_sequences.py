@@ -256,7 +256,7 @@ def test_an_unknown_kind_of_time_is_refused():
         retimed(np.zeros((1, 2, 3), np.float32), 'reversed', np.random.default_rng(0))
 
 
-# Jitter, speech and blinks are told apart in a series made for it.
+# Jitter, speech and blinks are parted in a series made for it.
 
 
 FPS = 30.0

@@ -160,7 +160,7 @@ def test_right_answers_alone_make_no_page(tmp_path, figures):
     assert figures == []
 
 
-# Wrong answers are told against the truth that fits a model's classes.
+# A model's answers are compared with the truth that fits its classes.
 
 
 HAPPY, SAD, NEUTRAL = (LABELS.index(name) for name in ('happy', 'sad', 'neutral'))

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-import importlib
+import re
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ from hypothesis.extra.numpy import arrays
 from emotion_estimator.blendshapes import NAMES
 from training.datasets import ferplus
 from training.datasets.labels import LABELS, NO_LABEL
-from training.sources import code_of
+from training.sources import KEY_SOURCES, REPOSITORY, code_of, content_key, kept_arrays
 from training.stills import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, IndexMap, Stills, Targets
 
 SAD = LABELS.index('sad')
@@ -176,7 +176,7 @@ def test_votes_alone_are_the_default(voted_stills):
     assert shares[1, VOTED_SAD] == pytest.approx(0.2)
 
 
-def test_a_label_weighs_as_much_as_it_is_told_to(voted_stills):
+def test_a_label_weighs_as_much_as_was_asked(voted_stills):
     shares = Targets(label_weight=0.75).shares(voted_stills)
     assert shares[1, VOTED_SAD] == pytest.approx(0.75 + 0.25 * 0.2)
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
@@ -190,10 +190,14 @@ def test_three_classes_sum_what_belongs_together(voted_stills):
     )
 
 
-def test_who_teaches_also_judges(voted_stills):
-    assert Targets().judged(voted_stills).tolist() == [HAPPY, NEUTRAL, -1]
-    assert Targets(label_weight=0.8).judged(voted_stills).tolist() == [HAPPY, VOTED_SAD, VOTED_SAD]
-    assert Targets('happy_unknown_sad', 0.8).judged(voted_stills).tolist() == [0, 2, 2]
+def test_who_teaches_also_validates(voted_stills):
+    assert Targets().validation_labels(voted_stills).tolist() == [HAPPY, NEUTRAL, -1]
+    assert Targets(label_weight=0.8).validation_labels(voted_stills).tolist() == [
+        HAPPY,
+        VOTED_SAD,
+        VOTED_SAD,
+    ]
+    assert Targets('happy_unknown_sad', 0.8).validation_labels(voted_stills).tolist() == [0, 2, 2]
 
 
 def test_a_second_question_stands_behind_the_first(voted_stills):
@@ -253,20 +257,47 @@ def test_a_map_that_is_none_is_refused(of):
         IndexMap(('positive', 'negative'), of)
 
 
-@pytest.mark.parametrize(
-    'module, name',
-    [
-        ('settings', '_SOURCES'),
-        ('still_features', '_SOURCES'),
-        ('encoding.fitting', '_SOURCES'),
-        ('encoding.fitting', '_CROP_SOURCES'),
-        ('extraction.extraction', '_SOURCES'),
-    ],
-)
-def test_a_content_key_names_files_that_exist_each_once(module, name):
-    named = getattr(importlib.import_module(f'training.{module}'), name)
+@pytest.mark.parametrize('kind', KEY_SOURCES)
+def test_a_content_key_names_files_that_exist_each_once(kind):
+    named = KEY_SOURCES[kind]
     assert len(set(named)) == len(named)
     assert code_of(*named)
+
+
+def test_every_kind_of_key_is_used_and_every_key_has_a_kind():
+    text = ''.join(path.read_text() for path in (REPOSITORY / 'training').rglob('*.py'))
+    used = re.findall(r"content_key\(\s*'(\w+)'", text)
+    assert sorted(used) == sorted(KEY_SOURCES)
+
+
+def test_other_data_other_settings_and_another_order_give_another_key():
+    values = np.arange(6, dtype=np.float32)
+    known = content_key('clips', values, 'x', b'y', {'a': 1})
+    assert known == content_key('clips', values.copy(), 'x', b'y', {'a': 1})
+    assert re.fullmatch('[0-9a-f]{16}', known)
+    others = [
+        content_key('crops', values, 'x', b'y', {'a': 1}),
+        content_key('clips', values.reshape(2, 3), 'x', b'y', {'a': 1}),
+        content_key('clips', values.view(np.int32), 'x', b'y', {'a': 1}),
+        content_key('clips', values, 'x', {'a': 1}, b'y'),
+        content_key('clips', values, 'x', b'y', {'a': 2}),
+        content_key('clips', values, 'x', b'y'),
+    ]
+    assert len({known, *others}) == 7
+
+
+def test_arrays_are_made_once_and_kept(tmp_path):
+    made = []
+
+    def make():
+        made.append(1)
+        return {'a': np.arange(3), 'b': 2.5}
+
+    for _ in range(2):
+        with np.load(kept_arrays(tmp_path / 'new' / 'x.npz', make)) as file:
+            assert file['a'].tolist() == [0, 1, 2]
+            assert file['b'] == 2.5
+    assert made == [1]
 
 
 def test_another_code_gives_another_key_and_another_comment_the_same(tmp_path):

@@ -16,9 +16,20 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
+from collections.abc import Callable
 
 from rich.console import Console
+
+from emotion_estimator.emotion.model import ModelError
+from emotion_estimator.faces.encoding import FaceEncodingError
+from emotion_estimator.files import AssetError
+from training.datasets.labels import DataError
+
+# Before TensorFlow is imported, which reads it then: fewer notes on the machine.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 
 def terminal(plain_width: int = 120) -> Console:
@@ -28,3 +39,22 @@ def terminal(plain_width: int = 120) -> Console:
     :param plain_width: columns where the output is no terminal, but a file or a pipe.
     """
     return Console(width=None if sys.stdout.isatty() else plain_width)
+
+
+def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
+    """
+    Let a command end with a sentence and exit status 1 where data, models or files are missing.
+
+    :param main: runs it, and returns its exit status; takes the arguments of the command line,
+        or None for the process's own.
+    """
+
+    @functools.wraps(main)
+    def run(arguments: list[str] | None = None) -> int:
+        try:
+            return main(arguments)
+        except (DataError, ModelError, AssetError, FaceEncodingError) as error:
+            print(error, file=sys.stderr)
+            return 1
+
+    return run

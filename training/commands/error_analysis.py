@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -25,13 +24,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from emotion_estimator.emotion.model import EmotionModel, ModelError
+from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation.classification_metrics import Confusion, confusion
-from emotion_estimator.faces.encoding import FaceEncodingError
-from emotion_estimator.files import AssetError, find_model
+from emotion_estimator.files import find_model
 from training import sources
-from training.commands import terminal
-from training.datasets.labels import LABELS, DataError, Split
+from training.commands import command, terminal
+from training.datasets.labels import LABELS, Split
 from training.extraction.views import X4_PAD25, ViewedPictures
 from training.protocols.stills import still_probabilities
 from training.seed_report.charts import class_table, draw_confusion
@@ -39,15 +37,11 @@ from training.seed_report.sheets import error_sheet
 from training.still_features import read_faces_twice, read_stills
 from training.stills import POSITIVE_NEGATIVE, Stills, truth_for
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-
 
 def matrix_table(found: Confusion, title: str) -> Table:
     """
     Lay a confusion matrix out for a terminal.
 
-    :param found: the counts.
-    :param title: headline.
     :returns: a line for each truth, a column for each answer.
     """
     table = Table(title=title)
@@ -70,19 +64,15 @@ def analyse(
     Unreadable photographs, to which the robot gives no answer, and those without a truth do not
     count.
 
-    :param model: the model.
     :param stills: all photographs of the split, all features.
-    :param split: which photographs.
-    :param console: gets the tables.
     :param folder: gets the pages and the drawn matrix.
-    :returns: the files written.
     :raises DataError: when photographs are missing, or the classes are not known.
     """
     name, labels = model.metadata.name, model.metadata.labels
     truth = truth_for(labels, stills)
-    judged = stills.readable[:, 0] & (truth >= 0)
-    probabilities = still_probabilities(model, stills.select(judged))
-    truth, answers = truth[judged], probabilities.argmax(axis=1)
+    counted = stills.readable[:, 0] & (truth >= 0)
+    probabilities = still_probabilities(model, stills.select(counted))
+    truth, answers = truth[counted], probabilities.argmax(axis=1)
     where = f'{name}, {split.name.lower()}'
     found = confusion(answers, truth, labels)
     console.print(matrix_table(found, f'{where}: {len(truth)} photographs'))
@@ -102,23 +92,19 @@ def analyse(
         stale.unlink()
     pages = error_sheet(
         ViewedPictures(photographs.pictures, X4_PAD25),
-        rows[judged],
+        rows[counted],
         probabilities,
         truth,
-        outlines[judged],
+        outlines[counted],
         sheet,
         labels,
     )
     return [matrix, *pages]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """
-    Run the command.
-
-    :param arguments: of the command line; None takes the process's own.
-    :returns: exit status.
-    """
+@command
+def main(arguments: list[str] | None) -> int:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--model', default='basic7', help="name or path of the model's folder")
     parser.add_argument(
@@ -127,13 +113,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     split = Split[options.split.upper()]
     console = terminal()
-    try:
-        model = EmotionModel(find_model(options.model))
-        stills = read_stills(split)
-        written = analyse(model, stills, split, console, sources.OUT / 'errors')
-    except (DataError, ModelError, AssetError, FaceEncodingError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    model = EmotionModel(find_model(options.model))
+    stills = read_stills(split)
+    written = analyse(model, stills, split, console, sources.OUT / 'errors')
     console.print(f'Written: {written[0]} and {len(written) - 1} pages', soft_wrap=True)
     return 0
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -28,14 +27,14 @@ from rich.table import Table
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE
-from emotion_estimator.emotion.model import EmotionModel, ModelError
+from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation.classification_metrics import confusion
-from emotion_estimator.faces.encoding import FaceEncodingError, read_encoding
-from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.files import write_whole
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics, read_series
-from training.commands import terminal
-from training.datasets.labels import DataError, Split
+from training.commands import command, terminal
+from training.datasets.labels import Split
 from training.export import write_metadata
 from training.protocols.seed_report import REPORT_FIGURES, read_matched_rows
 from training.protocols.sequences import Track, clip_scores, compose_tracks, in_classes
@@ -45,9 +44,6 @@ from training.seed_report.charts import draw_confusion, draw_reliability
 from training.settings import MODELS
 from training.still_features import encoding_path, read_stills
 from training.stills import HAPPY_UNKNOWN_SAD, Stills, truth_for
-
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-
 
 TRACKS = 200
 TRACK_SEED = 7
@@ -72,7 +68,6 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Fi
     """
     Score everything on one split; on PrivateTest the seed report's rows too, which stand in it.
 
-    :param split: which photographs.
     :param baselines: which are scored, too, of `BASELINES`; 'frames' leaves out the networks
         without time, whose training takes as long as two models'.
     :param draw: whether confusion and reliability are drawn into doc/.
@@ -189,13 +184,9 @@ def record(found: dict[str, dict[str, Figures]]) -> None:
         write_metadata(folder, dataclasses.replace(metadata, metrics=metrics))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """
-    Run the command.
-
-    :param arguments: of the command line; None takes the process's own.
-    :returns: exit status.
-    """
+@command
+def main(arguments: list[str] | None) -> int:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         '--split',
@@ -211,12 +202,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     split = Split[options.split.upper()]
-    try:
-        draw = options.record and split is Split.PRIVATE
-        found = evaluate(split, options.baselines, draw)
-    except (DataError, ModelError, AssetError, FaceEncodingError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    draw = options.record and split is Split.PRIVATE
+    found = evaluate(split, options.baselines, draw)
     print_tables(found)
     path = Path(sources.OUT / 'evaluate.json')
     known = json.loads(path.read_text()) if path.is_file() else {}

@@ -24,17 +24,15 @@ import time
 from dataclasses import asdict, dataclass
 
 from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
-from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.engine import Finished, run_all
 from emotion_estimator.parallel.processes import LocalProcesses
 from training import sources
+from training.commands import command
 from training.datasets.labels import DataError, Split, assets_folder
 from training.datasets.pictures import Pictures
 from training.extraction.face_reader import read_faces
 from training.extraction.views import X4_PAD25
-
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-
 
 PHOTOGRAPHS = 1024
 BLOCK = 32
@@ -64,9 +62,7 @@ def measure(pictures: Pictures, processes: int) -> Speed:
     """
     Look for faces again, nothing kept, and take the time.
 
-    :param pictures: the photographs.
     :param processes: on this machine, one thread each for tasks.
-    :returns: the speed.
     :raises DataError: when a task fails.
     """
     count = len(pictures)
@@ -91,29 +87,21 @@ def measure(pictures: Pictures, processes: int) -> Speed:
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """
-    Run the command.
-
-    :param arguments: of the command line; None takes the process's own.
-    :returns: exit status.
-    """
+@command
+def main(arguments: list[str] | None) -> int:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--photographs', type=int, default=PHOTOGRAPHS)
     options = parser.parse_args(arguments)
     if options.photographs < _WARM_UP:
         parser.error(f'--photographs is {options.photographs}; it must be at least {_WARM_UP}.')
     cores = len(os.sched_getaffinity(0))
-    try:
-        # The processes that do the work inherit it.
-        os.environ.setdefault(ASSETS_VARIABLE, str(assets_folder()))
-        find_asset(FACE_LANDMARKER)
-        photographs = sources.read_photographs().split(Split.TRAINING).pictures
-        pictures = photographs.part(range(min(options.photographs, len(photographs))))
-        one, all_cores = (measure(pictures, processes) for processes in (1, cores))
-    except (DataError, AssetError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    # The processes that do the work inherit it.
+    os.environ.setdefault(ASSETS_VARIABLE, str(assets_folder()))
+    find_asset(FACE_LANDMARKER)
+    photographs = sources.read_photographs().split(Split.TRAINING).pictures
+    pictures = photographs.part(range(min(options.photographs, len(photographs))))
+    one, all_cores = (measure(pictures, processes) for processes in (1, cores))
     found = {
         'photographs': len(pictures),
         'view': X4_PAD25.name,

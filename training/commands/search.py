@@ -18,35 +18,23 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
-import json
-import os
 import sys
 from pathlib import Path
 
-from emotion_estimator.faces.encoding import FaceEncodingError
-from emotion_estimator.files import AssetError, sha256_of
+from emotion_estimator.files import sha256_of
 from training import sources
-from training.commands import terminal
-from training.datasets.labels import DataError
+from training.commands import command, terminal
 from training.fitting import read_material
 from training.search.data import TuningSizes, read_data, tuning_data
 from training.search.random_search import best_trials_table, search
 from training.settings import MODELS, Settings
-from training.sources import code_of
 from training.stills import Targets
 from training.windows import STEPS
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-
-def main(arguments: list[str] | None = None) -> int:
-    """
-    Run the command.
-
-    :param arguments: of the command line; None takes the process's own.
-    :returns: exit status.
-    """
+@command
+def main(arguments: list[str] | None) -> int:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--model', choices=MODELS, default='basic7', help='whose windows')
     parser.add_argument(
@@ -73,16 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         path = options.data or _composed(options)
         data = read_data(path)
-        key = hashlib.sha256(f'{sha256_of(path)}{json.dumps(plan)}'.encode())
-        key.update(code_of('training/search/random_search.py'))
+        key = sources.content_key('search', sha256_of(path), plan)
         name = options.data.stem if options.data else options.model
-        folder = sources.OUT / 'search' / f'{name}-{key.hexdigest()[:16]}'
+        folder = sources.OUT / 'search' / f'{name}-{key}'
         shapes = ', '.join(f'{name} {array.shape}' for name, array in data.items())
         print(f'{path}: {shapes}; trials are kept in {folder}', flush=True)
         results = search(data, folder, options.trials, **plan)
-    except (DataError, AssetError, FaceEncodingError) as error:
-        print(error, file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print('Broken off; the same call goes on with this trial.', file=sys.stderr)
         return 130

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -31,10 +30,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.files import write_whole
 from training import sources
-from training.commands import terminal
-from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
+from training.commands import command, terminal
+from training.datasets.labels import LABELS, NO_LABEL, Split
 from training.datasets.pictures import LabelledPictures, Pictures, class_counts
 from training.extraction.views import NATIVE, X4_PAD25, View
 from training.seed_report.blendshapes import (
@@ -67,8 +66,6 @@ from training.seed_report.sheets import LAYOUT, augmentation_sheet
 from training.still_features import read_faces, read_faces_twice
 from training.stills import HAPPY_UNKNOWN_SAD
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-
 QUICK = 1000
 """Photographs that are looked at to try the command."""
 
@@ -76,13 +73,9 @@ FLIP_SAMPLE = 1000
 """Photographs that are mirrored to see what swapping misses."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """
-    Run the command.
-
-    :param arguments: of the command line; None takes the process's own.
-    :returns: exit status.
-    """
+@command
+def main(arguments: list[str] | None) -> int:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         '--quick', action='store_true', help=f'only {QUICK} photographs, to try it'
@@ -98,11 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     start = time.monotonic()
     console = terminal()
-    try:
-        run(options.quick, options.view, options.seed, console)
-    except (DataError, AssetError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    run(options.quick, options.view, options.seed, console)
     console.print(f'{time.monotonic() - start:.0f} s')
     return 0
 
@@ -113,8 +102,6 @@ def run(quick: bool, dataset_view: str, seed: int, console: Console) -> dict[str
 
     :param quick: whether only a sample of the photographs is looked at.
     :param dataset_view: the view whose blendshapes are written, of the two that are looked at.
-    :param seed: of all samples.
-    :param console: gets the tables.
     :returns: what was found, by step; it stands in `report.json` beside the files.
     :raises DataError: when photographs are missing.
     :raises AssetError: when MediaPipe's model cannot be had.
@@ -153,7 +140,6 @@ class SeenPhotographs:
     """
     N photographs as one view shows them to MediaPipe.
 
-    :param view: how they were looked at.
     :param twice: whether those without a face got retry detection.
     :param rows: positions among all photographs of the data set, shape [N].
     :param labels: indices into `LABELS` or `NO_LABEL`, shape [N].
@@ -189,7 +175,6 @@ def look(
 
     :param photographs: all photographs of the data set.
     :param rows: which of them, ascending.
-    :param view: how they are looked at.
     :param twice: whether those without a face get retry detection.
     :returns: those, in the order of the rows.
     """
@@ -211,8 +196,6 @@ def count_classes(photographs: LabelledPictures, console: Console) -> dict[str, 
     """
     Count the photographs of each class and split (section 3).
 
-    :param photographs: those to count.
-    :param console: gets the table.
     :returns: counts by class, in the order of `Split`.
     """
     counts = class_counts(photographs)
@@ -224,8 +207,6 @@ def choose_balanced(seen: SeenPhotographs, console: Console) -> dict[str, Any]:
     """
     Choose training photographs per class as the seed report does (section 4.1).
 
-    :param seen: the photographs.
-    :param console: gets the table.
     :returns: by class how many there are, are chosen and have a face.
     """
     labels, readable = seen.labels[seen.training], seen.readable[seen.training]
@@ -241,8 +222,6 @@ def count_readable(
     Count the photographs without a face, and draw them (section 4.2).
 
     :param pictures: all photographs of the data set.
-    :param seen: those to count.
-    :param console: gets the table.
     :param folder: gets the pages.
     :returns: by class how many have no face, in the order of `Split`.
     """
@@ -261,7 +240,6 @@ def find_relevant(seen: SeenPhotographs, console: Console, folder: Path) -> dict
     Find which blendshapes matter, by the seed report's rule and by what they tell (section 4.3).
 
     :param seen: the photographs; the training split's with a face and a label count.
-    :param console: gets the table.
     :param folder: gets the plots.
     :returns: the rule's choice and what each blendshape tells.
     """
@@ -293,7 +271,6 @@ def write_datasets(
 
     :param pictures: all photographs of the data set.
     :param seen: those to write; the ones with a face are.
-    :param console: gets the files' names.
     :param folder: gets the files.
     :returns: number of photographs by file.
     """
@@ -331,8 +308,6 @@ def compare_flips(
 
     :param photographs: all photographs of the data set.
     :param seen: as `X4_PAD25` shows them.
-    :param console: gets the table.
-    :param seed: of the sample.
     :returns: how far they agree, by blendshape.
     """
     readable = np.flatnonzero(seen.readable)

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -27,15 +26,14 @@ from pathlib import Path
 from rich.table import Table
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.emotion.model import EmotionModel, ModelError
+from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation.classification_metrics import risk_coverage
-from emotion_estimator.faces.encoding import FaceEncodingError
-from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.files import write_whole
 from training import sources
-from training.commands import terminal
+from training.commands import command, terminal
 from training.commands.evaluate import tracks_of
 from training.commands.train import train
-from training.datasets.labels import DataError, Split
+from training.datasets.labels import Split
 from training.export import write_metadata
 from training.fitting import read_material
 from training.protocols.stills import (
@@ -54,8 +52,6 @@ from training.still_features import (
 )
 from training.stills import Stills
 from training.windows import STEPS
-
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 SEEDS = (1, 2, 3)
 SPREAD = (
@@ -220,13 +216,9 @@ STUDIES = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """
-    Run a study.
-
-    :param arguments: of the command line; None takes the process's own.
-    :returns: exit status: 0, or 1 with a sentence when data or a model are missing.
-    """
+@command
+def main(arguments: list[str] | None) -> int:
+    """Run a study."""
     parser = argparse.ArgumentParser(description=__doc__)
     studies = parser.add_subparsers(dest='study', required=True)
     for name, study in STUDIES.items():
@@ -240,11 +232,7 @@ def main(arguments: list[str] | None = None) -> int:
                 '--record', action='store_true', help='write the spread into metadata.json'
             )
     options = parser.parse_args(arguments)
-    try:
-        STUDIES[options.study](options)
-    except (DataError, AssetError, ModelError, FaceEncodingError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    STUDIES[options.study](options)
     return 0
 
 

@@ -18,24 +18,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from emotion_estimator.emotion.model import SCHEMA, EmotionModel
-from emotion_estimator.files import AssetError, sha256_of
+from emotion_estimator.files import sha256_of
 from training import network, sources
-from training.datasets.labels import DataError
+from training.commands import command
 from training.export import export_answers, write_model
 from training.fitting import Material, read_material, trained_network
-from training.settings import MODEL_VERSION, MODELS, Settings, content_key
+from training.settings import MODEL_VERSION, MODELS, Settings, run_key
 from training.still_features import fit_shipped_encoding
 from training.windows import RATE_HZ, WINDOW_S
-
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-
 
 DATA = (
     'FER2013 (web photographs) as MediaPipe blendshapes{groups}, labelled by {teachers}. Left out '
@@ -55,49 +51,43 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     """
     Train a model and write its folder.
 
-    :param name: of the model.
-    :param settings: the run's settings.
-    :param material: what it learns from.
-    :param folder: the model folder.
     :returns: the model as the runtime loads it.
     :raises DataError: when data is missing.
     """
     model = trained_network(settings, material)
     features = settings.features(material.training.features)
     public = material.public.only(features)
-    told = export_answers(model, settings, material.training, public)
+    exported = export_answers(model, settings, material.training, public)
     training: dict[str, Any] = {
-        'key': content_key(settings, material.training.only(features), public),
+        'key': run_key(settings, material.training.only(features), public),
         'settings': dataclasses.asdict(settings),
-        'class_shares': told.class_shares.round(4).tolist(),
+        'class_shares': exported.class_shares.round(4).tolist(),
         'encoding_sha256': sha256_of(material.encoding) if settings.groups else None,
     }
     groups = ''.join(f', {group}' for group in settings.groups)
     facts: dict[str, Any] = {
         'schema': SCHEMA,
         'version': MODEL_VERSION,
-        'labels': told.labels,
-        'further_labels': told.further_labels,
+        'labels': exported.labels,
+        'further_labels': exported.further_labels,
         'features': features,
         'rate_hz': RATE_HZ,
         'window_s': WINDOW_S,
         'normalisation': network.DESCRIPTION,
-        'temperature': told.temperature,
-        'data': DATA.format(groups=groups, teachers=told.teachers),
+        'temperature': exported.temperature,
+        'data': DATA.format(groups=groups, teachers=exported.teachers),
         'licence': 'Apache-2.0',
-        'description': DESCRIPTION.format(classes=', '.join(told.labels), features=len(features)),
+        'description': DESCRIPTION.format(
+            classes=', '.join(exported.labels), features=len(features)
+        ),
         'metrics': {'training': training},
     }
-    return write_model(folder, told.network, facts)
+    return write_model(folder, exported.network, facts)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """
-    Run the command.
-
-    :param arguments: of the command line; None takes the process's own.
-    :returns: exit status.
-    """
+@command
+def main(arguments: list[str] | None) -> int:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--models', nargs='*', choices=MODELS, default=list(MODELS))
     parser.add_argument('--output', type=Path, default=sources.MODELS, help="the models' folder")
@@ -107,23 +97,19 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     start = time.monotonic()
-    try:
-        if not options.keep_encoding:
-            path = fit_shipped_encoding()
-            print(f'{path.name}: {path.stat().st_size} bytes, {time.monotonic() - start:.0f} s')
-        material = read_material()
-        for name in options.models:
-            settings = dataclasses.replace(MODELS[name], seed=options.seed)
-            model = train(name, settings, material, options.output / name)
-            size = (options.output / name / model.metadata.network).stat().st_size
-            print(
-                f'{name}: {size} bytes, temperature {model.metadata.temperature}, '
-                f'{time.monotonic() - start:.0f} s since the start',
-                flush=True,
-            )
-    except (DataError, AssetError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    if not options.keep_encoding:
+        path = fit_shipped_encoding()
+        print(f'{path.name}: {path.stat().st_size} bytes, {time.monotonic() - start:.0f} s')
+    material = read_material()
+    for name in options.models:
+        settings = dataclasses.replace(MODELS[name], seed=options.seed)
+        model = train(name, settings, material, options.output / name)
+        size = (options.output / name / model.metadata.network).stat().st_size
+        print(
+            f'{name}: {size} bytes, temperature {model.metadata.temperature}, '
+            f'{time.monotonic() - start:.0f} s since the start',
+            flush=True,
+        )
     return 0
 
 

@@ -73,7 +73,6 @@ class RowPictures(ArrayPictures):
         """
         Name one photograph by its row.
 
-        :param index: which.
         :returns: such as 'fer2013 row 17'.
         """
         return f'{self.source} row {self.rows[index]}'
@@ -82,7 +81,6 @@ class RowPictures(ArrayPictures):
         """
         Keep some photographs.
 
-        :param indices: which.
         :returns: those, with their rows.
         """
         chosen = list(indices)
@@ -94,7 +92,6 @@ def read(path: Path) -> LabelledPictures:
     Read FER2013 from whatever it is in.
 
     :param path: fer2013.csv, fer2013.npz, or a folder of pictures.
-    :returns: all photographs.
     :raises DataError: when it is neither, is missing or cannot be read.
     """
     readers = {'.csv': read_csv, '.npz': read_npz}
@@ -175,8 +172,8 @@ def read_folders(path: Path) -> LabelledPictures:
     Read folders of pictures: SPLIT/CLASS/*.png or *.jpg.
 
     Names such as PublicTest_123.jpg tell the split better than their folder, since widely used
-    copies have both test splits in one folder. The rows in fer2013.csv cannot be told from such
-    names, so the order is that of splits, classes and names, and votes cannot be joined.
+    copies have both test splits in one folder. Such names do not say the rows in fer2013.csv, so
+    the order is that of splits, classes and names, and votes cannot be joined.
 
     :param path: the folder with `SPLIT_FOLDERS`, each with `CLASS_FOLDERS`.
     :returns: the pictures, without votes.

@@ -144,7 +144,6 @@ def read(path: Path) -> VoteTable:
     therefore keeps its row.
 
     :param path: the file, with the columns Usage, Image name and `COLUMNS`.
-    :returns: the votes.
     :raises DataError: when it is missing, has other columns or no line that can be read.
     """
     try:

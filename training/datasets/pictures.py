@@ -59,7 +59,6 @@ class Pictures(Protocol):
         """
         Keep some pictures.
 
-        :param indices: which.
         :returns: those, in that order.
         """
 
@@ -91,7 +90,6 @@ class ArrayPictures:
         """
         Return one picture.
 
-        :param index: which.
         :returns: grey, shape [height, width].
         """
         image: NDArray[np.uint8] = self.images[index]
@@ -101,7 +99,6 @@ class ArrayPictures:
         """
         Name one picture by its row.
 
-        :param index: which.
         :returns: such as 'fer2013 row 17'.
         """
         return f'{self.source} row {index}'
@@ -110,17 +107,12 @@ class ArrayPictures:
         """
         Keep some pictures.
 
-        :param indices: which.
         :returns: those; they are named by their new rows.
         """
         return replace(self, images=self.images[list(indices)])
 
     def content(self) -> Iterator[bytes]:
-        """
-        Give the pixels.
-
-        :returns: yields each picture's bytes.
-        """
+        """Give the pixels."""
         yield from (image.tobytes() for image in self.images)
 
 
@@ -142,7 +134,6 @@ class FilePictures:
         """
         Decode one file.
 
-        :param index: which.
         :returns: RGB, shape [height, width, 3].
         :raises PictureError: when the file is missing, empty or no picture.
         """
@@ -152,21 +143,11 @@ class FilePictures:
             raise PictureError(str(error)) from error
 
     def name(self, index: int) -> str:
-        """
-        Name one picture by its file.
-
-        :param index: which.
-        :returns: the path.
-        """
+        """Name one picture by its file."""
         return str(self.paths[index])
 
     def part(self, indices: Sequence[int]) -> FilePictures:
-        """
-        Keep some pictures.
-
-        :param indices: which.
-        :returns: those.
-        """
+        """Keep some pictures."""
         return FilePictures([self.paths[index] for index in indices])
 
     def content(self) -> Iterator[bytes]:
@@ -188,7 +169,6 @@ class LabelledPictures:
     Photographs with what is known of them, N of them.
 
     :param name: of the data set.
-    :param pictures: the photographs.
     :param labels: index into `labels.LABELS` or `labels.NO_LABEL`, shape [N].
     :param splits: a `labels.Split` each, shape [N].
     :param votes: people's votes for each of `labels.LABELS`, shape [N, 7]; all 0 where there
@@ -215,7 +195,6 @@ class LabelledPictures:
         :param name: of the data set.
         :param found: file, index into `labels.LABELS` or `labels.NO_LABEL`, and split of each.
         :param complaints: a sentence for each file or line that was left out.
-        :returns: the photographs.
         """
         return cls(
             name=name,
@@ -236,7 +215,6 @@ class LabelledPictures:
         Keep some photographs.
 
         :param chosen: mask of shape [N], or indices.
-        :returns: those.
         """
         rows = np.arange(len(self))[chosen]
         return replace(
@@ -249,12 +227,7 @@ class LabelledPictures:
         )
 
     def split(self, split: Split) -> LabelledPictures:
-        """
-        Keep one split.
-
-        :param split: which.
-        :returns: its photographs.
-        """
+        """Keep one split."""
         return self.select(self.splits == split)
 
 

@@ -74,7 +74,6 @@ def changed_crop(
     Change one crop as the face could have been seen otherwise.
 
     :param crop: grey, shape [CROP_PX, CROP_PX], see `crop_face`.
-    :param how: how strongly.
     :param rng: source of chance; the same state gives the same values.
     :returns: evened, see `evened`; the same shape.
     """
@@ -126,7 +125,6 @@ class AppearanceSettings:
     :param learning_rate: AdamW's at its most; a cosine leads it down to a twentieth.
     :param weight_decay: AdamW's.
     :param changes: what is changed by chance in every epoch.
-    :param seed: of everything random.
     """
 
     numbers: int = 16
@@ -170,7 +168,6 @@ def learn_appearance(
 
     :param views: the same photographs looked at in several ways; every epoch draws one each.
     :param targets: shares of classes in one or more vocabularies, each shape [N, classes].
-    :param how: sizes.
     :param folder: where every finished epoch is kept, so that a broken run goes on.
     :returns: from evened crops, shape [N, CROP_PX, CROP_PX, 1], to the numbers, shape
         [N, numbers], of mean 0 and deviation of about 1; the same of a crop and its mirror image.

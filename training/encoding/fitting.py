@@ -16,10 +16,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import io
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,14 +45,8 @@ from training.encoding.geometry import (
 )
 from training.extraction.face_reader import FaceTable
 from training.extraction.views import View
-from training.sources import code_of
+from training.sources import content_key, kept_arrays
 from training.stills import Stills
-
-_CROP_SOURCES = (
-    'emotion_estimator/faces/appearance.py',
-    'training/encoding/fitting.py',
-    'training/extraction/views.py',
-)
 
 
 def face_crops(
@@ -64,23 +55,14 @@ def face_crops(
     """
     Cut out each photograph's face, or take what an earlier run of the same content left.
 
-    :param pictures: the photographs.
     :param table: their faces.
-    :param view: how they were looked at.
     :param template: see `mean_face`.
     :returns: grey, shape [N, CROP_PX, CROP_PX]; 0 where no face was found.
     """
-    key = hashlib.sha256(repr(view).encode() + template.tobytes())
-    for part in (table.readable, table.points, table.places):
-        key.update(part.tobytes())
-    for content in pictures.content():
-        key.update(content)
-    key.update(code_of(*_CROP_SOURCES))
-    kept = sources.OUT / 'crops' / f'{key.hexdigest()[:16]}.npz'
-    if not kept.is_file():
-        made = io.BytesIO()
-        np.savez(made, crops=_cut(pictures, table, view, template))
-        write_whole(kept, made.getvalue())
+    found = (table.readable, table.points, table.places)
+    key = content_key('crops', view, template, *found, *pictures.content())
+    kept = sources.OUT / 'crops' / f'{key}.npz'
+    kept_arrays(kept, lambda: {'crops': _cut(pictures, table, view, template)})
     with np.load(kept, allow_pickle=False) as file:
         crops: NDArray[np.uint8] = file['crops']
         return crops
@@ -106,15 +88,6 @@ def _cut(
     return crops
 
 
-_SOURCES = (
-    'emotion_estimator/faces/appearance.py',
-    'emotion_estimator/faces/geometry.py',
-    'training/encoding/appearance.py',
-    'training/encoding/fitting.py',
-    'training/encoding/geometry.py',
-)
-
-
 def fit_encoding(
     photographs: LabelledPictures,
     tables: list[tuple[View, FaceTable]],
@@ -134,16 +107,10 @@ def fit_encoding(
     :returns: the encoding's file, see `read_encoding`.
     """
     geometry, skin = geometry or Bottleneck(), skin or AppearanceSettings()
-    choices = [dataclasses.asdict(geometry), dataclasses.asdict(skin)]
-    key = hashlib.sha256(json.dumps(choices).encode())
-    key.update(code_of(*_SOURCES))
-    for _, table in tables:
-        key.update(table.points.tobytes() + table.blendshapes.tobytes())
     targets = [one_hot(learned_from.labels), learned_from.vote_shares()]
-    key.update(learned_from.rows.tobytes())
-    for target in targets:
-        key.update(target.tobytes())
-    folder = sources.OUT / 'encoding' / key.hexdigest()[:16]
+    seen = [part for _, table in tables for part in (table.points, table.blendshapes)]
+    key = content_key('encoding', geometry, skin, *seen, learned_from.rows, *targets)
+    folder = sources.OUT / 'encoding' / key
     kept = folder / 'encoding.npz'
     if kept.is_file():
         return kept

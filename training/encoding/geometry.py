@@ -43,7 +43,6 @@ class Bottleneck:
     :param batch: photographs in a batch.
     :param learning_rate: AdamW's, at the start of its cosine decay to 0.
     :param weight_decay: AdamW's.
-    :param seed: of everything random.
     """
 
     numbers: int = 12
@@ -87,7 +86,6 @@ def learn_directions(
 
     :param views: the same photographs looked at in several ways; every epoch draws one each.
     :param targets: shares of classes in one or more vocabularies, each shape [N, classes].
-    :param how: sizes.
     :returns: the directions, of mean 0 and deviation 1 over the first view.
     """
     keras.utils.set_random_seed(how.seed)
@@ -232,7 +230,7 @@ def mean_face(points: NDArray[np.float32]) -> NDArray[np.float32]:
     Compute the template: faces laid on their own mean again and again (Procrustes analysis).
 
     J. C. Gower, "Generalized Procrustes analysis", Psychometrika 40 (1975), 33. The first mean is
-    that of the faces as photographed; mirror images count likewise, so that a template turned to
+    that of the faces as photographed; mirror images count too, so that a template turned to
     neither side comes out.
 
     :param points: in face units, shape [N, 478, 3].

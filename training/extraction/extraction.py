@@ -16,9 +16,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -31,10 +30,9 @@ from emotion_estimator.parallel.engine import Finished, SchedulerError, run_all
 from training.datasets.labels import DataError, assets_folder
 from training.datasets.pictures import Pictures
 from training.extraction import face_reader
-from training.extraction import face_reader as face_table
 from training.extraction.face_reader import FaceTable, empty_table, joined, read_table, write_table
 from training.extraction.views import View
-from training.sources import code_of
+from training.sources import code_of, content_key
 
 BLOCK = 256
 """Pictures in a task and in a file."""
@@ -43,8 +41,6 @@ Found = tuple[FaceTable, tuple[str, ...]]
 """A row for each picture, and a sentence for each that could not be read."""
 Reader = Callable[[Pictures, list[int], View], Found]
 """Finds the face of each picture, see `face_reader.read_faces`; a function of a module."""
-
-_SOURCES = ('training/extraction/face_reader.py', 'training/extraction/views.py')
 
 
 def extract(
@@ -61,8 +57,6 @@ def extract(
     Each block of pictures is one file, named by its pictures' content, the view, MediaPipe and
     the sources that decide: what has not changed is not done again.
 
-    :param pictures: the data set's pictures.
-    :param view: how they are looked at.
     :param folder: where the blocks are kept.
     :param address: of a Dask scheduler, such as tcp://10.0.0.1:8786; None uses this machine.
     :param workers: processes on this machine; None takes one for each core.
@@ -97,9 +91,9 @@ def extract(
                     complaints.append(f'{names} were left out: the task {event.problem}.')
                     tables[index] = empty_table(len(block))
                     continue
-                tables[index], told = event.result
-                complaints.extend(told)
-                if not told:
+                tables[index], said = event.result
+                complaints.extend(said)
+                if not said:
                     write_table(paths[index], tables[index])
                 progress.advance(task, len(block))
     return joined([tables[index] for index in range(len(blocks))]), tuple(complaints)
@@ -119,14 +113,8 @@ def _read(
         raise DataError(str(error)) from error
 
 
-def _keys(blocks: list[Pictures], view: View, read: Reader) -> Iterator[str]:
-    mediapipe = f'{metadata.version("mediapipe")} {FACE_LANDMARKER.sha256}'
-    how = f'{view!r} {mediapipe} {face_table.SCHEMA} {read.__qualname__}'
-    common = hashlib.sha256(how.encode())
-    reader = f'{read.__module__.replace(".", "/")}.py'
-    common.update(code_of(*dict.fromkeys((*_SOURCES, reader))))
-    for block in blocks:
-        digest = common.copy()
-        for content in block.content():
-            digest.update(hashlib.sha256(content).digest())
-        yield digest.hexdigest()[:24]
+def _keys(blocks: list[Pictures], view: View, read: Reader) -> list[str]:
+    mediapipe = metadata.version('mediapipe'), FACE_LANDMARKER.sha256
+    reader = code_of(f'{read.__module__.replace(".", "/")}.py')
+    how = (view, mediapipe, face_reader.SCHEMA, read.__qualname__, reader)
+    return [content_key('extraction', *how, *block.content()) for block in blocks]

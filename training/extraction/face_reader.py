@@ -73,7 +73,6 @@ class FaceTable:
         Keep some rows.
 
         :param chosen: mask of shape [N], or indices.
-        :returns: the rows kept.
         """
         return FaceTable(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
@@ -83,7 +82,6 @@ class FaceTable:
 
         :param rows: which, shape [M].
         :param others: M faces.
-        :returns: a new table.
         """
         columns = {f.name: getattr(self, f.name).copy() for f in fields(self)}
         for name, column in columns.items():
@@ -95,7 +93,6 @@ def empty_table(count: int) -> FaceTable:
     """
     Make a table without a face.
 
-    :param count: number of pictures.
     :returns: the table, to be filled in.
     """
     return FaceTable(
@@ -107,12 +104,7 @@ def empty_table(count: int) -> FaceTable:
 
 
 def joined(tables: Sequence[FaceTable]) -> FaceTable:
-    """
-    Put tables one behind the other.
-
-    :param tables: the tables.
-    :returns: one table.
-    """
+    """Put tables one behind the other."""
     if not tables:
         return empty_table(0)
     return FaceTable(
@@ -128,7 +120,6 @@ def write_table(path: Path, table: FaceTable) -> None:
     Write a table whole.
 
     :param path: an .npz file.
-    :param table: the table.
     """
     content = io.BytesIO()
     np.savez(content, schema=SCHEMA, **{f.name: getattr(table, f.name) for f in fields(table)})
@@ -163,9 +154,7 @@ def read_faces(
     """
     Find the face of each picture.
 
-    :param pictures: the data set's pictures.
     :param rows: which of them.
-    :param view: how they are looked at.
     :returns: a row for each, and a sentence for each picture that could not be read as one.
     """
     return read_each(pictures, rows, view, _look)
@@ -177,9 +166,7 @@ def read_each(
     """
     Do the same in any way of looking.
 
-    :param pictures: the data set's pictures.
     :param rows: which of them.
-    :param view: how they are prepared.
     :param look: finds the face.
     :returns: see `read_faces`.
     """
@@ -249,7 +236,6 @@ def read_again(
     """
     Find the face of each picture at the first attempt that finds one.
 
-    :param pictures: the data set's pictures.
     :param rows: which of them.
     :param view: how they were looked at in vain.
     :returns: a row for each, in the pixels of the view's own picture, and a sentence for each
@@ -278,7 +264,6 @@ def show(
     Make the picture of an attempt; black where the prepared picture ends.
 
     :param picture: the prepared picture, RGB [height, width, 3].
-    :param attempt: how to look at it.
     :returns: RGB, square; and the affine map from the prepared picture's pixels to its, [2, 3].
     """
     height, width = picture.shape[:2]

@@ -67,7 +67,6 @@ def augmented(picture: Picture, how: Augmentation, rng: np.random.Generator) -> 
     Change one photograph as it could have been taken otherwise, by a robot's camera.
 
     :param picture: prepared, RGB [height, width, 3].
-    :param how: how strongly.
     :param rng: source of chance; the same state gives the same picture.
     :returns: RGB, the same shape.
     """
@@ -112,8 +111,6 @@ def moved(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Pict
     Rotate, scale and shift about the middle.
 
     :param picture: RGB [height, width, 3].
-    :param how: how far.
-    :param rng: source of chance.
     :returns: the same shape.
     """
     height, width = picture.shape[:2]
@@ -238,12 +235,7 @@ FAR = View('far', augmentation=Augmentation(reduced=(0.15, 0.25)), seed=2)
 
 @dataclass(frozen=True)
 class ViewedPictures:
-    """
-    Pictures of a data set, prepared while they are read.
-
-    :param pictures: the data set's pictures.
-    :param view: how they are looked at.
-    """
+    """Pictures of a data set, prepared while they are read."""
 
     pictures: Pictures
     view: View
@@ -266,7 +258,6 @@ class ViewedPictures:
         """
         Name one picture.
 
-        :param index: which.
         :returns: its name in the data set.
         """
         return self.pictures.name(index)
@@ -275,7 +266,6 @@ class ViewedPictures:
         """
         Keep some pictures.
 
-        :param indices: which.
         :returns: those, in that order.
         """
         return replace(self, pictures=self.pictures.part(indices))

@@ -194,11 +194,9 @@ def report_scores(
 
     :param probabilities: of the rows that were found, shape [M, 3], in `REPORT_LABELS`' order.
     :param found: whether a row's photograph could be read, shape [1646], M of them true.
-    :param report: the rows.
     :param training_shares: of the classes among the targets of the training, shape [3].
     :param prior_of_rows: whether the method knows the rows' own class shares (`with_prior`);
         that is said wherever the scores are.
-    :returns: the scores with their intervals.
     :raises ValueError: when the numbers of rows do not fit, or a row without a photograph is
         said to be found.
     """

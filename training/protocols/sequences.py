@@ -78,10 +78,6 @@ def compose_tracks(stills: Stills, dynamics: Dynamics, count: int, seed: int) ->
     What a state shows is what most of FER+'s ten voters said: the vocabulary of `basic7`.
 
     :param stills: photographs; only readable ones with a majority are used.
-    :param dynamics: movements of real clips.
-    :param count: number of sequences.
-    :param seed: of everything random.
-    :returns: the sequences.
     """
     rng = np.random.default_rng(seed)
     clear = stills.select(stills.readable[:, 0] & (stills.majority() >= 0))
@@ -91,14 +87,13 @@ def compose_tracks(stills: Stills, dynamics: Dynamics, count: int, seed: int) ->
 
 def in_classes(tracks: list[Track], label_map: IndexMap) -> list[Track]:
     """
-    Tell sequences in coarser classes.
+    Label sequences with coarser classes.
 
-    :param tracks: the sequences.
     :param label_map: the classes.
     :returns: those whose transitions both lead from one of the classes to another.
     """
-    told = [replace(track, truth=label_map.labels(track.truth)) for track in tracks]
-    return [track for track in told if all(_changes(track, onset) for onset in track.onsets)]
+    coarser = [replace(track, truth=label_map.labels(track.truth)) for track in tracks]
+    return [track for track in coarser if all(_changes(track, onset) for onset in track.onsets)]
 
 
 def _changes(track: Track, onset: int) -> bool:
@@ -154,7 +149,6 @@ def buffer_windows(track: Track) -> NDArray[np.float32]:
     """
     Run the runtime's own buffer over a sequence.
 
-    :param track: the sequence.
     :returns: the window at each frame, shape [frames, STEPS, F + 1].
     """
     buffer = TemporalBuffer(track.values.shape[1], WINDOW_S, RATE_HZ, MAX_GAP_S)
@@ -169,7 +163,6 @@ def track_scores(tracks: list[Track], answers: list[NDArray[np.int64]]) -> Figur
     """
     Score answers frame by frame.
 
-    :param tracks: the sequences.
     :param answers: the label at each frame of each sequence.
     :returns: accuracy over all frames; accuracy in the first, second and third second after an
         onset; share of the onsets after which the label was right to the segment's end, and
@@ -235,7 +228,6 @@ def clip_scores(
     """
     Let the runtime's own estimation follow real faces at their frame rate and at lower ones.
 
-    :param model: the model.
     :param faces: one series a face.
     :param names: of the features.
     :param min_confidence: of the decision, see `Decider`.

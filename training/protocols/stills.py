@@ -38,7 +38,6 @@ def still_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float
     """
     Run the runtime's own buffer and model on each readable photograph held constant.
 
-    :param model: the model.
     :param stills: photographs with all features; unreadable ones give no row.
     :returns: shape [readable, labels].
     """
@@ -110,8 +109,8 @@ def p7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:
     readable = stills.readable[:, 0]
     majority = stills.majority()
     clear = majority[readable] >= 0
-    truth, judged = majority[readable][clear], probabilities[clear]
-    right = judged.argmax(axis=1) == truth
+    truth, rated = majority[readable][clear], probabilities[clear]
+    right = rated.argmax(axis=1) == truth
     everywhere = np.zeros(len(stills), np.bool_)
     everywhere[np.flatnonzero(readable)[clear]] = right
     shares = stills.vote_shares()[readable][clear]
@@ -119,11 +118,11 @@ def p7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:
         'p7_accuracy_readable': bootstrap(np.mean, [right]),
         'p7_accuracy_all': bootstrap(np.mean, [everywhere[majority >= 0]]),
         'p7_macro_f1_readable': bootstrap(
-            lambda a, t: metrics.macro_f1(a, t, len(LABELS)), [judged.argmax(axis=1), truth]
+            lambda a, t: metrics.macro_f1(a, t, len(LABELS)), [rated.argmax(axis=1), truth]
         ),
-        'p7_cross_entropy': bootstrap(np.mean, [metrics.log_losses(judged, truth)]),
-        'p7_cross_entropy_to_votes': bootstrap(np.mean, [metrics.log_losses(judged, shares)]),
-        'p7_ece': bootstrap(metrics.calibration_error, [judged, truth]),
+        'p7_cross_entropy': bootstrap(np.mean, [metrics.log_losses(rated, truth)]),
+        'p7_cross_entropy_to_votes': bootstrap(np.mean, [metrics.log_losses(rated, shares)]),
+        'p7_ece': bootstrap(metrics.calibration_error, [rated, truth]),
     }
     for number, name in enumerate(LABELS):
         if (truth == number).any():

@@ -16,25 +16,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.files import write_whole
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
 from training.datasets.labels import DataError
 from training.fitting import Material
 from training.sequences import SequenceComposer
-from training.settings import Settings, content_key
-from training.sources import code_of
+from training.settings import Settings, run_key
 
 SearchData = dict[str, NDArray[np.float32]]
 """
@@ -67,32 +61,28 @@ def tuning_data(settings: Settings, material: Material, sizes: TuningSizes) -> P
     features = settings.features(material.training.features)
     training, public = material.training.only(features), material.public.only(features)
     public = public.select(public.readable[:, 0])
-    key = hashlib.sha256(content_key(settings, training, public).encode())
-    key.update(json.dumps(asdict(sizes)).encode())
-    key.update(code_of('training/search/data.py'))
-    kept = sources.OUT / 'search' / f'{key.hexdigest()[:16]}.npz'
-    if kept.is_file():
-        return kept
-    arrays: dict[str, Any] = {}
+    key = sources.content_key('search_data', run_key(settings, training, public), sizes)
     parts = (
         ('train', training, TRAINING_CLIPS, sizes.training),
         ('validation', public, EVALUATION_CLIPS, sizes.validation),
     )
-    for number, (part, stills, clips, count) in enumerate(parts):
-        dynamics = read_dynamics(clips, material.encoding, features)
-        shares = settings.targets.shares(stills)
-        composer = SequenceComposer(stills, shares, dynamics, settings.composition)
-        rng = np.random.default_rng([settings.seed, number])
-        composed = [
-            composer.windows(min(_AT_ONCE, count - start), rng, sizes.steps)
-            for start in range(0, count, _AT_ONCE)
-        ]
-        for kind, each in zip(('windows', 'targets'), zip(*composed)):
-            arrays[f'{part}_{kind}'] = np.concatenate(each)
-    content = io.BytesIO()
-    np.savez(content, **arrays)
-    write_whole(kept, content.getvalue())
-    return kept
+
+    def compose() -> dict[str, NDArray[np.float32]]:
+        arrays = {}
+        for number, (part, stills, clips, count) in enumerate(parts):
+            dynamics = read_dynamics(clips, material.encoding, features)
+            shares = settings.targets.shares(stills)
+            composer = SequenceComposer(stills, shares, dynamics, settings.composition)
+            rng = np.random.default_rng([settings.seed, number])
+            composed = [
+                composer.windows(min(_AT_ONCE, count - start), rng, sizes.steps)
+                for start in range(0, count, _AT_ONCE)
+            ]
+            for kind, each in zip(('windows', 'targets'), zip(*composed)):
+                arrays[f'{part}_{kind}'] = np.concatenate(each)
+        return arrays
+
+    return sources.kept_arrays(sources.OUT / 'search' / f'{key}.npz', compose)
 
 
 def read_data(path: Path) -> SearchData:

@@ -36,7 +36,7 @@ from sklearn.feature_selection import mutual_info_classif
 from emotion_estimator.blendshapes import MIRROR, NAMES
 from training.datasets.labels import LABELS
 from training.extraction.views import Augmentation, View
-from training.seed_report.sheets import write_figure
+from training.seed_report.sheets import INDIGO, ROSE, TEAL, write_figure
 
 THRESHOLD = 0.4
 LEAST_IMAGES = 100
@@ -47,10 +47,6 @@ SEED = 0
 FIRST = 2000
 """Photographs in the scatter plots, as in the seed report's fig. 5."""
 
-# Paul Tol's "muted" scheme, made for colour-blind readers.
-KEPT = '#44AA99'
-DROPPED = '#CC6677'
-VALUE = '#332288'
 COLUMNS = 8
 
 FLIPPED = View(
@@ -110,8 +106,6 @@ def measure_relevance(
 
     :param blendshapes: of readable training photographs, in [0, 1], shape [N, 52].
     :param labels: indices into `LABELS`, shape [N], all labelled.
-    :param seed: of the estimate.
-    :returns: what is known of each blendshape.
     """
     sad = (labels == LABELS.index('sad')).astype(np.int64)
     return Relevance(
@@ -161,12 +155,7 @@ def names_where(mask: NDArray[np.bool_]) -> tuple[str, ...]:
 
 
 def relevance_table(relevance: Relevance) -> Table:
-    """
-    Lay the blendshapes out for a terminal, those that tell most of 'sad or not' first.
-
-    :param relevance: of all blendshapes.
-    :returns: the table.
-    """
+    """Lay the blendshapes out for a terminal, those that tell most of 'sad or not' first."""
     table = Table(title='Blendshapes by what they tell of sad')
     table.add_column('blendshape')
     for heading in (f'images above {THRESHOLD:g}', 'of the class', 'of sad or not'):
@@ -200,8 +189,8 @@ def draw_scatter(blendshapes: NDArray[np.float32], path: Path) -> None:
     for axis in axes:
         axis.set(xlim=(-0.03 * len(values), 1.03 * len(values)), ylim=(-0.03, 1.03))
     for index, name in enumerate(NAMES):
-        axes[index].scatter(np.arange(len(values)), values[:, index], s=1, c=VALUE, linewidths=0)
-        axes[index].axhline(THRESHOLD, color=DROPPED, linewidth=1)
+        axes[index].scatter(np.arange(len(values)), values[:, index], s=1, c=INDIGO, linewidths=0)
+        axes[index].axhline(THRESHOLD, color=ROSE, linewidth=1)
         axes[index].set_title(f'{index} {name}', fontsize=9)
     # The last plot of every column states the photographs, though a hidden one is below.
     for axis in axes[len(NAMES) - COLUMNS : len(NAMES)]:
@@ -222,11 +211,10 @@ def draw_blendshapes(blendshapes: NDArray[np.float32], path: Path, title: str) -
 
     :param blendshapes: in [0, 1], shape [52].
     :param path: PNG to write.
-    :param title: headline.
     """
     figure = Figure(figsize=(8, 11), layout='constrained')
     axis = figure.subplots()
-    bars = axis.barh(NAMES, blendshapes, color=VALUE)
+    bars = axis.barh(NAMES, blendshapes, color=INDIGO)
     axis.bar_label(bars, fmt='%.2f', padding=3, fontsize=8)
     axis.invert_yaxis()
     axis.margins(y=0.01)
@@ -241,19 +229,18 @@ def draw_information(relevance: Relevance, path: Path) -> None:
     """
     Draw what each blendshape tells, coloured by the choice of the seed report's rule.
 
-    :param relevance: of all blendshapes.
     :param path: PNG to write.
     """
     order = np.argsort(-relevance.about_sad, kind='stable')
     figure = Figure(figsize=(12, 11), layout='constrained')
     axes = figure.subplots(1, 2, sharey=True)
-    colours = [KEPT if relevance.kept[index] else DROPPED for index in order]
+    colours = [TEAL if relevance.kept[index] else ROSE for index in order]
     names = [NAMES[index] for index in order]
-    told = (
+    panels = (
         ('sad or not', relevance.about_sad),
         ('the class, one of seven', relevance.about_label),
     )
-    for axis, (what, information) in zip(axes, told):
+    for axis, (what, information) in zip(axes, panels):
         axis.barh(names, information[order], color=colours)
         axis.set_title(f'of {what}')
         axis.set_xlabel('mutual information in nats')
@@ -267,8 +254,8 @@ def draw_information(relevance: Relevance, path: Path) -> None:
     rule = f'above {THRESHOLD:g} in more than {LEAST_IMAGES} photographs'
     figure.legend(
         handles=[
-            Patch(color=KEPT, label=f"kept by the seed report's rule: {rule}"),
-            Patch(color=DROPPED, label='dropped; bold: tells more of sad than half of those kept'),
+            Patch(color=TEAL, label=f"kept by the seed report's rule: {rule}"),
+            Patch(color=ROSE, label='dropped; bold: tells more of sad than half of those kept'),
         ],
         loc='outside upper center',
         ncols=2,
@@ -315,7 +302,6 @@ def flip_agreement(straight: NDArray[np.float32], mirrored: NDArray[np.float32])
 
     :param straight: of the photographs, shape [N, 52], N at least 1.
     :param mirrored: of their mirror images, found again by MediaPipe, same shape.
-    :returns: how far the two agree.
     """
     swapped = straight[:, list(MIRROR)].astype(np.float64)
     found = mirrored.astype(np.float64)
@@ -332,12 +318,7 @@ def flip_agreement(straight: NDArray[np.float32], mirrored: NDArray[np.float32])
 
 
 def flip_table(agreement: FlipAgreement) -> Table:
-    """
-    Lay the agreement out for a terminal, the blendshapes that differ most first.
-
-    :param agreement: of all blendshapes.
-    :returns: the table.
-    """
+    """Lay the agreement out for a terminal, the blendshapes that differ most first."""
     table = Table(
         title=f'Swapped blendshapes against those of {agreement.photographs} mirror images '
         '(section 4.5)'

@@ -29,7 +29,7 @@ from emotion_estimator.evaluation.classification_metrics import (
     calibration_error,
     reliability_bins,
 )
-from training.seed_report.sheets import write_figure
+from training.seed_report.sheets import CYAN, ROSE, write_figure
 from training.stills import HAPPY_UNKNOWN_SAD
 
 REPORT_CONFUSION = Confusion(
@@ -44,8 +44,6 @@ def class_table(found: Confusion, title: str) -> Table:
     """
     Lay each class's scores out for a terminal.
 
-    :param found: the counts.
-    :param title: headline.
     :returns: a table with a line for each class, and one with their means.
     """
     table = Table(title=title, caption=f'accuracy {found.accuracy:.4f}')
@@ -64,9 +62,7 @@ def draw_confusion(found: Confusion, path: Path, title: str) -> None:
     """
     Draw the matrix: colour and number are the share of the truth's line, the count is below.
 
-    :param found: the counts.
     :param path: PNG to write.
-    :param title: headline.
     """
     columns, counts = list(found.names), found.counts
     if found.unanswered.any():
@@ -101,11 +97,6 @@ def _score(score: float) -> str:
     return '-' if np.isnan(score) else f'{score:.3f}'
 
 
-# Paul Tol's "muted" scheme, made for colour-blind readers.
-RIGHT = '#88CCEE'
-GAP = '#CC6677'
-
-
 def draw_reliability(
     probabilities: NDArray[np.float64], truth: NDArray[np.int64], path: Path, title: str
 ) -> None:
@@ -115,23 +106,22 @@ def draw_reliability(
     :param probabilities: shape [N, classes].
     :param truth: class indices, shape [N].
     :param path: PNG to write.
-    :param title: headline.
     """
     bins = reliability_bins(probabilities, truth)
     middles = (np.arange(BINS) + 0.5) / BINS
     error = calibration_error(probabilities, truth, BINS)
     figure = Figure(figsize=(6, 7), layout='constrained')
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    above.bar(middles, bins.accuracy, 1 / BINS, color=RIGHT, edgecolor='white', label='accuracy')
+    above.bar(middles, bins.accuracy, 1 / BINS, color=CYAN, edgecolor='white', label='accuracy')
     above.plot(
-        bins.confidence, bins.accuracy, 'o', color=GAP, label='mean confidence and accuracy'
+        bins.confidence, bins.accuracy, 'o', color=ROSE, label='mean confidence and accuracy'
     )
     above.plot((0, 1), (0, 1), color='black', linewidth=0.8, linestyle='--', label='calibrated')
     above.set_ylabel('share of right answers')
     above.set_xlim(0, 1)
     above.set_ylim(0, 1)
     above.legend(loc='upper left', frameon=False)
-    bars = below.bar(middles, bins.counts, 1 / BINS, color=RIGHT, edgecolor='white')
+    bars = below.bar(middles, bins.counts, 1 / BINS, color=CYAN, edgecolor='white')
     below.bar_label(bars, fontsize=7, padding=1)
     below.margins(y=0.15)
     below.set_ylabel('photographs')

@@ -180,7 +180,6 @@ def count_unreadable(
     :param readable: whether it found one, shape [N].
     :param labels: indices into `LABELS`, shape [N]; photographs without a label are left out.
     :param splits: a `Split` each, shape [N].
-    :returns: the counts.
     """
     unreadable = count_labels(labels[~readable], splits[~readable])
     return Readability(unreadable.T, count_labels(labels, splits).T)
@@ -190,7 +189,6 @@ def readability_table(counts: Readability) -> Table:
     """
     Lay the counts out for a terminal, the seed report's beside ours.
 
-    :param counts: of one data set.
     :returns: a table with a line for each class, and one for all.
     """
     table = Table(title='Photographs without a face for MediaPipe')
@@ -217,8 +215,6 @@ def unreadable_sheet(
     :param pictures: all photographs.
     :param rows: indices of those to draw, shape [any].
     :param path: PNG; page 3 of `unreadable.png` is `unreadable-3.png`.
-    :param title: headline of every page.
-    :returns: the pages written.
     :raises ValueError: when the path is in the checkout but not under `out/`.
     """
     cells = (cell_of(pictures, int(row), str(row)) for row in rows)

@@ -101,7 +101,6 @@ def write_dataset(dataset: BlendshapesDataset, path: Path, with_one_hot: bool = 
     """
     Write the dataset as `path`, and its schema beside it.
 
-    :param dataset: the photographs' blendshapes.
     :param path: CSV to write, with a header.
     :param with_one_hot: whether to add a column of 0 and 1 for each class (section 4.8).
     """
@@ -126,7 +125,6 @@ def read_dataset(path: Path) -> BlendshapesDataset:
     Read what `write_dataset` wrote; every value is as it was.
 
     :param path: the CSV; its schema stands beside it.
-    :returns: the dataset.
     :raises DataError: naming file, line and field, when the two do not agree.
     """
     schema = read_schema(path)
@@ -163,7 +161,6 @@ def write_class_files(dataset: BlendshapesDataset, folder: Path) -> list[Path]:
     """
     Write one dataset for each class, to look at a class alone (the seed report's section 4.7).
 
-    :param dataset: the photographs' blendshapes.
     :param folder: where `happy.csv` and the others go; a class without photographs gets none.
     :returns: the CSV files written.
     """
@@ -365,7 +362,6 @@ def _numbers(fields: list[str], names: tuple[str, ...], where: str) -> list[floa
     :param fields: their text.
     :param names: what each is called.
     :param where: file and line, for the complaint.
-    :returns: the numbers.
     :raises DataError: naming the first field that is no number.
     """
     found = []

@@ -29,12 +29,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from emotion_estimator.files import write_whole
+from training import sources
 from training.datasets.labels import LABELS
 from training.datasets.pictures import PictureError, Pictures
 from training.extraction.views import AUGMENTED, X4_PAD25, View
 
 DPI = 100
 """Pixels per inch of every picture, so that a figure's size in inches tells its pixels."""
+
+
+# Colours of Paul Tol's "muted" scheme, made for colour-blind readers.
+TEAL, ROSE, INDIGO, CYAN = '#44AA99', '#CC6677', '#332288', '#88CCEE'
 
 
 def write_figure(figure: Figure, path: Path) -> None:
@@ -50,7 +55,6 @@ def write_figure(figure: Figure, path: Path) -> None:
     write_whole(path, png.getvalue())
 
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 GAP_PX = 8
 LINE_PX = 15
 TITLE_PX = 36
@@ -104,11 +108,8 @@ def cell_of(
     """
     Read one photograph for a sheet; one that cannot be read is drawn as a grey field.
 
-    :param pictures: the photographs.
-    :param index: which.
     :param caption: lines under it.
     :param dots: as in `Cell`.
-    :returns: the cell.
     """
     try:
         return Cell(pictures.read(index), caption, dots)
@@ -123,15 +124,14 @@ def write_pages(cells: Iterable[Cell], layout: Layout, path: Path, title: str) -
     :param cells: the photographs, taken a page at a time.
     :param layout: measures of a page.
     :param path: PNG; page 3 of `errors.png` is `errors-3.png`.
-    :param title: headline of every page.
     :returns: the pages written, none for no cells.
     :raises ValueError: when the path is in the checkout but not under `out/`.
     """
     where = path.resolve()
-    if where.is_relative_to(CHECKOUT) and not where.is_relative_to(CHECKOUT / 'out'):
+    if where.is_relative_to(sources.REPOSITORY) and not where.is_relative_to(sources.OUT):
         raise ValueError(
             f'{path} would put photographs where git finds them: write the sheet under '
-            f'{CHECKOUT / "out"}, or outside the checkout.'
+            f'{sources.OUT}, or outside the checkout.'
         )
     left = iter(cells)
     written: list[Path] = []
@@ -279,7 +279,6 @@ def augmentation_sheet(
     :param rows: indices of those to draw, one a line.
     :param path: PNG; page 3 of `augmented.png` is `augmented-3.png`.
     :param view: the changes; the training's own have the caption 'used'.
-    :returns: the pages written.
     :raises ValueError: when the path is in the checkout but not under `out/`.
     """
     views = [replace(view, seed=view.seed + number) for number in range(CHANGES)]
