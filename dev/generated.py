@@ -102,11 +102,7 @@ PAGES = {
 
 
 def main() -> int:
-    """
-    Write both.
-
-    :returns: the exit status 0.
-    """
+    """Write both."""
     for path, text in PAGES.items():
         write_whole(ROOT / path, text().encode())
         print(path)

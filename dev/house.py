@@ -55,11 +55,7 @@ _NO_CODE = {
 
 
 def python_files() -> list[Path]:
-    """
-    List the project's Python files.
-
-    :returns: their paths.
-    """
+    """List the project's Python files."""
     folders = ('emotion_estimator', 'launch', 'training', 'test', 'dev')
     found = [path for folder in folders for path in (ROOT / folder).rglob('*.py')]
     return sorted([*found, ROOT / 'setup.py'])
@@ -70,7 +66,6 @@ def lines_of_code(path: Path) -> int:
     Count a file's lines that are neither blank nor comment nor docstring.
 
     :param path: a Python file.
-    :returns: the number of lines.
     """
     text = path.read_text(encoding='utf-8')
     texts = [

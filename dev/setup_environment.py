@@ -309,7 +309,7 @@ def install_debian(names: str) -> None:
 
 @functools.lru_cache(None)
 def provide_uv() -> tuple[str, dict[str, str]]:
-    """Fetch the pinned uv with pip, and read what pip is told here, as variables for uv."""
+    """Fetch the pinned uv with pip, and read pip's settings as variables for uv."""
     pip, lock = (sys.executable, '-m', 'pip'), DEV / 'locked-uv.txt'
     version = re.findall(r'^uv==(\S+)', lock.read_text(), re.MULTILINE)[0]
     program = ROOT / '.venv' / f'uv-{version}'

@@ -175,7 +175,7 @@ def test_a_preset_s_calibration_is_taken():
     assert find_camera('reachy2').calibration.endswith('/image_raw/camera_info')
 
 
-def test_a_camera_that_is_not_known_is_told_with_those_that_are():
+def test_a_camera_that_is_not_known_is_reported_with_those_that_are():
     with pytest.raises(CameraError, match=r"no camera 'hal9000'; known are .*realsense"):
         find_camera('hal9000')
 
@@ -189,14 +189,14 @@ def test_a_camera_that_is_not_known_is_told_with_those_that_are():
         ({'image': '/a', 'camera_info': 3}, 'camera_info must name a topic'),
     ],
 )
-def test_a_wrong_preset_is_told(tmp_path, content, sentence):
+def test_a_wrong_preset_is_reported(tmp_path, content, sentence):
     path = tmp_path / 'mine.yaml'
     write_whole(path, yaml.safe_dump(content).encode())
     with pytest.raises(CameraError, match=sentence):
         read_camera(path)
 
 
-def test_a_preset_that_is_no_yaml_is_told(tmp_path):
+def test_a_preset_that_is_no_yaml_is_reported(tmp_path):
     with pytest.raises(CameraError, match='cannot be read as YAML'):
         read_camera(Path(tmp_path / 'nowhere.yaml'))
 

@@ -98,37 +98,37 @@ def test_a_publisher_that_does_not_send_is_given_up(behave, sentence):
 
 
 @pytest.mark.parametrize('answer', [b'HTTP/1.1 404 Gone\r\n\r\n', b'SSH-2.0-x\r\n', b'\x00', b''])
-def test_an_answer_that_is_no_file_is_told(answer):
+def test_an_answer_that_is_no_file_is_reported(answer):
     def behave(server, connection):
         connection.recv(1 << 16)
         connection.sendall(answer)
 
-    with serving(behave) as publisher, pytest.raises(SourceError) as told:
+    with serving(behave) as publisher, pytest.raises(SourceError) as raised:
         download(publisher.url)
-    assert str(told.value)
+    assert str(raised.value)
 
 
 @pytest.mark.parametrize('url', ['', 'nowhere', 'nonsense://x', 'http://', 'http://127.0.0.1:x'])
-def test_an_address_that_is_none_is_told(url):
-    with pytest.raises(SourceError) as told:
+def test_an_address_that_is_none_is_reported(url):
+    with pytest.raises(SourceError) as raised:
         download(url)
-    assert str(told.value)
+    assert str(raised.value)
 
 
 @pytest.mark.parametrize(
     'proxy', ['http://nonsense.invalid', 'nonsense://x.invalid', 'http:/', 'http://127.0.0.1:1']
 )
-def test_a_proxy_that_is_none_is_told_by_both_sources(monkeypatch, proxy):
+def test_a_proxy_that_is_none_is_reported_by_both_sources(monkeypatch, proxy):
     for name in PROXIES:
         monkeypatch.setenv(name, proxy)
     monkeypatch.setenv('PIP_INDEX_URL', 'https://index.invalid/simple')
     wheel = Wheel('made==1.0', '0' * 64, 'none')
     wanted = Asset('m.bin', '0' * 64, 'none', 'https://publisher.invalid/m.bin', wheel, MEMBER)
-    with pytest.raises(AssetError) as told:
+    with pytest.raises(AssetError) as raised:
         find_asset(wanted)
-    assert is_one_sentence(told.value)
-    assert 'https://publisher.invalid/m.bin: ' in str(told.value)
-    assert 'made==1.0 of the package index: pip: ' in str(told.value)
+    assert is_one_sentence(raised.value)
+    assert 'https://publisher.invalid/m.bin: ' in str(raised.value)
+    assert 'made==1.0 of the package index: pip: ' in str(raised.value)
 
 
 def is_one_sentence(error):
@@ -149,15 +149,15 @@ def test_another_wheel_than_the_expected_is_not_used(links):
         read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER])
 
 
-def test_a_truncated_wheel_is_told(links):
+def test_a_truncated_wheel_is_reported(links):
     path = write_wheel(links, {MEMBER: CONTENT})
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(SourceError, match='made') as told:
+    with pytest.raises(SourceError, match='made') as raised:
         read_wheel(wheel_of(path), [MEMBER])
-    assert is_one_sentence(told.value)
+    assert is_one_sentence(raised.value)
 
 
-def test_a_wheel_that_lacks_the_file_is_told(links):
+def test_a_wheel_that_lacks_the_file_is_reported(links):
     path = write_wheel(links, {'made/another.bin': CONTENT})
     with pytest.raises(SourceError, match=r"made-1\.0-.*no item named 'made/model\.bin'"):
         read_wheel(wheel_of(path), [MEMBER])
@@ -179,20 +179,20 @@ def test_where_the_publisher_fails_the_wheel_gives_the_file(links):
         assert publisher.count == 1
 
 
-def test_an_index_that_is_not_there_is_told(monkeypatch):
+def test_an_index_that_is_not_there_is_reported(monkeypatch):
     monkeypatch.setenv('PIP_INDEX_URL', f'{closed_url()}/simple')
-    with pytest.raises(SourceError, match=r'^pip: .*http://127\.0\.0\.1.* refused') as told:
+    with pytest.raises(SourceError, match=r'^pip: .*http://127\.0\.0\.1.* refused') as raised:
         read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER])
-    assert is_one_sentence(told.value)
+    assert is_one_sentence(raised.value)
 
 
 @pytest.mark.parametrize('behave', [silent, dripping])
 def test_an_index_that_says_nothing_is_given_up(monkeypatch, behave, tmp_path):
     with serving(behave) as index:
         monkeypatch.setenv('PIP_INDEX_URL', f'{index.url}/simple')
-        with pytest.raises(SourceError, match='pip') as told:
+        with pytest.raises(SourceError, match='pip') as raised:
             read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER], stall_s=3.0)
-    assert is_one_sentence(told.value)
+    assert is_one_sentence(raised.value)
     assert list((tmp_path / 'tmp').iterdir()) == []
 
 
@@ -201,11 +201,11 @@ def test_where_all_sources_say_nothing_one_sentence_names_both_and_the_way_out(m
         monkeypatch.setenv('PIP_INDEX_URL', f'{server.url}/simple')
         wheel = Wheel('made==1.0', '0' * 64, 'none')
         wanted = Asset('m.bin', '0' * 64, 'none', f'{server.url}/m.bin', wheel, MEMBER)
-        with pytest.raises(AssetError) as told:
+        with pytest.raises(AssetError) as raised:
             find_asset(wanted)
-    assert is_one_sentence(told.value)
+    assert is_one_sentence(raised.value)
     for part in (f'{server.url}/m.bin: nothing came for 3 s', 'made==1.0', 'fetch_assets --to'):
-        assert part in str(told.value)
+        assert part in str(raised.value)
 
 
 @pytest.fixture
@@ -244,25 +244,25 @@ def test_a_python_without_pip_says_how_to_get_it(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize('executable', ['/nowhere/python', '', None])
-def test_a_python_that_cannot_be_run_is_told(monkeypatch, executable):
+def test_a_python_that_cannot_be_run_is_reported(monkeypatch, executable):
     monkeypatch.setattr(sys, 'executable', executable)
     with pytest.raises(SourceError, match='pip'):
         read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER])
 
 
 @pytest.mark.parametrize('wrong', ['[global]\nindex-url', 'no section', '[global]\ntimeout = x'])
-def test_a_pip_configuration_that_is_wrong_is_told(monkeypatch, tmp_path, wrong):
+def test_a_pip_configuration_that_is_wrong_is_reported(monkeypatch, tmp_path, wrong):
     (tmp_path / 'pip.conf').write_text(wrong)
     monkeypatch.setenv('PIP_CONFIG_FILE', str(tmp_path / 'pip.conf'))
-    with pytest.raises(SourceError, match=r'^pip: \w') as told:
+    with pytest.raises(SourceError, match=r'^pip: \w') as raised:
         read_wheel(Wheel('made==1.0', '0' * 64, 'none'), [MEMBER])
-    assert is_one_sentence(told.value)
+    assert is_one_sentence(raised.value)
 
 
 def test_without_room_for_a_wheel_a_sentence_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'nowhere'))
     monkeypatch.setattr(assets, 'read_wheel', partial(read_wheel, stall_s=2.0))
     wanted = Asset('m.bin', '0' * 64, 'none', '', Wheel('made==1.0', '0' * 64, 'none'), MEMBER)
-    with pytest.raises(AssetError, match='nowhere') as told:
+    with pytest.raises(AssetError, match='nowhere') as raised:
         find_asset(wanted)
-    assert is_one_sentence(told.value)
+    assert is_one_sentence(raised.value)

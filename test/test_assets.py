@@ -73,7 +73,7 @@ def test_without_the_file_and_the_network_a_sentence_says_what_to_do(published, 
         find_asset(published)
 
 
-def test_where_it_was_found_or_came_from_is_told(published, tmp_path):
+def test_where_it_was_found_or_came_from_is_reported(published, tmp_path):
     assert obtain(published).source == published.url
     kept = tmp_path / 'cache' / 'emotion_estimator' / 'model.bin'
     assert obtain(published).source == str(kept)
@@ -289,7 +289,7 @@ def test_without_the_detector_it_says_what_is_lost_and_succeeds(all_published, t
     assert said.out.startswith('landmarker ')
 
 
-def test_a_folder_that_cannot_be_written_is_told(all_published, tmp_path, capsys):
+def test_a_folder_that_cannot_be_written_is_reported(all_published, tmp_path, capsys):
     (tmp_path / 'file').write_text('no folder')
     assert fetch_assets.main(['--to', str(tmp_path / 'file')]) == 2
     said = capsys.readouterr()

@@ -45,14 +45,14 @@ def surprised(media):
 
 def test_a_stream_has_one_face_that_comes_to_smile(estimator, media):
     pictures, rate_hz = frames(media('single_face.mp4'))
-    told = []
+    faces = []
     for number, bgr in enumerate(pictures):
         rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-        told += estimator.estimate(rgb, 1000 + number / rate_hz)
-    assert len(told) == len(pictures)
-    assert len({face.face_id for face in told}) == 1
-    assert told[5].expression == 'neutral'
-    last = told[-1]
+        faces += estimator.estimate(rgb, 1000 + number / rate_hz)
+    assert len(faces) == len(pictures)
+    assert len({face.face_id for face in faces}) == 1
+    assert faces[5].expression == 'neutral'
+    last = faces[-1]
     assert last.expression == 'happy' and last.confidence > 0.8
     assert last.scores['happy'] == last.confidence
     assert sum(last.scores.values()) == pytest.approx(1)
@@ -61,7 +61,7 @@ def test_a_stream_has_one_face_that_comes_to_smile(estimator, media):
     assert 0 < last.box.x_min < last.box.x_max < 1
 
 
-def test_a_picture_is_told_whatever_came_before(estimator, smiling, surprised):
+def test_a_picture_is_estimated_whatever_came_before(estimator, smiling, surprised):
     for picture, expression in ((smiling, 'happy'), (surprised, 'surprised')) * 2:
         (face,) = estimator.estimate_picture(picture)
         assert isinstance(face, FaceExpression)

@@ -48,7 +48,7 @@ WORTH_READING = (
 
 
 @pytest.mark.parametrize('line', START_UP)
-def test_a_known_start_up_line_is_told(line):
+def test_a_known_start_up_line_is_reported(line):
     assert is_start_up(line)
 
 

@@ -219,7 +219,6 @@ def ids_kept(crossing: Crossing, sightings: list[tuple[Face, ...]]) -> bool:
 
     :param crossing: the crossing.
     :param sightings: the faces found in each of its frames.
-    :returns: whether.
     """
     ids: tuple[set[str], set[str]] = (set(), set())
     last = [0, 0]

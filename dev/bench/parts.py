@@ -146,9 +146,7 @@ def choose(parts: Sequence[Part], quick: bool) -> Plan:
     """
     Choose what can be measured here; what is missing is sought, or fetched, once.
 
-    :param parts: all parts.
     :param quick: whether slow parts are left out.
-    :returns: the plan.
     """
     missing: dict[str, str] = {}
     met: set[str] = set()

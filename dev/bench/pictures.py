@@ -57,7 +57,7 @@ from emotion_estimator.stamps import NS_PER_S
 SIZE = (640, 480)
 LANDSCAPE = 'free-mountain-vector-01.jpg'
 _REACH = np.array([0.8, 0.85])  # half axes of a cut-out ellipse as multiples of the box's sides
-_SOFT = 0.08  # width of its soft edge, likewise
+_SOFT = 0.08  # width of its soft edge, in half axes
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,6 @@ def read_picture(name: str) -> Rgb:
     Read a picture.
 
     :param name: file name, see `find_media`.
-    :returns: the pixels.
     :raises AssetError: when it cannot be had.
     :raises ValueError: when it is no picture.
     """
@@ -113,7 +112,6 @@ def read_frames(name: str) -> Iterator[Rgb]:
     Read a clip.
 
     :param name: file name, see `find_media`.
-    :returns: its frames.
     :raises AssetError: when it cannot be had.
     :raises ValueError: when it is no clip.
     """
@@ -128,11 +126,7 @@ def read_frames(name: str) -> Iterator[Rgb]:
 
 
 def landscape() -> Rgb:
-    """
-    Read the picture that shows no face.
-
-    :returns: its pixels at `SIZE`.
-    """
+    """Read the picture that shows no face."""
     return np.asarray(cv2.resize(read_picture(LANDSCAPE), SIZE), np.uint8)
 
 
@@ -181,7 +175,6 @@ def cut_out(photograph: Photograph, width_px: float) -> CutOut:
     """
     Cut a head out along an ellipse with a soft edge.
 
-    :param photograph: the photograph.
     :param width_px: width that its face shall have, in pixels.
     :returns: the head, its face's centre in the middle.
     """
@@ -213,7 +206,6 @@ def put(scene: Rgb, head: CutOut, x: float, y: float) -> None:
     Draw a head into a scene, over what is there; whatever lies outside is left out.
 
     :param scene: the pixels, changed.
-    :param head: the head.
     :param x: column of its face's centre.
     :param y: row of its face's centre.
     """
@@ -293,7 +285,7 @@ def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
     Make a finder with the node's defaults.
 
     :param max_faces: see `FaceSearch`.
-    :param detection_rate_hz: likewise; 0 leaves it at MediaPipe, as in the node.
+    :param detection_rate_hz: see the node's parameter; 0 leaves it at MediaPipe.
     :returns: the finder; its ids repeat.
     """
     asked = {'max_faces': max_faces, 'detection_rate_hz': detection_rate_hz}
@@ -328,7 +320,6 @@ def held_expression(
     Estimate the expression of a face that is held for two seconds.
 
     :param face: the face.
-    :param model: the model.
     :param min_confidence: see `Decider`; 0 tells the likeliest expression, never 'unknown'.
     :param trust: see `EmotionEstimation`.
     :returns: the last estimate.

@@ -57,7 +57,6 @@ def measure_replay(frames: list[Rgb]) -> dict[str, float]:
     """
     Measure on bags made of the clip.
 
-    :param frames: the frames.
     :returns: `replay_fps_ratio`: frames a second of the replay of a bag of raw images against
         MediaPipe's alone, as a process gets cores; `replay_one_core_ratio`: the same on one core,
         by CPU time; `replay_two_cores_ratio`: frames a second of two bags on two cores over one
@@ -154,10 +153,10 @@ def _wall_s(folder: Path, bags: list[Path]) -> float:
 
 def _peak_mb(bag: Path) -> float:
     recording = open_recording(bag)
-    told = replay(recording, read_parameters(), Selection())
+    replayed = replay(recording, read_parameters(), Selection())
     recording.close()
-    if len(told.predictions) < 0.9 * len(told.stamps_ns):
-        raise RuntimeError(f'The face was seen in only {len(told.predictions)} frames.')
+    if len(replayed.predictions) < 0.9 * len(replayed.stamps_ns):
+        raise RuntimeError(f'The face was seen in only {len(replayed.predictions)} frames.')
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

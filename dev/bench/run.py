@@ -39,7 +39,7 @@ from emotion_estimator.assets import log_to_terminal
 from emotion_estimator.files import AssetError, write_whole
 from emotion_estimator.native_output import own_stderr_sieved
 
-# Measures one part after the other, and tells how far that is.
+# One part is measured after the other, and the time that is left is shown.
 
 
 @dataclass
@@ -59,9 +59,9 @@ class Results:
     stopped: bool = False
 
 
-class Pace:
+class TimeLeft:
     """
-    Tells how long the rest will take, by how long the parts before took.
+    Estimates how long the rest will take, by how long the parts before took.
 
     :param about_s: estimates of the parts in seconds.
     :param clock_s: a steady clock in seconds.
@@ -80,37 +80,35 @@ class Pace:
         self._begun += 1
         self._part_start_s = self._clock_s()
 
-    def left_s(self) -> float:
-        """Tell the seconds that are left in all."""
+    def seconds(self) -> float:
+        """Estimate the seconds that are left in all."""
         done = max(0, self._begun - 1)
         estimated_s = sum(self._about_s[:done])
-        pace = (self._part_start_s - self._start_s) / estimated_s if estimated_s else 1.0
+        slowness = (self._part_start_s - self._start_s) / estimated_s if estimated_s else 1.0
         spent_s = self._clock_s() - self._part_start_s if self._begun else 0.0
         this_s = sum(self._about_s[done : self._begun])
         later_s = sum(self._about_s[self._begun :])
-        return max(0.0, pace * this_s - spent_s) + pace * later_s
+        return max(0.0, slowness * this_s - spent_s) + slowness * later_s
 
 
 def measure(plan: Plan, console: Console) -> Results:
     """
     Measure the plan's parts; one that fails costs its own figures alone, Ctrl-C those to come.
 
-    :param plan: the parts.
-    :param console: is told which part is measured and how long the rest takes.
-    :returns: what came out.
+    :param console: gets which part is measured and how long the rest takes.
     """
     results = Results(left_out=dict(plan.left_out))
-    pace = Pace([part.about_s for part in plan.parts])
-    columns = (SpinnerColumn(), TextColumn('{task.description}'), _TimeLeft(pace))
+    time_left = TimeLeft([part.about_s for part in plan.parts])
+    columns = (SpinnerColumn(), TextColumn('{task.description}'), _TimeLeftColumn(time_left))
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task('')
         for number, part in enumerate(plan.parts, start=1):
-            pace.begin()
+            time_left.begin()
             place = f'{number} of {len(plan.parts)}: {part.name}'
             bar.update(task, description=place)
-            left = clock_text(pace.left_s())
+            left = clock_text(time_left.seconds())
             console.print(f'{place}; about {left} left in all', highlight=False)
             try:
                 results.figures.update(part.measure())
@@ -130,20 +128,19 @@ def clock_text(seconds: float) -> str:
     """
     Write a length of time.
 
-    :param seconds: the time.
     :returns: such as '3:07', minutes and seconds.
     """
     minutes, rest = divmod(round(seconds), 60)
     return f'{minutes}:{rest:02d}'
 
 
-class _TimeLeft(ProgressColumn):
-    def __init__(self, pace: Pace) -> None:
+class _TimeLeftColumn(ProgressColumn):
+    def __init__(self, left: TimeLeft) -> None:
         super().__init__()
-        self._pace = pace
+        self._left = left
 
     def render(self, task: Task) -> Text:
-        return Text(f'about {clock_text(self._pace.left_s())} left')
+        return Text(f'about {clock_text(self._left.seconds())} left')
 
 
 # What the figures are held to, the table of them, and their file.
@@ -193,7 +190,6 @@ def is_met(name: str, value: float) -> bool:
     Hold a figure to its limit.
 
     :param name: the figure's.
-    :param value: what was measured.
     :returns: whether it is within its limit, or has none.
     """
     if name not in LIMITS:
@@ -206,7 +202,6 @@ def exit_status(results: Results) -> int:
     """
     Tell how the benchmark ends.
 
-    :param results: what came out.
     :returns: 130 after Ctrl-C; 1 when a part failed or a figure is beyond its limit; else 0, also
         where parts were left out.
     """
@@ -217,12 +212,7 @@ def exit_status(results: Results) -> int:
 
 
 def table_of(results: Results) -> Table:
-    """
-    List all figures, and the parts that have none.
-
-    :param results: what came out.
-    :returns: the table.
-    """
+    """List all figures, and the parts that have none."""
     # In a narrow terminal reasons are folded, and names are not.
     longest = max(map(len, results.figures), default=0)
     figure = Column('figure', no_wrap=True, min_width=longest)
@@ -245,7 +235,6 @@ def write_results(path: Path, results: Results) -> None:
     Write the figures by name, with the parts left out and failed under `left_out` and `failed`.
 
     :param path: the JSON file.
-    :param results: what came out.
     """
     content = {**results.figures, 'left_out': results.left_out, 'failed': results.failed}
     write_whole(path, (json.dumps(content, indent=2) + '\n').encode())

@@ -85,7 +85,6 @@ def new_node(module: str, *arguments: str) -> NodeProcess:
 
     :param module: module below emotion_estimator.nodes, such as 'emotion_node'.
     :param arguments: ROS arguments of the node.
-    :returns: the process.
     """
     if not has_detector():
         # Nor shall the node seek the detector, which would count as time of its start.
@@ -107,7 +106,6 @@ def measure_throughput(frames: list[Rgb], rounds: int = ROUNDS) -> dict[str, flo
     """
     Measure both by turns, so that a busy machine disturbs both.
 
-    :param frames: the frames.
     :param rounds: how many turns each has.
     :returns: median frames a second of each and the median of the rounds' ratios.
     """
@@ -176,7 +174,6 @@ def measure_latency(
     """
     Send frames at 30 Hz, best effort, and time the emotion messages by the images' stamps.
 
-    :param frames: the frames.
     :param duration_s: how long, in seconds.
     :param bare_s: how long MediaPipe is timed alone, before and after.
     :returns: latencies in ms against MediaPipe's own at the same pace, losses, memory, start.
@@ -233,7 +230,7 @@ def _send_for(feeder: Feeder, duration_s: float) -> None:
 
 
 def _drain(feeder: Feeder) -> None:
-    """Stop sending until both nodes have told their counts of all that was sent."""
+    """Stop sending until both nodes have published their counts of all that was sent."""
     feeder.diagnostics.clear()
     quiet_until_s = time.monotonic() + 2.5
     while time.monotonic() < quiet_until_s or len(feeder.diagnostics) < 2:

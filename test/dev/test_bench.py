@@ -27,8 +27,8 @@ from dev.bench.many_faces import CROSSING_RATE_HZ, ids_kept, random_crossings
 from dev.bench.parts import TOO_SLOW, Need, Part, Plan, choose, every_part
 from dev.bench.pictures import SIZE, Photograph, landscape, new_finder
 from dev.bench.run import (
-    Pace,
     Results,
+    TimeLeft,
     clock_text,
     exit_status,
     is_met,
@@ -51,7 +51,7 @@ THERE = Need('a clip', lambda: 'clip.mp4')
 NOT_THERE = Need('a photograph', missing)
 
 
-def told(results):
+def table_text(results):
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(table_of(results))
     return console.export_text()
@@ -144,27 +144,27 @@ def test_ctrl_c_keeps_what_was_measured():
     assert exit_status(results) == 130
 
 
-def test_each_part_is_told_with_its_place():
+def test_each_part_is_reported_with_its_place():
     _, said = measured(a_plan(Part('speed', dict, about_s=60), Part('people', dict, about_s=30)))
     assert '1 of 2: speed; about 1:30 left in all' in said
     assert '2 of 2: people; about ' in said
 
 
-def test_the_time_that_is_left_follows_the_machine_s_pace():
+def test_the_time_that_is_left_follows_the_machine_s_speed():
     now_s = [0.0]
-    pace = Pace([10, 20, 30], lambda: now_s[0])
-    assert pace.left_s() == 60
-    pace.begin()
+    left = TimeLeft([10, 20, 30], lambda: now_s[0])
+    assert left.seconds() == 60
+    left.begin()
     now_s[0] = 4
-    assert pace.left_s() == 56
+    assert left.seconds() == 56
     now_s[0] = 20
-    pace.begin()
-    assert pace.left_s() == 100  # all takes twice as long as estimated
+    left.begin()
+    assert left.seconds() == 100  # all takes twice as long as estimated
     now_s[0] = 70
-    assert pace.left_s() == 60  # longer than thought, but never less than what follows
-    pace.begin()
+    assert left.seconds() == 60  # longer than thought, but never less than what follows
+    left.begin()
     now_s[0] = 1000
-    assert pace.left_s() == 0
+    assert left.seconds() == 0
 
 
 @pytest.mark.parametrize('seconds, text', [(0, '0:00'), (59.6, '1:00'), (187, '3:07')])
@@ -192,7 +192,7 @@ def test_a_limit_whose_figure_is_left_out_is_not_missed():
 
 
 def test_the_table_shows_limits_parts_left_out_and_failures():
-    rows = told(
+    rows = table_text(
         Results(
             {'frames_lost': 2, 'rss_mb': 690.4},
             {'replay': 'needs a clip'},
@@ -299,7 +299,7 @@ def test_crossings_repeat_and_stay_in_the_picture(media):
         assert not crossing.apart.all()
 
 
-# Heads turned by known angles, for the measurements: rendered as they should be, and told.
+# Heads turned by known angles, for the measurements: rendered as they should be, and measured.
 
 
 NOSE_TIP, SELLION = 1, 168
@@ -340,7 +340,7 @@ def test_a_head_that_is_not_turned_is_drawn_as_photographed(mesh):
 
 
 @pytest.mark.parametrize('axis', POSE_NAMES)
-def test_the_pose_of_a_turned_head_is_told(mesh, axis):
+def test_the_pose_of_a_turned_head_is_reported(mesh, axis):
     finder = new_finder(max_faces=1, detection_rate_hz=0.0)
     index = POSE_NAMES.index(axis)
     for angle, face in TurningPeople(finder).turn(mesh, index, [0, 10, 20]):

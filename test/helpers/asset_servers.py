@@ -27,7 +27,7 @@ HEADER = b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n'
 
 class Server:
     """
-    A server on loopback that treats each connection as it is told to.
+    A server on loopback that treats each connection in one way.
 
     :param behave: takes the server and the connection, which is closed afterwards.
     """

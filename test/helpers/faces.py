@@ -132,7 +132,7 @@ def write_encoding(path, face=None, **changed):
     return path
 
 
-# A photographed face, turned by a known rotation: its mesh with its skin, seen anew.
+# A photographed face, turned by a known rotation: its mesh with its skin.
 
 
 # The list of edges runs round one triangle after the other.

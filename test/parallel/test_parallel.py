@@ -88,13 +88,13 @@ def test_a_task_whose_process_dies_is_done_again(two_workers, tmp_path):
     assert flag.exists()
 
 
-def test_a_task_that_ends_every_process_is_told_and_the_others_are_done(two_workers):
+def test_a_task_that_ends_every_process_is_reported_and_the_others_are_done(two_workers):
     found = answers(calls.dying, numbers(4), two_workers, attempts=2)
     assert [found[0], *found[2:]] == [0, 4, 6]
     assert 'failed' in found[1] and 'by themselves' in found[1].replace('itself', 'themselves')
 
 
-def test_a_task_that_always_fails_is_told_and_the_others_are_done(two_workers):
+def test_a_task_that_always_fails_is_reported_and_the_others_are_done(two_workers):
     found = answers(calls.failing, numbers(5), two_workers)
     assert found[:2] + found[3:] == [0, 2, 6, 8]
     assert found[2] == 'failed 3 times, at last: ValueError: 2 is never done'
@@ -121,7 +121,7 @@ def test_a_slow_task_that_tells_its_progress_is_let_go_on(two_workers):
     assert found == [8]
 
 
-def test_progress_is_told_from_any_thread_of_a_call(two_workers, tmp_path):
+def test_progress_is_reported_from_any_thread_of_a_call(two_workers, tmp_path):
     heard = []
     for event in run_all(calls.telling, [(5, tmp_path / 'go')], two_workers):
         if isinstance(event, Advanced):
@@ -158,7 +158,7 @@ def test_no_tasks_are_done_without_a_process():
         assert psutil.Process().children() == before
 
 
-def test_the_exit_status_of_a_process_that_dies_is_told():
+def test_the_exit_status_of_a_process_that_dies_is_reported():
     with LocalProcesses(1) as workers:
         found = answers(calls.dying, numbers(2), workers, attempts=1)
     assert found[1] == 'failed once, at last: its process ended by itself (exit status 7)'
@@ -197,10 +197,10 @@ def test_processes_end_with_the_first_one_even_when_that_is_killed(tmp_path):
     )
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
     first = subprocess.Popen([sys.executable, '-c', code, str(tmp_path)], env=environment)
-    while not (told := list(tmp_path.iterdir())):
+    while not (pids := list(tmp_path.iterdir())):
         assert first.poll() is None
         time.sleep(0.05)  # no event tells of a file
-    worker = psutil.Process(int(told[0].name))
+    worker = psutil.Process(int(pids[0].name))
     first.kill()
     first.wait()
     worker.wait(timeout=10)
@@ -218,11 +218,11 @@ def test_a_call_goes_to_another_worker_when_its_own_is_killed(cluster, tmp_path)
             if isinstance(event, Finished):
                 finished.append(event)
             elif not go.exists():
-                (told,) = pids.iterdir()
-                os.kill(int(told.name), signal.SIGKILL)
+                (pid,) = pids.iterdir()
+                os.kill(int(pid.name), signal.SIGKILL)
                 go.touch()
     assert [event.problem for event in finished] == ['']
-    assert finished[0].result != int(told.name)
+    assert finished[0].result != int(pid.name)
 
 
 def test_a_worker_that_comes_later_is_used(tmp_path):
@@ -237,7 +237,7 @@ def test_a_worker_that_comes_later_is_used(tmp_path):
     assert len(list(pids.iterdir())) == 2
 
 
-def test_a_scheduler_that_ends_is_told(tmp_path):
+def test_a_scheduler_that_ends_is_reported(tmp_path):
     with DaskCluster(tmp_path, 1) as cluster, open_workers(cluster.address) as workers:
         tasks = [(tmp_path, tmp_path / 'never')]
         with pytest.raises(SchedulerError, match=f'{cluster.address} is gone'):
