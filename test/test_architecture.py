@@ -130,9 +130,6 @@ def test_a_small_file_serves_two_others_or_says_why_it_stands_alone():
     assert alone == []
 
 
-# Presets of cameras, the parameter file and the layouts of viewers say what the nodes do.
-
-
 # Presets of cameras, and topics given as they are.
 
 

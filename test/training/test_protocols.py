@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Protocol R on rows whose scores are known, and on the seed report's own rows where they are."""
+"""Protocols on answers whose scores are known; R on the seed report's own rows, where they are."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Composed windows hold what was asked for, and the target belongs to their end."""
+"""Composed windows hold what was asked for; clips give the movements that are laid on them."""
 
 from __future__ import annotations
 

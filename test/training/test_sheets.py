@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A sheet shows pictures of any size, unread ones too, in their places."""
+"""Sheets show pictures of any size in their places; wrong answers are found and drawn on them."""
 
 from __future__ import annotations
 
