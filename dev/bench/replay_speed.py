@@ -40,7 +40,8 @@ from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.jobs import Finished, Job, Settings, run_jobs
 from emotion_estimator.replay.predictions import read_replay
-from emotion_estimator.replay.replay import Selection, replay
+from emotion_estimator.replay.recordings import Selection
+from emotion_estimator.replay.replay import replay
 
 ROUNDS = 5
 FRAMES_A_ROUND = 144

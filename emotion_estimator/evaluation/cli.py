@@ -64,8 +64,8 @@ from emotion_estimator.replay.jobs import (
     unread,
 )
 from emotion_estimator.replay.pictures import DEFAULT_RATE_HZ
-from emotion_estimator.replay.predictions import Replay, read_replay
-from emotion_estimator.replay.replay import Selection, settings_of
+from emotion_estimator.replay.predictions import Replay, read_replay, settings_of
+from emotion_estimator.replay.recordings import Selection
 
 # The arguments of `replay` that tell where labels come from.
 
@@ -156,6 +156,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--to', dest='to_s', type=float, help='end, seconds after the first image')
     add('--picture-rate-hz', type=float, default=DEFAULT_RATE_HZ,
         help='frames a second of pictures whose names are no stamps')  # fmt: skip
+    add('--stills', action='store_true', help='each picture is a photograph of its own, which '
+        'gets an answer of its own, rather than the next one of a film')  # fmt: skip
     add('--jobs', type=int, default=len(available_cores()), help='recordings at a time')
     add('--scheduler', default='', metavar='ADDRESS', help='of a Dask scheduler whose workers do '
         'it instead, such as tcp://10.0.0.1:8786; they share a disk with this one')  # fmt: skip
@@ -270,7 +272,7 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     Decider(metadata.labels, float(emotion['min_confidence']), float(emotion['hysteresis']))
     # Said and fetched once: the recordings' processes only look on this machine.
     find_finder_files(parameters.blendshape_node, fetch=True, warn=_log.warning)
-    selection = Selection(options.rate_hz, options.from_s, options.to_s)
+    selection = Selection(options.rate_hz, options.from_s, options.to_s, options.stills)
     settings = Settings(parameters, selection, options.topic, options.picture_rate_hz)
     options.recordings = [one for path in options.recordings for one in recordings_in(path)]
     jobs = []

@@ -91,9 +91,9 @@ def main() -> int:
     counts = frames_sentence(observer.frame_counts())
     console.print(f'\n{counts}', highlight=False, soft_wrap=True)
     console.print(f'{len(observer.moments)} emotion messages on {frames} frames with a face.')
-    console.print(f'Timeline: {arguments.out.resolve()}', soft_wrap=True)
+    console.print(f'Timeline: {arguments.out.absolute()}', soft_wrap=True)
     if observer.write_annotated(arguments.annotated):
-        console.print(f'Last picture: {arguments.annotated.resolve()}', soft_wrap=True)
+        console.print(f'Last picture: {arguments.annotated.absolute()}', soft_wrap=True)
     return 0
 
 

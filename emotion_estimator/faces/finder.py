@@ -33,7 +33,12 @@ from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
-from emotion_estimator.faces.multi_face import CloseUp, FaceDetector, FaceSearch
+from emotion_estimator.faces.multi_face import (
+    CloseUp,
+    FaceCounter,
+    FaceDetector,
+    FaceSearch,
+)
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import AssetError, find_encoding
 from emotion_estimator.stamps import Step, TimeLine
@@ -338,6 +343,20 @@ def build_close_up(parameters: FinderParameters, landmarker_path: Path) -> Close
     :raises ValueError: when the file cannot be used.
     """
     return CloseUp(_landmarkers(parameters, landmarker_path)(stills=True))
+
+
+def build_face_counter(parameters: FinderParameters, files: FinderFiles) -> FaceCounter:
+    """
+    Make what counts the faces that are in an image beside `max_faces`.
+
+    :param parameters: see `build_finder`.
+    :param files: see `find_finder_files`.
+    :returns: the counter, to be closed.
+    :raises ValueError: when a file cannot be used.
+    """
+    detector = FaceDetector(files.detector) if files.detector else None
+    landmarker = _landmarkers(parameters, files.landmarker)
+    return FaceCounter(landmarker(max_faces=parameters['max_faces'] + 1, stills=True), detector)
 
 
 def _seeks_far_faces(parameters: FinderParameters) -> bool:

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -233,7 +233,7 @@ class FaceSearch:
         # What has looked in vain rests until the next frame: MediaPipe's clock must go forward.
         rested, self._idle = self._idle, []
         for followed in before:
-            if runs and _is_apart(followed.box, found):
+            if runs and _is_apart(followed.box, _boxes(found)):
                 runs -= 1
                 self._look(image, followed.box, followed.close_up, found)
             else:
@@ -242,7 +242,7 @@ class FaceSearch:
             self._lost_ms = time_ms
         if runs and self._is_due(time_ms):
             self._detected_ms = time_ms
-            boxes = [box for box in self._detector.find(image) if _is_apart(box, found)]
+            boxes = [box for box in self._detector.find(image) if _is_apart(box, _boxes(found))]
             for box in boxes[:runs]:
                 close_up = rested.pop() if rested else self._new_close_up()
                 self._look(image, box, close_up, found)
@@ -259,7 +259,7 @@ class FaceSearch:
     def _look(self, image: Rgb, box: Box, close_up: CloseUp, found: list[LandmarkedFace]) -> None:
         """Look for a face at a place; one that was not found already is followed."""
         face = close_up.find(image, box, self._time_ms)
-        if face is None or not _is_apart(face.box, found):
+        if face is None or not _is_apart(face.box, _boxes(found)):
             self._idle.append(close_up)
             return
         found.append(face)
@@ -272,9 +272,49 @@ class FaceSearch:
         return self._detected_ms is None or time_ms - self._detected_ms >= period_ms
 
 
-def _is_apart(box: Box, found: list[LandmarkedFace]) -> bool:
+class FaceCounter:
+    """
+    Counts the faces of an image that nobody follows.
+
+    :param landmarker: for stills, of one face more than are followed; closed with this object.
+    :param detector: finds small faces and many; None leaves it at MediaPipe's own.
+    """
+
+    def __init__(self, landmarker: FaceLandmarker, detector: FaceDetector | None) -> None:
+        self._landmarker = landmarker
+        self._close_up = CloseUp(landmarker)
+        self._detector = detector
+
+    def beside(self, image: Rgb, followed: Sequence[Box]) -> int:
+        """
+        Count the faces beside those that are followed.
+
+        :param image: the pixels.
+        :param followed: where the others are.
+        :returns: how many; a place without landmarks of a face is none.
+        """
+        known = list(followed)
+        for face in self._landmarker.find(image):
+            if _is_apart(face.box, known):
+                known.append(face.box)
+        for box in [] if self._detector is None else self._detector.find(image):
+            seen = self._close_up.find(image, box) if _is_apart(box, known) else None
+            if seen is not None and _is_apart(seen.box, known):
+                known.append(seen.box)
+        return len(known) - len(followed)
+
+    def close(self) -> None:
+        """Release MediaPipe's graph."""
+        self._close_up.close()
+
+
+def _is_apart(box: Box, found: Iterable[Box]) -> bool:
     """Tell whether a box is none of the faces found already."""
-    return not any(_is_same(box, face.box) for face in found)
+    return not any(_is_same(box, other) for other in found)
+
+
+def _boxes(found: Iterable[LandmarkedFace]) -> Iterable[Box]:
+    return (face.box for face in found)
 
 
 def _is_same(box: Box, other: Box) -> bool:

@@ -39,7 +39,8 @@ from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import Replay, write_replay
-from emotion_estimator.replay.replay import Progress, Selection, replay
+from emotion_estimator.replay.recordings import Selection
+from emotion_estimator.replay.replay import Progress, replay
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def job_key(path: Path, settings: Settings, record: Path | None, with_input: boo
     models = [path for path in astuple(files) if path is not None]
     models += sorted(find_model(str(emotion['model'])).iterdir())
     said = {
-        'recording': [str(path.resolve()), _files(path)],
+        'recording': [str(_plain(path)), _files(path)],
         'blendshape_node': dict(settings.parameters.blendshape_node),
         'emotion_node': dict(emotion),
         'selection': asdict(settings.selection),
@@ -157,17 +158,21 @@ def job_key(path: Path, settings: Settings, record: Path | None, with_input: boo
 
 def named_apart(paths: list[Path]) -> Mapping[Path, str]:
     """
-    Name recordings by their last part, or by as many as tell them apart.
+    Name recordings by the last part of the path that the user gave, or by as many as are needed.
 
-    :param paths: the recordings.
+    :param paths: the recordings; one that is given twice counts once.
     :returns: name by path.
     """
+    whole = {_plain(path).parts: path for path in reversed(paths)}
     parts = 1
-    # As the user typed them: a link keeps its own name.
-    whole = [Path(os.path.abspath(path)).parts for path in paths]  # noqa: PTH100
-    while len({names[-parts:] for names in whole}) < len(set(whole)):
+    while len({names[-parts:] for names in whole}) < len(whole):
         parts += 1
-    return {path: '/'.join(names[-parts:]) for path, names in zip(paths, whole)}
+    return {path: '/'.join(names[-parts:]) for names, path in reversed(whole.items())}
+
+
+def _plain(path: Path) -> Path:
+    """Make a path absolute; a symbolic link keeps the name that its user chose."""
+    return Path(os.path.normpath(path.absolute()))
 
 
 def unread(job: Job, like: Replay, problem: str) -> Replay:

@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from emotion_estimator.files import write_whole
+from emotion_estimator.parameters import NodeParameters
+from emotion_estimator.replay.recordings import Selection
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,29 @@ class Replay:
     hints: tuple[str, ...] = ()
     first_ns: int | None = None
     files: Mapping[int, str] = field(default_factory=dict)
+
+
+def settings_of(parameters: NodeParameters, selection: Selection) -> Mapping[str, float | str]:
+    """
+    List what decides on the answers.
+
+    :param parameters: of both nodes.
+    :param selection: which images.
+    :returns: value by name; numbers as float.
+    """
+    without = {'autostart', 'ros4hri', 'on_one_core', 'image_transport'}
+    named = {**parameters.blendshape_node, **parameters.emotion_node}
+    settings: dict[str, float | str] = {
+        name: value if isinstance(value, str) else float(value)
+        for name, value in sorted(named.items())
+        if name not in without
+    }
+    if selection.stills:
+        settings['stills'] = 1.0
+    settings['rate_hz'] = selection.rate_hz
+    settings['from_s'] = selection.from_s
+    settings['to_s'] = 'end' if selection.to_s is None else selection.to_s
+    return settings
 
 
 # Replays as files: JSON, so that a second call need not look at a recording again.

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -26,70 +26,28 @@ import numpy as np
 
 from emotion_estimator.emotion.estimation import EmotionEstimate
 from emotion_estimator.estimator import ExpressionEstimator, FrameResult
-from emotion_estimator.faces.finder import Face, TrackedFaces
+from emotion_estimator.faces.finder import (
+    Face,
+    TrackedFaces,
+    build_face_counter,
+    find_finder_files,
+)
 from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.faces.landmarker import Box
-from emotion_estimator.faces.multi_face import face_picture
+from emotion_estimator.faces.multi_face import FaceCounter, face_picture
 from emotion_estimator.parallel.prefetch import ahead
 from emotion_estimator.parameters import NodeParameters
-from emotion_estimator.replay.predictions import Prediction, Replay
-from emotion_estimator.replay.recordings import Frame, Recording, RecordingError
+from emotion_estimator.replay.pictures import Pictures
+from emotion_estimator.replay.predictions import Prediction, Replay, settings_of
+from emotion_estimator.replay.recordings import (
+    Frame,
+    RateLimiter,
+    Recording,
+    RecordingError,
+    Selection,
+)
 from emotion_estimator.stamps import NS_PER_S, Placed, Step, TimeLine
-
-# Which images of a recording are looked at: a part of it, at a rate.
-
-
-_EARLY = 0.02
-"""Share of a period by which an image may come before it is due: cameras jitter."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """
-    Which images of a recording are looked at.
-
-    :param rate_hz: most images a second, by stamp; 0 takes all.
-    :param from_s: seconds after the first image's stamp.
-    :param to_s: end, seconds after the first image; None takes the recording to its end.
-    """
-
-    rate_hz: float = 0.0
-    from_s: float = 0.0
-    to_s: float | None = None
-
-
-class RateLimiter:
-    """
-    Lets images pass at most at a rate, by their stamps.
-
-    :param rate_hz: images a second; 0 lets all pass.
-    """
-
-    def __init__(self, rate_hz: float) -> None:
-        self._period_ns = NS_PER_S / rate_hz if rate_hz else 0.0
-        self._due_ns: float | None = None
-        self._newest_ns: int | None = None
-
-    def is_due(self, stamp_ns: int) -> bool:
-        """
-        Tell whether the next image is due; images go by a grid of the rate.
-
-        :param stamp_ns: its stamp in nanoseconds.
-        :returns: whether it passes.
-        """
-        back = self._newest_ns is not None and stamp_ns < self._newest_ns
-        self._newest_ns = stamp_ns
-        late_ns = 0.0 if self._due_ns is None else stamp_ns - self._due_ns
-        # The grid starts over behind a gap or a step back.
-        if self._due_ns is None or back or late_ns > self._period_ns:
-            self._due_ns = stamp_ns + self._period_ns
-            return True
-        if late_ns < -_EARLY * self._period_ns:
-            return False
-        self._due_ns += self._period_ns
-        return True
-
 
 # A small picture of a face, for the report.
 
@@ -146,12 +104,19 @@ def replay(
     estimator = ExpressionEstimator.of_parameters(parameters)
     told = _Told()
     # MediaPipe needs no interpreter: reading and estimating go on in the meantime.
-    decoded = ahead(_decoded(_selected(recording, selection, told, progress)))
-    found = ahead(_found(estimator, decoded))
+    pictures = isinstance(recording, Pictures)
+    if selection.stills or (pictures and recording.image_count == 1):
+        found = ahead(_decoded(_each(recording, told, progress)))
+    else:
+        decoded = ahead(_decoded(_selected(recording, selection, told, progress)))
+        found = ahead(_found(estimator, decoded))
+    further = _FurtherFaces(parameters)
     try:
-        with closing(found):
+        with closing(found), closing(further):
             for image in found:
-                _look(estimator, image, told, listeners)
+                result = _look(estimator, image, told, listeners)
+                if result is not None and image.pixels is not None:
+                    further.look(image.pixels, image.frame.stamp_ns, result.faces)
     except RecordingError as error:
         told.broken = str(error)
     finally:
@@ -166,31 +131,15 @@ def replay(
         predictions=tuple(sorted(told.predictions, key=lambda a: (a.stamp_ns, a.face_id))),
         thumbnails=told.thumbnails,
         problems=(*recording.problems, *told.problems(recording.name)),
-        hints=(*recording.hints, *told.hints(recording.name)),
+        hints=(
+            *recording.hints,
+            *told.hints(recording.name),
+            *further.hints(recording.name, told.first_ns or 0),
+            *(told.sizes_hint(recording.name) if pictures and not selection.stills else ()),
+        ),
         first_ns=told.first_ns,
         files=told.files,
     )
-
-
-def settings_of(parameters: NodeParameters, selection: Selection) -> Mapping[str, float | str]:
-    """
-    List what decides on the answers.
-
-    :param parameters: of both nodes.
-    :param selection: which images.
-    :returns: value by name; numbers as float.
-    """
-    without = {'autostart', 'ros4hri', 'on_one_core', 'image_transport'}
-    named = {**parameters.blendshape_node, **parameters.emotion_node}
-    settings: dict[str, float | str] = {
-        name: value if isinstance(value, str) else float(value)
-        for name, value in sorted(named.items())
-        if name not in without
-    }
-    settings['rate_hz'] = selection.rate_hz
-    settings['from_s'] = selection.from_s
-    settings['to_s'] = 'end' if selection.to_s is None else selection.to_s
-    return settings
 
 
 class _Told:
@@ -208,6 +157,7 @@ class _Told:
         self.step_examples: dict[Step, str] = {}
         self.first_ns: int | None = None
         self.files: dict[int, str] = {}
+        self.sizes: set[tuple[int, ...]] = set()
 
     def refuse(self, kind: str, example: str) -> None:
         """Count an image that cannot be used; the first of a kind is quoted in full."""
@@ -226,9 +176,10 @@ class _Told:
             sentences.append(f'{name}: no image was looked at; check the topic, --from and --to.')
         return tuple(sentences)
 
-    def step(self, placed: Placed[_Numbered], first_ns: int) -> None:
+    def step(self, placed: Placed[_Numbered]) -> None:
         """Count an image whose stamp does not follow the one before; the first is quoted."""
-        number, since_s = placed.item.number, (placed.stamp_ns - first_ns) / NS_PER_S
+        since_s = (placed.stamp_ns - (self.first_ns or 0)) / NS_PER_S
+        number = placed.item.number
         way_s = abs(placed.way_ns) / NS_PER_S
         way = f'{way_s:.3f} s {"behind" if placed.way_ns < 0 else "ahead of"} the newest'
         self.steps[placed.step] += 1
@@ -244,6 +195,14 @@ class _Told:
             for step, hint in _STEP_HINTS.items()
             if self.steps[step]
         )
+
+    def sizes_hint(self, name: str) -> tuple[str, ...]:
+        """Tell that pictures differ as those of a film do not."""
+        hint = (
+            f'{name}: its pictures have {len(self.sizes)} sizes; if they are no film, --stills '
+            'gives each an answer of its own.'
+        )
+        return (hint,) if len(self.sizes) > 1 else ()
 
 
 _STEP_HINTS = {
@@ -264,18 +223,24 @@ class _Numbered:
     frame: Frame
 
 
-def _placed(
-    recording: Recording, told: _Told, progress: Progress | None
-) -> Iterator[Placed[_Numbered]]:
-    """Read the images and their places in time."""
-    line: TimeLine[_Numbered] = TimeLine()
+def _numbered(recording: Recording, told: _Told, progress: Progress | None) -> Iterator[_Numbered]:
+    """Read the images that have a stamp."""
     for number, frame in enumerate(recording.frames(), start=1):
         if progress is not None:
             progress(number)
         if frame.stamp_ns == 0:
             told.refuse('have no stamp', f'number {number}; let the driver fill in header.stamp.')
             continue
-        yield from line.follow(frame.stamp_ns, _Numbered(number, frame))
+        if told.first_ns is None:
+            told.first_ns = frame.stamp_ns
+        yield _Numbered(number, frame)
+
+
+def _placed(images: Iterator[_Numbered]) -> Iterator[Placed[_Numbered]]:
+    """Find the images' places in time."""
+    line: TimeLine[_Numbered] = TimeLine()
+    for image in images:
+        yield from line.follow(image.frame.stamp_ns, image)
     yield from line.rest()
 
 
@@ -285,11 +250,9 @@ def _selected(
     """Choose images; tells of each the number of its time line too."""
     pace = RateLimiter(selection.rate_hz)
     time_ns = 0  # since the first image; it goes on where the stamps begin again
-    for placed in _placed(recording, told, progress):
-        if told.first_ns is None:
-            told.first_ns = placed.stamp_ns
+    for placed in _placed(_numbered(recording, told, progress)):
         if placed.step in _STEP_HINTS:
-            told.step(placed, told.first_ns)
+            told.step(placed)
         # Whether an image repeats another is found out when that could be decoded.
         if placed.step in (Step.LATE, Step.STRAY):
             continue
@@ -298,6 +261,13 @@ def _selected(
             return
         if time_ns >= selection.from_s * NS_PER_S and pace.is_due(placed.stamp_ns):
             yield placed.item.frame, placed.line
+
+
+def _each(
+    recording: Recording, told: _Told, progress: Progress | None
+) -> Iterator[tuple[Frame, int]]:
+    """Take every image, whatever its stamp."""
+    return ((image.frame, 0) for image in _numbered(recording, told, progress))
 
 
 @dataclass(frozen=True)
@@ -330,22 +300,73 @@ def _found(estimator: ExpressionEstimator, images: Iterator[_Image]) -> Iterator
 
 def _look(
     estimator: ExpressionEstimator, image: _Image, told: _Told, listeners: tuple[Listener, ...]
-) -> None:
+) -> FrameResult | None:
+    """Estimate what an image shows, and note it; returns nothing where it cannot be used."""
     stamp_ns = image.frame.stamp_ns
-    if image.pixels is None or image.sighting is None:
+    if image.pixels is None:
         told.refuse('cannot be decoded', f'at {stamp_ns} ns: {image.error}')
-        return
-    if image.sighting.step is Step.REPEATED:
+        return None
+    if image.sighting is None:
+        found = estimator.estimate_picture(image.pixels)
+        estimates = (replace(one.estimate, stamp_ns=stamp_ns) for one in found)
+        result = FrameResult(Step.FIRST, tuple(one.face for one in found), tuple(estimates))
+    elif image.sighting.step is Step.REPEATED:
         told.refuse('repeat a stamp', f'{stamp_ns} ns.')
-        return
-    result = estimator.tell(image.sighting, stamp_ns)
+        return None
+    else:
+        result = estimator.tell(image.sighting, stamp_ns)
     told.stamps_ns.append(stamp_ns)
+    told.sizes.add(image.pixels.shape)
     if image.frame.file:
         told.files[stamp_ns] = image.frame.file
     for face, estimate in zip(result.faces, result.estimates):
         _tell(face, estimate, image.pixels, told)
     for listener in listeners:
         listener(image.frame, image.pixels, result)
+    return result
+
+
+class _FurtherFaces:
+    """
+    Notices, once a second of stamps, people beside the `max_faces` that are followed.
+
+    :param parameters: of both nodes.
+    """
+
+    def __init__(self, parameters: NodeParameters) -> None:
+        self._parameters = parameters.blendshape_node
+        self._counter: FaceCounter | None = None
+        self._looked_ns: int | None = None
+        self._most, self._first_ns = 0, 0
+
+    def look(self, image: Rgb, stamp_ns: int, faces: tuple[Face, ...]) -> None:
+        """Look at an image in which these faces are followed."""
+        if len(faces) < int(self._parameters['max_faces']):
+            return
+        if self._looked_ns is not None and abs(stamp_ns - self._looked_ns) < NS_PER_S:
+            return
+        self._looked_ns = stamp_ns
+        if self._counter is None:
+            files = find_finder_files(self._parameters, warn=lambda _: None)
+            self._counter = build_face_counter(self._parameters, files)
+        count = self._counter.beside(image, [face.box for face in faces])
+        if count and not self._most:
+            self._first_ns = stamp_ns
+        self._most = max(self._most, count)
+
+    def hints(self, name: str, first_ns: int) -> tuple[str, ...]:
+        """Tell in a sentence that there were some."""
+        since_s = (self._first_ns - first_ns) / NS_PER_S
+        hint = (
+            f'{name}: further faces were left out, up to {self._most} in an image, first at '
+            f'{since_s:.2f} s: max_faces is {self._parameters["max_faces"]}; give --max-faces.'
+        )
+        return (hint,) if self._most else ()
+
+    def close(self) -> None:
+        """Release MediaPipe's graph."""
+        if self._counter is not None:
+            self._counter.close()
 
 
 def _tell(face: Face, estimate: EmotionEstimate, image: Rgb, told: _Told) -> None:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import multiprocessing
 import signal
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
 from helpers.bags import (
@@ -34,14 +36,15 @@ from helpers.bags import (
     stamps,
     write_bag,
 )
+from helpers.media import NEUTRAL, SERIOUS, SMILING, photograph
 from rosbags.highlevel import AnyReader
 
-from emotion_estimator import assets
+from emotion_estimator import ExpressionEstimator, assets
 from emotion_estimator.asset_sources import SourceError
 from emotion_estimator.evaluation.cli import main
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.jobs import Advanced, Finished, Job, Settings, named_apart, run_jobs
-from emotion_estimator.replay.replay import Selection
+from emotion_estimator.replay.recordings import Selection
 from emotion_estimator.stamps import NS_PER_S
 
 COMMAND = (sys.executable, '-m', 'emotion_estimator.evaluation.cli')
@@ -260,6 +263,57 @@ def test_recordings_of_the_same_name_are_told_apart(tmp_path):
     monday, tuesday = tmp_path / 'monday' / 'bag', tmp_path / 'tuesday' / 'bag'
     assert named_apart([monday]) == {monday: 'bag'}
     assert named_apart([monday, tuesday]) == {monday: 'monday/bag', tuesday: 'tuesday/bag'}
+    again = tmp_path / 'tuesday' / '..' / 'monday' / 'bag'
+    assert named_apart([monday, again]) == {monday: 'bag'}
+
+
+def test_a_recording_is_called_as_its_user_calls_it_through_a_symbolic_link_too(tmp_path, capfd):
+    blank_bag(tmp_path / '2026-05-04_rosbag', 2)
+    (tmp_path / 'walk').symlink_to(tmp_path / '2026-05-04_rosbag')
+    assert main([str(tmp_path / 'walk'), '-o', str(tmp_path / 'out')]) == 0
+    assert 'walk: 2 images' in capfd.readouterr().err
+    assert (tmp_path / 'out' / 'emotions.csv').read_text().count('\nwalk,') == 2
+
+
+def test_photographs_are_each_answered_alone_and_by_the_name_of_their_file(tmp_path, media):
+    pictures = tmp_path / 'stills'
+    pictures.mkdir()
+    for number, name in enumerate((SERIOUS, SMILING, NEUTRAL), start=8):
+        rgb = photograph(media(name), 300 + number)
+        cv2.imwrite(str(pictures / f'{number} {name}.png'), rgb[..., ::-1])
+    output = tmp_path / 'out'
+    assert main([str(pictures), '-o', str(output), '--stills']) == 0
+    rows = list(csv.DictReader((output / 'emotions.csv').read_text().splitlines()))
+    assert [row['file'][:2] for row in rows] == ['8 ', '9 ', '10']
+    assert len({row['face'] for row in rows}) == 3
+    with ExpressionEstimator() as estimator:
+        for row in rows:
+            bgr = cv2.imread(str(pictures / row['file']))
+            (alone,) = estimator.estimate_picture(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+            assert (row['emotion'], float(row['confidence'])) == (
+                alone.expression,
+                pytest.approx(alone.confidence, abs=1e-4),
+            )
+    assert 'A face was found in 3 of 3 pictures' in (output / 'report.html').read_text()
+
+
+def test_people_beside_those_followed_and_a_change_of_size_give_a_hint(tmp_path, media, capfd):
+    pictures = tmp_path / 'film'
+    pictures.mkdir()
+    people = [photograph(media(name), 320) for name in (SERIOUS, SMILING)]
+    for number, side in ((1, 320), (2, 300)):
+        both = np.hstack([cv2.resize(one, (side, side)) for one in people])
+        cv2.imwrite(str(pictures / f'{number}.png'), both[..., ::-1])
+    output = str(tmp_path / 'out')
+    assert main([str(pictures), '-o', output]) == 0
+    said = capfd.readouterr().err
+    assert 'film: 2 images, 4 answers on 2 faces.' in said
+    assert 'film: its pictures have 2 sizes; if they are no film, --stills' in said
+    assert 'further faces' not in said
+    assert main([str(pictures), '-o', output, '--max-faces', '1']) == 0
+    said = capfd.readouterr().err
+    assert 'film: 2 images, 2 answers on 1 faces.' in said
+    assert 'further faces were left out, up to 1 in an image, first at 0.00 s: max_faces' in said
 
 
 def test_the_command_needs_no_ros():

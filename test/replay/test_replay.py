@@ -39,7 +39,8 @@ from emotion_estimator.replay.predictions import (
     read_replay,
     write_replay,
 )
-from emotion_estimator.replay.replay import Selection, replay
+from emotion_estimator.replay.recordings import Selection
+from emotion_estimator.replay.replay import replay
 from emotion_estimator.stamps import NS_PER_S
 
 

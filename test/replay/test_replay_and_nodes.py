@@ -46,7 +46,8 @@ from emotion_estimator.parallel.prefetch import ahead
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
-from emotion_estimator.replay.replay import RateLimiter, Selection, replay
+from emotion_estimator.replay.recordings import RateLimiter, Selection
+from emotion_estimator.replay.replay import replay
 from emotion_estimator.stamps import NS_PER_S
 
 WITH_FACE, WITHOUT = 20, 10

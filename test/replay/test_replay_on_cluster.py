@@ -32,7 +32,7 @@ from helpers.calls import DaskCluster
 from emotion_estimator.evaluation.cli import main
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.jobs import Finished, Job, Settings, run_jobs
-from emotion_estimator.replay.replay import Selection
+from emotion_estimator.replay.recordings import Selection
 
 pytestmark = [pytest.mark.usefixtures('landmarker_path'), pytest.mark.timeout(600)]
 

@@ -245,8 +245,8 @@ def _confidence(summary: Summary) -> str:
 
 def _coverage(summary: Summary) -> str:
     length_s = float(summary.counted.time.sums['image_s'].sum())
-    if not length_s:
-        return 'There was no image to look at.'
+    if 'stills' in summary.settings or not length_s:
+        return _of_pictures(summary)
     face = _value(summary, 'face_share')
     start = f'In {duration(length_s)} of images a face was in view {_share(face)} of the time'
     if not face:
@@ -257,6 +257,21 @@ def _coverage(summary: Summary) -> str:
     return (
         f'{start}; an expression was named in {named} of that, otherwise the answer was '
         f'{UNKNOWN}.{steady}'
+    )
+
+
+def _of_pictures(summary: Summary) -> str:
+    """Count pictures that are no film, and of which no time is to be told."""
+    replays = [one.replay for one in summary.recordings]
+    count = sum(len(one.stamps_ns) for one in replays)
+    if not count:
+        return 'There was no image to look at.'
+    seen = sum(len({answer.stamp_ns for answer in one.predictions}) for one in replays)
+    faces = sum(len(one.predictions) for one in replays)
+    named = sum(int(one.judged.answered.sum()) for one in summary.recordings)
+    return (
+        f'A face was found in {seen:,} of {counted(count, "picture", "pictures")}; an expression '
+        f'was named for {named:,} of {counted(faces, "face", "faces")}.'
     )
 
 
