@@ -23,7 +23,7 @@ PACKAGE := --base-paths . --merge-install \
 	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint test demo demo-replay bench setup-training train train-cached evaluate seeds ablation far-faces repeated \
+.PHONY: help setup build lint test demo demo-replay bench fuzz soak setup-training train train-cached evaluate seeds ablation far-faces repeated \
 	thresholds tune report-steps errors bench-extraction model-card test-training test-assets assets clean lock
 
 help: ## list these targets
@@ -68,6 +68,12 @@ demo-replay: setup ## make bags with labels from clips, replay them and print wh
 
 bench: setup ## measure throughput, latency, loss and memory into out/bench.json; QUICK=1 takes two minutes at most
 	@$(WITH_ROS) python -m dev.bench.run $(if $(QUICK),--quick)
+
+fuzz: setup ## put made-up input through every door; SECONDS=60, or CASES=1000000; SEED=0
+	@$(WITH_ROS) python -m dev.fuzz --seed $(or $(SEED),0) --seconds $(or $(SECONDS),60) $(if $(CASES),--cases $(CASES))
+
+soak: setup ## keep both nodes busy and look at memory, threads, files and ids; MINUTES=60
+	@$(WITH_ROS) python -m dev.bench.soak --minutes $(or $(MINUTES),60)
 
 TRAINING := .venv/training
 TRAIN := $(if $(FER2013),EMOTION_ESTIMATOR_FER2013='$(FER2013)') \

@@ -38,7 +38,13 @@ _RUN = (
 ANSWER_TIMEOUT_S = 10.0
 """Longer than a node takes to load its models, in seconds; then it is asked again."""
 CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
-_GOALS = {CONFIGURE: State.PRIMARY_STATE_INACTIVE, ACTIVATE: State.PRIMARY_STATE_ACTIVE}
+DEACTIVATE, CLEANUP = Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP
+_GOALS = {
+    CONFIGURE: State.PRIMARY_STATE_INACTIVE,
+    ACTIVATE: State.PRIMARY_STATE_ACTIVE,
+    DEACTIVATE: State.PRIMARY_STATE_INACTIVE,
+    CLEANUP: State.PRIMARY_STATE_UNCONFIGURED,
+}
 
 
 class HasFileno(Protocol):
@@ -104,12 +110,12 @@ def lead(
     node: Node, executor: Executor, name: str, transition: int, timeout_s: float = 60.0
 ) -> bool:
     """
-    Configure or activate a lifecycle node of another process.
+    Lead a lifecycle node of another process through one transition.
 
     :param node: asks.
     :param executor: spins `node`.
     :param name: the lifecycle node's name.
-    :param transition: `CONFIGURE` or `ACTIVATE`.
+    :param transition: `CONFIGURE`, `ACTIVATE`, `DEACTIVATE` or `CLEANUP`.
     :param timeout_s: longest wait for it, in seconds.
     :returns: whether it is done.
     """

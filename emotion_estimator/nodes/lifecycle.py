@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -259,7 +260,18 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release the models."""
-        return self._reported(super().on_cleanup, state, self.release)
+        return self._reported(super().on_cleanup, state, self._release_memory)
+
+    def _release_memory(self) -> None:
+        """
+        Release the models, and give their memory back to the system.
+
+        glibc keeps it in its heaps otherwise, in pieces that the next models do not fit.
+        """
+        self.release()
+        trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+        if trim is not None:
+            trim(0)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and release everything."""

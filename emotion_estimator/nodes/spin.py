@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 import time
@@ -34,6 +35,8 @@ from emotion_estimator.files import AssetError
 from emotion_estimator.nodes.lifecycle import ManagedNode
 
 EXIT_WRONG_PARAMETER = 2
+_M_ARENA_MAX = -8  # glibc's malloc.h, see mallopt(3)
+_HEAPS = 2
 _POLL_S = 0.1
 """How often it is looked for Ctrl-C, in seconds."""
 
@@ -63,6 +66,7 @@ def run(
     :param arguments: command line; None takes that of the process.
     :returns: exit status: 0, or 2 when a parameter's start value is wrong.
     """
+    _share_heaps()
     raise_first_interrupt()
     try:
         for name, assets in (assets_of or {}).items():
@@ -133,6 +137,18 @@ def _take_down(nodes: list[Node], executor: SingleThreadedExecutor) -> None:
     gc.collect()
     rclpy.try_shutdown()
     ignore_interrupts()
+
+
+def _share_heaps() -> None:
+    """
+    Let threads share two of glibc's heaps, before there are threads.
+
+    By default each thread has one of its own. MediaPipe's threads end with its graphs, and what
+    they leave in their heaps adds up in a node that is configured again and again.
+    """
+    set_option = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if set_option is not None:
+        set_option(_M_ARENA_MAX, _HEAPS)
 
 
 def _fetch(name: str, assets_of: AssetsOf, arguments: list[str] | None) -> None:

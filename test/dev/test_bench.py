@@ -16,6 +16,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ from dev.bench.run import (
     table_of,
     write_results,
 )
+from dev.bench.soak import Sample, faults_of, sample_process
 from dev.bench.turned_faces import UNIT_PX, TurningPeople, head_mesh
 from emotion_estimator.faces.geometry import POSE_NAMES, head_angles, rotation_of
 from emotion_estimator.faces.landmarker import FaceLandmarker
@@ -346,3 +348,40 @@ def test_the_pose_of_a_turned_head_is_reported(mesh, axis):
     for angle, face in TurningPeople(finder).turn(mesh, index, [0, 10, 20]):
         assert np.degrees(face.features[index]) == pytest.approx(angle, abs=9)
     finder.close()
+
+
+# What the soak calls growth.
+
+
+def held(cycle, memory_mb=300.0, threads=20, files=30, face_topics=5):
+    return Sample(60.0 * cycle, cycle, memory_mb, threads, files, face_topics)
+
+
+def test_what_stays_flat_is_no_fault():
+    assert faults_of([held(n, memory_mb=300 + n % 3) for n in range(1, 12)]) == []
+
+
+def test_what_filled_up_at_the_start_is_no_fault():
+    assert faults_of([held(n, memory_mb=100 * min(n, 5)) for n in range(1, 12)]) == []
+
+
+@pytest.mark.parametrize(
+    ('grown', 'sentence'),
+    [
+        ({'memory_mb': 400.0}, 'Memory grew from 300 to 400 MB'),
+        ({'threads': 21}, 'The number of threads changed: 20, 21.'),
+        ({'files': 31}, 'The number of files changed: 30, 31.'),
+        ({'face_topics': 99}, '99 topics of faces at once'),
+    ],
+)
+def test_what_grows_later_is_a_fault(grown, sentence):
+    samples = [held(n) for n in range(1, 11)] + [held(11, **grown)]
+    (fault,) = faults_of(samples)
+    assert sentence in fault
+
+
+def test_this_process_has_memory_threads_and_files():
+    memory_mb, threads, files = sample_process(os.getpid())
+    assert memory_mb > 10
+    assert threads >= 1
+    assert files >= 3
