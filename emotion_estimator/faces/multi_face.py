@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,9 +121,18 @@ _OVERLAP = 0.3  # intersection over union above which two boxes are one face; Yu
 _MOST_BOXES = 5000  # before boxes of one face are joined; likewise
 
 
+SEARCHED_PX = 500_000
+"""
+Most pixels that are searched; a larger image is scaled down to so many, 943 x 530 or 816 x 612.
+
+So the search costs the same at any size.
+"""
+_USUAL_PX = 640 * 480
+
+
 class FaceDetector:
     """
-    Finds boxes of faces, from some 10 pixels of width up.
+    Finds boxes of faces, from some 10 pixels of width up as they are searched.
 
     YuNet (Wu, Peng, Yu: YuNet, a tiny millisecond-level face detector, Machine Intelligence
     Research 20, 2023) as `cv2.FaceDetectorYN`.
@@ -140,6 +150,8 @@ class FaceDetector:
         except cv2.error as error:
             raise ValueError(f'OpenCV cannot use {model_path}: {error}') from error
         self._size = (0, 0)
+        self.cost = 1.0
+        """Of the latest search, as a multiple of that of 640 x 480 pixels; at least 1."""
 
     def find(self, image: Rgb) -> list[Box]:
         """
@@ -149,6 +161,13 @@ class FaceDetector:
         :returns: their boxes, the largest first.
         """
         height, width = image.shape[:2]
+        share = math.sqrt(SEARCHED_PX / (width * height))
+        if share < 1:
+            width, height = (max(round(side * share), 1) for side in (width, height))
+            image = np.asarray(
+                cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+            )
+        self.cost = max(width * height / _USUAL_PX, 1.0)
         if self._size != (width, height):
             self._detector.setInputSize((width, height))
             self._size = (width, height)
@@ -191,8 +210,9 @@ class FaceSearch:
     :param new_close_up: makes what follows one further face, when it is first needed; closed
         with this object.
     :param max_faces: most faces to find, at least 1.
-    :param detection_rate_hz: most detections a second, above 0, by the frames' time; for a second
-        after a face was lost `RETRIES` times as many.
+    :param detection_rate_hz: most detections a second, above 0, by the frames' time, fewer where
+        they cost more than of 640 x 480 pixels, so that an empty room costs no more than a face;
+        for a second after a face was lost `RETRIES` times as many.
     """
 
     def __init__(
@@ -266,7 +286,7 @@ class FaceSearch:
         self._followed.append(_Followed(face.box, close_up))
 
     def _is_due(self, time_ms: int) -> bool:
-        period_ms = self._detection_period_ms
+        period_ms = self._detection_period_ms * self._detector.cost
         if self._lost_ms is not None and time_ms - self._lost_ms <= _RETRIED_MS:
             period_ms /= RETRIES
         return self._detected_ms is None or time_ms - self._detected_ms >= period_ms

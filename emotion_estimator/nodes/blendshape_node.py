@@ -66,6 +66,7 @@ class BlendshapeNode(ManagedNode):
         self._to_publish: SimpleQueue[_Publication | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._faces_now = 0
+        self._size_now = ''
 
     def load(self) -> None:
         """Load the encoding and MediaPipe's model."""
@@ -132,8 +133,8 @@ class BlendshapeNode(ManagedNode):
             self._face_publishers.end_all()
 
     def facts(self) -> Mapping[str, object]:
-        """Tell how many faces are seen."""
-        return {'faces': self._faces_now, 'model': FACE_LANDMARKER.name}
+        """Tell how many faces are seen, in images of which size."""
+        return {'faces': self._faces_now, 'image': self._size_now, 'model': FACE_LANDMARKER.name}
 
     def problems(self) -> list[str]:
         """Tell of faces whose pictures do not come, and of images that look wrong."""
@@ -174,6 +175,8 @@ class BlendshapeNode(ManagedNode):
 
     def _publish(self, seen: ObservedFaces) -> None:
         self._faces_now = len(seen.faces)
+        if seen.view is not None:
+            self._size_now = f'{seen.view.camera.width} x {seen.view.camera.height}'
         for face in seen.faces:
             self._blendshapes.publish(
                 ROS.blendshapes(face, ROS.header_of_face(face.face_id, seen.header.stamp))

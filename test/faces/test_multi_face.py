@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
 from emotion_estimator.faces.multi_face import (
+    SEARCHED_PX,
     SIDE_PX,
     CloseUp,
     FaceDetector,
@@ -133,6 +134,31 @@ def test_the_detector_finds_far_faces_where_they_are(detector, close_up, stills,
             assert distance_px(found.box, picture, place) < width_px / 4, (name, width_px)
 
 
+@pytest.mark.parametrize('size', [(1280, 960), (3840, 2160), (1080, 1920)])
+def test_a_large_image_is_searched_at_a_bounded_size(detector, rgb, landscape, stills, size):
+    face = stills.find(rgb(SMILING))[0]
+    picture, (x, y) = with_face(landscape, rgb(SMILING), face.box, 60)
+    (box,) = detector.find(cv2.resize(picture, size))
+    assert abs((box.x_min + box.x_max) / 2 - x / 640) < 0.02
+    assert abs((box.y_min + box.y_max) / 2 - y / 480) < 0.02
+    assert 1 < detector.cost <= 1.01 * SEARCHED_PX / (640 * 480)
+    detector.find(picture)
+    assert detector.cost == 1
+
+
+@pytest.mark.parametrize('size', [(1, 1), (32_766, 1), (1, 32_766), (7, 3)])
+def test_an_image_of_any_shape_can_be_searched(detector, size):
+    assert detector.find(np.zeros((size[1], size[0], 3), np.uint8)) == []
+
+
+def test_a_search_that_costs_more_is_made_less_often():
+    scene = Scene()
+    search = scene.search(max_faces=1, rate_hz=2)
+    search._detector.cost = 2.0
+    run(search, 91)
+    assert scene.detections == 3  # every second of three
+
+
 @pytest.mark.parametrize('width_px', [24, 40, 96])
 @pytest.mark.parametrize('name', [PEOPLE[1], SMILING])
 def test_a_close_up_finds_a_far_face_near_to_where_it_was_seen(
@@ -230,6 +256,8 @@ class _Near(_Part):
 
 
 class _Detector(_Part):
+    cost = 1.0
+
     def find(self, image):
         self.scene.detections += 1
         return [box_at(x) for x in (*self.scene.near, *self.scene.far)]
