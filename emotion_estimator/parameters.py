@@ -34,7 +34,7 @@ from emotion_estimator.emotion.decision import (
     DEFAULT_MIN_CONFIDENCE,
     MAX_MIN_CONFIDENCE,
 )
-from emotion_estimator.files import DEFAULT_ENCODING
+from emotion_estimator.files import DEFAULT_ENCODING, read_text
 
 Value = Union[bool, int, float, str]
 DEFAULTS = 'config/emotion_estimator.yaml'
@@ -271,8 +271,8 @@ def _section(path: Path, node: str, specs: Mapping[str, Spec]) -> dict[str, Valu
 
 def _document(path: Path) -> dict[Any, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ParameterError(f'The parameter file {path} cannot be read: {error}') from error
     if not isinstance(document, dict):
         raise ParameterError(

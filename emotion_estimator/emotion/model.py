@@ -27,8 +27,13 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from emotion_estimator.files import FileError, read_file, read_text
+
 METADATA_FILE = 'metadata.json'
 SCHEMA = 1
+_MOST_NUMBERS = 10_000_000  # in a network's tensors; those that ship have a million at most
+_MOST = {'rate_hz': 1000.0, 'window_s': 60.0, 'temperature': 1000.0}
+_MOST_NAMES = 1000
 
 
 class ModelError(ValueError):
@@ -73,12 +78,13 @@ class EmotionModel:
     def __init__(self, folder: Path) -> None:
         self.metadata = read_metadata(folder)
         path = folder / self.metadata.network
-        if not path.is_file():
+        try:
+            content = read_file(path)
+        except FileError as error:
             raise ModelError(
-                f'The network {path} is missing; restore it, or train the model again with '
-                '`make train`.'
-            )
-        content = path.read_bytes()
+                f'The network {path} is missing or cannot be read ({error}); restore it, or train '
+                'the model again with `make train`.'
+            ) from error
         if hashlib.sha256(content).hexdigest() != self.metadata.network_sha256:
             raise ModelError(
                 f'The network {path} ({len(content)} bytes) is not the one that '
@@ -87,6 +93,8 @@ class EmotionModel:
             )
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=1)
+            # Before memory is taken for what a few bytes may ask for.
+            _check_size(self._interpreter)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f'LiteRT cannot load the network {path}: {error}') from error
@@ -137,6 +145,12 @@ class EmotionModel:
         return logits.astype(np.float64)
 
 
+def _check_size(interpreter: Interpreter) -> None:
+    count = sum(math.prod(map(int, part['shape'])) for part in interpreter.get_tensor_details())
+    if not 0 <= count <= _MOST_NUMBERS:
+        raise ValueError(f'its tensors hold {count:,} numbers; at most {_MOST_NUMBERS:,} may be')
+
+
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     Turn logits into probabilities along the last axis.
@@ -158,20 +172,20 @@ def read_metadata(folder: Path) -> ModelMetadata:
     """
     path = folder / METADATA_FILE
     try:
-        raw = json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError:
+        raw = json.loads(read_text(path))
+    except FileError as error:
         raise ModelError(
-            f'{path} does not exist: a model is a folder with {METADATA_FILE} and a network; '
-            'check the name or path given as `model`.'
-        ) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            f'{path} cannot be read ({error}): a model is a folder with {METADATA_FILE} and a '
+            'network; check the name or path given as `model`.'
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise ModelError(f'{path} cannot be read as JSON: {error}') from error
     if not isinstance(raw, dict):
         raise ModelError(f'{path} must hold a JSON object, not a {type(raw).__name__}.')
     if raw.get('schema') != SCHEMA:
         raise ModelError(
-            f'{path}: schema is {raw.get("schema")!r}, but this package reads schema {SCHEMA}; '
-            'use a model made for this version.'
+            f'{path}: schema is {_shown(raw.get("schema"))}, but this package reads schema '
+            f'{SCHEMA}; use a model made for this version.'
         )
     known = {item.name for item in fields(ModelMetadata)}
     optional = {'metrics', 'description', 'further_labels'}
@@ -189,15 +203,19 @@ def read_metadata(folder: Path) -> ModelMetadata:
         values[name] = _positive(path, name, raw[name])
     for name in ('name', 'version', 'network', 'network_sha256', 'normalisation', 'licence'):
         if not isinstance(raw[name], str) or not raw[name]:
-            raise ModelError(f'{path}: {name} must be a non-empty text, not {raw[name]!r}.')
+            raise ModelError(f'{path}: {name} must be a non-empty text, not {_shown(raw[name])}.')
     if Path(raw['network']).name != raw['network']:
-        raise ModelError(f'{path}: network must be a file name, not the path {raw["network"]!r}.')
+        raise ModelError(
+            f'{path}: network must be a file name, not the path {_shown(raw["network"])}.'
+        )
     return ModelMetadata(**values)
 
 
 def _distinct_names(path: Path, name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-        raise ModelError(f'{path}: {name} must be a list of names, not {value!r}.')
+        raise ModelError(f'{path}: {name} must be a list of names, not {_shown(value)}.')
+    if len(value) > _MOST_NAMES:
+        raise ModelError(f'{path}: {name} holds {len(value)} names; at most {_MOST_NAMES} may be.')
     if len(set(value)) != len(value):
         raise ModelError(f'{path}: {name} holds a name twice.')
     return tuple(value)
@@ -206,5 +224,12 @@ def _distinct_names(path: Path, name: str, value: Any) -> tuple[str, ...]:
 def _positive(path: Path, name: str, value: Any) -> float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value <= 0:
-        raise ModelError(f'{path}: {name} must be a number above 0, not {value!r}.')
+        raise ModelError(f'{path}: {name} must be a number above 0, not {_shown(value)}.')
+    if value > _MOST[name]:
+        raise ModelError(f'{path}: {name} must be at most {_MOST[name]:g}, not {value:g}.')
     return float(value)
+
+
+def _shown(value: Any) -> str:
+    """Write a value that may be anything into a sentence."""
+    return repr(value)[:100]

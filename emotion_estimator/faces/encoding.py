@@ -24,8 +24,12 @@ every name, so that a model never reads the values of another encoding.
 
 from __future__ import annotations
 
+import io
+import math
+import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +44,7 @@ from emotion_estimator.faces.geometry import (
     in_face_units,
 )
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.files import MOST_BYTES, FileError, read_file
 
 SCHEMA = 3
 NETWORK = 'appearance_network'
@@ -166,21 +171,19 @@ def read_encoding(path: Path) -> FaceEncoding:
     :raises FaceEncodingError: when it is missing, damaged or of another schema.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            schema = int(file['schema'])
-            # By columns: a product with one face then reads the weights in their order.
-            parts = {
-                name: np.asarray(file[name], np.float32, order='F')
-                for name in _SHAPES
-                if schema == SCHEMA
-            }
-            network = np.asarray(file[NETWORK], np.uint8).tobytes() if schema == SCHEMA else b''
+        schema, parts, network = _read_parts(path)
+    except _UnreadableError as error:
+        reason = str(error)
     # Of a damaged file zipfile, zlib, tokenize and NumPy each complain in their own way.
-    except Exception as error:
+    except Exception:
+        reason = 'it is damaged, or no .npz file'
+    else:
+        reason = ''
+    if reason:
         raise FaceEncodingError(
-            f'The face encoding {path} cannot be read ({error}); restore it, or make it again '
+            f'The face encoding {path} cannot be read ({reason}); restore it, or make it again '
             'with `make train`.'
-        ) from error
+        )
     if schema != SCHEMA:
         raise FaceEncodingError(
             f'The face encoding {path} has schema {schema}, but this package reads schema '
@@ -196,6 +199,52 @@ def read_encoding(path: Path) -> FaceEncoding:
         ) from error
     geometry = Projection(*(parts[f'geometry_{name}'] for name in _PARTS))
     return FaceEncoding(path.stem, parts['template'], geometry, appearance)
+
+
+class _UnreadableError(ValueError):
+    """Why a file cannot be read, as part of a sentence."""
+
+
+def _read_parts(path: Path) -> tuple[int, dict[str, NDArray[np.float32]], bytes]:
+    """Read the schema and, where it is this package's, arrays and network."""
+    try:
+        content = read_file(path)
+    except FileError as error:
+        raise _UnreadableError(str(error)) from error
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        # As the archive states it: no more than that is ever unpacked.
+        unpacked = sum(part.file_size for part in archive.infolist())
+        if unpacked > MOST_BYTES:
+            raise _UnreadableError(
+                f'it would unpack to {unpacked >> 20:,} MB; at most {MOST_BYTES >> 20} are read'
+            )
+        schema = _array(archive, 'schema')
+        if schema.size != 1:
+            raise _UnreadableError('schema is no number')
+        if int(schema.item()) != SCHEMA:
+            return int(schema.item()), {}, b''
+        # By columns: a product with one face then reads the weights in their order.
+        parts = {n: np.asarray(_array(archive, n), np.float32, order='F') for n in _SHAPES}
+        return SCHEMA, parts, np.asarray(_array(archive, NETWORK), np.uint8).tobytes()
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """Read an array whose header promises what its bytes hold."""
+    if f'{name}.npy' not in archive.namelist():
+        raise _UnreadableError(f'it lacks {name}')
+    file = io.BytesIO(archive.read(f'{name}.npy'))
+    version = np.lib.format.read_magic(file)
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[version]
+    shape, by_columns, dtype = read_header(file)
+    if dtype.hasobject:
+        raise _UnreadableError(f'{name} holds Python objects, not numbers')
+    raw = file.read()
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(raw):
+        raise _UnreadableError(f'{name} has {len(raw)} bytes, which do not fit its shape')
+    return np.frombuffer(raw, dtype).reshape(shape, order='F' if by_columns else 'C')
 
 
 def _check(path: Path, parts: dict[str, NDArray[np.float32]]) -> None:

@@ -17,7 +17,9 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator import blendshapes
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.files import MOST_BYTES, FileError, read_file
 
 # Keeps threads that take turns on one core, and others off it.
 
@@ -253,6 +256,7 @@ class FaceLandmarker:
         on_one_core: bool = False,
         stills: bool = False,
     ) -> None:
+        _check_task(model_path)
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model_path)),
             running_mode=vision.RunningMode.IMAGE if stills else vision.RunningMode.VIDEO,
@@ -303,6 +307,19 @@ def box_of(landmarks: NDArray[np.float32]) -> Box:
     oval = landmarks[_OVAL_POINTS, :2]
     (x_min, y_min), (x_max, y_max) = oval.min(axis=0).tolist(), oval.max(axis=0).tolist()
     return Box(x_min, y_min, x_max, y_max)
+
+
+def _check_task(path: Path) -> None:
+    """Refuse what MediaPipe would wait for or fill the memory with."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(read_file(path))) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+    except FileError as error:
+        raise ValueError(f'MediaPipe cannot use {path}: {error}.') from error
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeDecodeError) as error:
+        raise ValueError(f'MediaPipe cannot use {path}: it is no .task file.') from error
+    if unpacked > MOST_BYTES:
+        raise ValueError(f'MediaPipe cannot use {path}: it would unpack to {unpacked >> 20:,} MB.')
 
 
 def _check_names() -> None:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace, box_of
+from emotion_estimator.files import FileError, read_file
 
 # Landmarks of a face whose place is known, on an enlarged, padded crop.
 
@@ -143,15 +144,24 @@ class FaceDetector:
     """
 
     def __init__(self, model_path: Path, min_confidence: float = 0.6) -> None:
-        try:
-            self._detector = cv2.FaceDetectorYN.create(
-                str(model_path), '', (0, 0), min_confidence, _OVERLAP, _MOST_BOXES
-            )
-        except cv2.error as error:
-            raise ValueError(f'OpenCV cannot use {model_path}: {error}') from error
         self._size = (0, 0)
         self.cost = 1.0
         """Of the latest search, as a multiple of that of 640 x 480 pixels; at least 1."""
+        try:
+            content = np.frombuffer(read_file(model_path), np.uint8)
+            self._detector = cv2.FaceDetectorYN.create(
+                'onnx',
+                content,
+                np.zeros(0, np.uint8),
+                (0, 0),
+                min_confidence,
+                _OVERLAP,
+                _MOST_BOXES,
+            )
+            # Another network is found out by use alone.
+            self.find(np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8))
+        except (FileError, cv2.error) as error:
+            raise ValueError(f'OpenCV cannot use {model_path}: {error}') from error
 
     def find(self, image: Rgb) -> list[Box]:
         """

@@ -85,6 +85,9 @@ def test_a_missing_folder_names_the_models_that_are_there():
         ({'further_labels': ['a', 'a']}, 'further_labels holds a name twice'),
         ({'further_labels': ['fer2013.sad']}, 'asks for'),
         ({'window_s': 1.0}, 'asks for'),
+        ({'window_s': 1e9}, 'window_s must be at most 60'),
+        ({'rate_hz': 1e300}, 'rate_hz must be at most 1000'),
+        ({'features': [str(number) for number in range(5000)]}, 'features holds 5000 names'),
     ],
 )
 def test_metadata_that_does_not_fit_is_told(folder, fields, sentence):
@@ -106,7 +109,16 @@ def test_files_that_are_missing_or_damaged_are_told(folder):
     with pytest.raises(ModelError, match='must hold a JSON object'):
         read_metadata(folder)
     (folder / 'metadata.json').unlink()
-    with pytest.raises(ModelError, match='does not exist'):
+    with pytest.raises(ModelError, match='No such file'):
+        read_metadata(folder)
+
+
+@pytest.mark.parametrize(
+    'text', ['[' * 100_000, '{"schema": ' + '1' * 10_000 + '}', '\udcff', '\0']
+)
+def test_metadata_that_no_parser_takes_is_told(folder, text):
+    (folder / 'metadata.json').write_bytes(text.encode('utf-8', 'surrogateescape'))
+    with pytest.raises(ModelError, match='cannot be read'):
         read_metadata(folder)
 
 

@@ -14,12 +14,15 @@
 
 """A parameter or a file that is wrong costs a sentence, and can be mended while the node runs."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 
+import numpy as np
 import pytest
 from helpers.asset_servers import closed_url, environment, patience, serving, silent
 from lifecycle_msgs.msg import Transition
@@ -29,6 +32,7 @@ from rclpy.parameter import Parameter
 
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode, blendshape_node_assets
+from emotion_estimator.nodes.emotion_node import EmotionNode
 
 
 def add(live, landmarker_path, **parameters):
@@ -122,6 +126,67 @@ def test_every_parameter_has_a_description(live):
     node = live.add(BlendshapeNode, autostart=False)
     names = ['image_transport', 'max_faces', 'max_absence_s', 'landmarker', 'ros4hri', 'autostart']
     assert all(node.describe_parameter(name).description.endswith('.') for name in names)
+
+
+# Whoever may set parameters may name any file.
+
+
+def evil_files(folder):
+    """Make what hangs or fills a reader that believes in it; gives paths by kind."""
+    paths = {
+        name: folder / f'{name}.npz' for name in ('fifo', 'loop', 'sparse', 'garbage', 'text')
+    }
+    os.mkfifo(paths['fifo'])
+    paths['loop'].symlink_to(paths['loop'])
+    with paths['sparse'].open('wb') as file:
+        file.truncate(1 << 40)
+    paths['garbage'].write_bytes(
+        bytes(np.random.default_rng(1).integers(0, 256, 100_000, np.uint8))
+    )
+    paths['text'].write_text('just text')
+    paths['bomb'] = folder / 'bomb.npz'
+    with zipfile.ZipFile(paths['bomb'], 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr('schema.npy', npy_of(np.array(3)))
+        archive.writestr('template.npy', npy_of(np.zeros(50_000_000, np.uint8)))
+        archive.writestr('face_detector.tflite', bytes(50_000_000))
+    paths['promise'] = folder / 'promise.npz'
+    header = io.BytesIO()
+    fields = {'descr': '<f4', 'fortran_order': False, 'shape': (1 << 40,)}
+    np.lib.format.write_array_header_1_0(header, fields)
+    with zipfile.ZipFile(paths['promise'], 'w') as archive:
+        archive.writestr('schema.npy', npy_of(np.array(3)))
+        archive.writestr('template.npy', header.getvalue())
+    return {**paths, 'folder': folder, 'zero': '/dev/zero', 'long': folder / ('x' * 5000)}
+
+
+def npy_of(array):
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize('name', ['landmarker', 'detector', 'encoding', 'model'])
+def test_files_that_hang_or_fill_a_node_cost_a_sentence_within_a_second(
+    live, landmarker_path, tmp_path, name, capfd
+):
+    named = {} if name in ('landmarker', 'model') else {'landmarker': str(landmarker_path)}
+    node = live.add(EmotionNode if name == 'model' else BlendshapeNode, autostart=False, **named)
+    for kind, path in evil_files(tmp_path).items():
+        if name == 'model' and kind not in ('folder', 'long'):
+            model = tmp_path / f'model of {kind}'
+            model.mkdir()
+            (model / 'metadata.json').symlink_to(path)
+            path = model
+        (result,) = node.set_parameters([Parameter(name, value=str(path))])
+        assert result.successful
+        capfd.readouterr()
+        start_s = time.monotonic()
+        assert not live.change(node, 'configure'), kind
+        assert time.monotonic() - start_s < patience(), kind
+        said = capfd.readouterr().err
+        assert str(tmp_path)[:150] in said or path == '/dev/zero', kind
+        assert not any(word in said for word in ('Traceback', 'pickle', 'max_header')), kind
+        assert live.state(node) == 'unconfigured'
 
 
 # A node's files are fetched before its lifecycle, which no bad network holds up or ends.
