@@ -56,12 +56,12 @@ test-assets: setup build ## run the tests that need what no package index holds,
 	@$(WITH_ROS) python -m pytest -q -m assets
 
 assets: setup ## fetch ahead of time what the nodes load; DEMO=1 the demo's clips too, TO=folder copies them there
-	@$(WITH_ROS) python -m emotion_estimator.fetch_assets $(if $(DEMO),--demo) $(if $(TO),--to '$(TO)')
+	@$(WITH_ROS) python -m emotion_estimator.fetch_assets $(if $(DEMO),--demo) $(if $(TO),--to "$$TO")
 
 demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name, MAX_FACES=4
 	@$(WITH_ROS) python -m emotion_estimator.extras.demo \
-	  $(if $(VIDEO),--video '$(VIDEO)') $(if $(MODEL),--model '$(MODEL)') \
-	  $(if $(MAX_FACES),--max-faces '$(MAX_FACES)')
+	  $(if $(VIDEO),--video "$$VIDEO") $(if $(MODEL),--model "$$MODEL") \
+	  $(if $(MAX_FACES),--max-faces "$$MAX_FACES")
 
 demo-replay: setup ## make bags with labels from clips, replay them and print what came out
 	@$(WITH_ROS) python -m dev.demo_replay
@@ -76,9 +76,9 @@ soak: setup ## keep both nodes busy and look at memory, threads, files and ids; 
 	@$(WITH_ROS) python -m dev.bench.soak --minutes $(or $(MINUTES),60)
 
 TRAINING := .venv/training
-TRAIN := $(if $(FER2013),EMOTION_ESTIMATOR_FER2013='$(FER2013)') \
-	$(if $(FERPLUS),EMOTION_ESTIMATOR_FERPLUS='$(FERPLUS)') \
-	$(if $(SCHEDULER),EMOTION_ESTIMATOR_SCHEDULER='$(SCHEDULER)') $(TRAINING)/bin/python
+TRAIN := $(if $(FER2013),EMOTION_ESTIMATOR_FER2013="$$FER2013") \
+	$(if $(FERPLUS),EMOTION_ESTIMATOR_FERPLUS="$$FERPLUS") \
+	$(if $(SCHEDULER),EMOTION_ESTIMATOR_SCHEDULER="$$SCHEDULER") $(TRAINING)/bin/python
 
 setup-training: ## make the training's own environment in .venv/training, with Python 3.11
 	@$(PYTHON3) dev/setup_environment.py training

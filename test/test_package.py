@@ -17,7 +17,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -183,3 +186,20 @@ ARGUMENTS = {
 def test_an_ament_linter_has_nothing_to_say(name):
     linter = pytest.importorskip(f'{name}.main', reason=f'{name} is not installed; ROS has it.')
     assert linter.main(argv=ARGUMENTS[name]) == 0
+
+
+@pytest.mark.skipif(shutil.which('make') is None, reason='needs make')
+def test_make_hands_a_path_with_an_apostrophe_on_as_it_is():
+    given = ['VIDEO=it\'s "me" & you.mp4', "MODEL=it's"]
+    printed = subprocess.run(
+        ['make', '-n', 'demo', *given], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    command = printed[printed.index('--video') :]
+    words = subprocess.run(
+        ['sh', '-c', f'printf "%s\\n" {command}'],
+        env={**os.environ, **dict(one.split('=', 1) for one in given)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert words == ['--video', 'it\'s "me" & you.mp4', '--model', "it's"]

@@ -21,10 +21,15 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 
     raise SystemExit(commands.main('camera_node'))
 
+import itertools
 import sys
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
@@ -36,16 +41,20 @@ from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.declared_parameters import Parameters
 from emotion_estimator.nodes.spin import NodeEndedError, run
 from emotion_estimator.parameters import Spec
+from emotion_estimator.replay.videos import FALLBACK_RATE_HZ, Video
 from emotion_estimator.stamps import NS_PER_S
 
 SPECS = (
     Spec('video', '0', "Path of a video file, or a webcam's number."),
-    Spec('rate_hz', 0.0, "Frames per second; 0 takes the video's own.", 0.0, 1000.0),
+    Spec('rate_hz', 0.0, "Frames per second; 0 takes the video's own times.", 0.0, 1000.0),
     Spec('loop', False, 'Begin again at the end of the file; the stamps go on.'),
     Spec('frame_id', 'camera', 'Frame of the images (REP-103 optical frame).'),
     Spec('wait_for_subscribers', 0, 'Subscriptions to wait for before the first frame.', 0, 100),
 )
-FALLBACK_RATE_HZ = 30.0
+_LOOK_S = 0.02
+"""How often it looks for subscribers before the first frame."""
+_Picture = tuple[int, NDArray[np.uint8]]
+"""Nanoseconds since the first one, and BGR."""
 
 
 class VideoEndedError(NodeEndedError):
@@ -65,36 +74,25 @@ class CameraNode(Node):  # type: ignore[misc]
         self.parameters = Parameters(self, SPECS, lambda: True, lambda changed: None)
         video = self.parameters['video']
         self._live = video.isdigit()
-        self._capture = open_video(int(video) if self._live else video)
-        if not self._capture.isOpened():
-            raise ValueError(
-                f'The video {video!r} cannot be opened; give a video file or the number of a '
-                'webcam that is plugged in.'
-            )
-        own_rate_hz = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate_hz = self.parameters['rate_hz'] or own_rate_hz or FALLBACK_RATE_HZ
+        self._source = self._webcam(int(video)) if self._live else self._video(Path(video))
+        self._next = next(self._source, None)
         self._publisher = self.create_publisher(Image, 'image', 10)
-        self._count = 0
         self._start_ns = 0
         # A reader that is late finds the frames as dense as they are due, not as they fit.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = self.create_timer(1 / self.rate_hz, self._on_timer, clock=self._steady)
+        self._steady_start_ns: int | None = None
+        self._timer = self.create_timer(_LOOK_S, self._on_timer, clock=self._steady)
 
     def _on_timer(self) -> None:
-        if not self._count:
+        if self._steady_start_ns is None:
             if self._publisher.get_subscription_count() < self.parameters['wait_for_subscribers']:
                 return
             self._start_ns = self.get_clock().now().nanoseconds
-        read, frame = self._capture.read()
-        if not read and self.parameters['loop'] and not self._live:
-            self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
-            read, frame = self._capture.read()
-        if not read:
+            self._steady_start_ns = self._steady.now().nanoseconds
+        if self._next is None:
             raise VideoEndedError
-        stamp_ns = self._start_ns + round(self._count * NS_PER_S / self.rate_hz)
-        if self._live:
-            stamp_ns = self.get_clock().now().nanoseconds
-        self._count += 1
+        time_ns, frame = self._next
+        stamp_ns = self.get_clock().now().nanoseconds if self._live else self._start_ns + time_ns
         height, width, channels = frame.shape
         self._publisher.publish(
             Image(
@@ -106,10 +104,47 @@ class CameraNode(Node):  # type: ignore[misc]
                 data=frame.tobytes(),
             )
         )
+        self._next = next(self._source, None)
+        due_ns = time_ns + self._step_ns if self._next is None else self._next[0]
+        wait_ns = self._steady_start_ns + due_ns - self._steady.now().nanoseconds
+        self._timer.timer_period_ns = max(wait_ns, 1)
+        self._timer.reset()
+
+    def _video(self, path: Path) -> Generator[_Picture, None, None]:
+        """Read a file's frames with the time at which each is shown; again and again to loop."""
+        begin_ns = time_ns = 0
+        while True:
+            video = Video(path)
+            given_hz = self.parameters['rate_hz']
+            self._step_ns = round(NS_PER_S / (given_hz or video.rate_hz))
+            for number, (own_ns, frame) in enumerate(video.pictures()):
+                time_ns = begin_ns + (number * self._step_ns if given_hz else own_ns)
+                yield time_ns, frame
+            video.close()
+            for sentence in (*video.problems, *video.hints):
+                self.get_logger().warning(sentence)
+            if not self.parameters['loop']:
+                return
+            begin_ns = time_ns + self._step_ns
+
+    def _webcam(self, number: int) -> Generator[_Picture, None, None]:
+        capture = open_video(number)
+        if not capture.isOpened():
+            raise ValueError(f'The webcam {number} cannot be opened; is it plugged in?')
+        rate_hz = self.parameters['rate_hz'] or capture.get(cv2.CAP_PROP_FPS) or FALLBACK_RATE_HZ
+        self._step_ns = round(NS_PER_S / rate_hz)
+        try:
+            for count in itertools.count():
+                read, frame = capture.read()
+                if not read:
+                    return
+                yield count * self._step_ns, np.asarray(frame, np.uint8)
+        finally:
+            capture.release()
 
     def close(self) -> None:
         """Release the video."""
-        self._capture.release()
+        self._source.close()
 
 
 def main() -> int:

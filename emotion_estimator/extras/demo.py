@@ -45,6 +45,7 @@ from emotion_estimator.extras.demo_timeline import MOST_FACES, draw_timeline
 from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, NodeProcess, lead
 from emotion_estimator.files import PACKAGE, AssetError
 from emotion_estimator.native_output import StartUpSieve, to_stderr
+from emotion_estimator.replay.videos import Video
 
 EXIT_STOPPED = 130
 LAST_WORD_S = 2.0
@@ -83,7 +84,7 @@ def main() -> int:
         observer.destroy_node()
         rclpy.try_shutdown()
     if complaint:
-        console.print(complaint, style='red')
+        console.print(complaint, style='red', markup=False)
         return 1
     title = f'Expression shown in {Path(video).name if not video.isdigit() else "the webcam"}'
     draw_timeline(observer.moments, observer.thumbnails, arguments.out, title)
@@ -91,9 +92,10 @@ def main() -> int:
     counts = frames_sentence(observer.frame_counts())
     console.print(f'\n{counts}', highlight=False, soft_wrap=True)
     console.print(f'{len(observer.moments)} emotion messages on {frames} frames with a face.')
-    console.print(f'Timeline: {arguments.out.absolute()}', soft_wrap=True)
+    console.print(f'Timeline: {arguments.out.absolute()}', markup=False, soft_wrap=True)
     if observer.write_annotated(arguments.annotated):
-        console.print(f'Last picture: {arguments.annotated.absolute()}', soft_wrap=True)
+        picture = arguments.annotated.absolute()
+        console.print(f'Last picture: {picture}', markup=False, soft_wrap=True)
     return 0
 
 
@@ -115,11 +117,22 @@ def _parse() -> argparse.Namespace:
 
 
 def _video(named: str) -> str:
+    """Find the video; one that cannot be decoded is refused before anything is started."""
     if named:
-        if named.isdigit() or Path(named).is_file():
+        if named.isdigit():
             return named
-        raise ValueError(f'There is no video {named!r}; give a file, or 0 for the first webcam.')
+        if not Path(named).is_file():
+            raise ValueError(
+                f'There is no video {named!r}; give a file, or 0 for the first webcam.'
+            )
+        Video(Path(named)).close()
+        return named
     return str(find_asset(DEMO_CLIP))
+
+
+def _quoted(text: str) -> str:
+    """Quote a string for a ROS argument, which is read as YAML."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _has_detector() -> bool:
@@ -144,10 +157,10 @@ def _play(
     with ExitStack() as running:
         sieve = running.enter_context(StartUpSieve(arguments.log, to_stderr))
         # The camera waits for the view and for blendshape_node, which is activated last.
-        waiting = ('-p', f"video:='{video}'", '-p', 'wait_for_subscribers:=2')
+        waiting = ('-p', f'video:={_quoted(video)}', '-p', 'wait_for_subscribers:=2')
         camera = running.enter_context(NodeProcess('extras.camera_node', *waiting, stderr=sieve))
         nodes = {
-            'emotion_node': ('-p', 'autostart:=false', '-p', f'model:={arguments.model}'),
+            'emotion_node': ('-p', 'autostart:=false', '-p', f'model:={_quoted(arguments.model)}'),
             'blendshape_node': (
                 *('-p', 'autostart:=false'),
                 *('-p', f'max_faces:={arguments.max_faces}'),

@@ -88,7 +88,7 @@ def draw_timeline(
     figure = Figure(figsize=(12, 1.2 + sum(heights)), layout='constrained')
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     if thumbnails:
         _draw_thumbnails(axes.pop(0), thumbnails, end_s)
     labels = sorted({name for m in moments for name in m.scores}, key=list(COLOURS).index)

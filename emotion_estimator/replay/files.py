@@ -16,14 +16,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from emotion_estimator.faces.image_decoding import open_video, rgb_of_bgr
 from emotion_estimator.replay.bag import Bag
 from emotion_estimator.replay.bag_reader import METADATA_FILE, SUFFIXES, is_bag_folder
 from emotion_estimator.replay.bag_recovery import is_bag_file
@@ -33,78 +27,8 @@ from emotion_estimator.replay.pictures import (
     Pictures,
     pictures_in,
 )
-from emotion_estimator.replay.recordings import (
-    FIRST_STAMP_NS,
-    Calibration,
-    Frame,
-    Recording,
-    RecordingError,
-)
-from emotion_estimator.stamps import NS_PER_S
-
-# Video files.
-
-
-VIDEO_SUFFIXES = ('.avi', '.gif', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ogv', '.webm')
-FALLBACK_RATE_HZ = 30.0
-_NS_PER_MS = 1_000_000
-_CUT_SHORT = 0.9
-"""Some containers only estimate their number of frames: fewer than this share is a fault."""
-
-
-class Video:
-    """
-    A video file; its stamps are the frames' times from the start.
-
-    :param path: the file.
-    :raises RecordingError: when it cannot be opened.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.name = path.name
-        self.problems: list[str] = []
-        self.hints: list[str] = []
-        self._path = path
-        self._capture = open_video(path)
-        if not self._capture.isOpened():
-            raise RecordingError(
-                f'{path} cannot be opened as a video ({path.stat().st_size} bytes): it is '
-                'truncated, damaged or of a kind that OpenCV does not read; try to play it.'
-            )
-        self._rate_hz = self._capture.get(cv2.CAP_PROP_FPS) or FALLBACK_RATE_HZ
-        self.image_count = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-
-    def frames(self) -> Iterator[Frame]:
-        """
-        Read frame by frame; a time that does not go forward is replaced by the frame rate's.
-
-        :raises RecordingError: when the file ends before the frames that it states.
-        """
-        count, time_ns = 0, 0
-        while True:
-            read, bgr = self._capture.read()
-            if not read:
-                break
-            stated_ns = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * _NS_PER_MS)
-            if count:
-                forward = stated_ns > time_ns
-                time_ns = stated_ns if forward else time_ns + round(NS_PER_S / self._rate_hz)
-            count += 1
-            stamp_ns = FIRST_STAMP_NS + time_ns
-            yield Frame(stamp_ns, stamp_ns, '', partial(rgb_of_bgr, np.asarray(bgr, np.uint8)))
-        if count < _CUT_SHORT * self.image_count:
-            raise RecordingError(
-                f'{self._path} ends after {count} of {self.image_count} frames: it is truncated '
-                'or damaged there.'
-            )
-
-    def calibrations(self) -> Iterator[Calibration]:
-        """Videos hold none."""
-        return iter(())
-
-    def close(self) -> None:
-        """Release the file."""
-        self._capture.release()
+from emotion_estimator.replay.recordings import Recording, RecordingError
+from emotion_estimator.replay.videos import VIDEO_SUFFIXES, Video
 
 
 def open_recording(
@@ -190,10 +114,12 @@ def _open_file(path: Path, topic: str, picture_rate_hz: float) -> Recording:
         return Pictures(path, picture_rate_hz)
     if is_bag_file(path):
         return Bag(path, topic)
-    if suffix in VIDEO_SUFFIXES:
+    try:
         return Video(path)
+    except RecordingError:
+        if suffix in VIDEO_SUFFIXES or path.stat().st_size == 0:
+            raise
     raise RecordingError(
-        f'{path} is of no kind that is read: bags ({", ".join(SUFFIXES)}, or a rosbag2 '
-        f'folder), videos ({", ".join(VIDEO_SUFFIXES)}), pictures '
-        f'({", ".join(PICTURE_SUFFIXES)}) and folders of these.'
+        f'{path} is of no kind that is read: bags ({", ".join(SUFFIXES)}, or a rosbag2 folder), '
+        f'videos that OpenCV opens, pictures ({", ".join(PICTURE_SUFFIXES)}) and folders of these.'
     )

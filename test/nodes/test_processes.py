@@ -16,6 +16,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,7 +188,9 @@ def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tm
     picture, annotated = tmp_path / 'timeline.png', tmp_path / 'annotated.png'
     log = tmp_path / 'nodes.log'
     pictures = ('--out', picture, '--annotated', annotated, '--log', log)
-    finished = demonstrate(live, media('single_face.mp4'), *pictures)
+    clip = tmp_path / "it's $5 [b] & $6.mp4"
+    shutil.copy(media('single_face.mp4'), clip)
+    finished = demonstrate(live, clip, *pictures)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert 'happy' in finished.stdout
     assert 'frames looked at' in finished.stdout

@@ -35,17 +35,6 @@ from emotion_estimator.replay.recordings import FIRST_STAMP_NS
 from emotion_estimator.stamps import NS_PER_S
 
 
-def test_video_stamps_are_its_frames_times(tmp_path):
-    path = tmp_path / 'clip.avi'
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 20, (64, 48))
-    for value in (0, 100, 200):
-        writer.write(np.full((48, 64, 3), value, np.uint8))
-    writer.release()
-    frames = read(path)
-    assert [ns for ns, _ in frames] == [FIRST_STAMP_NS + i * NS_PER_S // 20 for i in range(3)]
-    assert [round(float(rgb.mean()), -1) for _, rgb in frames] == [0, 100, 200]
-
-
 @pytest.mark.parametrize(
     'names, expected_ns',
     [

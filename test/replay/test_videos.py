@@ -1,0 +1,203 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Videos give the frames that a player shows, at their times; only what breaks off is damaged."""
+
+import base64
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from helpers.bags import problem, told
+from sensor_msgs.msg import Image
+
+from emotion_estimator.extras.camera_node import CameraNode
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.replay.recordings import FIRST_STAMP_NS
+from emotion_estimator.stamps import NS_PER_S
+
+MS = NS_PER_S // 1000
+GREYS = tuple(range(10, 250, 6))
+RATE_HZ = 20
+# Five grey frames of 16 x 16 pixels in AV1, made by ffmpeg and libaom; packed by zlib.
+AV1 = (
+    'c-nnZy-ve05WX~}Dg{Ik9g5T;NF7*^+6p8Vq)IFu7+7Fpacf77ut^lV5io@}=mQ|}0<7#ESa|^6fElqcm2;Y^ZVEl+a_8^<&jtY3'
+    'Q}>}S0|8I~ElJ#Lp=^urs09FJFJcU(5R|A&1vTsW=k*Jc_J#u=2^1292JM}uJw~lGL1YXr#3O`?R?&cl9fV4Sax#Zxg3$WgmNSR$'
+    'M*wz71VM~>xrhf87Rdg@4!*$x{msc*^va(*u#yV+U8;!Opnk1x(wg>iHmnP)>-<^Q$rzx)sFEn_j7v3-$nvJK*1MoSLB$m`Kl=f4'
+    '6)xY>!{LDPXl99h%1qBIJO^EJOF7d%)}8QgJslm3G^yEUgHCOA8ZplpV{;gBH*4@jsvbxEMJh=RpC|oV{#k_{+JP?0?#yHRoWy;X'
+    '`#lnfLlU=^B5IR~{-f#a5jMemZ>Uu~pYgPe6A~F_H8odzD#{jGx|lN5q)L}P>un97sP!t&VB(tVi1l;WS|$(B_F(j=@jc|-9An;o'
+    'VB}~bpAM<gmw7B$DmCq!7l)S}kuc=u63RZlj$iDcddv'
+)
+
+
+def video(path, codec):
+    """Make a video of grey frames, each as bright as `GREYS` says."""
+    size = (64, 48)
+    fourcc = cv2.VideoWriter_fourcc(*codec)
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, RATE_HZ, size)
+    assert writer.isOpened()
+    for grey in GREYS:
+        writer.write(np.full((48, 64, 3), grey, np.uint8))
+    writer.release()
+    return path
+
+
+def element(name, body):
+    body = struct.pack('>I', body) if isinstance(body, int) else body
+    return bytes.fromhex(name) + struct.pack('>Q', 1 << 56 | len(body)) + body
+
+
+def matroska(path, times_ms, lasts_ms=None):
+    """Make a Matroska file whose frames stand at any times; without a length, as browsers do."""
+    picture = element('E0', element('B0', 64) + element('BA', 48))
+    track = element('D7', 1) + element('73C5', 1) + element('83', 1) + element('86', b'V_MJPEG')
+    clusters = b''
+    for ms, grey in zip(times_ms, GREYS):
+        jpeg = cv2.imencode('.jpg', np.full((48, 64, 3), grey, np.uint8))[1].tobytes()
+        clusters += element('1F43B675', element('E7', ms) + element('A3', b'\x81\0\0\x80' + jpeg))
+    length = b'' if lasts_ms is None else element('4489', struct.pack('>d', lasts_ms))
+    info = element('1549A966', element('2AD7B1', 1_000_000) + length)
+    frame_length = element('23E383', 50_000_000)
+    tracks = element('1654AE6B', element('AE', track + picture + frame_length))
+    head = element('4282', b'matroska') + element('4287', 2) + element('4285', 2)
+    content = element('1A45DFA3', head) + element('18538067', info + tracks + clusters)
+    path.write_bytes(content)
+    return path
+
+
+def assert_frames(images, times_ms, greys=GREYS):
+    assert [ns - FIRST_STAMP_NS for ns, _ in images] == pytest.approx(
+        [ms * MS for ms in times_ms], abs=MS
+    )
+    assert [rgb.mean() for _, rgb in images] == pytest.approx(greys[: len(images)], abs=6)
+
+
+EVEN_MS = tuple(number * 1000 // RATE_HZ for number in range(len(GREYS)))
+
+
+@pytest.mark.parametrize(
+    'name, codec',
+    [
+        ('clip.avi', 'MJPG'),
+        ('clip.mp4', 'mp4v'),
+        ('clip.MOV', 'mp4v'),
+        ('clip.mkv', 'mp4v'),
+        ('clip.webm', 'VP80'),
+        ('clip.flv', 'FLV1'),
+        ('clip.wmv', 'WMV2'),
+        ('clip.ts', 'mpg2'),
+        ('clip.3gp', 'mp4v'),
+        ('clip.nobody_knows', 'FLV1'),
+    ],
+)
+def test_whatever_opencv_opens_is_read_at_its_frames_times(tmp_path, name, codec):
+    made = tmp_path / (name if 'nobody' not in name else 'made.flv')
+    path = video(made, codec).rename(tmp_path / name)
+    images, problems, hints = told(path)
+    assert_frames(images, EVEN_MS)
+    assert problems == hints == []
+
+
+UNEVEN_MS = tuple(np.cumsum([16, 17, 33, 34, 50, 66, 100, 4] * 5).tolist())
+
+
+@pytest.mark.parametrize(
+    'times_ms, lasts_ms',
+    [
+        ([3000 + ms for ms in EVEN_MS], 3000 + EVEN_MS[-1] + 50),
+        (UNEVEN_MS, UNEVEN_MS[-1] + 50),
+        (UNEVEN_MS, None),
+    ],
+    ids=['begins at 3 s', 'uneven', 'of a browser'],
+)
+def test_frames_of_a_video_stand_where_they_are_shown(tmp_path, times_ms, lasts_ms):
+    images, problems, hints = told(matroska(tmp_path / 'clip.mkv', times_ms, lasts_ms))
+    assert_frames(images, [ms - times_ms[0] for ms in times_ms])
+    assert problems == hints == []
+
+
+def test_a_video_that_ends_before_its_stated_length_gives_a_hint(tmp_path):
+    images, problems, hints = told(matroska(tmp_path / 'clip.mkv', EVEN_MS, 10_000))
+    assert_frames(images, EVEN_MS)
+    assert problems == []
+    assert 'ends after 2.0 s, though 10.0 s are stated' in hints[0]
+
+
+def edited(path, skipped_s):
+    """Let the edit list of an MP4 file begin later, as a cut without encoding does."""
+    data = bytearray(path.read_bytes())
+    scale, movie = (
+        struct.unpack_from('>I', data, data.find(box) + 16)[0] for box in (b'mdhd', b'mvhd')
+    )
+    at = data.find(b'elst') + 12
+    duration, start = struct.unpack_from('>Ii', data, at)
+    edit = (duration - int(skipped_s * movie), start + int(skipped_s * scale))
+    struct.pack_into('>Ii', data, at, *edit)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_video_that_was_cut_without_encoding_is_whole(tmp_path):
+    path = edited(video(tmp_path / 'cut.mp4', 'mp4v'), 1.0)
+    images, problems, hints = told(path)
+    assert_frames(images, EVEN_MS[:20], GREYS[20:])
+    assert problems == hints == []
+
+
+@pytest.mark.parametrize('name, codec', [('cut.avi', 'MJPG'), ('cut.mkv', 'mp4v')])
+def test_a_video_that_is_cut_off_says_so(tmp_path, name, codec):
+    path = video(tmp_path / name, codec)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    images, problems, _ = told(path)
+    assert 10 < len(images) < 40
+    assert_frames(images, EVEN_MS[: len(images)])
+    assert f'{path} is cut off: {len(content) - len(content) * 2 // 3:,} bytes' in problems[0]
+    assert f'{len(images)} frames of it are used' in problems[0]
+
+
+@pytest.mark.parametrize('name, codec', [('a.mp4', 'mp4v'), ('a.avi', 'MJPG'), ('a.wmv', 'WMV2')])
+def test_a_video_with_damage_inside_says_so(tmp_path, name, codec):
+    path = video(tmp_path / name, codec)
+    content = path.read_bytes()
+    begin, end = len(content) * 3 // 10, len(content) * 6 // 10
+    path.write_bytes(content[:begin] + bytes(end - begin) + content[end:])
+    _, problems, _ = told(path)
+    assert 'is damaged: some of its frames cannot be decoded' in problems[0]
+
+
+def test_a_codec_that_opencv_lacks_is_named_with_a_remedy(tmp_path):
+    path = tmp_path / "it's.mp4"
+    path.write_bytes(zlib.decompress(base64.b85decode(AV1)))
+    said = problem(path)
+    assert str(path) in said
+    assert 'AV1 (av01)' in said
+    assert "-c:v libx264 'it'" in said
+
+
+@pytest.mark.parametrize('rate_hz, expected_ms', [(0.0, UNEVEN_MS[:8]), (50.0, range(0, 160, 20))])
+def test_the_demo_s_camera_goes_by_the_frames_own_times(tmp_path, live, rate_hz, expected_ms):
+    path = matroska(tmp_path / "it's $1.mkv", UNEVEN_MS[:8])
+    images = live.listen(Image, '/image', 100)
+    live.add(CameraNode, video=str(path), rate_hz=rate_hz, loop=True, wait_for_subscribers=1)
+    live.until(lambda: len(images) > 8, 'the second round')
+    stamps_ns = [nanoseconds(image.header.stamp) for image in images]
+    first_ms = expected_ms[0]
+    assert [ns - stamps_ns[0] for ns in stamps_ns[:8]] == [
+        (ms - first_ms) * MS for ms in expected_ms
+    ]
+    assert stamps_ns[8] > stamps_ns[7]
+    assert [image.data[0] for image in images[:8]] == pytest.approx(GREYS[:8], abs=3)
