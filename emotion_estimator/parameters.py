@@ -20,6 +20,7 @@ config/emotion_estimator.yaml and doc/parameters.md are made of it by `python -m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -179,6 +180,37 @@ NODES = {
 """All parameters by node."""
 
 
+_IMAGES = {'max_absence_s': 3.0, 'max_gap_s': 1.5, 'face_timeout_s': 3.0}
+"""How many times the time between two images these must be, so that single ones may be missing."""
+_SLOW_S = 0.25  # between images; faster cameras need no other values
+
+
+def advice_for_rate(step_s: float, values: Mapping[str, Value]) -> str:
+    """
+    Say which parameters do not fit a slow or bursty camera.
+
+    :param step_s: time between images that is usual, in seconds; of bursts between them.
+    :param values: the values of the parameters by name; those that are missing are not judged.
+    :returns: a sentence with values to set; empty where there is nothing to say.
+    """
+    if step_s <= _SLOW_S:
+        return ''
+    specs = {spec.name: (node, spec) for node, specs in NODES.items() for spec in specs}
+    changes = []
+    for name, images in _IMAGES.items():
+        node, spec = specs[name]
+        wanted = min(math.ceil(10 * images * step_s) / 10, spec.maximum or math.inf)
+        if name in values and float(values[name]) < wanted:
+            changes.append(f'{name} of {node} to {wanted:.1f} (now {float(values[name]):g})')
+    if not changes:
+        return ''
+    return (
+        f'Images come {step_s:.2f} s apart, {1 / step_s:.2g} a second: set '
+        f'{", ".join(changes)}, or answers rest on single images and faces lose their ids when '
+        'they are missed.'
+    )
+
+
 class ParameterError(ValueError):
     """A parameter file that cannot be used; the message names file, node and parameter."""
 
@@ -252,6 +284,18 @@ def read_parameters(
     if read['blendshape_node']['face_id_seed'] == -1:
         read['blendshape_node']['face_id_seed'] = FACE_ID_SEED
     return NodeParameters(**read)
+
+
+def names_in(path: Path) -> set[str]:
+    """
+    List what a parameter file sets, for whichever node.
+
+    :param path: see `read_parameters`.
+    :returns: names of parameters.
+    :raises ParameterError: when the file cannot be read.
+    """
+    sections = (section for section in _document(path).values() if isinstance(section, dict))
+    return {name for section in sections for name in section.get('ros__parameters') or ()}
 
 
 def _section(path: Path, node: str, specs: Mapping[str, Spec]) -> dict[str, Value]:

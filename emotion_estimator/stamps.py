@@ -12,12 +12,17 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""How one image's stamp follows another: time is the message's stamp, in nanoseconds."""
+"""
+How one image's stamp follows another: time is the message's stamp, in nanoseconds.
+
+And whose images they are, where a topic has several senders.
+"""
 
 from __future__ import annotations
 
 import enum
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -150,6 +155,11 @@ class TimeLine(Generic[Item]):
     def _usual_ns(self) -> float:
         return max(self._ahead_ns, _AHEAD * max(self._steps_ns))
 
+    @property
+    def step_s(self) -> float:
+        """Time between stamps that is usual of late, of bursts between them; 0: not known."""
+        return usual_step_s(self._steps_ns) if len(self._steps_ns) >= _KNOWN_STEPS else 0.0
+
     def rest(self) -> list[Placed[Item]]:
         """
         Give up waiting for the stamp that would follow the one that is held.
@@ -171,3 +181,51 @@ class TimeLine(Generic[Item]):
         self._steps_ns.clear()
         step = Step.BACK if way_ns < 0 else Step.JUMP
         return Placed(item, stamp_ns, step, way_ns, self._line)
+
+
+def usual_step_s(steps_ns: Iterable[int]) -> float:
+    """
+    Tell how far stamps lie apart, whatever a few of them do.
+
+    :param steps_ns: from one stamp to the next, in nanoseconds; at least one.
+    :returns: the 75th percentile in seconds: of pairs, the time from one pair to the next.
+    """
+    ordered = sorted(steps_ns)
+    return ordered[3 * len(ordered) // 4] / NS_PER_S
+
+
+_HANDOVER_S = 5.0
+
+
+Sender = TypeVar('Sender')
+
+
+class FirstSender(Generic[Sender]):
+    """
+    Keeps to one of several senders of a topic, the one that came first.
+
+    Another one takes its place when it has sent for five seconds, by its own stamps, without a
+    word of the first in between.
+    """
+
+    def __init__(self) -> None:
+        self.kept: Sender | None = None
+        """The sender that is kept to; None before the first image."""
+        self._since_ns: int | None = None
+
+    def is_other(self, sender: Sender, stamp_ns: int, gone: bool = False) -> bool:
+        """
+        Tell whether the next image is none of the sender that is kept to.
+
+        :param sender: what tells it from others.
+        :param stamp_ns: the image's stamp in nanoseconds.
+        :param gone: whether the sender that is kept to is known to be away.
+        :returns: whether the image is to be left out.
+        """
+        if self.kept is not None and sender != self.kept and not gone:
+            if self._since_ns is None or stamp_ns < self._since_ns:
+                self._since_ns = stamp_ns
+            if stamp_ns - self._since_ns <= _HANDOVER_S * NS_PER_S:
+                return True
+        self.kept, self._since_ns = sender, None
+        return False

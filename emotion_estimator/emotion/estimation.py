@@ -219,6 +219,11 @@ class EmotionEstimation:
         """Ids of the faces that have a buffer."""
         return tuple(self._faces)
 
+    @property
+    def step_s(self) -> float:
+        """Time between samples of a face that is usual, in seconds; 0 while not known."""
+        return max((face.line.step_s for face in self._faces.values()), default=0.0)
+
     def set_thresholds(self, min_confidence: float, hysteresis: float) -> None:
         """
         Change the decision's thresholds for all faces from the next frame on.

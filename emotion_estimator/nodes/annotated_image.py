@@ -28,8 +28,9 @@ from emotion_estimator.faces.pose import HeadModel, gaze_rotation
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.messages.incoming import MOST_FACES, is_face_id, nanoseconds, shortened
 from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.nodes.camera_stream import LatestOfEach
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.nodes.sources import CameraImage, LatestOfEach, ObservedFaces
+from emotion_estimator.nodes.sources import CameraImage, ObservedFaces
 from emotion_estimator.stamps import NS_PER_S
 
 WATCH_PERIOD_S = 0.2

@@ -40,9 +40,10 @@ from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.annotated_image import AnnotatedImage
+from emotion_estimator.nodes.camera_stream import LatestOfEach
 from emotion_estimator.nodes.face_publishers import FacePublishers
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.nodes.sources import CameraFaces, CroppedFaces, LatestOfEach, ObservedFaces
+from emotion_estimator.nodes.sources import CameraFaces, CroppedFaces, ObservedFaces
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import BLENDSHAPE_NODE
 from emotion_estimator.stamps import NS_PER_S
@@ -137,8 +138,8 @@ class BlendshapeNode(ManagedNode):
         return {'faces': self._faces_now, 'image': self._size_now, 'model': FACE_LANDMARKER.name}
 
     def problems(self) -> list[str]:
-        """Tell of faces whose pictures do not come, and of images that look wrong."""
-        return self._source.problems() if self._source is not None else []
+        """Tell what is wrong with the images that come, or of faces whose pictures do not."""
+        return [] if self._source is None else self._source.problems()
 
     def _receive(self, sender: str, received: Any) -> None:
         if self._received.put(sender, received):

@@ -40,6 +40,8 @@ class StreamReport:
     Counts since the start, and rates and latencies of the last period.
 
     :param received: messages that arrived.
+    :param of_others: further ones, of senders that are not listened to.
+    :param lost: messages that were sent and did not arrive, where the middleware tells.
     :param skipped: messages replaced by a newer one before their turn.
     :param refused: messages that could not be used.
     :param published: results sent.
@@ -48,6 +50,7 @@ class StreamReport:
     :param stamp_rate_hz: rate of the sender by its own stamps; 0 when not known.
     :param latency_p50_s: median time from stamp to result in seconds; nan without results.
     :param latency_p95_s: 95th percentile in seconds.
+    :param lost_share: share of the messages that did not arrive of late; 0 while not known.
     :param received_lately: messages of the last period that arrived.
     :param skipped_lately: messages of the last period replaced by a newer one before their turn.
     :param refused_lately: messages of the last period that could not be used.
@@ -55,12 +58,15 @@ class StreamReport:
     """
 
     received: int
+    of_others: int
+    lost: int
     skipped: int
     refused: int
     published: int
     rate_in_hz: float
     rate_out_hz: float
     stamp_rate_hz: float
+    lost_share: float
     latency_p50_s: float
     latency_p95_s: float
     received_lately: int
@@ -79,7 +85,10 @@ class StreamStatistics:
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
         self._lock = threading.Lock()
-        self._received = self._skipped = self._refused = self._published = 0
+        self._received = self._of_others = self._lost = 0
+        self._skipped = self._refused = self._published = 0
+        # Of the latest messages, whatever the period: steps of the stamps, and losses before each.
+        self._steps: deque[tuple[int, int | None]] = deque(maxlen=2 * _HALF)
         self._last_error = ''
         self._last_stamp_ns: int | None = None
         self._last_arrival_s = clock_s()
@@ -89,25 +98,31 @@ class StreamStatistics:
         self._period_start_s = self._clock_s()
         self._counts_then = (self._received, self._published, self._refused, self._skipped)
         self._latencies_s: deque[float] = deque(maxlen=1000)
-        self._stamp_steps_ns: deque[int] = deque(maxlen=1000)
 
     @property
     def silence_s(self) -> float:
         """Seconds since the last message, or since the start."""
         return self._clock_s() - self._last_arrival_s
 
-    def receive(self, stamp_ns: int) -> None:
+    def receive(self, stamp_ns: int, lost: int | None = None) -> None:
         """
         Count a message that arrived.
 
         :param stamp_ns: its stamp in nanoseconds.
+        :param lost: how many of its sender were lost before it; None where nobody knows.
         """
         with self._lock:
             self._received += 1
+            self._lost += lost or 0
             self._last_arrival_s = self._clock_s()
             if self._last_stamp_ns is not None and stamp_ns > self._last_stamp_ns:
-                self._stamp_steps_ns.append(stamp_ns - self._last_stamp_ns)
+                self._steps.append((stamp_ns - self._last_stamp_ns, lost))
             self._last_stamp_ns = stamp_ns
+
+    def receive_other(self) -> None:
+        """Count a message that arrived from a sender that is not listened to."""
+        with self._lock:
+            self._of_others += 1
 
     def skip(self) -> None:
         """Count a message that a newer one replaced."""
@@ -141,17 +156,24 @@ class StreamStatistics:
         :returns: the counts; rates are over the time since the last report.
         """
         with self._lock:
-            duration_s = max(self._clock_s() - self._period_start_s, 1e-9)
+            now_s = self._clock_s()
+            duration_s = max(now_s - self._period_start_s, 1e-9)
+            if duration_s > _STALL_S:
+                # This process stood still: what is silent may be nothing but itself.
+                self._last_arrival_s = now_s
             received, published, refused, skipped = self._counts_then
             latencies_s = np.array(self._latencies_s or [np.nan])
             report = StreamReport(
                 received=self._received,
+                of_others=self._of_others,
+                lost=self._lost,
                 skipped=self._skipped,
                 refused=self._refused,
                 published=self._published,
                 rate_in_hz=(self._received - received) / duration_s,
                 rate_out_hz=(self._published - published) / duration_s,
                 stamp_rate_hz=self._stamp_rate_hz(),
+                lost_share=self._lost_share(),
                 latency_p50_s=float(np.percentile(latencies_s, 50)),
                 latency_p95_s=float(np.percentile(latencies_s, 95)),
                 received_lately=self._received - received,
@@ -163,20 +185,42 @@ class StreamStatistics:
             return report
 
     def _stamp_rate_hz(self) -> float:
-        """
-        Estimate the sender's rate from the shortest steps between stamps.
-
-        Frames lost on the way make steps longer, never shorter, so the 10th percentile is the
-        sender's own period as long as some frames arrive one after the other.
-        """
-        if len(self._stamp_steps_ns) < 2:
+        """Estimate the sender's rate from the shortest steps, which no lost message lengthens."""
+        if len(self._steps) < _FEWEST_STEPS:
             return 0.0
-        return NS_PER_S / float(np.percentile(np.array(self._stamp_steps_ns), 10))
+        return NS_PER_S / float(np.percentile([step_ns for step_ns, _ in self._steps], 10))
+
+    def _lost_share(self) -> float:
+        """Tell how many are missing all the time: a gap, or another rate, is no lasting loss."""
+        steps = list(self._steps)
+        if len(steps) < 2 * _HALF:
+            return 0.0
+        return min(_missing_share(steps[:_HALF]), _missing_share(steps[_HALF:]))
+
+
+def _missing_share(steps: list[tuple[int, int | None]]) -> float:
+    losses = [lost for _, lost in steps if lost is not None]
+    if len(losses) == len(steps):
+        return sum(losses) / (sum(losses) + len(steps))
+    # Nobody counts: where messages of an even stream are missing, steps are multiples of some.
+    steps_ns = np.array([step_ns for step_ns, _ in steps])
+    periods = steps_ns / np.percentile(steps_ns, 10)
+    whole = np.rint(periods)
+    even = (np.abs(periods - whole) < _JITTER) & (whole <= _MOST_MISSING)
+    if even.mean() < _EVEN_SHARE or (whole == 1).mean() < 1 - _EVEN_SHARE:
+        return 0.0
+    return float(1 - len(steps) / whole.sum())
 
 
 PERIOD_S = 1.0
-LOSS_WARNING_SHARE = 0.8
-"""Below this share of the sender's own rate, lost frames are worth a warning."""
+LOST_WARNING_SHARE = 0.2
+"""Above this share, lost messages are worth a warning."""
+_STALL_S = 2 * PERIOD_S
+_HALF = 20  # messages; a loss is lasting when it shows in two such halves
+_FEWEST_STEPS = 2
+_JITTER = 0.2  # of a period
+_MOST_MISSING = 10  # periods; after more the camera paused
+_EVEN_SHARE = 0.8
 
 FEW_SKIPPED = 3
 """So many skipped messages a second are not worth a warning."""
@@ -244,12 +288,11 @@ def stream_problems(report: StreamReport) -> list[str]:
             'last second, since the work on one takes longer than the next takes to come: send '
             'smaller images or fewer, lower max_faces or detection_rate_hz, or free the machine.'
         )
-    if 0 < report.rate_in_hz < LOSS_WARNING_SHARE * report.stamp_rate_hz:
+    if report.lost_share > LOST_WARNING_SHARE:
         problems.append(
-            f'{report.rate_in_hz:.1f} Hz arrive of {report.stamp_rate_hz:.1f} Hz stamped: the '
-            'sender is slow or skips some, or they are lost on the way; where they are images, '
-            'start the camera driver with the Fast DDS profile '
-            'config/fastdds_large_images.xml, or use compressed images.'
+            f'{report.lost_share:.0%} of the messages do not arrive: they are lost on the way, or '
+            'the sender leaves them out; where they are images, start the camera driver with the '
+            'Fast DDS profile config/fastdds_large_images.xml, or use compressed images.'
         )
     return problems
 

@@ -46,7 +46,7 @@ from emotion_estimator.messages.incoming import (
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.spin import run
-from emotion_estimator.parameters import EMOTION_NODE
+from emotion_estimator.parameters import EMOTION_NODE, advice_for_rate
 from emotion_estimator.stamps import NS_PER_S, Step
 
 _SILENCE_CHECK_S = 0.1
@@ -98,6 +98,13 @@ class EmotionNode(ManagedNode):
         """Tell model and faces."""
         return {'faces': len(self._expressions), 'model': self._model_name}
 
+    def problems(self) -> list[str]:
+        """Tell of a rate for which the parameters are not made."""
+        step_s = 0.0 if self._estimation is None else self._estimation.step_s
+        names = ('max_gap_s', 'face_timeout_s')
+        advice = advice_for_rate(step_s, {name: self.parameters[name] for name in names})
+        return [advice] if advice else []
+
     def on_parameters_changed(self, changed: dict[str, Any]) -> None:
         """Take over new thresholds from the next frame on."""
         if self._estimation is not None:
@@ -107,7 +114,7 @@ class EmotionNode(ManagedNode):
             )
 
     def _on_blendshapes(self, message: Classification) -> None:
-        self.statistics.receive(nanoseconds(message.header.stamp))
+        self.statistics.receive(nanoseconds(message.header.stamp), lost=0)
         self.attempt(self._estimate, message)
 
     def _estimate(self, message: Classification) -> None:

@@ -12,18 +12,17 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where faces come from: a camera's images, or the crops of another detector; latest only."""
+"""Where faces come from: a camera's images, or the crops of another detector."""
 
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from hri_msgs.msg import IdsList
 from rclpy.node import Node
@@ -49,63 +48,6 @@ from emotion_estimator.messages.incoming import listed_faces, nanoseconds, rgb_o
 from emotion_estimator.nodes.camera_stream import NO_STAMP, CameraStream
 from emotion_estimator.nodes.lifecycle import INPUT_TIMEOUT_S, ManagedNode, silence_problems
 from emotion_estimator.stamps import Placed, Step
-
-# Hands the latest item from one thread to another; older ones are skipped, never queued.
-
-
-Item = TypeVar('Item')
-
-
-class LatestOfEach(Generic[Item]):
-    """A place for one item of each sender; those who waited longest come first."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._items: dict[str, Item] = {}
-        self._closed = False
-
-    def put(self, sender: str, item: Item) -> bool:
-        """
-        Leave an item.
-
-        :param sender: its name.
-        :param item: the item.
-        :returns: whether it replaced one of the same sender that nobody had taken.
-        """
-        with self._changed:
-            replaced = sender in self._items
-            self._items[sender] = item
-            self._changed.notify()
-            return replaced
-
-    def take(self) -> tuple[str, Item] | None:
-        """
-        Wait for an item.
-
-        :returns: a sender and its latest item, or None once the place is closed.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._items or self._closed)
-            if self._closed:
-                return None
-            sender = next(iter(self._items))
-            return sender, self._items.pop(sender)
-
-    def drop(self, sender: str) -> None:
-        """
-        Throw a sender's item away.
-
-        :param sender: its name; one that left nothing is no error.
-        """
-        with self._changed:
-            self._items.pop(sender, None)
-
-    def close(self) -> None:
-        """Wake and end whoever waits."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
 
 # What was seen in one image, on its way from the thread that looks to the one that publishes.
 
@@ -206,6 +148,7 @@ class CameraFaces:
         # Configuring never waits for a network: what is missing was fetched before (`running`).
         files = find_finder_files(node.parameters, warn=node.get_logger().warning)
         self._finder = build_finder(node.parameters, files)
+        self._stream: CameraStream | None = None
         self._starts = 0
         self._decoder = ImageDecoder()
         self._faceless = 0
@@ -221,10 +164,13 @@ class CameraFaces:
         field_of_view_rad = math.radians(self._node.parameters['field_of_view_deg'])
         self._calibration = CameraCalibration(self._node, field_of_view_rad, self._node.refuse)
         compressed = self._node.parameters['image_transport'] == 'compressed'
+        topic = 'image/compressed' if compressed else 'image'
+        resolved = self._node.resolve_topic_name(topic)
+        self._stream = CameraStream(self._node, resolved, partial(receive, ''))
         subscription = self._node.create_subscription(
             CompressedImage if compressed else Image,
-            'image/compressed' if compressed else 'image',
-            CameraStream(self._node, partial(receive, '')).on_image,
+            topic,
+            self._stream.on_image,
             # A copy: rclpy writes overrides into the profile that it is given.
             copy(qos_profile_sensor_data),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
@@ -245,7 +191,8 @@ class CameraFaces:
             return None
         message, stamp_ns = placed.item, placed.stamp_ns
         image = rgb_of(message, self._decoder)
-        sighting = self._finder.find(image, stamp_ns, (self._starts, placed.line))
+        line = self._starts, message.header.frame_id, placed.line
+        sighting = self._finder.find(image, stamp_ns, line)
         if sighting.step is Step.REPEATED:
             raise ImageError(f'header.stamp {stamp_ns} ns came twice; the second is left out.')
         self._faceless = 0 if sighting.faces else self._faceless + 1
@@ -254,12 +201,16 @@ class CameraFaces:
         return ObservedFaces(message.header, sighting.faces, sighting.step.restarts, view)
 
     def problems(self) -> list[str]:
-        """Tell in a sentence what may keep faces from being found, while none is."""
+        """Tell what is odd about the images, and what may keep faces from being found."""
+        problems = [] if self._stream is None else self._stream.problems()
         suspicion = self._decoder.suspicion
-        return [suspicion] if suspicion and self._faceless >= FACELESS_IMAGES else []
+        if suspicion and self._faceless >= FACELESS_IMAGES:
+            problems.append(suspicion)
+        return problems
 
     def stop(self) -> None:
         """Take no more."""
+        self._stream = None
         if self._calibration is not None:
             self._calibration.close()
             self._calibration = None
@@ -350,7 +301,7 @@ class CroppedFaces:
     def _on_cropped(self, face_id: str, message: Image) -> None:
         self._awaited_s.pop(face_id, None)
         stamp_ns = nanoseconds(message.header.stamp)
-        self._node.statistics.receive(stamp_ns)
+        self._node.statistics.receive(stamp_ns, lost=0)
         if stamp_ns == 0:
             self._node.refuse(f'face {face_id}: {NO_STAMP}')
         elif self._receive is not None:

@@ -12,16 +12,25 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What every kind of recording offers: its images in order, each with its stamp."""
+"""What every kind of recording offers: images with stamps; which are looked at, in what order."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.stamps import NS_PER_S
+from emotion_estimator.parameters import NodeParameters, advice_for_rate
+from emotion_estimator.stamps import (
+    NS_PER_S,
+    FirstSender,
+    Placed,
+    Step,
+    TimeLine,
+    usual_step_s,
+)
 
 FIRST_STAMP_NS = NS_PER_S
 """Stamp of the first image where a recording knows no time of day; 0 would mean 'not filled'."""
@@ -145,3 +154,139 @@ class RateLimiter:
             return False
         self._due_ns += self._period_ns
         return True
+
+
+# Whose images are looked at, and in what order they came.
+
+
+_STEP_HINTS = {
+    Step.LATE: 'images came late, with a stamp behind the newest one, and were left out',
+    Step.STRAY: 'images had a stamp far from those around them, and were left out',
+    Step.BACK: 'times the stamps went back, as when a clock is set or a recording begins again: '
+    'all faces start over',
+    Step.JUMP: 'times the stamps jumped ahead, as when a clock is set or a camera is switched '
+    'off: all faces start over',
+}
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """
+    An image of a recording.
+
+    :param number: its number, from 1.
+    :param frame: the image.
+    """
+
+    number: int
+    frame: Frame
+
+
+class ImageOrder:
+    """
+    Follows the images of one recording as the nodes follow those of a topic.
+
+    :param refuse: called with the kind of fault and an example, for images without a stamp.
+    :param progress: called with the number of images read so far.
+    """
+
+    def __init__(
+        self, refuse: Callable[[str, str], None], progress: Callable[[int], None] | None = None
+    ) -> None:
+        self.first_ns: int | None = None
+        self._refuse = refuse
+        self._progress = progress
+        self._others: Counter[tuple[str, str]] = Counter()
+        self._steps: Counter[Step] = Counter()
+        self._examples: dict[Step, str] = {}
+        self._steps_ns: list[int] = []
+
+    def each(self, recording: Recording) -> Iterator[Numbered]:
+        """
+        Read every image that has a stamp.
+
+        :param recording: the recording, open.
+        :raises RecordingError: where it is damaged.
+        """
+        for number, frame in enumerate(recording.frames(), start=1):
+            if self._progress is not None:
+                self._progress(number)
+            if frame.stamp_ns == 0:
+                hint = 'let the driver fill in header.stamp.'
+                self._refuse('have no stamp', f'number {number}; {hint}')
+                continue
+            if self.first_ns is None:
+                self.first_ns = frame.stamp_ns
+            yield Numbered(number, frame)
+
+    def selected(self, recording: Recording, selection: Selection) -> Iterator[tuple[Frame, int]]:
+        """
+        Read the images that are to be looked at.
+
+        :param recording: the recording, open.
+        :param selection: a part of it, at a rate.
+        :returns: each with the number of its time line.
+        :raises RecordingError: where it is damaged.
+        """
+        pace = RateLimiter(selection.rate_hz)
+        before: Placed[Numbered] | None = None
+        time_ns = 0  # since the first image; it goes on where the stamps begin again
+        for placed in self._placed(recording):
+            if placed.step in _STEP_HINTS:
+                self._note(placed)
+            # Whether an image repeats another is found out when that could be decoded.
+            if placed.step in (Step.LATE, Step.STRAY):
+                continue
+            time_ns += max(placed.way_ns, 0)
+            if selection.to_s is not None and time_ns > selection.to_s * NS_PER_S:
+                return
+            if time_ns >= selection.from_s * NS_PER_S and pace.is_due(placed.stamp_ns):
+                if before is not None and placed.line == before.line:
+                    self._steps_ns.append(placed.stamp_ns - before.stamp_ns)
+                before = placed
+                yield placed.item.frame, placed.line
+
+    def hints(self, name: str, parameters: NodeParameters) -> tuple[str, ...]:
+        """
+        Tell what was odd about the senders, the stamps and their rate.
+
+        :param name: of the recording.
+        :param parameters: of both nodes.
+        :returns: sentences.
+        """
+        values = {**parameters.blendshape_node, **parameters.emotion_node}
+        advice = advice_for_rate(usual_step_s(self._steps_ns or [0]), values)
+        others = (
+            f'{count} images have the frame_id {other!r}, not {kept!r} as those of the camera '
+            'that came first on the topic; they were left out. Give each camera its topic.'
+            for (other, kept), count in self._others.items()
+        )
+        steps = (
+            f'{self._steps[step]} {hint}; the first: {self._examples[step]}.'
+            for step, hint in _STEP_HINTS.items()
+            if self._steps[step]
+        )
+        return tuple(f'{name}: {hint}' for hint in (*others, *steps, advice) if hint)
+
+    def _placed(self, recording: Recording) -> Iterator[Placed[Numbered]]:
+        line: TimeLine[Numbered] = TimeLine()
+        sender: FirstSender[str] = FirstSender()
+        for image in self.each(recording):
+            frame = image.frame
+            if sender.is_other(frame.frame_id, frame.stamp_ns):
+                self._others[frame.frame_id, str(sender.kept)] += 1
+            else:
+                yield from line.follow(frame.stamp_ns, image)
+        yield from line.rest()
+
+    def _note(self, placed: Placed[Numbered]) -> None:
+        """Count an image whose stamp does not follow the one before; the first is quoted."""
+        since_s = (placed.stamp_ns - (self.first_ns or 0)) / NS_PER_S
+        way_s = abs(placed.way_ns) / NS_PER_S
+        way = f'{way_s:.3f} s {"behind" if placed.way_ns < 0 else "ahead of"} the newest'
+        self._steps[placed.step] += 1
+        self._examples.setdefault(
+            placed.step,
+            f'image {placed.item.number}, {way}, at {placed.stamp_ns} ns, {since_s:.3f} s after '
+            'the first',
+        )

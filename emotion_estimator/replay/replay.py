@@ -42,12 +42,12 @@ from emotion_estimator.replay.pictures import Pictures
 from emotion_estimator.replay.predictions import Prediction, Replay, settings_of
 from emotion_estimator.replay.recordings import (
     Frame,
-    RateLimiter,
+    ImageOrder,
     Recording,
     RecordingError,
     Selection,
 )
-from emotion_estimator.stamps import NS_PER_S, Placed, Step, TimeLine
+from emotion_estimator.stamps import NS_PER_S, Step
 
 # A small picture of a face, for the report.
 
@@ -103,12 +103,13 @@ def replay(
     """
     estimator = ExpressionEstimator.of_parameters(parameters)
     told = _Told()
+    order = ImageOrder(told.refuse, progress)
     # MediaPipe needs no interpreter: reading and estimating go on in the meantime.
     pictures = isinstance(recording, Pictures)
     if selection.stills or (pictures and recording.image_count == 1):
-        found = ahead(_decoded(_each(recording, told, progress)))
+        found = ahead(_decoded((image.frame, 0) for image in order.each(recording)))
     else:
-        decoded = ahead(_decoded(_selected(recording, selection, told, progress)))
+        decoded = ahead(_decoded(order.selected(recording, selection)))
         found = ahead(_found(estimator, decoded))
     further = _FurtherFaces(parameters)
     try:
@@ -133,11 +134,11 @@ def replay(
         problems=(*recording.problems, *told.problems(recording.name)),
         hints=(
             *recording.hints,
-            *told.hints(recording.name),
-            *further.hints(recording.name, told.first_ns or 0),
+            *order.hints(recording.name, parameters),
+            *further.hints(recording.name, order.first_ns or 0),
             *(told.sizes_hint(recording.name) if pictures and not selection.stills else ()),
         ),
-        first_ns=told.first_ns,
+        first_ns=order.first_ns,
         files=told.files,
     )
 
@@ -153,9 +154,6 @@ class _Told:
         self.refused: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.broken = ''
-        self.steps: Counter[Step] = Counter()
-        self.step_examples: dict[Step, str] = {}
-        self.first_ns: int | None = None
         self.files: dict[int, str] = {}
         self.sizes: set[tuple[int, ...]] = set()
 
@@ -176,26 +174,6 @@ class _Told:
             sentences.append(f'{name}: no image was looked at; check the topic, --from and --to.')
         return tuple(sentences)
 
-    def step(self, placed: Placed[_Numbered]) -> None:
-        """Count an image whose stamp does not follow the one before; the first is quoted."""
-        since_s = (placed.stamp_ns - (self.first_ns or 0)) / NS_PER_S
-        number = placed.item.number
-        way_s = abs(placed.way_ns) / NS_PER_S
-        way = f'{way_s:.3f} s {"behind" if placed.way_ns < 0 else "ahead of"} the newest'
-        self.steps[placed.step] += 1
-        self.step_examples.setdefault(
-            placed.step,
-            f'image {number}, {way}, at {placed.stamp_ns} ns, {since_s:.3f} s after the first',
-        )
-
-    def hints(self, name: str) -> tuple[str, ...]:
-        """Tell in sentences what was odd about the stamps."""
-        return tuple(
-            f'{name}: {self.steps[step]} {hint}; the first: {self.step_examples[step]}.'
-            for step, hint in _STEP_HINTS.items()
-            if self.steps[step]
-        )
-
     def sizes_hint(self, name: str) -> tuple[str, ...]:
         """Tell that pictures differ as those of a film do not."""
         hint = (
@@ -203,71 +181,6 @@ class _Told:
             'gives each an answer of its own.'
         )
         return (hint,) if len(self.sizes) > 1 else ()
-
-
-_STEP_HINTS = {
-    Step.LATE: 'images came late, with a stamp behind the newest one, and were left out',
-    Step.STRAY: 'images had a stamp far from those around them, and were left out',
-    Step.BACK: 'times the stamps went back, as when a clock is set or a recording begins again: '
-    'all faces start over',
-    Step.JUMP: 'times the stamps jumped ahead, as when a clock is set or a camera is switched '
-    'off: all faces start over',
-}
-
-
-@dataclass(frozen=True)
-class _Numbered:
-    """An image of the recording, and its number, from 1."""
-
-    number: int
-    frame: Frame
-
-
-def _numbered(recording: Recording, told: _Told, progress: Progress | None) -> Iterator[_Numbered]:
-    """Read the images that have a stamp."""
-    for number, frame in enumerate(recording.frames(), start=1):
-        if progress is not None:
-            progress(number)
-        if frame.stamp_ns == 0:
-            told.refuse('have no stamp', f'number {number}; let the driver fill in header.stamp.')
-            continue
-        if told.first_ns is None:
-            told.first_ns = frame.stamp_ns
-        yield _Numbered(number, frame)
-
-
-def _placed(images: Iterator[_Numbered]) -> Iterator[Placed[_Numbered]]:
-    """Find the images' places in time."""
-    line: TimeLine[_Numbered] = TimeLine()
-    for image in images:
-        yield from line.follow(image.frame.stamp_ns, image)
-    yield from line.rest()
-
-
-def _selected(
-    recording: Recording, selection: Selection, told: _Told, progress: Progress | None
-) -> Iterator[tuple[Frame, int]]:
-    """Choose images; tells of each the number of its time line too."""
-    pace = RateLimiter(selection.rate_hz)
-    time_ns = 0  # since the first image; it goes on where the stamps begin again
-    for placed in _placed(_numbered(recording, told, progress)):
-        if placed.step in _STEP_HINTS:
-            told.step(placed)
-        # Whether an image repeats another is found out when that could be decoded.
-        if placed.step in (Step.LATE, Step.STRAY):
-            continue
-        time_ns += max(placed.way_ns, 0)
-        if selection.to_s is not None and time_ns > selection.to_s * NS_PER_S:
-            return
-        if time_ns >= selection.from_s * NS_PER_S and pace.is_due(placed.stamp_ns):
-            yield placed.item.frame, placed.line
-
-
-def _each(
-    recording: Recording, told: _Told, progress: Progress | None
-) -> Iterator[tuple[Frame, int]]:
-    """Take every image, whatever its stamp."""
-    return ((image.frame, 0) for image in _numbered(recording, told, progress))
 
 
 @dataclass(frozen=True)
@@ -294,7 +207,8 @@ def _found(estimator: ExpressionEstimator, images: Iterator[_Image]) -> Iterator
         if image.pixels is None:
             yield image
         else:
-            sighting = estimator.find(image.pixels, image.frame.stamp_ns, image.line)
+            line = image.frame.frame_id, image.line
+            sighting = estimator.find(image.pixels, image.frame.stamp_ns, line)
             yield replace(image, sighting=sighting)
 
 

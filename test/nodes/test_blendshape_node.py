@@ -215,45 +215,6 @@ def test_stamps_that_repeat_go_back_or_jump(
         assert found[1].header.frame_id != found[0].header.frame_id
 
 
-def test_late_and_lone_images_are_left_out_and_counted(live, landmarker_path, face):
-    """The fifth, tenth and 15th image are late, the 8th stands alone."""
-    node, found = run_node(live, landmarker_path)
-    camera = live.camera()
-    wrong = {4: -FRAME_NS // 2, 9: -2 * FRAME_NS, 14: -NS_PER_S // 2, 7: 3600 * NS_PER_S}
-    right = []
-    for i in range(18):
-        if i not in wrong:
-            right.append(START_NS + i * FRAME_NS)
-            send(live, node, camera, image_message(face, right[-1]), len(right))
-            continue
-        camera.publish(image_message(face, START_NS + (i - 1) * FRAME_NS + wrong[i]))
-        live.until(lambda i=i: node.statistics.report().received == i + 1, 'the wrong image')
-    assert [nanoseconds(message.header.stamp) for message in found] == right
-    assert len({message.header.frame_id for message in found}) == 1
-    report = node.statistics.report()
-    assert report.refused == len(wrong)
-    assert 'came late, 0.500 s behind the newest one' in report.last_error
-
-
-def test_a_camera_that_begins_again_gets_new_faces_and_loses_at_most_an_image(
-    live, landmarker_path, face
-):
-    node, found = run_node(live, landmarker_path)
-    camera = live.camera()
-    stamps_ns = [START_NS + i * FRAME_NS for i in range(6)]
-    for i, stamp_ns in enumerate(stamps_ns):
-        send(live, node, camera, image_message(face, stamp_ns), i + 1)
-    again = [stamp_ns - NS_PER_S for stamp_ns in stamps_ns]
-    for stamp_ns in again:
-        camera.publish(image_message(face, stamp_ns))
-        live.spin(0.1)
-    live.until(lambda: nanoseconds(found[-1].header.stamp) == again[-1], 'the last image')
-    ids = [message.header.frame_id for message in found]
-    assert len(set(ids)) == 2
-    assert ids.count(ids[-1]) in (5, 6)
-    assert 'went back, 1.167 s behind the newest one' in node.statistics.report().last_error
-
-
 def test_compressed_images_arrive_on_their_own_topic(live, landmarker_path, face):
     node, found = run_node(live, landmarker_path, image_transport='compressed')
     camera = live.publisher(CompressedImage, '/image/compressed', qos_profile_sensor_data)

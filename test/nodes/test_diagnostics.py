@@ -14,6 +14,7 @@
 
 """Counts, rates, states and what is worth a warning; what a callback raises is counted."""
 
+import itertools
 import math
 import threading
 from functools import wraps
@@ -33,9 +34,9 @@ from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.nodes.camera_stream import LatestOfEach
 from emotion_estimator.nodes.diagnostics import StreamStatistics, stream_problems
 from emotion_estimator.nodes.emotion_node import EmotionNode
-from emotion_estimator.nodes.sources import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -82,14 +83,90 @@ def test_silence_is_counted_from_the_last_message():
     assert statistics.silence_s == 0
 
 
-def test_frames_lost_on_the_way_show_in_the_stamps():
-    period_ns = NS_PER_S // 30
-    kept = [i * period_ns for i in range(60) if i % 7 < 2]
-    statistics, _ = received(kept, 2.0)
+def arrived(stamps_ms, lost=itertools.repeat(None)):  # noqa: B008
+    """Give what is wrong with a stream, and its report, when its last message has arrived."""
+    statistics = StreamStatistics(Clock())
+    for ms, count in zip(stamps_ms, lost):
+        statistics.receive(round(ms * 1_000_000), count)
     report = statistics.report()
+    return stream_problems(report), report
+
+
+def every(period_ms, count, start_ms=0):
+    return [start_ms + i * period_ms for i in range(count)]
+
+
+def test_messages_lost_on_the_way_show_in_the_stamps():
+    kept = [i * 1000 / 30 for i in range(180) if i % 7 < 2]
+    (problem,), report = arrived(kept)
     assert report.stamp_rate_hz == pytest.approx(30, rel=0.01)
-    (problem,) = stream_problems(report)
-    assert '9.0 Hz arrive of 30.0 Hz stamped' in problem
+    assert report.lost_share == pytest.approx(5 / 7, abs=0.02)
+    assert '% of the messages do not arrive' in problem
+
+
+def test_where_the_middleware_counts_its_word_holds():
+    even = every(33, 50)
+    (problem,), report = arrived(even, itertools.cycle([0, 1]))
+    assert report.lost == 25
+    assert problem.startswith('33% of the messages do not arrive')
+    uneven = [i * 33 for i in range(180) if i % 7 < 2]
+    assert arrived(uneven, itertools.repeat(0))[0] == []
+
+
+PAUSE = [*every(33, 60), *every(33, 60, 4500)]
+
+
+@pytest.mark.parametrize(
+    'stamps_ms',
+    [
+        every(33, 90),
+        [base + more for base in every(417, 40) for more in (0, 4)],
+        [*every(33, 60), *every(66, 40, 60 * 33)],
+        [ms + (-1) ** i * 8 for i, ms in enumerate(every(66, 80))],
+        every(1818, 50),
+        PAUSE,
+        PAUSE[::-1],
+        [5] * 80,
+        every(33, 10),
+    ],
+    ids=[
+        'even',
+        'pairs',
+        'half the rate in the dark',
+        'jitter',
+        'slow',
+        'a pause',
+        'backwards',
+        'one stamp',
+        'few',
+    ],
+)
+def test_an_uneven_sender_loses_nothing(stamps_ms):
+    for count in range(1, len(stamps_ms) + 1):
+        assert arrived(stamps_ms[:count])[0] == []
+
+
+@pytest.mark.parametrize('at', range(0, 80, 5))
+def test_a_single_gap_is_no_lasting_loss(at):
+    assert arrived(every(33, 80), [50 * (i == at) for i in range(80)])[0] == []
+
+
+def test_messages_of_others_are_counted_apart():
+    statistics, _ = received([0, NS_PER_S], 1.0)
+    statistics.receive_other()
+    report = statistics.report()
+    assert (report.received, report.of_others) == (2, 1)
+
+
+def test_a_machine_that_stood_still_does_not_blame_the_sender():
+    statistics, clock = received([0], 0.5)
+    statistics.report()
+    clock.now_s += 2.5
+    statistics.report()
+    assert statistics.silence_s == 0
+    clock.now_s += 1
+    statistics.report()
+    assert statistics.silence_s == 1
 
 
 def test_a_whole_stream_is_no_problem_and_a_refusal_is_one():

@@ -157,6 +157,13 @@ def test_late_and_lone_messages_change_no_other_answer(wired):
     assert 'stands alone; the message is left out' in report.last_error
 
 
+def test_samples_far_apart_name_the_parameters_to_set(wired):
+    for i in range(5):
+        wired.send(message_of(SMILING, START_NS + i * NS_PER_S // 2), i + 1)
+    (problem,) = wired.node.problems()
+    assert 'max_gap_s of emotion_node to 0.8 (now 0.25), face_timeout_s' in problem
+
+
 def test_a_lost_faces_topic_goes_and_a_new_face_gets_its_own(live, wired):
     wired.node.set_parameters([Parameter('face_timeout_s', value=0.3)])
 

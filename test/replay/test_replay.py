@@ -19,7 +19,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from helpers.bags import ROS2, START_NS, camera_bag, raw_image, stamps, write_bag
+from helpers.bags import ROS2, START_NS, camera_bag, header, raw_image, stamps, write_bag
 from helpers.live_nodes import image_message
 from helpers.media import frames
 from hri_msgs.msg import IdsList
@@ -139,11 +139,11 @@ def test_images_that_cannot_be_used_are_counted(tmp_path, parameters, landmarker
 
 
 def recorded(path, images):
-    """Record images with other stamps than times of receipt."""
+    """Record images with other stamps than times of receipt; a frame_id may follow the stamp."""
     times = stamps(len(images), 30)
     messages = [
-        ('/camera', recorded_ns, raw_image(ROS2, bgr, stamp_ns))
-        for recorded_ns, (bgr, stamp_ns) in zip(times, images)
+        ('/camera', recorded_ns, raw_image(ROS2, bgr, ns, header=header(ROS2, ns, *frame_id)))
+        for recorded_ns, (bgr, ns, *frame_id) in zip(times, images)
     ]
     return write_bag(path, messages)
 
@@ -192,6 +192,39 @@ def test_a_clock_that_was_set_is_told_with_its_place(
     assert f'1 times the stamps {said}, as when a clock is set' in hint
     assert f'image 11, {abs(set_s) - (0.033 if set_s < 0 else -0.033):.3f} s' in hint
     assert f'at {times[10]} ns' in hint
+
+
+def test_of_two_cameras_on_a_topic_the_first_is_looked_at(tmp_path, parameters, landmarker_path):
+    (bgr,) = blank(1)
+    times = stamps(20, 30)
+    images = [(bgr, ns - back, name) for ns in times for back, name in ((0, 'left'), (9, 'right'))]
+    told = replayed(recorded(tmp_path / 'bag', images), parameters)
+    assert told.stamps_ns == tuple(times)
+    assert told.problems == ()
+    assert told.hints == (
+        "bag: 20 images have the frame_id 'right', not 'left' as those of the camera that came "
+        'first on the topic; they were left out. Give each camera its topic.',
+    )
+
+
+@pytest.mark.parametrize('burst_ms', [(0,), (0, 4)])
+def test_a_slow_or_bursty_camera_keeps_its_face_and_is_told_what_to_set(
+    tmp_path, parameters, landmarker_path, media, burst_ms
+):
+    (picture,), _ = frames(media('single_face.mp4'), 1)
+    small = cv2.resize(picture, (480, 270))
+    times = [START_NS + (i * 1818 + ms) * 1_000_000 for i in range(6) for ms in burst_ms]
+    bag = recorded(tmp_path / 'bag', [(small, ns) for ns in times])
+    told = replayed(bag, parameters)
+    assert [answer.stamp_ns for answer in told.predictions] == times
+    assert len({answer.face_id for answer in told.predictions}) == 1
+    (hint,) = told.hints
+    assert (
+        'set max_absence_s of blendshape_node to 5.5 (now 1), max_gap_s of emotion_node to 2.0'
+        in hint
+    )
+    fitting = parameters.changed({'max_absence_s': 5.5, 'max_gap_s': 2.0, 'face_timeout_s': 5.5})
+    assert replayed(bag, fitting).hints == ()
 
 
 def test_listeners_hear_of_every_image(tmp_path, parameters, landmarker_path):

@@ -1,0 +1,177 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Late and odd stamps, several cameras, slow ones and silence, at real nodes."""
+
+import cv2
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from helpers.live_nodes import START_NS, image_message
+from helpers.media import SMILING
+from nodes.test_blendshape_node import FRAME_NS, run_node, send, warnings_of
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.stamps import NS_PER_S
+
+
+@pytest.fixture
+def face(media):
+    return cv2.resize(cv2.imread(str(media(SMILING))), (320, 320))
+
+
+@pytest.fixture
+def drivers(live):
+    """Make camera drivers, each a node of its own; returns their publishers."""
+    nodes = []
+
+    def start(*names):
+        nodes.extend(rclpy.create_node(name, context=live.context) for name in names)
+        made = [n.create_publisher(Image, '/image', qos_profile_sensor_data) for n in nodes]
+        live.until(lambda: all(p.get_subscription_count() for p in made), 'the subscription')
+        return made
+
+    yield start
+    for node in nodes:
+        node.destroy_node()
+
+
+def shot(face, stamp_ns, frame_id='camera'):
+    header = Header(stamp=ROS.time(stamp_ns), frame_id=frame_id)
+    return image_message(face, stamp_ns, header=header)
+
+
+def test_late_and_lone_images_are_left_out_and_counted(live, landmarker_path, face):
+    """The fifth, tenth and 15th image are late, the 8th stands alone."""
+    node, found = run_node(live, landmarker_path)
+    camera = live.camera()
+    wrong = {4: -FRAME_NS // 2, 9: -2 * FRAME_NS, 14: -NS_PER_S // 2, 7: 3600 * NS_PER_S}
+    right = []
+    for i in range(18):
+        if i not in wrong:
+            right.append(START_NS + i * FRAME_NS)
+            send(live, node, camera, image_message(face, right[-1]), len(right))
+            continue
+        camera.publish(image_message(face, START_NS + (i - 1) * FRAME_NS + wrong[i]))
+        live.until(lambda i=i: node.statistics.report().received == i + 1, 'the wrong image')
+    assert [nanoseconds(message.header.stamp) for message in found] == right
+    assert len({message.header.frame_id for message in found}) == 1
+    report = node.statistics.report()
+    assert report.refused == len(wrong)
+    assert 'came late, 0.500 s behind the newest one' in report.last_error
+
+
+def test_a_camera_that_begins_again_gets_new_faces_and_loses_at_most_an_image(
+    live, landmarker_path, face
+):
+    node, found = run_node(live, landmarker_path)
+    camera = live.camera()
+    stamps_ns = [START_NS + i * FRAME_NS for i in range(6)]
+    for i, stamp_ns in enumerate(stamps_ns):
+        send(live, node, camera, image_message(face, stamp_ns), i + 1)
+    again = [stamp_ns - NS_PER_S for stamp_ns in stamps_ns]
+    for stamp_ns in again:
+        camera.publish(image_message(face, stamp_ns))
+        live.spin(0.1)
+    live.until(lambda: nanoseconds(found[-1].header.stamp) == again[-1], 'the last image')
+    ids = [message.header.frame_id for message in found]
+    assert len(set(ids)) == 2
+    assert ids.count(ids[-1]) in (5, 6)
+    assert 'went back, 1.167 s behind the newest one' in node.statistics.report().last_error
+
+
+def test_of_two_cameras_on_a_topic_the_first_is_looked_at_and_both_are_named(
+    live, landmarker_path, face, drivers, capfd
+):
+    node, found = run_node(live, landmarker_path)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    left, right = drivers('left_driver', 'right_driver')
+    for i in range(10):
+        send(live, node, left, shot(face, START_NS + i * FRAME_NS, 'left'), i + 1)
+        right.publish(shot(face, START_NS + i * FRAME_NS - 20_000_000, 'right'))
+        live.until(lambda i=i: node.statistics.report().of_others == i + 1, 'the other image')
+    live.until(lambda: warnings_of(messages), 'a warning')
+    assert warnings_of(messages)[0] == (
+        '/image has 2 publishers (left_driver, right_driver; frames left, right): remap one. '
+        "Only images of the one that came first, frame 'left', are looked at."
+    )
+    assert [nanoseconds(m.header.stamp) for m in found] == [
+        START_NS + i * FRAME_NS for i in range(10)
+    ]
+    assert node.statistics.report().refused == 0
+    live.until(lambda: len(warnings_of(messages)) >= 2, 'the next diagnostics')
+    assert capfd.readouterr().err.count('has 2 publishers') == 1
+
+
+def test_two_cameras_with_the_same_frame_are_told_apart_too(live, landmarker_path, face, drivers):
+    node, _ = run_node(live, landmarker_path)
+    left, right = drivers('left_driver', 'right_driver')
+    send(live, node, left, shot(face, START_NS), 1)
+    right.publish(shot(face, START_NS + 1))
+    live.until(lambda: node.statistics.report().of_others == 1, 'the other image')
+    (problem,) = node.problems()
+    assert '2 publishers (left_driver, right_driver; frames camera, camera)' in problem
+
+
+def test_a_driver_that_is_started_again_is_followed_at_once(live, landmarker_path, face):
+    node, found = run_node(live, landmarker_path)
+    for i in range(2):
+        driver = rclpy.create_node('driver', context=live.context)
+        camera = driver.create_publisher(Image, '/image', qos_profile_sensor_data)
+        live.until(camera.get_subscription_count, 'the subscription')
+        send(live, node, camera, shot(face, START_NS + i * FRAME_NS), i + 1)
+        driver.destroy_node()
+        live.until(lambda: not node.count_publishers('/image'), 'the end of the driver')
+    assert node.statistics.report().of_others == 0
+    assert len({message.header.frame_id for message in found}) == 1
+
+
+def test_a_second_camera_takes_over_when_the_first_is_silent_for_long(
+    live, landmarker_path, face, drivers
+):
+    node, found = run_node(live, landmarker_path)
+    left, right = drivers('left_driver', 'right_driver')
+    send(live, node, left, shot(face, START_NS, 'left'), 1)
+    for i in range(6):
+        right.publish(shot(face, START_NS + i * NS_PER_S, 'right'))
+        live.until(lambda i=i: node.statistics.report().of_others == i + 1, 'the other image')
+    send(live, node, right, shot(face, START_NS + 6 * NS_PER_S, 'right'), 2)
+    assert found[0].header.frame_id != found[1].header.frame_id
+
+
+def test_a_slow_camera_keeps_its_face_and_is_told_what_to_set(live, landmarker_path, face):
+    """As Pepper over a radio network: an image each 1.82 seconds."""
+    node, found = run_node(live, landmarker_path)
+    camera = live.camera()
+    for i in range(8):
+        send(live, node, camera, shot(face, START_NS + i * 1_820_000_000), i + 1)
+    assert len({message.header.frame_id for message in found}) == 1
+    (problem,) = node.problems()
+    assert problem.startswith(
+        'Images come 1.82 s apart, 0.55 a second: set max_absence_s of blendshape_node to 5.5 '
+        '(now 1)'
+    )
+
+
+@pytest.mark.parametrize('max_absence_s', [5.5, 60.0])
+def test_who_has_set_it_is_told_nothing(live, landmarker_path, face, max_absence_s):
+    node, _ = run_node(live, landmarker_path, max_absence_s=max_absence_s)
+    camera = live.camera()
+    for i in range(5):
+        send(live, node, camera, shot(face, START_NS + i * 1_820_000_000), i + 1)
+    assert node.problems() == []
