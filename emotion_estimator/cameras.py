@@ -16,7 +16,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -39,11 +40,13 @@ class Camera:
     :param image_transport: 'raw' or 'compressed'.
     :param camera_info: topic of the calibration; empty where it stands beside the images, as
         image_transport has it.
+    :param parameters: of the nodes, by name, that its rate of images asks for.
     """
 
     image: str
     image_transport: str = 'raw'
     camera_info: str = ''
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def calibration(self) -> str:
@@ -78,8 +81,8 @@ def read_camera(path: Path) -> Camera:
     """
     Read a preset.
 
-    :param path: a YAML file with `image`, `image_transport`, `camera_info`; further keys are for
-        people.
+    :param path: a YAML file with `image`, `image_transport`, `camera_info`, `parameters`; further
+        keys are for people.
     :returns: the camera.
     :raises CameraError: naming the file and the field that is missing or wrong.
     """
@@ -97,4 +100,9 @@ def read_camera(path: Path) -> Camera:
     camera_info = raw.get('camera_info') or ''
     if not isinstance(camera_info, str):
         raise CameraError(f'{path}: camera_info must name a topic, not {camera_info!r}.')
-    return Camera(raw['image'], transport, camera_info)
+    parameters = raw.get('parameters') or {}
+    if not isinstance(parameters, dict) or not all(
+        isinstance(value, float) for value in parameters.values()
+    ):
+        raise CameraError(f'{path}: parameters must be numbers with a point, by name.')
+    return Camera(raw['image'], transport, camera_info, parameters)

@@ -14,6 +14,8 @@
 
 """Starts the emotion estimator on a camera's images; the nodes activate by themselves."""
 
+from pathlib import Path
+
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
@@ -21,6 +23,7 @@ from launch_ros.actions import Node
 
 from emotion_estimator.cameras import find_camera
 from emotion_estimator.files import find_shared_file
+from emotion_estimator.parameters import names_in
 
 PACKAGE = 'emotion_estimator'
 NODES = ('blendshape_node', 'emotion_node')
@@ -57,11 +60,14 @@ def start(context: LaunchContext) -> list[Node]:
         overrides['model'] = value['model']
     if value['ros4hri_input']:
         overrides['ros4hri_input'] = truth('ros4hri_input', value['ros4hri_input'])
+    # What the camera asks for stands behind what the user has set.
+    given = names_in(Path(value['params_file'])) if value['params_file'] else set()
+    preset = {name: x for name, x in camera.parameters.items() if name not in given}
     params_file = value['params_file'] or str(find_shared_file('config/emotion_estimator.yaml'))
     common = {
         'package': PACKAGE,
         'namespace': value['namespace'],
-        'parameters': [params_file, overrides],
+        'parameters': [params_file, {**preset, **overrides}],
         'remappings': [
             ('image', camera.image),
             ('image/compressed', f'{camera.image}/compressed'),

@@ -27,7 +27,7 @@ from dev.house import lines_of_code, python_files
 from emotion_estimator.cameras import Camera, CameraError, find_camera, read_camera
 from emotion_estimator.colours import COLOURS
 from emotion_estimator.files import find_shared_file, write_whole
-from emotion_estimator.parameters import NODES
+from emotion_estimator.parameters import NODES, NodeParameters, advice_for_rate
 
 PACKAGE = Path(emotion_estimator.__file__).parent
 ROS = {
@@ -172,6 +172,19 @@ def test_a_preset_s_calibration_is_taken():
     assert find_camera('reachy2').calibration.endswith('/image_raw/camera_info')
 
 
+@pytest.mark.parametrize('step_s', [0.417, 1 / 0.55, 1 / 0.41])
+def test_the_preset_of_a_slow_camera_leaves_nothing_to_advise(step_s):
+    defaults = {spec.name: spec.default for specs in NODES.values() for spec in specs}
+    advice = advice_for_rate(step_s, defaults)
+    assert 'max_absence_s of blendshape_node to' in advice
+    assert 'max_gap_s of emotion_node to' in advice
+    assert 'face_timeout_s of emotion_node to' in advice
+    values = {**defaults, **find_camera('pepper_nao').parameters}
+    assert advice_for_rate(step_s, values) == ''
+    assert advice_for_rate(0.1, defaults) == advice_for_rate(0.25, defaults) == ''
+    NodeParameters({}, {}).changed(find_camera('pepper_nao').parameters)
+
+
 def test_a_camera_that_is_not_known_is_reported_with_those_that_are():
     with pytest.raises(CameraError, match=r"no camera 'hal9000'; known are .*realsense"):
         find_camera('hal9000')
@@ -184,6 +197,8 @@ def test_a_camera_that_is_not_known_is_reported_with_those_that_are():
         ({}, 'image must name a topic'),
         ({'image': '/a', 'image_transport': 'theora'}, 'must be one of raw, compressed'),
         ({'image': '/a', 'camera_info': 3}, 'camera_info must name a topic'),
+        ({'image': '/a', 'parameters': ['max_gap_s']}, 'parameters must be numbers'),
+        ({'image': '/a', 'parameters': {'max_gap_s': 2}}, 'parameters must be numbers'),
     ],
 )
 def test_a_wrong_preset_is_reported(tmp_path, content, sentence):
