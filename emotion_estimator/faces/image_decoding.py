@@ -27,7 +27,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.image_headers import MAX_PIXELS, check_size, read_header
+from emotion_estimator.faces.image_headers import (
+    MAX_PIXELS,
+    check_size,
+    read_header,
+    rotation_of_exif,
+)
 from emotion_estimator.faces.image_headers import ImageError as ImageError
 from emotion_estimator.native_output import overheard
 
@@ -151,7 +156,7 @@ class ImageDecoder:
         :raises ImageError: when it cannot be decoded.
         """
         if hasattr(message, 'format'):
-            return self.decode_file(message.data, message.format)
+            return self.decode_file(message.data, message.format, cv2.IMREAD_IGNORE_ORIENTATION)
         return self.decode_raw(
             message.encoding,
             message.height,
@@ -213,7 +218,7 @@ class ImageDecoder:
             return np.ascontiguousarray(pixels)
         return np.asarray(cv2.cvtColor(pixels, layout.conversion), np.uint8)
 
-    def decode_file(self, content: Buffer, stated_format: str = '') -> Rgb:
+    def decode_file(self, content: Buffer, stated_format: str = '', flags: int = 0) -> Rgb:
         """
         Turn a picture file, or the bytes of a compressed image message, into RGB.
 
@@ -222,6 +227,8 @@ class ImageDecoder:
 
         :param content: the file.
         :param stated_format: the message's `format`.
+        :param flags: OpenCV's; IMREAD_IGNORE_ORIENTATION for messages, whose camera_info and
+            frame are those of the pixels as they lie.
         :returns: the pixels in RGB; a grey file has three equal channels.
         :raises ImageError: when it is empty, truncated, damaged, too large or of another format,
             or holds distances.
@@ -231,7 +238,12 @@ class ImageDecoder:
         if not data:
             raise ImageError('The compressed image is empty; check the camera driver.')
         kind = read_header(data, stated_format).kind
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+        if flags & cv2.IMREAD_IGNORE_ORIENTATION and (degrees := rotation_of_exif(data)):
+            self.remark(
+                f'The images say that they must be turned by {degrees} degrees (EXIF). They are '
+                f'used as they lie, as camera_info means them; set rotate to {degrees}.'
+            )
+        flags |= cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
         try:
             bgr, said = overheard(lambda: cv2.imdecode(np.frombuffer(data, np.uint8), flags))
         except cv2.error as error:

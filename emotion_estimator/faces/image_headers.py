@@ -27,6 +27,8 @@ MAX_PIXELS = 64_000_000
 """Most pixels of an image: more than cameras have, and some 200 MB once it is decoded."""
 _MOST_SEGMENTS = 10_000  # of a JPEG file before its size; a camera writes some ten
 _MOST_SCANS = 100  # of a progressive JPEG file: each costs a pass over the whole image
+_EXIF_WITHIN = 65_536  # bytes from the start
+_ORIENTATION, _TURNS = 0x112, {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 _MOST_ENTRIES = 1_000  # of a TIFF file's directory
 
 
@@ -99,6 +101,30 @@ def read_header(content: bytes, stated_format: str = '') -> PictureHeader:
         'nor PNG, WebP, TIFF, BMP, GIF or PNM; have it republished or saved as JPEG or PNG, or '
         'use image_transport: raw.'
     )
+
+
+def rotation_of_exif(content: bytes) -> int:
+    """
+    Tell how a picture must be turned to be upright, as phones and cameras note it.
+
+    :param content: a JPEG file.
+    :returns: degrees clockwise: 0, 90, 180 or 270.
+    """
+    at = content.find(b'Exif\0\0', 0, _EXIF_WITHIN) + 6
+    order = {b'II': '<', b'MM': '>'}.get(content[at : at + 2])
+    if at < 6 or order is None:
+        return 0
+    try:
+        entries = at + struct.unpack_from(f'{order}I', content, at + 4)[0]
+        for entry in range(struct.unpack_from(f'{order}H', content, entries)[0]):
+            tag, _, _, value = struct.unpack_from(
+                f'{order}HHIH', content, entries + 2 + 12 * entry
+            )
+            if tag == _ORIENTATION:
+                return _TURNS.get(value, 0)
+    except struct.error:
+        return 0
+    return 0
 
 
 def _size_of_jpeg(content: bytes) -> tuple[int, int]:

@@ -16,6 +16,7 @@
 
 import struct
 import zlib
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -145,3 +146,29 @@ def test_any_change_of_a_picture_file_gives_a_picture_or_a_sentence(extension, d
         assert ImageDecoder().decode_file(bytes(content)).ndim == 3
     except ImageError as error:
         assert str(error)
+
+
+def turned_by_exif(orientation, order='<'):
+    """Make a JPEG file that says how it must be turned to be upright."""
+    content = compressed('.jpg')
+    start = {'<': b'II*\0', '>': b'MM\0*'}[order]
+    tiff = start + struct.pack(order + 'IHHHIHHI', 8, 1, 0x112, 3, 1, orientation, 0, 0)
+    segment = b'\xff\xe1' + struct.pack('>H', len(tiff) + 8) + b'Exif\0\0' + tiff
+    return content[:2] + segment + content[2:]
+
+
+@pytest.mark.parametrize('orientation, degrees', [(1, 0), (3, 180), (6, 90), (8, 270)])
+@pytest.mark.parametrize('order', ['<', '>'])
+def test_pixels_of_messages_stay_as_they_lie_and_photographs_are_turned(
+    orientation, degrees, order
+):
+    content = turned_by_exif(orientation, order)
+    said = []
+    decoder = ImageDecoder('/camera', said.append)
+    lying = cv2.imdecode(np.frombuffer(compressed('.jpg'), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    message = SimpleNamespace(data=content, format='jpeg')
+    for _ in range(2):
+        np.testing.assert_array_equal(decoder.decode(message), lying)
+    assert [f'by {degrees} degrees' in sentence for sentence in said] == [True] * bool(degrees)
+    upright = np.rot90(lying, -degrees // 90)
+    np.testing.assert_array_equal(ImageDecoder().decode_file(content), upright)
