@@ -79,6 +79,28 @@ NAMES: tuple[str, ...] = (
 INDEX: dict[str, int] = {name: position for position, name in enumerate(NAMES)}
 
 
+# What can be, with a little tolerance, by how a feature's name begins.
+_SHARE = (-0.05, 1.05)
+_RANGES = {
+    'visible': _SHARE,
+    'head': (-3.2, 3.2),  # radians
+    'geometry': (-1e3, 1e3),  # faces give some 5, as they do of the next
+    'appearance': (-1e3, 1e3),
+}
+
+
+def range_of(name: str) -> tuple[float, float]:
+    """
+    Tell which values a feature of a face can have.
+
+    :param name: one of `NAMES`, or of a further feature, such as 'head.yaw'.
+    :returns: the least and the greatest; wide for a name that nobody here knows.
+    """
+    if name in INDEX:
+        return _SHARE
+    return _RANGES.get(name.partition('.')[0], (-1e6, 1e6))
+
+
 def mirrored_name(name: str) -> str:
     """
     Name the blendshape that a mirrored face shows in place of this one.

@@ -118,6 +118,20 @@ BLENDSHAPE_NODE = (
     ),
     Spec('ros4hri', True, 'Publish faces below /humans/faces and their frames on /tf (REP-155).'),
     Spec(
+        'cropped_width',
+        128,
+        "Width in pixels of /humans/faces/<id>/cropped: REP-155's /humans/faces/width.",
+        16,
+        2048,
+    ),
+    Spec(
+        'cropped_height',
+        128,
+        "Height in pixels of /humans/faces/<id>/cropped: REP-155's /humans/faces/height.",
+        16,
+        2048,
+    ),
+    Spec(
         'ros4hri_input',
         False,
         "Take another detector's faces, /humans/faces/<id>/cropped, instead of a camera's images.",

@@ -25,7 +25,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.emotion.decision import VALENCE_AROUSAL, Decider, Trust
+from emotion_estimator.blendshapes import range_of
+from emotion_estimator.emotion.decision import TRUSTED_NAMES, VALENCE_AROUSAL, Decider, Trust
 from emotion_estimator.emotion.model import EmotionModel, ModelMetadata
 from emotion_estimator.stamps import NS_PER_S, SILENCE_S, Step, TimeLine
 
@@ -203,6 +204,7 @@ class EmotionEstimation:
     ) -> None:
         self._model = model
         self._features = model.metadata.features
+        self._ranges = {name: range_of(name) for name in (*self._features, *TRUSTED_NAMES)}
         self._coordinates = np.array(
             [VALENCE_AROUSAL.get(label, (0.0, 0.0)) for label in model.metadata.labels]
         )
@@ -249,7 +251,8 @@ class EmotionEstimation:
         :param features: value by name, such as blendshapes in [0, 1]; names that the model
             does not know are ignored.
         :returns: the estimate; None where `step.left_out`.
-        :raises FeatureError: when a feature that the model needs is missing or not finite.
+        :raises FeatureError: when a feature that the model needs is missing, or one is no number
+            that can be.
         """
         values = self._values(features)
         face = self._faces.get(face_id) or self._new_face()
@@ -332,6 +335,13 @@ class EmotionEstimation:
         if not np.isfinite(values).all():
             wrong = [self._features[i] for i in np.flatnonzero(~np.isfinite(values))]
             raise FeatureError(f'{_listed(wrong)}: not a finite number.')
+        wrong = [
+            f'{name} is {features[name]:g}, but lies between {low:g} and {high:g}'
+            for name, (low, high) in self._ranges.items()
+            if not low <= features.get(name, low) <= high
+        ]
+        if wrong:
+            raise FeatureError(f'{_listed(wrong)}.')
         return values
 
     def _new_face(self) -> _Face:

@@ -23,6 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_FOCAL_WIDTHS = (0.1, 100.0)
+"""Focal lengths that a calibration can state, as multiples of the image's width."""
+_MOST_TOLD = 100  # faults that are remembered, so that each is told once
+
 
 class IntrinsicsError(ValueError):
     """Intrinsics that no camera has; the message says which value is wrong."""
@@ -89,7 +93,19 @@ class PinholeCamera:
         if matrix.size != 9:
             raise IntrinsicsError(f'k holds {matrix.size} values, not 9.')
         focal_x, _, middle_x, _, focal_y, middle_y, *_ = matrix.tolist()
-        return PinholeCamera(focal_x, focal_y, middle_x, middle_y, int(width), int(height))
+        camera = PinholeCamera(focal_x, focal_y, middle_x, middle_y, int(width), int(height))
+        least, greatest = (share * camera.width for share in _FOCAL_WIDTHS)
+        if not least <= min(focal_x, focal_y) <= max(focal_x, focal_y) <= greatest:
+            raise IntrinsicsError(
+                f'focal lengths ({focal_x:g}, {focal_y:g}) must lie between {least:g} and '
+                f'{greatest:g} pixels, a tenth and a hundred times the width.'
+            )
+        if not (0 <= middle_x <= camera.width and 0 <= middle_y <= camera.height):
+            raise IntrinsicsError(
+                f'the middle ({middle_x:g}, {middle_y:g}) must lie inside the image of '
+                f'{camera.width} x {camera.height} pixels.'
+            )
+        return camera
 
     def resized(self, width: int, height: int) -> PinholeCamera:
         """
@@ -143,7 +159,7 @@ class PinholeCamera:
 
 class KnownCamera:
     """
-    A camera that a calibration may tell of; until then its angle of view has to do.
+    A camera that calibrations may tell of; until then its angle of view has to do.
 
     :param field_of_view_rad: horizontal angle of view where nothing better is known.
     :param refuse: counts a calibration that cannot be used; called once for each kind of fault.
@@ -154,23 +170,30 @@ class KnownCamera:
         self._refuse = refuse
         self._told: set[str] = set()
         self._calibrated: PinholeCamera | None = None
+        self._stated: tuple[tuple[float, ...], int, int] | None = None
+        self._stated_well = False
         # What was last told, and the calibration that it was made from.
         self._camera: tuple[PinholeCamera | None, PinholeCamera] | None = None
 
     def calibrate(self, k: ArrayLike, width: int, height: int) -> bool:
         """
-        Take a calibration, as CameraInfo states it.
+        Take a calibration, as CameraInfo states it; it replaces those before it.
 
         :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
         :param width: of the image that it is for, in pixels.
         :param height: its height in pixels.
         :returns: whether it can be used.
         """
+        stated = (tuple(np.asarray(k, np.float64).ravel().tolist()), width, height)
+        if stated == self._stated:  # thirty times a second it is the same
+            return self._stated_well
+        self._stated, self._stated_well = stated, False
         try:
             self._calibrated = PinholeCamera.of_matrix(k, width, height)
         except IntrinsicsError as error:
-            self._tell(f'k, width or height is wrong: {error}')
+            self._tell(f'k, width or height is wrong: {error}', self._calibrated is not None)
             return False
+        self._stated_well = True
         return True
 
     def camera(self, width: int, height: int) -> PinholeCamera:
@@ -195,10 +218,15 @@ class KnownCamera:
         self._camera = (calibrated, camera)
         return camera
 
-    def _tell(self, fault: str) -> None:
-        if fault not in self._told:
+    def _tell(self, fault: str, keeps: bool = False) -> None:
+        if fault not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add(fault)
             degrees = math.degrees(self._field_of_view_rad)
             self._refuse(
-                f'camera_info: {fault} A field of view of {degrees:g} degrees is assumed.'
+                f'camera_info: {fault} '
+                + (
+                    'The calibration before it stays.'
+                    if keeps
+                    else f'A field of view of {degrees:g} degrees is assumed.'
+                )
             )

@@ -85,27 +85,30 @@ class CloseUp:
         self._landmarker.close()
 
 
-def enlarged_crop(image: Rgb, left: int, top: int, side: int) -> NDArray[np.uint8] | None:
+def enlarged_crop(
+    image: Rgb, left: int, top: int, side: int, side_px: int = SIDE_PX
+) -> NDArray[np.uint8] | None:
     """
-    Cut out a square and scale it to `SIDE_PX`; black where it reaches outside the image.
+    Cut out a square and scale it; black where it reaches outside the image.
 
     :param image: the pixels.
     :param left: its first column, may be negative.
     :param top: its first row, may be negative.
     :param side: its length in pixels, above 0.
-    :returns: shape [SIDE_PX, SIDE_PX, 3]; None where it lies outside the image.
+    :param side_px: length to which it is scaled, in pixels.
+    :returns: shape [side_px, side_px, 3]; None where it lies outside the image.
     """
     height, width = image.shape[:2]
     x_min, x_max = max(left, 0), min(left + side, width)
     y_min, y_max = max(top, 0), min(top + side, height)
     if x_min >= x_max or y_min >= y_max:
         return None
-    scale = SIDE_PX / side
+    scale = side_px / side
     columns = [round((x - left) * scale) for x in (x_min, x_max)]
     rows = [round((y - top) * scale) for y in (y_min, y_max)]
     if columns[0] == columns[1] or rows[0] == rows[1]:
         return None
-    crop = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
+    crop = np.zeros((side_px, side_px, 3), np.uint8)
     cv2.resize(
         image[y_min:y_max, x_min:x_max],
         (columns[1] - columns[0], rows[1] - rows[0]),
@@ -364,18 +367,29 @@ PICTURE_MARGIN = 1.5
 """Side of the picture as a multiple of the longer side of the face's box."""
 
 
-def face_picture(image: Rgb, box: Box) -> Rgb | None:
+def face_picture(
+    image: Rgb, box: Box, width_px: int = SIDE_PX, height_px: int = SIDE_PX
+) -> Rgb | None:
     """
-    Cut a face out, square, at a size that does not change.
+    Cut a face out at a size that does not change.
 
     :param image: that the face was found in.
     :param box: where it is.
-    :returns: the face in the middle, black where that reaches outside the image; None where all
-        of it does.
+    :param width_px: of the picture in pixels.
+    :param height_px: its height in pixels.
+    :returns: the face in the middle, black beside its square and where that reaches outside the
+        image; None where all of it does.
     """
     height, width = image.shape[:2]
     side = PICTURE_MARGIN * max((box.x_max - box.x_min) * width, (box.y_max - box.y_min) * height)
     side_px = max(round(side), 1)
     left = round((box.x_min + box.x_max) / 2 * width - side_px / 2)
     top = round((box.y_min + box.y_max) / 2 * height - side_px / 2)
-    return enlarged_crop(image, left, top, side_px)
+    square_px = min(width_px, height_px)
+    square = enlarged_crop(image, left, top, side_px, square_px)
+    if square is None or width_px == height_px:
+        return square
+    picture = np.zeros((height_px, width_px, 3), np.uint8)
+    row, column = (height_px - square_px) // 2, (width_px - square_px) // 2
+    picture[row : row + square_px, column : column + square_px] = square
+    return picture

@@ -251,20 +251,21 @@ class MessageBuilder:
         """
         return self._type_of(TF)(transforms=[self._transform(frame, header) for frame in frames])
 
-    def picture(self, pixels: Rgb, header: Any) -> Any:
+    def picture(self, pixels: Rgb, header: Any, encoding: str = 'rgb8') -> Any:
         """
         Build a picture: of a face, or of all that was found.
 
-        :param pixels: in RGB.
+        :param pixels: in the order of the encoding.
         :param header: the image's.
-        :returns: sensor_msgs/Image in rgb8.
+        :param encoding: rgb8 or bgr8.
+        :returns: sensor_msgs/Image.
         """
         height, width, channels = pixels.shape
         return self._type_of(IMAGE)(
             header=header,
             height=height,
             width=width,
-            encoding='rgb8',
+            encoding=encoding,
             step=width * channels,
             # Bytes given to the constructor are the one fast way to fill an image.
             data=pixels.tobytes(),

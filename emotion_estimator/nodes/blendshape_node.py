@@ -78,12 +78,8 @@ class BlendshapeNode(ManagedNode):
         self.input_may_pause = self.parameters['ros4hri_input']
         heads = HeadModel(encoding.template)
         if self.parameters['ros4hri']:
-            self._face_publishers = FacePublishers(
-                self,
-                heads,
-                self.parameters['max_absence_s'],
-                owner=not self.parameters['ros4hri_input'],
-            )
+            owner = not self.parameters['ros4hri_input']
+            self._face_publishers = FacePublishers(self, heads, owner)
         self._source = (
             CroppedFaces(self, encoding if name else None, self._lose)
             if self.parameters['ros4hri_input']

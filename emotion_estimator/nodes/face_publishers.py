@@ -20,6 +20,8 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
+import cv2
+import numpy as np
 from hri_msgs.msg import (
     FacialActionUnits,
     FacialLandmarks,
@@ -27,7 +29,6 @@ from hri_msgs.msg import (
     NormalizedRegionOfInterest2D,
 )
 from rclpy.duration import Duration
-from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
@@ -40,6 +41,7 @@ from emotion_estimator.faces.pose import HeadModel, frames_of
 from emotion_estimator.faces.tracker import FacePresence
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import CameraImage, ObservedFaces
 
 _TF_QOS = QoSProfile(depth=100)  # as tf2_ros broadcasts
@@ -56,7 +58,7 @@ class FaceTopics:
         landmarks and crop from there.
     """
 
-    def __init__(self, node: Node, face_id: str, owner: bool) -> None:
+    def __init__(self, node: ManagedNode, face_id: str, owner: bool) -> None:
         self._node = node
         self._namespace = f'/humans/faces/{face_id}'
         self._facs = self._publisher(FacialActionUnits, 'facs')
@@ -92,9 +94,13 @@ class FaceTopics:
             size = view.camera.width, view.camera.height
             landmarks.publish(ROS.landmarks(face, header, *size))
         if cropped.get_subscription_count():
-            picture = face_picture(view.image, face.box)
+            parameters = self._node.parameters
+            size_px = parameters['cropped_width'], parameters['cropped_height']
+            picture = face_picture(view.image, face.box, *size_px)
             if picture is not None:
-                cropped.publish(ROS.picture(picture, header))
+                # As hri_face_detect sends it: readers such as libhri's take it for that, unasked.
+                bgr = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8)
+                cropped.publish(ROS.picture(bgr, header, 'bgr8'))
 
     def end(self) -> None:
         """Take the topics down."""
@@ -108,20 +114,16 @@ class FacePublishers:
 
     Of faces that another detector found, only what that does not tell.
 
-    :param node: publishes.
+    :param node: publishes; its parameters count.
     :param head_model: tells where heads are.
-    :param max_absence_s: longest time in seconds that an unseen face keeps its id.
     :param owner: see `FaceTopics`.
     """
 
-    def __init__(
-        self, node: Node, head_model: HeadModel, max_absence_s: float, owner: bool = True
-    ) -> None:
+    def __init__(self, node: ManagedNode, head_model: HeadModel, owner: bool = True) -> None:
         self._node = node
         self._head_model = head_model
-        self._presence = FacePresence(max_absence_s)
+        self._presence = FacePresence(node.parameters['max_absence_s'])
         self._owner = owner
-        self._max_absence_s = max_absence_s
         self._topics: dict[str, FaceTopics] = {}
         self._last_listed: Header | None = None
         self._of_all: list[Publisher[Any]] = []
@@ -180,7 +182,7 @@ class FacePublishers:
         stamp of the last, is waited for until they have it.
         """
         self.end(list(self._topics))
-        self._presence = FacePresence(self._max_absence_s)
+        self._presence = FacePresence(self._node.parameters['max_absence_s'])
         if self._last_listed is None or not self._node.context.ok():
             return
         tracked, _ = self._of_all

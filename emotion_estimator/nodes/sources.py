@@ -90,7 +90,7 @@ TOPIC = 'camera_info'
 
 class CameraCalibration:
     """
-    Listens to `camera_info` until it has said something that can be used.
+    Listens to `camera_info`; the latest that can be used counts.
 
     :param node: subscribes.
     :param field_of_view_rad: see `KnownCamera`.
@@ -110,9 +110,7 @@ class CameraCalibration:
         )
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        if self._known.calibrate(message.k, message.width, message.height):
-            # It is the same thirty times a second: once is enough.
-            self.close()
+        self._known.calibrate(message.k, message.width, message.height)
 
     def camera(self, width: int, height: int) -> PinholeCamera:
         """

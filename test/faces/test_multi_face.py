@@ -29,6 +29,7 @@ from emotion_estimator.faces.multi_face import (
     FaceDetector,
     FaceSearch,
     enlarged_crop,
+    face_picture,
 )
 
 FRAME_MS = 33
@@ -370,3 +371,16 @@ def test_where_one_face_vanishes_and_another_appears_in_one_frame_both_are_looke
     scene.far = (0.8,)
     assert run(search, 3, start_ms=200) == [1, 1, 1]
     assert len(scene.made) == 2
+
+
+@pytest.mark.parametrize('size', [(128, 128), (160, 120), (64, 200)])
+def test_a_picture_of_a_face_has_the_size_asked_for_with_the_face_in_its_middle(size):
+    image = np.zeros((400, 600, 3), np.uint8)
+    image[180:220, 280:320] = (255, 0, 0)
+    picture = face_picture(image, Box(0.45, 0.425, 0.55, 0.575), *size)
+    assert picture.shape == (size[1], size[0], 3)
+    rows, columns = np.nonzero(picture[..., 0] > 128)
+    assert (rows.min() + rows.max()) / 2 == pytest.approx(size[1] / 2, abs=2)
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(size[0] / 2, abs=2)
+    # 40 of the 90 pixels of a square that is half as large again as the box.
+    assert np.ptp(rows) == pytest.approx(min(size) * 40 / 90, abs=2)

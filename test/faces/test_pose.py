@@ -313,3 +313,19 @@ def test_a_calibration_that_no_camera_has_is_told_once(k, width, fault):
     (sentence,) = told
     assert sentence.startswith('camera_info: k, width or height is wrong: ') and fault in sentence
     assert known.camera(640, 480) == PinholeCamera.of_view(640, 480, SIXTY_DEGREES)
+
+
+def test_later_calibrations_replace_earlier_ones_and_wrong_ones_replace_none():
+    told = []
+    camera = KnownCamera(math.radians(60), told.append)
+    first, second = ([f, 0, 320, 0, f, 240, 0, 0, 1] for f in (500.0, 700.0))
+    assert camera.calibrate(first, 640, 480)
+    assert camera.camera(640, 480).focal_x == 500
+    assert camera.calibrate(second, 640, 480)
+    assert camera.camera(640, 480).focal_x == 700
+    for _ in range(3):
+        assert not camera.calibrate([1e-300, 0, 320, 0, 1e-300, 240, 0, 0, 1], 640, 480)
+        assert camera.calibrate(second, 640, 480)
+    assert camera.camera(640, 480).focal_x == 700
+    (sentence,) = told
+    assert sentence.endswith('The calibration before it stays.')

@@ -252,3 +252,29 @@ def test_thresholds_out_of_range_are_refused(live, name, value):
     assert 'out of range' in result.reason
     with pytest.raises(InvalidParameterValueException):
         live.add(EmotionNode, **{name: value})
+
+
+@pytest.mark.parametrize(
+    'name, value, sentence',
+    [
+        ('jawOpen', 1e30, 'jawOpen is 1e+30, but lies between -0.05 and 1.05'),
+        ('jawOpen', -5.0, 'jawOpen is -5, but lies between'),
+        ('visible.mouth', 1e30, 'visible.mouth is 1e+30'),
+        ('head.yaw', 57.0, 'head.yaw is 57, but lies between -3.2 and 3.2'),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_by_name(live, wired, name, value, sentence):
+    wired.send(message_of({**SMILING, name: value}, START_NS))
+    live.until(lambda: wired.node.statistics.report().refused == 1, 'the refusal')
+    assert sentence in wired.node.statistics.report().last_error
+    # A little beyond is rounding.
+    wired.send(message_of({**SMILING, 'jawOpen': 1.01}, START_NS + FRAME_NS), 1)
+    assert len(wired.emotions) == 1
+
+
+def test_faces_beyond_a_hundred_at_once_are_left_out(live, wired):
+    for number in range(101):
+        wired.send(message_of(SMILING, START_NS, f'face_f{number}'))
+    live.until(lambda: wired.node.statistics.report().refused == 1, 'the refusal')
+    assert '100 faces at once: f100 is left out' in wired.node.statistics.report().last_error
+    assert wired.node.facts()['faces'] == 100

@@ -117,11 +117,11 @@ def test_a_face_s_topics_say_where_it_is_and_what_it_does(live, landmarker_path,
     nose, right_eye, left_eye = (landmarks.landmarks[i] for i in (30, 68, 69))
     assert roi.xmin < right_eye.x < nose.x < left_eye.x < roi.xmax
     assert nose.y > right_eye.y
-    assert (cropped.width, cropped.height, cropped.encoding) == (256, 256, 'rgb8')
-    pixels = np.frombuffer(cropped.data, np.uint8).reshape(256, 256, 3)
+    assert (cropped.width, cropped.height, cropped.encoding) == (128, 128, 'bgr8')
+    pixels = np.frombuffer(cropped.data, np.uint8).reshape(128, 128, 3)
     # The nose is in the middle, and the colours are not swapped.
-    middle = face[round(nose.y * 480), round(nose.x * 960)][::-1].astype(int)
-    assert np.abs(pixels[118:160, 118:138].astype(int) - middle).max(axis=2).min() < 12
+    middle = face[round(nose.y * 480), round(nose.x * 960)].astype(int)
+    assert np.abs(pixels[59:80, 59:69].astype(int) - middle).max(axis=2).min() < 12
     head, gaze = frames[-1].transforms
     assert (head.child_frame_id, gaze.child_frame_id) == (f'face_{FACE_ID}', f'gaze_{FACE_ID}')
     assert head.header.frame_id == 'camera'
@@ -183,12 +183,16 @@ def test_without_ros4hri_nothing_is_said_there(live, landmarker_path, face):
     assert watched.node.count_publishers('/tf') == 0
 
 
+def matrix(focal, middle=480.0):
+    return np.array([focal, 0, middle, 0, focal, 240, 0, 0, 1])
+
+
 def info(**fields):
     right = {
         'header': Header(stamp=ROS.time(START_NS), frame_id='camera'),
         'width': 960,
         'height': 480,
-        'k': np.array([400.0, 0, 480, 0, 400, 240, 0, 0, 1]),
+        'k': matrix(400.0),
     }
     return CameraInfo(**{**right, **fields})
 
@@ -199,6 +203,9 @@ def info(**fields):
         (info(), 400, ''),
         (info(width=1920, height=960, k=np.array([800.0, 0, 960, 0, 800, 480, 0, 0, 1])), 400, ''),
         (info(k=np.zeros(9)), None, 'k, width or height is wrong'),
+        (info(k=matrix(1e-300)), None, 'must lie between 96 and 96000 pixels'),
+        (info(k=matrix(1e308)), None, 'must lie between 96 and 96000 pixels'),
+        (info(k=matrix(400.0, 5000.0)), None, 'must lie inside the image of 960 x 480 pixels'),
         (info(width=640), None, 'another shape'),
     ],
 )
@@ -302,9 +309,9 @@ def test_a_wrong_crop_costs_one_counted_warning_and_an_empty_one_gives_no_face(
     crops.list('bob')
     crops.follow('bob')
     black = np.zeros((64, 64, 3), np.uint8)
-    crops.cropped['bob'].publish(image_message(black, START_NS, step=3))
+    crops.cropped['bob'].publish(image_message(black, START_NS, data=bytes(100)))
     live.until(lambda: node.statistics.report().refused == 1, 'the warning')
-    assert 'step is 3 bytes' in node.statistics.report().last_error
+    assert '100 bytes' in node.statistics.report().last_error
     crops.show('bob', black, START_NS + FRAME_NS)
     live.until(lambda: node.statistics.report().published == 1, 'the picture')
     assert found == []
