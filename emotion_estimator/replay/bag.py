@@ -21,27 +21,41 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rosbags.interfaces import Connection
+from rosbags.typesys import get_types_from_msg
+from rosbags.typesys.store import Typestore
 
 from emotion_estimator.cameras import Camera
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.messages.incoming import rgb_of
+from emotion_estimator.messages.outgoing import standard_types
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import Calibration, Frame, RecordingError
-from emotion_estimator.replay.video_messages import (
-    PACKET,
-    VIDEO,
-    VideoDecoder,
-    codec_of,
-    video_types,
-)
 from emotion_estimator.stamps import NS_PER_S
+
+if TYPE_CHECKING:
+    from emotion_estimator.replay.video_messages import VideoDecoder
 
 RAW = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CALIBRATION = 'sensor_msgs/msg/CameraInfo'
+PACKET = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
+VIDEO = 'foxglove_msgs/msg/CompressedVideo'
+# Definitions of both; bags before Iron hold none.
+_DEFINITIONS = {
+    PACKET: 'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n'
+    'uint8 flags\nbool is_bigendian\nuint8[] data\n',
+    VIDEO: 'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n',
+}
+# Parts of the names that encoders, drivers and FFmpeg give a codec -> its name in FFmpeg.
+_CODECS = {
+    **{'264': 'h264', 'avc': 'h264', '265': 'hevc', 'hevc': 'hevc', 'av1': 'av1'},
+    **{'vp8': 'vp8', 'vp9': 'vp9', 'mpeg4': 'mpeg4'},
+}
+_STILLS = ('jpeg', 'jpg', 'png')
+_START_CODES = (b'\0\0\0\1', b'\0\0\1')
 _KINDS = (RAW, COMPRESSED, PACKET, VIDEO)
 """Types of images; of one camera the first is taken."""
 _TRIED = 10
@@ -78,8 +92,7 @@ class Bag:
             self._camera = self._camera_connection(topic)
             self.topic = self._camera.topic
             first = self._first(self._camera)
-            self._codec = '' if first is None else codec_of(self._camera.msgtype, first)
-            self._decoder = VideoDecoder(path, self.topic, self._codec) if self._codec else None
+            self._decoder = self._video_decoder(first)
         except RecordingError as error:
             self.close()
             raise RecordingError(' '.join((str(error), *self.problems))) from error
@@ -127,6 +140,15 @@ class Bag:
     def close(self) -> None:
         """Close the bag."""
         self._reader.close()
+
+    def _video_decoder(self, first: Any) -> VideoDecoder | None:
+        """Make what decodes the topic, by its first message; None where images stand alone."""
+        codec = '' if first is None else codec_of(self._camera.msgtype, first)
+        if not codec:
+            return None
+        from emotion_estimator.replay.video_messages import VideoDecoder
+
+        return VideoDecoder(self._path, self.topic, codec)
 
     def _messages(self) -> Iterator[tuple[int, Any]]:
         damaged = 0
@@ -221,6 +243,39 @@ class Bag:
         if len(folders) == 1 and len(cameras) > 1 and set(names) <= set(_SAME_CAMERA):
             return [cameras[min(range(len(names)), key=lambda i: _SAME_CAMERA.index(names[i]))]]
         return cameras
+
+
+# Messages that hold video.
+
+
+def video_types() -> Typestore:
+    """Give the standard types with those of video beside them."""
+    store = standard_types()
+    for name, definition in _DEFINITIONS.items():
+        store.register(get_types_from_msg(definition, name))
+    return store
+
+
+def codec_of(kind: str, message: Any) -> str:
+    """
+    Tell which codec an image message needs.
+
+    :param kind: its type.
+    :param message: the message.
+    :returns: FFmpeg's name of the codec; empty for a picture that stands for itself.
+    """
+    stated = str(getattr(message, 'encoding' if kind == PACKET else 'format', '')).lower()
+    for part, codec in _CODECS.items():
+        if part in stated:
+            return codec
+    if kind in (PACKET, VIDEO):
+        return stated or 'h264'
+    if hasattr(message, 'format') and not any(name in stated for name in _STILLS):
+        return 'h264' if bytes(message.data[:4]).startswith(_START_CODES) else ''
+    return ''
+
+
+# Topics and messages.
 
 
 def with_slash(topic: str) -> str:

@@ -195,6 +195,8 @@ def _chunk(
     at = 0
     while at + 9 <= len(records):
         kind, length = struct.unpack_from('<BQ', records, at)
+        if not kind:
+            raise ValueError('zeros stand in it')
         if at + 9 + length > len(records):
             if whole:
                 raise ValueError('a record reaches beyond it')

@@ -243,7 +243,9 @@ class BagWriter:
         self._messages = PublishedMessages(
             self._store.types.__getitem__, parameters, camera or assumed_camera(parameters)
         )
-        self._input = None if beside is None else _InputMessages(beside)
+        self.problems: list[str] = []
+        """Sentences: what of the input is not copied."""
+        self._input = None if beside is None else _InputMessages(beside, self.problems)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f'.{path.name}.'))
         self._writer = Writer(
@@ -318,8 +320,8 @@ def _qos_of(published: Published) -> Qos:
 class _InputMessages:
     """The messages of a bag in order, up to where the replay is."""
 
-    def __init__(self, path: Path) -> None:
-        self.reader = BagReader(path)
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        self.reader = BagReader(path, bag_types())
         if not self.reader.is2:
             self.close()
             raise RecordingError(
@@ -327,6 +329,13 @@ class _InputMessages:
                 '--with-input, or convert it with `rosbags-convert`.'
             )
         others = [c for c in self.reader.connections if not _OWN_TOPIC.fullmatch(c.topic)]
+        unknown = [c for c in others if c.msgtype not in self.reader.typestore.fielddefs]
+        if unknown:
+            listed = ', '.join(sorted(f'{c.topic} ({c.msgtype})' for c in unknown))
+            problems.append(
+                f'{path} does not define the types of {listed}, so that these are not copied.'
+            )
+        others = [c for c in others if c not in unknown]
         self._messages = self.reader.messages(others)
         self._next: tuple[Connection, int, bytes] | None = None
         self._ended = not others

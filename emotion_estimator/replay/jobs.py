@@ -121,6 +121,7 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
     finally:
         recording.close()
         if writer is not None:
+            refused += writer.problems
             writer.close()
     told = replace(told, problems=(*told.problems, *(f'{job.name}: {why}' for why in refused)))
     write_replay(job.kept, told)

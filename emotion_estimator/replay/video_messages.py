@@ -22,57 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rosbags.typesys import get_types_from_msg
-from rosbags.typesys.store import Typestore
 
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
-from emotion_estimator.messages.outgoing import standard_types
 from emotion_estimator.replay.recordings import Frame, RecordingError
 
-PACKET = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
-VIDEO = 'foxglove_msgs/msg/CompressedVideo'
-# Definitions of both; bags before Iron hold none.
-_DEFINITIONS = {
-    PACKET: 'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n'
-    'uint8 flags\nbool is_bigendian\nuint8[] data\n',
-    VIDEO: 'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n',
-}
-# Parts of the names that encoders, drivers and FFmpeg give a codec -> its name in FFmpeg.
-_CODECS = {
-    **{'264': 'h264', 'avc': 'h264', '265': 'hevc', 'hevc': 'hevc', 'av1': 'av1'},
-    **{'vp8': 'vp8', 'vp9': 'vp9', 'mpeg4': 'mpeg4'},
-}
-_STILLS = ('jpeg', 'jpg', 'png')
-_START_CODES = (b'\0\0\0\1', b'\0\0\1')
 Times = tuple[int, int, str]
 """Stamp, time of receipt, frame: as `Frame` has them."""
-
-
-def video_types() -> Typestore:
-    """Give the standard types with those of video beside them."""
-    store = standard_types()
-    for name, definition in _DEFINITIONS.items():
-        store.register(get_types_from_msg(definition, name))
-    return store
-
-
-def codec_of(kind: str, message: Any) -> str:
-    """
-    Tell which codec an image message needs.
-
-    :param kind: its type.
-    :param message: the message.
-    :returns: FFmpeg's name of the codec; empty for a picture that stands for itself.
-    """
-    stated = str(getattr(message, 'encoding' if kind == PACKET else 'format', '')).lower()
-    for part, codec in _CODECS.items():
-        if part in stated:
-            return codec
-    if kind in (PACKET, VIDEO):
-        return stated or 'h264'
-    if hasattr(message, 'format') and not any(name in stated for name in _STILLS):
-        return 'h264' if bytes(message.data[:4]).startswith(_START_CODES) else ''
-    return ''
 
 
 class VideoDecoder:

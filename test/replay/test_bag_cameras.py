@@ -40,9 +40,9 @@ from helpers.bags import (
 from helpers.media import NEUTRAL, frames, media_path
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from emotion_estimator.replay.bag import PACKET, VIDEO, video_types
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.recordings import RecordingError
-from emotion_estimator.replay.video_messages import PACKET, VIDEO, video_types
 from emotion_estimator.stamps import NS_PER_S
 
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'

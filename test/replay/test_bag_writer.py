@@ -14,6 +14,9 @@
 
 """Bags that a replay writes: whole or not at all, the input's messages beside on request."""
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pytest
 from helpers.bags import (
@@ -39,6 +42,7 @@ from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.recordings import RecordingError
@@ -222,6 +226,25 @@ def test_a_bag_that_is_given_up_leaves_nothing(tmp_path):
     writer = BagWriter(tmp_path / 'out.mcap', read_parameters())
     writer.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_messages_of_an_undefined_type_are_not_copied_and_named(tmp_path):
+    path = camera_bag(tmp_path / 'bag', [np.zeros((8, 8, 3), np.uint8)], storage='sqlite3')
+    # As before Iron: no definitions; the type is one that nobody knows.
+    base = sqlite3.connect(path / 'bag.db3')
+    base.execute('DROP TABLE message_definitions')
+    base.execute('UPDATE schema SET schema_version = 3')
+    base.execute("INSERT INTO topics VALUES (9, '/thing', 'no_such/msg/Thing', 'cdr', '', '')")
+    base.execute("INSERT INTO messages VALUES (99, 9, 1700000000000000000, x'00010000')")
+    base.commit()
+    base.close()
+    (path / 'metadata.yaml').unlink()
+    writer = BagWriter(tmp_path / 'out.mcap', read_parameters(), path)
+    with closing(writer):
+        writer.finish()
+    topics = [connection.topic for connection in BagReader(tmp_path / 'out.mcap').connections]
+    assert topics == ['/camera/image_raw']
+    assert '/thing (no_such/msg/Thing)' in writer.problems[0]
 
 
 def test_a_ros1_bag_cannot_stand_beside(tmp_path):
