@@ -21,6 +21,11 @@ faces; that needs Chromium.
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('dev.demo_replay'))
+
 import argparse
 import dataclasses
 import shutil
@@ -39,7 +44,7 @@ from emotion_estimator.evaluation.cli import main as replay
 from emotion_estimator.evaluation.report.run_files import RunError, read_run
 from emotion_estimator.evaluation.report.write import write_report
 from emotion_estimator.faces.image_decoding import Rgb, open_video
-from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.files import AssetError, check_output, write_whole
 
 FOLDER = Path('out/demo-replay')
 WIDTH_PX = 640
@@ -71,6 +76,7 @@ def main() -> int:
 def _replay() -> int:
     """Make the bags where they are not there yet, then replay them."""
     log_to_terminal()
+    check_output(FOLDER)
     try:
         bags = [_bag(name, *clip) for name, clip in CLIPS.items()]
     except AssetError as error:
@@ -125,7 +131,3 @@ def _draw() -> int:
         shutil.copyfile(picture, PICTURE)
     print(PICTURE)
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -286,7 +286,8 @@ def _store(asset: Asset, content: bytes) -> Path:
     except OSError as error:
         path = _make_temporary_folder() / asset.name
         write_whole(path, content)
-        _log.warning('The cache cannot be written (%s): %s is kept as %s.', error, path.name, path)
+        why = error.__cause__ or error
+        _log.warning('The cache cannot be written (%s): %s is kept as %s.', why, path.name, path)
     return path
 
 

@@ -22,6 +22,7 @@ the standard library, and `python -m` on a command's module does too.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from pathlib import Path
 from types import FrameType
 
 STOPPED = 130
+UNWRITTEN = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # Module whose `main` a command runs, and its exit status where Ctrl-C comes before that.
@@ -53,14 +55,56 @@ def main(name: str = '') -> int:
     :returns: its exit status.
     """
     module, stopped = COMMANDS[name or Path(sys.argv[0]).stem]
+    return run(f'emotion_estimator.{module}', stopped)
+
+
+def run(module: str, stopped: int = STOPPED) -> int:
+    """
+    Run a module's `main`; what it cannot write is told in a sentence.
+
+    :param module: its name.
+    :param stopped: exit status where Ctrl-C comes while Python imports; 0 where the module deals
+        with signals itself after that.
+    :returns: its exit status; `UNWRITTEN` where an output, or ROS's log, cannot be written.
+    """
     before = [signal.getsignal(number) for number in _SIGNALS]
     # Nothing is to be released yet, and an exception would pass through half-imported modules.
     _handle(lambda number, frame: os._exit(stopped))
-    run: Callable[[], int] = import_module(f'emotion_estimator.{module}').main
-    if stopped:  # the others handle signals themselves
+    begin: Callable[[], int] = import_module(module).main
+    if stopped:
         for number, handler in zip(_SIGNALS, before):
             signal.signal(number, handler)
-    return run()
+    try:
+        return begin()
+    except (OSError, RuntimeError) as error:
+        sentence = _of_output(error)
+        if not sentence:
+            raise
+        print(sentence, file=sys.stderr)
+        return UNWRITTEN
+
+
+# rclpy writes a file for each process, and does not start without.
+_ROS_LOG = re.compile(
+    r"Failed (?:to create log directory '(.+)'|opening file (.+) for writing): ([^,]+)"
+)
+
+
+def _of_output(error: Exception) -> str:
+    """Make a sentence of what cannot be written; nothing of another error."""
+    from emotion_estimator.files import OutputError
+
+    if isinstance(error, OutputError):
+        return str(error)
+    match = _ROS_LOG.search(str(error))
+    if match is None:
+        return ''
+    folder, file, reason = match.groups()
+    reason = os.strerror(int(reason)) if reason.isdecimal() else reason
+    return (
+        f'ROS cannot write its log {folder or file}: {reason}. Let ROS_LOG_DIR name a folder that '
+        'can be written.'
+    )
 
 
 def raise_first_interrupt() -> None:

@@ -40,7 +40,7 @@ from emotion_estimator.assets import (
     log_to_terminal,
     obtain,
 )
-from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.files import AssetError, OutputError, check_output, write_whole
 
 EXIT_MISSING = 1
 EXIT_WRONG_ARGUMENT = 2
@@ -70,7 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_terminal()
     wanted = [FACE_LANDMARKER, FACE_DETECTOR, *(MEDIA.values() if options.demo else ())]
     try:
+        if options.to is not None:
+            check_output(options.to)
         return max(_fetch(asset, options.to) for asset in wanted)
+    except OutputError as error:
+        print(error, file=sys.stderr)
+        return EXIT_WRONG_ARGUMENT
     except KeyboardInterrupt:
         print('Stopped; what was fetched is kept.', file=sys.stderr)
         return 130
@@ -86,10 +91,6 @@ def _fetch(asset: Asset, to: Path | None) -> int:
     path = found.path
     if to is not None:
         path = to / asset.folder / asset.name
-        try:
-            write_whole(path, found.path.read_bytes())
-        except OSError as error:
-            print(f'{path} cannot be written: {error}; give another --to.', file=sys.stderr)
-            return EXIT_WRONG_ARGUMENT
+        write_whole(path, found.path.read_bytes())
     print(f'{asset.name} ({asset.licence}): {path}, from {found.source}')
     return 0

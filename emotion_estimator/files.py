@@ -20,7 +20,8 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PACKAGE = 'emotion_estimator'
@@ -145,23 +146,83 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+class OutputError(OSError):
+    """A place that cannot be written; the message says which, why and what to do."""
+
+
+LEAST_FREE_BYTES = 1 << 20
+"""Less room than this is taken for a full disk."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """
+    Say of what goes wrong in the block that a place cannot be written.
+
+    :param path: the place.
+    :raises OutputError: instead of another OSError.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        for each in (path, *path.parents):
+            if isinstance(error, (FileExistsError, NotADirectoryError)) and each.is_file():
+                reason = f'{each} is a file, not a folder'
+        raise OutputError(
+            f'{path} cannot be written: {reason}. Make room there, or name another place.'
+        ) from error
+
+
+def check_output(*folders: Path) -> None:
+    """
+    See that folders can be written, before there is work that would be lost.
+
+    :param folders: they are made; where one cannot be written, none that was not there is left.
+    :raises OutputError: naming the folder and the reason.
+    """
+    for folder in folders:
+        # Whether there is room shows only where it is taken.
+        with writing(folder), _made(folder), tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(LEAST_FREE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder, and unmake it where the block fails."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError:
+        for each in made:
+            with suppress(OSError):
+                each.rmdir()
+        raise
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """
     Write a file whole or not at all.
 
     :param path: the file; its folder is made.
     :param content: the bytes.
+    :raises OutputError: naming the file and the reason.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with writing(path), _made(path.parent):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+        try:
+            with os.fdopen(handle, 'wb') as file:
+                file.write(content)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def _share_folders() -> list[Path]:

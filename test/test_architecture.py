@@ -49,7 +49,7 @@ NAMES_AND_FILES = {'action_units', 'assets', 'blendshapes', 'files', 'stamps'}
 BOTH_HALVES = {'faces', 'emotion', 'estimator', 'parameters'}
 # Room -> rooms of this package that it may import, beside itself.
 MAY_IMPORT = {
-    'commands': set(),
+    'commands': {'files'},
     'stamps': set(),
     'colours': set(),
     'blendshapes': set(),

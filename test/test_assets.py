@@ -293,8 +293,8 @@ def test_a_folder_that_cannot_be_written_is_reported(all_published, tmp_path, ca
     (tmp_path / 'file').write_text('no folder')
     assert fetch_assets.main(['--to', str(tmp_path / 'file')]) == 2
     said = capsys.readouterr()
-    assert 'file/models/landmarker cannot be written: ' in said.err
-    assert 'give another --to' in said.err
+    assert f'{tmp_path / "file"} cannot be written: ' in said.err
+    assert 'is a file, not a folder' in said.err
     assert said.out == ''
 
 

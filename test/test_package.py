@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import resource
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -28,7 +29,10 @@ import pytest
 
 from emotion_estimator import files
 from emotion_estimator.files import (
+    LEAST_FREE_BYTES,
     AssetError,
+    OutputError,
+    check_output,
     find_encoding,
     find_model,
     find_shared_file,
@@ -156,6 +160,28 @@ def test_a_checkout_uses_its_own_files_whatever_is_installed(tmp_path, monkeypat
     monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
     monkeypatch.setattr(files, '__file__', str(checkout / 'emotion_estimator' / 'files.py'))
     assert find_shared_file('config/a.yaml') == checkout / 'config' / 'a.yaml'
+
+
+def test_a_place_that_cannot_be_written_is_named_and_nothing_is_left_there(tmp_path):
+    (tmp_path / 'file').write_text('no folder')
+    for place in (tmp_path / 'file', tmp_path / 'file' / 'run'):
+        with pytest.raises(OutputError, match='file is a file, not a folder') as caught:
+            check_output(place)
+        assert str(caught.value).startswith(f'{place} cannot be written: ')
+    with pytest.raises(OutputError, match='cannot be written: Is a directory'):
+        write_whole(tmp_path, b'content')
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LEAST_FREE_BYTES // 2, limit[1]))
+    try:
+        with pytest.raises(OutputError, match='out/run cannot be written: File too large'):
+            check_output(tmp_path / 'out' / 'run')
+        with pytest.raises(OutputError, match=r'a\.bin cannot be written: File too large'):
+            write_whole(tmp_path / 'made' / 'a.bin', bytes(LEAST_FREE_BYTES))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert [path.name for path in tmp_path.iterdir()] == ['file']
+    check_output(tmp_path / 'out' / 'run')
+    assert list((tmp_path / 'out').iterdir()) == [tmp_path / 'out' / 'run']
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):

@@ -34,7 +34,7 @@ import numpy as np
 from dev.bench.feeder import BareMediaPipe, rgb_frames
 from dev.bench.pictures import write_camera_bag
 from dev.bench.speed import LOG
-from emotion_estimator.evaluation.report.run_files import write_emotions
+from emotion_estimator.evaluation.report.write import emotions
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.files import open_recording
@@ -166,7 +166,7 @@ def _differing(folder: Path, bag: Path) -> int:
     for _ in range(2):
         _wall_s(folder, [bag])
         kept, table = folder / f'{bag.name}.json', folder / 'emotions.csv'
-        write_emotions(table, [read_replay(kept)])
+        table.write_bytes(emotions([read_replay(kept)]))
         contents.append((kept.read_bytes(), table.read_bytes()))
     return sum(one != other for one, other in zip(*contents))
 

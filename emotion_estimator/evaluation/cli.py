@@ -43,16 +43,14 @@ from emotion_estimator.emotion.model import read_metadata
 from emotion_estimator.evaluation.label_files import LabelSource, check_labels
 from emotion_estimator.evaluation.label_readers import Time
 from emotion_estimator.evaluation.labels import LABEL_MAPS, LabelError
-from emotion_estimator.evaluation.report.write import (
-    MissingLibraryError,
-    compare_runs,
-    write_labelled_report,
-)
+from emotion_estimator.evaluation.report.run_files import compare_runs
+from emotion_estimator.evaluation.report.write import MissingLibraryError, write_labelled_report
 from emotion_estimator.faces.finder import find_finder_files
-from emotion_estimator.files import PACKAGE, AssetError, find_model
+from emotion_estimator.files import PACKAGE, AssetError, OutputError, check_output, find_model
 from emotion_estimator.parallel.engine import SchedulerError
 from emotion_estimator.parallel.processes import available_cores
 from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.bag_reader import METADATA_FILE
 from emotion_estimator.replay.files import recordings_in
 from emotion_estimator.replay.jobs import (
     Finished,
@@ -64,7 +62,7 @@ from emotion_estimator.replay.jobs import (
     unread,
 )
 from emotion_estimator.replay.pictures import DEFAULT_RATE_HZ
-from emotion_estimator.replay.predictions import Replay, read_replay, settings_of
+from emotion_estimator.replay.predictions import Replay, ReplayFileError, read_replay, settings_of
 from emotion_estimator.replay.recordings import Selection
 
 # The arguments of `replay` that tell where labels come from.
@@ -188,24 +186,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: command line; None takes that of the process.
     :returns: exit status: 0; 1 when something could not be read, the others done; 2 when an
-        argument is wrong or a model cannot be had; 130 after Ctrl-C.
+        argument is wrong, a model cannot be had or the output cannot be written; 130 after
+        Ctrl-C.
     """
     options = parse(arguments)
     console = Console(stderr=True)
-    if options.compare:
-        return _compare(options, console)
+    try:
+        return _compare(options, console) if options.compare else _replay(options, console)
+    except (AssetError, OutputError, SchedulerError, LabelError, ReplayFileError) as error:
+        _say(str(error), console)
+        return EXIT_WRONG_ARGUMENT
+    except MissingLibraryError as error:
+        _say(str(error), console)
+        return EXIT_BROKEN
+    except KeyboardInterrupt:
+        console.print('Stopped; what is finished is kept.')
+        return EXIT_STOPPED
+
+
+def _replay(options: argparse.Namespace, console: Console) -> int:
     log_to_terminal()
     try:
         jobs, empty = prepare(options)
-        paths = {job.name: job.path for job in jobs}
-        for warning in check_labels(label_source(options), paths, empty.labels):
-            _say(warning, console, 'yellow')
-    except (AssetError, ValueError) as error:
+    except ValueError as error:
         _say(str(error), console)
         return EXIT_WRONG_ARGUMENT
-    except KeyboardInterrupt:
-        console.print('Stopped before the first recording.')
-        return EXIT_STOPPED
+    paths = {job.name: job.path for job in jobs}
+    for warning in check_labels(label_source(options), paths, empty.labels):
+        _say(warning, console, 'yellow')
+    bags = {job.record.parent for job in jobs if job.record is not None}
+    check_output(*bags, options.output, *{job.kept.parent for job in jobs})
     todo = [job for job in jobs if not job.done]
     try:
         problems = _work(todo, options, console)
@@ -216,19 +226,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             'goes on from there.'
         )
         return EXIT_STOPPED
-    except SchedulerError as error:
-        _say(str(error), console)
-        return EXIT_WRONG_ARGUMENT
     replays = [
         unread(job, empty, problems[job.path]) if problems.get(job.path) else read_replay(job.kept)
         for job in jobs
     ]
     _tell(replays, console)
-    try:
-        report = write_labelled_report(options.output, paths, replays, label_source(options))
-    except (LabelError, MissingLibraryError) as error:
-        _say(str(error), console)
-        return EXIT_WRONG_ARGUMENT if isinstance(error, LabelError) else EXIT_BROKEN
+    report = write_labelled_report(options.output, paths, replays, label_source(options))
     for style, sentences in (('red', report.losses), ('yellow', report.hints)):
         for sentence in sentences:
             _say(sentence, console, style)
@@ -239,11 +242,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(options: argparse.Namespace, console: Console) -> int:
     """Hold two finished runs against each other."""
     first, second = options.compare
+    check_output(options.output)
     try:
         page = compare_runs(first, second, options.output, options.label_map)
-    except (ValueError, MissingLibraryError) as error:
+    except ValueError as error:
         _say(str(error), console)
-        return EXIT_WRONG_ARGUMENT if isinstance(error, ValueError) else EXIT_BROKEN
+        return EXIT_WRONG_ARGUMENT
     print(page.absolute())
     return 0
 
@@ -259,6 +263,7 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         raise ValueError('--picture-rate-hz must be above 0, and --jobs at least 1.')
     if options.with_input and options.record is None:
         raise ValueError('--with-input copies beside what --record writes; give --record too.')
+    _check_record(options)
     if options.to_s is not None and options.to_s <= options.from_s:
         raise ValueError(f'--to {options.to_s:g} must lie behind --from {options.from_s:g}.')
     parameters = read_parameters(options.params_file, {'max_faces': DEFAULT_MAX_FACES})
@@ -284,6 +289,18 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     model = f'{metadata.name} {metadata.version}'
     said = settings_of(parameters, selection)
     return jobs, Replay('', model, metadata.labels, said, (), (), {}, ())
+
+
+def _check_record(options: argparse.Namespace) -> None:
+    """Refuse to put a bag in the place of what is none."""
+    path = options.record
+    if path is None or len(options.recordings) > 1 or not path.is_dir():
+        return
+    if any(path.iterdir()) and not (path / METADATA_FILE).is_file():
+        raise ValueError(
+            f'{path} holds other things than a bag, which --record would replace; name a place of '
+            f'its own, such as {path / "replay.mcap"}.'
+        )
 
 
 def _record_path(options: argparse.Namespace, name: str) -> Path | None:

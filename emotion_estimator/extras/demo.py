@@ -43,7 +43,7 @@ from emotion_estimator.commands import note_interrupts
 from emotion_estimator.extras.demo_observer import Observer, frames_sentence, view
 from emotion_estimator.extras.demo_timeline import MOST_FACES, draw_timeline
 from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, NodeProcess, lead
-from emotion_estimator.files import PACKAGE, AssetError
+from emotion_estimator.files import PACKAGE, AssetError, check_output
 from emotion_estimator.native_output import StartUpSieve, to_stderr
 from emotion_estimator.replay.videos import Video
 
@@ -59,10 +59,12 @@ def main() -> int:
     Run the demonstration.
 
     :returns: exit status: 0, or 1 with a sentence when it cannot be shown.
+    :raises OutputError: when its files cannot be written.
     """
     arguments = _parse()
     console = Console()
     log_to_terminal()
+    check_output(*{path.parent for path in (arguments.out, arguments.annotated, arguments.log)})
     try:
         video = _video(arguments.video)
         find_asset(FACE_LANDMARKER)

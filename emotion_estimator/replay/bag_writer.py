@@ -21,6 +21,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -46,7 +47,7 @@ from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.pose import HeadModel, frames_of
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.faces.tracker import FacePresence
-from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding, writing
 from emotion_estimator.messages.outgoing import (
     ACTION_UNITS,
     CLASSIFICATION,
@@ -229,6 +230,7 @@ class BagWriter:
     :param camera: took the images; None knows no more of it than `field_of_view_deg`.
     :raises RecordingError: when that bag cannot be opened.
     :raises AssetError: when the face encoding is not there.
+    :raises OutputError: here and in every call, when the bag cannot be written.
     """
 
     def __init__(
@@ -246,12 +248,17 @@ class BagWriter:
         self.problems: list[str] = []
         """Sentences: what of the input is not copied."""
         self._input = None if beside is None else _InputMessages(beside, self.problems)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f'.{path.name}.'))
-        self._writer = Writer(
-            self._folder / path.stem, version=8, storage_plugin=StoragePlugin.MCAP
-        )
-        self._writer.open()
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f'.{path.name}.'))
+            self._writer = Writer(
+                self._folder / path.stem, version=8, storage_plugin=StoragePlugin.MCAP
+            )
+            try:
+                self._writer.open()
+            except OSError:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                raise
         self._connections: dict[tuple[str, str], Connection] = {}
 
     def __call__(self, frame: Frame, image: Rgb, result: FrameResult) -> None:
@@ -268,23 +275,26 @@ class BagWriter:
                 published.topic, published.kind, self._store, [_qos_of(published)]
             )
             raw = self._store.serialize_cdr(published.message, published.kind)
-            self._writer.write(connection, frame.recorded_ns, raw)
+            with writing(self._path):
+                self._writer.write(connection, frame.recorded_ns, raw)
 
     def finish(self) -> None:
         """Put the bag where it belongs."""
         self._copy_input(None)
-        self._writer.close()
-        made = self._folder / self._path.stem
-        if self._path.suffix == '.mcap':
-            made = next(made.glob('*.mcap'))
-        if self._path.is_dir():
-            shutil.rmtree(self._path)
-        made.replace(self._path)
+        with writing(self._path):
+            self._writer.close()
+            made = self._folder / self._path.stem
+            if self._path.suffix == '.mcap':
+                made = next(made.glob('*.mcap'))
+            if self._path.is_dir():
+                shutil.rmtree(self._path)
+            made.replace(self._path)
         self.close()
 
     def close(self) -> None:
         """Leave nothing behind; what `finish` has put in its place stays."""
-        self._writer.abort()
+        with suppress(OSError):
+            self._writer.abort()
         if self._input is not None:
             self._input.close()
             self._input = None
@@ -299,7 +309,8 @@ class BagWriter:
                 qos = connection.ext.offered_qos_profiles
             types = self._input.reader.typestore
             copied = self._connection(connection.topic, connection.msgtype, types, qos)
-            self._writer.write(copied, recorded_ns, raw)
+            with writing(self._path):
+                self._writer.write(copied, recorded_ns, raw)
 
     def _connection(
         self, topic: str, kind: str, types: Typestore, qos: Sequence[Qos]

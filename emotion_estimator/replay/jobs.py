@@ -30,7 +30,7 @@ from pathlib import Path
 import cv2
 
 from emotion_estimator.faces.finder import find_finder_files
-from emotion_estimator.files import AssetError, find_model, sha256_of
+from emotion_estimator.files import AssetError, OutputError, find_model, sha256_of
 from emotion_estimator.parallel import engine as parallel
 from emotion_estimator.parallel.cluster import open_workers
 from emotion_estimator.parallel.engine import Patience, reporter, run_all
@@ -101,6 +101,7 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
     :raises RecordingError: when the recording cannot be read at all.
     :raises AssetError: when a model is not there.
     :raises ValueError: when a model or a parameter cannot be used.
+    :raises OutputError: when the bag or the replay cannot be written.
     """
     settings = job.settings
     recording = open_recording(job.path, settings.topic, settings.picture_rate_hz)
@@ -252,6 +253,7 @@ def run_jobs(
         recordings and output under the paths that these have here.
     :returns: yields what happens, `Finished` once for each job.
     :raises SchedulerError: when the scheduler cannot be used.
+    :raises OutputError: when a replay cannot be kept; that is no fault of its recording.
     """
     if not jobs:
         return
@@ -265,6 +267,8 @@ def run_jobs(
             if not isinstance(event, parallel.Finished):
                 yield Advanced(job, event.progress.done, event.progress.total)
                 continue
+            if isinstance(event.result, OutputError):
+                raise event.result
             problem = event.result or ''
             if event.problem:
                 words = 'its worker' if scheduler else str(log)
@@ -292,8 +296,8 @@ def _absolute(job: Job) -> Job:
     )
 
 
-def _work(job: Job) -> str:
-    """Replay a recording in a worker; returns what was wrong."""
+def _work(job: Job) -> str | OutputError:
+    """Replay a recording in a worker; returns what was wrong with it, or with the output."""
     report = reporter()
     image_count = 0
 
@@ -306,6 +310,8 @@ def _work(job: Job) -> str:
         cv2.setNumThreads(1)
     try:
         run_job(job, lambda read: report(read, image_count), opened)
+    except OutputError as error:
+        return error
     except (AssetError, ValueError) as error:
         return str(error)
     except Exception as error:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import csv
 import json
 import multiprocessing
+import resource
 import signal
 import subprocess
 import sys
@@ -42,6 +43,7 @@ from rosbags.highlevel import AnyReader
 from emotion_estimator import ExpressionEstimator, assets
 from emotion_estimator.asset_sources import SourceError
 from emotion_estimator.evaluation.cli import main
+from emotion_estimator.files import OutputError
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.jobs import Advanced, Finished, Job, Settings, named_apart, run_jobs
 from emotion_estimator.replay.recordings import Selection
@@ -225,6 +227,24 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
     assert name.startswith('short-')
 
 
+@pytest.mark.parametrize('module', ['rich.console', 'numpy', 'mediapipe'])
+def test_ctrl_c_while_python_imports_ends_it_quietly(tmp_path, module):
+    process = subprocess.Popen(
+        [sys.executable, '-X', 'importtime', *COMMAND[1:], str(tmp_path), '-o', str(tmp_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    said = ['']
+    while said[-1].rpartition('|')[2].strip() != module:
+        said.append(process.stderr.readline())
+        assert said[-1], said[-3:]
+    process.send_signal(signal.SIGINT)
+    said += process.communicate(timeout=60)[1].splitlines()
+    assert process.returncode == 130
+    assert [line for line in said[1:] if not line.startswith('import time:')] == []
+
+
 @pytest.mark.parametrize(
     'arguments, said',
     [
@@ -242,6 +262,46 @@ def test_wrong_arguments_are_told_before_anything_is_done(tmp_path, capfd, argum
     assert main([str(tmp_path), '-o', str(tmp_path / 'out'), *arguments]) == 2
     assert said in ' '.join(capfd.readouterr().err.split())
     assert not (tmp_path / 'out').exists()
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_done(tmp_path, capfd):
+    bag = blank_bag(tmp_path / 'walk', 2)
+    (tmp_path / 'file').write_text('no folder')
+    below, output = tmp_path / 'file' / 'out', tmp_path / 'out'
+    for arguments in (['-o', below], ['-o', output, '--record', below / 'a.mcap']):
+        assert main([str(bag), *map(str, arguments)]) == 2
+        said = capfd.readouterr()
+        assert 'cannot be written' in said.err and 'file is a file, not a folder' in said.err
+        assert 'walk: ' not in said.err
+    assert main([str(bag), '-o', str(output), '--record', str(tmp_path)]) == 2
+    assert f'{tmp_path} holds other things than a bag' in capfd.readouterr().err
+    assert main(['--compare', str(bag), str(bag), '-o', str(below)]) == 2
+    assert 'cannot be written' in capfd.readouterr().err
+    done = subprocess.run(
+        [*COMMAND, str(bag), '-o', str(output)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Stands in for a disk that is full.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, 1 << 14)),
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        f'{output} cannot be written: File too large. Make room there, or name another place.\n'
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['file', 'walk']
+
+
+def test_a_replay_that_cannot_be_kept_is_not_blamed_on_its_recording(tmp_path):
+    (tmp_path / 'file').write_text('no folder')
+    settings = Settings(read_parameters(), Selection(), '', 30.0)
+    bag, kept = blank_bag(tmp_path / 'walk', 2), tmp_path / 'file' / 'walk.json'
+    jobs = [
+        Job('walk', bag, settings, kept),
+        Job('walk', bag, settings, tmp_path / 'walk.json', record=tmp_path / 'file' / 'a.mcap'),
+    ]
+    for job, place in zip(jobs, (kept, tmp_path / 'file' / 'a.mcap')):
+        with pytest.raises(OutputError, match=f'^{place} cannot be written: '):
+            list(run_jobs([job], 1, tmp_path / 'log'))
 
 
 @pytest.mark.parametrize(

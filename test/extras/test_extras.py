@@ -276,6 +276,22 @@ def test_a_bag_that_cannot_be_read_is_told(tmp_path, bag):
     assert 'nothing on /nothing to play; there: /chatter' in said
 
 
+def test_a_log_that_cannot_be_written_is_told(tmp_path, bag):
+    (tmp_path / 'file').write_text('no folder')
+    log = tmp_path / 'file' / 'log'
+    done = subprocess.run(
+        [sys.executable, '-m', 'emotion_estimator.extras.play', str(bag)],
+        env={**os.environ, 'ROS_LOG_DIR': str(log)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f'ROS cannot write its log {log}: Not a directory. Let ROS_LOG_DIR name a folder that '
+        'can be written.\n'
+    )
+
+
 def test_what_is_whole_is_played_and_what_is_missing_told(live, bag):
     file = bag / 'bag.mcap'
     file.write_bytes(file.read_bytes()[:-200])

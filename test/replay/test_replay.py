@@ -25,7 +25,7 @@ from helpers.media import frames
 from hri_msgs.msg import IdsList
 from vision_msgs.msg import Classification
 
-from emotion_estimator.evaluation.report.run_files import write_emotions
+from emotion_estimator.evaluation.report.write import emotions
 from emotion_estimator.faces.tracker import LISTED_S
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
@@ -86,7 +86,7 @@ def test_a_smile_is_told_twice_alike(tmp_path, parameters, landmarker_path, medi
     again = replayed(bag, parameters)
     for name, one in (('a', told), ('b', again)):
         write_replay(tmp_path / f'{name}.json', one)
-        write_emotions(tmp_path / f'{name}.csv', [one])
+        (tmp_path / f'{name}.csv').write_bytes(emotions([one]))
     assert (tmp_path / 'a.json').read_bytes() == (tmp_path / 'b.json').read_bytes()
     assert (tmp_path / 'a.csv').read_bytes() == (tmp_path / 'b.csv').read_bytes()
     assert read_replay(tmp_path / 'a.json') == told
@@ -307,8 +307,8 @@ def test_emotions_are_a_line_for_each_face_and_one_for_an_image_without(tmp_path
         labels=('sad', 'unknown'),
         predictions=(replace(ANSWER, head=(0.1, -0.2, 0.3)),),
     )
-    write_emotions(tmp_path / 'emotions.csv', [REPLAY, other], {'second': ['happy']})
-    lines = (tmp_path / 'emotions.csv').read_text().splitlines()
+    text = emotions([REPLAY, other], {'second': ['happy']}).decode()
+    lines = text.splitlines()
     assert lines[0] == (
         'recording,stamp_ns,time_s,face,emotion,truth,confidence,valence,arousal,head_roll,'
         'head_pitch,head_yaw,x_min,y_min,x_max,y_max,probability_happy,probability_sad,probability_unknown'

@@ -256,3 +256,10 @@ def test_wrong_answers_are_drawn_with_their_landmarks_and_rows(tmp_path, monkeyp
     assert not stale.exists()
     # Happy and neutral are positive, sad is negative: one of two is right in either grouping.
     assert text.getvalue().count('accuracy 0.5000') == 2
+
+
+def test_a_command_says_before_its_work_that_it_cannot_write(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'file').write_text('no folder')
+    monkeypatch.setattr(sources, 'OUT', tmp_path / 'file' / 'out')
+    assert error_analysis.main([]) == 2
+    assert 'file is a file, not a folder' in capsys.readouterr().err

@@ -20,16 +20,15 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from emotion_estimator.emotion.model import ModelError
-from emotion_estimator.faces.encoding import FaceEncodingError
-from emotion_estimator.files import AssetError
-from training.datasets.labels import DataError
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Before TensorFlow is imported, which reads it then: fewer notes on the machine.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+# All else is imported where it is used, so that a command can begin to listen to Ctrl-C first.
 
 
 def terminal(plain_width: int = 120) -> Console:
@@ -38,12 +37,16 @@ def terminal(plain_width: int = 120) -> Console:
 
     :param plain_width: columns where the output is no terminal, but a file or a pipe.
     """
+    from rich.console import Console
+
     return Console(width=None if sys.stdout.isatty() else plain_width)
 
 
 def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
     """
-    Let a command end with a sentence and exit status 1 where data, models or files are missing.
+    Let a command end with a sentence: with exit status 1 where data, models or files are missing.
+
+    Where what it keeps cannot be written the exit status is 2, after Ctrl-C it is 130.
 
     :param main: runs it, and returns its exit status; takes the arguments of the command line,
         or None for the process's own.
@@ -51,10 +54,25 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def run(arguments: list[str] | None = None) -> int:
+        from emotion_estimator.commands import STOPPED, UNWRITTEN
+        from emotion_estimator.emotion.model import ModelError
+        from emotion_estimator.faces.encoding import FaceEncodingError
+        from emotion_estimator.files import AssetError, OutputError, check_output
+        from training import sources
+        from training.datasets.labels import DataError
+
         try:
+            if not {'-h', '--help'} & set(sys.argv[1:] if arguments is None else arguments):
+                check_output(sources.OUT)
             return main(arguments)
         except (DataError, ModelError, AssetError, FaceEncodingError) as error:
             print(error, file=sys.stderr)
             return 1
+        except OutputError as error:
+            print(error, file=sys.stderr)
+            return UNWRITTEN
+        except KeyboardInterrupt:
+            print('Stopped; what is finished is kept.', file=sys.stderr)
+            return STOPPED
 
     return run

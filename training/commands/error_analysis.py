@@ -16,8 +16,12 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('training.commands.error_analysis'))
+
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +122,3 @@ def main(arguments: list[str] | None) -> int:
     written = analyse(model, stills, split, console, sources.OUT / 'errors')
     console.print(f'Written: {written[0]} and {len(written) - 1} pages', soft_wrap=True)
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -16,10 +16,14 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('training.commands.evaluate'))
+
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -212,7 +216,3 @@ def main(arguments: list[str] | None) -> int:
     if options.record:
         record(found)
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

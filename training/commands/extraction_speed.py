@@ -16,10 +16,14 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('training.commands.extraction_speed'))
+
 import argparse
 import json
 import os
-import sys
 import time
 from dataclasses import asdict, dataclass
 
@@ -119,7 +123,3 @@ def main(arguments: list[str] | None) -> int:
     write_whole(path, (json.dumps(found, indent=1) + '\n').encode())
     print(f'{found["ratio"]} times as fast on {cores} cores. Written to {path}')
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

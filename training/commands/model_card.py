@@ -16,6 +16,11 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('training.commands.model_card'))
+
 import argparse
 import difflib
 import re
@@ -238,7 +243,3 @@ def main(arguments: list[str] | None = None) -> int:
         print(*list(lines)[:20], sep='\n', file=sys.stderr)
         print(f'{options.to} is not what the models state: `make model-card`.', file=sys.stderr)
     return int(there != text)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

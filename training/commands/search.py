@@ -16,6 +16,11 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('training.commands.search'))
+
 import argparse
 import dataclasses
 import sys
@@ -83,7 +88,3 @@ def _composed(options: argparse.Namespace) -> Path:
         settings = dataclasses.replace(settings, targets=targets)
     sizes = TuningSizes(options.windows, options.validation, options.steps)
     return tuning_data(settings, read_material(), sizes)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

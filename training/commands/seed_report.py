@@ -16,9 +16,13 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('training.commands.seed_report'))
+
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -335,7 +339,3 @@ def _tell(console: Console, paths: Sequence[Path]) -> None:
         names = ', '.join(path.name for path in paths[1:4])
         rest = f', {names}{" ..." if len(paths) > 4 else ""}' if names else ''
         console.print(f'Written: {paths[0]}{rest} ({len(paths)} files)', soft_wrap=True)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -16,10 +16,14 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('training.commands.studies'))
+
 import argparse
 import dataclasses
 import json
-import sys
 import tempfile
 from pathlib import Path
 
@@ -234,7 +238,3 @@ def main(arguments: list[str] | None) -> int:
     options = parser.parse_args(arguments)
     STUDIES[options.study](options)
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -16,9 +16,13 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('training.commands.train'))
+
 import argparse
 import dataclasses
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -111,7 +115,3 @@ def main(arguments: list[str] | None) -> int:
             flush=True,
         )
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -12,33 +12,33 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Writes a report's files into a folder."""
+"""Writes a run's files into a folder: the report, metrics.json and emotions.csv."""
 
 from __future__ import annotations
 
+import csv
 import importlib
-from collections.abc import Mapping, Sequence
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from emotion_estimator.evaluation.alignment import strange_faces
-from emotion_estimator.evaluation.comparison import compare
+from emotion_estimator.evaluation.bootstrap import LEVEL, RESAMPLES
+from emotion_estimator.evaluation.comparison import Comparison, compare
 from emotion_estimator.evaluation.label_files import LabelSource, find_labels
 from emotion_estimator.evaluation.labels import Recorded, Segment
-from emotion_estimator.evaluation.report.run_files import (
-    METRICS_FILE,
-    comparison,
-    metrics,
-    read_run,
-    write_emotions,
-    written,
-)
-from emotion_estimator.evaluation.summary import Summary, summarise
+from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
+from emotion_estimator.evaluation.summary import RecordingSummary, Summary, summarise
 from emotion_estimator.files import write_whole
-from emotion_estimator.replay.predictions import Replay
+from emotion_estimator.replay.predictions import Prediction, Replay
+from emotion_estimator.stamps import NS_PER_S
 
 REPORT_FILE = 'report.html'
+METRICS_FILE = 'metrics.json'
 EMOTIONS_FILE = 'emotions.csv'
 COMPARISON_FILE = 'comparison.html'
 COMPARISON_METRICS_FILE = 'comparison.json'
@@ -88,10 +88,27 @@ def write_report(
 def _write(folder: Path, summary: Summary) -> Path:
     replays = [one.replay for one in summary.recordings]
     rights = {one.judged.recording: one.judged.truth_names() for one in summary.recordings}
-    write_emotions(folder / EMOTIONS_FILE, replays, rights)
-    write_whole(folder / METRICS_FILE, written(metrics(summary)))
-    write_whole(folder / REPORT_FILE, _pages().report_page(summary))
-    return folder / REPORT_FILE
+    of_programs = {
+        EMOTIONS_FILE: emotions(replays, rights),
+        METRICS_FILE: written(metrics(summary)),
+    }
+    return _write_all(folder, REPORT_FILE, of_programs, lambda: _pages().report_page(summary))
+
+
+def _write_all(
+    folder: Path, page: str, of_programs: Mapping[str, bytes], draw: Callable[[], bytes]
+) -> Path:
+    """Write the page first, which is large: where there is no room, the files before stay."""
+    missing: MissingLibraryError | None = None
+    try:
+        write_whole(folder / page, draw())
+    except MissingLibraryError as error:
+        missing = error
+    for name, content in of_programs.items():
+        write_whole(folder / name, content)
+    if missing is not None:
+        raise missing
+    return folder / page
 
 
 def write_comparison(
@@ -114,9 +131,10 @@ def write_comparison(
     :raises LabelError: when the label map cannot be used.
     """
     found = compare(first, second, truth, label_map)
-    write_whole(folder / COMPARISON_METRICS_FILE, written(comparison(found)))
-    write_whole(folder / COMPARISON_FILE, _pages().comparison_page(found))
-    return folder / COMPARISON_FILE
+    of_programs = {COMPARISON_METRICS_FILE: written(comparison(found))}
+    return _write_all(
+        folder, COMPARISON_FILE, of_programs, lambda: _pages().comparison_page(found)
+    )
 
 
 # Finds the labels of replayed recordings and writes the report.
@@ -178,23 +196,197 @@ def _recorded(path: Path, one: Replay) -> Recorded:
     return Recorded(path, one.stamps_ns[0], one.stamps_ns[-1], zero_ns, part)
 
 
-# Holds two finished runs of `replay` against each other: another model, other settings.
+# Metrics for programs; equal runs give equal bytes.
 
 
-def compare_runs(first: Path, second: Path, output: Path, label_map: str | None = None) -> Path:
+SCHEMA = 1
+"""Raised when a field goes or changes its meaning; new fields do not raise it."""
+
+
+def metrics(summary: Summary) -> dict[str, Any]:
     """
-    Compare two runs by the labels that were given to them; the first's where both have some.
+    Gather what is written.
 
-    :param first: output folder of one run.
-    :param second: of another.
-    :param output: folder for what comes out.
-    :param label_map: see `write_report`.
-    :returns: path of the page.
-    :raises ValueError: when a folder holds no run, or the runs have nothing in common.
+    :param summary: the run.
+    :returns: what JSON takes; None for what cannot be told.
     """
-    one, other = read_run(first), read_run(second)
-    truth = {
-        name: one.truth.get(name) or other.truth.get(name, ())
-        for name in {*one.truth, *other.truth}
+    return {
+        'schema': SCHEMA,
+        'model': summary.model,
+        'settings': dict(summary.settings),
+        'classes': list(summary.vocabulary.names),
+        'intervals': {
+            'level': LEVEL,
+            'resamples': RESAMPLES,
+            'drawn': 'recordings'
+            if summary.counted.recordings >= RECORDINGS_TO_DRAW
+            else 'segments or stretches of five seconds',
+        },
+        'units': {measure.name: measure.unit for measure in MEASURES},
+        'figures': plain(summary.figures),
+        'confusion': _confusion(summary),
+        'reliability': _reliability(summary),
+        'recordings': {one.replay.recording: _recording(one) for one in summary.recordings},
+        'problems': list(summary.problems),
     }
-    return write_comparison(output, one.replays, other.replays, truth, label_map)
+
+
+def comparison(found: Comparison) -> dict[str, Any]:
+    """
+    Gather what is written of two runs.
+
+    :param found: the comparison.
+    :returns: what JSON takes; differences are second less first.
+    """
+    runs = {
+        name: {
+            'model': one.model,
+            'settings': dict(one.settings),
+            'figures': plain(one.figures),
+        }
+        for name, one in (('first', found.first), ('second', found.second))
+    }
+    return {
+        'schema': SCHEMA,
+        **runs,
+        'recordings': [one.replay.recording for one in found.first.recordings],
+        'classes': list(found.first.vocabulary.names),
+        'differences': plain(found.differences),
+        'agreement': plain({'agreement': found.agreement})['agreement'],
+        'problems': list(found.problems),
+    }
+
+
+def written(content: Any) -> bytes:
+    """
+    Write JSON that is the same whenever the content is.
+
+    :param content: what JSON takes, without nan.
+    :returns: UTF-8, sorted by name.
+    """
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return f'{text}\n'.encode('utf-8', 'replace')
+
+
+def _confusion(summary: Summary) -> dict[str, Any] | None:
+    if not summary.labelled:
+        return None
+    frames = summary.confusion.astype(int)
+    return {'frames': frames[:, :-1].tolist(), 'no_answer': frames[:, -1].tolist()}
+
+
+def _reliability(summary: Summary) -> list[dict[str, float | None]] | None:
+    if not summary.labelled:
+        return None
+    return [
+        {
+            'frames': int(count),
+            'confidence': round(confidence / count, 6) if count else None,
+            'right': round(right / count, 6) if count else None,
+        }
+        for count, confidence, right in summary.bins.tolist()
+    ]
+
+
+def _recording(one: RecordingSummary) -> dict[str, Any]:
+    return {
+        'images': len(one.replay.stamps_ns),
+        'duration_s': round(one.duration_s, 6),
+        'answers': len(one.replay.predictions),
+        'figures': plain(one.figures),
+        'faces': {
+            face.face_id: {'answers': face.answers, 'figures': plain(face.figures)}
+            for face in one.faces
+        },
+        'labels': [
+            {
+                'start_ns': segment.start_ns,
+                'end_ns': segment.end_ns,
+                'face': segment.face,
+                'label': segment.label,
+            }
+            for segment in one.judged.segments
+        ],
+        'problems': list(one.problems),
+    }
+
+
+# All answers as one table, emotions.csv.
+
+
+FIXED = (
+    'recording',
+    'stamp_ns',
+    'time_s',
+    'face',
+    'emotion',
+    'truth',
+    'confidence',
+    'valence',
+    'arousal',
+    'head_roll',
+    'head_pitch',
+    'head_yaw',
+    'x_min',
+    'y_min',
+    'x_max',
+    'y_max',
+)
+"""
+Columns before the probabilities.
+
+`truth` is empty where no label holds, and may be of a label map's classes; angles are in radians,
+edges are shares of the image.
+"""
+
+
+def emotions(replays: Sequence[Replay], truth: Mapping[str, Sequence[str]] | None = None) -> bytes:
+    """
+    Make a line for each face in each image: recording by recording, by stamp, by face.
+
+    An image without a face has one line too, without an answer. Where images are files, a column
+    `file` behind the fixed ones names them.
+
+    :param replays: the replays; a class that a model lacks stays empty.
+    :param truth: by recording, what each answer should have been; '' where no label holds.
+    :returns: a CSV file.
+    """
+    classes = list(dict.fromkeys(label for replay in replays for label in replay.labels))
+    named = any(replay.files for replay in replays)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator='\n')
+    names = [*FIXED, *(['file'] * named), *(f'probability_{label}' for label in classes)]
+    table.writerow(names)
+    for replay in replays:
+        right = (truth or {}).get(replay.recording, [''] * len(replay.predictions))
+        of_image: dict[int, list[dict[str, object]]] = {one: [] for one in replay.stamps_ns}
+        for answer, label in zip(replay.predictions, right):
+            row = {**_row(answer), 'truth': label}
+            row.update(
+                (f'probability_{name}', f'{value:.4f}')
+                for name, value in zip(replay.labels, answer.probabilities)
+            )
+            of_image.setdefault(answer.stamp_ns, []).append(row)
+        for stamp_ns, rows in of_image.items():
+            image = {
+                'recording': replay.recording,
+                'stamp_ns': stamp_ns,
+                'time_s': f'{(stamp_ns - replay.stamps_ns[0]) / NS_PER_S:.3f}',
+                'file': replay.files.get(stamp_ns, ''),
+            }
+            for row in rows or [{}]:
+                table.writerow([{**image, **row}.get(name, '') for name in names])
+    # A name that is no Unicode has half a pair of surrogates, which UTF-8 cannot write.
+    return text.getvalue().encode('utf-8', 'replace')
+
+
+def _row(answer: Prediction) -> dict[str, object]:
+    named = {
+        'confidence': answer.confidence,
+        'valence': answer.valence,
+        'arousal': answer.arousal,
+        **dict(zip(('head_roll', 'head_pitch', 'head_yaw'), answer.head or ())),
+        **dict(zip(('x_min', 'y_min', 'x_max', 'y_max'), answer.box)),
+    }
+    numbers = {name: f'{value:.4f}' for name, value in named.items()}
+    return {'face': answer.face_id, 'emotion': answer.label, **numbers}
