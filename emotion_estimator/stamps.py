@@ -88,7 +88,8 @@ class TimeLine(Generic[Item]):
     - One that lies behind the newest by at most `LATE_S` is late, and left out.
     - One that lies further behind, or ahead by more than `ahead_s` and than three times what is
       usual, is held until the next one arrives. Where that follows it, both count: the sender
-      paused, or its clock was set. Otherwise it stood alone, and is left out.
+      paused, or its clock was set. Otherwise it stood alone, and is left out. Where none arrives
+      it counts, unless it jumped ahead.
     - A step back, and one ahead by more than `SILENCE_S`, begins a new time line.
 
     Before some steps are known nothing is usual, so that nothing is held.
@@ -96,7 +97,7 @@ class TimeLine(Generic[Item]):
     :param ahead_s: longest step ahead in seconds that is never held.
     """
 
-    def __init__(self, ahead_s: float = LATE_S) -> None:
+    def __init__(self, ahead_s: float = 0.2) -> None:
         self._ahead_ns = ahead_s * NS_PER_S
         self._newest_ns: int | None = None
         self._line = 0
@@ -121,14 +122,14 @@ class TimeLine(Generic[Item]):
         if -LATE_S * NS_PER_S <= way_ns < 0:
             return [Placed(item, stamp_ns, Step.LATE, way_ns, self._line)]
         if len(self._steps_ns) < _KNOWN_STEPS or 0 < way_ns <= self._usual_ns():
-            return [*self.rest(), self._take(stamp_ns, item)]
+            return [*self._rest(), self._take(stamp_ns, item)]
         if held is not None and (held.way_ns < 0) == (way_ns < 0) and held.stamp_ns < stamp_ns:
             self._held = None
             first = self._take(held.stamp_ns, held.item)
             if first.step is Step.FORWARD:
                 self._steps_ns.pop()  # A pause is no usual step.
             return [first, self._take(stamp_ns, item)]
-        before = self.rest()
+        before = self._rest()
         self._held = Placed(item, stamp_ns, Step.STRAY, way_ns, self._line)
         return before
 
@@ -160,12 +161,23 @@ class TimeLine(Generic[Item]):
         """Time between stamps that is usual of late, of bursts between them; 0: not known."""
         return usual_step_s(self._steps_ns) if len(self._steps_ns) >= _KNOWN_STEPS else 0.0
 
-    def rest(self) -> list[Placed[Item]]:
+    def end(self) -> list[Placed[Item]]:
         """
         Give up waiting for the stamp that would follow the one that is held.
 
-        :returns: the item that was held and stood alone, if any.
+        :returns: the item that was held, if any; it counts unless it jumped ahead.
         """
+        if self._held is None or self._held.way_ns > SILENCE_S * NS_PER_S:
+            return self._rest()
+        held, self._held = self._held, None
+        return [self._take(held.stamp_ns, held.item)]
+
+    @property
+    def waits(self) -> bool:
+        """Whether a stamp is held that `end` would let count."""
+        return self._held is not None and self._held.way_ns <= SILENCE_S * NS_PER_S
+
+    def _rest(self) -> list[Placed[Item]]:
         held, self._held = self._held, None
         return [] if held is None else [held]
 
@@ -212,6 +224,17 @@ class FirstSender(Generic[Sender]):
         self.kept: Sender | None = None
         """The sender that is kept to; None before the first image."""
         self._since_ns: int | None = None
+
+    @staticmethod
+    def frame_of(frame_id: str, kept: str | None) -> str:
+        """
+        Read a frame_id; an empty one tells nothing, so that it makes no other sender.
+
+        :param frame_id: as the image has it.
+        :param kept: that of the sender that is kept to; None before the first image.
+        :returns: what tells the sender from others.
+        """
+        return kept if kept is not None and not (frame_id and kept) else frame_id
 
     def is_other(self, sender: Sender, stamp_ns: int, gone: bool = False) -> bool:
         """

@@ -170,7 +170,7 @@ class FaceFinder:
         self._tracker = tracker
         self._features = FaceFeatures(encoding)
         self.feature_names = self._features.names
-        self._own_line: TimeLine[None] = TimeLine()
+        self._own_line: TimeLine[None] = TimeLine(ahead_s=0.5)
         self._line: object = None
         self._newest_ns: int | None = None
         # MediaPipe's clock only runs forward: it gets the stamps shifted by this.

@@ -41,6 +41,7 @@ from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.annotated_image import AnnotatedImage
 from emotion_estimator.nodes.camera_stream import LatestOfEach
+from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, PATIENCE, Silence
 from emotion_estimator.nodes.face_publishers import FacePublishers
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import CameraFaces, CroppedFaces, ObservedFaces
@@ -48,6 +49,7 @@ from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import BLENDSHAPE_NODE
 from emotion_estimator.stamps import NS_PER_S
 
+_UNKNOWN_RATE_S = 5.0  # so long a camera may be silent of whose images few have come
 _Publication = tuple[Callable[[Any], None], Any]
 """What the publishing thread does next, and with what."""
 
@@ -111,6 +113,7 @@ class BlendshapeNode(ManagedNode):
         source = self._source
         assert source is not None, 'a node is configured before it is activated'
         self._received, self._to_publish = LatestOfEach(), SimpleQueue()
+        self._blindness = Silence()
         self._threads = [
             self.start_thread(partial(self._look, source)),
             self.start_thread(self._tell),
@@ -128,6 +131,28 @@ class BlendshapeNode(ManagedNode):
         self._faces_now = 0
         if self._face_publishers is not None:
             self._face_publishers.end_all()
+
+    @property
+    def input_timeout_s(self) -> float:
+        """Silence after which a warning is due: a slow camera may take longer than others."""
+        if not isinstance(self._source, CameraFaces) or not self.statistics.any_received:
+            return INPUT_TIMEOUT_S
+        step_s = self._source.step_s
+        return max(INPUT_TIMEOUT_S, PATIENCE * step_s) if step_s else _UNKNOWN_RATE_S
+
+    def watch(self) -> None:
+        """List no face any more when nothing was looked at for long, by the steady clock."""
+        self._blindness.watch()
+        if isinstance(self._source, CameraFaces):
+            self._source.watch()
+            self._to_publish.put((self._end_when_blind, PATIENCE * self._source.step_s))
+
+    def _end_when_blind(self, patience_s: float) -> None:
+        timeout_s = max(self.parameters['max_absence_s'], patience_s)
+        if self._blindness.duration_s > timeout_s:
+            self._faces_now = 0
+            if self._face_publishers is not None:
+                self._face_publishers.end_all()
 
     def facts(self) -> Mapping[str, object]:
         """Tell how many faces are seen, in images of which size."""
@@ -171,6 +196,7 @@ class BlendshapeNode(ManagedNode):
             self.attempt(work, argument)
 
     def _publish(self, seen: ObservedFaces) -> None:
+        self._blindness.hear()
         self._faces_now = len(seen.faces)
         if seen.view is not None:
             self._size_now = f'{seen.view.camera.width} x {seen.view.camera.height}'

@@ -25,11 +25,13 @@ from rclpy.subscription import MessageInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.parameters import advice_for_rate
 from emotion_estimator.stamps import NS_PER_S, FirstSender, Placed, Step, TimeLine
 
 NO_STAMP = "header.stamp is zero; let the driver fill in the image's time."
+_HELD_S = 0.3
 _LATELY_S = 3.0  # a sender that was silent for longer disturbs nobody any more
 _MOST_SENDERS = 8
 _LONGEST_FRAME = 80
@@ -117,6 +119,11 @@ class CameraStream:
         self._line: TimeLine[Image | CompressedImage] = TimeLine()
 
     @property
+    def frame_id(self) -> str | None:
+        """Frame of the camera that is kept to; None before the first image."""
+        return None if self._sender.kept is None else self._sender.kept[0]
+
+    @property
     def step_s(self) -> float:
         """See `TimeLine.step_s`."""
         return self._line.step_s
@@ -139,7 +146,16 @@ class CameraStream:
         if stamp_ns == 0:
             self._node.refuse(NO_STAMP)
             return
-        for placed in self._line.follow(stamp_ns, message):
+        self._pass_on(self._line.follow(stamp_ns, message))
+
+    def watch(self) -> None:
+        """Let an image that is held count when none follows it, by the steady clock."""
+        silence_s = self._node.statistics.silence.duration_s
+        if self._line.waits and silence_s > max(_HELD_S, PATIENCE * self.step_s):
+            self._pass_on(self._line.end())
+
+    def _pass_on(self, images: list[Placed[Image | CompressedImage]]) -> None:
+        for placed in images:
             if problem := _stamp_problem(placed):
                 self._node.refuse(problem)
             # Whether an image repeats another is found out when that could be decoded.
@@ -147,7 +163,8 @@ class CameraStream:
                 self._receive(placed)
 
     def _is_others(self, frame_id: str, stamp_ns: int, publisher: bytes) -> bool:
-        sender, kept = (frame_id[:_LONGEST_FRAME], publisher), self._sender.kept
+        kept = self._sender.kept
+        sender = FirstSender.frame_of(frame_id[:_LONGEST_FRAME], self.frame_id), publisher
         # One that was started again is another publisher; its predecessor has left the graph.
         gone = False
         if kept is not None and sender != kept and sender not in self._heard_s:
@@ -192,10 +209,14 @@ class CameraStream:
         names = known if len(known) == len(self._heard_s) else list(nodes.values())
         publishers = len({publisher for _, publisher in self._heard_s}) if known else len(nodes)
         frames = ', '.join(frame_id or "''" for frame_id, _ in self._heard_s)
-        frame = self._sender.kept[0] if self._sender.kept else ''
+        several = (
+            f'has {publishers} publishers ({", ".join(names)}; frames {frames})'
+            if publishers > 1
+            else f'carries images of several frames ({frames}), all from {names[0]}'
+        )
         problem = (
-            f'{self._topic} has {publishers} publishers ({", ".join(names)}; frames {frames}): '
-            f'remap one. Only images of the one that came first, frame {frame!r}, are looked at.'
+            f'{self._topic} {several}: remap one. Only images of the one that came first, frame '
+            f'{self.frame_id!r}, are looked at.'
         )
         if not self._warned:
             self._node.get_logger().warning(problem)

@@ -22,16 +22,24 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.subscription import Subscription
 
 from emotion_estimator.stamps import NS_PER_S
 
 # Counts what goes into and out of a node.
+
+
+WATCH_PERIOD_S = 0.1
+_STALL_S = 0.8
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,34 @@ class StreamReport:
     last_error: str
 
 
+class Silence:
+    """
+    Time since something was heard, but for times in which this process stood still.
+
+    :param clock_s: a steady clock in seconds.
+    """
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
+        self._heard_s = self._watched_s = clock_s()
+
+    def hear(self) -> None:
+        """Hear something now."""
+        self._heard_s = self._clock_s()
+
+    def watch(self) -> None:
+        """Look at the clock, at least each half second: a longer gap is this process's own."""
+        now_s = self._clock_s()
+        if now_s - self._watched_s > _STALL_S:
+            self._heard_s = now_s
+        self._watched_s = now_s
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds since something was heard last, or since the start."""
+        return self._clock_s() - self._heard_s
+
+
 class StreamStatistics:
     """
     Counts messages; may be used from several threads.
@@ -91,7 +127,7 @@ class StreamStatistics:
         self._steps: deque[tuple[int, int | None]] = deque(maxlen=2 * _HALF)
         self._last_error = ''
         self._last_stamp_ns: int | None = None
-        self._last_arrival_s = clock_s()
+        self.silence = Silence(clock_s)
         self._start_period()
 
     def _start_period(self) -> None:
@@ -100,9 +136,9 @@ class StreamStatistics:
         self._latencies_s: deque[float] = deque(maxlen=1000)
 
     @property
-    def silence_s(self) -> float:
-        """Seconds since the last message, or since the start."""
-        return self._clock_s() - self._last_arrival_s
+    def any_received(self) -> bool:
+        """Whether a message has arrived since the start."""
+        return self._received > 0
 
     def receive(self, stamp_ns: int, lost: int | None = None) -> None:
         """
@@ -114,7 +150,7 @@ class StreamStatistics:
         with self._lock:
             self._received += 1
             self._lost += lost or 0
-            self._last_arrival_s = self._clock_s()
+            self.silence.hear()
             if self._last_stamp_ns is not None and stamp_ns > self._last_stamp_ns:
                 self._steps.append((stamp_ns - self._last_stamp_ns, lost))
             self._last_stamp_ns = stamp_ns
@@ -156,11 +192,7 @@ class StreamStatistics:
         :returns: the counts; rates are over the time since the last report.
         """
         with self._lock:
-            now_s = self._clock_s()
-            duration_s = max(now_s - self._period_start_s, 1e-9)
-            if duration_s > _STALL_S:
-                # This process stood still: what is silent may be nothing but itself.
-                self._last_arrival_s = now_s
+            duration_s = max(self._clock_s() - self._period_start_s, 1e-9)
             received, published, refused, skipped = self._counts_then
             latencies_s = np.array(self._latencies_s or [np.nan])
             report = StreamReport(
@@ -215,7 +247,6 @@ def _missing_share(steps: list[tuple[int, int | None]]) -> float:
 PERIOD_S = 1.0
 LOST_WARNING_SHARE = 0.2
 """Above this share, lost messages are worth a warning."""
-_STALL_S = 2 * PERIOD_S
 _HALF = 20  # messages; a loss is lasting when it shows in two such halves
 _FEWEST_STEPS = 2
 _JITTER = 0.2  # of a period
@@ -295,6 +326,56 @@ def stream_problems(report: StreamReport) -> list[str]:
             'Fast DDS profile config/fastdds_large_images.xml, or use compressed images.'
         )
     return problems
+
+
+INPUT_TIMEOUT_S = 2.0
+"""Silence of the input, in seconds, after which a warning says why it may be silent."""
+PATIENCE = 3.0
+"""Times the usual step between images for which a camera may be silent."""
+
+
+def silence_problems(
+    node: LifecycleNode,
+    subscription: Subscription[Any],
+    may_pause: bool,
+    timeout_s: float = INPUT_TIMEOUT_S,
+) -> list[str]:
+    """
+    Tell why nothing arrives on a topic, as far as the graph shows it.
+
+    :param node: the node.
+    :param subscription: the silent subscription.
+    :param may_pause: whether a fitting publisher that sends nothing is all right.
+    :param timeout_s: for how long it has been silent, in seconds.
+    :returns: a sentence that names the resolved topic and what to do, or none.
+    """
+    topic = subscription.topic_name
+    head = f'Nothing arrived on {topic} for {timeout_s:.2g} s:'
+    publishers = node.get_publishers_info_by_topic(topic)
+    kind = _type_name(subscription.msg_type)
+    if not publishers:
+        same = {name for name, types in node.get_topic_names_and_types() if kind in types}
+        own = node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())
+        others = ', '.join(sorted(same - {topic, *dict(own)})) or 'none'
+        return [f'{head} nobody publishes it. Remap it; other topics of type {kind}: {others}.']
+    for publisher in publishers:
+        if publisher.topic_type != kind:
+            return [f'{head} {publisher.node_name} publishes {publisher.topic_type}, not {kind}.']
+        asked: QoSProfile = subscription.qos_profile
+        compatibility, reason = qos_check_compatible(publisher.qos_profile, asked)
+        if compatibility == QoSCompatibility.ERROR:
+            return [
+                f'{head} the QoS of {publisher.node_name} does not fit ({reason}); set '
+                f'qos_overrides.{topic}.subscription.reliability to best_effort.'
+            ]
+    if may_pause:
+        return []
+    return [f'{head} {publishers[0].node_name} is there but sends nothing; look at its log.']
+
+
+def _type_name(message_type: type) -> str:
+    package = message_type.__module__.split('.')[0]
+    return f'{package}/msg/{message_type.__name__}'
 
 
 def _text(value: object) -> str:

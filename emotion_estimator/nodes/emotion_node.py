@@ -44,12 +44,11 @@ from emotion_estimator.messages.incoming import (
     nanoseconds,
 )
 from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import EMOTION_NODE, advice_for_rate
 from emotion_estimator.stamps import NS_PER_S, Step
-
-_SILENCE_CHECK_S = 0.1
 
 
 class EmotionNode(ManagedNode):
@@ -65,7 +64,6 @@ class EmotionNode(ManagedNode):
         self._expressions: dict[str, Publisher[Expression]] = {}
         self._estimation: EmotionEstimation | None = None
         self._model_name = ''
-        self._silence_timer = self.create_timer(_SILENCE_CHECK_S, self._end_topics_in_silence)
 
     def load(self) -> None:
         """Load the model."""
@@ -152,13 +150,15 @@ class EmotionNode(ManagedNode):
             publisher = self._expressions[face_id] = self.create_publisher(Expression, topic, 10)
         return publisher
 
-    def _end_topics_in_silence(self) -> None:
+    def watch(self) -> None:
         """
         Take topics down when nothing comes any more, by the steady clock.
 
         Only topics: buffers end by the images' stamps, in a replay as here.
         """
-        if self.statistics.silence_s > self.parameters['face_timeout_s']:
+        step_s = 0.0 if self._estimation is None else self._estimation.step_s
+        timeout_s = max(self.parameters['face_timeout_s'], PATIENCE * step_s)
+        if self._expressions and self.statistics.silence.duration_s > timeout_s:
             self._end_topics()
 
     def _end_topics(self, but_of: Collection[str] = ()) -> None:

@@ -25,6 +25,8 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import State
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import (
     LifecycleNode,
@@ -33,24 +35,28 @@ from rclpy.lifecycle import (
     TransitionCallbackReturn,
 )
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
 from emotion_estimator.files import AssetError
 from emotion_estimator.messages.incoming import shortened
 from emotion_estimator.nodes.declared_parameters import Parameters, refused
-from emotion_estimator.nodes.diagnostics import Diagnostics, StreamStatistics, stream_status
+from emotion_estimator.nodes.diagnostics import (
+    INPUT_TIMEOUT_S,
+    WATCH_PERIOD_S,
+    Diagnostics,
+    StreamStatistics,
+    silence_problems,
+    stream_status,
+)
 from emotion_estimator.parameters import AUTOSTART, Spec
 
 # Without QoS events: by default every publisher and subscription brings waitables for events such
 # as incompatible QoS, which rclpy's executor looks at again each time it waits, a quarter of its
-# time in this package. `silence_problems` tells what is wrong by looking at the graph.
+# time in this package. `diagnostics.silence_problems` tells what is wrong by looking at the graph.
 NO_PUBLISHER_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
 NO_SUBSCRIPTION_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
 
-INPUT_TIMEOUT_S = 2.0
-"""Silence of the input, in seconds, after which a warning says why it may be silent."""
 LOG_PERIOD_S = 5.0
 """A message that is refused is logged at most this often."""
 _MOST_LETTERS = 2000
@@ -98,6 +104,9 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         )
         self._silent = False
         self._diagnostics = Diagnostics(self, self._status)
+        self._watch_timer = self.create_timer(
+            WATCH_PERIOD_S, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
         self._autostart_timer = self.create_timer(0.0, self._autostart)
 
     def guarded(
@@ -190,6 +199,14 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
     def facts(self) -> Mapping[str, object]:
         """Tell further facts for the diagnostics."""
         return {}
+
+    @property
+    def input_timeout_s(self) -> float:
+        """Silence of the input in seconds after which it is worth a warning."""
+        return INPUT_TIMEOUT_S
+
+    def watch(self) -> None:
+        """Look at how long nothing came; called ten times a second while the node is active."""
 
     def problems(self) -> list[str]:
         """Tell in sentences what else is wrong."""
@@ -328,12 +345,18 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
     def _is_configured(self) -> bool:
         return self._state() in (State.PRIMARY_STATE_INACTIVE, State.PRIMARY_STATE_ACTIVE)
 
+    def _watch(self) -> None:
+        self.statistics.silence.watch()
+        if self._input is not None:
+            self.watch()
+
     def _status(self) -> DiagnosticStatus:
         report = self.statistics.report()
         problems: list[str] = []
-        silent = self._input is not None and self.statistics.silence_s > INPUT_TIMEOUT_S
+        timeout_s = self.input_timeout_s
+        silent = self._input is not None and self.statistics.silence.duration_s > timeout_s
         if silent and self._input is not None:
-            problems = silence_problems(self, self._input, self.input_may_pause)
+            problems = silence_problems(self, self._input, self.input_may_pause, timeout_s)
             if problems and not self._silent:
                 self.get_logger().warning(problems[0])
         self._silent = silent
@@ -348,43 +371,3 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
             status.message = f'The node is {label}: {_TO_DO.get(label, "wait.")}'
         status.message = shortened(status.message, _MOST_LETTERS)
         return status
-
-
-def silence_problems(
-    node: LifecycleNode, subscription: Subscription[Any], may_pause: bool
-) -> list[str]:
-    """
-    Tell why nothing arrives on a topic, as far as the graph shows it.
-
-    :param node: the node.
-    :param subscription: the silent subscription.
-    :param may_pause: whether a fitting publisher that sends nothing is all right.
-    :returns: a sentence that names the resolved topic and what to do, or none.
-    """
-    topic = subscription.topic_name
-    head = f'Nothing arrived on {topic} for {INPUT_TIMEOUT_S:g} s:'
-    publishers = node.get_publishers_info_by_topic(topic)
-    kind = _type_name(subscription.msg_type)
-    if not publishers:
-        same = {name for name, types in node.get_topic_names_and_types() if kind in types}
-        own = node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())
-        others = ', '.join(sorted(same - {topic, *dict(own)})) or 'none'
-        return [f'{head} nobody publishes it. Remap it; other topics of type {kind}: {others}.']
-    for publisher in publishers:
-        if publisher.topic_type != kind:
-            return [f'{head} {publisher.node_name} publishes {publisher.topic_type}, not {kind}.']
-        asked: QoSProfile = subscription.qos_profile
-        compatibility, reason = qos_check_compatible(publisher.qos_profile, asked)
-        if compatibility == QoSCompatibility.ERROR:
-            return [
-                f'{head} the QoS of {publisher.node_name} does not fit ({reason}); set '
-                f'qos_overrides.{topic}.subscription.reliability to best_effort.'
-            ]
-    if may_pause:
-        return []
-    return [f'{head} {publishers[0].node_name} is there but sends nothing; look at its log.']
-
-
-def _type_name(message_type: type) -> str:
-    package = message_type.__module__.split('.')[0]
-    return f'{package}/msg/{message_type.__name__}'

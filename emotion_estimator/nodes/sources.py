@@ -46,7 +46,8 @@ from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.messages.incoming import listed_faces, nanoseconds, rgb_of
 from emotion_estimator.nodes.camera_stream import NO_STAMP, CameraStream
-from emotion_estimator.nodes.lifecycle import INPUT_TIMEOUT_S, ManagedNode, silence_problems
+from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, silence_problems
+from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.stamps import Placed, Step
 
 # What was seen in one image, on its way from the thread that looks to the one that publishes.
@@ -185,11 +186,11 @@ class CameraFaces:
         :returns: the faces.
         :raises ImageError: when it cannot be decoded, or its stamp came before.
         """
-        if self._calibration is None:
+        if self._calibration is None or self._stream is None:
             return None
         message, stamp_ns = placed.item, placed.stamp_ns
         image = rgb_of(message, self._decoder)
-        line = self._starts, message.header.frame_id, placed.line
+        line = self._starts, self._stream.frame_id, placed.line
         sighting = self._finder.find(image, stamp_ns, line)
         if sighting.step is Step.REPEATED:
             raise ImageError(f'header.stamp {stamp_ns} ns came twice; the second is left out.')
@@ -197,6 +198,16 @@ class CameraFaces:
         height, width = image.shape[:2]
         view = CameraImage(image, self._calibration.camera(width, height))
         return ObservedFaces(message.header, sighting.faces, sighting.step.restarts, view)
+
+    def watch(self) -> None:
+        """See `CameraStream.watch`."""
+        if self._stream is not None:
+            self._stream.watch()
+
+    @property
+    def step_s(self) -> float:
+        """Time between images that is usual, in seconds; 0 while not known."""
+        return 0.0 if self._stream is None else self._stream.step_s
 
     def problems(self) -> list[str]:
         """Tell what is odd about the images, and what may keep faces from being found."""

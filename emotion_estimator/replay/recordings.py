@@ -196,6 +196,7 @@ class ImageOrder:
         self.first_ns: int | None = None
         self._refuse = refuse
         self._progress = progress
+        self._sender: FirstSender[str] = FirstSender()
         self._others: Counter[tuple[str, str]] = Counter()
         self._steps: Counter[Step] = Counter()
         self._examples: dict[Step, str] = {}
@@ -219,13 +220,15 @@ class ImageOrder:
                 self.first_ns = frame.stamp_ns
             yield Numbered(number, frame)
 
-    def selected(self, recording: Recording, selection: Selection) -> Iterator[tuple[Frame, int]]:
+    def selected(
+        self, recording: Recording, selection: Selection
+    ) -> Iterator[tuple[Frame, object]]:
         """
         Read the images that are to be looked at.
 
         :param recording: the recording, open.
         :param selection: a part of it, at a rate.
-        :returns: each with the number of its time line.
+        :returns: each with what names its time line.
         :raises RecordingError: where it is damaged.
         """
         pace = RateLimiter(selection.rate_hz)
@@ -244,7 +247,7 @@ class ImageOrder:
                 if before is not None and placed.line == before.line:
                     self._steps_ns.append(placed.stamp_ns - before.stamp_ns)
                 before = placed
-                yield placed.item.frame, placed.line
+                yield placed.item.frame, (self._sender.kept, placed.line)
 
     def hints(self, name: str, parameters: NodeParameters) -> tuple[str, ...]:
         """
@@ -270,14 +273,15 @@ class ImageOrder:
 
     def _placed(self, recording: Recording) -> Iterator[Placed[Numbered]]:
         line: TimeLine[Numbered] = TimeLine()
-        sender: FirstSender[str] = FirstSender()
+        sender = self._sender
         for image in self.each(recording):
             frame = image.frame
-            if sender.is_other(frame.frame_id, frame.stamp_ns):
+            frame_id = FirstSender.frame_of(frame.frame_id, sender.kept)
+            if sender.is_other(frame_id, frame.stamp_ns):
                 self._others[frame.frame_id, str(sender.kept)] += 1
             else:
                 yield from line.follow(frame.stamp_ns, image)
-        yield from line.rest()
+        yield from line.end()
 
     def _note(self, placed: Placed[Numbered]) -> None:
         """Count an image whose stamp does not follow the one before; the first is quoted."""

@@ -188,13 +188,13 @@ class _Image:
     """An image on its way; without pixels where it could not be decoded."""
 
     frame: Frame
-    line: int
+    line: object
     pixels: Rgb | None
     sighting: TrackedFaces | None = None
     error: str = ''
 
 
-def _decoded(frames: Iterator[tuple[Frame, int]]) -> Iterator[_Image]:
+def _decoded(frames: Iterator[tuple[Frame, object]]) -> Iterator[_Image]:
     for frame, line in frames:
         try:
             yield _Image(frame, line, frame.decode())
@@ -207,8 +207,7 @@ def _found(estimator: ExpressionEstimator, images: Iterator[_Image]) -> Iterator
         if image.pixels is None:
             yield image
         else:
-            line = image.frame.frame_id, image.line
-            sighting = estimator.find(image.pixels, image.frame.stamp_ns, line)
+            sighting = estimator.find(image.pixels, image.frame.stamp_ns, image.line)
             yield replace(image, sighting=sighting)
 
 

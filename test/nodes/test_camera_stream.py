@@ -20,6 +20,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from helpers.live_nodes import START_NS, image_message
 from helpers.media import SMILING
+from hri_msgs.msg import IdsList
 from nodes.test_blendshape_node import FRAME_NS, run_node, send, warnings_of
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
@@ -175,3 +176,55 @@ def test_who_has_set_it_is_told_nothing(live, landmarker_path, face, max_absence
     for i in range(5):
         send(live, node, camera, shot(face, START_NS + i * 1_820_000_000), i + 1)
     assert node.problems() == []
+
+
+def of_faces(live):
+    topics = [name for name, _ in live.tester.get_topic_names_and_types()]
+    return [
+        t for t in topics if t.startswith('/humans/faces/') and live.tester.count_publishers(t)
+    ]
+
+
+def test_faces_are_listed_no_longer_when_the_camera_stops(live, landmarker_path, face):
+    node, _ = run_node(live, landmarker_path, max_absence_s=0.5)
+    tracked = live.listen(IdsList, '/humans/faces/tracked')
+    camera = live.camera()
+    for i in range(5):
+        send(live, node, camera, shot(face, START_NS + i * FRAME_NS), i + 1)
+    live.until(lambda: len(tracked) == 5, 'the lists')
+    (face_id,) = tracked[-1].ids
+    live.until(lambda: len(tracked) == 6, 'the empty list', timeout_s=3)
+    assert (tracked[-1].ids, tracked[-1].header.stamp) == ([], tracked[-2].header.stamp)
+    live.until(lambda: of_faces(live) == ['/humans/faces/tracked'], 'the end of its topics')
+    assert node.facts()['faces'] == 0
+    live.spin(0.5)
+    assert len(tracked) == 6
+    # It goes on: the camera was silent, so that nobody was seen to leave.
+    send(live, node, camera, shot(face, START_NS + 3 * NS_PER_S), 6)
+    send(live, node, camera, shot(face, START_NS + 3 * NS_PER_S + FRAME_NS), 7)
+    live.until(lambda: len(tracked) == 8, 'the lists')
+    assert [list(message.ids) for message in tracked[6:]] == [[face_id]] * 2
+
+
+def test_a_slow_camera_s_face_is_listed_from_one_image_to_the_next(live, landmarker_path, face):
+    node, _ = run_node(live, landmarker_path, max_absence_s=0.1)
+    tracked = live.listen(IdsList, '/humans/faces/tracked')
+    camera = live.camera()
+    for i in range(4):
+        send(live, node, camera, shot(face, START_NS + i * NS_PER_S // 2), i + 1)
+    live.until(lambda: len(tracked) >= 4, 'the lists')
+    count = len(tracked)
+    live.spin(1.0)
+    assert len(tracked) == count
+    assert tracked[-1].ids
+
+
+def test_a_slow_camera_is_not_called_silent_between_its_images(live, landmarker_path, face):
+    node, _ = run_node(live, landmarker_path)
+    camera = live.camera()
+    assert node.input_timeout_s == 2.0
+    timeouts = []
+    for i in range(5):
+        send(live, node, camera, shot(face, START_NS + i * 2_400_000_000), i + 1)
+        timeouts.append(node.input_timeout_s)
+    assert timeouts == [5.0, 5.0, 5.0, pytest.approx(7.2), pytest.approx(7.2)]

@@ -78,9 +78,9 @@ def test_rates_are_counts_over_the_period_and_counts_go_on():
 
 def test_silence_is_counted_from_the_last_message():
     statistics, _ = received([0], 1.5)
-    assert statistics.silence_s == pytest.approx(1.5)
+    assert statistics.silence.duration_s == pytest.approx(1.5)
     statistics.receive(1)
-    assert statistics.silence_s == 0
+    assert statistics.silence.duration_s == 0
 
 
 def arrived(stamps_ms, lost=itertools.repeat(None)):  # noqa: B008
@@ -159,14 +159,11 @@ def test_messages_of_others_are_counted_apart():
 
 
 def test_a_machine_that_stood_still_does_not_blame_the_sender():
-    statistics, clock = received([0], 0.5)
-    statistics.report()
-    clock.now_s += 2.5
-    statistics.report()
-    assert statistics.silence_s == 0
-    clock.now_s += 1
-    statistics.report()
-    assert statistics.silence_s == 1
+    statistics, clock = received([0], 0.0)
+    for step_s, silence_s in ((0.1, 0.1), (0.1, 0.2), (2.5, 0.0), (0.1, 0.1), (0.7, 0.8)):
+        clock.now_s += step_s
+        statistics.silence.watch()
+        assert statistics.silence.duration_s == pytest.approx(silence_s)
 
 
 def test_a_whole_stream_is_no_problem_and_a_refusal_is_one():
