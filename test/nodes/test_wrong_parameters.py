@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -232,13 +233,20 @@ class Started:
         self._live.until(future.done, 'the answer')
         return future.result().success, time.monotonic() - start_s
 
-    def interrupt(self):
+    def children(self):
+        """Give what the process has started, such as pip."""
+        tasks = Path(f'/proc/{self.process.pid}/task').glob('*/children')
+        return [int(pid) for task in tasks for pid in task.read_text().split()]
+
+    def interrupt(self, number=signal.SIGINT):
         """Press Ctrl-C, which comes twice under launch; gives the seconds until the end."""
         start_s = time.monotonic()
-        self.process.send_signal(signal.SIGINT)
-        self.process.send_signal(signal.SIGINT)
+        children = self.children()
+        self.process.send_signal(number)
+        self.process.send_signal(number)
         assert self.process.wait(timeout=20) == 0, self.said
         assert 'Traceback' not in self.said
+        assert not [pid for pid in children if Path(f'/proc/{pid}').exists()]
         return time.monotonic() - start_s
 
 
@@ -269,13 +277,15 @@ def test_where_all_sources_say_nothing_the_node_comes_up_and_says_what_to_do(sta
     node.interrupt()
 
 
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize('source', ['publisher', 'index'])
-def test_ctrl_c_during_the_fetch_ends_the_process_quietly(start, source):
+def test_ctrl_c_during_the_fetch_ends_the_process_quietly(start, source, number):
     with serving(silent) as server:
         urls = {'publisher': closed_url(), 'index': closed_url(), source: server.url}
         node = start(urls['publisher'], urls['index'])
         assert server.asked.acquire(timeout=40), node.said
-        assert node.interrupt() < 2 * patience()
+        assert bool(node.children()) == (source == 'index')
+        assert node.interrupt(number) < 2 * patience()
 
 
 def test_where_a_parameter_file_names_the_landmarker_nothing_is_fetched(
