@@ -77,16 +77,16 @@ def run(
     # Without rclpy's signal handlers, which end the context under the nodes: they could not say
     # that their faces are gone, nor finish what they are doing.
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    # What was imported stays: a full collection over it would stop all threads for tens of
+    # milliseconds, and a frame would be skipped. Before the nodes, which are to be collected.
+    gc.collect()
+    gc.freeze()
     nodes: list[Node] = []
     executor = SingleThreadedExecutor()
     try:
         for factory in factories:
             nodes.append(factory())
             executor.add_node(nodes[-1])
-        # What was imported stays: a full collection over it would stop all threads for tens of
-        # milliseconds, and a frame would be skipped.
-        gc.collect()
-        gc.freeze()
         spin_until(executor, lambda: bool(noted))
     except NodeEndedError:
         pass
@@ -131,9 +131,7 @@ def _take_down(nodes: list[Node], executor: SingleThreadedExecutor) -> None:
         node.destroy_node()
     nodes.clear()
     executor.shutdown()
-    # A node is part of a circle, and what is frozen is never collected: its participant would
-    # stay in the graph for its lease of 20 s.
-    gc.unfreeze()
+    # A node is part of a circle: not collected, its participant would stay in the graph for 20 s.
     gc.collect()
     rclpy.try_shutdown()
     ignore_interrupts()
