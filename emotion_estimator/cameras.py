@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ import yaml
 from emotion_estimator.files import find_shared_file, read_text
 
 TRANSPORTS = ('raw', 'compressed')
+_TOPIC = re.compile(r'(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 
 
 class CameraError(ValueError):
@@ -65,6 +67,11 @@ def find_camera(name_or_topic: str) -> Camera:
     :raises CameraError: when there is no such preset, or it cannot be read.
     """
     if '/' in name_or_topic or name_or_topic == 'image':
+        if not _TOPIC.fullmatch(name_or_topic):
+            raise CameraError(
+                f'{name_or_topic!r} is no image topic: a topic consists of names of letters, '
+                'digits and _ with / between them, such as /camera/image_raw.'
+            )
         return Camera(name_or_topic)
     folder = find_shared_file('config/cameras')
     path = folder / f'{name_or_topic}.yaml'

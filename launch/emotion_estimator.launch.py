@@ -14,6 +14,9 @@
 
 """Starts the emotion estimator on a camera's images; the nodes activate by themselves."""
 
+import difflib
+import re
+import sys
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
@@ -22,23 +25,32 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from emotion_estimator.cameras import find_camera
-from emotion_estimator.files import find_shared_file
-from emotion_estimator.parameters import names_in
+from emotion_estimator.emotion.model import read_metadata
+from emotion_estimator.files import find_model, find_shared_file
+from emotion_estimator.parameters import NODES as SPECS
+from emotion_estimator.parameters import Value, names_in, read_parameters
 
 PACKAGE = 'emotion_estimator'
 NODES = ('blendshape_node', 'emotion_node')
+LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
+RESPAWN_DELAY_S = 2.0
 
 ARGUMENTS = (
     ('camera', 'image', 'Image topic, or the name of a preset in config/cameras, as realsense.'),
-    ('image_transport', '', 'raw or compressed; empty takes what the preset says, else raw.'),
+    ('image_transport', '', 'raw or compressed; empty: params_file, preset, raw.'),
     ('model', '', 'Model that ships (basic7) or path of a model folder; empty: params_file.'),
+    ('max_faces', '', 'Most faces that are followed at once, 1 to 10; empty: params_file.'),
+    ('autostart', '', 'false leaves the nodes to a lifecycle manager; empty: params_file, true.'),
     ('namespace', '', 'Namespace of both nodes and their relative topics.'),
     ('params_file', '', 'Parameters of both nodes; empty takes config/emotion_estimator.yaml.'),
     ('ros4hri_input', '', "true takes another REP-155 detector's faces; empty: params_file."),
-    ('use_sim_time', 'false', 'Take the time from /clock, as when a bag is played.'),
+    ('use_sim_time', '', 'Time from /clock, as when a bag is played; empty: params_file, false.'),
     ('one_process', 'true', 'Both nodes in one process; false gives each its own.'),
-    ('log_level', 'info', 'debug, info, warn or error.'),
+    ('respawn', 'true', f'Start a process again {RESPAWN_DELAY_S:g} s after it ended.'),
+    ('log_level', 'info', 'debug, info, warn, error or fatal.'),
 )
+# Those that are parameters of the nodes.
+PARAMETERS = ('image_transport', 'model', 'max_faces', 'autostart', 'ros4hri_input')
 
 
 def truth(name: str, text: str) -> bool:
@@ -48,26 +60,62 @@ def truth(name: str, text: str) -> bool:
     return text.lower() == 'true'
 
 
+def parameter(name: str, text: str) -> Value:
+    """Read a launch argument as the type that the parameter of its name has."""
+    spec = next(spec for specs in SPECS.values() for spec in specs if spec.name == name)
+    if isinstance(spec.default, bool):
+        return truth(name, text)
+    if isinstance(spec.default, int):
+        if not re.fullmatch(r'-?\d{1,9}', text):
+            raise ValueError(f'{name} must be a whole number, not {text!r}.')
+        return int(text)
+    return text
+
+
+def refuse_unknown(command: list[str]) -> None:
+    """Refuse arguments that `ros2 launch` itself would pass over in silence."""
+    # Where another launch file includes this one, the command line's arguments are that one's.
+    if not any(Path(word).name == Path(__file__).name for word in command):
+        return
+    known = [name for name, _, _ in ARGUMENTS]
+    for word in command:
+        name, given, _ = word.partition(':=')
+        if given and name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            meant = f'; did you mean {close[0]!r}?' if close else '.'
+            raise ValueError(
+                f'There is no launch argument {name!r}{meant} There are {", ".join(known)}.'
+            )
+
+
 def start(context: LaunchContext) -> list[Node]:
-    """Make the nodes from the launch arguments."""
+    """Make the nodes from the launch arguments, each checked before anything starts."""
+    refuse_unknown(sys.argv)
     value = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
+    if value['log_level'].lower() not in LOG_LEVELS:
+        allowed = ', '.join(LOG_LEVELS)
+        raise ValueError(f'log_level must be one of {allowed}, not {value["log_level"]!r}.')
+    if not re.fullmatch(r'(/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*/?)?|/', value['namespace'], re.ASCII):
+        raise ValueError(
+            f'namespace must be names of letters, digits and _ with / between them, not '
+            f'{value["namespace"]!r}.'
+        )
     camera = find_camera(value['camera'])
-    overrides = {
-        'use_sim_time': truth('use_sim_time', value['use_sim_time']),
-        'image_transport': value['image_transport'] or camera.image_transport,
-    }
-    if value['model']:
-        overrides['model'] = value['model']
-    if value['ros4hri_input']:
-        overrides['ros4hri_input'] = truth('ros4hri_input', value['ros4hri_input'])
+    mine = Path(value['params_file']).expanduser() if value['params_file'] else None
+    overrides = {name: parameter(name, value[name]) for name in PARAMETERS if value[name]}
     # What the camera asks for stands behind what the user has set.
-    given = names_in(Path(value['params_file'])) if value['params_file'] else set()
-    preset = {name: x for name, x in camera.parameters.items() if name not in given}
-    params_file = value['params_file'] or str(find_shared_file('config/emotion_estimator.yaml'))
+    given = names_in(mine) if mine else set()
+    preset = {'image_transport': camera.image_transport, **camera.parameters}
+    parameters = {name: x for name, x in preset.items() if name not in given} | overrides
+    model = read_parameters(mine).changed(parameters).emotion_node['model']
+    read_metadata(find_model(str(model)))
+    if value['use_sim_time']:
+        parameters['use_sim_time'] = truth('use_sim_time', value['use_sim_time'])
+    shipped = find_shared_file('config/emotion_estimator.yaml')
     common = {
         'package': PACKAGE,
         'namespace': value['namespace'],
-        'parameters': [params_file, {**preset, **overrides}],
+        'parameters': [str(mine or shipped), *([parameters] if parameters else [])],
         'remappings': [
             ('image', camera.image),
             ('image/compressed', f'{camera.image}/compressed'),
@@ -75,6 +123,8 @@ def start(context: LaunchContext) -> list[Node]:
         ],
         'arguments': ['--ros-args', '--log-level', value['log_level']],
         'output': 'both',
+        'respawn': truth('respawn', value['respawn']),
+        'respawn_delay': RESPAWN_DELAY_S,
     }
     if truth('one_process', value['one_process']):
         return [Node(executable=PACKAGE, **common)]

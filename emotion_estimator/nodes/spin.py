@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -64,7 +65,7 @@ def run(
     :param factories: make the nodes.
     :param assets_of: for nodes by name, what they load.
     :param arguments: command line; None takes that of the process.
-    :returns: exit status: 0, or 2 when a parameter's start value is wrong.
+    :returns: exit status: 0, or 2 when a parameter's start value or a ROS argument is wrong.
     """
     _share_heaps()
     raise_first_interrupt()
@@ -76,7 +77,13 @@ def run(
     noted = note_interrupts()
     # Without rclpy's signal handlers, which end the context under the nodes: they could not say
     # that their faces are gone, nor finish what they are doing.
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:
+        # Of which file and line of rcl it says so, nobody needs to hear.
+        reason = re.sub(r', at \S+:\d+', '', str(error)).splitlines()[0]
+        print(f'The ROS arguments cannot be used: {reason}', file=sys.stderr)
+        return EXIT_WRONG_PARAMETER
     # What was imported stays: a full collection over it would stop all threads for tens of
     # milliseconds, and a frame would be skipped. Before the nodes, which are to be collected.
     gc.collect()
@@ -88,7 +95,7 @@ def run(
             nodes.append(factory())
             executor.add_node(nodes[-1])
         spin_until(executor, lambda: bool(noted))
-    except NodeEndedError:
+    except (NodeEndedError, ExternalShutdownException):
         pass
     except ParameterException as error:
         print(f'A parameter has a wrong value: {error}', file=sys.stderr)
@@ -158,7 +165,7 @@ def _fetch(name: str, assets_of: AssetsOf, arguments: list[str] | None) -> None:
     except AssetError:
         try:
             wanted = assets_of(_start_values(name, arguments))
-        except (TypeError, ValueError):  # of another type; the node itself says so
+        except Exception:  # a value of another type, arguments that ROS refuses: the node says so
             return
         fetch_missing(wanted)
 

@@ -150,6 +150,21 @@ def test_a_wrong_start_value_ends_with_one_sentence(start, module):
     assert 'Traceback' not in output
 
 
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        (['--log-level', 'loud'], "Couldn't parse log level"),
+        (['--params-file', '/nowhere.yaml'], "Couldn't parse params file"),
+    ],
+)
+def test_ros_arguments_that_are_wrong_end_with_one_sentence(start, arguments, sentence):
+    process = start('nodes.emotion_node', *arguments)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert f'The ROS arguments cannot be used: failed to initialize rcl: {sentence}' in output
+    assert 'Traceback' not in output and '.c:' not in output
+
+
 def test_the_camera_plays_a_clip_to_its_end(live, start, media):
     images = live.listen(Image, '/image', 100)
     clip = media('single_face.mp4')
