@@ -23,7 +23,7 @@ PACKAGE := --base-paths . --merge-install \
 	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint test demo demo-replay bench fuzz soak setup-training train train-cached evaluate seeds ablation far-faces repeated \
+.PHONY: help setup build lint test demo demo-replay bench fuzz soak setup-training train train-cached visibility evaluate seeds ablation far-faces repeated \
 	thresholds tune report-steps errors bench-extraction model-card test-training test-assets assets clean lock
 
 help: ## list these targets
@@ -88,6 +88,9 @@ train: setup-training ## from photographs to the models that ship; resumable; FE
 
 train-cached: setup-training ## train the models again with the face encoding that ships
 	@$(TRAIN) -m training.commands.train --keep-encoding
+
+visibility: setup-training ## learn again what notices covered faces and those upside down; TABLE=1 only prints what ships
+	@$(TRAIN) -m training.encoding.visibility $(if $(TABLE),--table)
 
 evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private, BASELINES=all, frames or none, RECORD=1 states them
 	@$(TRAIN) -m training.commands.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),all) $(if $(RECORD),--record)

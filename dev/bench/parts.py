@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
+from dev.bench.covered_faces import measure_covered_faces
 from dev.bench.feeder import CLIP, rgb_frames
 from dev.bench.many_faces import measure_crossings, measure_many_faces, measure_near_face
 from dev.bench.pictures import LANDSCAPE, photograph_paths
@@ -28,7 +29,6 @@ from dev.bench.replay_speed import measure_replay
 from dev.bench.small_faces import (
     GROUP,
     NO_FACE,
-    measure_covered_faces,
     measure_group_and_nobody,
     measure_small_faces,
 )
@@ -137,7 +137,7 @@ def every_part(quick: bool, latency_s: float) -> tuple[Part, ...]:
         Part('many faces', measure_many_faces, scenes, about_s=25, slow=True),
         Part('head pose', measure_head_pose, scenes, about_s=10, slow=True),
         Part('turned faces', measure_turned_faces, scenes, about_s=35, slow=True),
-        Part('covered faces', measure_covered_faces, scenes, about_s=6, slow=True),
+        Part('covered faces', measure_covered_faces, scenes, about_s=30, slow=True),
         Part('environment', _measure_environment),
     )
 

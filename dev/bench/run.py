@@ -181,6 +181,7 @@ LIMITS = {
     'unknown_uncovered': ('<=', 0.05),
     'unknown_mouth_covered': ('>=', 0.9),
     'unknown_eyes_covered': ('>=', 0.9),
+    'unknown_upside_down': ('>=', 0.9),
     'tensorflow_importable': ('<=', 0),
 }
 

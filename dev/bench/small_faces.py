@@ -26,7 +26,6 @@ from pathlib import Path
 import cv2
 import matplotlib
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -40,7 +39,6 @@ from dev.bench.pictures import (
     read_frames,
     read_picture,
 )
-from emotion_estimator.emotion.decision import UNKNOWN, Trust
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.faces.finder import Face, FaceFinder
 from emotion_estimator.faces.image_decoding import Rgb
@@ -229,83 +227,3 @@ def main() -> None:
 
 if __name__ == '__main__':
     main()
-
-
-# Faces whose mouth or eyes are covered: whether that is noticed, and nothing else.
-
-
-COVERED_WIDTHS_PX = (60, 200)
-MOUTH = ((61, 291, 0, 17),)
-EYES = ((33, 133, 159, 145), (263, 362, 386, 374))
-COLOURS = {'skin': (200, 160, 140), 'black': (20, 20, 20), 'white': (235, 235, 235)}
-_AROUND = 0.15  # of the face's width that is covered around the part too
-
-
-def measure_covered_faces() -> dict[str, float]:
-    """
-    Paint over mouths or eyes of photographs in three colours, and leave some as they are.
-
-    :returns: shares of faces decided 'unknown', `unknown_<part>_covered` and
-        `unknown_uncovered`; and of those decided neither so nor as when uncovered,
-        `misled_<part>_covered`.
-    """
-    finder, model, trust = new_finder(max_faces=1), EmotionModel(find_model('basic7')), Trust()
-    look = _Looks(finder)
-
-    def decided(picture: Rgb) -> str:
-        faces = look(picture)
-        return held_expression(faces[0], model, trust=trust).label if faces else UNKNOWN
-
-    told: dict[str, list[tuple[str, str]]] = {'mouth': [], 'eyes': []}
-    uncovered = []
-    for photograph in (*photographs('neutral'), *photographs('smiling')):
-        for width_px in COVERED_WIDTHS_PX:
-            picture = _small(photograph, width_px)
-            before = decided(picture)
-            uncovered.append(before)
-            for name, parts in (('mouth', MOUTH), ('eyes', EYES)):
-                for colour in COLOURS.values():
-                    covered = cover(picture, photograph.landmarks, parts, colour)
-                    told[name].append((before, decided(covered)))
-    finder.close()
-    figures = {'unknown_uncovered': float(np.mean([label == UNKNOWN for label in uncovered]))}
-    for name, pairs in told.items():
-        unknown = [after == UNKNOWN for _, after in pairs]
-        misled = [after not in (before, UNKNOWN) for before, after in pairs]
-        figures[f'unknown_{name}_covered'] = float(np.mean(unknown))
-        figures[f'misled_{name}_covered'] = float(np.mean(misled))
-    return figures
-
-
-def cover(
-    picture: Rgb,
-    landmarks: NDArray[np.float32],
-    parts: tuple[tuple[int, ...], ...],
-    colour: tuple[int, int, int],
-) -> Rgb:
-    """
-    Paint over parts of a face, and over some skin around them.
-
-    :param picture: the pixels, left as they are.
-    :param landmarks: shape [478, 3], see `FaceArrays`.
-    :param parts: landmarks round each part.
-    :param colour: RGB.
-    :returns: the picture.
-    """
-    size = np.array([picture.shape[1], picture.shape[0]])
-    places = landmarks[:, :2] * size
-    around = _AROUND * np.ptp(places[:, 0])
-    covered = picture.copy()
-    for part in parts:
-        corners = places[list(part)]
-        left, top = np.rint(corners.min(axis=0) - around).astype(int).tolist()
-        right, bottom = np.rint(corners.max(axis=0) + around).astype(int).tolist()
-        covered[top:bottom, left:right] = colour
-    return covered
-
-
-def _small(photograph: Photograph, width_px: int) -> Rgb:
-    box, picture = photograph.box, photograph.picture
-    scale = width_px / ((box.x_max - box.x_min) * picture.shape[1])
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8)

@@ -134,10 +134,10 @@ class Decider:
 
 DEFAULT_MAX_YAW_DEG = 55.0
 DEFAULT_MAX_PITCH_DEG = 35.0
-VISIBLE_PARTS = ('visible.mouth', 'visible.eyes', 'visible.skin')
+VISIBLE_PARTS = ('visible.mouth', 'visible.eyes', 'visible.skin', 'visible.upright')
+"""Features in [0, 1]: how much of a part of the face is seen, and how sure it is upright."""
 TRUSTED_NAMES = ('head.yaw', 'head.pitch', *VISIBLE_PARTS)
 """Names of the features that `Trust` reads."""
-"""Names of the features that tell, in [0, 1], how much of a part of the face is seen."""
 _FULL = 2 / 3  # of an angle's limit, up to which it costs nothing
 
 

@@ -44,6 +44,7 @@ from emotion_estimator.faces.geometry import (
     in_face_units,
 )
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.visibility import VISIBILITY_LOGITS
 from emotion_estimator.files import MOST_BYTES, FileError, read_file
 
 SCHEMA = 3
@@ -93,12 +94,14 @@ class FaceEncoding:
     :param template: the mean face in face units, shape [478, 3], see `in_face_units`.
     :param geometry: of the aligned landmarks, flattened.
     :param appearance: of the crop.
+    :param visibility: see `FaceVisibility`; None where no file of it lies beside the encoding's.
     """
 
     version: str
     template: NDArray[np.float32]
     geometry: Projection
     appearance: AppearanceNetwork
+    visibility: AppearanceNetwork | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -198,7 +201,34 @@ def read_encoding(path: Path) -> FaceEncoding:
             '`make train`.'
         ) from error
     geometry = Projection(*(parts[f'geometry_{name}'] for name in _PARTS))
-    return FaceEncoding(path.stem, parts['template'], geometry, appearance)
+    return FaceEncoding(
+        path.stem, parts['template'], geometry, appearance, _read_visibility(visibility_file(path))
+    )
+
+
+def visibility_file(path: Path) -> Path:
+    """
+    Name the file of the network that tells what of a face is seen.
+
+    :param path: of the encoding.
+    :returns: the file beside it; it need not exist.
+    """
+    return path.with_name(f'{path.stem}_visibility.tflite')
+
+
+def _read_visibility(path: Path) -> AppearanceNetwork | None:
+    if not path.is_file():
+        return None
+    try:
+        network = AppearanceNetwork(read_file(path))
+        if network.count != VISIBILITY_LOGITS:
+            raise ValueError(f'it gives {network.count} numbers, not {VISIBILITY_LOGITS}')
+    except (FileError, ValueError) as error:
+        raise FaceEncodingError(
+            f'{path} cannot be used ({error}); restore it, make it again with `make visibility`, '
+            'or remove it: plain covers alone are noticed then.'
+        ) from error
+    return network
 
 
 class _UnreadableError(ValueError):

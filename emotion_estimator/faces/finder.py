@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, Asset, find_asset
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
@@ -40,6 +39,7 @@ from emotion_estimator.faces.multi_face import (
     FaceSearch,
 )
 from emotion_estimator.faces.tracker import FaceTracker
+from emotion_estimator.faces.visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.files import AssetError, find_encoding
 from emotion_estimator.stamps import Step, TimeLine
 
@@ -58,7 +58,7 @@ class FaceFeatures:
         self._encoding = encoding
         self.names: tuple[str, ...] = ()
         if encoding is not None:
-            self._visibility = FaceVisibility(encoding.template)
+            self._visibility = FaceVisibility(encoding.template, encoding.visibility)
             self.names = (*encoding.names, *VISIBLE_NAMES)
 
     def of(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -29,6 +29,7 @@ from pathlib import Path
 
 import cv2
 
+from emotion_estimator.faces.encoding import visibility_file
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import AssetError, OutputError, find_model, sha256_of
 from emotion_estimator.parallel import engine as parallel
@@ -143,6 +144,7 @@ def job_key(path: Path, settings: Settings, record: Path | None, with_input: boo
     emotion = settings.parameters.emotion_node
     files = find_finder_files(settings.parameters.blendshape_node, warn=lambda _: None)
     models = [path for path in astuple(files) if path is not None]
+    models += [visibility_file(files.encoding)] if files.encoding else []
     models += sorted(find_model(str(emotion['model'])).iterdir())
     said = {
         'recording': [str(_plain(path)), _files(path)],

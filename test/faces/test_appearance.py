@@ -20,26 +20,21 @@ import cv2
 import numpy as np
 import pytest
 from helpers.faces import landmarks_of, mirrored, points_of, random_face, shipped_network
-from helpers.media import NEUTRAL, PEOPLE, frames, photograph
-from helpers.pages import cartoon, line_drawing
+from helpers.media import NEUTRAL, frames, photograph
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev.bench.small_faces import COLOURS, EYES, MOUTH, cover
 from emotion_estimator.emotion.model import read_metadata
 from emotion_estimator.faces.appearance import (
     CROP_PX,
     FAINT,
     HALF_WIDTH,
-    VISIBLE_NAMES,
     AppearanceNetwork,
-    FaceVisibility,
     crop_face,
     evened,
 )
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.geometry import MESH
-from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding, find_model
 
 
@@ -272,63 +267,3 @@ def test_an_image_that_may_not_be_written_and_is_a_part_of_another_is_read():
     expected = crop_face(part.copy(), outline_at(100, 100, 2.5), TEMPLATE)
     found = crop_face(part, outline_at(100, 100, 2.5), TEMPLATE)
     np.testing.assert_array_equal(found, expected)
-
-
-# What of a face is seen: photographs as they are, painted over, and drawn.
-
-
-@pytest.fixture(scope='module')
-def visible():
-    """Make what tells the parts of a face by name."""
-    encoding = read_encoding(find_encoding(DEFAULT_ENCODING))
-    visibility = FaceVisibility(encoding.template)
-    return lambda picture, points: dict(
-        zip(VISIBLE_NAMES, visibility.of(encoding.crop(picture, points)))
-    )
-
-
-@pytest.fixture(scope='module')
-def faces(landmarker_path, media):
-    """Photographs with their landmarks."""
-    landmarker = FaceLandmarker(landmarker_path, stills=True)
-    found = []
-    for name in PEOPLE:
-        picture = photograph(media(name))
-        found.append((picture, landmarker.find(picture)[0].landmarks))
-    landmarker.close()
-    return found
-
-
-def test_a_face_as_it_is_is_seen_whole(visible, faces):
-    for picture, points in faces:
-        assert visible(picture, points) == dict.fromkeys(VISIBLE_NAMES, 1)
-
-
-@pytest.mark.parametrize('colour', COLOURS.values(), ids=COLOURS)
-def test_a_covered_mouth_is_not_seen_but_the_eyes_are(visible, faces, colour):
-    for picture, points in faces:
-        seen = visible(cover(picture, points, MOUTH, colour), points)
-        assert seen['visible.mouth'] < 0.2
-        assert seen['visible.eyes'] > 0.8
-
-
-@pytest.mark.parametrize('colour', COLOURS.values(), ids=COLOURS)
-def test_covered_eyes_are_not_seen_but_the_mouth_is(visible, faces, colour):
-    for picture, points in faces:
-        seen = visible(cover(picture, points, EYES, colour), points)
-        assert seen['visible.eyes'] < 0.2
-        assert seen['visible.mouth'] > 0.8
-
-
-@pytest.mark.parametrize('draw', [line_drawing, cartoon])
-def test_a_drawing_has_no_skin(visible, landmarker_path, draw):
-    landmarker = FaceLandmarker(landmarker_path, stills=True)
-    (face,) = landmarker.find(draw())
-    landmarker.close()
-    assert visible(draw(), face.landmarks)['visible.skin'] < 0.1
-
-
-def test_a_picture_of_one_colour_shows_nothing(visible, faces):
-    picture, points = faces[0]
-    grey = np.full_like(picture, 128)
-    assert visible(grey, points) == dict.fromkeys(VISIBLE_NAMES, 0)
