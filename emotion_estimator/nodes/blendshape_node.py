@@ -36,6 +36,7 @@ from emotion_estimator.faces.finder import wanted_assets
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.faces.landmarker import keep_off_last_core
 from emotion_estimator.faces.pose import HeadModel
+from emotion_estimator.faces.visibility import UprightWatch
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
@@ -52,6 +53,8 @@ from emotion_estimator.stamps import NS_PER_S
 _UNKNOWN_RATE_S = 5.0  # so long a camera may be silent of whose images few have come
 _Publication = tuple[Callable[[Any], None], Any]
 """What the publishing thread does next, and with what."""
+_LOOKED_AT = 60
+"""So many of the latest faces tell whether the camera hangs upside down."""
 
 
 class BlendshapeNode(ManagedNode):
@@ -70,6 +73,7 @@ class BlendshapeNode(ManagedNode):
         self._threads: list[threading.Thread] = []
         self._faces_now = 0
         self._size_now = ''
+        self._upright = UprightWatch(_LOOKED_AT // 2, _LOOKED_AT)
 
     def load(self) -> None:
         """Load the encoding and MediaPipe's model."""
@@ -114,6 +118,7 @@ class BlendshapeNode(ManagedNode):
         assert source is not None, 'a node is configured before it is activated'
         self._received, self._to_publish = LatestOfEach(), SimpleQueue()
         self._blindness = Silence()
+        self._upright = UprightWatch(_LOOKED_AT // 2, _LOOKED_AT)
         self._threads = [
             self.start_thread(partial(self._look, source)),
             self.start_thread(self._tell),
@@ -160,7 +165,8 @@ class BlendshapeNode(ManagedNode):
 
     def problems(self) -> list[str]:
         """Tell what is wrong with the images that come, or of faces whose pictures do not."""
-        return [] if self._source is None else self._source.problems()
+        of_source = [] if self._source is None else self._source.problems()
+        return [*of_source, *self._upright.hints()]
 
     def _receive(self, sender: str, received: Any) -> None:
         if self._received.put(sender, received):
@@ -201,6 +207,7 @@ class BlendshapeNode(ManagedNode):
         if seen.view is not None:
             self._size_now = f'{seen.view.camera.width} x {seen.view.camera.height}'
         for face in seen.faces:
+            self._upright.see(face.named_values())
             self._blendshapes.publish(
                 ROS.blendshapes(face, ROS.header_of_face(face.face_id, seen.header.stamp))
             )

@@ -36,6 +36,7 @@ from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.multi_face import FaceCounter, face_picture
+from emotion_estimator.faces.visibility import UprightWatch
 from emotion_estimator.parallel.prefetch import ahead
 from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.pictures import Pictures
@@ -136,6 +137,7 @@ def replay(
             *recording.hints,
             *order.hints(recording.name, parameters),
             *further.hints(recording.name, order.first_ns or 0),
+            *(f'{recording.name}: {hint}' for hint in told.upright.hints()),
             *(told.sizes_hint(recording.name) if pictures and not selection.stills else ()),
         ),
         first_ns=order.first_ns,
@@ -156,6 +158,7 @@ class _Told:
         self.broken = ''
         self.files: dict[int, str] = {}
         self.sizes: set[tuple[int, ...]] = set()
+        self.upright = UprightWatch()
 
     def refuse(self, kind: str, example: str) -> None:
         """Count an image that cannot be used; the first of a kind is quoted in full."""
@@ -284,6 +287,7 @@ class _FurtherFaces:
 
 def _tell(face: Face, estimate: EmotionEstimate, image: Rgb, told: _Told) -> None:
     box = face.box
+    told.upright.see(face.named_values())
     told.predictions.append(
         Prediction(
             stamp_ns=estimate.stamp_ns,
