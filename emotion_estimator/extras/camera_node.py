@@ -41,11 +41,16 @@ from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.declared_parameters import Parameters
 from emotion_estimator.nodes.spin import NodeEndedError, run
 from emotion_estimator.parameters import Spec
-from emotion_estimator.replay.videos import FALLBACK_RATE_HZ, Video
+from emotion_estimator.replay.files import open_film
+from emotion_estimator.replay.videos import FALLBACK_RATE_HZ
 from emotion_estimator.stamps import NS_PER_S
 
 SPECS = (
-    Spec('video', '0', "Path of a video file, or a webcam's number."),
+    Spec(
+        'video',
+        '0',
+        "Path of a video, of a photograph or of a folder of pictures, or a webcam's number.",
+    ),
     Spec('rate_hz', 0.0, "Frames per second; 0 takes the video's own times.", 0.0, 1000.0),
     Spec('loop', False, 'Begin again at the end of the file; the stamps go on.'),
     Spec('frame_id', 'camera', 'Frame of the images (REP-103 optical frame).'),
@@ -114,7 +119,7 @@ class CameraNode(Node):  # type: ignore[misc]
         """Read a file's frames with the time at which each is shown; again and again to loop."""
         begin_ns = time_ns = 0
         while True:
-            video = Video(path)
+            video = open_film(path)
             given_hz = self.parameters['rate_hz']
             self._step_ns = round(NS_PER_S / (given_hz or video.rate_hz))
             for number, (own_ns, frame) in enumerate(video.pictures()):

@@ -45,7 +45,7 @@ from emotion_estimator.extras.demo_timeline import MOST_FACES, draw_timeline
 from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, NodeProcess, lead
 from emotion_estimator.files import PACKAGE, AssetError, check_output
 from emotion_estimator.native_output import StartUpSieve, to_stderr
-from emotion_estimator.replay.videos import Video
+from emotion_estimator.replay.files import open_film
 
 EXIT_STOPPED = 130
 LAST_WORD_S = 2.0
@@ -103,7 +103,9 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--video', default='', help='video file, or the number of a webcam')
+    parser.add_argument(
+        '--video', default='', help='video, photograph, folder of pictures, or a webcam number'
+    )
     parser.add_argument('--model', default='basic7', help='model that ships, or a model folder')
     parser.add_argument('--max-faces', type=int, default=MOST_FACES, help='most faces followed')
     parser.add_argument('--out', type=Path, default=Path('out/demo/timeline.png'))
@@ -123,11 +125,11 @@ def _video(named: str) -> str:
     if named:
         if named.isdigit():
             return named
-        if not Path(named).is_file():
+        if not Path(named).exists():
             raise ValueError(
                 f'There is no video {named!r}; give a file, or 0 for the first webcam.'
             )
-        Video(Path(named)).close()
+        open_film(Path(named)).close()
         return named
     return str(find_asset(DEMO_CLIP))
 

@@ -82,7 +82,7 @@ def draw_timeline(
     for moment in moments:
         of_face.setdefault(moment.face_id, []).append(moment)
     faces = sorted(of_face.values(), key=len, reverse=True)[:MOST_FACES]
-    end_s = max(m.time_s for m in moments)
+    end_s = max(0.1, *(m.time_s for m in moments))
     strip = [1.1] if thumbnails else []
     heights = strip + [2.4, 0.35] * len(faces)
     figure = Figure(figsize=(12, 1.2 + sum(heights)), layout='constrained')

@@ -123,3 +123,16 @@ def _open_file(path: Path, topic: str, picture_rate_hz: float) -> Recording:
         f'{path} is of no kind that is read: bags ({", ".join(SUFFIXES)}, or a rosbag2 folder), '
         f'videos that OpenCV opens, pictures ({", ".join(PICTURE_SUFFIXES)}) and folders of these.'
     )
+
+
+def open_film(path: Path) -> Video | Pictures:
+    """
+    Open what can be shown as a camera shows it.
+
+    :param path: a video, a photograph or a folder of pictures.
+    :returns: the film, to be closed.
+    :raises RecordingError: when there is none, or none that can be read.
+    """
+    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
+        return Pictures(path)
+    return Video(path)

@@ -24,7 +24,11 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from emotion_estimator.faces.image_decoding import ImageDecoder
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
 from emotion_estimator.replay.recordings import (
     FIRST_STAMP_NS,
     Calibration,
@@ -37,6 +41,8 @@ PICTURE_SUFFIXES = (
     *('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'),
 )
 DEFAULT_RATE_HZ = 30.0
+HELD_S = 3.0
+"""How long one photograph is shown as a film, in seconds: longer than models look back."""
 LONGEST_LEAP_S = 2.0
 """Numbers in names that leap by more, in seconds at the rate, are told."""
 _LONGEST_S = 1_000_000.0
@@ -83,6 +89,7 @@ class Pictures:
         named = stamps_of_names([file.name for file in files], rate_hz)
         if named.hint:
             self.hints.append(f'{self.name}: {named.hint}')
+        self.rate_hz = rate_hz
         self._stamped = sorted(zip(named.stamps_ns, files))
         self.image_count = len(files)
 
@@ -91,6 +98,22 @@ class Pictures:
         decoder = ImageDecoder()
         for stamp_ns, path in self._stamped:
             yield Frame(stamp_ns, stamp_ns, '', partial(decoder.read, path), path.name)
+
+    def pictures(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """
+        Show picture by picture, as a camera does; one alone is held for `HELD_S`.
+
+        :returns: yields nanoseconds since the first one, and the pixels in BGR.
+        """
+        first_ns = self._stamped[0][0]
+        for frame in self.frames():
+            try:
+                bgr = np.asarray(cv2.cvtColor(frame.decode(), cv2.COLOR_RGB2BGR), np.uint8)
+            except ImageError as error:
+                self.problems.append(f'{self.name}: {error}')
+                continue
+            for number in range(round(HELD_S * self.rate_hz) if self.image_count == 1 else 1):
+                yield frame.stamp_ns - first_ns + round(number * NS_PER_S / self.rate_hz), bgr
 
     def calibrations(self) -> Iterator[Calibration]:
         """Pictures hold none."""

@@ -29,7 +29,7 @@ from helpers.bags import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.replay.files import open_recording
+from emotion_estimator.replay.files import open_film, open_recording
 from emotion_estimator.replay.pictures import stamps_of_names
 from emotion_estimator.replay.recordings import FIRST_STAMP_NS
 from emotion_estimator.stamps import NS_PER_S
@@ -203,3 +203,18 @@ def test_what_is_broken_is_told_with_its_path(tmp_path, make, said):
     sentence = problem(path)
     assert str(path) in sentence
     assert said in sentence
+
+
+def test_one_photograph_is_shown_as_a_film_that_holds_still(tmp_path):
+    first, second = noise(2)
+    cv2.imwrite(str(tmp_path / 'frame 2.png'), first)
+    shown = list(open_film(tmp_path / 'frame 2.png').pictures())
+    assert [ns for ns, _ in shown] == [round(n * NS_PER_S / 30) for n in range(90)]
+    np.testing.assert_array_equal(shown[-1][1], first)
+    cv2.imwrite(str(tmp_path / 'frame 10.png'), second)
+    (tmp_path / 'frame 11.png').write_text('no picture')
+    film = open_film(tmp_path)
+    shown = list(film.pictures())
+    assert [ns for ns, _ in shown] == [0, round(8 * NS_PER_S / 30)]
+    np.testing.assert_array_equal(shown[1][1], second)
+    assert 'frame 11.png' in film.problems[0]
