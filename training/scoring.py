@@ -36,13 +36,14 @@ from emotion_estimator.files import write_whole
 from training import sources
 from training.fitting import Material, trained_network
 from training.network import additive
-from training.protocols.seed_report import ReportRows, report_scores
 from training.protocols.sequences import Track, buffer_windows, track_scores
 from training.protocols.stills import (
     Figures,
+    ReportRows,
     f7_scores,
     label_probabilities,
     p7_scores,
+    report_scores,
     still_probabilities,
     sure_scores,
 )

@@ -28,15 +28,6 @@ from hypothesis.extra.numpy import arrays
 from emotion_estimator.blendshapes import NAMES
 from training.datasets.labels import LABELS, DataError, assets_folder
 from training.fitting import fit_temperature
-from training.protocols.seed_report import (
-    REPORT_FIGURES,
-    REPORT_LABELS,
-    UNKNOWN,
-    ReportRows,
-    read_matched_rows,
-    report_scores,
-    with_prior,
-)
 from training.protocols.sequences import (
     FRAME_RATE_HZ,
     Track,
@@ -45,7 +36,17 @@ from training.protocols.sequences import (
     in_classes,
     track_scores,
 )
-from training.protocols.stills import f7_scores, p7_scores
+from training.protocols.stills import (
+    REPORT_FIGURES,
+    REPORT_LABELS,
+    UNKNOWN,
+    ReportRows,
+    f7_scores,
+    p7_scores,
+    read_matched_rows,
+    report_scores,
+    with_prior,
+)
 from training.seed_report.charts import REPORT_CONFUSION
 from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import STEPS

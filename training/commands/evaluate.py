@@ -40,9 +40,13 @@ from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics, read
 from training.commands import command, terminal
 from training.datasets.labels import Split
 from training.export import write_metadata
-from training.protocols.seed_report import REPORT_FIGURES, read_matched_rows
 from training.protocols.sequences import Track, clip_scores, compose_tracks, in_classes
-from training.protocols.stills import Figures, still_probabilities
+from training.protocols.stills import (
+    REPORT_FIGURES,
+    Figures,
+    read_matched_rows,
+    still_probabilities,
+)
 from training.scoring import network_latency, report_figures, sequence_scores, seven_class_scores
 from training.seed_report.charts import draw_confusion, draw_reliability
 from training.settings import MODELS
