@@ -178,11 +178,11 @@ def main() -> int:
     """
     Measure and print.
 
-    :returns: exit status: 0, or 1 when a figure is beyond its limit.
+    :returns: exit status: 0, or 1 when a measure is beyond its limit.
     """
     files = python_files()
     image, bag = way_of_an_image(), way_of_a_bag()
-    figures = {
+    measured = {
         'Python files': len(files),
         'lines': sum(len(path.read_text(encoding='utf-8').splitlines()) for path in files),
         'median lines of code a file': statistics.median(map(lines_of_code, files)),
@@ -192,12 +192,12 @@ def main() -> int:
     console = Console()
     console.print('An image passes through', ', '.join(sorted(image)))
     console.print('A bag passes through', ', '.join(sorted(bag)))
-    table = Table('figure', 'measured', 'limit', '')
+    table = Table('measure', 'measured', 'limit', '')
     kept = True
     for name, (sign, limit) in LIMITS.items():
-        met = figures[name] <= limit if sign == '<=' else figures[name] >= limit
+        met = measured[name] <= limit if sign == '<=' else measured[name] >= limit
         kept = kept and met
-        table.add_row(name, f'{figures[name]:g}', f'{sign} {limit}', 'met' if met else 'NOT MET')
+        table.add_row(name, f'{measured[name]:g}', f'{sign} {limit}', 'met' if met else 'NOT MET')
     console.print(table)
     return 0 if kept else 1
 

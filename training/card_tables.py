@@ -13,16 +13,16 @@
 # limitations under the License.
 
 """
-Tables in Markdown of the figures that a model folder states.
+Tables in Markdown of the metrics that a model folder states.
 
 Of `metrics` in metadata.json they read
 
-    private, public, report, clips: {score: figure}    FER2013's PrivateTest and PublicTest, the
+    private, public, report, clips: {score: metric}    FER2013's PrivateTest and PublicTest, the
         seed report's rows, real clips
-    baselines: {split: {method: {score: figure}}}       other methods on the same split
+    baselines: {split: {method: {score: metric}}}       other methods on the same split
     spread: {split: {score: [value, ...]}}              the model trained again, a value each seed
 
-where a figure is {value, low, high}, {value} or a bare number. What is missing, null or not finite
+where a metric is {value, low, high}, {value} or a bare number. What is missing, null or not finite
 is written as 'not measured'.
 """
 
@@ -65,7 +65,7 @@ COVERAGE_PREFIX = 'coverage_'
 
 
 class CardError(ValueError):
-    """Metrics that are no figures; the message says of which model and where."""
+    """Metrics that are no numbers; the message says of which model and where."""
 
 
 def has_seven_classes(model: ModelMetadata) -> bool:
@@ -95,20 +95,20 @@ def metrics_at(model: ModelMetadata, *path: str) -> dict[str, Any]:
     return dict(found)
 
 
-def figure_text(figure: Any, form: str, where: str) -> str:
+def metric_text(metric: Any, form: str, where: str) -> str:
     """
-    Write a figure with its interval.
+    Write a metric with its interval.
 
-    :param figure: {value, low, high}, {value}, a number or None.
+    :param metric: {value, low, high}, {value}, a number or None.
     :param form: format of each number, such as '.3f'; shares lose their leading 0.
     :param where: where it stands, for errors.
     :returns: such as '.578 [.562, .594]'.
     :raises CardError: when it is none of these.
     """
-    fields = figure if isinstance(figure, dict) else {'value': figure}
+    fields = metric if isinstance(metric, dict) else {'value': metric}
     numbers = [fields.get(name) for name in ('value', 'low', 'high')]
     if any(isinstance(x, bool) or not isinstance(x, (int, float, type(None))) for x in numbers):
-        raise CardError(f'{where} must be a number, or value, low and high, not {figure!r}.')
+        raise CardError(f'{where} must be a number, or value, low and high, not {metric!r}.')
     texts = [
         f'{number:{form}}' if number is not None and math.isfinite(number) else ''
         for number in numbers
@@ -135,7 +135,7 @@ def other_methods(model: ModelMetadata) -> str:
     Put a model beside other methods, a table for each split on which any was scored.
 
     :returns: Markdown; 'Not measured.' without other methods.
-    :raises CardError: when the metrics are no figures.
+    :raises CardError: when the metrics are no numbers.
     """
     tables = []
     for split, heading in SPLITS.items():
@@ -147,7 +147,7 @@ def other_methods(model: ModelMetadata) -> str:
         rows = [(heading, *(COMPARED[name] for name in names))]
         for method, found in {f'**{model.name}**': metrics_at(model, split), **methods}.items():
             where = f'{model.name}: metrics.baselines.{split}.{method}.'
-            texts = (figure_text(found.get(name), _form(name), where + name) for name in names)
+            texts = (metric_text(found.get(name), _form(name), where + name) for name in names)
             written = METHODS.get(method, method.replace('_', ' '))
             rows.append((written if method in methods else method, *texts))
         if names:
@@ -168,10 +168,10 @@ def seeds_spread(model: ModelMetadata) -> str:
             where = f'{model.name}: metrics.spread.{split}.{name}'
             if not isinstance(values, list) or not values:
                 raise CardError(f'{where} must be a list with a number a seed, not {values!r}.')
-            if NOT_MEASURED in [figure_text(value, '.3f', where) for value in values]:
+            if NOT_MEASURED in [metric_text(value, '.3f', where) for value in values]:
                 raise CardError(f'{where} lacks the number of a seed: {values!r}.')
             found = (min(values), sum(values) / len(values), max(values))
-            texts = (figure_text(value, _form(name), where) for value in found)
+            texts = (metric_text(value, _form(name), where) for value in found)
             rows.append((COMPARED.get(name, f'`{name}`'), heading, str(len(values)), *texts))
     return table(rows) if len(rows) > 1 else f'{NOT_MEASURED.capitalize()}.'
 
@@ -181,7 +181,7 @@ def class_bias(model: ModelMetadata) -> str:
     List each class's recall and coverage, the best recall first, and name what is missed most.
 
     :returns: Markdown.
-    :raises CardError: when the metrics are no figures.
+    :raises CardError: when the metrics are no numbers.
     """
     prefix, splits = recall_prefix(model)
     columns = [(f'recall, {SPLITS[split]}', split, prefix) for split in splits]
@@ -191,7 +191,7 @@ def class_bias(model: ModelMetadata) -> str:
         (
             label,
             *(
-                figure_text(
+                metric_text(
                     found[split].get(start + label),
                     '.2f',
                     f'{model.name}: metrics.{split}.{start}{label}',
@@ -221,8 +221,8 @@ def recall_prefix(model: ModelMetadata) -> tuple[str, tuple[str, ...]]:
     return 'r_recall_', ('report',)
 
 
-def _value(figure: Any) -> float:
-    return float(figure['value'] if isinstance(figure, dict) else figure)
+def _value(metric: Any) -> float:
+    return float(metric['value'] if isinstance(metric, dict) else metric)
 
 
 def _form(name: str) -> str:

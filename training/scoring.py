@@ -38,7 +38,7 @@ from training.fitting import Material, trained_network
 from training.network import additive
 from training.protocols.sequences import Track, buffer_windows, track_scores
 from training.protocols.stills import (
-    Figures,
+    Metrics,
     ReportRows,
     f7_scores,
     label_probabilities,
@@ -54,13 +54,13 @@ from training.windows import constant_windows, retimed
 
 def seven_class_scores(
     model: EmotionModel, stills: Stills, tracks: list[Track]
-) -> tuple[Figures, NDArray[np.float64]]:
+) -> tuple[Metrics, NDArray[np.float64]]:
     """
     Score a model of the seven classes on F7, P7 and S.
 
     :param stills: all photographs of a split, all features.
     :param tracks: sequences composed of them, with the model's features.
-    :returns: the figures; those of S with the decision's hysteresis end in '_hysteresis'; and
+    :returns: the metrics; those of S with the decision's hysteresis end in '_hysteresis'; and
         the probabilities of the readable photographs.
     """
     probabilities = still_probabilities(model, stills)
@@ -74,12 +74,12 @@ def seven_class_scores(
     }, probabilities
 
 
-def sequence_scores(model: EmotionModel, tracks: list[Track]) -> Figures:
+def sequence_scores(model: EmotionModel, tracks: list[Track]) -> Metrics:
     """
     Score a model on protocol S.
 
     :param tracks: sequences with the model's features, their truth in its classes.
-    :returns: the figures; those with the decision's hysteresis end in '_hysteresis'.
+    :returns: the metrics; those with the decision's hysteresis end in '_hysteresis'.
     """
     over_time = [track_probabilities(model, track) for track in tracks]
     labels = model.metadata.labels
@@ -88,12 +88,12 @@ def sequence_scores(model: EmotionModel, tracks: list[Track]) -> Figures:
     return {**raw, **{f'{name}_hysteresis': figure for name, figure in decided.items()}}
 
 
-def report_figures(
+def report_metrics(
     probabilities: NDArray[np.float64],
     stills: Stills,
     report: ReportRows,
     training_shares: NDArray[np.float64],
-) -> Figures:
+) -> Metrics:
     """
     Score answers in the seed report's three classes on its rows (protocol R).
 
@@ -115,7 +115,7 @@ def report_figures(
     }
 
 
-def network_latency(model: EmotionModel, calls: int = 2000) -> Figures:
+def network_latency(model: EmotionModel, calls: int = 2000) -> Metrics:
     """
     Time the network with its softmax, on one thread.
 
@@ -240,7 +240,7 @@ SHUFFLE_SEED = 7
 
 def frame_scores(
     material: Material, stills: Stills, tracks: list[Track], features: tuple[str, ...]
-) -> dict[str, Figures]:
+) -> dict[str, Metrics]:
     """
     Score classifiers of single frames: on sequences, the raw argmax per frame.
 
@@ -249,7 +249,7 @@ def frame_scores(
     :param stills: all photographs of a split, all features.
     :param tracks: sequences composed of them.
     :param features: what they and the tracks see.
-    :returns: figures by baseline.
+    :returns: metrics by baseline.
     """
     learned = material.training.only(features)
     majority = learned.majority()
@@ -270,14 +270,14 @@ def frame_scores(
 
 def timeless_scores(
     settings: Settings, material: Material, stills: Stills, tracks: list[Track]
-) -> dict[str, Figures]:
+) -> dict[str, Metrics]:
     """
     Train (once) and score the same network without time.
 
     :param settings: those of the model that ships.
     :param stills: all photographs of a split, all features.
     :param tracks: sequences composed of them.
-    :returns: figures of `lstm_shuffled_time` and `lstm_mean_pooled`.
+    :returns: metrics of `lstm_shuffled_time` and `lstm_mean_pooled`.
     """
     rng = np.random.default_rng(SHUFFLE_SEED)
     features = settings.features(stills.features)
@@ -307,19 +307,19 @@ def timeless_scores(
 
 def report_baselines(
     material: Material, private: Stills, report: ReportRows, features: tuple[str, ...]
-) -> dict[str, Figures]:
+) -> dict[str, Metrics]:
     """
     Score classifiers of single frames on the seed report's rows, learning FER2013's labels.
 
     :param private: all photographs of PrivateTest, all features.
     :param features: what they see.
-    :returns: figures by baseline.
+    :returns: metrics by baseline.
     """
     learned = material.training.only(features)
     shares = np.bincount(HAPPY_UNKNOWN_SAD.labels(learned.labels)) / len(learned)
     seen = private.only(features).values[private.readable[:, 0]]
     return {
-        name: report_figures(
+        name: report_metrics(
             HAPPY_UNKNOWN_SAD.probabilities(classify(seen)), private, report, shares
         )
         for name, classify in frame_classifiers(learned.values, learned.labels).items()

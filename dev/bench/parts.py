@@ -37,7 +37,7 @@ from dev.bench.turned_faces import measure_head_pose, measure_turned_faces
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset, find_media
 from emotion_estimator.files import AssetError
 
-Figures = dict[str, float]
+Metrics = dict[str, float]
 TOO_SLOW = 'too slow for QUICK=1'
 
 
@@ -57,7 +57,7 @@ class Need:
 @dataclass(frozen=True)
 class Part:
     """
-    Figures that are measured together.
+    Metrics that are measured together.
 
     :param name: what it is called.
     :param measure: measures them.
@@ -67,7 +67,7 @@ class Part:
     """
 
     name: str
-    measure: Callable[[], Figures]
+    measure: Callable[[], Metrics]
     needs: tuple[Need, ...] = ()
     about_s: float = 1.0
     slow: bool = False
@@ -183,5 +183,5 @@ def _find_people() -> None:
         photograph_paths(expression)
 
 
-def _measure_environment() -> Figures:
+def _measure_environment() -> Metrics:
     return {'tensorflow_importable': int(importlib.util.find_spec('tensorflow') is not None)}

@@ -186,5 +186,5 @@ def _begin() -> None:
 
 
 if __name__ == '__main__':
-    for figure, value in measure_replay(rgb_frames()).items():
-        print(f'{figure} {value:.4g}')
+    for metric, value in measure_replay(rgb_frames()).items():
+        print(f'{metric} {value:.4g}')

@@ -33,7 +33,7 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextCol
 from rich.table import Column, Table
 from rich.text import Text
 
-from dev.bench.parts import TOO_SLOW, Figures, Plan, choose, every_part
+from dev.bench.parts import TOO_SLOW, Metrics, Plan, choose, every_part
 from dev.bench.speed import LOG
 from emotion_estimator.assets import log_to_terminal
 from emotion_estimator.files import AssetError, write_whole
@@ -47,13 +47,13 @@ class Results:
     """
     What came out.
 
-    :param figures: the figures by name.
+    :param metrics: the metrics by name.
     :param left_out: reason by the name of each part that was not measured.
     :param failed: error by the name of each part that broke off.
     :param stopped: whether Ctrl-C ended it before all parts were measured.
     """
 
-    figures: Figures = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
@@ -93,7 +93,7 @@ class TimeLeft:
 
 def measure(plan: Plan, console: Console) -> Results:
     """
-    Measure the plan's parts; one that fails costs its own figures alone, Ctrl-C those to come.
+    Measure the plan's parts; one that fails costs its own metrics alone, Ctrl-C those to come.
 
     :param console: gets which part is measured and how long the rest takes.
     """
@@ -111,7 +111,7 @@ def measure(plan: Plan, console: Console) -> Results:
             left = clock_text(time_left.seconds())
             console.print(f'{place}; about {left} left in all', highlight=False)
             try:
-                results.figures.update(part.measure())
+                results.metrics.update(part.measure())
             except (AssetError, FileNotFoundError) as error:
                 results.left_out[part.name] = str(error)
                 console.print(f'{part.name} is left out: {error}', markup=False, style='yellow')
@@ -143,7 +143,7 @@ class _TimeLeftColumn(ProgressColumn):
         return Text(f'about {clock_text(self._left.seconds())} left')
 
 
-# What the figures are held to, the table of them, and their file.
+# What the metrics are held to, the table of them, and their file.
 
 
 EXIT_BEYOND = 1
@@ -188,9 +188,9 @@ LIMITS = {
 
 def is_met(name: str, value: float) -> bool:
     """
-    Hold a figure to its limit.
+    Hold a metric to its limit.
 
-    :param name: the figure's.
+    :param name: the metric's.
     :returns: whether it is within its limit, or has none.
     """
     if name not in LIMITS:
@@ -203,22 +203,22 @@ def exit_status(results: Results) -> int:
     """
     Tell how the benchmark ends.
 
-    :returns: 130 after Ctrl-C; 1 when a part failed or a figure is beyond its limit; else 0, also
+    :returns: 130 after Ctrl-C; 1 when a part failed or a metric is beyond its limit; else 0, also
         where parts were left out.
     """
     if results.stopped:
         return EXIT_STOPPED
-    beyond = any(not is_met(name, value) for name, value in results.figures.items())
+    beyond = any(not is_met(name, value) for name, value in results.metrics.items())
     return EXIT_BEYOND if beyond or results.failed else 0
 
 
 def table_of(results: Results) -> Table:
-    """List all figures, and the parts that have none."""
+    """List all metrics, and the parts that have none."""
     # In a narrow terminal reasons are folded, and names are not.
-    longest = max(map(len, results.figures), default=0)
-    figure = Column('figure', no_wrap=True, min_width=longest)
-    table = Table(figure, 'measured', 'limit', '')
-    for name, value in results.figures.items():
+    longest = max(map(len, results.metrics), default=0)
+    metric = Column('metric', no_wrap=True, min_width=longest)
+    table = Table(metric, 'measured', 'limit', '')
+    for name, value in results.metrics.items():
         limit = ' '.join([LIMITS[name][0], f'{LIMITS[name][1]:g}']) if name in LIMITS else ''
         verdict = 'met' if is_met(name, value) else 'NOT MET'
         table.add_row(name, f'{value:.4g}', limit, verdict if limit else '')
@@ -233,11 +233,11 @@ def table_of(results: Results) -> Table:
 
 def write_results(path: Path, results: Results) -> None:
     """
-    Write the figures by name, with the parts left out and failed under `left_out` and `failed`.
+    Write the metrics by name, with the parts left out and failed under `left_out` and `failed`.
 
     :param path: the JSON file.
     """
-    content = {**results.figures, 'left_out': results.left_out, 'failed': results.failed}
+    content = {**results.metrics, 'left_out': results.left_out, 'failed': results.failed}
     write_whole(path, (json.dumps(content, indent=2) + '\n').encode())
 
 
@@ -248,7 +248,7 @@ def main() -> int:
     """
     Measure.
 
-    :returns: exit status: 0; 1 when a figure is beyond its limit or a part failed; 130 after
+    :returns: exit status: 0; 1 when a metric is beyond its limit or a part failed; 130 after
         Ctrl-C.
     """
     parser = argparse.ArgumentParser(description=__doc__)
@@ -304,7 +304,7 @@ def _tell(plan: Plan, console: Console) -> None:
     for sentence in plan.missing.values():
         console.print(sentence, style='yellow', markup=False, soft_wrap=True)
     if TOO_SLOW in by_reason:
-        console.print('Fewer rounds are noisier: figures worth keeping come from a full run.')
+        console.print('Fewer rounds are noisier: metrics worth keeping come from a full run.')
 
 
 if __name__ == '__main__':

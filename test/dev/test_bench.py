@@ -118,7 +118,7 @@ def test_a_part_that_finds_an_asset_missing_is_left_out_and_the_others_go_on():
         )
     )
     assert results.left_out == {'first': 'It is not there.', 'second': 'gone.mp4'}
-    assert results.figures == {'rss_mb': 3.0}
+    assert results.metrics == {'rss_mb': 3.0}
     assert exit_status(results) == 0
     assert 'first is left out: It is not there.' in said
 
@@ -128,7 +128,7 @@ def test_a_part_that_fails_is_reported_and_the_others_go_on(capsys):
         a_plan(Part('first', raising(RuntimeError('broken'))), Part('second', lambda: {'a': 1}))
     )
     assert results.failed == {'first': 'RuntimeError: broken'}
-    assert results.figures == {'a': 1}
+    assert results.metrics == {'a': 1}
     assert exit_status(results) == 1
     assert 'Traceback' in capsys.readouterr().err
 
@@ -141,7 +141,7 @@ def test_ctrl_c_keeps_what_was_measured():
             Part('third', lambda: {'b': 1}),
         )
     )
-    assert results.figures == {'a': 1}
+    assert results.metrics == {'a': 1}
     assert results.stopped
     assert exit_status(results) == 130
 
@@ -184,12 +184,12 @@ def test_a_time_is_written_in_minutes_and_seconds(seconds, text):
         ('has_no_limit', 1e9, True),
     ],
 )
-def test_a_figure_is_held_to_its_limit(name, value, met):
+def test_a_metric_is_held_to_its_limit(name, value, met):
     assert is_met(name, value) is met
     assert exit_status(Results({name: value})) == (0 if met else 1)
 
 
-def test_a_limit_whose_figure_is_left_out_is_not_missed():
+def test_a_limit_whose_metric_is_left_out_is_not_missed():
     assert exit_status(Results({}, {'replay': 'needs a clip'})) == 0
 
 
@@ -211,7 +211,7 @@ def test_the_table_shows_limits_parts_left_out_and_failures():
     assert 'FAILED' in latency and 'no answer' in latency
 
 
-def test_names_of_figures_are_whole_in_a_narrow_terminal():
+def test_names_of_metrics_are_whole_in_a_narrow_terminal():
     console = Console(width=80, record=True, file=io.StringIO())
     reason = 'needs yunet_n_dynamic.onnx and the London photographs'
     name = 'latency_over_mediapipe_ms_p50'
@@ -219,7 +219,7 @@ def test_names_of_figures_are_whole_in_a_narrow_terminal():
     assert name in console.export_text()
 
 
-def test_the_file_holds_the_figures_by_name_and_what_was_left_out(tmp_path):
+def test_the_file_holds_the_metrics_by_name_and_what_was_left_out(tmp_path):
     path = tmp_path / 'bench.json'
     write_results(path, Results({'rss_mb': 3.0}, {'replay': 'needs a clip'}, {'a': 'b'}))
     assert json.loads(path.read_text()) == {

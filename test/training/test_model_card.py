@@ -29,7 +29,7 @@ from emotion_estimator.emotion.model import SCHEMA, ModelMetadata
 from training.card_tables import (
     CardError,
     class_bias,
-    figure_text,
+    metric_text,
     other_methods,
     seeds_spread,
     table,
@@ -72,11 +72,11 @@ def line_of(text, start):
 
 
 @pytest.mark.parametrize(
-    'figure', ['high', True, [0.5], {'value': '0.5'}, {'value': 1, 'low': []}]
+    'metric', ['high', True, [0.5], {'value': '0.5'}, {'value': 1, 'low': []}]
 )
-def test_what_is_no_figure_is_reported_with_its_place(figure):
+def test_what_is_no_figure_is_reported_with_its_place(metric):
     with pytest.raises(CardError, match=r'^basic7: metrics\.private\.f7_ece must be a number'):
-        card([with_metrics(private={'f7_ece': figure})], ())
+        card([with_metrics(private={'f7_ece': metric})], ())
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_the_card_is_what_the_models_state():
     assert main(['--check']) == 0
 
 
-# Tables of the model card, figure by figure.
+# Tables of the model card, metric by metric.
 
 
 def with_tables(**metrics):
@@ -234,7 +234,7 @@ def with_tables(**metrics):
 
 
 @pytest.mark.parametrize(
-    ('figure', 'form', 'text'),
+    ('metric', 'form', 'text'),
     [
         ({'value': 0.57812, 'low': 0.56, 'high': 0.59449}, '.3f', '.578 [.560, .594]'),
         ({'value': 366.7, 'low': 300, 'high': 400}, '.0f', '367 [300, 400]'),
@@ -248,13 +248,13 @@ def with_tables(**metrics):
         ({}, '.3f', 'not measured'),
     ],
 )
-def test_a_figure_is_written_with_its_interval(figure, form, text):
-    assert figure_text(figure, form, 'here') == text
+def test_a_figure_is_written_with_its_interval(metric, form, text):
+    assert metric_text(metric, form, 'here') == text
 
 
 @given(st.floats(0, 1))
 def test_a_share_is_rounded_and_not_changed(share):
-    text = figure_text(share, '.3f', 'here')
+    text = metric_text(share, '.3f', 'here')
     assert re.fullmatch(r'\.\d{3}|1\.000', text)
     assert float(text) == pytest.approx(share, abs=5.0001e-4)
 

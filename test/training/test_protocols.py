@@ -37,8 +37,8 @@ from training.protocols.sequences import (
     track_scores,
 )
 from training.protocols.stills import (
-    REPORT_FIGURES,
     REPORT_LABELS,
+    REPORT_METRICS,
     UNKNOWN,
     ReportRows,
     f7_scores,
@@ -78,8 +78,8 @@ def test_scores_of_the_reports_confusion_matrix_are_the_reports():
     sure = 0.98 * np.eye(3)[answers] + 0.02 / 3
     found = report_scores(sure, np.ones(1646, bool), rows(truth), np.full(3, 1 / 3))
     np.testing.assert_array_equal(found.confusion.counts, counts)
-    assert found.accuracy.value == pytest.approx(REPORT_FIGURES['r_accuracy'], abs=5e-5)
-    assert found.macro_f1.value == pytest.approx(REPORT_FIGURES['r_macro_f1'], abs=5e-5)
+    assert found.accuracy.value == pytest.approx(REPORT_METRICS['r_accuracy'], abs=5e-5)
+    assert found.macro_f1.value == pytest.approx(REPORT_METRICS['r_macro_f1'], abs=5e-5)
     assert [one.value for one in found.recalls] == pytest.approx([251 / 291, 850 / 1110, 84 / 245])
     # The standard error of an accuracy of .72 over 1,646 rows is .011.
     assert found.accuracy.high - found.accuracy.low == pytest.approx(2 * 1.96 * 0.01107, rel=0.1)
@@ -126,7 +126,7 @@ def test_scores_are_written_as_metrics():
     scored = report_scores(np.eye(3), np.ones(3, bool), rows([0, 1, 2]), np.full(3, 1 / 3))
     found = scored.metrics('_prior')
     assert found['r_accuracy_prior'] == {'value': 1, 'low': 1, 'high': 1}
-    assert list(found)[:3] == [f'{name}_prior' for name in REPORT_FIGURES]
+    assert list(found)[:3] == [f'{name}_prior' for name in REPORT_METRICS]
     assert list(found)[3:] == [f'r_recall_{name}_prior' for name in REPORT_LABELS]
 
 
@@ -258,8 +258,8 @@ def test_an_unreadable_photograph_counts_as_wrong_among_all():
     )
     chances = np.full((3, 7), 0.05)
     chances[[0, 1, 2], [0, 3, 6]] = 0.7
-    figures = {**f7_scores(chances, stills), **p7_scores(chances, stills)}
-    found = {name: figure['value'] for name, figure in figures.items()}
+    metrics = {**f7_scores(chances, stills), **p7_scores(chances, stills)}
+    found = {name: metric['value'] for name, metric in metrics.items()}
     assert found['f7_accuracy_readable'] == pytest.approx(2 / 3, abs=1e-4)
     assert found['f7_accuracy_all'] == 0.5
     assert found['p7_accuracy_readable'] == pytest.approx(1 / 3, abs=1e-4)
@@ -292,8 +292,8 @@ def test_coarser_classes_leave_out_sequences_that_change_none_of_them(track):
     assert coarser[0].truth[-1] == 1
 
 
-def values(figures):
-    return {name: figure['value'] for name, figure in figures.items()}
+def values(metrics):
+    return {name: metric['value'] for name, metric in metrics.items()}
 
 
 def test_a_perfect_answer(track):

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Every figure of the models that ship, baselines beside them."""
+"""Every metric of the models that ship, baselines beside them."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ from training.datasets.labels import Split
 from training.export import write_metadata
 from training.protocols.sequences import Track, clip_scores, compose_tracks, in_classes
 from training.protocols.stills import (
-    REPORT_FIGURES,
-    Figures,
+    REPORT_METRICS,
+    Metrics,
     read_matched_rows,
     still_probabilities,
 )
-from training.scoring import network_latency, report_figures, sequence_scores, seven_class_scores
+from training.scoring import network_latency, report_metrics, sequence_scores, seven_class_scores
 from training.seed_report.charts import draw_confusion, draw_reliability
 from training.settings import MODELS
 from training.still_features import encoding_path, read_stills
@@ -72,18 +72,18 @@ def tracks_of(stills: Stills, features: tuple[str, ...]) -> list[Track]:
     return compose_tracks(stills.only(features), dynamics, TRACKS, TRACK_SEED)
 
 
-def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Figures]]:
+def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Metrics]]:
     """
     Score everything on one split; on PrivateTest the seed report's rows too, which stand in it.
 
     :param baselines: which are scored, too, of `BASELINES`; 'frames' leaves out the networks
         without time, whose training takes as long as two models'.
     :param draw: whether confusion and reliability are drawn into doc/.
-    :returns: figures by protocol group ('public', 'private', 'report') and method.
+    :returns: scores by protocol group ('public', 'private', 'report') and method.
     :raises DataError: when data is missing.
     """
     stills = read_stills(split)
-    scored: dict[str, Figures] = {}
+    scored: dict[str, Metrics] = {}
     found = {split.name.lower(): scored}
     for name in (BASIC, f'{BASIC}_blendshapes'):
         model = EmotionModel(sources.MODELS / name)
@@ -99,10 +99,10 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Fi
     if split is Split.PRIVATE:
         report = read_matched_rows()
         shares = np.array(three.metadata.metrics['training']['class_shares'])
-        found['report'] = {THREE: report_figures(answers, stills, report, shares)}
+        found['report'] = {THREE: report_metrics(answers, stills, report, shares)}
         found['report']['the_report'] = {
             name: dict.fromkeys(('value', 'low', 'high'), value)
-            for name, value in REPORT_FIGURES.items()
+            for name, value in REPORT_METRICS.items()
         }
     if draw:
         _draw(three, answers, stills)
@@ -121,7 +121,7 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Fi
     return found
 
 
-def _clips() -> dict[str, Figures]:
+def _clips() -> dict[str, Metrics]:
     """Follow the faces of all clips with each model, at the emotion node's defaults."""
     names = (*NAMES, *read_encoding(encoding_path()).names)
     faces = read_series(TRAINING_CLIPS + EVALUATION_CLIPS, encoding_path())
@@ -145,7 +145,7 @@ def _draw(model: EmotionModel, probabilities: np.ndarray, stills: Stills) -> Non
     draw_reliability(probabilities[clear], truth[clear], path, f'{name}, PrivateTest')
 
 
-def print_tables(found: dict[str, dict[str, Figures]]) -> None:
+def print_tables(found: dict[str, dict[str, Metrics]]) -> None:
     """
     Print scores, a row each, a column for each method, intervals below the values.
 
@@ -156,23 +156,23 @@ def print_tables(found: dict[str, dict[str, Figures]]) -> None:
         table.add_column('score')
         for method in methods:
             table.add_column(method.replace('_', ' '), justify='right')
-        names = dict.fromkeys(name for figures in methods.values() for name in figures)
+        names = dict.fromkeys(name for scores in methods.values() for name in scores)
         for name in names:
-            cells = [_cell(figures.get(name)) for figures in methods.values()]
+            cells = [_cell(scores.get(name)) for scores in methods.values()]
             table.add_row(name, *cells)
         terminal(190).print(table)
 
 
-def _cell(figure: dict[str, float] | None) -> str:
-    if figure is None:
+def _cell(metric: dict[str, float] | None) -> str:
+    if metric is None:
         return '-'
-    value, low, high = (f'{figure[key]:.4g}' for key in ('value', 'low', 'high'))
+    value, low, high = (f'{metric[key]:.4g}' for key in ('value', 'low', 'high'))
     return value if low == high else f'{value} [{low}, {high}]'
 
 
-def record(found: dict[str, dict[str, Figures]]) -> None:
+def record(found: dict[str, dict[str, Metrics]]) -> None:
     """
-    Write figures into the metadata of the models that ship.
+    Write metrics into the metadata of the models that ship.
 
     :param found: see `evaluate`.
     """

@@ -41,8 +41,8 @@ from training.card_tables import (
     SPLITS,
     CardError,
     class_bias,
-    figure_text,
     has_seven_classes,
+    metric_text,
     metrics_at,
     other_methods,
     recall_prefix,
@@ -62,7 +62,7 @@ FEATURE_GROUPS = {
 
 
 class _Filler(string.Formatter):
-    """Puts texts, and at {split.score} or {split.score:.2f} a model's figures, into a section."""
+    """Puts texts, and at {split.score} or {split.score:.2f} a model's metrics, into a section."""
 
     def __init__(self, model: ModelMetadata | None = None) -> None:
         self._model = model
@@ -76,11 +76,11 @@ class _Filler(string.Formatter):
         return kwargs[field_name], field_name
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        """Write a text as it is, a figure in the template's form."""
+        """Write a text as it is, a metric in the template's form."""
         if isinstance(value, str):
             return value
-        figure, where = value
-        return figure_text(figure, format_spec or '.3f', where)
+        metric, where = value
+        return metric_text(metric, format_spec or '.3f', where)
 
 
 def read_sections() -> dict[str, str]:
@@ -100,7 +100,7 @@ def card(models: Sequence[ModelMetadata], pictures: Collection[str]) -> str:
 
     :param pictures: paths, relative to the card, of the pictures that exist.
     :returns: Markdown.
-    :raises CardError: when a model's metrics are no figures.
+    :raises CardError: when a model's metrics are no numbers.
     """
     sections = read_sections()
     overview = [('model', 'tells', 'reads', 'right answers', 'of')]
@@ -149,7 +149,7 @@ def _model_section(
         run=f'key {run.get("key", "not stated")}, seed {seed}',
         licence=model.licence,
         data=data,
-        still_figures=filler.format(sections['seven' if has_seven_classes(model) else 'three']),
+        still_metrics=filler.format(sections['seven' if has_seven_classes(model) else 'three']),
         other_methods=other_methods(model),
         spread=seeds_spread(model),
         bias=class_bias(model),
@@ -179,7 +179,7 @@ def _picture(said: str, path: str, pictures: Collection[str]) -> str:
 
 def not_shown(model: ModelMetadata) -> list[str]:
     """
-    Find figures by whose name the card shows nothing, such as misspelt ones.
+    Find metrics by whose name the card shows nothing, such as misspelt ones.
 
     :returns: their places, such as 'basic7: metrics.private.f7_acuracy'.
     """

@@ -77,9 +77,9 @@ def seeds(options: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as folder:
             model = train(options.model, settings, material, Path(folder, options.model))
         tracks = tracks_of(material.public, model.metadata.features)
-        figures = seven_class_scores(model, material.public, tracks)[0]
+        scored = seven_class_scores(model, material.public, tracks)[0]
         for name in SPREAD:
-            spread[name].append(figures[name]['value'])
+            spread[name].append(scored[name]['value'])
     table = Table('score', *(f'seed {seed}' for seed in SEEDS), title='PublicTest')
     for name, values in spread.items():
         table.add_row(name, *(f'{value:.4f}' for value in values))
@@ -114,9 +114,9 @@ def ablation(_: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as folder:
             model = train('basic7', settings, material, Path(folder, 'basic7'))
         tracks = tracks_of(material.public, model.metadata.features)
-        figures = seven_class_scores(model, material.public, tracks)[0]
+        scored = seven_class_scores(model, material.public, tracks)[0]
         name = ' + '.join(('blendshapes', *groups))
-        found[name] = {column: figures[column]['value'] for column in ABLATION}
+        found[name] = {column: scored[column]['value'] for column in ABLATION}
     table = Table('features', *ABLATION, title='PublicTest')
     for name, scores in found.items():
         table.add_row(name, *(f'{scores[column]:.4f}' for column in ABLATION))

@@ -36,7 +36,7 @@ from training import clips
 from training.clips import Dynamics
 from training.datasets.labels import NEUTRAL
 from training.network import additive, from_additive
-from training.protocols.stills import Figures
+from training.protocols.stills import Metrics
 from training.sequences import ease
 from training.stills import IndexMap, Stills
 from training.windows import MAX_GAP_S, RATE_HZ, WINDOW_S
@@ -159,7 +159,7 @@ def buffer_windows(track: Track) -> NDArray[np.float32]:
     return np.array(windows)
 
 
-def track_scores(tracks: list[Track], answers: list[NDArray[np.int64]]) -> Figures:
+def track_scores(tracks: list[Track], answers: list[NDArray[np.int64]]) -> Metrics:
     """
     Score answers frame by frame.
 
@@ -224,7 +224,7 @@ def clip_scores(
     names: tuple[str, ...],
     min_confidence: float,
     hysteresis: float,
-) -> Figures:
+) -> Metrics:
     """
     Let the runtime's own estimation follow real faces at their frame rate and at lower ones.
 

@@ -35,7 +35,7 @@ from training.datasets.labels import LABELS, DataError, assets_folder
 from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import MAX_GAP_S, RATE_HZ, STEPS, WINDOW_S
 
-Figures = dict[str, dict[str, float]]
+Metrics = dict[str, dict[str, float]]
 """Score by name, each as value, low and high, see `Interval.rounded`."""
 
 
@@ -69,7 +69,7 @@ def _held(model: EmotionModel, stills: Stills) -> Iterator[NDArray[np.float32]]:
         yield buffer.window()
 
 
-def f7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:
+def f7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Metrics:
     """
     Score answers against FER2013's labels.
 
@@ -103,7 +103,7 @@ def f7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:
     return {name: interval.rounded() for name, interval in found.items()}
 
 
-def p7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:
+def p7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Metrics:
     """
     Score answers against the majority of FER+'s votes.
 
@@ -137,7 +137,7 @@ def p7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Figures:
 
 def sure_scores(
     probabilities: NDArray[np.float64], stills: Stills, min_confidence: float
-) -> Figures:
+) -> Metrics:
     """
     Score only the answers that reach a probability, against the majority of the votes.
 
@@ -164,7 +164,7 @@ REPORT_LABELS = HAPPY_UNKNOWN_SAD.names
 UNKNOWN = REPORT_LABELS.index('unknown')
 NO_PHOTOGRAPH = -1
 
-REPORT_FIGURES: dict[str, float] = {
+REPORT_METRICS: dict[str, float] = {
     'r_accuracy': 0.7199,
     'r_macro_f1': 0.6298,
     'r_cross_entropy': 0.6235,
