@@ -12,9 +12,15 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What the documentation links, names and tells to run is there."""
+"""What documentation, manifest and locks say of the package is true."""
 
+from __future__ import annotations
+
+import os
 import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -150,3 +156,113 @@ def test_the_readme_s_example_names_what_the_package_has():
 
     assert set(re.findall(r'\bestimator\.(\w+)\(', example)) <= set(dir(ExpressionEstimator))
     assert set(re.findall(r'\bface\.(\w+)', example)) <= set(dir(FaceExpression))
+
+
+# The manifest agrees with setup.py and with what is imported.
+
+
+@pytest.fixture(scope='module')
+def manifest():
+    return ElementTree.parse(ROOT / 'package.xml').getroot()
+
+
+def test_name_version_and_maintainer_are_the_same_everywhere(manifest):
+    setup = (ROOT / 'setup.py').read_text(encoding='utf-8')
+    version = manifest.findtext('version')
+    assert f"version='{version}'" in setup
+    assert manifest.findtext('name') == 'emotion_estimator'
+    assert manifest.find('maintainer').get('email') == 'maintainers@example.com'
+    changelog = (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8')
+    assert re.search(rf'^{re.escape(version)}|^Forthcoming', changelog, re.MULTILINE)
+
+
+def test_dependencies_are_named_once_and_every_imported_package_is_there(manifest):
+    names = [element.text for element in manifest.iter('exec_depend')]
+    assert len(names) == len(set(names))
+    assert {'rclpy', 'vision_msgs', 'hri_msgs', 'python3-mediapipe-pip', 'cv_bridge'} <= set(names)
+
+
+def test_the_build_type_is_ament_python(manifest):
+    assert manifest.findtext('export/build_type') == 'ament_python'
+    assert (ROOT / 'resource' / 'emotion_estimator').is_file()
+
+
+# What `make setup` installs is pinned down to the checksum, for every environment.
+
+
+REQUIREMENTS = {
+    'kilted': ('dev/requirements.txt', 'dev/requirements-kilted.txt'),
+    'jazzy': ('dev/requirements.txt', 'dev/requirements-jazzy.txt'),
+    'training': ('training/requirements.txt',),
+    'uv': ('dev/requirements-uv.txt',),
+}
+LOCKED = re.compile(r'([a-z0-9-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)')
+
+
+def read_lock(name: str) -> list[str]:
+    """
+    Read a lock.
+
+    :param name: of its environment.
+    :returns: a line for each package, without comments.
+    """
+    text = (ROOT / f'dev/locked-{name}.txt').read_text()
+    text = re.sub(r'\\\n *', '', re.sub(r'^ *#.*\n', '', text, flags=re.MULTILINE))
+    return text.splitlines()
+
+
+@pytest.mark.parametrize('name', REQUIREMENTS)
+def test_lock_holds_what_the_requirements_ask_for(name: str) -> None:
+    """A pin that was changed without `make lock` would not be installed."""
+    locked = {line.partition(' ')[0] for line in read_lock(name)}
+    text = ''.join((ROOT / file).read_text() for file in REQUIREMENTS[name])
+    wanted = re.sub(r'#.*|\[.*?\]', '', text).lower().split()
+    assert wanted
+    assert [pin for pin in wanted if pin not in locked] == []
+
+
+@pytest.mark.parametrize('name', REQUIREMENTS)
+def test_every_locked_package_has_a_checksum(name: str) -> None:
+    """One version with its sums a package, none twice, from no index of somebody's own."""
+    matches = [LOCKED.fullmatch(line) for line in read_lock(name)]
+    assert all(matches)
+    names = [match.group(1) for match in matches if match]
+    assert len(names) == len(set(names))
+    assert '/' not in ''.join(read_lock(name))
+
+
+@pytest.mark.skipif(shutil.which('make') is None, reason='needs make')
+def test_make_hands_a_path_with_an_apostrophe_on_as_it_is():
+    given = ['VIDEO=it\'s "me" & you.mp4', "MODEL=it's"]
+    printed = subprocess.run(
+        ['make', '-n', 'demo', *given], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    command = printed[printed.index('--video') :]
+    words = subprocess.run(
+        ['sh', '-c', f'printf "%s\\n" {command}'],
+        env={**os.environ, **dict(one.split('=', 1) for one in given)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert words == ['--video', 'it\'s "me" & you.mp4', '--model', "it's"]
+
+
+# The ament linters, where ROS has them.
+
+
+LINTED = ['emotion_estimator', 'test', 'launch']
+ARGUMENTS = {
+    'ament_copyright': LINTED,
+    'ament_flake8': ['--config', 'setup.cfg', *LINTED],
+    # ruff asks for the imperative mood too, but not of properties; names keep their capitals.
+    'ament_pep257': [*LINTED, '--add-ignore', 'D401', 'D403'],
+    'ament_xmllint': ['package.xml'],
+}
+
+
+@pytest.mark.linter
+@pytest.mark.parametrize('name', ARGUMENTS)
+def test_an_ament_linter_has_nothing_to_say(name):
+    linter = pytest.importorskip(f'{name}.main', reason=f'{name} is not installed; ROS has it.')
+    assert linter.main(argv=ARGUMENTS[name]) == 0

@@ -106,8 +106,8 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
         'training/fitting.py',
     ),
     'baselines': ('training/scoring.py',),
-    'search_data': ('training/search/data.py',),
-    'search': ('training/search/random_search.py',),
+    'search_data': ('training/commands/search.py',),
+    'search': ('training/random_search.py',),
 }
 """Modules whose code decides a kind of result, as paths from the repository's root."""
 

@@ -34,7 +34,7 @@ from emotion_estimator.evaluation.classification_metrics import (
 )
 from training.datasets.labels import LABELS
 from training.extraction.views import X4_PAD25, flipped
-from training.seed_report import blendshapes, charts
+from training.seed_report import blendshapes, figures
 from training.seed_report.blendshapes import (
     FLIPPED,
     Relevance,
@@ -46,7 +46,7 @@ from training.seed_report.blendshapes import (
     names_where,
     relevance_table,
 )
-from training.seed_report.charts import (
+from training.seed_report.figures import (
     REPORT_CONFUSION,
     class_table,
     draw_confusion,
@@ -96,34 +96,34 @@ def test_the_table_begins_with_what_tells_most_of_sad():
 
 
 @pytest.fixture
-def figures(monkeypatch):
+def drawn(monkeypatch):
     """Keep plots as figures instead of files."""
     kept = []
-    for module in (blendshapes, charts):
+    for module in (blendshapes, figures):
         monkeypatch.setattr(module, 'write_figure', lambda figure, _: kept.append(figure))
     return kept
 
 
-def test_the_scatter_plots_show_the_first_two_thousand_of_all_shapes(tmp_path, figures):
+def test_the_scatter_plots_show_the_first_two_thousand_of_all_shapes(tmp_path, drawn):
     blends = np.random.default_rng(0).random((2100, 52), np.float32)
     blendshapes.draw_scatter(blends, tmp_path / 'x.png')
-    drawn = [axis for axis in figures[0].axes if axis.collections]
+    drawn = [axis for axis in drawn[0].axes if axis.collections]
     assert [axis.get_title() for axis in drawn] == [f'{i} {name}' for i, name in enumerate(NAMES)]
     points = drawn[7].collections[0].get_offsets()
     np.testing.assert_allclose(points[:, 1], blends[:2000, 7])
 
 
-def test_the_bars_of_one_photograph_are_its_blendshapes_by_name(tmp_path, figures):
+def test_the_bars_of_one_photograph_are_its_blendshapes_by_name(tmp_path, drawn):
     blends = np.linspace(0, 1, 52, dtype=np.float32)
     blendshapes.draw_blendshapes(blends, tmp_path / 'x.png', 'row 3')
-    (axis,) = figures[0].axes
+    (axis,) = drawn[0].axes
     assert tuple(label.get_text() for label in axis.get_yticklabels()) == NAMES
     np.testing.assert_allclose([bar.get_width() for bar in axis.patches], blends)
 
 
-def test_the_bars_of_information_are_coloured_by_the_rule(tmp_path, figures):
+def test_the_bars_of_information_are_coloured_by_the_rule(tmp_path, drawn):
     blendshapes.draw_information(made_relevance(), tmp_path / 'x.png')
-    axis = figures[0].axes[0]
+    axis = drawn[0].axes[0]
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names[:2] == ['mouthSmileLeft', 'cheekPuff']
     kept, dropped = (bar.get_facecolor() for bar in axis.patches[:2])
@@ -283,9 +283,9 @@ def test_the_table_has_a_line_for_each_class_and_their_mean():
     assert 'accuracy 0.5714' in text.getvalue()
 
 
-def test_each_field_states_its_share_and_count(tmp_path, figures):
+def test_each_field_states_its_share_and_count(tmp_path, drawn):
     draw_confusion(FOUND, tmp_path / 'x.png', 'trial')
-    axis = figures[0].axes[0]
+    axis = drawn[0].axes[0]
     assert [text.get_text() for text in axis.texts[:4]] == [
         '0.67\n2',
         '0.33\n1',
@@ -353,12 +353,12 @@ def test_the_curve_passes_through_the_score_of_every_threshold(pairs):
     np.testing.assert_allclose(np.column_stack([curve.coverage, 1 - curve.risk]), expected)
 
 
-def test_the_diagram_states_the_error_and_the_counts(tmp_path, figures):
+def test_the_diagram_states_the_error_and_the_counts(tmp_path, drawn):
     draw_reliability(CHANCES, RATED_TRUTH, tmp_path / 'x.png', 'trial')
     error = metrics.calibration_error(CHANCES, RATED_TRUTH)
-    title = figures[0].get_suptitle()
+    title = drawn[0].get_suptitle()
     assert title == f'trial\nECE {error:.3f} over 15 bins, 5 photographs'
-    above, below = figures[0].axes
+    above, below = drawn[0].axes
     heights = [bar.get_height() for bar in below.patches]
     assert heights == [0] * 9 + [1, 0, 0, 1, 2, 1]
     assert above.patches[12].get_height() == 1

@@ -27,7 +27,7 @@ from training.datasets import fer2013
 from training.datasets.labels import LABELS, NO_LABEL, Split, assets_folder
 from training.datasets.pictures import ArrayPictures, LabelledPictures, class_counts
 from training.seed_report import counts as module
-from training.seed_report import sheets
+from training.seed_report import figures
 from training.seed_report.counts import (
     REPORT_COUNTS,
     REPORT_UNREADABLE,
@@ -193,13 +193,13 @@ def test_the_table_states_counts_shares_and_differences():
 
 
 def test_the_sheet_shows_each_photograph_with_its_index(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(sheets, 'write_figure', lambda figure, _: figures.append(figure))
+    drawn = []
+    monkeypatch.setattr(figures, 'write_figure', lambda figure, _: drawn.append(figure))
     images = np.arange(300, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
     rows = np.arange(40, 290)
     written = unreadable_sheet(ArrayPictures(images, 'made'), rows, tmp_path / 'lost.png')
     assert [path.name for path in written] == ['lost-1.png', 'lost-2.png']
-    texts = [[text.get_text() for text in figure.axes[0].texts] for figure in figures]
+    texts = [[text.get_text() for text in figure.axes[0].texts] for figure in drawn]
     assert texts[0] == [*map(str, range(40, 280)), '250 unreadable photographs, page 1']
     assert texts[1] == [*map(str, range(280, 290)), '250 unreadable photographs, page 2']
 

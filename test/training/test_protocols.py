@@ -47,7 +47,7 @@ from training.protocols.stills import (
     report_scores,
     with_prior,
 )
-from training.seed_report.charts import REPORT_CONFUSION
+from training.seed_report.figures import REPORT_CONFUSION
 from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import STEPS
 

@@ -25,11 +25,10 @@ import pytest
 import tensorflow
 from rich.console import Console
 
-from training import sources
+from training import random_search, sources
 from training.commands.search import main
 from training.datasets.labels import DataError
-from training.search import random_search
-from training.search.random_search import (
+from training.random_search import (
     OBJECTIVE,
     SoftLabelF1,
     SoftLabelPrecision,

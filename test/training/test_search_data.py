@@ -25,10 +25,10 @@ from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.files import sha256_of
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, Dynamics
+from training.commands import search as module
+from training.commands.search import TuningSizes, read_data, tuning_data
 from training.datasets.labels import LABELS, DataError
 from training.fitting import Material
-from training.search import data as module
-from training.search.data import TuningSizes, read_data, tuning_data
 from training.sequences import Composition
 from training.settings import Settings
 from training.stills import Stills, Targets

@@ -29,8 +29,8 @@ from training.commands import error_analysis
 from training.datasets.labels import LABELS, DataError, Split
 from training.datasets.pictures import ArrayPictures, FilePictures, LabelledPictures
 from training.extraction.face_reader import empty_table
-from training.seed_report import sheets
-from training.seed_report.sheets import (
+from training.seed_report import figures
+from training.seed_report.figures import (
     GAP_PX,
     LINE_PX,
     TITLE_PX,
@@ -115,10 +115,10 @@ TRUTH = np.array([2, 0, 2, -1, 1])
 
 
 @pytest.fixture
-def figures(monkeypatch):
+def drawn(monkeypatch):
     """Keep pages as figures instead of files."""
     kept = []
-    monkeypatch.setattr(sheets, 'write_figure', lambda figure, _: kept.append(figure))
+    monkeypatch.setattr(figures, 'write_figure', lambda figure, _: kept.append(figure))
     return kept
 
 
@@ -134,10 +134,10 @@ def test_wrong_answers_come_the_surest_first_and_right_ones_not_at_all():
     assert error_order(PROBABILITIES, TRUTH).tolist() == [1, 4, 0]
 
 
-def test_index_truth_and_answer_stand_under_each_photograph(tmp_path, figures):
+def test_index_truth_and_answer_stand_under_each_photograph(tmp_path, drawn):
     written = draw(tmp_path, np.ones((5, 478, 3), np.float32))
     assert [path.name for path in written] == ['errors-1.png', 'errors-2.png']
-    texts = [text.get_text() for figure in figures for text in figure.axes[0].texts]
+    texts = [text.get_text() for figure in drawn for text in figure.axes[0].texts]
     assert texts == [
         '11\ntruth happy 0.20\nanswer unknown 0.70',
         '14\ntruth unknown 0.20\nanswer sad 0.70',
@@ -147,17 +147,17 @@ def test_index_truth_and_answer_stand_under_each_photograph(tmp_path, figures):
     ]
 
 
-def test_a_face_without_landmarks_gets_no_dots(tmp_path, figures):
+def test_a_face_without_landmarks_gets_no_dots(tmp_path, drawn):
     landmarks = np.ones((5, 478, 3), np.float32)
     landmarks[4, 100, 1] = np.nan
     draw(tmp_path, landmarks, per_page=32)
-    assert [len(dots.get_offsets()) for dots in figures[0].axes[0].collections] == [478, 478]
+    assert [len(dots.get_offsets()) for dots in drawn[0].axes[0].collections] == [478, 478]
 
 
-def test_right_answers_alone_make_no_page(tmp_path, figures):
+def test_right_answers_alone_make_no_page(tmp_path, drawn):
     right = PROBABILITIES.argmax(axis=1)
     assert draw(tmp_path, np.ones((5, 478, 3), np.float32), right) == []
-    assert figures == []
+    assert drawn == []
 
 
 # A model's answers are compared with the truth that fits its classes.

@@ -36,8 +36,7 @@ from training.commands import command, terminal
 from training.datasets.labels import LABELS, Split
 from training.extraction.views import X4_PAD25, ViewedPictures
 from training.protocols.stills import still_probabilities
-from training.seed_report.charts import class_table, draw_confusion
-from training.seed_report.sheets import error_sheet
+from training.seed_report.figures import class_table, draw_confusion, error_sheet
 from training.still_features import read_faces_twice, read_stills
 from training.stills import POSITIVE_NEGATIVE, Stills, truth_for
 

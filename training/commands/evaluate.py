@@ -48,7 +48,7 @@ from training.protocols.stills import (
     still_probabilities,
 )
 from training.scoring import network_latency, report_metrics, sequence_scores, seven_class_scores
-from training.seed_report.charts import draw_confusion, draw_reliability
+from training.seed_report.figures import draw_confusion, draw_reliability
 from training.settings import MODELS
 from training.still_features import encoding_path, read_stills
 from training.stills import HAPPY_UNKNOWN_SAD, Stills, truth_for

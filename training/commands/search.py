@@ -12,7 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Random search for a model's settings on its own windows, or on those of a file."""
+"""
+Random search for a model's settings: on its own windows, which are composed, or a file's.
+
+A .npz file of windows has the arrays of `SearchData`.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +28,118 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 import argparse
 import dataclasses
 import sys
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from emotion_estimator.files import sha256_of
 from training import sources
+from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
 from training.commands import command, terminal
-from training.fitting import read_material
-from training.search.data import TuningSizes, read_data, tuning_data
-from training.search.random_search import best_trials_table, search
-from training.settings import MODELS, Settings
+from training.datasets.labels import DataError
+from training.fitting import Material, read_material
+from training.random_search import SearchData, best_trials_table, search
+from training.sequences import SequenceComposer
+from training.settings import MODELS, Settings, run_key
 from training.stills import Targets
 from training.windows import STEPS
+
+_AT_ONCE = 512
+"""Windows composed at once, to save memory."""
+
+
+@dataclass(frozen=True)
+class TuningSizes:
+    """How many windows are composed to train on and to choose by, and of how many last steps."""
+
+    training: int = 20_000
+    validation: int = 4096
+    steps: int = 8
+
+
+def tuning_data(settings: Settings, material: Material, sizes: TuningSizes) -> Path:
+    """
+    Compose a model's windows, or take what an earlier call of the same content left.
+
+    :returns: a file for `read_data`; PublicTest's photographs and other clips are to choose by.
+    :raises DataError: when a clip is missing.
+    """
+    features = settings.features(material.training.features)
+    training, public = material.training.only(features), material.public.only(features)
+    public = public.select(public.readable[:, 0])
+    key = sources.content_key('search_data', run_key(settings, training, public), sizes)
+    parts = (
+        ('train', training, TRAINING_CLIPS, sizes.training),
+        ('validation', public, EVALUATION_CLIPS, sizes.validation),
+    )
+
+    def compose() -> dict[str, NDArray[np.float32]]:
+        arrays = {}
+        for number, (part, stills, clips, count) in enumerate(parts):
+            dynamics = read_dynamics(clips, material.encoding, features)
+            shares = settings.targets.shares(stills)
+            composer = SequenceComposer(stills, shares, dynamics, settings.composition)
+            rng = np.random.default_rng([settings.seed, number])
+            composed = [
+                composer.windows(min(_AT_ONCE, count - start), rng, sizes.steps)
+                for start in range(0, count, _AT_ONCE)
+            ]
+            for kind, each in zip(('windows', 'targets'), zip(*composed)):
+                arrays[f'{part}_{kind}'] = np.concatenate(each)
+        return arrays
+
+    return sources.kept_arrays(sources.OUT / 'search' / f'{key}.npz', compose)
+
+
+def read_data(path: Path) -> SearchData:
+    """
+    Read the data of a search.
+
+    :param path: a .npz file with the arrays of `SearchData`.
+    :raises DataError: when the file cannot be read, lacks an array or has one that does not fit.
+    """
+    names = [
+        f'{part}_{kind}' for part in ('train', 'validation') for kind in ('windows', 'targets')
+    ]
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            data = {name: file[name].astype(np.float32) for name in names}
+    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f'{path} cannot be read as a .npz file with {", ".join(names)} ({error}); write it '
+            'again with numpy.savez.'
+        ) from error
+    shapes = []
+    for part in ('train', 'validation'):
+        windows, targets = data[f'{part}_windows'], data[f'{part}_targets']
+        if windows.ndim != 3 or targets.ndim != 2 or not len(windows) == len(targets) > 0:
+            raise DataError(
+                f'{path}: {part}_windows has shape {windows.shape} and {part}_targets '
+                f'{targets.shape}; they must be [N, steps, features + 1] and [N, classes], N at '
+                'least 1.'
+            )
+        if not (finite := np.isfinite(windows).all(axis=(1, 2))).all():
+            raise DataError(
+                f'{path}: {part}_windows, row {finite.argmin()}, has a value that is not finite; '
+                'leave it out.'
+            )
+        fits = (targets >= 0).all(axis=1) & (np.abs(targets.sum(axis=1) - 1) <= 1e-3)
+        if not fits.all():
+            raise DataError(
+                f'{path}: {part}_targets, row {fits.argmin()}, is '
+                f'{targets[fits.argmin()].tolist()}; it must be shares that are at least 0 and '
+                'sum to 1.'
+            )
+        shapes.append(windows.shape[1:] + targets.shape[1:])
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f'{path}: a training row has {shapes[0]} steps, columns and classes, a validation row '
+            f'{shapes[1]}; make both in the same way.'
+        )
+    return data
 
 
 @command
@@ -43,7 +148,9 @@ def main(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--model', choices=MODELS, default='basic7', help='whose windows')
     parser.add_argument(
-        '--data', type=Path, help='.npz of windows instead, see training/search/data.py'
+        '--data',
+        type=Path,
+        help='.npz of windows instead, with the arrays of training.random_search.SearchData',
     )
     parser.add_argument('--trials', type=int, default=20, help='earlier calls included')
     parser.add_argument('--epochs', type=int, default=30, help='the most of a trial')

@@ -66,7 +66,7 @@ from training.seed_report.dataset import (
     write_dataset,
     write_test_index,
 )
-from training.seed_report.sheets import LAYOUT, augmentation_sheet
+from training.seed_report.figures import LAYOUT, augmentation_sheet
 from training.still_features import read_faces, read_faces_twice
 from training.stills import HAPPY_UNKNOWN_SAD
 

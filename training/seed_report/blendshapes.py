@@ -36,7 +36,7 @@ from sklearn.feature_selection import mutual_info_classif
 from emotion_estimator.blendshapes import MIRROR, NAMES
 from training.datasets.labels import LABELS
 from training.extraction.views import Augmentation, View
-from training.seed_report.sheets import INDIGO, ROSE, TEAL, write_figure
+from training.seed_report.figures import INDIGO, ROSE, TEAL, write_figure
 
 THRESHOLD = 0.4
 LEAST_IMAGES = 100

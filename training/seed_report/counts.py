@@ -29,7 +29,7 @@ from rich.table import Table
 
 from training.datasets.labels import LABELS, Split
 from training.datasets.pictures import REPORT_ORDER, Pictures, count_labels
-from training.seed_report.sheets import Layout, cell_of, write_pages
+from training.seed_report.figures import Layout, cell_of, write_pages
 from training.stills import HAPPY_UNKNOWN_SAD
 
 REPORT_COUNTS: dict[str, tuple[int, int, int]] = {

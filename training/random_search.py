@@ -31,11 +31,19 @@ import keras
 import keras_tuner
 import numpy as np
 from keras import layers, ops
+from numpy.typing import NDArray
 from rich.table import Table
 
 from emotion_estimator.files import write_whole
 from training.datasets.labels import DataError
-from training.search.data import SearchData
+
+SearchData = dict[str, NDArray[np.float32]]
+"""
+By part, 'train' or 'validation': windows and targets.
+
+`train_windows` has the shape [N, steps, features + 1], with validity, 0 or 1, in the last column;
+`train_targets` the shares of the classes, [N, classes]. A .npz file of a search has these names.
+"""
 
 CLIP_NORM = 1.0
 """Greatest norm of all gradients together; that of the seed report's best model."""

@@ -12,18 +12,13 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What the package states of itself agrees with itself."""
-
-from __future__ import annotations
+"""Files are found and written whole; start-up lines of native libraries go to a file."""
 
 import hashlib
 import os
-import re
 import resource
-import shutil
 import subprocess
-import xml.etree.ElementTree as ElementTree
-from pathlib import Path
+import sys
 
 import pytest
 
@@ -39,81 +34,7 @@ from emotion_estimator.files import (
     sha256_of,
     write_whole,
 )
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope='module')
-def manifest():
-    return ElementTree.parse(ROOT / 'package.xml').getroot()
-
-
-def test_name_version_and_maintainer_are_the_same_everywhere(manifest):
-    setup = (ROOT / 'setup.py').read_text(encoding='utf-8')
-    version = manifest.findtext('version')
-    assert f"version='{version}'" in setup
-    assert manifest.findtext('name') == 'emotion_estimator'
-    assert manifest.find('maintainer').get('email') == 'maintainers@example.com'
-    changelog = (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8')
-    assert re.search(rf'^{re.escape(version)}|^Forthcoming', changelog, re.MULTILINE)
-
-
-def test_dependencies_are_named_once_and_every_imported_package_is_there(manifest):
-    names = [element.text for element in manifest.iter('exec_depend')]
-    assert len(names) == len(set(names))
-    assert {'rclpy', 'vision_msgs', 'hri_msgs', 'python3-mediapipe-pip', 'cv_bridge'} <= set(names)
-
-
-def test_the_build_type_is_ament_python(manifest):
-    assert manifest.findtext('export/build_type') == 'ament_python'
-    assert (ROOT / 'resource' / 'emotion_estimator').is_file()
-
-
-# What `make setup` installs is pinned down to the checksum, for every environment.
-
-
-REQUIREMENTS = {
-    'kilted': ('dev/requirements.txt', 'dev/requirements-kilted.txt'),
-    'jazzy': ('dev/requirements.txt', 'dev/requirements-jazzy.txt'),
-    'training': ('training/requirements.txt',),
-    'uv': ('dev/requirements-uv.txt',),
-}
-LOCKED = re.compile(r'([a-z0-9-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)')
-
-
-def read_lock(name: str) -> list[str]:
-    """
-    Read a lock.
-
-    :param name: of its environment.
-    :returns: a line for each package, without comments.
-    """
-    text = (ROOT / f'dev/locked-{name}.txt').read_text()
-    text = re.sub(r'\\\n *', '', re.sub(r'^ *#.*\n', '', text, flags=re.MULTILINE))
-    return text.splitlines()
-
-
-@pytest.mark.parametrize('name', REQUIREMENTS)
-def test_lock_holds_what_the_requirements_ask_for(name: str) -> None:
-    """A pin that was changed without `make lock` would not be installed."""
-    locked = {line.partition(' ')[0] for line in read_lock(name)}
-    text = ''.join((ROOT / file).read_text() for file in REQUIREMENTS[name])
-    wanted = re.sub(r'#.*|\[.*?\]', '', text).lower().split()
-    assert wanted
-    assert [pin for pin in wanted if pin not in locked] == []
-
-
-@pytest.mark.parametrize('name', REQUIREMENTS)
-def test_every_locked_package_has_a_checksum(name: str) -> None:
-    """One version with its sums a package, none twice, from no index of somebody's own."""
-    matches = [LOCKED.fullmatch(line) for line in read_lock(name)]
-    assert all(matches)
-    names = [match.group(1) for match in matches if match]
-    assert len(names) == len(set(names))
-    assert '/' not in ''.join(read_lock(name))
-
-
-# What ships is found by name and path; files are written whole or not at all.
+from emotion_estimator.native_output import StartUpSieve, is_start_up, own_stderr_sieved
 
 
 def test_a_model_is_found_by_name_and_by_path(tmp_path):
@@ -194,38 +115,92 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert sha256_of(path) == hashlib.sha256(b'first').hexdigest()
 
 
-# The ament linters, where ROS has them.
+# Start-up lines of native libraries are kept in a file; everything else is still read.
 
 
-FOLDERS = ['emotion_estimator', 'test', 'launch']
-ARGUMENTS = {
-    'ament_copyright': FOLDERS,
-    'ament_flake8': ['--config', 'setup.cfg', *FOLDERS],
-    # ruff asks for the imperative mood too, but not of properties; names keep their capitals.
-    'ament_pep257': [*FOLDERS, '--add-ignore', 'D401', 'D403'],
-    'ament_xmllint': ['package.xml'],
-}
+START_UP = (
+    b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n',
+    b'[ WARN:0@4.613] global net_impl_backend.cpp:345 setPreferableTarget Targets are not '
+    b'supported by the new graph engine for now\n',
+    b'WARNING: Logging before InitGoogle() is written to STDERR\n',
+    b'W0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Sets '
+    b'FaceBlendshapesGraph acceleration to xnnpack by default.\n',
+    b'W0000 00:00:1795966955.243022   15447 inference_feedback_manager.cc:121] Feedback manager '
+    b'requires a model with a single signature inference.\n',
+    b'I0000 00:00:1795966955.243022   15447 gl_context_egl.cc:85] Initialized EGL 1.5\n',
+)
+WORTH_READING = (
+    b'Traceback (most recent call last):\n',
+    b'E0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Cannot open it.\n',
+    b'F0000 00:00:1795966955.218556   15443 calculator_graph.cc:9] Check failed: x\n',
+    b'W0000 00:00:1795966955.218556   15443 other.cc:1] An unknown warning.\n',
+    b'[ERROR:0@1.0] global x.cpp:1 setPreferableTarget failed\n',
+    b'[ WARN:0@1.0] global cap.cpp:1 open cannot open the camera\n',
+    b'[WARN] [1795966977.049] [blendshape_node]: Nothing arrived on /image for 2 s.\n',
+    b'[ERROR] [1795966977.049] [emotion_node]: There is no model.\n',
+    b'INFO: something else\n',
+    b'\n',
+)
 
 
-@pytest.mark.linter
-@pytest.mark.parametrize('name', ARGUMENTS)
-def test_an_ament_linter_has_nothing_to_say(name):
-    linter = pytest.importorskip(f'{name}.main', reason=f'{name} is not installed; ROS has it.')
-    assert linter.main(argv=ARGUMENTS[name]) == 0
+@pytest.mark.parametrize('line', START_UP)
+def test_a_known_start_up_line_is_reported(line):
+    assert is_start_up(line)
 
 
-@pytest.mark.skipif(shutil.which('make') is None, reason='needs make')
-def test_make_hands_a_path_with_an_apostrophe_on_as_it_is():
-    given = ['VIDEO=it\'s "me" & you.mp4', "MODEL=it's"]
-    printed = subprocess.run(
-        ['make', '-n', 'demo', *given], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    command = printed[printed.index('--video') :]
-    words = subprocess.run(
-        ['sh', '-c', f'printf "%s\\n" {command}'],
-        env={**os.environ, **dict(one.split('=', 1) for one in given)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    assert words == ['--video', 'it\'s "me" & you.mp4', '--model', "it's"]
+@pytest.mark.parametrize('line', WORTH_READING)
+def test_errors_and_unknown_lines_are_no_start_up_lines(line):
+    assert not is_start_up(line)
+
+
+def test_a_process_s_lines_are_parted_in_their_order_and_none_is_lost(tmp_path):
+    passed = []
+    content = b''.join(a + b for a, b in zip(START_UP, WORTH_READING)) + b'no end'
+    code = f'import os; [os.write(2, bytes([b])) for b in {content!r}]'
+    log = tmp_path / 'new' / 'nodes.log'
+    with StartUpSieve(log, passed.append) as sieve:
+        subprocess.run([sys.executable, '-c', code], stderr=sieve, check=True)
+    assert log.read_bytes() == b''.join(START_UP)
+    assert passed == [*WORTH_READING[: len(START_UP)], b'no end']
+
+
+def test_what_was_logged_before_is_kept(tmp_path):
+    log = tmp_path / 'log'
+    for line in START_UP[:2]:
+        with StartUpSieve(log, lambda line: None) as sieve:
+            os.write(sieve.fileno(), line)
+    assert log.read_bytes() == START_UP[0] + START_UP[1]
+
+
+def test_a_process_that_lives_on_holds_no_sieve_up(tmp_path):
+    passed = []
+    with StartUpSieve(tmp_path / 'log', passed.append) as sieve:
+        code = 'import os, sys; os.write(2, b"here"); sys.stdout.write("."); sys.stdout.flush(); '
+        process = subprocess.Popen(
+            [sys.executable, '-c', code + 'sys.stdin.read()'],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sieve,
+        )
+        assert process.stdout.read(1) == b'.'
+    assert passed == [b'here']
+    process.communicate()
+
+
+def test_the_process_s_own_native_lines_are_sieved_and_its_stderr_comes_back(tmp_path, capfd):
+    log = tmp_path / 'log'
+    with own_stderr_sieved(log):
+        os.write(2, START_UP[0] + WORTH_READING[0])
+        os.system('echo from a child >&2')
+    os.write(2, START_UP[1])
+    assert log.read_bytes() == START_UP[0]
+    said = capfd.readouterr().err.encode()
+    assert said == WORTH_READING[0] + b'from a child\n' + START_UP[1]
+
+
+def test_an_error_inside_leaves_stderr_as_it_was(tmp_path, capfd):
+    with pytest.raises(ValueError, match='wrong'), own_stderr_sieved(tmp_path / 'log'):
+        os.write(2, b'before\n')
+        raise ValueError('wrong')
+    os.write(2, b'after\n')
+    assert capfd.readouterr().err == 'before\nafter\n'
