@@ -33,7 +33,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from emotion_estimator.emotion.model import ModelMetadata
-from training.datasets.labels import LABELS
+from training.datasets.pictures import LABELS
 
 NOT_MEASURED = 'not measured'
 SPLITS = {

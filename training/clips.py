@@ -33,7 +33,7 @@ from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.files import sha256_of
 from training import sources
 from training.datasets.clips import read_video
-from training.datasets.labels import DataError, assets_folder
+from training.datasets.pictures import DataError, assets_folder
 from training.network import SHAPES, additive
 
 TRAINING_CLIPS: tuple[str, ...] = (

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from emotion_estimator.emotion.model import METADATA_FILE, EmotionModel, ModelMetadata, softmax
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.files import write_whole
-from training.datasets.labels import one_hot
+from training.datasets.pictures import one_hot
 from training.fitting import fit_temperature
 from training.settings import Settings
 from training.stills import MAPS, IndexMap, Stills

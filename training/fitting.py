@@ -32,7 +32,7 @@ from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.prefetch import ahead
 from training import network, sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
-from training.datasets.labels import Split
+from training.datasets.pictures import Split
 from training.network import save_whole
 from training.sequences import SequenceComposer
 from training.settings import Settings, run_key

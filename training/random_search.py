@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from emotion_estimator.files import write_whole
-from training.datasets.labels import DataError
+from training.datasets.pictures import DataError
 
 SearchData = dict[str, NDArray[np.float32]]
 """

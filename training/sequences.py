@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from emotion_estimator.stamps import NS_PER_S
 from training import clips
 from training.clips import Dynamics
-from training.datasets.labels import LABELS, NEUTRAL
+from training.datasets.pictures import LABELS, NEUTRAL
 from training.network import additive, from_additive
 from training.stills import Stills
 from training.windows import MAX_GAP_S, NEVER_NS, STEPS, WINDOW_S, resample

@@ -28,9 +28,8 @@ from typing import Any
 import numpy as np
 
 from emotion_estimator.files import write_whole
-from training.datasets import fer2013, ferplus
-from training.datasets.labels import assets_folder
-from training.datasets.pictures import LabelledPictures
+from training.datasets import fer2013
+from training.datasets.pictures import LabelledPictures, assets_folder
 
 FER2013_VARIABLE = 'EMOTION_ESTIMATOR_FER2013'
 """Environment variable: fer2013.csv, an .npz or a folder of pictures."""
@@ -59,7 +58,9 @@ def read_photographs() -> LabelledPictures:
         Path(named) if named else assets_folder() / 'fer2013' / 'fer2013.npz'
     )
     votes = os.environ.get(FERPLUS_VARIABLE)
-    return ferplus.join(photographs, ferplus.read(Path(votes))) if votes else photographs
+    if not votes:
+        return photographs
+    return fer2013.join_votes(photographs, fer2013.read_votes(Path(votes)))
 
 
 def scheduler() -> str | None:
@@ -86,14 +87,12 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
         'emotion_estimator/faces/geometry.py',
         'training/encoding/appearance.py',
         'training/encoding/fitting.py',
-        'training/encoding/geometry.py',
     ),
     'features': (
         'emotion_estimator/faces/appearance.py',
         'emotion_estimator/faces/encoding.py',
         'emotion_estimator/faces/geometry.py',
         'training/encoding/fitting.py',
-        'training/encoding/geometry.py',
     ),
     'training': (
         'emotion_estimator/evaluation/labels.py',

@@ -28,10 +28,8 @@ from emotion_estimator.blendshapes import MIRROR, NAMES
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.files import DEFAULT_ENCODING, sha256_of, write_whole
 from training import sources
-from training.datasets.labels import Split
-from training.datasets.pictures import LabelledPictures
-from training.encoding.fitting import face_crops, fit_encoding
-from training.encoding.geometry import mirror_order, mirrored
+from training.datasets.pictures import LabelledPictures, Split
+from training.encoding.fitting import face_crops, fit_encoding, mirror_order, mirrored
 from training.extraction.extraction import extract
 from training.extraction.face_reader import FaceTable, read_again
 from training.extraction.views import AUGMENTED, FAR, X4_PAD25, View

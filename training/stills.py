@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.evaluation import labels as label_classes
 from emotion_estimator.evaluation.labels import LabelMap
-from training.datasets.labels import LABELS, NO_LABEL, DataError, one_hot
+from training.datasets.pictures import LABELS, NO_LABEL, DataError, one_hot
 
 
 @dataclass(frozen=True)

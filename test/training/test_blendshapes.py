@@ -32,7 +32,7 @@ from emotion_estimator.evaluation.classification_metrics import (
     reliability_bins,
     risk_coverage_curve,
 )
-from training.datasets.labels import LABELS
+from training.datasets.pictures import LABELS
 from training.extraction.views import X4_PAD25, flipped
 from training.seed_report import blendshapes, figures
 from training.seed_report.blendshapes import (

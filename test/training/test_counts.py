@@ -24,8 +24,15 @@ from rich.console import Console
 
 from training import sources
 from training.datasets import fer2013
-from training.datasets.labels import LABELS, NO_LABEL, Split, assets_folder
-from training.datasets.pictures import ArrayPictures, LabelledPictures, class_counts
+from training.datasets.pictures import (
+    LABELS,
+    NO_LABEL,
+    ArrayPictures,
+    LabelledPictures,
+    Split,
+    assets_folder,
+    class_counts,
+)
 from training.seed_report import counts as module
 from training.seed_report import figures
 from training.seed_report.counts import (

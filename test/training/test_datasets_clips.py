@@ -31,7 +31,7 @@ from training.datasets.clips import (
     read_ravdess,
     split_by_actor,
 )
-from training.datasets.labels import LABELS, DataError, Split
+from training.datasets.pictures import LABELS, DataError, Split
 
 
 def write_video(path, greys=(0, 100, 200), rate_hz=25.0):

@@ -23,10 +23,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from training.datasets import fer2013, ferplus
+from training.datasets import fer2013
 from training.datasets.fer2013 import RowPictures
-from training.datasets.labels import LABELS, DataError, Split
-from training.datasets.pictures import FilePictures, LabelledPictures
+from training.datasets.pictures import LABELS, DataError, FilePictures, LabelledPictures, Split
 
 USAGES = ('Training', 'PublicTest', 'PrivateTest')
 
@@ -274,7 +273,7 @@ def test_votes_are_sorted_into_our_classes_and_keep_their_rows(tmp_path):
             'PrivateTest,fer0000001.png,0,1,2,0,0,0,4,2,1,0',
         ],
     )
-    table = ferplus.read(path)
+    table = fer2013.read_votes(path)
     found = [dict(zip(LABELS, row)) for row in table.votes.tolist()]
     assert found[0] == {
         'angry': 3, 'disgusted': 2, 'scared': 0, 'happy': 0, 'sad': 1, 'surprised': 0,
@@ -301,10 +300,10 @@ def test_votes_are_sorted_into_our_classes_and_keep_their_rows(tmp_path):
 def test_a_broken_line_of_votes_is_reported_and_keeps_its_row(tmp_path, broken, said):
     good = 'Training,fer0000000.png,4,0,0,1,3,2,0,0,0,0'
     path = write_votes(tmp_path / 'fer2013new.csv', [good, broken, good])
-    table = ferplus.read(path)
+    table = fer2013.read_votes(path)
     assert table.votes.sum(axis=1).tolist() == [10, 0, 10]
     assert table.other_votes[1].sum() == 0
-    assert table.splits[1] == ferplus.UNKNOWN_SPLIT
+    assert table.splits[1] == fer2013.UNKNOWN_SPLIT
     (complaint,) = table.complaints
     assert complaint.startswith(f'{path}, line 3: {said}')
 
@@ -332,8 +331,8 @@ def votes_for_neutral(*usages):
 
 def test_votes_are_joined_by_row_past_a_photograph_that_was_left_out(tmp_path):
     lines = votes_for_neutral('Training', 'PublicTest', 'PrivateTest', 'Training')
-    table = ferplus.read(write_votes(tmp_path / 'fer2013new.csv', lines))
-    joined = ferplus.join(photographs([0, 2, 3], [0, 2, 0]), table)
+    table = fer2013.read_votes(write_votes(tmp_path / 'fer2013new.csv', lines))
+    joined = fer2013.join_votes(photographs([0, 2, 3], [0, 2, 0]), table)
     assert joined.votes[:, LABELS.index('neutral')].tolist() == [0, 2, 3]
     assert joined.votes.sum() == 5
     assert joined.other_votes.sum(axis=1).tolist() == [2, 2, 2]
@@ -343,44 +342,44 @@ def test_votes_are_joined_by_row_past_a_photograph_that_was_left_out(tmp_path):
 
 def test_a_photograph_whose_votes_are_broken_has_none(tmp_path):
     lines = [*votes_for_neutral('Training', 'Training'), 'broken']
-    table = ferplus.read(write_votes(tmp_path / 'fer2013new.csv', lines))
-    joined = ferplus.join(photographs([1, 2], [0, 1]), table)
+    table = fer2013.read_votes(write_votes(tmp_path / 'fer2013new.csv', lines))
+    joined = fer2013.join_votes(photographs([1, 2], [0, 1]), table)
     assert joined.votes.sum(axis=1).tolist() == [1, 0]
     assert len(joined.complaints) == 2
 
 
 def test_votes_of_other_photographs_are_refused(tmp_path):
     lines = votes_for_neutral('Training', 'Training', 'Training')
-    table = ferplus.read(write_votes(tmp_path / 'fer2013new.csv', lines))
+    table = fer2013.read_votes(write_votes(tmp_path / 'fer2013new.csv', lines))
     with pytest.raises(DataError, match='different Usages in row 2'):
-        ferplus.join(photographs([0, 2], [0, 1]), table)
+        fer2013.join_votes(photographs([0, 2], [0, 1]), table)
 
 
 def test_too_few_votes_are_refused(tmp_path):
-    table = ferplus.read(write_votes(tmp_path / 'a.csv', votes_for_neutral('Training')))
+    table = fer2013.read_votes(write_votes(tmp_path / 'a.csv', votes_for_neutral('Training')))
     with pytest.raises(DataError, match=r'FER\+ has 1 rows but FER2013 at least 2'):
-        ferplus.join(photographs([0, 1], [0, 0]), table)
+        fer2013.join_votes(photographs([0, 1], [0, 0]), table)
 
 
 def test_pictures_that_do_not_know_their_rows_get_no_votes(tmp_path):
-    table = ferplus.read(write_votes(tmp_path / 'a.csv', votes_for_neutral('Training')))
+    table = fer2013.read_votes(write_votes(tmp_path / 'a.csv', votes_for_neutral('Training')))
     pictures = replace(photographs([0], [0]), pictures=FilePictures([tmp_path / 'a.png']))
     with pytest.raises(DataError, match='joined by the rows'):
-        ferplus.join(pictures, table)
+        fer2013.join_votes(pictures, table)
 
 
 def test_a_missing_table_of_votes_tells_where_it_is_published(tmp_path):
     with pytest.raises(DataError, match=r'fer2013new\.csv cannot be read.*microsoft/FERPlus'):
-        ferplus.read(tmp_path / 'fer2013new.csv')
+        fer2013.read_votes(tmp_path / 'fer2013new.csv')
 
 
 def test_another_table_is_no_table_of_votes(tmp_path):
     path = tmp_path / 'fer2013.csv'
     path.write_text('emotion,pixels,Usage\n')
     with pytest.raises(DataError, match='line 1: no column neutral, happiness'):
-        ferplus.read(path)
+        fer2013.read_votes(path)
 
 
 def test_an_empty_table_of_votes_is_reported(tmp_path):
     with pytest.raises(DataError, match='holds no line with votes'):
-        ferplus.read(write_votes(tmp_path / 'fer2013new.csv', []))
+        fer2013.read_votes(write_votes(tmp_path / 'fer2013new.csv', []))

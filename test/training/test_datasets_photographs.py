@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import pytest
 
-from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
 from training.datasets.photographs import AFFECTNET_WORDS, read_affectnet, read_rafdb
+from training.datasets.pictures import LABELS, NO_LABEL, DataError, Split
 
 
 def write_picture(path, grey=0):

@@ -27,7 +27,7 @@ from scipy.spatial.transform import Rotation
 
 from emotion_estimator.faces.appearance import CROP_PX, AppearanceNetwork, evened
 from emotion_estimator.faces.geometry import LANDMARKS, MESH
-from training.datasets.labels import one_hot
+from training.datasets.pictures import one_hot
 from training.encoding.appearance import (
     AppearanceSettings,
     CropChanges,
@@ -36,7 +36,7 @@ from training.encoding.appearance import (
     learn_appearance,
     litert_of,
 )
-from training.encoding.geometry import (
+from training.encoding.fitting import (
     Bottleneck,
     SeenFaces,
     learn_directions,

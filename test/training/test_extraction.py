@@ -32,8 +32,7 @@ from emotion_estimator.blendshapes import INDEX
 from emotion_estimator.faces.geometry import LANDMARKS, in_face_units
 from emotion_estimator.parallel import cluster
 from emotion_estimator.parallel.engine import Advanced, Finished, Progress
-from training.datasets.labels import DataError
-from training.datasets.pictures import ArrayPictures, FilePictures
+from training.datasets.pictures import ArrayPictures, DataError, FilePictures
 from training.extraction import extraction, face_reader
 from training.extraction.extraction import extract
 from training.extraction.face_reader import (

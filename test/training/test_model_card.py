@@ -35,7 +35,7 @@ from training.card_tables import (
     table,
 )
 from training.commands.model_card import card, find_models, main, not_shown
-from training.datasets.labels import LABELS
+from training.datasets.pictures import LABELS
 
 MODEL = ModelMetadata(
     schema=SCHEMA,

@@ -29,7 +29,7 @@ from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.files import DEFAULT_ENCODING
 from training import export, fitting, network, sources
 from training.clips import Dynamics
-from training.datasets.labels import LABELS
+from training.datasets.pictures import LABELS
 from training.settings import Phase, Settings, run_key
 from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import RATE_HZ, STEPS, WINDOW_S, constant_windows

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from emotion_estimator.blendshapes import NAMES
-from training.datasets.labels import LABELS, DataError, assets_folder
+from training.datasets.pictures import LABELS, DataError, assets_folder
 from training.fitting import fit_temperature
 from training.protocols.sequences import (
     FRAME_RATE_HZ,

@@ -27,7 +27,7 @@ from rich.console import Console
 
 from training import random_search, sources
 from training.commands.search import main
-from training.datasets.labels import DataError
+from training.datasets.pictures import DataError
 from training.random_search import (
     OBJECTIVE,
     SoftLabelF1,

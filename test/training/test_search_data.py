@@ -27,7 +27,7 @@ from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, Dynamics
 from training.commands import search as module
 from training.commands.search import TuningSizes, read_data, tuning_data
-from training.datasets.labels import LABELS, DataError
+from training.datasets.pictures import LABELS, DataError
 from training.fitting import Material
 from training.sequences import Composition
 from training.settings import Settings

@@ -30,8 +30,14 @@ from rich.console import Console
 from emotion_estimator.blendshapes import INDEX, MIRROR, NAMES
 from training.commands import seed_report as steps
 from training.commands.seed_report import SeenPhotographs, look
-from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
-from training.datasets.pictures import ArrayPictures, LabelledPictures
+from training.datasets.pictures import (
+    LABELS,
+    NO_LABEL,
+    ArrayPictures,
+    DataError,
+    LabelledPictures,
+    Split,
+)
 from training.extraction.face_reader import empty_table
 from training.extraction.views import X4_PAD25
 from training.seed_report.blendshapes import FLIPPED

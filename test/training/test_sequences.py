@@ -23,7 +23,7 @@ from emotion_estimator.blendshapes import INDEX, NAMES
 from emotion_estimator.emotion.estimation import TemporalBuffer
 from training.clips import BLINK_HALF_S, Dynamics, extract
 from training.clips import RATE_HZ as CLIP_RATE_HZ
-from training.datasets.labels import LABELS, NEUTRAL
+from training.datasets.pictures import LABELS, NEUTRAL
 from training.network import additive, from_additive, logit
 from training.sequences import (
     Composition,

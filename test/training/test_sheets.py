@@ -26,8 +26,14 @@ from rich.console import Console
 from emotion_estimator.evaluation.classification_metrics import confusion
 from training import sources
 from training.commands import error_analysis
-from training.datasets.labels import LABELS, DataError, Split
-from training.datasets.pictures import ArrayPictures, FilePictures, LabelledPictures
+from training.datasets.pictures import (
+    LABELS,
+    ArrayPictures,
+    DataError,
+    FilePictures,
+    LabelledPictures,
+    Split,
+)
 from training.extraction.face_reader import empty_table
 from training.seed_report import figures
 from training.seed_report.figures import (

@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from emotion_estimator.blendshapes import NAMES
-from training.datasets import ferplus
-from training.datasets.labels import LABELS, NO_LABEL
+from training.datasets import fer2013
+from training.datasets.pictures import LABELS, NO_LABEL
 from training.sources import KEY_SOURCES, REPOSITORY, code_of, content_key, kept_arrays
 from training.stills import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, IndexMap, Stills, Targets
 
@@ -35,13 +35,13 @@ SAD = LABELS.index('sad')
 
 def votes(**counts):
     """Make a row of the FER+ table from counts by its own column names."""
-    assert set(counts) <= set(ferplus.COLUMNS)
-    return [counts.get(name, 0) for name in ferplus.COLUMNS]
+    assert set(counts) <= set(fer2013.COLUMNS)
+    return [counts.get(name, 0) for name in fer2013.COLUMNS]
 
 
 def stills(rows, labels=None, readable=None):
     """Make stills with two views from rows of the FER+ table."""
-    seven, others = ferplus.for_labels(np.array(rows))
+    seven, others = fer2013.votes_for_labels(np.array(rows))
     count = len(rows)
     seen = np.ones((count, 2), bool)
     if readable is not None:

@@ -59,7 +59,7 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         from emotion_estimator.faces.encoding import FaceEncodingError
         from emotion_estimator.files import AssetError, OutputError, check_output
         from training import sources
-        from training.datasets.labels import DataError
+        from training.datasets.pictures import DataError
 
         try:
             if not {'-h', '--help'} & set(sys.argv[1:] if arguments is None else arguments):

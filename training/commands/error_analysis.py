@@ -33,7 +33,7 @@ from emotion_estimator.evaluation.classification_metrics import Confusion, confu
 from emotion_estimator.files import find_model
 from training import sources
 from training.commands import command, terminal
-from training.datasets.labels import LABELS, Split
+from training.datasets.pictures import LABELS, Split
 from training.extraction.views import X4_PAD25, ViewedPictures
 from training.protocols.stills import still_probabilities
 from training.seed_report.figures import class_table, draw_confusion, error_sheet

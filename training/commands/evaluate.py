@@ -38,7 +38,7 @@ from emotion_estimator.files import write_whole
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics, read_series
 from training.commands import command, terminal
-from training.datasets.labels import Split
+from training.datasets.pictures import Split
 from training.export import write_metadata
 from training.protocols.sequences import Track, clip_scores, compose_tracks, in_classes
 from training.protocols.stills import (

@@ -33,8 +33,7 @@ from emotion_estimator.parallel.engine import Finished, run_all
 from emotion_estimator.parallel.processes import LocalProcesses
 from training import sources
 from training.commands import command
-from training.datasets.labels import DataError, Split, assets_folder
-from training.datasets.pictures import Pictures
+from training.datasets.pictures import DataError, Pictures, Split, assets_folder
 from training.extraction.face_reader import read_faces
 from training.extraction.views import X4_PAD25
 

@@ -39,7 +39,7 @@ from emotion_estimator.files import sha256_of
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
 from training.commands import command, terminal
-from training.datasets.labels import DataError
+from training.datasets.pictures import DataError
 from training.fitting import Material, read_material
 from training.random_search import SearchData, best_trials_table, search
 from training.sequences import SequenceComposer

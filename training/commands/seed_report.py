@@ -37,8 +37,14 @@ from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.files import write_whole
 from training import sources
 from training.commands import command, terminal
-from training.datasets.labels import LABELS, NO_LABEL, Split
-from training.datasets.pictures import LabelledPictures, Pictures, class_counts
+from training.datasets.pictures import (
+    LABELS,
+    NO_LABEL,
+    LabelledPictures,
+    Pictures,
+    Split,
+    class_counts,
+)
 from training.extraction.views import NATIVE, X4_PAD25, View
 from training.seed_report.blendshapes import (
     FLIPPED,

@@ -37,7 +37,7 @@ from training import sources
 from training.commands import command, terminal
 from training.commands.evaluate import tracks_of
 from training.commands.train import train
-from training.datasets.labels import Split
+from training.datasets.pictures import Split
 from training.export import write_metadata
 from training.fitting import read_material
 from training.protocols.stills import (

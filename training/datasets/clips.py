@@ -34,8 +34,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.faces.image_decoding import ImageError, open_video, rgb_of_bgr
 from emotion_estimator.stamps import NS_PER_S
-from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
-from training.datasets.pictures import FilePictures
+from training.datasets.pictures import LABELS, NO_LABEL, DataError, FilePictures, Split
 
 FALLBACK_HZ = 30.0
 FRAME_SUFFIXES = frozenset({'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff'})
@@ -48,7 +47,7 @@ class LabelledClip:
 
     :param name: what a person finds it by.
     :param source: a video file, or a folder whose pictures, by name, are the frames.
-    :param label: index into `labels.LABELS`.
+    :param label: index into `LABELS`.
     :param actor: the person; all clips of one person belong into one split.
     :param rate_hz: frames per second of a folder, and of a video that does not tell its own.
     :param from_neutral: whether it begins neutral and ends at the apex, as CK+ does.

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""FER2013's photographs in the three forms in which they are passed on."""
+"""FER2013's photographs in the three forms in which they are passed on, and FER+'s votes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.assets import ASSETS_VARIABLE
-from training.datasets import ferplus
-from training.datasets.labels import LABELS, DataError, Split
-from training.datasets.pictures import ArrayPictures, LabelledPictures
+from training.datasets.pictures import LABELS, ArrayPictures, DataError, LabelledPictures, Split
+
+USAGES: dict[str, Split] = {
+    'Training': Split.TRAINING,
+    'PublicTest': Split.PUBLIC,
+    'PrivateTest': Split.PRIVATE,
+}
+"""The Usage column of fer2013.csv, which FER+ repeats."""
 
 NAME = 'FER2013'
 SIDE = 48  # width and height of a photograph in pixels
@@ -54,7 +59,7 @@ CLASS_FOLDERS: dict[str, tuple[str, ...]] = {
     'surprised': ('surprise', 'surprised'),
     'neutral': ('neutral',),
 }
-"""Folders that publishers name each of `labels.LABELS` by, in lower case."""
+"""Folders that publishers name each of `LABELS` by, in lower case."""
 
 PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
@@ -70,19 +75,11 @@ class RowPictures(ArrayPictures):
     rows: NDArray[np.int64]
 
     def name(self, index: int) -> str:
-        """
-        Name one photograph by its row.
-
-        :returns: such as 'fer2013 row 17'.
-        """
+        """Name one photograph by its row, such as 'fer2013 row 17'."""
         return f'{self.source} row {self.rows[index]}'
 
     def part(self, indices: Sequence[int]) -> RowPictures:
-        """
-        Keep some photographs.
-
-        :returns: those, with their rows.
-        """
+        """Keep some photographs, with their rows."""
         chosen = list(indices)
         return replace(self, images=self.images[chosen], rows=self.rows[chosen])
 
@@ -113,10 +110,10 @@ def read_csv(path: Path) -> LabelledPictures:
     images, labels, splits, rows, complaints = [], [], [], [], []
     try:
         with path.open(encoding='utf-8-sig', errors='replace', newline='\n') as file:
-            names = ferplus.header_names(path, file.readline(), ('emotion', 'pixels', 'Usage'))
+            names = header_names(path, file.readline(), ('emotion', 'pixels', 'Usage'))
             for row, line in enumerate(file):
                 try:
-                    label, split, image = _parse(line, names)
+                    label, split, image = _parse_photograph(line, names)
                 except ValueError as error:
                     complaints.append(f'{path}, line {row + 2}: {error}; left out.')
                     continue
@@ -156,7 +153,7 @@ def read_npz(path: Path) -> LabelledPictures:
         )
     if not (np.isin(labels, range(len(LABELS))).all() and np.isin(usage, list(Split)).all()):
         raise DataError(f'{path}: labels must be 0 to {len(LABELS) - 1} and usage 0 to 2.')
-    votes, other_votes = ferplus.for_labels(table)
+    votes, other_votes = votes_for_labels(table)
     return LabelledPictures(
         name=NAME,
         pictures=RowPictures(images, 'fer2013', np.arange(n)),
@@ -192,7 +189,7 @@ def read_folders(path: Path) -> LabelledPictures:
             continue
         for file in folder.glob('[!.]*'):
             if file.suffix.lower() in PICTURE_SUFFIXES:
-                usage = ferplus.USAGES.get(file.name.split('_')[0], split)
+                usage = USAGES.get(file.name.split('_')[0], split)
                 found.append((usage, label, file))
             else:
                 complaints.append(f'{file} is no {" or ".join(PICTURE_SUFFIXES)}; left out.')
@@ -206,8 +203,8 @@ def read_folders(path: Path) -> LabelledPictures:
     return LabelledPictures.of_files(NAME, ordered, sorted(complaints))
 
 
-def _parse(line: str, names: list[str]) -> tuple[int, Split, NDArray[np.uint8]]:
-    found = ferplus.fields(line, names)
+def _parse_photograph(line: str, names: list[str]) -> tuple[int, Split, NDArray[np.uint8]]:
+    found = _fields(line, names)
     if found['emotion'] not in map(str, range(len(LABELS))):
         raise ValueError(f'emotion is {found["emotion"]!r}, not 0 to {len(LABELS) - 1}')
     try:
@@ -219,7 +216,7 @@ def _parse(line: str, names: list[str]) -> tuple[int, Split, NDArray[np.uint8]]:
     if pixels.min() < 0 or pixels.max() > 255:
         raise ValueError('pixels holds a number that is not 0 to 255')
     image = pixels.astype(np.uint8).reshape(SIDE, SIDE)
-    return int(found['emotion']), ferplus.USAGES[found['Usage']], image
+    return int(found['emotion']), USAGES[found['Usage']], image
 
 
 def _load(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
@@ -237,3 +234,159 @@ def _load(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
 
 def _unreadable(path: Path, reason: str | None) -> str:
     return f'{path} cannot be read ({reason}); {ASSETS_VARIABLE} names the folder with the data.'
+
+
+# FER+: votes of ten people on each photograph.
+
+
+COLUMNS: tuple[str, ...] = (
+    *('neutral', 'happiness', 'surprise', 'sadness', 'anger', 'disgust', 'fear'),
+    *('contempt', 'unknown', 'NF'),
+)
+"""What the people could say; NF is 'not a face'. https://github.com/microsoft/FERPlus"""
+
+VOTE_COLUMNS: tuple[int, ...] = (4, 5, 6, 1, 3, 2, 0)
+"""Columns of `COLUMNS` that hold the votes for `LABELS`."""
+
+VOTERS = 10
+UNKNOWN_SPLIT = -1
+
+
+@dataclass(frozen=True)
+class VoteTable:
+    """
+    The table, one row for each row of fer2013.csv and in its order.
+
+    :param votes: for each of `LABELS`, shape [N, 7]; all 0 where the line is broken.
+    :param other_votes: for contempt, unknown and 'not a face', shape [N, 3].
+    :param splits: a `Split` each, or `UNKNOWN_SPLIT` where the line is broken, shape [N].
+    :param complaints: a sentence for each broken line.
+    """
+
+    votes: NDArray[np.float32]
+    other_votes: NDArray[np.float32]
+    splits: NDArray[np.int64]
+    complaints: tuple[str, ...] = ()
+
+
+def votes_for_labels(table: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """
+    Sort votes into the classes of this project and anything else.
+
+    :param table: votes in the order of `COLUMNS`, shape [N, 10].
+    :returns: votes for each of `LABELS`, shape [N, 7], and for contempt, unknown and 'not
+        a face', shape [N, 3].
+    """
+    counts = table.astype(np.float32)
+    seven = list(VOTE_COLUMNS)
+    return counts[:, seven], np.delete(counts, seven, axis=1)
+
+
+def header_names(path: Path, header: str, wanted: Sequence[str]) -> list[str]:
+    """
+    Read the columns in the first line of a table, in its order.
+
+    :param path: the table's file, for the message.
+    :param wanted: columns that must be there, or DataError is raised.
+    """
+    names = [name.strip(' "\r\n') for name in header.split(',')]
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise DataError(
+            f'{path}, line 1: no column {", ".join(missing)}; expected {", ".join(wanted)}.'
+        )
+    return names
+
+
+def _fields(line: str, names: Sequence[str]) -> dict[str, str]:
+    """
+    Cut a line of a table with Usage, by hand: a stray quote must not swallow the next lines.
+
+    :param names: the columns in the table's order.
+    :returns: the fields by column.
+    :raises ValueError: when there are too few or too many, or Usage is none of `USAGES`.
+    """
+    found = [field.strip(' "\r\n') for field in line.split(',')]
+    if len(found) != len(names):
+        raise ValueError(f'{len(found)} fields instead of {len(names)}')
+    by_name = dict(zip(names, found))
+    if by_name['Usage'] not in USAGES:
+        raise ValueError(f'Usage is {by_name["Usage"]!r}, none of {", ".join(USAGES)}')
+    return by_name
+
+
+def read_votes(path: Path) -> VoteTable:
+    """
+    Read fer2013new.csv.
+
+    Its rows are joined to fer2013.csv by their order: the numbers in its column 'Image name'
+    skip and fall behind the rows, and are missing where most people saw no face. A broken line
+    therefore keeps its row.
+
+    :param path: the file, with the columns Usage, Image name and `COLUMNS`.
+    :raises DataError: when it is missing, has other columns or no line that can be read.
+    """
+    try:
+        text = path.read_text('utf-8-sig', errors='replace')
+    except OSError as error:
+        raise DataError(
+            f'{path} cannot be read ({error.strerror}); FER+ is published as fer2013new.csv at '
+            'https://github.com/microsoft/FERPlus.'
+        ) from error
+    header, *lines = text.removesuffix('\n').split('\n')
+    names = header_names(path, header, ('Usage', *COLUMNS))
+    table = np.zeros((len(lines), len(COLUMNS)), np.int64)
+    splits = np.full(len(lines), UNKNOWN_SPLIT, np.int64)
+    complaints = []
+    for row, line in enumerate(lines):
+        try:
+            splits[row], table[row] = _parse_votes(line, names)
+        except ValueError as error:
+            complaints.append(f'{path}, line {row + 2}: {error}; it counts as without votes.')
+    if len(complaints) == len(lines):
+        raise DataError(f'{path} holds no line with votes. {" ".join(complaints[:1])}'.strip())
+    votes, other_votes = votes_for_labels(table)
+    return VoteTable(votes, other_votes, splits, tuple(complaints))
+
+
+def join_votes(pictures: LabelledPictures, table: VoteTable) -> LabelledPictures:
+    """
+    Join the votes to FER2013's photographs by their rows.
+
+    :param pictures: from fer2013.csv or fer2013.npz.
+    :param table: what `read_votes` gave.
+    :returns: the photographs with votes, and the complaints of both.
+    :raises DataError: when the pictures do not know their rows, or the two tables differ.
+    """
+    if not isinstance(pictures.pictures, RowPictures):
+        raise DataError(
+            'Votes are joined by the rows of fer2013.csv, which pictures in folders do not '
+            'tell; read fer2013.csv or fer2013.npz instead.'
+        )
+    rows = pictures.pictures.rows
+    if len(table.votes) <= rows.max():
+        raise DataError(
+            f'FER+ has {len(table.votes)} rows but FER2013 at least {rows.max() + 1}; use whole '
+            'files.'
+        )
+    splits = table.splits[rows]
+    differ = (splits != pictures.splits) & (splits != UNKNOWN_SPLIT)
+    if differ.any():
+        raise DataError(
+            f'FER+ and FER2013 name different Usages in row {rows[differ.argmax()]}, so their '
+            'rows are not the same photographs; use both files as published.'
+        )
+    return replace(
+        pictures,
+        votes=table.votes[rows],
+        other_votes=table.other_votes[rows],
+        complaints=pictures.complaints + table.complaints,
+    )
+
+
+def _parse_votes(line: str, names: list[str]) -> tuple[Split, list[int]]:
+    found = _fields(line, names)
+    for name in COLUMNS:
+        if not (found[name].isdecimal() and int(found[name]) <= VOTERS):
+            raise ValueError(f'{name} is {found[name]!r}, not a number of votes up to {VOTERS}')
+    return USAGES[found['Usage']], [int(found[name]) for name in COLUMNS]

@@ -26,8 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
-from training.datasets.pictures import LabelledPictures
+from training.datasets.pictures import LABELS, NO_LABEL, DataError, LabelledPictures, Split
 
 AFFECTNET_WORDS: dict[str, int] = {
     'neutral': LABELS.index('neutral'),

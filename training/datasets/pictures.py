@@ -12,10 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Labelled photographs, whatever they are kept in."""
+"""Labelled photographs, whatever they are kept in; the words for expressions and splits."""
 
 from __future__ import annotations
 
+import enum
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,8 +26,48 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.assets import ASSETS_VARIABLE
+from emotion_estimator.evaluation.labels import EXPRESSIONS
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
-from training.datasets.labels import LABELS, NO_LABEL, Split
+
+LABELS: tuple[str, ...] = EXPRESSIONS
+"""The classes in FER2013's numbering: angry, disgust, fear, happy, sad, surprise, neutral."""
+
+NEUTRAL = LABELS.index('neutral')
+NO_LABEL = -1
+"""Label of a face that shows none of `LABELS`, such as contempt."""
+
+
+class DataError(RuntimeError):
+    """Training data that cannot be had or used; the message says which and what to do."""
+
+
+class Split(enum.IntEnum):
+    """FER2013's Usage column, in its numbering, also for validation and test sets of others."""
+
+    TRAINING = 0
+    PUBLIC = 1
+    PRIVATE = 2
+
+
+def one_hot(labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """
+    Turn labels into shares of 1.
+
+    :param labels: indices into `LABELS`, or `NO_LABEL`, shape [N].
+    :returns: shape [N, 7]; all 0 where there is no label.
+    """
+    return np.vstack([np.eye(len(LABELS)), np.zeros(len(LABELS))]).astype(np.float32)[labels]
+
+
+def assets_folder() -> Path:
+    """
+    Name the folder with the data: EMOTION_ESTIMATOR_ASSETS, or `shared` beside the checkout.
+
+    :returns: the folder; it need not exist.
+    """
+    named = os.environ.get(ASSETS_VARIABLE)
+    return Path(named) if named else Path(__file__).resolve().parents[3] / 'shared'
 
 
 class PictureError(ValueError):
@@ -169,9 +211,9 @@ class LabelledPictures:
     Photographs with what is known of them, N of them.
 
     :param name: of the data set.
-    :param labels: index into `labels.LABELS` or `labels.NO_LABEL`, shape [N].
-    :param splits: a `labels.Split` each, shape [N].
-    :param votes: people's votes for each of `labels.LABELS`, shape [N, 7]; all 0 where there
+    :param labels: index into `LABELS` or `NO_LABEL`, shape [N].
+    :param splits: a `Split` each, shape [N].
+    :param votes: people's votes for each of `LABELS`, shape [N, 7]; all 0 where there
         are none.
     :param other_votes: votes for contempt, unknown and 'not a face', shape [N, 3].
     :param complaints: a sentence for each file or line that was left out.
@@ -193,7 +235,7 @@ class LabelledPictures:
         Gather files without votes.
 
         :param name: of the data set.
-        :param found: file, index into `labels.LABELS` or `labels.NO_LABEL`, and split of each.
+        :param found: file, index into `LABELS` or `NO_LABEL`, and split of each.
         :param complaints: a sentence for each file or line that was left out.
         """
         return cls(
@@ -244,9 +286,9 @@ def count_labels(labels: NDArray[np.int64], splits: NDArray[np.int64]) -> NDArra
     """
     Count photographs by class and split.
 
-    :param labels: shape [N]; those with `labels.NO_LABEL` do not count.
+    :param labels: shape [N]; those with `NO_LABEL` do not count.
     :param splits: a `Split` each, shape [N].
-    :returns: shape [7, 3], rows in the order of `labels.LABELS`, columns in that of `Split`.
+    :returns: shape [7, 3], rows in the order of `LABELS`, columns in that of `Split`.
     """
     counts = np.zeros((len(LABELS), len(Split)), np.int64)
     known = labels != NO_LABEL

@@ -42,8 +42,7 @@ from emotion_estimator.files import AssetError, write_whole
 from emotion_estimator.parallel.prefetch import ahead
 from training import sources
 from training.covers import EYE_COVERS, HARMLESS, MOUTH_COVERS
-from training.datasets.labels import DataError, Split
-from training.datasets.pictures import Pictures
+from training.datasets.pictures import DataError, Pictures, Split
 from training.encoding.appearance import CropChanges, changed_crop, litert_of
 from training.extraction.covered_faces import SeenParts, every_part
 from training.still_features import encoding_path

@@ -47,8 +47,7 @@ from emotion_estimator.parallel.cluster import open_workers
 from emotion_estimator.parallel.engine import Finished, reporter, run_all
 from training import sources
 from training.covers import EYE_COVERS, HARMLESS, MOUTH_COVERS, covered
-from training.datasets.labels import DataError
-from training.datasets.pictures import Pictures
+from training.datasets.pictures import DataError, Pictures
 from training.extraction.views import enlarged
 from training.painting import FacePlaces
 from training.sources import code_of

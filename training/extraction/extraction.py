@@ -27,8 +27,7 @@ from rich.progress import Progress
 from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
 from emotion_estimator.parallel.cluster import open_workers
 from emotion_estimator.parallel.engine import Finished, SchedulerError, run_all
-from training.datasets.labels import DataError, assets_folder
-from training.datasets.pictures import Pictures
+from training.datasets.pictures import DataError, Pictures, assets_folder
 from training.extraction import face_reader
 from training.extraction.face_reader import FaceTable, empty_table, joined, read_table, write_table
 from training.extraction.views import View

@@ -34,7 +34,7 @@ from emotion_estimator.evaluation.segment_statistics import stable_from, switche
 from emotion_estimator.stamps import NS_PER_S
 from training import clips
 from training.clips import Dynamics
-from training.datasets.labels import NEUTRAL
+from training.datasets.pictures import NEUTRAL
 from training.network import additive, from_additive
 from training.protocols.stills import Metrics
 from training.sequences import ease

@@ -31,7 +31,7 @@ from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.bootstrap import Interval, bootstrap
 from emotion_estimator.evaluation.classification_metrics import Confusion, confusion
 from emotion_estimator.stamps import NS_PER_S
-from training.datasets.labels import LABELS, DataError, assets_folder
+from training.datasets.pictures import LABELS, DataError, assets_folder
 from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import MAX_GAP_S, RATE_HZ, STEPS, WINDOW_S
 

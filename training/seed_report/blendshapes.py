@@ -34,7 +34,7 @@ from rich.table import Table
 from sklearn.feature_selection import mutual_info_classif
 
 from emotion_estimator.blendshapes import MIRROR, NAMES
-from training.datasets.labels import LABELS
+from training.datasets.pictures import LABELS
 from training.extraction.views import Augmentation, View
 from training.seed_report.figures import INDIGO, ROSE, TEAL, write_figure
 

@@ -27,8 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from training.datasets.labels import LABELS, Split
-from training.datasets.pictures import REPORT_ORDER, Pictures, count_labels
+from training.datasets.pictures import LABELS, REPORT_ORDER, Pictures, Split, count_labels
 from training.seed_report.figures import Layout, cell_of, write_pages
 from training.stills import HAPPY_UNKNOWN_SAD
 

@@ -29,8 +29,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.files import write_whole
-from training.datasets.labels import LABELS, NO_LABEL, DataError, Split
-from training.datasets.pictures import Pictures
+from training.datasets.pictures import LABELS, NO_LABEL, DataError, Pictures, Split
 
 VERSION = 1
 HEAD = ('row', 'split', 'class')

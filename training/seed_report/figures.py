@@ -37,8 +37,7 @@ from emotion_estimator.evaluation.classification_metrics import (
 )
 from emotion_estimator.files import write_whole
 from training import sources
-from training.datasets.labels import LABELS
-from training.datasets.pictures import PictureError, Pictures
+from training.datasets.pictures import LABELS, PictureError, Pictures
 from training.extraction.views import AUGMENTED, X4_PAD25, View
 from training.stills import HAPPY_UNKNOWN_SAD
 
