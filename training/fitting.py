@@ -34,11 +34,10 @@ from training import network, sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
 from training.datasets.pictures import Split
 from training.network import save_whole
-from training.sequences import SequenceComposer
 from training.settings import Settings, run_key
 from training.still_features import encoding_path, read_stills, read_training_stills
 from training.stills import Stills
-from training.windows import constant_windows, retimed
+from training.windows import SequenceComposer, constant_windows, retimed
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 

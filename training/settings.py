@@ -23,10 +23,9 @@ from emotion_estimator.blendshapes import INDEX
 from emotion_estimator.files import sha256_of
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, clip_files
 from training.network import Architecture
-from training.sequences import Composition
 from training.sources import content_key
 from training.stills import Stills, Targets
-from training.windows import STEPS
+from training.windows import STEPS, Composition
 
 MODEL_VERSION = '3.0.0'
 

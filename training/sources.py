@@ -100,7 +100,6 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
         'training/clips.py',
         'training/datasets/clips.py',
         'training/windows.py',
-        'training/sequences.py',
         'training/network.py',
         'training/fitting.py',
     ),

@@ -32,9 +32,9 @@ from emotion_estimator.blendshapes import INDEX
 from emotion_estimator.faces.geometry import LANDMARKS, in_face_units
 from emotion_estimator.parallel import cluster
 from emotion_estimator.parallel.engine import Advanced, Finished, Progress
+from training import still_features
 from training.datasets.pictures import ArrayPictures, DataError, FilePictures
-from training.extraction import extraction, face_reader
-from training.extraction.extraction import extract
+from training.extraction import face_reader
 from training.extraction.face_reader import (
     ATTEMPTS,
     Attempt,
@@ -48,6 +48,7 @@ from training.extraction.face_reader import (
     write_table,
 )
 from training.extraction.views import AUGMENTED, NATIVE, X4_PAD25, ViewedPictures
+from training.still_features import extract
 
 FACES = (NEUTRAL, PEOPLE[1], SERIOUS, SMILING)
 SMILE = [INDEX['mouthSmileLeft'], INDEX['mouthSmileRight']]
@@ -75,7 +76,7 @@ def pictures(tmp_path):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Two pictures in a block."""
-    monkeypatch.setattr(extraction, 'BLOCK', 2)
+    monkeypatch.setattr(still_features, 'BLOCK', 2)
 
 
 def test_faces_are_found_and_differ(pictures, tmp_path, scheduler):
@@ -150,7 +151,7 @@ def test_a_replaced_file_is_looked_at_again(pictures, tmp_path, scheduler):
 
 def keys(pictures, view, read=read_faces):
     blocks = [pictures.part([0, 1]), pictures.part([2, 3])]
-    return list(extraction._keys(blocks, view, read))
+    return list(still_features._keys(blocks, view, read))
 
 
 def test_another_view_is_another_key(pictures):
@@ -166,7 +167,7 @@ def test_a_second_look_is_another_key(pictures):
 
 def test_another_mediapipe_is_another_key(pictures, monkeypatch):
     before = keys(pictures, X4_PAD25)
-    monkeypatch.setattr(extraction.metadata, 'version', lambda _: '99')
+    monkeypatch.setattr(still_features.metadata, 'version', lambda _: '99')
     assert set(keys(pictures, X4_PAD25)).isdisjoint(before)
 
 
@@ -206,7 +207,7 @@ def test_a_task_that_nobody_could_do_is_reported_by_name(pictures, tmp_path, mon
         yield Finished(1, read(*tasks[1]))
         yield Finished(0, None, 'failed 3 times, at last: broken')
 
-    monkeypatch.setattr(extraction, 'run_all', run_all)
+    monkeypatch.setattr(still_features, 'run_all', run_all)
     table, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept')
     assert table.readable.tolist() == [False, False, True, True]
     names = f'{pictures.name(0)} to {pictures.name(1)}'

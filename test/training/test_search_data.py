@@ -29,9 +29,9 @@ from training.commands import search as module
 from training.commands.search import TuningSizes, read_data, tuning_data
 from training.datasets.pictures import LABELS, DataError
 from training.fitting import Material
-from training.sequences import Composition
 from training.settings import Settings
 from training.stills import Stills, Targets
+from training.windows import Composition
 
 
 def arrays(**changed):

@@ -25,14 +25,6 @@ from training.clips import BLINK_HALF_S, Dynamics, extract
 from training.clips import RATE_HZ as CLIP_RATE_HZ
 from training.datasets.pictures import LABELS, NEUTRAL
 from training.network import additive, from_additive, logit
-from training.sequences import (
-    Composition,
-    SequenceComposer,
-    Transitions,
-    Visibility,
-    draw_transitions,
-    sample_ages,
-)
 from training.stills import Stills, Targets
 from training.windows import (
     MAX_GAP_S,
@@ -40,9 +32,15 @@ from training.windows import (
     RATE_HZ,
     STEPS,
     WINDOW_S,
+    Composition,
+    SequenceComposer,
+    Transitions,
+    Visibility,
     constant_windows,
+    draw_transitions,
     resample,
     retimed,
+    sample_ages,
 )
 
 STILL = Composition(

@@ -39,7 +39,7 @@ from training.extraction.views import X4_PAD25
 
 PHOTOGRAPHS = 1024
 BLOCK = 32
-"""Photographs in a task: fewer than `extraction.BLOCK`, so that all cores end at the same time."""
+"""Photographs in a task: fewer than in `still_features.BLOCK`, so that all cores end together."""
 
 _WARM_UP = 8
 

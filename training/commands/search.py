@@ -42,10 +42,9 @@ from training.commands import command, terminal
 from training.datasets.pictures import DataError
 from training.fitting import Material, read_material
 from training.random_search import SearchData, best_trials_table, search
-from training.sequences import SequenceComposer
 from training.settings import MODELS, Settings, run_key
 from training.stills import Targets
-from training.windows import STEPS
+from training.windows import STEPS, SequenceComposer
 
 _AT_ONCE = 512
 """Windows composed at once, to save memory."""

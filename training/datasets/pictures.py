@@ -179,10 +179,12 @@ class FilePictures:
         :returns: RGB, shape [height, width, 3].
         :raises PictureError: when the file is missing, empty or no picture.
         """
+        path = self.paths[index]
         try:
-            return ImageDecoder().read(self.paths[index])
+            return ImageDecoder().read(path)
         except ImageError as error:
-            raise PictureError(str(error)) from error
+            # It begins with the file's name, which many folders of a data set may hold.
+            raise PictureError(f'{path.parent}/{error}') from error
 
     def name(self, index: int) -> str:
         """Name one picture by its file."""

@@ -37,9 +37,8 @@ from training.clips import Dynamics
 from training.datasets.pictures import NEUTRAL
 from training.network import additive, from_additive
 from training.protocols.stills import Metrics
-from training.sequences import ease
 from training.stills import IndexMap, Stills
-from training.windows import MAX_GAP_S, RATE_HZ, WINDOW_S
+from training.windows import MAX_GAP_S, RATE_HZ, WINDOW_S, ease
 
 FRAME_RATE_HZ = 30.0
 HOLD_S = (2.5, 4.0)
