@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from builtin_interfaces.msg import Time
+from hri_msgs.msg import IdsList
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -34,7 +35,8 @@ from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability, 
 from rosgraph_msgs.msg import Clock
 from tf2_msgs.msg import TFMessage
 
-from emotion_estimator.messages.outgoing import standard_types
+from emotion_estimator.messages.outgoing import ROS, standard_types
+from emotion_estimator.nodes.lifecycle import LAST_WORD
 from emotion_estimator.replay.bag import with_slash
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import RecordingError
@@ -124,6 +126,8 @@ class BagPlayer(Node):  # type: ignore[misc]
         super().__init__('bag_player', **options)
         self._outputs: dict[tuple[int, int], tuple[Publisher[Any], Any]] = {}
         self._played: list[Connection] = []
+        # The last list of faces on each topic that has some.
+        self._faces: dict[Publisher[IdsList], bytes] = {}
         self._clock: Publisher[Clock] | None = None
         self._to_ros2: dict[str, Callable[[bytes], memoryview]] = {}
         self._current_types = standard_types()
@@ -173,6 +177,14 @@ class BagPlayer(Node):  # type: ignore[misc]
         stamp = Time(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)
         self._clock.publish(Clock(clock=stamp))
 
+    def end_faces(self) -> None:
+        """List no face any more, as nodes do at their end: listeners keep those listed last."""
+        for publisher, raw in self._faces.items():
+            header = deserialize_message(raw, IdsList).header
+            publisher.publish(ROS.tracked((), header))
+            publisher.wait_for_all_acked(LAST_WORD)
+        self._faces.clear()
+
     def close(self) -> None:
         """Close the bag."""
         with suppress(Exception):
@@ -216,6 +228,8 @@ class BagPlayer(Node):  # type: ignore[misc]
             if shift_ns:
                 serialised = shifted(serialised, message_type, shift_ns)
             publisher.publish(serialised)
+            if message_type is IdsList:
+                self._faces[publisher] = serialised
 
         return publish
 

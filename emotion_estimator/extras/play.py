@@ -24,15 +24,18 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from emotion_estimator.commands import note_interrupts
 from emotion_estimator.extras.bag_player import BagPlayer
+from emotion_estimator.nodes.spin import POLL_S
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
 
@@ -52,26 +55,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv if arguments is None else ['play', *arguments]
     options = _parse(remove_ros_args(given)[1:])
     noted = note_interrupts()
-    rclpy.init(args=given)
+    # Without rclpy's signal handlers, which end the context before the last word is said.
+    rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
     player: BagPlayer | None = None
     try:
-        if noted:  # before rclpy listened
-            return 0
         player = BagPlayer(options.bag, options.topics)
         for hint in player.hints:
             print(hint, file=sys.stderr)
-        play(player, options)
+        play(player, options, lambda: bool(noted))
     except RecordingError as error:
         print(error, file=sys.stderr)
         return EXIT_BROKEN
     except ExternalShutdownException:
         pass
-    except Exception:
-        # Where ROS shuts down between two messages, the next cannot be published.
-        if rclpy.ok():
-            raise
     finally:
         if player is not None:
+            player.end_faces()
             for problem in player.problems:
                 print(problem, file=sys.stderr)
             player.close()
@@ -80,19 +79,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_BROKEN if player is not None and player.problems else 0
 
 
-def play(player: BagPlayer, options: argparse.Namespace) -> None:
+def play(player: BagPlayer, options: argparse.Namespace, ended: Callable[[], bool]) -> None:
     """
     Publish message after message when it is due.
 
     :param player: publishes them.
     :param options: as the command line gives them.
+    :param ended: asked a few times a second whether to end.
+    :raises ExternalShutdownException: when it is to end.
     """
     executor = SingleThreadedExecutor()
     executor.add_node(player)
+    wait = partial(_wait, executor, ended)
     try:
-        _wait(executor, time.monotonic() + options.delay)
+        wait(time.monotonic() + options.delay)
         while True:
-            _play_once(player, executor, options)
+            _play_once(player, wait, options)
             if not options.loop:
                 return
     finally:
@@ -101,7 +103,7 @@ def play(player: BagPlayer, options: argparse.Namespace) -> None:
 
 
 def _play_once(
-    player: BagPlayer, executor: SingleThreadedExecutor, options: argparse.Namespace
+    player: BagPlayer, wait: Callable[[float], None], options: argparse.Namespace
 ) -> None:
     newest_ns: int | None = None
     shift_ns = lasted_ns = refused = 0
@@ -121,8 +123,8 @@ def _play_once(
         due_s = start_s + lasted_ns / NS_PER_S / options.rate
         while options.clock and (left_s := due_s - time.monotonic()) > CLOCK_PERIOD_S:
             player.publish_clock(due.recorded_ns + shift_ns - round(left_s * options.rate * 1e9))
-            _wait(executor, time.monotonic() + CLOCK_PERIOD_S)
-        _wait(executor, due_s)
+            wait(time.monotonic() + CLOCK_PERIOD_S)
+        wait(due_s)
         if options.clock:
             player.publish_clock(due.recorded_ns + shift_ns)
         try:
@@ -137,11 +139,11 @@ def _play_once(
         player.problems.append(f'{refused} messages could not be published.')
 
 
-def _wait(executor: SingleThreadedExecutor, until_s: float) -> None:
-    """Serve the node's services until a time; ends early when ROS shuts down."""
-    while (left_s := until_s - time.monotonic()) > 0:
-        executor.spin_once(timeout_sec=left_s)
-    if not rclpy.ok():
+def _wait(executor: SingleThreadedExecutor, ended: Callable[[], bool], until_s: float) -> None:
+    """Serve the node's services until a time; ends early when it is to end."""
+    while not ended() and (left_s := until_s - time.monotonic()) > 0:
+        executor.spin_once(timeout_sec=min(left_s, POLL_S))
+    if ended() or not rclpy.ok():
         raise ExternalShutdownException
 
 

@@ -28,7 +28,6 @@ from hri_msgs.msg import (
     IdsList,
     NormalizedRegionOfInterest2D,
 )
-from rclpy.duration import Duration
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
@@ -41,11 +40,10 @@ from emotion_estimator.faces.pose import HeadModel, frames_of
 from emotion_estimator.faces.tracker import FacePresence
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.lifecycle import ManagedNode
+from emotion_estimator.nodes.lifecycle import LAST_WORD, ManagedNode
 from emotion_estimator.nodes.sources import CameraImage, ObservedFaces
 
 _TF_QOS = QoSProfile(depth=100)  # as tf2_ros broadcasts
-_LAST_WORD = Duration(seconds=0.5)
 
 
 class FaceTopics:
@@ -187,7 +185,7 @@ class FacePublishers:
             return
         tracked, _ = self._of_all
         tracked.publish(ROS.tracked((), self._last_listed))
-        tracked.wait_for_all_acked(_LAST_WORD)
+        tracked.wait_for_all_acked(LAST_WORD)
         self._last_listed = None
 
     def close(self) -> None:

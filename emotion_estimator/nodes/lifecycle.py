@@ -27,6 +27,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import State
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
+from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import (
     LifecycleNode,
@@ -59,6 +60,8 @@ NO_SUBSCRIPTION_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
 
 LOG_PERIOD_S = 5.0
 """A message that is refused is logged at most this often."""
+LAST_WORD = Duration(seconds=0.5)
+"""How long a node that ends waits until its last message has arrived."""
 _MOST_LETTERS = 2000
 """Of a status in /diagnostics."""
 _TO_DO = {

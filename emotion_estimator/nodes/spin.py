@@ -38,7 +38,7 @@ from emotion_estimator.nodes.lifecycle import ManagedNode
 EXIT_WRONG_PARAMETER = 2
 _M_ARENA_MAX = -8  # glibc's malloc.h, see mallopt(3)
 _HEAPS = 2
-_POLL_S = 0.1
+POLL_S = 0.1
 """How often it is looked for Ctrl-C, in seconds."""
 
 AssetsOf = Callable[[Mapping[str, object]], Iterable[Asset]]
@@ -119,7 +119,7 @@ def spin_until(executor: Executor, ended: Callable[[], bool]) -> None:
     """
     while executor.context.ok() and not ended():
         try:
-            executor.spin_once(timeout_sec=_POLL_S)
+            executor.spin_once(timeout_sec=POLL_S)
         except (ExternalShutdownException, NodeEndedError):
             raise
         except Exception as error:
@@ -128,7 +128,7 @@ def spin_until(executor: Executor, ended: Callable[[], bool]) -> None:
                 raise
             for node in managed:
                 node.fail(error, 'the executor')
-            time.sleep(_POLL_S)  # what fails each time must not take a core
+            time.sleep(POLL_S)  # what fails each time must not take a core
 
 
 def _take_down(nodes: list[Node], executor: SingleThreadedExecutor) -> None:

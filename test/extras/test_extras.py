@@ -49,7 +49,7 @@ from emotion_estimator.extras.demo_observer import (
 from emotion_estimator.extras.demo_timeline import Moment, Thumbnail, draw_timeline
 from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, lead
 from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages.outgoing import IDS_LIST, ROS, bag_types
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
@@ -254,6 +254,27 @@ def test_the_command_plays_again_and_again_with_moved_stamps_and_a_clock(live, b
     assert stamps_ns[0] > before_ns
     times_ns = [nanoseconds(clock.clock) for clock in clocks]
     assert min(times_ns) > before_ns
+
+
+@pytest.mark.parametrize('loop', [False, True])
+def test_when_playing_ends_no_face_is_listed_any_more(tmp_path, live, loop):
+    listed = ROS.tracked(['abc'], ROS.header(START_NS, 'camera'))
+    path, store = tmp_path / 'faces', bag_types()
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection('/humans/faces/tracked', IDS_LIST, typestore=store)
+        writer.write(connection, START_NS, serialize_message(listed))
+    lists = live.listen(IdsList, '/humans/faces/tracked')
+    command = [sys.executable, '-m', 'emotion_estimator.extras.play', str(path), '--delay', '2']
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)}
+    process = subprocess.Popen([*command, *(['--loop'] if loop else [])], env=environment)
+    live.until(lambda: lists, 'the list', timeout_s=60)
+    assert lists[0].ids == ['abc']
+    if loop:
+        process.send_signal(2)
+    live.until(lambda: process.poll() is not None, 'the end')
+    assert process.returncode == 0
+    live.until(lambda: not lists[-1].ids, 'the empty list')
+    assert lists[-1].header == listed.header
 
 
 def played(path, *options, domain_id=0):
