@@ -58,10 +58,10 @@ test-assets: setup build ## run the tests that need what no package index holds,
 assets: setup ## fetch ahead of time what the nodes load; DEMO=1 the demo's clips too, TO=folder copies them there
 	@$(WITH_ROS) python -m emotion_estimator.fetch_assets $(if $(DEMO),--demo) $(if $(TO),--to "$$TO")
 
-demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name, MAX_FACES=4
+demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name, MAX_FACES=4, ROTATE=180
 	@$(WITH_ROS) python -m emotion_estimator.extras.demo \
 	  $(if $(VIDEO),--video "$$VIDEO") $(if $(MODEL),--model "$$MODEL") \
-	  $(if $(MAX_FACES),--max-faces "$$MAX_FACES")
+	  $(if $(MAX_FACES),--max-faces "$$MAX_FACES") $(if $(ROTATE),--rotate "$$ROTATE")
 
 demo-replay: setup ## make bags with labels from clips, replay them and print what came out
 	@$(WITH_ROS) python -m dev.demo_replay

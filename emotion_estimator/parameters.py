@@ -53,7 +53,7 @@ class Spec:
     :param description: one sentence.
     :param minimum: least value of a number.
     :param maximum: greatest value of a number.
-    :param choices: the allowed texts.
+    :param choices: the allowed values, where they are few.
     :param at_run_time: whether it may change while the node is configured.
     """
 
@@ -62,7 +62,7 @@ class Spec:
     description: str
     minimum: float | None = None
     maximum: float | None = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[Value, ...] = ()
     at_run_time: bool = False
 
 
@@ -75,6 +75,12 @@ BLENDSHAPE_NODE = (
         'raw',
         'How images arrive: raw on `image`, or compressed on `image/compressed`.',
         choices=('raw', 'compressed'),
+    ),
+    Spec(
+        'rotate',
+        0,
+        'Degrees clockwise that turn the images upright, where the camera hangs otherwise.',
+        choices=(0, 90, 180, 270),
     ),
     Spec('max_faces', 1, 'Most faces that are followed at once.', 1, 10),
     Spec(
@@ -350,7 +356,8 @@ def _checked(where: str, value: Any, spec: Spec) -> Value:
             f'not {value!r}.'
         )
     if spec.choices and value not in spec.choices:
-        raise ParameterError(f'{where} must be one of {", ".join(spec.choices)}, not {value!r}.')
+        allowed = ', '.join(map(str, spec.choices))
+        raise ParameterError(f'{where} must be one of {allowed}, not {value!r}.')
     if spec.minimum is None or spec.maximum is None:
         return spec.default.__class__(value)
     if not spec.minimum <= float(value) <= spec.maximum:

@@ -25,6 +25,11 @@ from helpers.media import frames
 
 from emotion_estimator import ExpressionEstimator, FaceExpression
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.faces.camera import PinholeCamera, turned, turned_points
+from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.faces.multi_face import face_picture
+from emotion_estimator.faces.pose import HeadModel
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 
 
 @pytest.fixture(scope='module')
@@ -76,6 +81,38 @@ def test_a_picture_continues_no_stream_whatever_its_stamps(estimator, smiling, s
         assert face.face_id != streamed.face_id
 
 
+@pytest.mark.parametrize('rotate', [90, 180, 270])
+def test_a_camera_that_hangs_otherwise_sees_the_same_face_where_it_is_in_its_image(
+    estimator, smiling, rotate
+):
+    scene = np.zeros((480, 640, 3), np.uint8)
+    scene[60:420, 220:580] = cv2.resize(smiling, (360, 360), interpolation=cv2.INTER_AREA)
+    (expected,) = estimator.estimate_picture(scene)
+    image = turned(scene, 360 - rotate)
+    with ExpressionEstimator(rotate=rotate) as hanging:
+        (face,) = hanging.estimate_picture(image)
+    assert face.expression == 'happy'
+    assert face.confidence == pytest.approx(expected.confidence, abs=0.01)
+    np.testing.assert_allclose(face.face.features[:3], expected.face.features[:3], atol=0.02)
+    height, width = image.shape[:2]
+    back = turned_points(face.face.landmarks, rotate, width, height)
+    np.testing.assert_allclose(back, expected.face.landmarks, atol=0.005)
+    box = turned_points(
+        np.array([(face.box.x_min, face.box.y_min), (face.box.x_max, face.box.y_max)], np.float32),
+        *(rotate, width, height),
+    )
+    mine, theirs = face_picture(image, face.box, rotate=rotate), face_picture(scene, expected.box)
+    assert np.abs(mine.astype(int) - theirs).mean() < 5
+    assert sorted(box[:, 1].tolist()) == pytest.approx(
+        [expected.box.y_min, expected.box.y_max], abs=0.005
+    )
+    # The head points to where up is in the image as it came.
+    head = HeadModel(read_encoding(find_encoding(DEFAULT_ENCODING)).template)
+    pose = head.pose(face.face.landmarks, PinholeCamera.of_view(width, height, 1.0))
+    up = {90: (-1, 0), 180: (0, 1), 270: (1, 0)}[rotate]
+    assert pose.rotation[:2, 2] @ up > 0.9
+
+
 def test_a_picture_without_a_face_has_none(estimator, media):
     landscape = cv2.imread(str(media('free-mountain-vector-01.jpg')))
     assert estimator.estimate_picture(landscape) == []
@@ -101,6 +138,8 @@ def test_wrong_parameters_are_refused_by_name():
         ExpressionEstimator(colour='red')
     with pytest.raises(ValueError, match='max_faces must lie between 1 and 10, not 99'):
         ExpressionEstimator(max_faces=99)
+    with pytest.raises(ValueError, match='rotate must be one of 0, 90, 180, 270, not 45'):
+        ExpressionEstimator(rotate=45)
 
 
 EMOTION_NODE_ALONE = """

@@ -147,6 +147,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--topic', default='', help="the camera's topic, where a bag has several")
     add('--model', default='', help='model that ships, or path of a model folder')
     add('--params-file', type=Path, help="YAML with the nodes' parameters")
+    add('--rotate', type=int, choices=(0, 90, 180, 270), help='degrees clockwise that turn the '
+        'images upright; default: that of --params-file, else 0')  # fmt: skip
     add('--max-faces', type=int, help='most faces followed at once; default: '
         f'{DEFAULT_MAX_FACES}, or what the file says')  # fmt: skip
     add('--rate-hz', type=float, default=0.0, help='most images a second, by stamp')
@@ -269,6 +271,8 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     parameters = read_parameters(options.params_file, {'max_faces': DEFAULT_MAX_FACES})
     if options.max_faces is not None:
         parameters = parameters.changed({'max_faces': options.max_faces})
+    if options.rotate is not None:
+        parameters = parameters.changed({'rotate': options.rotate})
     if options.model:
         parameters = parameters.with_model(options.model)
     emotion = parameters.emotion_node

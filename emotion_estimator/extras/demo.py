@@ -77,7 +77,7 @@ def main() -> int:
         return EXIT_STOPPED
     note_interrupts()
     rclpy.init()
-    observer = Observer(thumbnails=not arguments.no_thumbnails)
+    observer = Observer(thumbnails=not arguments.no_thumbnails, rotate=arguments.rotate)
     executor = SingleThreadedExecutor()
     executor.add_node(observer)
     try:
@@ -108,6 +108,8 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument('--model', default='basic7', help='model that ships, or a model folder')
     parser.add_argument('--max-faces', type=int, default=MOST_FACES, help='most faces followed')
+    parser.add_argument('--rotate', type=int, choices=(0, 90, 180, 270), default=0,
+        help='degrees clockwise that turn the frames upright')  # fmt: skip
     parser.add_argument('--out', type=Path, default=Path('out/demo/timeline.png'))
     parser.add_argument('--annotated', type=Path, default=Path('out/demo/annotated.png'))
     parser.add_argument(
@@ -168,6 +170,7 @@ def _play(
             'blendshape_node': (
                 *('-p', 'autostart:=false'),
                 *('-p', f'max_faces:={arguments.max_faces}'),
+                *('-p', f'rotate:={arguments.rotate}'),
                 # What is missing was sought, and its loss told: the node need not do so again.
                 *(() if searches else ('-p', 'detection_rate_hz:=0.0')),
             ),

@@ -35,6 +35,7 @@ from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
 from emotion_estimator.extras.demo_timeline import Moment, Thumbnail
+from emotion_estimator.faces.camera import turned
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.files import write_whole
@@ -167,10 +168,11 @@ class Observer(Node):  # type: ignore[misc]
     An image counts as looked at once `/humans/faces/tracked` tells the faces in it.
 
     :param thumbnails: whether small pictures are kept; without, no image is looked at.
+    :param rotate: degrees clockwise that turn these upright.
     :param options: further arguments of `rclpy.node.Node`.
     """
 
-    def __init__(self, thumbnails: bool = True, **options: Any) -> None:
+    def __init__(self, thumbnails: bool = True, rotate: int = 0, **options: Any) -> None:
         super().__init__('demo_view', **options)
         self.moments: list[Moment] = []
         self.thumbnails: list[Thumbnail] = []
@@ -181,6 +183,7 @@ class Observer(Node):  # type: ignore[misc]
         self._counts: dict[str, int] = {}
         self._counted_s = 0.0
         self._keep_thumbnails = thumbnails
+        self._rotate = rotate
         self._start_ns: int | None = None
         self._now_s = 0.0
         self._image_arrivals_s: deque[float] = deque(maxlen=500)
@@ -217,7 +220,7 @@ class Observer(Node):  # type: ignore[misc]
         self._image_arrivals_s.append(self._last_heard_s)
         due = not self.thumbnails or time_s - self.thumbnails[-1].time_s >= THUMBNAIL_PERIOD_S
         if self._keep_thumbnails and due:
-            rgb = rgb_of(message, self._decoder)
+            rgb = turned(rgb_of(message, self._decoder), self._rotate)
             width = max(1, rgb.shape[1] * THUMBNAIL_HEIGHT // rgb.shape[0])
             small = cv2.resize(rgb, (width, THUMBNAIL_HEIGHT), interpolation=cv2.INTER_AREA)
             self.thumbnails.append(Thumbnail(time_s, np.asarray(small, np.uint8)))

@@ -20,12 +20,55 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _FOCAL_WIDTHS = (0.1, 100.0)
 """Focal lengths that a calibration can state, as multiples of the image's width."""
 _MOST_TOLD = 100  # faults that are remembered, so that each is told once
+
+# How the camera hangs: what is looked at is turned upright, what is found is turned back.
+
+
+_TURNS = {
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
+
+
+def turned(image: NDArray[np.uint8], rotate: int) -> NDArray[np.uint8]:
+    """
+    Turn an image.
+
+    :param image: the pixels, shape [height, width, 3].
+    :param rotate: degrees clockwise: 0, 90, 180 or 270.
+    :returns: the turned image; the same one for 0.
+    """
+    return np.asarray(cv2.rotate(image, _TURNS[rotate]), np.uint8) if rotate else image
+
+
+def turned_points(
+    points: NDArray[np.float32], rotate: int, width: int, height: int
+) -> NDArray[np.float32]:
+    """
+    Tell where points of an image are once it is turned.
+
+    :param points: x and y as fractions of the width and height, and z in the scale of x where
+        there is one, shape [N, 2] or [N, 3].
+    :param rotate: degrees clockwise: 0, 90, 180 or 270.
+    :param width: of the image before it is turned, in pixels.
+    :param height: its height in pixels.
+    :returns: the same for the turned image; the same array for 0.
+    """
+    if not rotate:
+        return points
+    x, y, *depth = points.T
+    if rotate in (90, 270):
+        depth = [z * np.float32(width / height) for z in depth]
+    x, y = {90: (1 - y, x), 180: (1 - x, 1 - y), 270: (y, 1 - x)}[rotate]
+    return np.stack([x, y, *depth], axis=1)
 
 
 class IntrinsicsError(ValueError):

@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, Asset, find_asset
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.faces.camera import turned, turned_points
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
+from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace, box_of
 from emotion_estimator.faces.multi_face import (
     CloseUp,
     FaceCounter,
@@ -90,7 +91,8 @@ class Face:
     :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
     :param landmarks: shape [478, 3], MediaPipe's face mesh, see `FaceArrays`.
     :param feature_names: names of `features`; the same for all faces of a `FaceFinder`.
-    :param encode: computes `features`.
+    :param encode: computes `features`, as those of an upright face.
+    :param rotate: degrees clockwise that turn the image upright.
     """
 
     face_id: str
@@ -99,6 +101,7 @@ class Face:
     landmarks: NDArray[np.float32]
     feature_names: tuple[str, ...]
     encode: Callable[[], NDArray[np.float32]]
+    rotate: int = 0
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
@@ -158,6 +161,8 @@ class FaceFinder:
     :param tracker: gives them ids.
     :param encoding: gives their further features, and the template by which to tell what of
         them is visible; None leaves it at the blendshapes.
+    :param rotate: degrees clockwise that turn the images upright, before they are looked at:
+        0, 90, 180 or 270. Boxes and landmarks are those of the images as they came.
     """
 
     def __init__(
@@ -165,7 +170,9 @@ class FaceFinder:
         landmarker: Landmarker,
         tracker: FaceTracker,
         encoding: FaceEncoding | None = None,
+        rotate: int = 0,
     ) -> None:
+        self._rotate = rotate
         self._landmarker = landmarker
         self._tracker = tracker
         self._features = FaceFeatures(encoding)
@@ -200,21 +207,19 @@ class FaceFinder:
             self._tracker.reset()
             self._shift_ns = (self._time_ms + _RESTART_MS) * _NS_PER_MS - stamp_ns
         self._time_ms = max(self._time_ms + 1, (stamp_ns + self._shift_ns) // _NS_PER_MS)
-        found = self._landmarker.find(image, self._time_ms)
-        height, width = image.shape[:2]
+        upright = turned(image, self._rotate)
+        found = self._landmarker.find(upright, self._time_ms)
+        height, width = upright.shape[:2]
         ids = self._tracker.track(found, width, height, stamp_ns)
-        faces = (
-            Face(
-                face_id,
-                face.box,
-                face.blendshapes,
-                face.landmarks,
-                self.feature_names,
-                partial(self._features.of, image, face.landmarks),
-            )
-            for face_id, face in zip(ids, found)
-        )
-        return TrackedFaces(tuple(faces), step)
+        return TrackedFaces(tuple(map(partial(self._face, upright), ids, found)), step)
+
+    def _face(self, upright: Rgb, face_id: str, face: LandmarkedFace) -> Face:
+        height, width = upright.shape[:2]
+        encode = partial(self._features.of, upright, face.landmarks)
+        back = turned_points(face.landmarks, -self._rotate % 360, width, height)
+        box = box_of(back) if self._rotate else face.box
+        names, shapes = self.feature_names, face.blendshapes
+        return Face(face_id, box, shapes, back, names, encode, self._rotate)
 
     def _step(self, stamp_ns: int, line: object) -> Step:
         if self._newest_ns is None:
@@ -318,7 +323,7 @@ def build_finder(parameters: FinderParameters, files: FinderFiles) -> FaceFinder
 
     :param parameters: `max_faces`, `detection_rate_hz`, `min_detection_confidence`,
         `min_presence_confidence`, `min_tracking_confidence`, `on_one_core`, `max_absence_s`,
-        `face_id_seed`, `landmarker`, `detector` and `encoding`, see
+        `face_id_seed`, `landmarker`, `detector`, `encoding` and `rotate`, see
         config/emotion_estimator.yaml.
     :param files: see `find_finder_files`.
     :returns: the finder, to be closed.
@@ -330,7 +335,7 @@ def build_finder(parameters: FinderParameters, files: FinderFiles) -> FaceFinder
     )
     # Before the landmarker, whose graph would have to be closed were the encoding wrong.
     encoding = read_encoding(files.encoding) if files.encoding else None
-    return FaceFinder(_landmarker(parameters, files), tracker, encoding)
+    return FaceFinder(_landmarker(parameters, files), tracker, encoding, parameters['rotate'])
 
 
 def build_close_up(parameters: FinderParameters, landmarker_path: Path) -> CloseUp:
@@ -356,7 +361,8 @@ def build_face_counter(parameters: FinderParameters, files: FinderFiles) -> Face
     """
     detector = FaceDetector(files.detector) if files.detector else None
     landmarker = _landmarkers(parameters, files.landmarker)
-    return FaceCounter(landmarker(max_faces=parameters['max_faces'] + 1, stills=True), detector)
+    stills = landmarker(max_faces=parameters['max_faces'] + 1, stills=True)
+    return FaceCounter(stills, detector, parameters['rotate'])
 
 
 def _seeks_far_faces(parameters: FinderParameters) -> bool:

@@ -34,6 +34,7 @@ from mediapipe.tasks.python.vision.face_landmarker import Blendshapes
 from numpy.typing import NDArray
 
 from emotion_estimator import blendshapes
+from emotion_estimator.faces.camera import turned_points
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.files import MOST_BYTES, FileError, read_file
 
@@ -215,6 +216,19 @@ class Box:
     x_max: float
     y_max: float
 
+    def is_of_same_face(self, other: Box) -> bool:
+        """
+        Tell whether either centre lies in the other box: detectors frame a face differently.
+
+        :param other: of the same image.
+        :returns: whether it does.
+        """
+        return self._holds_centre_of(other) or other._holds_centre_of(self)
+
+    def _holds_centre_of(self, other: Box) -> bool:
+        x, y = (other.x_min + other.x_max) / 2, (other.y_min + other.y_max) / 2
+        return self.x_min <= x <= self.x_max and self.y_min <= y <= self.y_max
+
 
 @dataclass(frozen=True)
 class LandmarkedFace:
@@ -320,6 +334,19 @@ def _check_task(path: Path) -> None:
         raise ValueError(f'MediaPipe cannot use {path}: it is no .task file.') from error
     if unpacked > MOST_BYTES:
         raise ValueError(f'MediaPipe cannot use {path}: it would unpack to {unpacked >> 20:,} MB.')
+
+
+def turned_box(box: Box, rotate: int) -> Box:
+    """
+    Tell where a box is once its image is turned.
+
+    :param box: the box.
+    :param rotate: degrees clockwise: 0, 90, 180 or 270.
+    :returns: the box in the turned image.
+    """
+    corners = np.array([[box.x_min, box.y_min], [box.x_max, box.y_max]], np.float32)
+    corners = turned_points(corners, rotate, 1, 1)
+    return Box(*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
 
 
 def _check_names() -> None:

@@ -26,8 +26,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.faces.camera import turned
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace, box_of
+from emotion_estimator.faces.landmarker import (
+    Box,
+    FaceLandmarker,
+    LandmarkedFace,
+    box_of,
+    turned_box,
+)
 from emotion_estimator.files import FileError, read_file
 
 # Landmarks of a face whose place is known, on an enlarged, padded crop.
@@ -311,9 +318,13 @@ class FaceCounter:
 
     :param landmarker: for stills, of one face more than are followed; closed with this object.
     :param detector: finds small faces and many; None leaves it at MediaPipe's own.
+    :param rotate: see `FaceFinder`.
     """
 
-    def __init__(self, landmarker: FaceLandmarker, detector: FaceDetector | None) -> None:
+    def __init__(
+        self, landmarker: FaceLandmarker, detector: FaceDetector | None, rotate: int = 0
+    ) -> None:
+        self._rotate = rotate
         self._landmarker = landmarker
         self._close_up = CloseUp(landmarker)
         self._detector = detector
@@ -326,7 +337,8 @@ class FaceCounter:
         :param followed: where the others are.
         :returns: how many; a place without landmarks of a face is none.
         """
-        known = list(followed)
+        known = [turned_box(box, self._rotate) for box in followed]
+        image = turned(image, self._rotate)
         for face in self._landmarker.find(image):
             if _is_apart(face.box, known):
                 known.append(face.box)
@@ -343,21 +355,11 @@ class FaceCounter:
 
 def _is_apart(box: Box, found: Iterable[Box]) -> bool:
     """Tell whether a box is none of the faces found already."""
-    return not any(_is_same(box, other) for other in found)
+    return not any(box.is_of_same_face(other) for other in found)
 
 
 def _boxes(found: Iterable[LandmarkedFace]) -> Iterable[Box]:
     return (face.box for face in found)
-
-
-def _is_same(box: Box, other: Box) -> bool:
-    """Tell whether either centre lies in the other box: detectors frame a face differently."""
-    return _holds_centre(box, other) or _holds_centre(other, box)
-
-
-def _holds_centre(box: Box, other: Box) -> bool:
-    x, y = (other.x_min + other.x_max) / 2, (other.y_min + other.y_max) / 2
-    return box.x_min <= x <= box.x_max and box.y_min <= y <= box.y_max
 
 
 # The picture of one face that others may look at.
@@ -368,7 +370,7 @@ PICTURE_MARGIN = 1.5
 
 
 def face_picture(
-    image: Rgb, box: Box, width_px: int = SIDE_PX, height_px: int = SIDE_PX
+    image: Rgb, box: Box, width_px: int = SIDE_PX, height_px: int = SIDE_PX, rotate: int = 0
 ) -> Rgb | None:
     """
     Cut a face out at a size that does not change.
@@ -377,6 +379,7 @@ def face_picture(
     :param box: where it is.
     :param width_px: of the picture in pixels.
     :param height_px: its height in pixels.
+    :param rotate: degrees clockwise that turn the face upright.
     :returns: the face in the middle, black beside its square and where that reaches outside the
         image; None where all of it does.
     """
@@ -387,9 +390,8 @@ def face_picture(
     top = round((box.y_min + box.y_max) / 2 * height - side_px / 2)
     square_px = min(width_px, height_px)
     square = enlarged_crop(image, left, top, side_px, square_px)
-    if square is None or width_px == height_px:
-        return square
-    picture = np.zeros((height_px, width_px, 3), np.uint8)
-    row, column = (height_px - square_px) // 2, (width_px - square_px) // 2
-    picture[row : row + square_px, column : column + square_px] = square
-    return picture
+    if square is None:
+        return None
+    rows, columns = height_px - square_px, width_px - square_px
+    bars = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
+    return np.pad(turned(square, rotate), bars)

@@ -40,7 +40,7 @@ def descriptor_of(spec: Spec) -> ParameterDescriptor:
     """
     descriptor = ParameterDescriptor(description=spec.description)
     if spec.choices:
-        descriptor.additional_constraints = 'one of: ' + ', '.join(spec.choices)
+        descriptor.additional_constraints = 'one of: ' + ', '.join(map(str, spec.choices))
     elif not spec.at_run_time:
         descriptor.additional_constraints = 'fixed while the node is configured'
     if spec.minimum is None or spec.maximum is None:
@@ -98,7 +98,7 @@ class Parameters:
                 continue
             if spec.choices and parameter.value not in spec.choices:
                 return refused(
-                    f'{spec.name} must be one of {", ".join(spec.choices)}, '
+                    f'{spec.name} must be one of {", ".join(map(str, spec.choices))}, '
                     f'not {parameter.value!r}.'
                 )
             if self._declared and not spec.at_run_time and self._configured():

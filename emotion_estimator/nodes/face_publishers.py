@@ -94,7 +94,7 @@ class FaceTopics:
         if cropped.get_subscription_count():
             parameters = self._node.parameters
             size_px = parameters['cropped_width'], parameters['cropped_height']
-            picture = face_picture(view.image, face.box, *size_px)
+            picture = face_picture(view.image, face.box, *size_px, face.rotate)
             if picture is not None:
                 # As hri_face_detect sends it: readers such as libhri's take it for that, unasked.
                 bgr = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8)

@@ -32,7 +32,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from emotion_estimator.faces.camera import KnownCamera, PinholeCamera
+from emotion_estimator.faces.camera import KnownCamera, PinholeCamera, turned
 from emotion_estimator.faces.encoding import FaceEncoding
 from emotion_estimator.faces.finder import (
     Face,
@@ -326,7 +326,7 @@ class CroppedFaces:
             tracked.
         :raises ImageError: when it cannot be decoded.
         """
-        crop = rgb_of(message, self._decoder)
+        crop = turned(rgb_of(message, self._decoder), self._node.parameters['rotate'])
         found = self._close_up.find(crop, _WHOLE)
         if face_id not in self._crops:
             return None

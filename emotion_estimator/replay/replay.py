@@ -34,7 +34,6 @@ from emotion_estimator.faces.finder import (
 )
 from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
-from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.multi_face import FaceCounter, face_picture
 from emotion_estimator.faces.visibility import UprightWatch
 from emotion_estimator.parallel.prefetch import ahead
@@ -57,15 +56,15 @@ SIDE_PX = 96
 _JPEG_QUALITY = 85  # of 100
 
 
-def face_thumbnail(image: Rgb, box: Box) -> bytes:
+def face_thumbnail(image: Rgb, face: Face) -> bytes:
     """
-    Cut out a face.
+    Cut out a face, upright.
 
     :param image: the pixels.
-    :param box: where the face is.
+    :param face: in it.
     :returns: a JPEG file of `SIDE_PX` x `SIDE_PX` pixels; what lies outside the image is black.
     """
-    crop = face_picture(image, box)
+    crop = face_picture(image, face.box, rotate=face.rotate)
     if crop is None:
         crop = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
     small = cv2.resize(crop, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
@@ -303,7 +302,7 @@ def _tell(face: Face, estimate: EmotionEstimate, image: Rgb, told: _Told) -> Non
     )
     if told.shown.get(face.face_id) != estimate.label:
         told.shown[face.face_id] = estimate.label
-        told.thumbnails[estimate.stamp_ns, face.face_id] = face_thumbnail(image, box)
+        told.thumbnails[estimate.stamp_ns, face.face_id] = face_thumbnail(image, face)
 
 
 def _head(face: Face) -> tuple[float, float, float] | None:

@@ -25,7 +25,13 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from emotion_estimator import blendshapes
-from emotion_estimator.faces.camera import IntrinsicsError, KnownCamera, PinholeCamera
+from emotion_estimator.faces.camera import (
+    IntrinsicsError,
+    KnownCamera,
+    PinholeCamera,
+    turned,
+    turned_points,
+)
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.geometry import (
     INDICES,
@@ -50,6 +56,22 @@ MODEL = HeadModel(TEMPLATE)
 CAMERA = PinholeCamera(600, 610, 330, 235, 640, 480)
 FORWARD, LEFT, UP = range(3)
 FACING = head_axes(np.eye(3))
+
+
+# A camera that hangs otherwise.
+
+
+@given(st.sampled_from([0, 90, 180, 270]), st.integers(0, 6), st.integers(0, 4), st.floats(-1, 1))
+def test_a_point_goes_where_its_pixel_goes_and_comes_back(rotate, column, row, depth):
+    image = np.zeros((5, 7, 3), np.uint8)
+    image[row, column] = 255
+    point = np.array([[(column + 0.5) / 7, (row + 0.5) / 5, depth]], np.float32)
+    there = turned_points(point, rotate, 7, 5)
+    height, width = turned(image, rotate).shape[:2]
+    assert turned(image, rotate)[int(there[0, 1] * height), int(there[0, 0] * width)].min() == 255
+    assert there[0, 2] * width == pytest.approx(depth * 7, abs=1e-5)  # in pixels
+    back = turned_points(there, -rotate % 360, width, height)
+    np.testing.assert_allclose(back, point, atol=1e-6)
 
 
 def seen(rotation, position_m, camera=CAMERA):

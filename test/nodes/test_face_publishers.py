@@ -24,11 +24,15 @@ from helpers.live_nodes import START_NS, image_message
 from helpers.media import PEOPLE, SERIOUS, SMILING
 from hri_msgs.msg import FacialActionUnits, FacialLandmarks, IdsList, NormalizedRegionOfInterest2D
 from rclpy.qos import qos_profile_sensor_data
+from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
 
+from emotion_estimator.faces.image_decoding import ImageDecoder
+from emotion_estimator.faces.landmarker import Box
+from emotion_estimator.faces.multi_face import face_picture
 from emotion_estimator.files import DEFAULT_ENCODING
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
@@ -131,6 +135,33 @@ def test_a_face_s_topics_say_where_it_is_and_what_it_does(live, landmarker_path,
     focal = 480 / math.tan(math.radians(30))
     sellion = landmarks.landmarks[27]
     assert place.x / place.z == pytest.approx((sellion.x * 960 - 480) / focal, abs=0.01)
+
+
+def test_of_a_camera_upside_down_all_but_the_face_s_own_picture_is_as_the_image_came(
+    live, landmarker_path, face
+):
+    watched = Watched(live, landmarker_path, rotate=180)
+    heard, frames = all_of(live), live.listen(TFMessage, '/tf')
+
+    def all_heard():
+        watched.see(cv2.rotate(face, cv2.ROTATE_180))
+        return all(heard.values()) and frames
+
+    live.until(all_heard, 'every topic')
+    roi, _, landmarks, cropped = (heard[name][-1] for name in OF_FACE)
+    assert 0.1 < roi.xmin < roi.xmax < 0.4 and 0.1 < roi.ymin < roi.ymax < 0.7
+    nose, right_eye, left_eye = (landmarks.landmarks[i] for i in (30, 68, 69))
+    assert roi.xmin < left_eye.x < nose.x < right_eye.x < roi.xmax
+    assert nose.y < right_eye.y
+    rgb = cv2.cvtColor(face, cv2.COLOR_BGR2RGB)
+    expected = face_picture(rgb, Box(1 - roi.xmax, 1 - roi.ymax, 1 - roi.xmin, 1 - roi.ymin))
+    expected = cv2.resize(expected, (cropped.width, cropped.height))
+    assert np.abs(ImageDecoder().decode(cropped).astype(int) - expected).mean() < 5
+    head = frames[-1].transforms[0].transform
+    assert head.translation.x < -0.05 and head.translation.z > 0.3
+    turn = head.rotation
+    up = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).apply([0, 0, 1])
+    assert up[1] > 0.9  # down in the image
 
 
 def test_a_lost_face_s_topics_go_once_and_a_short_absence_is_none(live, landmarker_path, face):

@@ -26,12 +26,16 @@ from helpers.bags import (
     text,
     write_bag,
 )
+from helpers.media import frames
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emotion_estimator.faces.image_decoding import ImageDecoder
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.files import open_film, open_recording
 from emotion_estimator.replay.pictures import stamps_of_names
-from emotion_estimator.replay.recordings import FIRST_STAMP_NS
+from emotion_estimator.replay.recordings import FIRST_STAMP_NS, Selection
+from emotion_estimator.replay.replay import replay
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -218,3 +222,30 @@ def test_one_photograph_is_shown_as_a_film_that_holds_still(tmp_path):
     assert [ns for ns, _ in shown] == [0, round(8 * NS_PER_S / 30)]
     np.testing.assert_array_equal(shown[1][1], second)
     assert 'frame 11.png' in film.problems[0]
+
+
+def test_pictures_of_a_camera_upside_down_are_turned(tmp_path, landmarker_path, media):
+    (picture,), _ = frames(media('single_face.mp4'), 1)
+    for name, image in (('upright', picture), ('hanging', cv2.rotate(picture, cv2.ROTATE_180))):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            cv2.imwrite(str(tmp_path / name / f'{number}.png'), image)
+    told, expected = (
+        replay(
+            open_recording(tmp_path / name),
+            read_parameters().changed({'rotate': rotate}),
+            Selection(),
+        )
+        for name, rotate in (('hanging', 180), ('upright', 0))
+    )
+    assert len(told.predictions) == 3
+    for mine, theirs in zip(told.predictions, expected.predictions):
+        assert mine.label == theirs.label
+        assert mine.confidence == pytest.approx(theirs.confidence, abs=0.01)
+        assert mine.head == pytest.approx(theirs.head, abs=0.02)
+        left, top, right, bottom = theirs.box
+        assert mine.box == pytest.approx((1 - right, 1 - bottom, 1 - left, 1 - top), abs=0.01)
+    small, upright = (
+        ImageDecoder().decode_file(one.thumbnails[min(one.thumbnails)]) for one in (told, expected)
+    )
+    assert np.abs(small.astype(int) - upright).mean() < 10
