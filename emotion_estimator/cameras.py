@@ -42,7 +42,7 @@ class Camera:
     :param image_transport: 'raw' or 'compressed'.
     :param camera_info: topic of the calibration; empty where it stands beside the images, as
         image_transport has it.
-    :param parameters: of the nodes, by name, that its rate of images asks for.
+    :param parameters: of the nodes, by name, that its rate of images, or how it hangs, asks for.
     """
 
     image: str
@@ -109,7 +109,7 @@ def read_camera(path: Path) -> Camera:
         raise CameraError(f'{path}: camera_info must name a topic, not {camera_info!r}.')
     parameters = raw.get('parameters') or {}
     if not isinstance(parameters, dict) or not all(
-        isinstance(value, float) for value in parameters.values()
+        isinstance(value, float) or name == 'rotate' for name, value in parameters.items()
     ):
-        raise CameraError(f'{path}: parameters must be numbers with a point, by name.')
+        raise CameraError(f'{path}: parameters must be numbers with a point, by name, or rotate.')
     return Camera(raw['image'], transport, camera_info, parameters)

@@ -41,6 +41,7 @@ ARGUMENTS = (
     ('model', '', 'Model that ships (basic7) or path of a model folder; empty: params_file.'),
     ('max_faces', '', 'Most faces that are followed at once, 1 to 10; empty: params_file.'),
     ('autostart', '', 'false leaves the nodes to a lifecycle manager; empty: params_file, true.'),
+    ('rotate', '', 'Degrees clockwise that turn images upright; empty: params_file, preset, 0.'),
     ('namespace', '', 'Namespace of both nodes and their relative topics.'),
     ('params_file', '', 'Parameters of both nodes; empty takes config/emotion_estimator.yaml.'),
     ('ros4hri_input', '', "true takes another REP-155 detector's faces; empty: params_file."),
@@ -50,7 +51,7 @@ ARGUMENTS = (
     ('log_level', 'info', 'debug, info, warn, error or fatal.'),
 )
 # Those that are parameters of the nodes.
-PARAMETERS = ('image_transport', 'model', 'max_faces', 'autostart', 'ros4hri_input')
+PARAMETERS = ('image_transport', 'model', 'max_faces', 'rotate', 'autostart', 'ros4hri_input')
 
 
 def truth(name: str, text: str) -> bool:

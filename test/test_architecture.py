@@ -141,6 +141,7 @@ def test_every_preset_names_a_topic_and_its_source(path):
     camera = find_camera(path.stem)
     assert camera == read_camera(path)
     assert camera.image.startswith('/')
+    NodeParameters({}, {}).changed(camera.parameters)
     assert 'Source:' in path.read_text(encoding='utf-8')
 
 
@@ -182,7 +183,10 @@ def test_the_preset_of_a_slow_camera_leaves_nothing_to_advise(step_s):
     values = {**defaults, **find_camera('pepper_nao').parameters}
     assert advice_for_rate(step_s, values) == ''
     assert advice_for_rate(0.1, defaults) == advice_for_rate(0.25, defaults) == ''
-    NodeParameters({}, {}).changed(find_camera('pepper_nao').parameters)
+
+
+def test_the_images_of_a_camera_that_is_mounted_sideways_are_turned():
+    assert find_camera('stretch').parameters == {'rotate': 90}
 
 
 def test_a_camera_that_is_not_known_is_reported_with_those_that_are():

@@ -156,7 +156,9 @@ def test_of_a_camera_upside_down_all_but_the_face_s_own_picture_is_as_the_image_
     rgb = cv2.cvtColor(face, cv2.COLOR_BGR2RGB)
     expected = face_picture(rgb, Box(1 - roi.xmax, 1 - roi.ymax, 1 - roi.xmin, 1 - roi.ymin))
     expected = cv2.resize(expected, (cropped.width, cropped.height))
-    assert np.abs(ImageDecoder().decode(cropped).astype(int) - expected).mean() < 5
+    picture = ImageDecoder().decode(cropped).astype(int)
+    # It may be that of the image before.
+    assert np.abs(picture - expected).mean() < 0.4 * np.abs(picture[::-1, ::-1] - expected).mean()
     head = frames[-1].transforms[0].transform
     assert head.translation.x < -0.05 and head.translation.z > 0.3
     turn = head.rotation

@@ -70,6 +70,7 @@ def test_one_process_or_two(module):
         ({'image_transport': 'theora'}, 'image_transport must be one of raw, compressed'),
         ({'max_faces': '99'}, 'max_faces must lie between 1 and 10'),
         ({'max_faces': 'two'}, 'max_faces must be a whole number'),
+        ({'rotate': '45'}, 'rotate must be one of 0, 90, 180, 270, not 45'),
         ({'autostart': 'later'}, 'autostart must be true or false'),
         ({'respawn': 'often'}, 'respawn must be true or false'),
     ],
@@ -104,6 +105,10 @@ def test_arguments_reach_the_nodes_and_leave_the_rest_to_the_parameter_file(modu
         'autostart': False,
         'model': 'basic7_blendshapes',
     }
+    (node,) = nodes(module, camera='stretch')
+    assert parameters_of(node, context) == {'image_transport': 'raw', 'rotate': 90}
+    (node,) = nodes(module, camera='stretch', rotate='180')
+    assert parameters_of(node, context) == {'image_transport': 'raw', 'rotate': 180}
     mine = tmp_path / 'mine.yaml'
     mine.write_text('/**:\n  ros__parameters: {image_transport: compressed, use_sim_time: true}\n')
     (node,) = nodes(module, params_file=str(mine), use_sim_time='false')
