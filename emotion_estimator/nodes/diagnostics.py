@@ -61,6 +61,7 @@ class StreamReport:
     :param lost_share: share of the messages that did not arrive of late; 0 while not known.
     :param received_lately: messages of the last period that arrived.
     :param skipped_lately: messages of the last period replaced by a newer one before their turn.
+    :param skips_last: whether most were skipped in the last two periods: a burst is no burden.
     :param refused_lately: messages of the last period that could not be used.
     :param last_error: the last reason for which a message was refused.
     """
@@ -79,6 +80,7 @@ class StreamReport:
     latency_p95_s: float
     received_lately: int
     skipped_lately: int
+    skips_last: bool
     refused_lately: int
     last_error: str
 
@@ -99,7 +101,7 @@ class Silence:
         self._heard_s = self._clock_s()
 
     def watch(self) -> None:
-        """Look at the clock, at least each half second: a longer gap is this process's own."""
+        """Look at the clock, at least twice a second: a longer gap is this process's own."""
         now_s = self._clock_s()
         if now_s - self._watched_s > _STALL_S:
             self._heard_s = now_s
@@ -108,6 +110,7 @@ class Silence:
     @property
     def duration_s(self) -> float:
         """Seconds since something was heard last, or since the start."""
+        self.watch()
         return self._clock_s() - self._heard_s
 
 
@@ -125,6 +128,7 @@ class StreamStatistics:
         self._skipped = self._refused = self._published = 0
         # Of the latest messages, whatever the period: steps of the stamps, and losses before each.
         self._steps: deque[tuple[int, int | None]] = deque(maxlen=2 * _HALF)
+        self._skips = False
         self._last_error = ''
         self._last_stamp_ns: int | None = None
         self.silence = Silence(clock_s)
@@ -194,6 +198,11 @@ class StreamStatistics:
         with self._lock:
             duration_s = max(self._clock_s() - self._period_start_s, 1e-9)
             received, published, refused, skipped = self._counts_then
+            received_lately, skipped_lately = self._received - received, self._skipped - skipped
+            skips_before, self._skips = (
+                self._skips,
+                skipped_lately > max(received_lately // 2, FEW_SKIPPED),
+            )
             latencies_s = np.array(self._latencies_s or [np.nan])
             report = StreamReport(
                 received=self._received,
@@ -208,8 +217,9 @@ class StreamStatistics:
                 lost_share=self._lost_share(),
                 latency_p50_s=float(np.percentile(latencies_s, 50)),
                 latency_p95_s=float(np.percentile(latencies_s, 95)),
-                received_lately=self._received - received,
-                skipped_lately=self._skipped - skipped,
+                received_lately=received_lately,
+                skipped_lately=skipped_lately,
+                skips_last=skips_before and self._skips,
                 refused_lately=self._refused - refused,
                 last_error=self._last_error,
             )
@@ -241,7 +251,7 @@ def _missing_share(steps: list[tuple[int, int | None]]) -> float:
     even = (np.abs(periods - whole) < _JITTER) & (whole <= _MOST_MISSING)
     if even.mean() < _EVEN_SHARE or (whole == 1).mean() < 1 - _EVEN_SHARE:
         return 0.0
-    return float(1 - len(steps) / whole.sum())
+    return float(1 - even.sum() / whole[even].sum())
 
 
 PERIOD_S = 1.0
@@ -313,7 +323,7 @@ def stream_problems(report: StreamReport) -> list[str]:
     problems = []
     if report.refused_lately:
         problems.append(f'{report.refused_lately} messages refused: {report.last_error}')
-    if report.skipped_lately > max(report.received_lately // 2, FEW_SKIPPED):
+    if report.skips_last:
         problems.append(
             f'{report.skipped_lately} of {report.received_lately} messages were skipped in the '
             'last second, since the work on one takes longer than the next takes to come: send '

@@ -14,6 +14,8 @@
 
 """Late and odd stamps, several cameras, slow ones and silence, at real nodes."""
 
+import threading
+
 import cv2
 import pytest
 import rclpy
@@ -28,6 +30,7 @@ from std_msgs.msg import Header
 
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.nodes.camera_stream import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -228,3 +231,44 @@ def test_a_slow_camera_is_not_called_silent_between_its_images(live, landmarker_
         send(live, node, camera, shot(face, START_NS + i * 2_400_000_000), i + 1)
         timeouts.append(node.input_timeout_s)
     assert timeouts == [5.0, 5.0, 5.0, pytest.approx(7.2), pytest.approx(7.2)]
+
+
+# Only the latest item of each sender is handed over.
+
+
+def test_an_item_that_nobody_took_is_replaced():
+    latest = LatestOfEach()
+    assert latest.put('a', 1) is False
+    assert latest.put('a', 2) is True
+    assert latest.take() == ('a', 2)
+    assert latest.put('a', 3) is False
+
+
+def test_taking_waits_for_an_item_and_ends_when_closed():
+    latest = LatestOfEach()
+    taken = []
+
+    def take_all():
+        while (item := latest.take()) is not None:
+            taken.append(item)
+            got.set()
+
+    got = threading.Event()
+    thread = threading.Thread(target=take_all)
+    thread.start()
+    latest.put('camera', 'a')
+    assert got.wait(5)
+    latest.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert taken == [('camera', 'a')]
+
+
+def test_a_sender_waits_for_the_others_but_not_for_their_newer_items():
+    latest = LatestOfEach()
+    for item, sender in enumerate('abacb'):
+        latest.put(sender, item)
+    latest.drop('c')
+    latest.drop('nobody')
+    assert [latest.take(), latest.take()] == [('a', 2), ('b', 4)]
+    assert latest.put('a', 5) is False
