@@ -97,7 +97,8 @@ BLENDSHAPE_NODE = (
     Spec(
         'max_absence_s',
         1.0,
-        'Longest time in seconds that an unseen face keeps its id.',
+        'Longest time in seconds that an unseen face keeps its id; between two images at most a '
+        'second counts.',
         0.0,
         60.0,
     ),

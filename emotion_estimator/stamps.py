@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -33,6 +33,7 @@ SILENCE_S = 10.0
 """A camera that is silent for no longer, in seconds, goes on with the same faces."""
 _AHEAD = 3.0  # times the longest of the latest steps: further ahead a stamp may be a wrong one
 _LATEST_STEPS = 8
+_KEPT_STEPS = 24
 _KNOWN_STEPS = 3  # with fewer steps nobody knows what is usual
 
 
@@ -101,7 +102,7 @@ class TimeLine(Generic[Item]):
         self._ahead_ns = ahead_s * NS_PER_S
         self._newest_ns: int | None = None
         self._line = 0
-        self._steps_ns: deque[int] = deque(maxlen=_LATEST_STEPS)
+        self._steps_ns: deque[int] = deque(maxlen=_KEPT_STEPS)
         self._held: Placed[Item] | None = None
 
     def follow(self, stamp_ns: int, item: Item) -> list[Placed[Item]]:
@@ -154,12 +155,13 @@ class TimeLine(Generic[Item]):
         return self._take(stamp_ns, None)
 
     def _usual_ns(self) -> float:
-        return max(self._ahead_ns, _AHEAD * max(self._steps_ns))
+        latest = list(self._steps_ns)[-_LATEST_STEPS:]
+        return max(self._ahead_ns, _AHEAD * max(latest))
 
     @property
     def step_s(self) -> float:
         """Time between stamps that is usual of late, of bursts between them; 0: not known."""
-        return usual_step_s(self._steps_ns) if len(self._steps_ns) >= _KNOWN_STEPS else 0.0
+        return usual_step_s(self._steps_ns)
 
     def end(self) -> list[Placed[Item]]:
         """
@@ -195,15 +197,16 @@ class TimeLine(Generic[Item]):
         return Placed(item, stamp_ns, step, way_ns, self._line)
 
 
-def usual_step_s(steps_ns: Iterable[int]) -> float:
+def usual_step_s(steps_ns: Collection[int]) -> float:
     """
-    Tell how far stamps lie apart, whatever a few of them do.
+    Tell how far stamps lie apart, whatever a pause or two do.
 
-    :param steps_ns: from one stamp to the next, in nanoseconds; at least one.
-    :returns: the 75th percentile in seconds: of pairs, the time from one pair to the next.
+    :param steps_ns: from one stamp to the next, in nanoseconds.
+    :returns: a time in seconds that a quarter of the steps, and three, reach: of series of
+        images the time from one to the next; 0 where that cannot be known.
     """
-    ordered = sorted(steps_ns)
-    return ordered[3 * len(ordered) // 4] / NS_PER_S
+    rank = min(3 * len(steps_ns) // 4, len(steps_ns) - _KNOWN_STEPS)
+    return sorted(steps_ns)[rank] / NS_PER_S if rank >= 0 else 0.0
 
 
 _HANDOVER_S = 5.0

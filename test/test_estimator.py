@@ -66,6 +66,17 @@ def test_a_stream_has_one_face_that_comes_to_smile(estimator, media):
     assert 0 < last.box.x_min < last.box.x_max < 1
 
 
+def test_late_and_lone_images_of_a_stream_are_left_out(estimator, smiling):
+    wrong_s = {5: -0.04, 7: 3600.0}
+    faces = []
+    for number in range(10):
+        faces += estimator.estimate(smiling, 500 + number / 30)
+        if number in wrong_s:
+            assert estimator.estimate(smiling, 500 + number / 30 + wrong_s[number]) == []
+    assert len(faces) == 10
+    assert len({face.face_id for face in faces}) == 1
+
+
 def test_a_picture_is_estimated_whatever_came_before(estimator, smiling, surprised):
     for picture, expression in ((smiling, 'happy'), (surprised, 'surprised')) * 2:
         (face,) = estimator.estimate_picture(picture)

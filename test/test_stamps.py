@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.stamps import LATE_S, NS_PER_S, SILENCE_S, Step, TimeLine
+from emotion_estimator.stamps import LATE_S, NS_PER_S, SILENCE_S, Step, TimeLine, usual_step_s
 
 START_NS = 1_700_000_000 * NS_PER_S
 LATE_NS = round(LATE_S * NS_PER_S)
@@ -157,6 +157,29 @@ def test_a_step_is_named(stamps_ms, step):
 def test_what_is_far_ahead_depends_on_what_is_usual(stamps_ms, stray):
     placed = follow([ms * 1_000_000 for ms in stamps_ms])
     assert [p.stamp_ns // 1_000_000 for p in placed if p.step is Step.STRAY] == stray
+
+
+@pytest.mark.parametrize(
+    'steps_ms, usual_s',
+    [
+        ([33] * 40, 0.033),
+        ([33] * 10 + [1150, 1200] + [33] * 3, 0.033),
+        ([1818] * 3, 1.818),
+        ([33] * 24 + [500] * 8, 0.5),
+        ([4, 413] * 10, 0.413),
+        ([4, 413] * 10 + [4], 0.413),
+        ([10, 10, 900] * 10, 0.9),
+        ([500, 500], 0.0),
+        ([], 0.0),
+    ],
+)
+def test_the_usual_step_is_that_of_the_camera_whatever_a_pause_does(steps_ms, usual_s):
+    line = TimeLine()
+    for ms in itertools.accumulate(steps_ms, initial=1000):
+        line.follow(ms * 1_000_000, None)
+    assert line.step_s == usual_s
+    if len(steps_ms) <= 24:
+        assert usual_step_s([ms * 1_000_000 for ms in steps_ms]) == usual_s
 
 
 def test_who_cannot_wait_loses_the_image_that_would_be_held():

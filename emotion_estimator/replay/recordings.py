@@ -258,7 +258,7 @@ class ImageOrder:
         :returns: sentences.
         """
         values = {**parameters.blendshape_node, **parameters.emotion_node}
-        advice = advice_for_rate(usual_step_s(self._steps_ns or [0]), values)
+        advice = advice_for_rate(usual_step_s(self._steps_ns), values)
         others = (
             f'{count} images have the frame_id {other!r}, not {kept!r} as those of the camera '
             'that came first on the topic; they were left out. Give each camera its topic.'
