@@ -138,7 +138,7 @@ def check_topic(path: Path, topic: str) -> None:
 @contextmanager
 def _labels_in(path: Path, topic: str) -> Iterator[tuple[BagReader, list[Any]]]:
     try:
-        with closing(BagReader(path, bag_types())) as reader:
+        with closing(BagReader(path, bag_types)) as reader:
             chosen = [
                 connection
                 for connection in reader.connections

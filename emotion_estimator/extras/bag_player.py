@@ -49,6 +49,7 @@ from emotion_estimator.stamps import NS_PER_S
 _HEADER_AT = 4
 _BYTE_ORDERS = {0: '>', 1: '<'}
 _LAST_ENCODING = 0x0D
+_STAMPED = ('std_msgs/Header', 'builtin_interfaces/Time')
 _LAST_S = (1 << 31) - 1
 
 
@@ -56,8 +57,8 @@ def shifted(raw: bytes, message_type: Any, shift_ns: int) -> bytes:
     """
     Move a message's stamp: that of its header, or those of its transforms.
 
-    A stamp of zero, which nobody filled in, stays; so does a message that begins with no header,
-    and a stamp that would leave the range of stamps.
+    A stamp of zero, which nobody filled in, stays; so does a message that begins with neither
+    header nor stamp, and a stamp that would leave the range of stamps.
 
     :param raw: the message in CDR.
     :param message_type: its class.
@@ -67,7 +68,7 @@ def shifted(raw: bytes, message_type: Any, shift_ns: int) -> bytes:
     if message_type is TFMessage:
         return _shifted_transforms(raw, shift_ns)
     fields = list(message_type.get_fields_and_field_types().values())
-    if not fields or fields[0] != 'std_msgs/Header':
+    if not fields or fields[0] not in _STAMPED:
         return raw
     layout = _BYTE_ORDERS[raw[1] & 1] + 'iI'
     sec, nanosec = struct.unpack_from(layout, raw, _HEADER_AT)

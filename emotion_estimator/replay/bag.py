@@ -17,9 +17,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, islice
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,7 @@ class Bag:
     def __init__(self, path: Path, topic: str = '') -> None:
         self.name = path.name
         self._path = path
-        self._reader = BagReader(path, video_types())
+        self._reader = BagReader(path, video_types)
         self.problems, self.hints = self._reader.problems, self._reader.hints
         try:
             self._camera = self._camera_connection(topic)
@@ -131,11 +132,12 @@ class Bag:
         for connection, _, raw in islice(self._reader.messages(held), _TRIED) if held else ():
             try:
                 message: Any = self._reader.deserialize(raw, connection.msgtype)
+                # ROS 1 has a capital.
+                k = message.k if hasattr(message, 'k') else message.K
+                calibration = Calibration(k.tolist(), int(message.width), int(message.height))
             except Exception:
                 return
-            # ROS 1 has a capital.
-            k = message.k if hasattr(message, 'k') else message.K
-            yield Calibration(k.tolist(), int(message.width), int(message.height))
+            yield calibration
 
     def close(self) -> None:
         """Close the bag."""
@@ -155,7 +157,8 @@ class Bag:
         for connection, recorded_ns, raw in self._reader.messages([self._camera]):
             try:
                 message: Any = self._reader.deserialize(raw, connection.msgtype)
-            # Of damaged bytes rosbags, struct and numpy each complain in their own way.
+                _stamp_ns(message), _header(message).frame_id, _PARTS[connection.msgtype](message)
+            # Of damaged bytes, or a damaged definition, each library complains in its own way.
             except Exception:
                 damaged += 1
                 continue
@@ -184,9 +187,11 @@ class Bag:
         """Read the first message on a connection; None where it is damaged."""
         for one, _, raw in self._reader.messages([connection]):
             try:
-                return self._reader.deserialize(raw, one.msgtype)
+                message = self._reader.deserialize(raw, one.msgtype)
+                _PARTS[one.msgtype](message)
             except Exception:
                 return None
+            return message
         return None
 
     def _camera_connection(self, topic: str) -> Connection:
@@ -276,6 +281,15 @@ def codec_of(kind: str, message: Any) -> str:
 
 
 # Topics and messages.
+
+
+# What is read of a message: the definition in the bag may lack it.
+_PARTS: dict[str, Callable[[Any], Any]] = {
+    RAW: attrgetter('encoding', 'height', 'width', 'step', 'data', 'is_bigendian'),
+    COMPRESSED: attrgetter('format', 'data'),
+    PACKET: attrgetter('encoding', 'data'),
+    VIDEO: attrgetter('format', 'data'),
+}
 
 
 def with_slash(topic: str) -> str:

@@ -24,7 +24,7 @@ import struct
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -113,11 +113,11 @@ class BagReader:
     receive times cannot be right, the stamps in the messages' headers stand for them.
 
     :param path: a rosbag2 folder, or an .mcap, .db3 or .bag file, also packed with zstd.
-    :param types: definitions for bags that hold none; None takes the standard types.
+    :param types: makes definitions for bags that hold none.
     :raises RecordingError: when nothing in it can be read.
     """
 
-    def __init__(self, path: Path, types: Typestore | None = None) -> None:
+    def __init__(self, path: Path, types: Callable[[], Typestore] = standard_types) -> None:
         self.problems: list[str] = []
         self.hints: list[str] = []
         self._path = path
@@ -133,7 +133,7 @@ class BagReader:
                 count = known.msgcount + one.msgcount
                 held[_key(one)] = known._replace(msgcount=count, owner=self)
             self.connections = list(held.values())
-            self.typestore = self._types(standard_types() if types is None else types)
+            self.typestore = self._types(types)
             self._by_stamps = not self._receive_times_hold()
         except BaseException:
             self.close()
@@ -259,7 +259,7 @@ class BagReader:
         except (EOFError, zstd.ZstdError) as error:
             self._complain(f'{path} cannot be unpacked to its end ({error}).')
 
-    def _types(self, default: Typestore) -> Typestore:
+    def _types(self, default: Callable[[], Typestore]) -> Typestore:
         """Take the bag's definitions, and else those given: standard types do not change."""
         store = get_typestore(Stores.EMPTY)
         given = [
@@ -272,8 +272,8 @@ class BagReader:
                 elif definition.format is MessageDefinitionFormat.IDL:
                     for text in re.split(r'=+\nIDL: .*\n', definition.data):
                         _add(store, get_types_from_idl(text) if text.strip() else {})
-        if self.is2:
-            _add(store, default.fielddefs)
+        if self.is2 and not all(kind in store.fielddefs for kind, _ in given):
+            _add(store, default().fielddefs)
         return store
 
     def _read(self, part: _Part, wanted: dict[tuple[str, str], Connection]) -> Iterator[Message]:

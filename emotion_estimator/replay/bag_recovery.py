@@ -98,7 +98,7 @@ class RecoveredFile:
         held: dict[int, Connection] = {}
         counts: Counter[int] = Counter()
         times: list[int] = []
-        for one in self._read(path, self.damage):
+        for one in self._held(self.damage):
             if isinstance(one, Connection):
                 held.setdefault(one.id, one)
             else:
@@ -114,12 +114,19 @@ class RecoveredFile:
         :param connections: those of `connections` that are wanted.
         """
         wanted = {connection.id: connection for connection in connections}
-        for one in self._read(self._path, []):
+        for one in self._held([]):
             if not isinstance(one, Connection) and one[0] in wanted:
                 yield wanted[one[0]], one[1], one[2]
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _held(self, damage: list[str]) -> Iterator[_Held]:
+        try:
+            yield from self._read(self._path, damage)
+        # What damaged bytes are taken for fails in any way.
+        except Exception as error:
+            damage.append(f'it cannot be read any further ({error})')
 
 
 def _unpacked(data: bytes, compression: str) -> bytes:
@@ -267,8 +274,11 @@ def _sqlite(path: Path, damage: list[str]) -> Iterator[_Held]:
         for id_, received_ns, data in base.execute(
             'SELECT topic_id, timestamp, data FROM messages NOT INDEXED ORDER BY rowid'
         ):
-            yield id_, received_ns, data
-            read += 1
+            if isinstance(received_ns, int) and isinstance(data, bytes):
+                yield id_, received_ns, data
+                read += 1
+            else:
+                damage.append('a message in it has no time or no content')
     except sqlite3.Error as error:
         damage.append(f'it breaks off after {read} messages ({error})')
     finally:

@@ -332,7 +332,7 @@ class _InputMessages:
     """The messages of a bag in order, up to where the replay is."""
 
     def __init__(self, path: Path, problems: list[str]) -> None:
-        self.reader = BagReader(path, bag_types())
+        self.reader = BagReader(path, bag_types)
         if not self.reader.is2:
             self.close()
             raise RecordingError(

@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from emotion_estimator.faces.image_decoding import ImageError, Rgb
+from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.image_headers import MAX_PIXELS, ImageError, check_size
 from emotion_estimator.replay.recordings import Frame, RecordingError
 
 Times = tuple[int, int, str]
@@ -54,6 +55,7 @@ class VideoDecoder:
             ) from error
         try:
             self._context: Any = av.CodecContext.create(codec, 'r')
+            self._context.options = {'max_pixels': str(MAX_PIXELS)}
         except (ValueError, av.FFmpegError) as error:
             raise RecordingError(
                 f'{path}: {topic} holds {codec} video, which PyAV does not decode ({error}); have '
@@ -117,6 +119,7 @@ class VideoDecoder:
 
 
 def _rgb(picture: Any) -> Rgb:
+    check_size(picture.width, picture.height)
     return np.ascontiguousarray(picture.to_ndarray(format='rgb24'))
 
 

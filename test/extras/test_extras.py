@@ -28,6 +28,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TransformStamped
 from helpers.bags import ROS1, ROS2, START_NS, raw_image, text, write_bag, write_ros1_bag
 from hri_msgs.msg import IdsList
+from rcl_interfaces.msg import Log
 from rclpy.serialization import deserialize_message, serialize_message
 from rich.console import Console
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -228,6 +229,9 @@ def test_stamps_move_and_nothing_else(shift_ns):
     first, second = deserialize_message(raw, TFMessage).transforms
     assert nanoseconds(first.header.stamp) == START_NS + shift_ns
     assert nanoseconds(second.header.stamp) == 0
+    log = serialize_message(Log(stamp=ROS.time(START_NS), msg='hello'))
+    moved_log = deserialize_message(shifted(log, Log, shift_ns), Log)
+    assert (nanoseconds(moved_log.stamp), moved_log.msg) == (START_NS + shift_ns, 'hello')
     words = serialize_message(String(data='hello'))
     assert shifted(words, String, shift_ns) == words
     # Beyond the last second that a stamp can hold.
