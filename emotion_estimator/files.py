@@ -17,10 +17,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,6 +34,7 @@ MOST_BYTES = 64 << 20
 """Of a file that is loaded whole: a hundred times what ships."""
 MOST_TEXT_BYTES = 1 << 20
 """Of a text file that is parsed."""
+_MOST_NUMBERS = 10_000_000  # in a network's tensors; those that ship have a million at most
 
 
 class AssetError(RuntimeError):
@@ -117,6 +119,18 @@ def read_text(path: Path) -> str:
         return read_file(path, MOST_TEXT_BYTES).decode('utf-8-sig')
     except UnicodeDecodeError as error:
         raise FileError(f'it is no text in UTF-8: {error}') from error
+
+
+def check_shapes(shapes: Iterable[Iterable[int]]) -> None:
+    """
+    Refuse a network before memory is taken for its tensors, which a few bytes may make vast.
+
+    :param shapes: of its tensors.
+    :raises FileError: when they hold more numbers than any network here needs.
+    """
+    count = sum(abs(math.prod(map(int, shape))) for shape in shapes)
+    if count > _MOST_NUMBERS:
+        raise FileError(f'its tensors hold {count:,} numbers; at most {_MOST_NUMBERS:,} may be')
 
 
 def _check_regular(status: os.stat_result, most_bytes: int) -> None:

@@ -27,11 +27,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from emotion_estimator.files import FileError, read_file, read_text
+from emotion_estimator.files import FileError, check_shapes, read_file, read_text
 
 METADATA_FILE = 'metadata.json'
 SCHEMA = 1
-_MOST_NUMBERS = 10_000_000  # in a network's tensors; those that ship have a million at most
 _MOST = {'rate_hz': 1000.0, 'window_s': 60.0, 'temperature': 1000.0}
 _MOST_NAMES = 1000
 
@@ -93,8 +92,7 @@ class EmotionModel:
             )
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=1)
-            # Before memory is taken for what a few bytes may ask for.
-            _check_size(self._interpreter)
+            check_shapes(part['shape'] for part in self._interpreter.get_tensor_details())
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f'LiteRT cannot load the network {path}: {error}') from error
@@ -143,12 +141,6 @@ class EmotionModel:
         self._interpreter.invoke()
         logits: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
         return logits.astype(np.float64)
-
-
-def _check_size(interpreter: Interpreter) -> None:
-    count = sum(math.prod(map(int, part['shape'])) for part in interpreter.get_tensor_details())
-    if not 0 <= count <= _MOST_NUMBERS:
-        raise ValueError(f'its tensors hold {count:,} numbers; at most {_MOST_NUMBERS:,} may be')
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

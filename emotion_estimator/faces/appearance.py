@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.faces.geometry import MESH
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.files import check_shapes
 
 # The face as a small grey picture, upright and always of the same size.
 
@@ -128,6 +129,7 @@ class AppearanceNetwork:
     def __init__(self, content: bytes) -> None:
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=1)
+            check_shapes(part['shape'] for part in self._interpreter.get_tensor_details())
             self._interpreter.allocate_tensors()
         except RuntimeError as error:
             raise ValueError(f'LiteRT cannot run it: {error}') from error

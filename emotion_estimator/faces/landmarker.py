@@ -285,7 +285,7 @@ class FaceLandmarker:
             with new_threads_on_one_core() if on_one_core else nullcontext():
                 self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except (ValueError, RuntimeError, OSError) as error:
-            raise ValueError(f'MediaPipe cannot use {model_path}: {error}') from error
+            raise ValueError(f'MediaPipe cannot use {model_path}: {str(error).strip()}') from error
         self._detect = (
             detect_through_structures
             if has_structures(self._landmarker)

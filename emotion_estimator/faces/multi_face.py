@@ -171,7 +171,9 @@ class FaceDetector:
             # Another network is found out by use alone.
             self.find(np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8))
         except (FileError, cv2.error) as error:
-            raise ValueError(f'OpenCV cannot use {model_path}: {error}') from error
+            # OpenCV's own message names files and lines of its source too.
+            reason = getattr(error, 'err', error)
+            raise ValueError(f'OpenCV cannot use {model_path}: {reason}') from error
 
     def find(self, image: Rgb) -> list[Box]:
         """

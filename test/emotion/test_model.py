@@ -17,6 +17,7 @@
 import hashlib
 import json
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -128,6 +129,19 @@ def test_a_network_that_is_none_is_told(folder):
     (folder / network).write_bytes(garbage)
     change(folder, network_sha256=hashlib.sha256(garbage).hexdigest())
     with pytest.raises(ModelError, match='LiteRT cannot load'):
+        EmotionModel(folder)
+
+
+def test_a_network_whose_few_bytes_ask_for_vast_tensors_is_told(folder):
+    metadata = json.loads((folder / 'metadata.json').read_text())
+    steps = round(metadata['rate_hz'] * metadata['window_s'])
+    content = bytearray((folder / metadata['network']).read_bytes())
+    # A vector of three: the input's shape.
+    shape = content.index(struct.pack('<4i', 3, 1, steps, len(metadata['features']) + 1))
+    struct.pack_into('<i', content, shape + 8, 2_000_000_000)
+    (folder / metadata['network']).write_bytes(content)
+    change(folder, network_sha256=hashlib.sha256(content).hexdigest())
+    with pytest.raises(ModelError, match=r'its tensors hold [\d,]{15} numbers'):
         EmotionModel(folder)
 
 
