@@ -94,6 +94,13 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
         'emotion_estimator/faces/geometry.py',
         'training/encoding/fitting.py',
     ),
+    'visibility': (
+        'emotion_estimator/faces/appearance.py',
+        'training/covers.py',
+        'training/extraction/covered_faces.py',
+        'training/extraction/views.py',
+        'training/painting.py',
+    ),
     'training': (
         'emotion_estimator/evaluation/labels.py',
         'training/stills.py',

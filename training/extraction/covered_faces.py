@@ -22,8 +22,6 @@ lies then, the face is cut out.
 from __future__ import annotations
 
 import functools
-import hashlib
-import io
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -42,7 +40,6 @@ from emotion_estimator.faces.appearance import CROP_PX
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.geometry import MESH
 from emotion_estimator.faces.landmarker import FaceLandmarker
-from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.cluster import open_workers
 from emotion_estimator.parallel.engine import Finished, reporter, run_all
 from training import sources
@@ -50,7 +47,7 @@ from training.covers import EYE_COVERS, HARMLESS, MOUTH_COVERS, covered
 from training.datasets.pictures import DataError, Pictures
 from training.extraction.views import enlarged
 from training.painting import FacePlaces
-from training.sources import code_of
+from training.sources import content_key, kept_arrays
 
 BLOCK = 100
 """Photographs in a task and in a file."""
@@ -190,15 +187,6 @@ def _encoding(path: Path) -> FaceEncoding:
     return read_encoding(path)
 
 
-_SOURCES = (
-    'emotion_estimator/faces/appearance.py',
-    'training/covers.py',
-    'training/extraction/covered_faces.py',
-    'training/extraction/views.py',
-    'training/painting.py',
-)
-
-
 def every_part(
     pictures: Pictures,
     donors: Sequence[NDArray[np.uint8]],
@@ -220,12 +208,10 @@ def every_part(
         pictures.part(range(start, min(start + BLOCK, len(pictures))))
         for start in range(0, len(pictures), BLOCK)
     ]
-    said = f'{metadata.version("mediapipe")} {FACE_LANDMARKER.sha256}'.encode()
-    said += code_of(*_SOURCES) + _encoding(encoding).template.tobytes()
-    paths = []
-    for block in blocks:
-        key = hashlib.sha256(said + b''.join(block.content()))
-        paths.append(sources.OUT / 'visibility' / f'{key.hexdigest()[:16]}.npz')
+    mediapipe = metadata.version('mediapipe'), FACE_LANDMARKER.sha256
+    how = (mediapipe, _encoding(encoding).template)
+    keys = [content_key('visibility', *how, *block.content()) for block in blocks]
+    paths = [sources.OUT / 'visibility' / f'{key}.npz' for key in keys]
     missing = [index for index, path in enumerate(paths) if not path.is_file()]
     tasks = [(blocks[index], donors, encoding) for index in missing]
     with Progress() as progress, open_workers(address) as pool:
@@ -237,9 +223,7 @@ def every_part(
                     continue
                 if event.result is None:
                     raise DataError(f'A block of photographs was not covered: {event.problem}.')
-                content = io.BytesIO()
-                np.savez(content, **vars(event.result))
-                write_whole(paths[missing[event.index]], content.getvalue())
+                kept_arrays(paths[missing[event.index]], functools.partial(vars, event.result))
                 progress.advance(bar)
     found = []
     for path in paths:
