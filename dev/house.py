@@ -118,7 +118,8 @@ def way_of_an_image() -> set[str]:
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
-    from dev.bench.feeder import Feeder, rgb_frames
+    from dev.bench.pictures import rgb_frames
+    from dev.bench.speed import Feeder
     from emotion_estimator.nodes.blendshape_node import BlendshapeNode
     from emotion_estimator.nodes.emotion_node import EmotionNode
 
@@ -156,8 +157,7 @@ def way_of_a_bag() -> set[str]:
 
     :returns: the files that it passes through.
     """
-    from dev.bench.feeder import rgb_frames
-    from dev.bench.pictures import write_camera_bag
+    from dev.bench.pictures import rgb_frames, write_camera_bag
     from emotion_estimator.evaluation import cli
     from emotion_estimator.replay.jobs import run_job
 

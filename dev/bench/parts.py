@@ -22,9 +22,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from dev.bench.covered_faces import measure_covered_faces
-from dev.bench.feeder import CLIP, rgb_frames
 from dev.bench.many_faces import measure_crossings, measure_many_faces, measure_near_face
-from dev.bench.pictures import LANDSCAPE, photograph_paths
+from dev.bench.pictures import CLIP, LANDSCAPE, photograph_paths, rgb_frames
 from dev.bench.replay_speed import measure_replay
 from dev.bench.small_faces import (
     GROUP,

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -219,6 +220,61 @@ def put(scene: Rgb, head: CutOut, x: float, y: float) -> None:
     below = scene[y_min:y_max, x_min:x_max]
     share = head.share[part]
     below[:] = np.rint(head.pixels[part] * share + below * (1 - share)).astype(np.uint8)
+
+
+# The frames of measurements of speed, and the bare MediaPipe loop over them.
+
+
+CLIP = 'single_face.mp4'  # shows a face in every frame
+
+
+def rgb_frames() -> list[Rgb]:
+    """
+    Read the clip, resized to 640 x 480.
+
+    :returns: its frames in RGB, forward and then backward, so that they repeat without a jump.
+    :raises AssetError: when the clip cannot be had.
+    """
+    frames = [
+        np.asarray(cv2.resize(frame, SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+        for frame in read_frames(CLIP)
+    ]
+    return frames + frames[::-1]
+
+
+class BareMediaPipe:
+    """MediaPipe Face Landmarker in VIDEO mode and nothing else: what the nodes are held to."""
+
+    def __init__(self) -> None:
+        import mediapipe as mp
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        self._mp = mp
+        self._landmarker = vision.FaceLandmarker.create_from_options(
+            vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(find_asset(FACE_LANDMARKER))),
+                running_mode=vision.RunningMode.VIDEO,
+                output_face_blendshapes=True,
+            )
+        )
+        self._time_ms = 0
+
+    def look_at(self, frame: Rgb) -> float:
+        """
+        Look at one frame.
+
+        :param frame: RGB pixels.
+        :returns: the time that it took, in seconds.
+        """
+        self._time_ms += 33
+        start_s = time.perf_counter()
+        image = self._mp.Image(image_format=self._mp.ImageFormat.SRGB, data=frame)
+        self._landmarker.detect_for_video(image, self._time_ms)
+        return time.perf_counter() - start_s
+
+    def close(self) -> None:
+        """Release it."""
+        self._landmarker.close()
 
 
 # Bags as a robot's camera records them.

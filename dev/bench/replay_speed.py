@@ -31,8 +31,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dev.bench.feeder import BareMediaPipe, rgb_frames
-from dev.bench.pictures import write_camera_bag
+from dev.bench.pictures import BareMediaPipe, rgb_frames, write_camera_bag
 from dev.bench.speed import LOG
 from emotion_estimator.evaluation.report.write import emotions
 from emotion_estimator.faces.image_decoding import Rgb

@@ -36,8 +36,8 @@ from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
 from rich.console import Console
 
-from dev.bench.feeder import Feeder, rgb_frames
-from dev.bench.speed import LOG, new_node
+from dev.bench.pictures import rgb_frames
+from dev.bench.speed import LOG, Feeder, new_node
 from emotion_estimator.extras.node_processes import (
     ACTIVATE,
     CLEANUP,

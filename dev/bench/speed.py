@@ -17,18 +17,119 @@
 from __future__ import annotations
 
 import statistics
+import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Classification
 
-from dev.bench.feeder import BareMediaPipe, Feeder
-from dev.bench.pictures import has_detector, new_finder
+from dev.bench.pictures import BareMediaPipe, has_detector, new_finder
 from emotion_estimator.extras.node_processes import NodeProcess
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.nodes.lifecycle import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
+from emotion_estimator.stamps import NS_PER_S
+
+# A camera and a listener in the benchmark's own process.
+
+
+# A serialised message begins with four bytes of encapsulation; header.stamp comes first in it.
+_STAMP_OFFSET = 4
+_STAMP = struct.Struct('<iI')
+
+
+class Feeder:
+    """
+    Sends frames on `image` and hears what comes out on `emotion`.
+
+    :param frames: the frames to send, over and over.
+    """
+
+    def __init__(self, frames: list[Rgb]) -> None:
+        # Serialised once: what is measured is the nodes, not their camera.
+        self._frames = [bytearray(serialize_message(_image(frame))) for frame in frames]
+        self.node = rclpy.create_node('bench')
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self._publisher = self.node.create_publisher(
+            Image, 'image', 10, event_callbacks=NO_PUBLISHER_EVENTS
+        )
+        self._listen(Classification, 'emotion', self._on_emotion, raw=True)
+        self._listen(DiagnosticArray, '/diagnostics', self._on_diagnostics, raw=False)
+        self.sent_ns: list[int] = []
+        self.heard: dict[int, float] = {}
+        self.latencies_s: list[float] = []
+        self.diagnostics: dict[str, dict[str, str]] = {}
+
+    def send(self) -> None:
+        """Send the next frame, stamped with the time of day."""
+        now_ns = time.time_ns()
+        frame = self._frames[len(self.sent_ns) % len(self._frames)]
+        _STAMP.pack_into(frame, _STAMP_OFFSET, *divmod(now_ns, NS_PER_S))
+        self.sent_ns.append(now_ns)
+        self._publisher.publish(bytes(frame))
+
+    def in_flight(self) -> int:
+        """Tell how many frames went out after the newest one that has come back."""
+        newest_ns = max(self.heard, default=0)
+        return sum(stamp_ns > newest_ns for stamp_ns in self.sent_ns[-10:])
+
+    def spin(self, timeout_s: float) -> None:
+        """Hear one message, or wait in vain."""
+        self.executor.spin_once(timeout_sec=max(timeout_s, 0.0))
+
+    def connected(self) -> bool:
+        """Tell whether an image subscription is there."""
+        return bool(self._publisher.get_subscription_count())
+
+    def forget(self) -> None:
+        """Forget what was sent and heard."""
+        self.sent_ns.clear()
+        self.heard.clear()
+        self.latencies_s.clear()
+
+    def close(self) -> None:
+        """Take the node down."""
+        self.node.destroy_node()
+
+    def _listen(self, kind: type, topic: str, hear: Callable[..., None], raw: bool) -> None:
+        self.node.create_subscription(
+            kind, topic, hear, 100, event_callbacks=NO_SUBSCRIPTION_EVENTS, raw=raw
+        )
+
+    def _on_emotion(self, message: bytes) -> None:
+        now_ns = time.time_ns()
+        seconds, nanoseconds = _STAMP.unpack_from(message, _STAMP_OFFSET)
+        stamp_ns = seconds * NS_PER_S + nanoseconds
+        self.heard[stamp_ns] = time.perf_counter()
+        self.latencies_s.append((now_ns - stamp_ns) / NS_PER_S)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.diagnostics[status.name] = {item.key: item.value for item in status.values}
+
+
+def _image(frame: Rgb) -> Image:
+    height, width, channels = frame.shape
+    return Image(
+        header=Header(frame_id='camera'),
+        height=height,
+        width=width,
+        encoding='rgb8',
+        step=width * channels,
+        data=frame.tobytes(),
+    )
+
 
 # Time of the emotion node's part of one face and frame: message in, messages out.
 
