@@ -40,7 +40,6 @@ from emotion_estimator.evaluation.labels import (
     Given,
     LabelError,
     Labels,
-    Recorded,
     Segment,
     common_vocabulary,
     known_name,
@@ -68,6 +67,32 @@ class LabelSource:
     from_folders: bool = False
     time: Time = Time.AUTOMATIC
     label_map: str | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """
+    What labels need to know of a recording.
+
+    :param path: its file or folder.
+    :param first_ns: stamp of the first image that was looked at, in nanoseconds.
+    :param last_ns: stamp of the last one.
+    :param zero_ns: stamp of the recording's own first image, from which relative times count.
+    :param part: whether a part of it was asked for, so that labels may lie outside.
+    :param images: how many were looked at.
+    """
+
+    path: Path
+    first_ns: int
+    last_ns: int
+    zero_ns: int
+    part: bool = False
+    images: int = 0
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Stamps of the first and the last image."""
+        return self.first_ns, self.last_ns
 
 
 def check_labels(
@@ -234,9 +259,14 @@ def labels_of_table(
         once = () if found else (*table.problems, *lost)
         losses = () if found else (*table.losses(), *(lost[:1]))
         missing = () if rows else (f'{table.path.name} holds no label of {name}.',)
+        inside = [reaches(_segment(row, one, absolute), *one.span_ns) for row in rows]
+        reason = '' if all(inside) else _likely_reason(rows, one, absolute)
+        if reason and reason == _finer_unit(rows, one):
+            # Those that lie inside do so by chance.
+            labels = Labels((), (), len(rows), (f'{len(rows)} of {len(rows)} labels do not fit.',))
         if labels.losses:
-            reason = _likely_reason(rows, one, absolute)
-            losses += (f'{table.path.name}, {name}: {" ".join([*labels.losses, *reason])}',)
+            said = ' '.join([*labels.losses, reason]).rstrip()
+            losses += (f'{table.path.name}, {name}: {said}',)
         found[name] = Labels(
             labels.segments,
             (*once, *labels.problems, *missing),
@@ -273,63 +303,81 @@ def _name_meant(written: str, names: Sequence[str]) -> str | None:
     return None
 
 
-def _placed(rows: Sequence[Row], one: Recorded, absolute: bool) -> Labels:
+def _segment(row: Row, one: Recorded, absolute: bool) -> Segment:
     zero_ns = 0 if absolute else one.zero_ns
-    given = []
-    for row in rows:
-        start_ns, end_ns = (zero_ns + int(each * NS_PER_S) for each in (row.start, row.end))
-        given.append(Given(row.where, Segment(start_ns, end_ns, row.face, row.label)))
+    start_ns, end_ns = (zero_ns + int(each * NS_PER_S) for each in (row.start, row.end))
+    return Segment(start_ns, end_ns, row.face, row.label)
+
+
+def _placed(rows: Sequence[Row], one: Recorded, absolute: bool) -> Labels:
+    given = [Given(row.where, _segment(row, one, absolute)) for row in rows]
     if one.part:
-        inside = [g for g in given if reaches(g.segment, one.first_ns, one.last_ns)]
-        given = inside or given
-    return place(given, one.first_ns, one.last_ns, one.zero_ns)
+        given = [each for each in given if reaches(each.segment, *one.span_ns)] or given
+    return place(given, *one.span_ns, one.zero_ns)
 
 
 _QUARTER_NS = 900 * NS_PER_S
 # Whole hours first.
 _QUARTERS = sorted((k for k in range(-56, 57) if k), key=lambda k: (k % 4 > 0, abs(k)))
-_UNITS = ((3, 'milliseconds', 'ms'), (6, 'microseconds', 'us'), (9, 'nanoseconds', 'ns'))
+_UNITS = (
+    (1_000, 'milliseconds', 'ms'),
+    (10**6, 'microseconds', 'us'),
+    (10**9, 'nanoseconds', 'ns'),
+)
 _LEAST_SHARE = 0.1
 """Labels reach at least so far into a recording, when they are taken for finer units."""
 
 
-def _likely_reason(rows: Sequence[Row], one: Recorded, absolute: bool) -> list[str]:
-    """Guess why labels lie outside their recording; returns a sentence or none."""
+def _finer_unit(rows: Sequence[Row], one: Recorded) -> str:
+    """See whether labels fit their recording if they count finer than in seconds."""
+    length_s = (one.last_ns - one.zero_ns) / NS_PER_S
+    end = float(max(row.end for row in rows))
+    for unit, words, column in _UNITS:
+        if _LEAST_SHARE * length_s <= end / unit <= length_s + 1:
+            return f'They fit as {words}: name the columns start_{column} and end_{column}.'
+    return ''
+
+
+def _likely_reason(rows: Sequence[Row], one: Recorded, absolute: bool) -> str:
+    """Guess why labels lie outside their recording; returns a sentence or nothing."""
     times = [(int(row.start * NS_PER_S), int(row.end * NS_PER_S)) for row in rows]
     begin_ns, end_ns = min(start for start, _ in times), max(end for _, end in times)
     day_ns = 86_400 * NS_PER_S
     knows_day = one.zero_ns >= LEAST_ABSOLUTE_S * NS_PER_S
 
-    def fits(zero_ns: int, unit: int = 1) -> bool:
+    def fits(zero_ns: int) -> bool:
         early_ns, late_ns = one.first_ns - NS_PER_S, one.last_ns + NS_PER_S
-        return early_ns <= zero_ns + begin_ns // unit and zero_ns + end_ns // unit <= late_ns
+        return early_ns <= zero_ns + begin_ns and zero_ns + end_ns <= late_ns
 
     if absolute and fits(one.zero_ns):
-        return ['They fit as seconds from the first image: leave --label-times away.']
+        return 'They fit as seconds from the first image: leave --label-times away.'
     if not absolute and knows_day and fits(0):
-        return ['They fit as times since 1970: leave --label-times away.']
+        return 'They fit as times since 1970: leave --label-times away.'
     if absolute and not knows_day:
-        return ['They count from 1970, but its images tell no date: count from the first image.']
+        return 'They count from 1970, but its images tell no date: count from the first image.'
     zero_ns = 0 if absolute else one.zero_ns
     midnight_ns = one.zero_ns - one.zero_ns % day_ns
     of_day = 'They fit as times of day: write the date too, as in 2024-05-31 14:00:00.'
     may_be_of_day = knows_day and not absolute
     if may_be_of_day and fits(midnight_ns):
-        return [of_day]
+        return of_day
     for quarters in _QUARTERS:
         if fits(zero_ns - quarters * _QUARTER_NS):
-            return [f'They are {abs(quarters) * 900:,} s off: another time zone?']
-    for digits, words, column in _UNITS:
-        far = end_ns // 10**digits >= _LEAST_SHARE * (one.last_ns - one.zero_ns)
-        if not absolute and far and fits(zero_ns, 10**digits):
-            return [f'They fit as {words}: name the columns start_{column} and end_{column}.']
+            return f'They are {abs(quarters) * 900:,} s off: another time zone?'
     for days, quarters in product((0, -1, 1), _QUARTERS):
         if may_be_of_day and fits(midnight_ns + days * day_ns - quarters * _QUARTER_NS):
-            return [of_day]
+            return of_day
+    finer = '' if absolute else _finer_unit(rows, one)
+    if finer:
+        return finer
     off_ns = zero_ns + begin_ns - one.last_ns
     if off_ns > 0:
-        return [f'They begin {off_ns / NS_PER_S:,.0f} s after its end: of another recording?']
+        return f'They begin {off_ns / NS_PER_S:,.0f} s after its end: of another recording?'
+    whole = all(each == int(each) for row in rows for each in (row.start, row.end))
+    if not absolute and whole and _LEAST_SHARE * one.images <= end_ns / NS_PER_S <= one.images:
+        rate_hz = (one.images - 1) * NS_PER_S / (one.last_ns - one.first_ns)
+        return f'Do they number images? Divide them by the rate, {rate_hz:.4g} Hz.'
     off_ns = one.first_ns - zero_ns - end_ns
     if off_ns > 0:
-        return [f'They end {off_ns / NS_PER_S:,.0f} s before its start: of another recording?']
-    return []
+        return f'They end {off_ns / NS_PER_S:,.0f} s before its start: of another recording?'
+    return ''

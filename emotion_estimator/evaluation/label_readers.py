@@ -127,7 +127,9 @@ def read_table(path: Path, own_names: Collection[str] = ()) -> Table:
             where, more = f'{path.name}, line {number}', fields[len(sheet.columns) :]
             if len(fields) < len(sheet.columns) or any(more):
                 problems.append(
-                    f'{where} has not as many fields as the first line; it was left out.'
+                    f'{where} has not as many fields as the first line: {len(fields)}, not '
+                    f'{len(sheet.columns)} (decimal commas need quotes, or semicolons between the '
+                    'fields); it was left out.'
                 )
             else:
                 # Of two columns of one name the first counts.
@@ -142,7 +144,9 @@ def read_table(path: Path, own_names: Collection[str] = ()) -> Table:
             rows.append(_row(where, named_fields, times, own_names))
         except LabelError as error:
             problems.append(str(error))
-    if problems and not rows:
+    if not problems and not rows:
+        raise LabelError(f'{path} holds no label below its first line.')
+    if not rows:
         count = len(problems)
         raise LabelError(
             f'None of the {count} labels in {path} can be used: {problems[0]}'

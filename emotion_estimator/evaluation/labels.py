@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 from emotion_estimator.stamps import NS_PER_S
 
@@ -73,25 +72,6 @@ class Labels:
     losses: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """
-    What labels need to know of a recording.
-
-    :param path: its file or folder.
-    :param first_ns: stamp of the first image that was looked at, in nanoseconds.
-    :param last_ns: stamp of the last one.
-    :param zero_ns: stamp of the recording's own first image, from which relative times count.
-    :param part: whether a part of it was asked for, so that labels may lie outside.
-    """
-
-    path: Path
-    first_ns: int
-    last_ns: int
-    zero_ns: int
-    part: bool = False
-
-
 # Labels as they were given, made into segments of one recording; tells what does not fit.
 
 
@@ -142,15 +122,30 @@ def place(
     if outside > MOST_TOLD:
         problems.append(f'{outside - MOST_TOLD} more labels lie outside the recording.')
     segments: list[Segment] = []
+    denied = 0
     for face in sorted(by_face):
-        segments += _without_overlaps(by_face[face], zero_ns, problems)
+        told = len(problems)
+        kept = _without_overlaps(by_face[face], zero_ns, problems)
+        if len(problems) > told:
+            denied += sum(not _counts(one.segment, kept) for one in by_face[face])
+        segments += kept
         _tell_gaps(by_face[face], zero_ns, problems)
-    losses = (
-        f'{outside} of {len(in_order)} labels lie outside the recording, whose images go from '
-        f'{_seconds(first_ns - zero_ns)} to {_seconds(last_ns - zero_ns)} s.',
-    )
-    return Labels(
-        tuple(sorted(segments)), tuple(problems), len(in_order), losses if outside else ()
+    lost = {
+        'lie outside the recording, whose images go from '
+        f'{_seconds(first_ns - zero_ns)} to {_seconds(last_ns - zero_ns)} s.': outside,
+        'are denied by others of the same time, so that none of them counts.': denied,
+    }
+    losses = (f'{count} of {len(in_order)} labels {why}' for why, count in lost.items() if count)
+    return Labels(tuple(sorted(segments)), tuple(problems), len(in_order), tuple(losses))
+
+
+def _counts(segment: Segment, kept: Sequence[Segment]) -> bool:
+    """Tell whether some of a label's time is left."""
+    return any(
+        one.label == segment.label
+        and one.start_ns < segment.end_ns
+        and one.end_ns > segment.start_ns
+        for one in kept
     )
 
 

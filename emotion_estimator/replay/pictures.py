@@ -43,7 +43,7 @@ PICTURE_SUFFIXES = (
 DEFAULT_RATE_HZ = 30.0
 HELD_S = 3.0
 """How long one photograph is shown as a film, in seconds: longer than models look back."""
-LONGEST_LEAP_S = 2.0
+LONGEST_LEAP_S = 0.5
 """Numbers in names that leap by more, in seconds at the rate, are told."""
 _LONGEST_S = 1_000_000.0
 """Numbers that span more, in seconds at the rate, count nothing that was recorded in a row."""
@@ -203,7 +203,7 @@ _DATE = re.compile(
     (20\d\d) [-_.:]? (0[1-9]|1[0-2]) [-_.:]? (0[1-9]|[12]\d|3[01])
     (?:[-_.T\ ]|\ at\ )?
     ([01]\d|2[0-3]) [-_.:h]? ([0-5]\d) [-_.:m]? ([0-5]\d)
-    (?: [.,]?(\d{1,9}) | [-_](\d{3,9}) )?
+    (?: [.,s]?(\d{1,9}) | [-_](\d{3,9}) )?
     (?!\d)""",
     re.VERBOSE,
 )

@@ -24,9 +24,14 @@ import pytest
 from helpers.bags import START_NS, STEP_NS, header, replay, text, write_bag
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from emotion_estimator.evaluation.label_files import LabelSource, find_labels, labels_of_folder
+from emotion_estimator.evaluation.label_files import (
+    LabelSource,
+    Recorded,
+    find_labels,
+    labels_of_folder,
+)
 from emotion_estimator.evaluation.label_topics import label_messages, labels_of_messages
-from emotion_estimator.evaluation.labels import LabelError, Recorded, Segment
+from emotion_estimator.evaluation.labels import LabelError, Segment
 from emotion_estimator.evaluation.report.write import write_labelled_report
 from emotion_estimator.messages.outgoing import (
     CLASSIFICATION,

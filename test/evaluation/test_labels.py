@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from emotion_estimator.evaluation.label_files import (
     LabelSource,
+    Recorded,
     check_labels,
     labels_of_table,
 )
@@ -33,7 +34,6 @@ from emotion_estimator.evaluation.labels import (
     HAPPY_UNKNOWN_SAD,
     Given,
     LabelError,
-    Recorded,
     Segment,
     common_vocabulary,
     known_name,
@@ -186,19 +186,21 @@ def test_what_is_no_table_of_labels_is_refused(tmp_path, content, said):
     [
         (['7200,7204,,sad', '7204,7209,,happy'], {}, '2 of 2 .* 7,200 s off: another time'),
         (['1700003600,1700003605,,sad'], {}, '1 of 1 .* 3,600 s off: another time'),
-        (['0,4000,,sad', '4000,10000,,happy'], {}, '1 of 2 .* They fit as milliseconds: name'),
+        (['0,4000,,sad', '4000,10000,,happy'], {}, '2 of 2 .* They fit as milliseconds: name'),
+        (['0,90,,sad', '120,240,,happy'], {}, '1 of 2 .* Do they number images\\? .* 30.1 Hz'),
+        (['0,9,,sad', '0,9,,happy'], {}, '2 of 2 labels are denied by others of the same time'),
         (['22:13:20,22:13:25,,sad'], {}, '.* They fit as times of day: write the date'),
         (['23:13:20,23:13:25,,sad'], {}, '.* They fit as times of day: write the date'),
         (['1700000001,1700000002,,sad'], {'zero': S}, '.* its images tell no date'),
         (['1700000111,1700000112,,sad'], {}, '.* They begin 101 s after its end'),
-        (['1,2,,sad', '99,100,,sad'], {}, r'1 of 2 .* from 0\.00 to 10\.00 s\.$'),
+        (['1,2,,sad', '98.5,99,,sad'], {}, r'1 of 2 .* from 0\.00 to 10\.00 s\.$'),
     ],
 )  # fmt: skip
 def test_labels_outside_a_recording_are_counted_with_the_likely_reason(
     table, rows, recorded, said
 ):
     zero_ns = recorded.get('zero', START)
-    one = Recorded(Path('walk'), zero_ns, zero_ns + 10 * S, zero_ns)
+    one = Recorded(Path('walk'), zero_ns, zero_ns + 10 * S, zero_ns, images=302)
     (loss,) = labels_in(table(*rows), {'walk': one})['walk'].losses
     assert re.search(f'labels.csv, walk: {said}', loss)
 

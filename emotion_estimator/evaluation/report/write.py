@@ -29,8 +29,8 @@ from typing import Any
 from emotion_estimator.evaluation.alignment import strange_faces
 from emotion_estimator.evaluation.bootstrap import LEVEL, RESAMPLES
 from emotion_estimator.evaluation.comparison import Comparison, compare
-from emotion_estimator.evaluation.label_files import LabelSource, find_labels
-from emotion_estimator.evaluation.labels import Recorded, Segment
+from emotion_estimator.evaluation.label_files import LabelSource, Recorded, find_labels
+from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
 from emotion_estimator.evaluation.summary import RecordingSummary, Summary, summarise
 from emotion_estimator.files import write_whole
@@ -193,7 +193,8 @@ def write_labelled_report(
 def _recorded(path: Path, one: Replay) -> Recorded:
     part = float(one.settings.get('from_s', 0)) > 0 or one.settings.get('to_s', 'end') != 'end'
     zero_ns = one.stamps_ns[0] if one.first_ns is None else one.first_ns
-    return Recorded(path, one.stamps_ns[0], one.stamps_ns[-1], zero_ns, part)
+    span_ns = one.stamps_ns[0], one.stamps_ns[-1]
+    return Recorded(path, *span_ns, zero_ns, part, len(one.stamps_ns))
 
 
 # Metrics for programs; equal runs give equal bytes.
