@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from emotion_estimator.faces.image_headers import (
     MAX_PIXELS,
     check_size,
+    damage_of_jpeg,
     read_header,
     rotation_of_exif,
 )
@@ -108,16 +109,9 @@ _NO_PICTURE = (
 )
 _ALIGNMENTS = (1, 4, 8, 16, 32, 64, 128, 256)  # of rows, in bytes, as drivers pad them
 _OTHER_ORDER = {'uyvy': 'yuyv', 'yuv422': 'yuyv', 'yuyv': 'uyvy', 'yuv422_yuy2': 'uyvy'}
-_WATCH_EVERY, _NEAR_GREY, _LEAST_CONTRAST = 30, 24, 10
+_WATCH_EVERY, _NEAR_GREY, _LEAST_CONTRAST, _SWAPPED_SHARE = 30, 24, 10, 0.8
 _MOST_REMARKS = 20
 _MOST_BYTES = 512_000_000  # of a picture file: `MAX_PIXELS` of 16 bits and three channels
-# What libjpeg says of pixels that are wrong, and of bytes too many before the end.
-_DAMAGE = re.compile('Corrupt JPEG|Premature end of JPEG|Inconsistent progression')
-_SURPLUS = re.compile(r'(\d+) extraneous bytes before marker 0xd9')
-_HARMLESS_SURPLUS = 4
-_MOST_ZEROS = 64
-# Lengths of the codes in the JPEG standard's own table (K.3.3.2), which nearly all cameras use.
-_USUAL_TABLE = bytes((0x10, 0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D))
 
 
 class ImageDecoder:
@@ -138,13 +132,13 @@ class ImageDecoder:
         self, topic: str = '', tell: Callable[[str], None] = lambda sentence: None
     ) -> None:
         self.suspicion = ''
-        """Sentence: luma and chroma look swapped in the latest images; empty when they do not."""
+        """Sentence: luma and chroma look swapped in most images; empty when they do not."""
         self._topic = topic
         self._is_depth = _DEPTH_TOPIC.search(topic) is not None
         self._tell = tell
         self._said: set[str] = set()
         self._bits = _BITS[0]
-        self._watched = 0
+        self._watched = self._contrasty = self._swapped = 0
         self._ends_clean = False  # whether a JPEG came with no byte too many before its end
 
     def decode(self, message: Any) -> Rgb:
@@ -248,7 +242,8 @@ class ImageDecoder:
             bgr, said = overheard(lambda: cv2.imdecode(np.frombuffer(data, np.uint8), flags))
         except cv2.error as error:
             raise ImageError(f'The {kind} image is damaged: {error.err}') from error
-        reason = self._damage(said, data) if kind == 'JPEG' else ''
+        reason = damage_of_jpeg(said, data, self._ends_clean) if kind == 'JPEG' else ''
+        self._ends_clean |= kind == 'JPEG' and not said
         if bgr is None or reason:
             reason = f' ({reason or said.strip()})' if reason or said.strip() else ''
             raise ImageError(f'The {kind} image of {len(data)} bytes is damaged{reason}.')
@@ -316,25 +311,6 @@ class ImageDecoder:
         self._bits = max(self._bits, next(bits for bits in _BITS if greatest < 1 << bits))
         return (pixels >> (self._bits - 8)).astype(np.uint8)
 
-    def _damage(self, said: str, content: bytes) -> str:
-        """Tell which of the decoder's complaints says that pixels are wrong; empty for none."""
-        end = content.rfind(b'\xff\xd9')
-        for line in filter(_DAMAGE.search, said.splitlines()):
-            surplus = _SURPLUS.search(line)
-            if surplus is None:
-                return line.strip()
-            # Some cameras fill up the end of each image.
-            count = int(surplus[1])
-            few = count <= _HARMLESS_SURPLUS and not self._ends_clean
-            if not few and len(set(content[end - count : end])) > 1:
-                return line.strip()
-        self._ends_clean |= not said
-        # Zeros decode as well as anything, though no camera's tables give so many in a row.
-        coded = content[content.rfind(b'\xff\xda') : end].rstrip(b'\0')
-        if _USUAL_TABLE in content and bytes(_MOST_ZEROS) in coded:
-            return f'more than {_MOST_ZEROS} zeros among the coded pixels'
-        return ''
-
     def _watch_order(self, encoding: str, pixels: NDArray[np.uint8]) -> None:
         self._watched += 1
         if self._watched % _WATCH_EVERY != 1:
@@ -342,13 +318,16 @@ class ImageDecoder:
         # U and V take turns, and each has its own mean.
         halves = pixels[::4, : pixels.shape[1] // 2 * 2].astype(np.float32)
         halves = halves.reshape(len(halves), -1, 2, 2)
-        first, second = halves.std(axis=(0, 1)).mean(axis=0).tolist()
+        deviations = halves.std(axis=(0, 1)).mean(axis=0).tolist()
         means = halves.mean(axis=(0, 1, 2)).tolist()
-        luma_first = encoding in ('yuyv', 'yuv422_yuy2')
-        chroma, luma = (second, first) if luma_first else (first, second)
-        grey = abs(means[0 if luma_first else 1] - 128) < _NEAR_GREY
+        luma = 0 if encoding in ('yuyv', 'yuv422_yuy2') else 1
+        if max(deviations) < _LEAST_CONTRAST:
+            return
+        self._contrasty += 1
+        smooth = deviations[luma] < deviations[1 - luma] / 2
+        self._swapped += smooth and abs(means[luma] - 128) < _NEAR_GREY
         self.suspicion = ''
-        if grey and chroma > max(2 * luma, _LEAST_CONTRAST):
+        if self._swapped > _SWAPPED_SHARE * self._contrasty:
             self.suspicion = (
                 f'The images are labelled {encoding}, but look like {_OTHER_ORDER[encoding]}: '
                 'brightness seems to stand where colour is expected. Correct the pixel format or '

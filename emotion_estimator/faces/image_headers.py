@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What the header of a picture file states: read before a native decoder sees the bytes."""
+"""What picture files say of themselves, before a decoder sees them, and what it says of them."""
 
 from __future__ import annotations
 
@@ -241,3 +241,41 @@ _FORMATS: dict[bytes, tuple[str, _Reader, _Check]] = {
         (b'P%d' % number for number in range(1, 7)), ('PNM', _size_of_pnm, lambda _: True)
     ),
 }
+
+
+# What a decoder says of a file whose pixels are wrong.
+
+
+# What libjpeg says of pixels that are wrong, and of bytes too many before the end.
+_DAMAGE = re.compile('Corrupt JPEG|Premature end of JPEG|Inconsistent progression')
+_SURPLUS = re.compile(r'(\d+) extraneous bytes before marker 0xd9')
+_HARMLESS_SURPLUS = 4
+_MOST_ZEROS = 64
+# Lengths of the codes in the JPEG standard's own table (K.3.3.2), which nearly all cameras use.
+_USUAL_TABLE = bytes((0x10, 0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D))
+
+
+def damage_of_jpeg(said: str, content: bytes, ends_clean: bool) -> str:
+    """
+    Tell whether pixels of a JPEG file are wrong.
+
+    :param said: what libjpeg said while it decoded the file.
+    :param content: the file.
+    :param ends_clean: whether files of the same camera have come without a byte too many.
+    :returns: what is wrong; empty where nothing shows.
+    """
+    end = content.rfind(b'\xff\xd9')
+    for line in filter(_DAMAGE.search, said.splitlines()):
+        surplus = _SURPLUS.search(line)
+        if surplus is None:
+            return line.strip()
+        # Some cameras fill up the end of each image.
+        count = int(surplus[1])
+        few = count <= _HARMLESS_SURPLUS and not ends_clean
+        if not few and len(set(content[end - count : end])) > 1:
+            return line.strip()
+    # Zeros decode as well as anything, though no camera's tables give so many in a row.
+    coded = content[content.rfind(b'\xff\xda') : end].rstrip(b'\0')
+    if _USUAL_TABLE in content and bytes(_MOST_ZEROS) in coded:
+        return f'more than {_MOST_ZEROS} zeros among the coded pixels'
+    return ''

@@ -117,6 +117,8 @@ class Bag:
                 yield Frame(*at, partial(rgb_of, message, decoder))
             else:
                 yield from self._decoder.frames(bytes(message.data), at)
+        if decoder.suspicion:
+            decoder.remark(decoder.suspicion)
         if self._decoder is not None:
             yield from self._decoder.rest()
             self.hints += self._decoder.hints()

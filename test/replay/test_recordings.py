@@ -22,6 +22,7 @@ from helpers.bags import (
     START_NS,
     noise,
     problem,
+    raw_image,
     read,
     text,
     write_bag,
@@ -253,3 +254,22 @@ def test_pictures_of_a_camera_upside_down_are_turned(tmp_path, landmarker_path, 
         ImageDecoder().decode_file(one.thumbnails[min(one.thumbnails)]) for one in (told, expected)
     )
     assert np.abs(small.astype(int) - upright).mean() < 10
+
+
+def test_a_wrong_step_and_swapped_luma_are_hinted_at_and_no_image_is_lost(tmp_path, media):
+    (picture,), _ = frames(media('single_face.mp4'), 1)
+    yuyv = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_YUYV)
+    images = [
+        raw_image(ROS2, yuyv, START_NS + n, encoding='yuv422', step=1280 + 8 * (n == 1))
+        for n in range(3)
+    ]
+    bag = write_bag(
+        tmp_path / 'bag', [('/image', START_NS + n, image) for n, image in enumerate(images)]
+    )
+    recording = open_recording(bag)
+    decoded = [frame.decode() for frame in recording.frames()]
+    recording.close()
+    assert [image.shape for image in decoded] == [(360, 640, 3)] * 3
+    step, order = recording.hints
+    assert step.startswith('bag: step is 1288 bytes') and 'whole with 1280' in step
+    assert 'labelled yuv422, but look like yuyv' in order
