@@ -72,6 +72,7 @@ class Placed(Generic[Item]):
     :param step: how it follows those before.
     :param way_ns: from the newest stamp before to this one, in nanoseconds; 0 for the first.
     :param line: number of its time line, from 0.
+    :param pause: whether the step is longer than what is usual.
     """
 
     item: Item
@@ -79,6 +80,7 @@ class Placed(Generic[Item]):
     step: Step
     way_ns: int
     line: int
+    pause: bool = False
 
 
 class TimeLine(Generic[Item]):
@@ -129,7 +131,7 @@ class TimeLine(Generic[Item]):
             first = self._take(held.stamp_ns, held.item)
             if first.step is Step.FORWARD:
                 self._steps_ns.pop()  # A pause is no usual step.
-            return [first, self._take(stamp_ns, item)]
+            return [replace(first, pause=True), self._take(stamp_ns, item)]
         before = self._rest()
         self._held = Placed(item, stamp_ns, Step.STRAY, way_ns, self._line)
         return before

@@ -20,7 +20,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.stamps import LATE_S, NS_PER_S, SILENCE_S, Step, TimeLine, usual_step_s
+from emotion_estimator.stamps import (
+    LATE_S,
+    NS_PER_S,
+    SILENCE_S,
+    FirstSender,
+    Step,
+    TimeLine,
+    usual_step_s,
+)
 
 START_NS = 1_700_000_000 * NS_PER_S
 LATE_NS = round(LATE_S * NS_PER_S)
@@ -194,3 +202,37 @@ def test_who_cannot_wait_loses_the_image_that_would_be_held():
     ]
     steps = [line.follow_at_once(ns).step for ns in clean]
     assert steps == [Step.BACK, *[Step.FORWARD] * 5]
+
+
+# Whose images are looked at where a topic has several senders.
+
+
+@given(st.lists(st.tuples(st.sampled_from('ab'), st.integers(0, NS_PER_S)), max_size=60))
+def test_while_the_first_sender_sends_no_other_is_listened_to(images):
+    sender: FirstSender[str] = FirstSender()
+    clocks = {'a': START_NS, 'b': 7 * NS_PER_S}
+    since_a = 0
+    assert not sender.is_other('a', START_NS)
+    for who, way_ns in images:
+        clocks[who] += way_ns
+        since_a = 0 if who == 'a' else since_a + way_ns
+        if since_a > 5 * NS_PER_S:
+            return
+        assert sender.is_other(who, clocks[who]) is (who == 'b')
+        assert sender.kept == 'a'
+
+
+def test_another_sender_takes_over_when_the_first_is_silent_or_gone():
+    sender: FirstSender[str] = FirstSender()
+    assert not sender.is_other('a', 100 * NS_PER_S)
+    left_out = [sender.is_other('b', second * NS_PER_S) for second in range(8)]
+    assert left_out == [True] * 6 + [False] * 2
+    assert sender.is_other('a', 101 * NS_PER_S)
+    assert not sender.is_other('a', 102 * NS_PER_S, gone=True)
+
+
+def test_an_empty_frame_id_makes_no_other_sender():
+    assert FirstSender.frame_of('left', None) == FirstSender.frame_of('left', 'left') == 'left'
+    assert FirstSender.frame_of('', 'left') == 'left'
+    assert FirstSender.frame_of('right', 'left') == 'right'
+    assert FirstSender.frame_of('', None) == FirstSender.frame_of('left', '') == ''

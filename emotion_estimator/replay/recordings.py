@@ -166,7 +166,10 @@ _STEP_HINTS = {
     'all faces start over',
     Step.JUMP: 'times the stamps jumped ahead, as when a clock is set or a camera is switched '
     'off: all faces start over',
+    Step.FORWARD: 'times the stamps went further ahead than the times of receipt by more than '
+    'half a second, as when a clock is set: faces go on',
 }
+_LEAP_NS = NS_PER_S // 2
 
 
 @dataclass(frozen=True)
@@ -233,9 +236,15 @@ class ImageOrder:
         """
         pace = RateLimiter(selection.rate_hz)
         before: Placed[Numbered] | None = None
+        recorded_ns = 0
         time_ns = 0  # since the first image; it goes on where the stamps begin again
         for placed in self._placed(recording):
-            if placed.step in _STEP_HINTS:
+            recorded_before_ns, recorded_ns = recorded_ns, placed.item.frame.recorded_ns
+            if placed.step is Step.FORWARD:
+                ahead_ns = placed.way_ns - (recorded_ns - recorded_before_ns)
+                if placed.pause and ahead_ns > _LEAP_NS:
+                    self._note(placed)
+            elif placed.step in _STEP_HINTS:
                 self._note(placed)
             # Whether an image repeats another is found out when that could be decoded.
             if placed.step in (Step.LATE, Step.STRAY):

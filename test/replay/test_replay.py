@@ -173,9 +173,12 @@ def test_late_and_lone_images_change_no_other_answer(tmp_path, parameters, landm
     assert 'image 22, 3600.033 s ahead of the newest' in lone
 
 
-@pytest.mark.parametrize('set_s, said', [(-100, 'went back'), (100, 'jumped ahead')])
+@pytest.mark.parametrize(
+    'set_s, said, faces',
+    [(-100, 'went back', 2), (100, 'jumped ahead', 2), (3, 'went further ahead than', 1)],
+)
 def test_a_clock_that_was_set_is_told_with_its_place(
-    tmp_path, parameters, landmarker_path, media, set_s, said
+    tmp_path, parameters, landmarker_path, media, set_s, said, faces
 ):
     pictures, _ = frames(media('single_face.mp4'), 20)
     times = stamps(20, 30)
@@ -186,10 +189,11 @@ def test_a_clock_that_was_set_is_told_with_its_place(
     ids = {answer.stamp_ns: answer.face_id for answer in told.predictions}
     first, second = ({ids[ns] for ns in part} for part in (times[:10], times[10:]))
     assert len(first) == len(second) == 1
-    assert first != second
+    assert len(first | second) == faces
     assert told.problems == ()
     (hint,) = told.hints
-    assert f'1 times the stamps {said}, as when a clock is set' in hint
+    assert f'1 times the stamps {said}' in hint
+    assert 'as when a clock is set' in hint
     assert f'image 11, {abs(set_s) - (0.033 if set_s < 0 else -0.033):.3f} s' in hint
     assert f'at {times[10]} ns' in hint
 
