@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from helpers.live_nodes import START_NS, image_message
-from helpers.media import PEOPLE, SERIOUS, photograph
+from helpers.media import PEOPLE, SERIOUS, frames, photograph
 from helpers.pages import cartoon, line_drawing
 
 from dev.bench.covered_faces import COLOURS, COVERS, EYES, MOUTH, cover, drawn, upside_down
@@ -120,6 +120,14 @@ def test_a_covered_face_is_decided_unknown(estimator, faces, name):
     for picture, points in faces:
         found = estimator.estimate_picture(drawn(picture, points, name))
         assert [face.expression for face in found] in ([], [UNKNOWN])
+
+
+def test_a_hand_before_a_real_mouth_is_noticed(estimator, media):
+    pictures, _ = frames(media('WolfgangLanger_Pexels.mp4'), 301)
+    for number, expression in ((110, UNKNOWN), (130, UNKNOWN), (300, 'happy')):
+        rgb = cv2.cvtColor(cv2.resize(pictures[number], (640, 360)), cv2.COLOR_BGR2RGB)
+        (face,) = estimator.estimate_picture(rgb)
+        assert face.expression == expression
 
 
 def test_a_face_upside_down_is_decided_unknown_or_not_found(estimator, faces):
