@@ -70,6 +70,8 @@ def run(module: str, stopped: int = STOPPED) -> int:
     before = [signal.getsignal(number) for number in _SIGNALS]
     # Nothing is to be released yet, and an exception would pass through half-imported modules.
     _handle(lambda number, frame: os._exit(stopped))
+    # Who started this process may have held them back until here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     begin: Callable[[], int] = import_module(module).main
     if stopped:
         for number, handler in zip(_SIGNALS, before):

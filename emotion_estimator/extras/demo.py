@@ -77,14 +77,24 @@ def main() -> int:
         return EXIT_STOPPED
     note_interrupts()
     rclpy.init()
-    observer = Observer(thumbnails=not arguments.no_thumbnails, rotate=arguments.rotate)
-    executor = SingleThreadedExecutor()
-    executor.add_node(observer)
+    observer: Observer | None = None
     try:
+        observer = Observer(thumbnails=not arguments.no_thumbnails, rotate=arguments.rotate)
+        executor = SingleThreadedExecutor()
+        executor.add_node(observer)
         complaint = _play(arguments, video, searches, observer, executor, console)
+    except Exception:
+        # Ctrl-C ends the context, and thereby whatever was done or waited for.
+        if rclpy.ok():
+            raise
+        console.print('Stopped.')
+        complaint = ''
     finally:
-        observer.destroy_node()
+        if observer is not None:
+            observer.destroy_node()
         rclpy.try_shutdown()
+    if observer is None or not (complaint or observer.moments):
+        return EXIT_STOPPED
     if complaint:
         console.print(complaint, style='red', markup=False)
         return 1
@@ -177,16 +187,13 @@ def _play(
         }
         for name, ros_arguments in nodes.items():
             running.enter_context(NodeProcess(f'nodes.{name}', *ros_arguments, stderr=sieve))
-        try:
-            # A node that is active before the other has loaded would miss it, and say so.
-            for transition, name in product((CONFIGURE, ACTIVATE), nodes):
-                if not lead(observer, executor, name, transition):
-                    if not rclpy.ok():
-                        raise ExternalShutdownException
-                    return f'{name} did not become active; what it said stands above.'
-            _watch(camera, observer, executor, console)
-        except ExternalShutdownException:
-            console.print('Stopped.')
+        # A node that is active before the other has loaded would miss it, and say so.
+        for transition, name in product((CONFIGURE, ACTIVATE), nodes):
+            if not lead(observer, executor, name, transition):
+                if not rclpy.ok():
+                    raise ExternalShutdownException
+                return f'{name} did not become active; what it said stands above.'
+        _watch(camera, observer, executor, console)
     if not observer.moments:
         return 'No face was estimated: is there one in the video? What the nodes said is above.'
     return ''

@@ -30,11 +30,6 @@ from rclpy.executors import Executor
 from rclpy.node import Node
 
 END_TIMEOUT_S = 10.0
-# As `python -m`, but SIGINT ends it without a traceback while it still imports.
-_RUN = (
-    'import runpy, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); '
-    'runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)'
-)
 ANSWER_TIMEOUT_S = 10.0
 """Longer than a node takes to load its models, in seconds; then it is asked again."""
 CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
@@ -64,15 +59,15 @@ class NodeProcess:
     """
 
     def __init__(self, module: str, *arguments: str, stderr: HasFileno | None = None) -> None:
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, '-c', _RUN),
-                f'emotion_estimator.{module}',
-                '--ros-args',
-                *arguments,
-            ],
-            stderr=None if stderr is None else stderr.fileno(),
-        )
+        # Held back until the command handles it: Ctrl-C reaches a whole terminal at once.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        command = [sys.executable, '-m', f'emotion_estimator.{module}', '--ros-args', *arguments]
+        try:
+            self.process = subprocess.Popen(
+                command, stderr=None if stderr is None else stderr.fileno()
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> NodeProcess:
         """Return the running process."""

@@ -80,6 +80,8 @@ def run(
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:
+        if 'parse' not in str(error):
+            raise
         # Of which file and line of rcl it says so, nobody needs to hear.
         reason = re.sub(r', at \S+:\d+', '', str(error)).splitlines()[0]
         print(f'The ROS arguments cannot be used: {reason}', file=sys.stderr)

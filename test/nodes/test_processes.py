@@ -221,6 +221,25 @@ def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tm
     assert cv2.imread(str(annotated)).shape[1] == 640
 
 
+def test_ctrl_c_while_the_demonstration_starts_ends_all_of_it_quietly(live, media, tmp_path):
+    command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video']
+    outputs = ('--out', tmp_path / 'a.png', '--annotated', tmp_path / 'b.png')
+    process = subprocess.Popen(
+        [*command, media('single_face.mp4'), *outputs, '--log', tmp_path / 'log'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+        start_new_session=True,
+    )
+    # Its own node is there, and those that it starts are importing.
+    live.until(lambda: len(live.tester.get_node_names()) > 1, 'the first node', timeout_s=60)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert 'Stopped.' in output and 'Traceback' not in output
+
+
 @pytest.mark.parametrize(
     'video, model, sentence',
     [
