@@ -265,6 +265,7 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         raise ValueError('--picture-rate-hz must be above 0, and --jobs at least 1.')
     if options.with_input and options.record is None:
         raise ValueError('--with-input copies beside what --record writes; give --record too.')
+    options.recordings = [one for path in options.recordings for one in recordings_in(path)]
     _check_record(options)
     if options.to_s is not None and options.to_s <= options.from_s:
         raise ValueError(f'--to {options.to_s:g} must lie behind --from {options.from_s:g}.')
@@ -283,7 +284,6 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     find_finder_files(parameters.blendshape_node, fetch=True, warn=_log.warning)
     selection = Selection(options.rate_hz, options.from_s, options.to_s, options.stills)
     settings = Settings(parameters, selection, options.topic, options.picture_rate_hz)
-    options.recordings = [one for path in options.recordings for one in recordings_in(path)]
     jobs = []
     for path, name in named_apart(options.recordings).items():
         record = _record_path(options, name)

@@ -161,6 +161,7 @@ _EBML = b'\x1a\x45\xdf\xa3'
 _SEGMENT, _INFO, _SCALE, _CLUSTER, _TIME = 0x18538067, 0x1549A966, 0x2AD7B1, 0x1F43B675, 0xE7
 _MP4 = (b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide', b'moof', b'styp', b'sidx')
 _MOST_BOXES = 100_000
+_FARTHEST = 1 << 62  # in bytes: no file reaches there
 
 
 def missing_bytes(path: Path) -> int:
@@ -204,7 +205,7 @@ def shown_share(path: Path) -> float | None:
         content = file.read(min(moov[2], size))
     try:
         return _share(content)
-    except (struct.error, IndexError, ZeroDivisionError):
+    except (struct.error, ValueError, LookupError, ArithmeticError):
         return 1.0
 
 
@@ -239,7 +240,7 @@ def _durations(moov: bytes, name_at: int) -> tuple[int, int]:
 def _boxes(file: BinaryIO, at: int, size: int) -> Iterator[tuple[bytes, int, int]]:
     """Go through an MP4 file's boxes: name, place and length."""
     for _ in range(_MOST_BOXES):
-        file.seek(at)
+        file.seek(min(at, _FARTHEST))
         head = file.read(16)
         if len(head) < 8:
             return
@@ -293,7 +294,7 @@ def _segment(file: BinaryIO, size: int) -> tuple[int, int] | None:
 
 def _elements(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Go through elements: name, place of the content and its length."""
-    while at < end:
+    while at < min(end, _FARTHEST):
         file.seek(at)
         head = file.read(12)
         if len(head) < 3 or not head[0]:
