@@ -28,7 +28,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from helpers.bags import START_NS, STEP_NS, replay
+from helpers.bags import START_NS, STEP_NS, answer, replay
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +84,13 @@ def test_what_cannot_be_told_is_null(tmp_path):
     found = json.loads((tmp_path / 'metrics.json').read_text())
     assert found['confusion'] is None
     assert found['figures']['switches_per_s'] == {'value': None, 'low': None, 'high': None}
+
+
+def test_one_picture_of_several_people_has_a_report(tmp_path):
+    people = tuple(answer(START_NS, label, face) for face, label in (('a', 'happy'), ('b', 'sad')))
+    write_report(tmp_path, [replace(replay('happy'), predictions=people)], {})
+    page = (tmp_path / 'report.html').read_text()
+    assert 'A face was found in 1 of 1 picture; an expression was named for 2 of 2 faces.' in page
 
 
 def test_emotions_have_a_line_an_answer(tmp_path):
@@ -346,3 +353,4 @@ def test_numbers_in_words():
     assert quantity(float('nan'), 'share') == '\u2013'
     assert quantity(0.5, '1/s') == '0.50 / s'
     assert [duration(one) for one in (4.25, 200, 7260)] == ['4.2 s', '3 min 20 s', '2 h 1 min']
+    assert duration(float('nan')) == '\u2013'

@@ -112,9 +112,11 @@ def duration(seconds: float) -> str:
     """
     Write a length of time.
 
-    :param seconds: at least 0.
+    :param seconds: at least 0; nan gives a dash.
     :returns: such as '48.2 s' or '3 min 20 s'.
     """
+    if not math.isfinite(seconds):
+        return NOTHING
     if seconds < 60:
         return f'{seconds:.1f} s'
     minutes, rest = divmod(round(seconds), 60)
