@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 
 import pytest
 from helpers.bags import START_NS, STEP_NS, replay
-from helpers.pages import find_browser
 
 from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.report.write import write_comparison, write_report
@@ -41,6 +42,53 @@ PAGE_WALK = replay(
     'happy ' * 28 + 'unknown ' * 4 + 'sad ' * 28, '- ' * 10 + 'neutral ' * 20 + '- ' * 30
 )
 DRAWN = ('--window-size=1160,4000', '--virtual-time-budget=20000')
+
+
+BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
+
+
+class Browser:
+    """
+    Chromium, without a window and without a network.
+
+    :param program: its path.
+    :param profile: a folder of its own.
+    """
+
+    def __init__(self, program, profile):
+        self._command = [
+            program,
+            '--headless',
+            # Chromium refuses its sandbox to root, which containers run as.
+            '--no-sandbox',
+            '--disable-gpu',
+            '--disable-dev-shm-usage',
+            '--disable-background-networking',
+            '--no-first-run',
+            f'--user-data-dir={profile}',
+            # No host can be reached: a page that needs one shows it.
+            '--host-resolver-rules=MAP * ~NOTFOUND',
+            '--enable-logging=stderr',
+        ]
+
+    def open(self, path, *options):
+        """Load a page; gives its document after scripts ran, and the console's lines."""
+        done = subprocess.run(
+            [*self._command, *options, '--dump-dom', path.as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=True,
+        )
+        return done.stdout, re.findall(r'CONSOLE.*', done.stderr)
+
+
+def find_browser(folder):
+    """Find a browser; skips where there is none."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f'There is none of {", ".join(BROWSERS)} on this machine.')
+    return Browser(program, folder)
 
 
 @pytest.fixture(scope='module')

@@ -22,8 +22,16 @@ import cv2
 import mediapipe as mp
 import numpy as np
 import pytest
-from helpers.media import PEOPLE, SMILING, frames, photograph
-from helpers.pages import back_of_a_head, cartoon, line_drawing, smiley
+from helpers.media import (
+    PEOPLE,
+    SMILING,
+    back_of_a_head,
+    cartoon,
+    frames,
+    line_drawing,
+    photograph,
+    smiley,
+)
 from mediapipe.tasks.python import BaseOptions, vision
 
 from emotion_estimator import blendshapes
