@@ -90,7 +90,7 @@ train-cached: setup-training ## train the models again with the face encoding th
 	@$(TRAIN) -m training.commands.train --keep-encoding
 
 visibility: setup-training ## learn again what notices covered faces and those upside down; TABLE=1 only prints what ships
-	@$(TRAIN) -m training.encoding.visibility $(if $(TABLE),--table)
+	@$(TRAIN) -m training.commands.train --visibility $(if $(TABLE),table,learn)
 
 evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private, BASELINES=all, frames or none, RECORD=1 states them
 	@$(TRAIN) -m training.commands.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),all) $(if $(RECORD),--record)

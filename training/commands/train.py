@@ -30,7 +30,8 @@ from typing import Any
 from emotion_estimator.emotion.model import SCHEMA, EmotionModel
 from emotion_estimator.files import sha256_of
 from training import network, sources
-from training.commands import command
+from training.commands import command, terminal
+from training.encoding.visibility import fit_shipped_visibility
 from training.export import export_answers, write_model
 from training.fitting import Material, read_material, trained_network
 from training.settings import MODEL_VERSION, MODELS, Settings, run_key
@@ -99,7 +100,16 @@ def main(arguments: list[str] | None) -> int:
     parser.add_argument(
         '--keep-encoding', action='store_true', help='do not fit the face encoding again'
     )
+    parser.add_argument(
+        '--visibility',
+        choices=('learn', 'table'),
+        help='instead of all that: learn the network that notices covered faces, or only print '
+        'what the one that ships says',
+    )
     options = parser.parse_args(arguments)
+    if options.visibility:
+        terminal(130).print(fit_shipped_visibility(learn=options.visibility == 'learn'))
+        return 0
     start = time.monotonic()
     if not options.keep_encoding:
         path = fit_shipped_encoding()

@@ -12,17 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""
-Learns the network that tells what of a face is there to be seen, and whether it is upright.
-
-`python -m training.encoding.visibility` learns from FER2013's training split and prints what comes
-out on PublicTest.
-"""
+"""Learns the network that tells what of a face is there to be seen, and whether it is upright."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,17 +25,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.faces.appearance import CROP_PX
 from emotion_estimator.faces.encoding import read_encoding, visibility_file
 from emotion_estimator.faces.visibility import VISIBLE_NAMES, FaceVisibility
-from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.prefetch import ahead
 from training import sources
 from training.covers import EYE_COVERS, HARMLESS, MOUTH_COVERS
-from training.datasets.pictures import DataError, Pictures, Split
+from training.datasets.pictures import Pictures, Split
 from training.encoding.appearance import CropChanges, changed_crop, litert_of
 from training.extraction.covered_faces import SeenParts, every_part
 from training.still_features import encoding_path
@@ -177,7 +169,8 @@ def table_of(parts: SeenParts, encoding: Path) -> Table:
         'mesh laid right, turned': (parts.kinds == 'turned') & ~laid_wrong,
         'mesh laid wrong': laid_wrong,
     }
-    table = Table('', 'crops', *VISIBLE_NAMES, 'any 0')
+    title = 'Share of crops seen in full, share not seen at all; PublicTest'
+    table = Table('', 'crops', *VISIBLE_NAMES, 'any 0', title=title)
     for name, rows in groups.items():
         values = found[rows]
         cells = [f'{(v == 1).mean():.3f} {(v == 0).mean():.3f}' for v in values.T]
@@ -185,42 +178,28 @@ def table_of(parts: SeenParts, encoding: Path) -> Table:
     return table
 
 
-def main(arguments: list[str] | None = None) -> int:
+def fit_shipped_visibility(learn: bool) -> Table:
     """
-    Run the command.
+    Learn the network from FER2013's training split, and see what comes out on PublicTest.
 
-    :param arguments: of the command line; None takes the process's own.
-    :returns: exit status.
+    :param learn: whether it is learned and put where the runtime finds it; otherwise the one that
+        ships is looked at.
+    :returns: see `table_of`.
+    :raises DataError: when photographs are missing.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--table', action='store_true', help='only print what the shipped one says'
-    )
-    options = parser.parse_args(arguments)
-    try:
-        photographs = sources.read_photographs()
-        drawn = np.random.default_rng(1)
+    photographs = sources.read_photographs()
+    drawn = np.random.default_rng(1)
 
-        def some(split: Split, count: int) -> Pictures:
-            every = photographs.split(split).pictures
-            return every.part(drawn.permutation(len(every))[:count].tolist())
+    def some(split: Split, count: int) -> Pictures:
+        every = photographs.split(split).pictures
+        return every.part(drawn.permutation(len(every))[:count].tolist())
 
-        training, tested = some(Split.TRAINING, PHOTOGRAPHS), some(Split.PUBLIC, TESTED)
-        donors = [training.read(index) for index in range(_DONORS)]
-        path = visibility_file(encoding_path())
-        if not options.table:
-            parts = every_part(training, donors, encoding_path(), sources.scheduler())
-            write_whole(path, litert_of(learn_visibility(parts, VisibilitySettings())))
-            print(f'{path}: {path.stat().st_size} bytes')
-        parts = every_part(tested, donors, encoding_path(), sources.scheduler())
-    except (DataError, AssetError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    console = Console(width=130)
-    console.print('Share of crops seen in full, share not seen at all; PublicTest:')
-    console.print(table_of(parts, encoding_path()))
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+    training, tested = some(Split.TRAINING, PHOTOGRAPHS), some(Split.PUBLIC, TESTED)
+    donors = [training.read(index) for index in range(_DONORS)]
+    path = visibility_file(encoding_path())
+    if learn:
+        parts = every_part(training, donors, encoding_path(), sources.scheduler())
+        write_whole(path, litert_of(learn_visibility(parts, VisibilitySettings())))
+        print(f'{path}: {path.stat().st_size} bytes')
+    parts = every_part(tested, donors, encoding_path(), sources.scheduler())
+    return table_of(parts, encoding_path())
