@@ -186,6 +186,7 @@ class _Ear:
 
     def __init__(self) -> None:
         library = ctypes.CDLL(None)
+        _ = library.gnu_get_libc_version  # elsewhere stderr may not be written to
         library.fdopen.restype = ctypes.c_void_p
         self.place = ctypes.c_void_p.in_dll(library, 'stderr')
         self.file = os.memfd_create('stderr', os.MFD_CLOEXEC)

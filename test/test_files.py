@@ -14,6 +14,7 @@
 
 """Files are found and written whole; start-up lines of native libraries go to a file."""
 
+import ctypes
 import hashlib
 import os
 import resource
@@ -34,7 +35,12 @@ from emotion_estimator.files import (
     sha256_of,
     write_whole,
 )
-from emotion_estimator.native_output import StartUpSieve, is_start_up, own_stderr_sieved
+from emotion_estimator.native_output import (
+    StartUpSieve,
+    is_start_up,
+    overheard,
+    own_stderr_sieved,
+)
 
 
 def test_a_model_is_found_by_name_and_by_path(tmp_path):
@@ -204,3 +210,25 @@ def test_an_error_inside_leaves_stderr_as_it_was(tmp_path, capfd):
         raise ValueError('wrong')
     os.write(2, b'after\n')
     assert capfd.readouterr().err == 'before\nafter\n'
+
+
+def test_what_decoders_say_is_heard_and_what_others_say_is_passed_on(capfd):
+    library = ctypes.CDLL(None)
+    stderr = ctypes.c_void_p.in_dll(library, 'stderr')
+
+    def say():
+        for line in (b'Corrupt JPEG data: bad Huffman code\n', b'a robot speaks\n'):
+            library.fputs(line, stderr)
+        return 3
+
+    assert overheard(say) == (3, 'Corrupt JPEG data: bad Huffman code\n')
+    assert overheard(lambda: 4) == (4, '')
+    library.fputs(b'all is as before\n', stderr)
+    assert capfd.readouterr().err == 'a robot speaks\nall is as before\n'
+
+
+def test_after_a_call_that_fails_stderr_is_as_before(capfd):
+    with pytest.raises(ZeroDivisionError):
+        overheard(lambda: 1 // 0)
+    ctypes.CDLL(None).fputs(b'heard\n', ctypes.c_void_p.in_dll(ctypes.CDLL(None), 'stderr'))
+    assert capfd.readouterr().err == 'heard\n'

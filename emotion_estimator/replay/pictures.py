@@ -90,6 +90,8 @@ class Pictures:
         if named.hint:
             self.hints.append(f'{self.name}: {named.hint}')
         self.rate_hz = rate_hz
+        self.are_a_film = True
+        """Whether all are of one camera, so that deep ones have one range of values."""
         self._stamped = sorted(zip(named.stamps_ns, files))
         self.image_count = len(files)
 
@@ -97,6 +99,7 @@ class Pictures:
         """Read picture by picture."""
         decoder = ImageDecoder()
         for stamp_ns, path in self._stamped:
+            decoder = decoder if self.are_a_film else ImageDecoder()
             yield Frame(stamp_ns, stamp_ns, '', partial(decoder.read, path), path.name)
 
     def pictures(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:

@@ -106,6 +106,8 @@ def replay(
     order = ImageOrder(told.refuse, progress)
     # MediaPipe needs no interpreter: reading and estimating go on in the meantime.
     pictures = isinstance(recording, Pictures)
+    if isinstance(recording, Pictures):
+        recording.are_a_film = not selection.stills
     if selection.stills or (pictures and recording.image_count == 1):
         found = ahead(_decoded((image.frame, 0) for image in order.each(recording)))
     else:

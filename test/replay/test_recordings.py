@@ -273,3 +273,15 @@ def test_a_wrong_step_and_swapped_luma_are_hinted_at_and_no_image_is_lost(tmp_pa
     step, order = recording.hints
     assert step.startswith('bag: step is 1288 bytes') and 'whole with 1280' in step
     assert 'labelled yuv422, but look like yuyv' in order
+
+
+@pytest.mark.parametrize('are_a_film', [True, False])
+def test_deep_pictures_have_the_range_of_their_film_or_each_its_own(tmp_path, are_a_film):
+    picture = noise(1)[0].astype(np.uint16)
+    cv2.imwrite(str(tmp_path / '1.png'), picture * 257)
+    cv2.imwrite(str(tmp_path / '2.png'), picture * 4)
+    recording = open_recording(tmp_path)
+    recording.are_a_film = are_a_film
+    bright, dark = (frame.decode() for frame in recording.frames())
+    np.testing.assert_array_equal(bright, picture[..., ::-1])
+    np.testing.assert_array_equal(dark, bright // 64 if are_a_film else bright)
