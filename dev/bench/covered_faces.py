@@ -349,8 +349,10 @@ def _table(decided: Decided) -> Table:
     table = Table('hides', 'cover', 'decided (uncovered: ...)')
     for name in dict.fromkeys(name for _, name, _, _ in decided):
         rows = [row for row in decided if row[1] == name]
-        told = Counter(after if after == was else f'{after} ({was})' for *_, was, after in rows)
-        table.add_row(rows[0][0], name, ', '.join(f'{what} {n}' for what, n in told.most_common()))
+        counts = Counter(after if after == was else f'{after} ({was})' for *_, was, after in rows)
+        table.add_row(
+            rows[0][0], name, ', '.join(f'{what} {n}' for what, n in counts.most_common())
+        )
     return table
 
 
@@ -359,19 +361,19 @@ _COUNTED = ('pictures', 'no face', UNKNOWN, *VISIBLE_PARTS)
 
 def _count(folder: Path) -> list[str]:
     """Count what is decided of the pictures in a folder, and which parts count as covered."""
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     with ExpressionEstimator(max_faces=1) as estimator:
         for path in sorted(folder.iterdir()):
             bgr = cv2.imread(str(path))
             if bgr is None:
                 continue
             faces = estimator.estimate_picture(np.asarray(bgr[:, :, ::-1], np.uint8))
-            told.update(['pictures'] if faces else ['pictures', 'no face'])
+            counts.update(['pictures'] if faces else ['pictures', 'no face'])
             for face in faces:
                 values = face.face.named_values()
-                told.update([UNKNOWN] if face.expression == UNKNOWN else [])
-                told.update(name for name in VISIBLE_PARTS if values[name] < 1)
-    return [str(folder), *(str(told[name]) for name in _COUNTED)]
+                counts.update([UNKNOWN] if face.expression == UNKNOWN else [])
+                counts.update(name for name in VISIBLE_PARTS if values[name] < 1)
+    return [str(folder), *(str(counts[name]) for name in _COUNTED)]
 
 
 def main() -> None:

@@ -160,7 +160,7 @@ def soak(cycles: int, cycle_s: float, console: Console) -> Iterator[Sample]:
 
     :param cycles: how many.
     :param cycle_s: length of each in seconds.
-    :param console: is told how far it is.
+    :param console: gets how far it is.
     :returns: yields a sample a second.
     :raises RuntimeError: when a node ends, or does not follow a transition.
     """

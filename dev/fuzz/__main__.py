@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
 
         todo = chunks(names, options.seed, TARGETS)
-        outcome = fuzz(todo, TARGETS, options.jobs, more, told=tell)
+        outcome = fuzz(todo, TARGETS, options.jobs, more, on_end=tell)
     seconds = time.monotonic() - start_s
     counts = ', '.join(f'{name} {count}' for name, count in outcome.cases.items())
     console.print(
@@ -86,11 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         alike.setdefault((fault.target, fault.kind, fault.place), []).append(fault)
     for (target, kind, place), faults in alike.items():
         first = faults[0]
-        told = (
+        sentence = (
             f'{kind} in {target} ({len(faults)} times) {place}, first in case {first.case} of '
             f'seed {first.seed}: {first.detail}'
         )
-        console.print(told, style='red', markup=False, soft_wrap=True)
+        console.print(sentence, style='red', markup=False, soft_wrap=True)
     kinds = Counter(fault.kind for fault in outcome.faults)
     named = ('crash', 'hang', 'memory', 'error')
     console.print(', '.join(f'{kind}: {kinds[kind]}' for kind in named) + '.', highlight=False)

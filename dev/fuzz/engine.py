@@ -134,7 +134,7 @@ def fuzz(
     processes: int,
     more: Callable[[Outcome], bool],
     hang_s: float = HANG_S,
-    told: Callable[[Outcome], None] = lambda outcome: None,
+    on_end: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Outcome:
     """
     Try chunks until it is enough.
@@ -144,7 +144,7 @@ def fuzz(
     :param processes: how many work at a time.
     :param more: whether a further chunk is wanted.
     :param hang_s: longest time for one case, in seconds.
-    :param told: called as chunks end.
+    :param on_end: called as chunks end.
     :returns: what came out.
     :raises RuntimeError: when a target cannot begin.
     """
@@ -171,7 +171,7 @@ def fuzz(
                 wait([worker.connection for worker in busy], timeout=0.5)
                 for worker in busy:
                     worker.collect(outcome, hang_s)
-                told(outcome)
+                on_end(outcome)
         except KeyboardInterrupt:
             outcome.stopped = True
             return outcome

@@ -153,7 +153,7 @@ def table_of(parts: SeenParts, encoding: Path) -> Table:
     :param parts: the crops.
     :param encoding: file of the face encoding that ships, with the network beside it.
     :returns: by what was drawn: how many crops, and of which shares mouth, eyes, skin and the
-        mesh's place are told to be seen in full and not at all.
+        mesh's place are said to be seen in full and not at all.
     """
     shipped = read_encoding(encoding)
     visibility = FaceVisibility(shipped.template, shipped.visibility)
