@@ -166,7 +166,7 @@ class BlendshapeNode(ManagedNode):
     def problems(self) -> list[str]:
         """Tell what is wrong with the images that come, or of faces whose pictures do not."""
         of_source = [] if self._source is None else self._source.problems()
-        return [*of_source, *self._upright.hints()]
+        return [*of_source, *self._upright.hints(self.parameters['rotate'])]
 
     def _receive(self, sender: str, received: Any) -> None:
         if self._received.put(sender, received):

@@ -195,7 +195,8 @@ def test_most_faces_upside_down_are_a_hint():
     assert watch.hints() == []
     watch.see({'head.roll': -3.1, 'visible.upright': 1.0})
     (hint,) = watch.hints()
-    assert hint.startswith('3 of 3 faces look upside down') and 'rotate' in hint
+    assert hint.startswith('3 of 3 faces look upside down') and '--rotate 180' in hint
+    assert '--rotate 90)' in watch.hints(270)[0]
     for values in (upright, {}):
         watch.see(values)
     assert watch.hints() != []
