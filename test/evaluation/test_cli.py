@@ -335,6 +335,16 @@ def test_a_recording_is_called_as_its_user_calls_it_through_a_symbolic_link_too(
     assert (tmp_path / 'out' / 'emotions.csv').read_text().count('\nwalk,') == 2
 
 
+def test_a_picture_that_is_gone_is_counted(tmp_path, capfd):
+    cv2.imwrite(str(tmp_path / '1.png'), np.full((32, 32, 3), 90, np.uint8))
+    (tmp_path / '2.png').symlink_to(tmp_path / 'gone.png')
+    (tmp_path / '3.png').mkdir()
+    assert main([str(tmp_path), '-o', str(tmp_path / 'out')]) == 1
+    said = capfd.readouterr().err
+    assert f'{tmp_path.name}: 1 images, 0 answers' in said
+    assert '1 images cannot be decoded; the first: at 1033333333 ns: 2.png: ' in said
+
+
 def test_photographs_are_each_answered_alone_and_by_the_name_of_their_file(tmp_path, media):
     pictures = tmp_path / 'stills'
     pictures.mkdir()
