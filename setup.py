@@ -44,7 +44,9 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
-        *shared_files('launch', 'config', 'resource/models', 'resource/face_encodings'),
+        *shared_files(
+            'launch', 'config', 'resource/models', 'resource/face_encodings', 'resource/face_mesh'
+        ),
         *shared_files(*map(str, sorted(Path('dev/interfaces').glob('*/msg')))),
     ],
     install_requires=['setuptools'],

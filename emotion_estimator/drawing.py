@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
-from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarksConnections
 from numpy.typing import NDArray
 
 from emotion_estimator.colours import Colour, colour_of, ink_on
@@ -29,6 +29,7 @@ from emotion_estimator.faces.camera import PinholeCamera
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.pose import HeadPose
+from emotion_estimator.files import find_shared_file
 
 AXIS_M = 0.06
 """Length of a head's axes in metres."""
@@ -41,9 +42,8 @@ MESH_SHARE = 0.25
 MESH_PX = 200
 """Width of a face in pixels below which the mesh, ever denser, is drawn ever lighter."""
 
-_MESH = np.array(
-    [(edge.start, edge.end) for edge in FaceLandmarksConnections.FACE_LANDMARKS_TESSELATION]
-)
+# MediaPipe's FACE_LANDMARKS_TESSELATION as triangles of landmarks, shape [852, 3].
+_TRIANGLES_FILE = 'resource/face_mesh/triangles.npy'
 # Forward, left and up in the colours that RViz gives to x, y and z.
 _AXIS_COLOURS: tuple[Colour, ...] = ((230, 40, 40), (40, 200, 40), (60, 90, 255))
 _GAZE_COLOUR: Colour = (255, 0, 255)
@@ -58,7 +58,7 @@ class Person:
 
     :param face_id: the face.
     :param box: where it is, as fractions of the image's width and height.
-    :param landmarks: shape [478, 3], see `FaceArrays`.
+    :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param pose: of the head.
     :param gaze: direction in the camera's frame, shape [3].
     :param label: the expression shown; empty while nothing was said of it.
@@ -98,6 +98,11 @@ def annotate(image: Rgb, camera: PinholeCamera, people: Sequence[Person], rate_h
     return picture
 
 
+@cache
+def _triangles() -> NDArray[np.int16]:
+    return np.asarray(np.load(find_shared_file(_TRIANGLES_FILE)), np.int16)
+
+
 class _Pen:
     """Draws onto one picture, in sizes that fit it: those of 640 x 480 are the measure."""
 
@@ -120,8 +125,8 @@ class _Pen:
             return
         face = self._picture[top:bottom, left:right]
         drawn = np.ascontiguousarray(face)
-        lines = list(points[_MESH] - np.array([left, top], np.int32))
-        cv2.polylines(drawn, lines, False, (255, 255, 255), 1, cv2.LINE_AA)
+        triangles = list(points[_triangles()] - np.array([left, top], np.int32))
+        cv2.polylines(drawn, triangles, True, (255, 255, 255), 1, cv2.LINE_AA)
         share = MESH_SHARE * min(1.0, float(right - left) / MESH_PX)
         cv2.addWeighted(drawn, share, face, 1 - share, 0, dst=drawn)
         face[:] = drawn

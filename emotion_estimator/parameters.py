@@ -104,10 +104,17 @@ BLENDSHAPE_NODE = (
     ),
     Spec('face_id_seed', -1, 'Makes face ids repeatable; -1 draws them at random.', -1, 2**31 - 1),
     Spec(
+        'engine',
+        'litert',
+        "What runs the face landmarker's networks: LiteRT, or MediaPipe's own graphs.",
+        choices=('litert', 'mediapipe'),
+    ),
+    Spec('threads', 1, 'Threads that each network may use, with engine: litert.', 1, 64),
+    Spec(
         'on_one_core',
         True,
-        "Keep MediaPipe's threads, which take turns, on the last core the process may use, "
-        "and this node's off it.",
+        'With engine: mediapipe, keep its threads, which take turns, on the last core the process '
+        "may use, and this node's off it.",
     ),
     Spec('landmarker', '', 'Path of face_landmarker.task; empty finds or downloads it.'),
     Spec('detector', '', 'Path of yunet_n_dynamic.onnx; empty finds or downloads it.'),

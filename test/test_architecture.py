@@ -66,7 +66,7 @@ MAY_IMPORT = {
     'emotion': NAMES_AND_FILES,
     'estimator': NAMES_AND_FILES | BOTH_HALVES,
     'messages': NAMES_AND_FILES | BOTH_HALVES,
-    'drawing': {'colours', 'faces'},
+    'drawing': {'colours', 'faces', 'files'},
     'replay': NAMES_AND_FILES | BOTH_HALVES | {'cameras', 'messages', 'parallel'},
     'evaluation': NAMES_AND_FILES
     | BOTH_HALVES

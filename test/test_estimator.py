@@ -153,30 +153,37 @@ def test_wrong_parameters_are_refused_by_name():
         ExpressionEstimator(rotate=45)
 
 
-EMOTION_NODE_ALONE = """
+NODE_ALONE = """
 import re, sys
 from pathlib import Path
 import rclpy
 from rclpy.parameter import Parameter
-from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.nodes.{module} import {name}
 rclpy.init()
-node = EmotionNode(parameter_overrides=[Parameter('autostart', value=False)])
+node = {name}(parameter_overrides=[Parameter('autostart', value=False)])
 node.trigger_configure()
 heavy = ('cv2', 'mediapipe', 'matplotlib', 'scipy', 'rosbags', 'jinja2', 'plotly')
 pss_kb = re.search(r'^Pss: +([0-9]+)', Path('/proc/self/smaps_rollup').read_text(), re.M).group(1)
 print(pss_kb, *[name for name in heavy if name in sys.modules])
 """
-"""Configures the node, prints its proportional set size in kB and what it should not import."""
+"""Configures a node, prints its proportional set size in kB and what is heavy to import."""
 
 
-def test_emotion_node_imports_no_image_libraries_and_stays_small(live):
+@pytest.mark.parametrize(
+    ('module', 'name', 'needed', 'most_kb'),
+    [
+        ('emotion_node', 'EmotionNode', [], 120_000),
+        ('blendshape_node', 'BlendshapeNode', ['cv2', 'scipy'], 200_000),
+    ],
+)
+def test_a_node_imports_only_what_it_uses_and_stays_small(live, module, name, needed, most_kb):
     done = subprocess.run(
-        [sys.executable, '-c', EMOTION_NODE_ALONE],
+        [sys.executable, '-c', NODE_ALONE.format(module=module, name=name)],
         capture_output=True,
         text=True,
         env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
     )
     assert done.returncode == 0, done.stderr
     pss_kb, *heavy = done.stdout.split()
-    assert heavy == []
-    assert int(pss_kb) < 120_000
+    assert heavy == needed
+    assert int(pss_kb) < most_kb

@@ -30,6 +30,7 @@ from emotion_estimator.blendshapes import INDEX, NAMES
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import sha256_of
 from training import sources
 from training.datasets.clips import read_video
@@ -88,7 +89,7 @@ def _follow(path: Path, encoding_path: Path) -> dict[str, Any]:
     """Follow up to two faces, parted by which half of the image they are in."""
     encoding = read_encoding(encoding_path)
     rate_hz, images = read_video(path)
-    landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), max_faces=_MAX_FACES)
+    landmarker = FaceLandmarker(FaceNetworks(find_asset(FACE_LANDMARKER)), max_faces=_MAX_FACES)
     faces: dict[bool, list[NDArray[np.float32]]] = {}
     try:
         for number, image in enumerate(images, start=1):

@@ -60,7 +60,7 @@ def cover(
     Paint over parts of a face, and over some skin around them.
 
     :param picture: the pixels, left as they are.
-    :param landmarks: shape [478, 3], see `FaceArrays`.
+    :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param parts: landmarks round each part.
     :param colour: RGB.
     :returns: the picture.
@@ -256,7 +256,7 @@ def drawn(picture: Rgb, landmarks: NDArray[np.float32], name: str) -> Rgb:
     Draw a cover onto a face.
 
     :param picture: the pixels, left as they are.
-    :param landmarks: shape [478, 3], see `FaceArrays`.
+    :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param name: of one of `COVERS`.
     :returns: the picture.
     """

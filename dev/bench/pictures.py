@@ -49,6 +49,7 @@ from emotion_estimator.faces.finder import (
 )
 from emotion_estimator.faces.image_decoding import Rgb, open_video, rgb_of_bgr
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import AssetError
 from emotion_estimator.messages.outgoing import HEADER, TIME, standard_types
 from emotion_estimator.parameters import read_parameters
@@ -69,7 +70,7 @@ class Photograph:
     :param name: of the file, such as 'london_001_smiling'.
     :param picture: the pixels.
     :param box: where MediaPipe sees the face.
-    :param landmarks: shape [478, 3], see `FaceArrays`.
+    :param landmarks: shape [478, 3], see `LandmarkedFace`.
     """
 
     name: str
@@ -160,7 +161,7 @@ def photographs(expression: str) -> tuple[Photograph, ...]:
     :raises AssetError: when there are none.
     """
     paths = photograph_paths(expression)
-    landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), stills=True)
+    landmarker = FaceLandmarker(FaceNetworks(find_asset(FACE_LANDMARKER)), stills=True)
     found = []
     for path in paths:
         picture = np.asarray(

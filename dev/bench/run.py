@@ -16,14 +16,10 @@
 
 from __future__ import annotations
 
-if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
-    from emotion_estimator import commands
-
-    raise SystemExit(commands.run('dev.bench.run'))
-
 import argparse
 import gc
 import json
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -40,7 +36,7 @@ from rich.text import Text
 from dev.bench.parts import TOO_SLOW, Metrics, Plan, choose, every_part
 from dev.bench.speed import LOG
 from emotion_estimator.assets import log_to_terminal
-from emotion_estimator.files import AssetError, check_output, write_whole
+from emotion_estimator.files import AssetError, write_whole
 from emotion_estimator.native_output import own_stderr_sieved
 
 # One part is measured after the other, and the time that is left is shown.
@@ -266,7 +262,6 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console()
     log_to_terminal()
-    check_output(arguments.out.parent, LOG.parent)
     LOG.unlink(missing_ok=True)
     with own_stderr_sieved(LOG):
         try:
@@ -310,3 +305,7 @@ def _tell(plan: Plan, console: Console) -> None:
         console.print(sentence, style='yellow', markup=False, soft_wrap=True)
     if TOO_SLOW in by_reason:
         console.print('Fewer rounds are noisier: metrics worth keeping come from a full run.')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

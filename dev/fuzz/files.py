@@ -37,6 +37,7 @@ from emotion_estimator.evaluation.labels import LabelError
 from emotion_estimator.faces.encoding import FaceEncodingError, read_encoding
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import (
     DEFAULT_ENCODING,
     find_encoding,
@@ -213,7 +214,7 @@ def _landmarkers() -> Made:
 
     def check(data: bytes) -> None:
         try:
-            landmarker = FaceLandmarker(_file('face_landmarker.task', data))
+            landmarker = FaceLandmarker(FaceNetworks(_file('face_landmarker.task', data)))
         except ValueError:
             return
         try:

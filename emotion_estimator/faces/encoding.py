@@ -120,7 +120,7 @@ class FaceEncoding:
         Cut out one face.
 
         :param image: that the face was found in.
-        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :param landmarks: shape [478, 3], see `LandmarkedFace`.
         :returns: grey, shape [CROP_PX, CROP_PX], see `crop_face`.
         """
         height, width = image.shape[:2]
@@ -134,7 +134,7 @@ class FaceEncoding:
         Encode one face.
 
         :param image: that the face was found in.
-        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :param landmarks: shape [478, 3], see `LandmarkedFace`.
         :param crop: of `crop`, where it is at hand.
         :returns: a value for each of `names`, without unit except the pose in radians.
         """

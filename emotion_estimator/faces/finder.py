@@ -32,7 +32,13 @@ from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.camera import turned, turned_points
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace, box_of
+from emotion_estimator.faces.landmarker import (
+    Box,
+    LandmarkedFace,
+    Landmarker,
+    box_of,
+    new_landmarkers,
+)
 from emotion_estimator.faces.multi_face import (
     CloseUp,
     FaceCounter,
@@ -67,7 +73,7 @@ class FaceFeatures:
         Compute one face's features.
 
         :param image: that the face was found in.
-        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :param landmarks: shape [478, 3], see `LandmarkedFace`.
         :returns: a value for each of `names`.
         """
         if self._encoding is None:
@@ -89,7 +95,7 @@ class Face:
     :param face_id: stays the same while the face is followed.
     :param box: where it is in the image.
     :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
-    :param landmarks: shape [478, 3], MediaPipe's face mesh, see `FaceArrays`.
+    :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param feature_names: names of `features`; the same for all faces of a `FaceFinder`.
     :param encode: computes `features`, as those of an upright face.
     :param rotate: degrees clockwise that turn the image upright.
@@ -140,8 +146,8 @@ class TrackedFaces:
     step: Step
 
 
-class Landmarker(Protocol):
-    """What finds faces in one frame after the other: `FaceLandmarker` or `FaceSearch`."""
+class FaceFollower(Protocol):
+    """What finds faces in one frame after the other: a `Landmarker` or `FaceSearch`."""
 
     def find(self, image: Rgb, time_ms: int) -> list[LandmarkedFace]:
         """Find the faces of the next frame, at a time above that of the frame before."""
@@ -167,7 +173,7 @@ class FaceFinder:
 
     def __init__(
         self,
-        landmarker: Landmarker,
+        landmarker: FaceFollower,
         tracker: FaceTracker,
         encoding: FaceEncoding | None = None,
         rotate: int = 0,
@@ -321,10 +327,10 @@ def build_finder(parameters: FinderParameters, files: FinderFiles) -> FaceFinder
     """
     Put a face finder together; with a detector it also finds far faces and many.
 
-    :param parameters: `max_faces`, `detection_rate_hz`, `min_detection_confidence`,
-        `min_presence_confidence`, `min_tracking_confidence`, `on_one_core`, `max_absence_s`,
-        `face_id_seed`, `landmarker`, `detector`, `encoding` and `rotate`, see
-        config/emotion_estimator.yaml.
+    :param parameters: `max_faces`, `engine`, `threads`, `detection_rate_hz`,
+        `min_detection_confidence`, `min_presence_confidence`, `min_tracking_confidence`,
+        `on_one_core`, `max_absence_s`, `face_id_seed`, `landmarker`, `detector`, `encoding` and
+        `rotate`, see config/emotion_estimator.yaml.
     :param files: see `find_finder_files`.
     :returns: the finder, to be closed.
     :raises ValueError: when a file cannot be used.
@@ -369,7 +375,7 @@ def _seeks_far_faces(parameters: FinderParameters) -> bool:
     return float(parameters['detection_rate_hz']) > 0
 
 
-def _landmarker(parameters: FinderParameters, files: FinderFiles) -> Landmarker:
+def _landmarker(parameters: FinderParameters, files: FinderFiles) -> FaceFollower:
     landmarker = _landmarkers(parameters, files.landmarker)
     max_faces = parameters['max_faces']
     if files.detector is None:
@@ -385,12 +391,9 @@ def _landmarker(parameters: FinderParameters, files: FinderFiles) -> Landmarker:
     )
 
 
-def _landmarkers(parameters: FinderParameters, path: Path) -> partial[FaceLandmarker]:
-    return partial(
-        FaceLandmarker,
-        path,
-        min_detection_confidence=parameters['min_detection_confidence'],
-        min_presence_confidence=parameters['min_presence_confidence'],
-        min_tracking_confidence=parameters['min_tracking_confidence'],
-        on_one_core=parameters['on_one_core'],
-    )
+def _landmarkers(parameters: FinderParameters, path: Path) -> Callable[..., Landmarker]:
+    return new_landmarkers(path, **{name: parameters[name] for name in _OF_LANDMARKERS})
+
+
+_CONFIDENCES = tuple(f'min_{what}_confidence' for what in ('detection', 'presence', 'tracking'))
+_OF_LANDMARKERS = ('engine', 'threads', 'on_one_core', *_CONFIDENCES)

@@ -41,7 +41,7 @@ def in_face_units(
     """
     Free landmarks from the image: equal scale of all axes, centred, mean square distance 1.
 
-    :param landmarks: shape [478, 3], see `FaceArrays`.
+    :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param width: of the image in pixels.
     :param height: its height in pixels.
     :returns: points of shape [478, 3] in image axes (x right, y down, z away); and x and y of the
@@ -164,7 +164,7 @@ def dlib_landmarks(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     Pick REP-155's landmarks.
 
-    :param landmarks: shape [478, 3], see `FaceArrays`.
+    :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :returns: x and y as fractions of the image's width and height, shape [70, 2].
     """
     picked: NDArray[np.float32] = landmarks[_INDICES, :2]

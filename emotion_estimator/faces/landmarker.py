@@ -12,189 +12,23 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""MediaPipe Face Landmarker over the frames of one camera."""
+"""Follows faces from frame to frame with the networks, as MediaPipe's Face Landmarker does."""
 
 from __future__ import annotations
 
-import ctypes
-import io
-import os
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import mediapipe as mp
 import numpy as np
-from mediapipe.tasks.python import BaseOptions, vision
-from mediapipe.tasks.python.vision import face_landmarker as module
-from mediapipe.tasks.python.vision.face_landmarker import Blendshapes
 from numpy.typing import NDArray
 
-from emotion_estimator import blendshapes
 from emotion_estimator.faces.camera import turned_points
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.files import MOST_BYTES, FileError, read_file
-
-# Keeps threads that take turns on one core, and others off it.
-
-
-@contextmanager
-def new_threads_on_one_core() -> Iterator[int | None]:
-    """
-    Let threads that start within the block keep to the last core; no other thread is bound.
-
-    Threads inherit the affinity of the thread that starts them. MediaPipe's graph passes each
-    frame from one thread to the next; on different cores each of them waits to be woken on a
-    core that the interpreter or the middleware may be using. The last core that this process may
-    use is taken, so `taskset` chooses it. Where the system knows no affinity nothing happens.
-
-    :returns: yields the core's number, or None where there is no choice.
-    """
-    if not hasattr(os, 'sched_setaffinity'):
-        yield None
-        return
-    allowed = os.sched_getaffinity(0)
-    core = max(_cores())
-    os.sched_setaffinity(0, {core})
-    try:
-        yield core
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
-def keep_off_last_core() -> None:
-    """
-    Let the calling thread run on any core but the one that `new_threads_on_one_core` takes.
-
-    Where there is no other core, or the system knows no affinity, nothing happens.
-    """
-    if not hasattr(os, 'sched_setaffinity'):
-        return
-    cores = _cores()
-    if len(cores) > 1:
-        os.sched_setaffinity(0, cores - {max(cores)})
-
-
-def _cores() -> set[int]:
-    """Tell which cores the process may use: its first thread is never kept off one."""
-    return os.sched_getaffinity(os.getpid())
-
-
-# MediaPipe Face Landmarker's answer as arrays.
-#
-# MediaPipe's own Python makes an object of each of the 478 landmarks of each face, under the
-# interpreter's lock: 1.4 ms a frame during which no other thread of the process runs. Its C
-# structures hold the same numbers side by side. They are read in place where this MediaPipe has
-# them; otherwise its public result is read.
-
-
-@dataclass(frozen=True)
-class FaceArrays:
-    """
-    One face of one image.
-
-    :param landmarks: shape [478, 3]: x and y as fractions of the image's width and height, z in
-        the scale of x, smaller is nearer.
-    :param scores: shape [52], the blendshapes in MediaPipe's order, each in [0, 1].
-    """
-
-    landmarks: NDArray[np.float32]
-    scores: NDArray[np.float32]
-
-
-def has_structures(landmarker: vision.FaceLandmarker) -> bool:
-    """
-    Tell whether this MediaPipe has the C structures that `detect_through_structures` reads.
-
-    :param landmarker: the landmarker.
-    :returns: whether it has.
-    """
-    library = getattr(landmarker, '_lib', None)
-    return (
-        hasattr(module, 'MpFaceLandmarkerResultC')
-        and hasattr(landmarker, '_handle')
-        and hasattr(library, 'MpFaceLandmarkerDetectForVideo')
-        and hasattr(library, 'MpFaceLandmarkerDetectImage')
-        and hasattr(library, 'MpFaceLandmarkerCloseResult')
-    )
-
-
-def detect_through_structures(
-    landmarker: vision.FaceLandmarker, image: mp.Image, time_ms: int | None
-) -> list[FaceArrays]:
-    """
-    Find the faces of the next frame, or of a still, without an object for each landmark.
-
-    :param landmarker: see `has_structures`.
-    :param image: the frame.
-    :param time_ms: in VIDEO mode its time in milliseconds, above that of the frame before; None
-        in IMAGE mode.
-    :returns: the faces.
-    """
-    result = module.MpFaceLandmarkerResultC()
-    library, handle, pixels = landmarker._lib, landmarker._handle, image._image_ptr
-    if time_ms is None:
-        library.MpFaceLandmarkerDetectImage(handle, pixels, None, ctypes.byref(result))
-    else:
-        library.MpFaceLandmarkerDetectForVideo(handle, pixels, None, time_ms, ctypes.byref(result))
-    try:
-        return [
-            FaceArrays(
-                landmarks=_columns(
-                    result.face_landmarks[i].landmarks,
-                    result.face_landmarks[i].landmarks_count,
-                    ('x', 'y', 'z'),
-                ),
-                scores=_columns(
-                    result.face_blendshapes[i].categories,
-                    result.face_blendshapes[i].categories_count,
-                    ('score',),
-                )[:, 0],
-            )
-            for i in range(result.face_landmarks_count)
-        ]
-    finally:
-        landmarker._lib.MpFaceLandmarkerCloseResult(ctypes.byref(result))
-
-
-def detect_through_objects(
-    landmarker: vision.FaceLandmarker, image: mp.Image, time_ms: int | None
-) -> list[FaceArrays]:
-    """
-    Find the faces of the next frame, or of a still, through MediaPipe's public result.
-
-    :param landmarker: in VIDEO or IMAGE mode.
-    :param image: the frame.
-    :param time_ms: see `detect_through_structures`.
-    :returns: the faces.
-    """
-    result = (
-        landmarker.detect(image)
-        if time_ms is None
-        else landmarker.detect_for_video(image, time_ms)
-    )
-    return [
-        FaceArrays(
-            landmarks=np.array([(point.x, point.y, point.z) for point in points], np.float32),
-            scores=np.array([shape.score for shape in shapes], np.float32),
-        )
-        for points, shapes in zip(result.face_landmarks, result.face_blendshapes)
-    ]
-
-
-def _columns(first: Any, count: int, names: tuple[str, ...]) -> NDArray[np.float32]:
-    """Copy some float fields out of an array of C structures; shape [count, names]."""
-    structure = type(first.contents)
-    words = ctypes.sizeof(structure) // ctypes.sizeof(ctypes.c_float)
-    address = ctypes.addressof(first.contents)
-    floats = (ctypes.c_float * (words * count)).from_address(address)
-    table: NDArray[np.float32] = np.ctypeslib.as_array(floats).reshape(count, words)
-    offsets = [getattr(structure, name).offset // ctypes.sizeof(ctypes.c_float) for name in names]
-    return table[:, offsets]
-
+from emotion_estimator.faces.networks import FaceNetworks, Region, region_of
 
 # Outermost points of the face oval in MediaPipe's face mesh: forehead, chin, right, left.
 _OVAL_POINTS = [10, 152, 234, 454]
@@ -237,7 +71,8 @@ class LandmarkedFace:
 
     :param box: where it is.
     :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
-    :param landmarks: shape [478, 3], MediaPipe's face mesh, see `FaceArrays`.
+    :param landmarks: shape [478, 3], MediaPipe's face mesh: x and y as fractions of the image's
+        width and height, z in the scale of x, smaller is nearer.
     """
 
     box: Box
@@ -245,95 +80,16 @@ class LandmarkedFace:
     landmarks: NDArray[np.float32]
 
 
-class FaceLandmarker:
-    """
-    Finds faces and their blendshapes, following them from frame to frame.
-
-    :param model_path: face_landmarker.task, see `assets.FACE_LANDMARKER`.
-    :param max_faces: most faces to find, at least 1.
-    :param min_detection_confidence: of the face detector, in [0, 1].
-    :param min_presence_confidence: of the landmarks, in [0, 1].
-    :param min_tracking_confidence: below it a face is searched for again, in [0, 1].
-    :param on_one_core: whether MediaPipe's threads keep together, see `cpu_affinity`.
-    :param stills: each image is a photograph of its own (IMAGE mode) rather than the next frame
-        of a camera (VIDEO mode); then `find` takes no time.
-    :raises ValueError: when the model file cannot be used.
-    """
-
-    def __init__(
-        self,
-        model_path: Path,
-        max_faces: int = 1,
-        min_detection_confidence: float = 0.5,
-        min_presence_confidence: float = 0.5,
-        min_tracking_confidence: float = 0.5,
-        on_one_core: bool = False,
-        stills: bool = False,
-    ) -> None:
-        _check_task(model_path)
-        options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(model_path)),
-            running_mode=vision.RunningMode.IMAGE if stills else vision.RunningMode.VIDEO,
-            num_faces=max_faces,
-            min_face_detection_confidence=min_detection_confidence,
-            min_face_presence_confidence=min_presence_confidence,
-            min_tracking_confidence=min_tracking_confidence,
-            output_face_blendshapes=True,
-        )
-        _check_names()
-        try:
-            with new_threads_on_one_core() if on_one_core else nullcontext():
-                self._landmarker = vision.FaceLandmarker.create_from_options(options)
-        except (ValueError, RuntimeError, OSError) as error:
-            raise ValueError(f'MediaPipe cannot use {model_path}: {str(error).strip()}') from error
-        self._detect = (
-            detect_through_structures
-            if has_structures(self._landmarker)
-            else detect_through_objects
-        )
-
-    def find(self, image: Rgb, time_ms: int | None = None) -> list[LandmarkedFace]:
-        """
-        Find the faces of the next frame.
-
-        :param image: the frame.
-        :param time_ms: its time in milliseconds, above that of the frame before; None for stills.
-        :returns: the faces, in MediaPipe's order.
-        """
-        frame = mp.Image(image_format=mp.ImageFormat.SRGB, data=image)
-        return [
-            LandmarkedFace(box_of(face.landmarks), face.scores, face.landmarks)
-            for face in self._detect(self._landmarker, frame, time_ms)
-        ]
-
-    def close(self) -> None:
-        """Release MediaPipe's graph."""
-        self._landmarker.close()
-
-
 def box_of(landmarks: NDArray[np.float32]) -> Box:
     """
     Frame a face by the outermost points of its oval.
 
-    :param landmarks: shape [478, 3], MediaPipe's face mesh, see `FaceArrays`.
+    :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :returns: the box.
     """
     oval = landmarks[_OVAL_POINTS, :2]
     (x_min, y_min), (x_max, y_max) = oval.min(axis=0).tolist(), oval.max(axis=0).tolist()
     return Box(x_min, y_min, x_max, y_max)
-
-
-def _check_task(path: Path) -> None:
-    """Refuse what MediaPipe would wait for or fill the memory with."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(read_file(path))) as archive:
-            unpacked = sum(part.file_size for part in archive.infolist())
-    except FileError as error:
-        raise ValueError(f'MediaPipe cannot use {path}: {error}.') from error
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeDecodeError) as error:
-        raise ValueError(f'MediaPipe cannot use {path}: it is no .task file.') from error
-    if unpacked > MOST_BYTES:
-        raise ValueError(f'MediaPipe cannot use {path}: it would unpack to {unpacked >> 20:,} MB.')
 
 
 def turned_box(box: Box, rotate: int) -> Box:
@@ -349,12 +105,168 @@ def turned_box(box: Box, rotate: int) -> Box:
     return Box(*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
 
 
-def _check_names() -> None:
-    """Compare MediaPipe's own list of blendshapes with this package's."""
-    theirs = [shape.name.replace('_', '').lower() for shape in Blendshapes]
-    ours = [name.strip('_').lower() for name in blendshapes.NAMES]
-    if theirs != ours:
+class Landmarker(Protocol):
+    """Finds the landmarks of faces in one frame after the other, or in stills."""
+
+    def find(self, image: Rgb, time_ms: int | None = None) -> list[LandmarkedFace]:
+        """
+        Find the faces of the next frame.
+
+        :param image: the frame.
+        :param time_ms: its time in milliseconds, above that of the frame before; None for stills.
+        :returns: the faces.
+        """
+
+    def close(self) -> None:
+        """Release what it holds."""
+
+
+# ConfigureLandmarksSmoothingCalculator of face_landmarks_detector_graph.cc.
+_MIN_CUTOFF_HZ = 0.05
+_BETA = 80.0
+_DERIVATIVE_CUTOFF_HZ = 1.0
+
+
+class FaceLandmarker:
+    """
+    Finds faces and their blendshapes, following them from frame to frame.
+
+    :param networks: may serve several landmarkers, one after the other.
+    :param max_faces: most faces to find, at least 1; the landmarks of one alone are smoothed.
+    :param min_detection_confidence: of the face detector, in [0, 1].
+    :param min_presence_confidence: of the landmarks, in [0, 1].
+    :param min_tracking_confidence: overlap above which a detected face is one that is followed,
+        in [0, 1].
+    :param stills: each image is a photograph of its own rather than the next frame of a camera;
+        then `find` takes no time.
+    """
+
+    def __init__(
+        self,
+        networks: FaceNetworks,
+        max_faces: int = 1,
+        min_detection_confidence: float = 0.5,
+        min_presence_confidence: float = 0.5,
+        min_tracking_confidence: float = 0.5,
+        stills: bool = False,
+    ) -> None:
+        self._networks = networks
+        self._max_faces = max_faces
+        self._min_detection_confidence = min_detection_confidence
+        self._min_presence_confidence = min_presence_confidence
+        self._min_tracking_confidence = min_tracking_confidence
+        self._stills = stills
+        self._regions: list[Region] = []
+        self._size = (1, 1)
+        self._smoothing = OneEuroFilter()
+
+    def find(self, image: Rgb, time_ms: int | None = None) -> list[LandmarkedFace]:
+        """
+        Find the faces of the next frame.
+
+        :param image: the frame; its size may differ from that of the one before.
+        :param time_ms: its time in milliseconds, above that of the frame before; None for stills.
+        :returns: the faces.
+        """
+        height, width = image.shape[:2]
+        regions = [] if self._stills else self._regions
+        if (width, height) != self._size:
+            across, down = width / self._size[0], height / self._size[1]
+            regions = [region.resized(across, down) for region in regions]
+            self._size = (width, height)
+        if len(regions) < self._max_faces:
+            # What is detected takes the place of what it overlaps (AssociationCalculator).
+            for seen in self._networks.detect(
+                image, self._min_detection_confidence, self._max_faces
+            ):
+                apart = self._min_tracking_confidence
+                regions = [one for one in regions if seen.overlap(one) <= apart] + [seen]
+        found = []
+        for region in regions[: self._max_faces]:
+            points, presence = self._networks.landmarks(image, region)
+            if presence > self._min_presence_confidence:
+                found.append(points)
+        # From the landmarks before they are smoothed.
+        self._regions = [region_of(points) for points in found]
+        if time_ms is not None and self._max_faces == 1:
+            found = [self._smoothing(points, time_ms / 1000) for points in found]
+            if not found:
+                self._smoothing = OneEuroFilter()
+        scale = np.array([width, height, width], np.float32)
+        return [self._face(points, points / scale) for points in found]
+
+    def _face(self, points: NDArray[np.float32], landmarks: NDArray[np.float32]) -> LandmarkedFace:
+        return LandmarkedFace(box_of(landmarks), self._networks.blendshapes(points), landmarks)
+
+    def close(self) -> None:
+        """Nothing is held but the networks."""
+
+
+def new_landmarkers(
+    path: Path, engine: str, threads: int, on_one_core: bool, **confidences: Any
+) -> Callable[..., Landmarker]:
+    """
+    Tell how to make landmarkers; all of `litert` share one set of networks.
+
+    :param path: face_landmarker.task, see `assets.FACE_LANDMARKER`.
+    :param engine: 'litert', or 'mediapipe' for MediaPipe's own graphs.
+    :param threads: that each network may use, with 'litert'.
+    :param on_one_core: see `MediaPipeLandmarker`.
+    :param confidences: `min_detection_confidence` and so on, see `FaceLandmarker`.
+    :returns: takes `max_faces` and `stills`, see `FaceLandmarker`.
+    :raises ValueError: when the file cannot be used, or MediaPipe is not installed.
+    """
+    if engine == 'litert':
+        return partial(FaceLandmarker, FaceNetworks(path, threads), **confidences)
+    try:
+        # Imported here: a robot may lack it.
+        from emotion_estimator.faces.mediapipe_landmarker import MediaPipeLandmarker
+    except ImportError as error:
         raise ValueError(
-            'This MediaPipe names or orders its blendshapes otherwise than expected '
-            f'({sorted(set(theirs) ^ set(ours))}); install the version that README.md names.'
-        )
+            f'engine: mediapipe needs the Python package mediapipe ({error}); install it, or take '
+            'engine: litert.'
+        ) from error
+    return partial(MediaPipeLandmarker, path, on_one_core=on_one_core, **confidences)
+
+
+class OneEuroFilter:
+    """
+    Smooths landmarks, less the faster they move (Casiez, Roussel, Vogel: 1 EUR filter, CHI 2012).
+
+    As MediaPipe's OneEuroFilter and LandmarksSmoothingCalculator: speeds are in sizes of the face
+    a second.
+    """
+
+    def __init__(self) -> None:
+        self._time_s = 0.0
+        self._raw: NDArray[np.float32] | None = None
+        self._smooth = self._speed = np.zeros(0, np.float32)
+
+    def __call__(self, points: NDArray[np.float32], time_s: float) -> NDArray[np.float32]:
+        """
+        Smooth the next frame's landmarks.
+
+        :param points: in pixels, shape [N, 3].
+        :param time_s: the frame's time in seconds; one that does not go forward smooths nothing.
+        :returns: the same shape.
+        """
+        step_s = time_s - self._time_s
+        if self._raw is None:
+            self._smooth, self._speed = points, np.zeros_like(points)
+        elif step_s <= 0:
+            return points
+        else:
+            size = float(np.ptp(points[:, :2], axis=0).mean())
+            speed = (points - self._raw) / np.float32(size * step_s)
+            share = _share(np.array(_DERIVATIVE_CUTOFF_HZ), step_s)
+            self._speed = self._speed + share * (speed - self._speed)
+            share = _share(_MIN_CUTOFF_HZ + _BETA * np.abs(self._speed), step_s)
+            self._smooth = self._smooth + share * (points - self._smooth)
+        self._time_s, self._raw = time_s, points
+        return self._smooth
+
+
+def _share(cutoff_hz: NDArray[np.floating], step_s: float) -> NDArray[np.float32]:
+    """Tell the weight of the newest value in a low-pass filter."""
+    turned = np.asarray(cutoff_hz, np.float32) * np.float32(2 * math.pi * step_s)
+    return np.asarray(turned / (1 + turned), np.float32)

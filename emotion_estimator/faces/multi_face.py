@@ -30,8 +30,8 @@ from emotion_estimator.faces.camera import turned
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
     Box,
-    FaceLandmarker,
     LandmarkedFace,
+    Landmarker,
     box_of,
     turned_box,
 )
@@ -57,7 +57,7 @@ class CloseUp:
     :param landmarker: of one face, for frames or for stills; closed with this object.
     """
 
-    def __init__(self, landmarker: FaceLandmarker) -> None:
+    def __init__(self, landmarker: Landmarker) -> None:
         self._landmarker = landmarker
 
     def find(self, image: Rgb, box: Box, time_ms: int | None = None) -> LandmarkedFace | None:
@@ -66,7 +66,7 @@ class CloseUp:
 
         :param image: the pixels.
         :param box: where a face is, or was a frame before.
-        :param time_ms: see `FaceLandmarker.find`.
+        :param time_ms: see `Landmarker.find`.
         :returns: the face in the whole image's coordinates; None where there is none any more.
         """
         height, width = image.shape[:2]
@@ -239,7 +239,7 @@ class FaceSearch:
 
     def __init__(
         self,
-        landmarker: FaceLandmarker,
+        landmarker: Landmarker,
         detector: FaceDetector,
         new_close_up: Callable[[], CloseUp],
         max_faces: int,
@@ -324,7 +324,7 @@ class FaceCounter:
     """
 
     def __init__(
-        self, landmarker: FaceLandmarker, detector: FaceDetector | None, rotate: int = 0
+        self, landmarker: Landmarker, detector: FaceDetector | None, rotate: int = 0
     ) -> None:
         self._rotate = rotate
         self._landmarker = landmarker

@@ -82,7 +82,7 @@ class HeadModel:
         The face is seen as if from afar, since its depth is small against its distance, along
         the line of sight to its middle.
 
-        :param landmarks: shape [478, 3], see `FaceArrays`.
+        :param landmarks: shape [478, 3], see `LandmarkedFace`.
         :param camera: of the image they were found in.
         :returns: the pose. The sellion lies on its own line of sight.
         """

@@ -156,11 +156,10 @@ class UprightWatch:
         over = abs(values.get('head.roll', 0.0)) > _TURNED_OVER_RAD
         self._over.append(over or values.get('visible.upright', 1.0) < 0.5)
 
-    def hints(self, rotate: int = 0) -> list[str]:
+    def hints(self) -> list[str]:
         """
         Tell of a camera that hangs upside down.
 
-        :param rotate: degrees clockwise by which the images are turned.
         :returns: a sentence when more than half of the faces are upside down, else none.
         """
         over = list(self._over)
@@ -169,5 +168,5 @@ class UprightWatch:
         return [
             f'{sum(over)} of {len(over)} faces look upside down, and their expression is unknown '
             'then: where the camera hangs so, turn its pictures with the parameter rotate '
-            f'(replay: --rotate {(rotate + 180) % 360}).'
+            '(replay: --rotate 180).'
         ]

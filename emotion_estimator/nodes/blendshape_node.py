@@ -34,7 +34,6 @@ from emotion_estimator.assets import FACE_LANDMARKER, Asset
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import wanted_assets
 from emotion_estimator.faces.image_decoding import ImageError
-from emotion_estimator.faces.landmarker import keep_off_last_core
 from emotion_estimator.faces.pose import HeadModel
 from emotion_estimator.faces.visibility import UprightWatch
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
@@ -166,14 +165,16 @@ class BlendshapeNode(ManagedNode):
     def problems(self) -> list[str]:
         """Tell what is wrong with the images that come, or of faces whose pictures do not."""
         of_source = [] if self._source is None else self._source.problems()
-        return [*of_source, *self._upright.hints(self.parameters['rotate'])]
+        return [*of_source, *self._upright.hints()]
 
     def _receive(self, sender: str, received: Any) -> None:
         if self._received.put(sender, received):
             self.statistics.skip()
 
     def _leave_mediapipe_alone(self) -> None:
-        if self.parameters['on_one_core']:
+        if self.parameters['engine'] == 'mediapipe' and self.parameters['on_one_core']:
+            from emotion_estimator.faces.mediapipe_landmarker import keep_off_last_core
+
             keep_off_last_core()
 
     def _look(self, source: CameraFaces | CroppedFaces) -> None:

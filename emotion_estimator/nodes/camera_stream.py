@@ -19,8 +19,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from rclpy.subscription import MessageInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_estimator.messages.incoming import nanoseconds
@@ -29,15 +30,11 @@ from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.parameters import advice_for_rate
 from emotion_estimator.stamps import NS_PER_S, FirstSender, Placed, Step, TimeLine
 
-if TYPE_CHECKING:
-    from rclpy.subscription import MessageInfo
-
 NO_STAMP = "header.stamp is zero; let the driver fill in the image's time."
 _HELD_S = 0.3
 _LATELY_S = 3.0  # a sender that was silent for longer disturbs nobody any more
 _MOST_SENDERS = 8
 _LONGEST_FRAME = 80
-_LONGEST_LOSS = 1000
 
 
 Item = TypeVar('Item')
@@ -187,11 +184,9 @@ class CameraStream:
         if not isinstance(number, int):
             return None
         before, self._numbered = self._numbered, (publisher, number)
-        if before is None or before[0] != publisher:
+        if before is None or before[0] != publisher or number <= before[1]:
             return 0
-        way = number - before[1]
-        # What is further away is another publisher's number, where nothing else tells them apart.
-        return way - 1 if 0 < way < _LONGEST_LOSS else 0
+        return number - before[1] - 1
 
     def problems(self) -> list[str]:
         """

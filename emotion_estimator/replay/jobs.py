@@ -22,7 +22,7 @@ import json
 import os
 import traceback
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import asdict, astuple, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -192,15 +192,12 @@ def unread(job: Job, like: Replay, problem: str) -> Replay:
 
 
 def _files(path: Path) -> list[tuple[str, int, int]]:
-    """Name a recording's files with their sizes and times; what cannot be looked at has none."""
+    if not path.exists():
+        return []
     # Beside a file of a bag lies the log of a recorder that did not close it.
     beside = sorted(path.parent.glob(f'{glob.escape(path.name)}-*'))
-    found = []
-    with suppress(OSError):
-        for file in sorted(path.iterdir()) if path.is_dir() else [path, *beside]:
-            with suppress(OSError):
-                found.append((file.name, file.stat().st_size, _modified_ns(file)))
-    return found
+    files = sorted(path.iterdir()) if path.is_dir() else [path, *beside]
+    return [(file.name, file.stat().st_size, _modified_ns(file)) for file in files]
 
 
 def _code() -> str:

@@ -62,8 +62,7 @@ def pictures_in(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if path.suffix.lower() in PICTURE_SUFFIXES
         and not path.name.startswith('.')
-        # A link to nothing is a picture that is missing.
-        and (path.is_file() or (path.is_symlink() and not path.exists()))
+        and path.is_file()
     ]
 
 

@@ -97,7 +97,7 @@ def settings_of(parameters: NodeParameters, selection: Selection) -> Mapping[str
     :param selection: which images.
     :returns: value by name; numbers as float.
     """
-    without = {'autostart', 'ros4hri', 'on_one_core', 'image_transport'}
+    without = {'autostart', 'ros4hri', 'on_one_core', 'threads', 'image_transport'}
     named = {**parameters.blendshape_node, **parameters.emotion_node}
     settings: dict[str, float | str] = {
         name: value if isinstance(value, str) else float(value)

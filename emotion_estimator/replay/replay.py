@@ -102,7 +102,7 @@ def replay(
     :raises ValueError: when a model or a parameter cannot be used.
     """
     estimator = ExpressionEstimator.of_parameters(parameters)
-    told, rotate = _Told(), int(parameters.blendshape_node['rotate'])
+    told = _Told()
     order = ImageOrder(told.refuse, progress)
     # MediaPipe needs no interpreter: reading and estimating go on in the meantime.
     pictures = isinstance(recording, Pictures)
@@ -138,7 +138,7 @@ def replay(
             *recording.hints,
             *order.hints(recording.name, parameters),
             *further.hints(recording.name, order.first_ns or 0),
-            *(f'{recording.name}: {hint}' for hint in told.upright.hints(rotate)),
+            *(f'{recording.name}: {hint}' for hint in told.upright.hints()),
             *(told.sizes_hint(recording.name) if pictures and not selection.stills else ()),
         ),
         first_ns=order.first_ns,

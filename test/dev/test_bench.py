@@ -41,6 +41,7 @@ from dev.bench.soak import Sample, faults_of, sample_process
 from dev.bench.turned_faces import UNIT_PX, TurningPeople, head_mesh
 from emotion_estimator.faces.geometry import POSE_NAMES, head_angles, rotation_of
 from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import AssetError
 from emotion_estimator.stamps import NS_PER_S
 
@@ -310,7 +311,7 @@ NOSE_TIP, SELLION = 1, 168
 @pytest.fixture
 def mesh(landmarker_path, media):
     picture = photograph(media(NEUTRAL))
-    landmarker = FaceLandmarker(landmarker_path, stills=True)
+    landmarker = FaceLandmarker(FaceNetworks(landmarker_path), stills=True)
     (face,) = landmarker.find(picture)
     landmarker.close()
     return head_mesh(Photograph(NEUTRAL, picture, face.box, face.landmarks), UNIT_PX)

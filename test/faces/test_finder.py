@@ -25,6 +25,7 @@ from helpers.media import frames
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.faces.visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.stamps import NS_PER_S, Step
@@ -35,7 +36,7 @@ FRAME_NS = NS_PER_S // 30
 
 @pytest.fixture
 def finder(landmarker_path):
-    finder = FaceFinder(FaceLandmarker(landmarker_path), FaceTracker(seed=1))
+    finder = FaceFinder(FaceLandmarker(FaceNetworks(landmarker_path)), FaceTracker(seed=1))
     yield finder
     finder.close()
 
@@ -65,7 +66,9 @@ def test_without_an_encoding_a_face_has_blendshapes_alone(finder, pictures):
 
 def test_an_encoding_gives_named_features(landmarker_path, pictures, tmp_path):
     encoding = read_encoding(write_encoding(tmp_path / 'mine.npz'))
-    finder = FaceFinder(FaceLandmarker(landmarker_path), FaceTracker(seed=1), encoding)
+    finder = FaceFinder(
+        FaceLandmarker(FaceNetworks(landmarker_path)), FaceTracker(seed=1), encoding
+    )
     (face,) = finder.find(pictures[0], START_NS).faces
     finder.close()
     assert face.feature_names == finder.feature_names == (*encoding.names, *VISIBLE_NAMES)

@@ -39,8 +39,8 @@ from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN, 
 from emotion_estimator.emotion.estimation import EmotionEstimation
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
-from emotion_estimator.faces.landmarker import (
-    FaceLandmarker,
+from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.mediapipe_landmarker import (
     detect_through_objects,
     detect_through_structures,
     has_structures,
@@ -48,6 +48,7 @@ from emotion_estimator.faces.landmarker import (
     new_threads_on_one_core,
 )
 from emotion_estimator.faces.multi_face import CloseUp, FaceDetector, FaceSearch
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.stamps import NS_PER_S
@@ -122,16 +123,16 @@ def landscape(media):
 @pytest.fixture
 def answers(landmarker_path, basic7):
     """Look at a picture for a second with MediaPipe alone; the labels told."""
-    yield from answers_of(FaceLandmarker(landmarker_path), basic7)
+    yield from answers_of(FaceLandmarker(FaceNetworks(landmarker_path)), basic7)
 
 
 @pytest.fixture
 def answers_with_detector(landmarker_path, detector_path, basic7):
     """Look at a picture for a second with YuNet too; the labels told."""
     search = FaceSearch(
-        FaceLandmarker(landmarker_path),
+        FaceLandmarker(FaceNetworks(landmarker_path)),
         FaceDetector(detector_path),
-        lambda: CloseUp(FaceLandmarker(landmarker_path)),
+        lambda: CloseUp(FaceLandmarker(FaceNetworks(landmarker_path))),
         max_faces=3,
         detection_rate_hz=2.0,
     )

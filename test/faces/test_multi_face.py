@@ -31,6 +31,7 @@ from emotion_estimator.faces.multi_face import (
     enlarged_crop,
     face_picture,
 )
+from emotion_estimator.faces.networks import FaceNetworks
 
 FRAME_MS = 33
 
@@ -42,14 +43,14 @@ def detector(detector_path):
 
 @pytest.fixture(scope='module')
 def close_up(landmarker_path):
-    made = CloseUp(FaceLandmarker(landmarker_path, stills=True))
+    made = CloseUp(FaceLandmarker(FaceNetworks(landmarker_path), stills=True))
     yield made
     made.close()
 
 
 @pytest.fixture(scope='module')
 def stills(landmarker_path):
-    landmarker = FaceLandmarker(landmarker_path, stills=True)
+    landmarker = FaceLandmarker(FaceNetworks(landmarker_path), stills=True)
     yield landmarker
     landmarker.close()
 
@@ -60,12 +61,12 @@ def search_for(landmarker_path, detector):
     made = []
 
     def make(max_faces):
-        near = FaceLandmarker(landmarker_path)
+        near = FaceLandmarker(FaceNetworks(landmarker_path))
         made.append(
             FaceSearch(
                 near,
                 detector,
-                lambda: CloseUp(FaceLandmarker(landmarker_path)),
+                lambda: CloseUp(FaceLandmarker(FaceNetworks(landmarker_path))),
                 max_faces,
                 detection_rate_hz=2,
             )

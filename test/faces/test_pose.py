@@ -41,6 +41,7 @@ from emotion_estimator.faces.geometry import (
     head_axes,
 )
 from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.pose import (
     FULL_RAD,
     PUPIL_DISTANCE_M,
@@ -143,7 +144,7 @@ def test_a_photographed_head_is_as_far_as_its_pupils_say(landmarker_path, media,
 
 @pytest.fixture
 def stills(landmarker_path):
-    landmarker = FaceLandmarker(landmarker_path, stills=True)
+    landmarker = FaceLandmarker(FaceNetworks(landmarker_path), stills=True)
     yield landmarker
     landmarker.close()
 

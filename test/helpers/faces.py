@@ -27,6 +27,7 @@ from emotion_estimator.faces.encoding import NETWORK, SCHEMA, read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.geometry import LANDMARKS, MESH, in_face_units
 from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.stamps import NS_PER_S
@@ -37,7 +38,7 @@ def clip_features(path):
     """Find each frame's features by name (None without a face), with the frame rate."""
     pictures, rate_hz = frames(path)
     finder = FaceFinder(
-        FaceLandmarker(find_asset(FACE_LANDMARKER)),
+        FaceLandmarker(FaceNetworks(find_asset(FACE_LANDMARKER))),
         FaceTracker(seed=1),
         read_encoding(find_encoding(DEFAULT_ENCODING)),
     )
@@ -72,7 +73,9 @@ def random_face(seed=0):
 @lru_cache
 def faces_in(pixels, shape):
     """Find the landmarks of up to two faces of a still, from left to right."""
-    landmarker = FaceLandmarker(find_asset(FACE_LANDMARKER), max_faces=2, stills=True)
+    landmarker = FaceLandmarker(
+        FaceNetworks(find_asset(FACE_LANDMARKER)), max_faces=2, stills=True
+    )
     image = np.frombuffer(pixels, np.uint8).reshape(shape)
     found = [face.landmarks for face in landmarker.find(image)]
     landmarker.close()

@@ -272,25 +272,3 @@ def test_a_sender_waits_for_the_others_but_not_for_their_newer_items():
     latest.drop('nobody')
     assert [latest.take(), latest.take()] == [('a', 2), ('b', 4)]
     assert latest.put('a', 5) is False
-
-
-def test_where_the_middleware_names_no_publisher_frames_tell_cameras_apart(
-    live, landmarker_path, face
-):
-    """As on Jazzy; the images are handed over as rclpy does it."""
-    node, found = run_node(live, landmarker_path)
-    live.camera()
-    (subscription,) = (s for s in node.subscriptions if s.topic_name == '/image')
-    numbers = [
-        ('left', 5, 0),
-        ('right', 9000, 0),
-        ('left', 8, 2),
-        ('left', 9, 2),
-        ('left', 9005, 2),
-    ]
-    for place, (frame_id, number, lost) in enumerate(numbers):
-        image = shot(face, START_NS + place * FRAME_NS, frame_id)
-        subscription.callback(image, {'publication_sequence_number': number})
-        assert node.statistics.report().lost == lost
-    assert node.statistics.report().of_others == 1
-    live.until(lambda: found and nanoseconds(found[-1].header.stamp) > START_NS, 'the last image')

@@ -41,7 +41,7 @@ def add(live, landmarker_path, **parameters):
 
 
 @pytest.mark.parametrize(
-    'content, sentence', [(None, 'nowhere'), (b'PK\x03\x04 truncated', 'MediaPipe cannot use')]
+    'content, sentence', [(None, 'nowhere'), (b'PK\x03\x04 truncated', 'or no .task file')]
 )
 def test_a_wrong_landmarker_file_fails_the_transition_and_can_be_mended(
     live, landmarker_path, tmp_path, content, sentence, capfd

@@ -104,7 +104,7 @@ def nodes_said(live, bag, landmarker_path):
     hears(live, heard)
     messages = player.messages()
     next(messages).publish(0)
-    live.until(lambda: node.count_subscribers('/camera_info') == 0, 'the calibration')
+    live.until(lambda: node._source._calibration._known._calibrated, 'the calibration')
     for count, due in enumerate(messages, start=1):
         due.publish(0)
         live.until(lambda c=count: len(tracked) == c, 'the image')

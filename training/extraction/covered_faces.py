@@ -40,6 +40,7 @@ from emotion_estimator.faces.appearance import CROP_PX
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.geometry import MESH
 from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.parallel.cluster import open_workers
 from emotion_estimator.parallel.engine import Finished, reporter, run_all
 from training import sources
@@ -179,7 +180,7 @@ def read_parts(
 @functools.cache
 def _landmarker() -> FaceLandmarker:
     """Load MediaPipe once a process."""
-    return FaceLandmarker(find_asset(FACE_LANDMARKER), stills=True)
+    return FaceLandmarker(FaceNetworks(find_asset(FACE_LANDMARKER)), stills=True)
 
 
 @functools.cache

@@ -31,6 +31,7 @@ from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.geometry import LANDMARKS, in_face_units
 from emotion_estimator.faces.landmarker import FaceLandmarker, LandmarkedFace
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import write_whole
 from training.datasets.pictures import PictureError, Pictures
 from training.extraction.views import View
@@ -198,7 +199,7 @@ def _look(picture: NDArray[np.uint8]) -> tuple[LandmarkedFace, NDArray[np.float3
 @functools.cache
 def _landmarker(model: Path) -> FaceLandmarker:
     """Load MediaPipe once a process."""
-    return FaceLandmarker(model, stills=True)
+    return FaceLandmarker(FaceNetworks(model), stills=True)
 
 
 @dataclass(frozen=True)
@@ -283,7 +284,7 @@ def move_back(
     """
     Tell where landmarks of an attempt's picture lie in the prepared picture.
 
-    :param landmarks: shape [478, 3], see `FaceArrays`.
+    :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param moved: see `show`.
     :param side: of the attempt's picture in pixels.
     :param width: of the prepared picture in pixels.
@@ -301,7 +302,7 @@ def move_back(
 def _lenient_landmarker(model: Path, least_confidence: float) -> FaceLandmarker:
     """Load MediaPipe once a process and threshold."""
     return FaceLandmarker(
-        model,
+        FaceNetworks(model),
         stills=True,
         min_detection_confidence=least_confidence,
         min_presence_confidence=least_confidence,
