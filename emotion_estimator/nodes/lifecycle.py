@@ -139,9 +139,16 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
     ) -> Subscription[Any]:
         """Subscribe with a guarded callback, and without QoS events (see above)."""
         named.setdefault('event_callbacks', NO_SUBSCRIPTION_EVENTS)
-        return super().create_subscription(
-            msg_type, topic, self.guarded(callback), *further, **named
-        )
+        try:
+            return super().create_subscription(
+                msg_type, topic, self.guarded(callback), *further, **named
+            )
+        except Exception as error:
+            if 'qos_overriding_options' not in named:
+                raise
+            name = f'qos_overrides.{self.resolve_topic_name(topic)}.subscription'
+            reason = str(error).splitlines()[0]
+            raise ValueError(f'A value of {name} cannot be used: {reason}') from error
 
     def create_publisher(self, *further: Any, **named: Any) -> Publisher[Any]:
         """Make a publisher without QoS events (see above)."""

@@ -123,6 +123,21 @@ def test_fixed_parameters_stay_while_the_node_is_configured(live, landmarker_pat
     assert result.successful
 
 
+@pytest.mark.parametrize(
+    'policy, value',
+    [('reliability', 'sometimes'), ('depth', -5), ('depth', 10**12), ('depth', 'x')],
+)
+def test_wrong_qos_overrides_are_told(live, capfd, policy, value):
+    name = f'qos_overrides./blendshapes.subscription.{policy}'
+    node = live.add(EmotionNode, autostart=False, **{name: value})
+    assert live.change(node, 'configure')
+    assert not live.change(node, 'activate')
+    assert live.state(node) == 'inactive'
+    said = capfd.readouterr().err
+    assert 'A value of qos_overrides./blendshapes.subscription cannot be used: ' in said
+    assert 'Traceback' not in said
+
+
 def test_every_parameter_has_a_description(live):
     node = live.add(BlendshapeNode, autostart=False)
     names = ['image_transport', 'max_faces', 'max_absence_s', 'landmarker', 'ros4hri', 'autostart']
