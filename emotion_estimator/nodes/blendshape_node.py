@@ -126,12 +126,13 @@ class BlendshapeNode(ManagedNode):
 
     def stop(self) -> None:
         """Let the threads finish their frame and end."""
-        if self._source is not None:
-            self._source.stop()
         self._received.close()
         for thread in self._threads:
             thread.join()
         self._threads = []
+        # After them: they look through it.
+        if self._source is not None:
+            self._source.stop()
         self._faces_now = 0
         if self._face_publishers is not None:
             self._face_publishers.end_all()
