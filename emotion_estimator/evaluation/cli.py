@@ -318,7 +318,7 @@ def _work(jobs: Sequence[Job], options: argparse.Namespace, console: Console) ->
     """Do the jobs, showing how far they are; returns the sentences of those that failed."""
     problems: dict[Path, str] = {}
     columns = (
-        TextColumn('{task.description}'),
+        TextColumn('{task.description}', markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),

@@ -152,7 +152,7 @@ class Bag:
             return None
         from emotion_estimator.replay.video_messages import VideoDecoder
 
-        return VideoDecoder(self._path, self.topic, codec)
+        return VideoDecoder(self._path, f'{self.topic} ({self._camera.msgtype})', codec)
 
     def _messages(self) -> Iterator[tuple[int, Any]]:
         damaged = 0

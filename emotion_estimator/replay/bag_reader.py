@@ -55,10 +55,9 @@ else:
 METADATA_FILE = 'metadata.yaml'
 SUFFIXES = ('.bag', '.db3', '.mcap')
 _PART = re.compile(r'(.*)_(\d+)(\.[a-z0-9]+){1,2}$')
-_LONGEST_NS = 100 * 24 * 3600 * NS_PER_S
-"""No bag is recorded for longer; receive times that reach further are none."""
-_MOST_S = 1 << 31
-"""Seconds since 1970 that a stamp can hold."""
+_LEAST_STEP_NS = 1_000  # between two messages: no recorder receives them faster
+_LONGEST_NS = 100 * 24 * 3600 * NS_PER_S  # no bag is recorded for longer
+_MOST_S = 1 << 31  # seconds since 1970 that a stamp can hold
 _WAITING = 1000
 Message = tuple[Connection, int, bytes]
 _Reader = Union[Ros1Reader, Ros2Reader, RecoveredFile]
@@ -320,7 +319,8 @@ class BagReader:
             return True
         first = min(reader.start_time for reader in held)
         last = max(reader.end_time for reader in held) - 1
-        if 0 < last - first < _LONGEST_NS and last < _MOST_S * NS_PER_S:
+        fast_ns = count * _LEAST_STEP_NS
+        if fast_ns <= last - first < _LONGEST_NS and first >= 0 and last < _MOST_S * NS_PER_S:
             return True
         self.hints.append(
             f'{self._path}: the receive times of its messages cannot be right (they reach from '
@@ -331,15 +331,15 @@ class BagReader:
 
     def _stamped(self, messages: Iterator[Message]) -> Iterator[Message]:
         """Let the stamps stand for the receive times; a message without takes that before it."""
-        waiting: list[tuple[Connection, bytes]] = []
+        waiting: list[Message] = []
         time_ns = 0
-        for connection, _, raw in messages:
-            time_ns = self._stamp_ns(connection.msgtype, raw) or time_ns
-            waiting.append((connection, raw))
+        for message in messages:
+            time_ns = self._stamp_ns(message[0].msgtype, message[2]) or time_ns
+            waiting.append(message)
             if time_ns or len(waiting) > _WAITING:
-                yield from ((one, time_ns, held) for one, held in waiting)
+                yield from ((one, time_ns or at, raw) for one, at, raw in waiting)
                 waiting.clear()
-        yield from ((one, time_ns, held) for one, held in waiting)
+        yield from waiting
 
     def _stamp_ns(self, kind: str, raw: bytes) -> int:
         """Read the stamp that a message begins with; 0 where there is none."""

@@ -65,9 +65,12 @@ def recordings_in(path: Path, levels: int = 2) -> list[Path]:
     :returns: bags, videos and folders of pictures in the order of their names; the path itself
         where it is a recording, or nothing is found in it.
     """
-    if not path.is_dir() or is_bag_folder(path) or pictures_in(path):
+    try:
+        if not path.is_dir() or is_bag_folder(path) or pictures_in(path):
+            return [path]
+        return _held(path, levels) or [path]
+    except OSError:  # said where it is opened
         return [path]
-    return _held(path, levels) or [path]
 
 
 def _held(folder: Path, levels: int) -> list[Path]:

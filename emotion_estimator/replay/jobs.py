@@ -197,7 +197,8 @@ def _files(path: Path) -> list[tuple[str, int, int]]:
     # Beside a file of a bag lies the log of a recorder that did not close it.
     beside = sorted(path.parent.glob(f'{glob.escape(path.name)}-*'))
     files = sorted(path.iterdir()) if path.is_dir() else [path, *beside]
-    return [(file.name, file.stat().st_size, _modified_ns(file)) for file in files]
+    there = [file for file in files if file.exists()]
+    return [(file.name, file.stat().st_size, _modified_ns(file)) for file in there]
 
 
 def _code() -> str:

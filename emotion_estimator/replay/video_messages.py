@@ -36,7 +36,7 @@ class VideoDecoder:
     Decodes the packets of one topic in their order.
 
     :param path: the bag, for error messages.
-    :param topic: the topic.
+    :param topic: the topic and its type.
     :param codec: FFmpeg's name of the codec.
     :raises RecordingError: when PyAV is missing or does not know the codec.
     """

@@ -161,7 +161,7 @@ _EBML = b'\x1a\x45\xdf\xa3'
 _SEGMENT, _INFO, _SCALE, _CLUSTER, _TIME = 0x18538067, 0x1549A966, 0x2AD7B1, 0x1F43B675, 0xE7
 _MP4 = (b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide', b'moof', b'styp', b'sidx')
 _MOST_BOXES = 100_000
-_FARTHEST = 1 << 62  # in bytes: no file reaches there
+_FARTHEST = 1 << 43  # bytes, 8 TB: file systems refuse to look much further
 
 
 def missing_bytes(path: Path) -> int:
@@ -307,7 +307,7 @@ def _elements(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int
         length = int.from_bytes(head[name : name + width], 'big') & ((1 << 7 * width) - 1)
         if length == (1 << 7 * width) - 1:
             # Unknown, as of what is written while it is recorded: to the end.
-            length = end - content
+            length = max(end - content, 0)
         yield int.from_bytes(head[:name], 'big'), content, length
         at = content + length
 

@@ -87,7 +87,15 @@ def test_several_cameras_are_listed_and_one_is_chosen_by_name(tmp_path):
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 @pytest.mark.parametrize(
-    'received_ns', [(0, 0, 0, 0), (7, 7, 7, 7), (0, 0, *stamps(4)[2:]), (START_NS, 2**62, 5, 1)]
+    'received_ns',
+    [
+        (0, 0, 0, 0),
+        (7, 7, 7, 7),
+        (1, 2, 3, 4),
+        tuple(2**62 + number * NS_PER_S for number in range(4)),
+        (0, 0, *stamps(4)[2:]),
+        (START_NS, 2**62, 5, 1),
+    ],
 )
 def test_stamps_stand_for_receive_times_that_cannot_be_right(tmp_path, storage, received_ns):
     pictures = noise(4)
@@ -231,5 +239,7 @@ def test_video_in_messages_is_decoded_where_pyav_is(tmp_path, kind):
 @pytest.mark.parametrize('kind', [COMPRESSED, PACKET, VIDEO])
 def test_video_in_messages_is_told_with_a_remedy_where_pyav_is_not(tmp_path, kind, monkeypatch):
     monkeypatch.setitem(sys.modules, 'av', None)
-    with pytest.raises(RecordingError, match=r'/camera/video holds h264 video.*pip install av'):
+    with pytest.raises(
+        RecordingError, match=r'/camera/video \(\w+/msg/\w+\) holds h264 video.*pip install av'
+    ):
         open_recording(video_bag(tmp_path / 'bag', kind))

@@ -279,6 +279,7 @@ def test_a_folder_of_recordings_gives_each_of_them(tmp_path):
     for number in (1, 3):
         shutil.copy(first / 'a_10.mcap', loose / f'take_{number}.mcap')
     (day / 'notes.txt').write_text('no recording')
+    (day / 'gone.mcap').symlink_to(tmp_path / 'nowhere.mcap')
     (day / 'clip.MKV').write_bytes(b'')
     expected = [first, second, day / 'clip.MKV', loose / 'take_1.mcap', loose / 'take_3.mcap']
     assert recordings_in(day) == expected
