@@ -20,6 +20,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
@@ -239,7 +240,7 @@ class ImageDecoder:
             )
         flags |= cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
         try:
-            bgr, said = overheard(lambda: cv2.imdecode(np.frombuffer(data, np.uint8), flags))
+            bgr, said = overheard(partial(_decoded_quietly, data, flags))
         except cv2.error as error:
             raise ImageError(f'The {kind} image is damaged: {error.err}') from error
         reason = damage_of_jpeg(said, data, self._ends_clean) if kind == 'JPEG' else ''
@@ -343,6 +344,15 @@ class ImageDecoder:
         if sentence not in self._said and len(self._said) < _MOST_REMARKS:
             self._said.add(sentence)
             self._tell(sentence)
+
+
+def _decoded_quietly(data: bytes, flags: int) -> NDArray[Any] | None:
+    """Decode a file; OpenCV's own line on each that is broken would repeat what is said of it."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def open_video(path: Path | str | int) -> cv2.VideoCapture:

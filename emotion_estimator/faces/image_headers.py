@@ -25,7 +25,7 @@ MAX_SIDE = 32_766
 """Longest side of an image in pixels: MediaPipe's OpenCV ends the process at one more."""
 MAX_PIXELS = 64_000_000
 """Most pixels of an image: more than cameras have, and some 200 MB once it is decoded."""
-_MOST_SEGMENTS = 10_000  # of a JPEG file before its size; a camera writes some ten
+_MOST_SEGMENTS = 100_000  # of a JPEG file before its size, or a PNG file; some ten are usual
 _MOST_SCANS = 100  # of a progressive JPEG file: each costs a pass over the whole image
 _EXIF_WITHIN = 65_536  # bytes from the start
 _ORIENTATION, _TURNS = 0x112, {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
@@ -152,6 +152,8 @@ def _size_of_jpeg(content: bytes) -> tuple[int, int]:
 
 
 def _size_of_png(content: bytes) -> tuple[int, int]:
+    if content[12:16] != b'IHDR':
+        raise ImageError('The PNG image is damaged: its header is missing.')
     width, height = struct.unpack_from('>II', content, 16)
     return width, height
 
@@ -219,6 +221,17 @@ def _size_of_tiff(content: bytes) -> tuple[int, int]:
     return greatest.get(_TIFF_WIDTH, 0), greatest.get(_TIFF_HEIGHT, 0)
 
 
+def _is_whole_png(content: bytes) -> bool:
+    """Walk from part to part: OpenCV makes room for a part of whatever length is stated."""
+    at = 8
+    for _ in range(_MOST_SEGMENTS):
+        length, kind = int.from_bytes(content[at : at + 4], 'big'), content[at + 4 : at + 8]
+        at += 12 + length
+        if at > len(content) or kind == b'IEND':
+            return at <= len(content)
+    return False
+
+
 def _is_whole_webp(content: bytes) -> bool:
     (stated,) = struct.unpack_from('<I', content, 4)
     return len(content) >= 8 + int(stated)
@@ -230,7 +243,7 @@ _Check = Callable[[bytes], bool]
 _FORMATS: dict[bytes, tuple[str, _Reader, _Check]] = {
     # Drivers may pad behind the end marker, and it cannot occur inside the coded pixels.
     b'\xff\xd8\xff': ('JPEG', _size_of_jpeg, lambda content: b'\xff\xd9' in content[-4096:]),
-    b'\x89PNG\r\n\x1a\n': ('PNG', _size_of_png, lambda content: b'IEND' in content[-4096:]),
+    b'\x89PNG\r\n\x1a\n': ('PNG', _size_of_png, _is_whole_png),
     b'RIFF': ('WebP', _size_of_webp, _is_whole_webp),
     **dict.fromkeys(
         (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'), ('TIFF', _size_of_tiff, lambda _: True)

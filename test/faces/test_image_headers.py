@@ -107,6 +107,16 @@ def test_so_is_one_of_huge_tiles_or_without_pixels(content, width, height):
         ImageDecoder().decode_file(content)
 
 
+def test_a_png_file_whose_parts_state_more_bytes_than_it_has_is_refused():
+    content = compressed('.png')
+    at = content.index(b'IDAT')
+    stated = content[: at - 4] + b'\x7f\xff\xff\x00' + content[at:]
+    with pytest.raises(ImageError, match='PNG image is truncated'):
+        ImageDecoder().decode_file(stated)
+    with pytest.raises(ImageError, match='its header is missing'):
+        ImageDecoder().decode_file(content[:8] + content[33:])
+
+
 def test_the_size_that_counts_is_not_that_of_a_preview_within_the_file():
     preview = b'\xff\xe1' + struct.pack('>H', len(compressed('.jpg')) + 2) + compressed('.jpg')
     content = jpeg_of(40_000, 100)
@@ -172,3 +182,10 @@ def test_pixels_of_messages_stay_as_they_lie_and_photographs_are_turned(
     assert [f'by {degrees} degrees' in sentence for sentence in said] == [True] * bool(degrees)
     upright = np.rot90(lying, -degrees // 90)
     np.testing.assert_array_equal(ImageDecoder().decode_file(content), upright)
+
+
+@pytest.mark.parametrize('extension', ['.ppm', '.bmp', '.tiff', '.gif'])
+def test_of_a_broken_file_opencv_prints_nothing_itself(extension, capfd):
+    with pytest.raises(ImageError):
+        ImageDecoder().decode_file(compressed(extension)[:60])
+    assert capfd.readouterr().err == ''
