@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -28,7 +29,9 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from emotion_estimator.parameters import Spec
+from emotion_estimator.parameters import NODES, Spec
+
+_LIKENESS = 0.8  # of a misspelt name, from 0 to 1, see difflib
 
 
 def descriptor_of(spec: Spec) -> ParameterDescriptor:
@@ -85,11 +88,22 @@ class Parameters:
             if not node.has_parameter(spec.name):
                 node.declare_parameter(spec.name, spec.default, descriptor_of(spec))
         self._declared = True
+        self._warn_of_misspelt_names()
         node.add_post_set_parameters_callback(self._tell)
 
     def __getitem__(self, name: str) -> Any:
         """Return a parameter's value."""
         return self._node.get_parameter(name).value
+
+    def _warn_of_misspelt_names(self) -> None:
+        """Say which start values ROS passes over in silence, where a name is nearly known."""
+        known = {spec.name for specs in (*NODES.values(), self._specs.values()) for spec in specs}
+        for name in getattr(self._node, '_parameter_overrides', ()):
+            close = difflib.get_close_matches(name, known, 1, _LIKENESS)
+            if close and name not in known and not self._node.has_parameter(name):
+                self._node.get_logger().warning(
+                    f'There is no parameter {name!r}; did you mean {close[0]!r}?'
+                )
 
     def _check(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         for parameter in parameters:
