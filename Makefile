@@ -118,7 +118,7 @@ report-steps: setup-training ## the seed report's steps on FER2013: tables, plot
 	@$(TRAIN) -m training.commands.seed_report
 
 errors: setup-training ## what MODEL=basic7 gets wrong on SPLIT=public, with pictures, into out/errors
-	@$(TRAIN) -m training.commands.error_analysis --model $(or $(MODEL),basic7) --split $(or $(SPLIT),public)
+	@$(TRAIN) -m training.commands.studies errors --model $(or $(MODEL),basic7) --split $(or $(SPLIT),public)
 
 bench-extraction: setup-training ## faces per second with one process and with all cores
 	@$(TRAIN) -m training.commands.extraction_speed

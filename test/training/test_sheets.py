@@ -25,7 +25,7 @@ from rich.console import Console
 
 from emotion_estimator.evaluation.classification_metrics import confusion
 from training import sources
-from training.commands import error_analysis
+from training.commands import studies
 from training.datasets.pictures import (
     LABELS,
     ArrayPictures,
@@ -202,11 +202,11 @@ def stills():
     )
 
 
-def test_seven_classes_are_judged_by_the_voters():
+def test_voters_give_the_truth_of_seven_classes():
     assert truth_for(LABELS, stills()).tolist() == [HAPPY, SAD, -1, SAD]
 
 
-def test_the_report_s_classes_are_judged_by_the_labels():
+def test_labels_give_the_truth_of_the_seed_report_s_classes():
     truth = truth_for(HAPPY_UNKNOWN_SAD.names, stills())
     assert [HAPPY_UNKNOWN_SAD.names[label] for label in truth] == ['sad'] * 4
 
@@ -219,7 +219,7 @@ def test_other_classes_are_refused_by_name():
 def test_the_matrix_has_truths_in_lines_and_answers_in_columns():
     found = confusion(np.array([0, 1, 1, 1]), np.array([0, 0, 0, 1]), ('one', 'two'))
     text = io.StringIO()
-    Console(file=text, width=80).print(error_analysis.matrix_table(found, 'made'))
+    Console(file=text, width=80).print(studies.matrix_table(found, 'made'))
     lines = [line for line in text.getvalue().splitlines() if line.startswith('│')]
     cells = [[cell.strip() for cell in line.split('│')[1:-1]] for line in lines]
     assert cells == [['one', '1', '2'], ['two', '0', '1']]
@@ -241,15 +241,13 @@ def test_wrong_answers_are_drawn_with_their_landmarks_and_rows(tmp_path, monkeyp
     answers[0, HAPPY] = answers[1, NEUTRAL] = 0.4
     drawn = []
     monkeypatch.setattr(sources, 'read_photographs', lambda: photographs)
-    monkeypatch.setattr(error_analysis, 'read_faces_twice', lambda _pictures, _view: faces)
-    monkeypatch.setattr(error_analysis, 'still_probabilities', lambda _model, _stills: answers)
-    monkeypatch.setattr(
-        error_analysis, 'error_sheet', lambda *arguments: drawn.append(arguments) or []
-    )
+    monkeypatch.setattr(studies, 'read_faces_twice', lambda _pictures, _view: faces)
+    monkeypatch.setattr(studies, 'still_probabilities', lambda _model, _stills: answers)
+    monkeypatch.setattr(studies, 'error_sheet', lambda *arguments: drawn.append(arguments) or [])
     stale = tmp_path / 'made_public-7.png'
     stale.touch()
     text = io.StringIO()
-    error_analysis.analyse(
+    studies.analyse_errors(
         Model(), stills(), Split.PUBLIC, Console(file=text, width=100), tmp_path
     )
     pictures, rows, probabilities, truth, outlines, path, names = drawn[0]
@@ -267,5 +265,5 @@ def test_wrong_answers_are_drawn_with_their_landmarks_and_rows(tmp_path, monkeyp
 def test_a_command_says_before_its_work_that_it_cannot_write(tmp_path, monkeypatch, capsys):
     (tmp_path / 'file').write_text('no folder')
     monkeypatch.setattr(sources, 'OUT', tmp_path / 'file' / 'out')
-    assert error_analysis.main([]) == 2
+    assert studies.main(['errors']) == 2
     assert 'file is a file, not a folder' in capsys.readouterr().err

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Studies of the models: seeds, groups of features, far faces, repeats, thresholds."""
+"""Studies of the models: seeds, groups of features, far faces, repeats, thresholds, errors."""
 
 from __future__ import annotations
 
@@ -27,18 +27,21 @@ import json
 import tempfile
 from pathlib import Path
 
+import numpy as np
+from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.model import EmotionModel
-from emotion_estimator.evaluation.classification_metrics import risk_coverage
-from emotion_estimator.files import write_whole
+from emotion_estimator.evaluation.classification_metrics import Confusion, confusion, risk_coverage
+from emotion_estimator.files import find_model, write_whole
 from training import sources
 from training.commands import command, terminal
 from training.commands.evaluate import tracks_of
 from training.commands.train import train
-from training.datasets.pictures import Split
+from training.datasets.pictures import LABELS, Split
 from training.export import write_metadata
+from training.extraction.views import X4_PAD25, ViewedPictures
 from training.fitting import read_material
 from training.protocols.stills import (
     f7_scores,
@@ -47,14 +50,16 @@ from training.protocols.stills import (
     still_probabilities,
 )
 from training.scoring import frame_classifiers, seven_class_scores
+from training.seed_report.figures import class_table, draw_confusion, error_sheet
 from training.settings import MODELS, Phase
 from training.still_features import (
+    read_faces_twice,
     read_far_stills,
     read_stills,
     read_training_stills,
     stand_in_a_test_split,
 )
-from training.stills import Stills
+from training.stills import POSITIVE_NEGATIVE, Stills, truth_for
 from training.windows import STEPS
 
 SEEDS = (1, 2, 3)
@@ -211,12 +216,86 @@ def thresholds(_: argparse.Namespace) -> None:
     terminal().print(table)
 
 
+def matrix_table(found: Confusion, title: str) -> Table:
+    """
+    Lay a confusion matrix out for a terminal.
+
+    :returns: a line for each truth, a column for each answer.
+    """
+    table = Table(title=title)
+    table.add_column('truth \\ answer')
+    for name in found.names:
+        table.add_column(name, justify='right')
+    for index, (name, line) in enumerate(zip(found.names, found.counts)):
+        cells = [str(count) for count in line]
+        cells[index] = f'[bold]{cells[index]}[/bold]'
+        table.add_row(name, *cells)
+    return table
+
+
+def analyse_errors(
+    model: EmotionModel, stills: Stills, split: Split, console: Console, folder: Path
+) -> list[Path]:
+    """
+    Print what is taken for what, and draw the wrong answers with their landmarks.
+
+    Unreadable photographs, to which the robot gives no answer, and those without a truth do not
+    count.
+
+    :param stills: all photographs of the split, all features.
+    :param folder: gets the pages and the drawn matrix.
+    :raises DataError: when photographs are missing, or the classes are not known.
+    """
+    name, labels = model.metadata.name, model.metadata.labels
+    truth = truth_for(labels, stills)
+    counted = stills.readable[:, 0] & (truth >= 0)
+    probabilities = still_probabilities(model, stills.select(counted))
+    truth, answers = truth[counted], probabilities.argmax(axis=1)
+    where = f'{name}, {split.name.lower()}'
+    found = confusion(answers, truth, labels)
+    console.print(matrix_table(found, f'{where}: {len(truth)} photographs'))
+    console.print(class_table(found, where))
+    if labels == LABELS:
+        coarse = POSITIVE_NEGATIVE.probabilities(probabilities).argmax(axis=1)
+        two = confusion(coarse, POSITIVE_NEGATIVE.labels(truth), POSITIVE_NEGATIVE.names)
+        console.print(matrix_table(two, f'{where}: positive or negative (section 7)'))
+        console.print(class_table(two, f'{where}: positive or negative'))
+    sheet = folder / f'{name}_{split.name.lower()}.png'
+    matrix = sheet.with_name(f'{sheet.stem}_confusion.png')
+    draw_confusion(found, matrix, where)
+    photographs = sources.read_photographs()
+    rows = np.flatnonzero(photographs.splits == split)
+    outlines = read_faces_twice(photographs.split(split), X4_PAD25).outlines()
+    for stale in folder.glob(f'{sheet.stem}-*.png'):  # there may have been more of them
+        stale.unlink()
+    pages = error_sheet(
+        ViewedPictures(photographs.pictures, X4_PAD25),
+        rows[counted],
+        probabilities,
+        truth,
+        outlines[counted],
+        sheet,
+        labels,
+    )
+    return [matrix, *pages]
+
+
+def errors(options: argparse.Namespace) -> None:
+    """Print which photographs a model answers wrongly, and draw them."""
+    split = Split[options.split.upper()]
+    console = terminal()
+    model = EmotionModel(find_model(options.model))
+    written = analyse_errors(model, read_stills(split), split, console, sources.OUT / 'errors')
+    console.print(f'Written: {written[0]} and {len(written) - 1} pages', soft_wrap=True)
+
+
 STUDIES = {
     'seeds': seeds,
     'ablation': ablation,
     'far-faces': far_faces,
     'repeated': repeated,
     'thresholds': thresholds,
+    'errors': errors,
 }
 
 
@@ -234,6 +313,11 @@ def main(arguments: list[str] | None) -> int:
             )
             command.add_argument(
                 '--record', action='store_true', help='write the spread into metadata.json'
+            )
+        elif study is errors:
+            command.add_argument('--model', default='basic7', help='name or path of its folder')
+            command.add_argument(
+                '--split', choices=[split.name.lower() for split in Split], default='public'
             )
     options = parser.parse_args(arguments)
     STUDIES[options.study](options)
