@@ -362,9 +362,13 @@ def open_video(path: Path | str | int) -> cv2.VideoCapture:
     :param path: the file, or the webcam's number.
     :returns: the capture; not open where it cannot be opened.
     """
+    if isinstance(path, int):
+        return cv2.VideoCapture(path)
     # The one way to say it; OpenCV reads it each time. A user's own choice stays.
     os.environ.setdefault('OPENCV_FFMPEG_CAPTURE_OPTIONS', f'max_pixels;{MAX_PIXELS}')
-    return cv2.VideoCapture(path if isinstance(path, int) else str(path))
+    # Others know no limit; one reads pictures whose names hold numbers.
+    ffmpeg = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()
+    return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG if ffmpeg else cv2.CAP_ANY)
 
 
 def rgb_of_bgr(bgr: NDArray[np.uint8]) -> Rgb:

@@ -38,7 +38,20 @@ from emotion_estimator.replay.recordings import (
 from emotion_estimator.stamps import NS_PER_S
 
 PICTURE_SUFFIXES = (
-    *('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'),
+    *(
+        '.bmp',
+        '.jfif',
+        '.jpe',
+        '.jpeg',
+        '.jpg',
+        '.pgm',
+        '.png',
+        '.pnm',
+        '.ppm',
+        '.tif',
+        '.tiff',
+        '.webp',
+    ),
 )
 DEFAULT_RATE_HZ = 30.0
 HELD_S = 3.0

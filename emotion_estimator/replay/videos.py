@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.faces.image_decoding import open_video, rgb_of_bgr
+from emotion_estimator.faces.image_headers import ImageError, check_size
 from emotion_estimator.replay.recordings import (
     FIRST_STAMP_NS,
     Calibration,
@@ -69,6 +70,16 @@ class Video:
                 f'{path} cannot be opened as a video ({path.stat().st_size} bytes): it is '
                 'truncated, damaged or of a kind that OpenCV does not read; try to play it.'
             )
+        width, height = (
+            int(self._capture.get(side))
+            for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        if width > 0 and height > 0:
+            try:
+                check_size(width, height)
+            except ImageError as error:
+                self.close()
+                raise RecordingError(f'{path} cannot be used: {error}') from error
         self.rate_hz = float(self._capture.get(cv2.CAP_PROP_FPS)) or FALLBACK_RATE_HZ
         self.image_count = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
         codec = int(self._capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
