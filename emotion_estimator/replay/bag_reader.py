@@ -55,9 +55,9 @@ else:
 METADATA_FILE = 'metadata.yaml'
 SUFFIXES = ('.bag', '.db3', '.mcap')
 _PART = re.compile(r'(.*)_(\d+)(\.[a-z0-9]+){1,2}$')
-_LEAST_STEP_NS = 1_000  # between two messages: no recorder receives them faster
+_LEAST_STEP_NS = 1_000  # times that count from 0 by less are numbers, no times
 _LONGEST_NS = 100 * 24 * 3600 * NS_PER_S  # no bag is recorded for longer
-_MOST_S = 1 << 31  # seconds since 1970 that a stamp can hold
+_MOST_NS = (1 << 31) * NS_PER_S  # since 1970 that a stamp can hold
 _WAITING = 1000
 Message = tuple[Connection, int, bytes]
 _Reader = Union[Ros1Reader, Ros2Reader, RecoveredFile]
@@ -319,8 +319,8 @@ class BagReader:
             return True
         first = min(reader.start_time for reader in held)
         last = max(reader.end_time for reader in held) - 1
-        fast_ns = count * _LEAST_STEP_NS
-        if fast_ns <= last - first < _LONGEST_NS and first >= 0 and last < _MOST_S * NS_PER_S:
+        counted = last < count * _LEAST_STEP_NS
+        if 0 < last - first < _LONGEST_NS and not counted and 0 <= first < last < _MOST_NS:
             return True
         self.hints.append(
             f'{self._path}: the receive times of its messages cannot be right (they reach from '
@@ -352,8 +352,8 @@ class BagReader:
             # CDR begins with four bytes of its own, the header of ROS 1 with a number.
             at = 4 if self.is2 or header else 0
             sec, nanosec = struct.unpack_from(f'{order}II', raw, at)
-            good = sec < _MOST_S and nanosec < NS_PER_S
-            return sec * NS_PER_S + nanosec if good else 0
+            stamp_ns = sec * NS_PER_S + nanosec
+            return stamp_ns if nanosec < NS_PER_S and stamp_ns < _MOST_NS else 0
         return 0
 
 
