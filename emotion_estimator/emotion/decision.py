@@ -138,6 +138,8 @@ VISIBLE_PARTS = ('visible.mouth', 'visible.eyes', 'visible.skin', 'visible.uprig
 """Features in [0, 1]: how much of a part of the face is seen, and how sure it is upright."""
 TRUSTED_NAMES = ('head.yaw', 'head.pitch', *VISIBLE_PARTS)
 """Names of the features that `Trust` reads."""
+TRUST_S = 0.25
+"""Time constant with which trust follows what is seen, in seconds."""
 _FULL = 2 / 3  # of an angle's limit, up to which it costs nothing
 
 
@@ -146,7 +148,8 @@ class Trust:
     Weighs estimates by what is known of the face: trust 1 leaves one as it is, 0 voids it.
 
     Trust falls linearly from 1 at two thirds of an angle's limit to 0 at the limit. What is not
-    known costs nothing: publishers need not send head pose or visibility.
+    known costs nothing: publishers need not send head pose or visibility. Over time trust follows
+    with `TRUST_S`, so that a hand that passes a face does not interrupt what is told of it.
 
     :param max_yaw_deg: limit of the head's yaw to either side in degrees, above 0.
     :param max_pitch_deg: limit of the head's pitch up or down in degrees, above 0.
@@ -166,12 +169,16 @@ class Trust:
             'head.pitch': math.radians(max_pitch_deg),
         }
 
-    def of(self, features: Mapping[str, float]) -> float:
+    def of(
+        self, features: Mapping[str, float], before: float = 1.0, gap_s: float = math.inf
+    ) -> float:
         """
         Weigh one face's features.
 
         :param features: value by name, angles in radians; other names are ignored.
-        :returns: trust in [0, 1]; 0 where a value is no finite number.
+        :param before: trust in the face an image ago.
+        :param gap_s: seconds since that image; infinite where there was none.
+        :returns: trust in [0, 1]; a value that is no finite number counts as 0.
         """
         trust = 1.0
         for name, limit in self._limits.items():
@@ -179,7 +186,7 @@ class Trust:
             trust *= _within_0_and_1((1 - share) / (1 - _FULL))
         for name in VISIBLE_PARTS:
             trust *= _within_0_and_1(features.get(name, 1.0))
-        return trust
+        return trust + (before - trust) * math.exp(-gap_s / TRUST_S)
 
 
 def _within_0_and_1(value: float) -> float:

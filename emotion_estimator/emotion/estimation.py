@@ -176,6 +176,7 @@ class EmotionEstimate:
 class _Face:
     buffer: TemporalBuffer
     decider: Decider
+    trust: float = 1.0
     # A face that is away sends no stamps: only what lies far ahead is held.
     line: TimeLine[None] = field(default_factory=lambda: TimeLine(SILENCE_S))
 
@@ -263,13 +264,16 @@ class EmotionEstimation:
         if self.step.restarts or self._is_lost(newest_ns, stamp_ns):
             face.buffer.clear()
             face.decider.reset()
+            newest_ns = None
+        gap_s = math.inf if newest_ns is None else (stamp_ns - newest_ns) / NS_PER_S
         face.buffer.add(stamp_ns, values)
         self._faces[face_id] = face
         self.end_lost_faces(stamp_ns)
         probabilities = self._model.probabilities(face.buffer.window())
-        trust = 1.0 if self._trust is None else self._trust.of(features)
-        decision = face.decider.decide(probabilities, trust)
-        valence, arousal = trust * (probabilities @ self._coordinates)
+        if self._trust is not None:
+            face.trust = self._trust.of(features, face.trust, gap_s)
+        decision = face.decider.decide(probabilities, face.trust)
+        valence, arousal = face.trust * (probabilities @ self._coordinates)
         return EmotionEstimate(
             face_id=face_id,
             stamp_ns=stamp_ns,

@@ -22,7 +22,13 @@ from helpers.faces import SMILING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.emotion.decision import MAX_MIN_CONFIDENCE, UNKNOWN, Decider, Trust
+from emotion_estimator.emotion.decision import (
+    MAX_MIN_CONFIDENCE,
+    TRUST_S,
+    UNKNOWN,
+    Decider,
+    Trust,
+)
 from emotion_estimator.emotion.estimation import EmotionEstimation
 from emotion_estimator.stamps import NS_PER_S
 
@@ -124,6 +130,21 @@ def test_yaw_pitch_and_covered_parts_count_together():
 )
 def test_what_is_no_number_is_not_trusted(name):
     assert Trust().of({name: math.nan}) == 0
+
+
+@pytest.mark.parametrize('rate_hz', [10, 30, 60])
+def test_what_passes_a_face_interrupts_nothing_and_what_stays_does(rate_hz):
+    trust, told, now = Trust(), {}, 1.0
+    for step in range(3 * rate_hz):
+        time_s = step / rate_hz
+        hidden = 1.0 < time_s <= 1.1 or time_s > 2.0
+        now = trust.of({'visible.mouth': 0.0 if hidden else 1.0}, now, 1 / rate_hz)
+        told[round(time_s, 3)] = now
+    assert told[1.0] == 1
+    assert told[1.1] == pytest.approx(math.exp(-0.1 / TRUST_S))
+    assert told[2.0] > 0.98
+    assert told[2.2] == pytest.approx(told[2.0] * math.exp(-0.2 / TRUST_S))
+    assert told[2.9] < 0.05
 
 
 @pytest.mark.parametrize('limits', [(0, 40), (50, -1), (math.nan, 40)])
