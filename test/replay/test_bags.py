@@ -18,6 +18,7 @@ import errno
 import shutil
 import sqlite3
 
+import cv2
 import numpy as np
 import pytest
 from helpers.bags import (
@@ -286,3 +287,7 @@ def test_a_folder_of_recordings_gives_each_of_them(tmp_path):
     assert not is_bag_folder(loose)
     assert recordings_in(first) == [first]
     assert f'5 recordings; give them by name, such as {first}' in problem(day)
+    cv2.imwrite(str(day / 'photo.png'), noise(1)[0])
+    images, _, hints = told(day)
+    assert len(images) == 1
+    assert f'its pictures are read; give {first} by name if it is meant, and 4 more' in hints[0]
