@@ -306,13 +306,13 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything; the node can be configured again."""
-        self.guarded(self.close)()
+        self.close()
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
-        """Stop and release everything, in whatever state the node is."""
-        self._end()
-        self.release()
+        """Stop and release everything, in whatever state the node is, whatever that raises."""
+        self.guarded(self._end)()
+        self.guarded(self.release)()
 
     def _end(self) -> None:
         self.stop()
