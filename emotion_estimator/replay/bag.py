@@ -218,7 +218,8 @@ class Bag:
         best = [min((c for c in cameras if _base(c) == base), key=_preference) for base in bases]
         best = self._clear(best)
         if not best:
-            raise RecordingError(f'{self._path} has no images; {_listed(held, images)}')
+            none = "no camera's images, unless --topic names one" if images else 'no images'
+            raise RecordingError(f'{self._path} has {none}; {_listed(held, images)}')
         if len(best) > 1:
             raise RecordingError(
                 f'{self._path} has several image topics: name one with --topic; '

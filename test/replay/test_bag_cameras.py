@@ -183,6 +183,14 @@ def test_the_cameras_topic_is_clear_beside_what_is_none(tmp_path, topics, expect
     assert open_recording(write_bag(tmp_path / 'bag', messages)).topic == expected
 
 
+def test_pictures_that_are_no_camera_s_are_read_where_they_are_named(tmp_path):
+    (picture,) = noise(1)
+    image = raw_image(ROS2, picture, START_NS)
+    path = write_bag(tmp_path / 'bag', [('/robot/annotated_image', START_NS, image)])
+    assert "no camera's images, unless --topic names one" in problem(path)
+    assert_same(read(path, topic='robot/annotated_image'), [picture])
+
+
 @pytest.mark.parametrize('topic', ['camera/image', '/camera/image', '/camera/image/'])
 def test_topics_are_found_with_and_without_a_slash(tmp_path, topic):
     pictures = noise(2)
