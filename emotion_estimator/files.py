@@ -192,31 +192,37 @@ def writing(path: Path) -> Iterator[None]:
 
 def check_output(*folders: Path) -> None:
     """
-    See that folders can be written, before there is work that would be lost.
+    See that folders can be written, before there is work that would be lost; leave nothing there.
 
-    :param folders: they are made; where one cannot be written, none that was not there is left.
+    :param folders: they need not exist.
     :raises OutputError: naming the folder and the reason.
     """
     for folder in folders:
         # Whether there is room shows only where it is taken.
-        with writing(folder), _made(folder), tempfile.TemporaryFile(dir=folder) as file:
+        with (
+            writing(folder),
+            _made(folder, for_good=False),
+            tempfile.TemporaryFile(dir=folder) as file,
+        ):
             file.write(bytes(LEAST_FREE_BYTES))
             file.flush()
             os.fsync(file.fileno())
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """Make a folder, and unmake it where the block fails."""
+def _made(folder: Path, for_good: bool = True) -> Iterator[None]:
+    """Make a folder; where the block fails, or it is not for good, unmake it behind that."""
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError:
-        for each in made:
+        for_good = False
+        raise
+    finally:
+        for each in made if not for_good else ():
             with suppress(OSError):
                 each.rmdir()
-        raise
 
 
 def write_whole(path: Path, content: bytes) -> None:

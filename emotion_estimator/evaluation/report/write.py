@@ -20,7 +20,7 @@ import csv
 import importlib
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -356,38 +356,33 @@ def emotions(replays: Sequence[Replay], truth: Mapping[str, Sequence[str]] | Non
     named = any(replay.files for replay in replays)
     text = io.StringIO()
     table = csv.writer(text, lineterminator='\n')
-    names = [*FIXED, *(['file'] * named), *(f'probability_{label}' for label in classes)]
-    table.writerow(names)
+    table.writerow([*FIXED, *(['file'] * named), *(f'probability_{label}' for label in classes)])
     for replay in replays:
         right = (truth or {}).get(replay.recording, [''] * len(replay.predictions))
-        of_image: dict[int, list[dict[str, object]]] = {one: [] for one in replay.stamps_ns}
+        # Where a model lacks a class the column is empty.
+        place = [replay.labels.index(one) if one in replay.labels else None for one in classes]
+        of_image: dict[int, list[tuple[Prediction, str]]] = {one: [] for one in replay.stamps_ns}
         for answer, label in zip(replay.predictions, right):
-            row = {**_row(answer), 'truth': label}
-            row.update(
-                (f'probability_{name}', f'{value:.4f}')
-                for name, value in zip(replay.labels, answer.probabilities)
-            )
-            of_image.setdefault(answer.stamp_ns, []).append(row)
-        for stamp_ns, rows in of_image.items():
-            image = {
-                'recording': replay.recording,
-                'stamp_ns': stamp_ns,
-                'time_s': f'{(stamp_ns - replay.stamps_ns[0]) / NS_PER_S:.3f}',
-                'file': replay.files.get(stamp_ns, ''),
-            }
-            for row in rows or [{}]:
-                table.writerow([{**image, **row}.get(name, '') for name in names])
+            of_image.setdefault(answer.stamp_ns, []).append((answer, label))
+        for stamp_ns, answers in of_image.items():
+            time_s = f'{(stamp_ns - replay.stamps_ns[0]) / NS_PER_S:.3f}'
+            image = [replay.recording, stamp_ns, time_s]
+            file = [replay.files.get(stamp_ns, '')] * named
+            rows = [_row(answer, label, file, place) for answer, label in answers]
+            nothing = iter([*[''] * (len(FIXED) - len(image)), *file, *[''] * len(classes)])
+            table.writerows([*image, *row] for row in rows or [nothing])
     # A name that is no Unicode has half a pair of surrogates, which UTF-8 cannot write.
     return text.getvalue().encode('utf-8', 'replace')
 
 
-def _row(answer: Prediction) -> dict[str, object]:
-    named = {
-        'confidence': answer.confidence,
-        'valence': answer.valence,
-        'arousal': answer.arousal,
-        **dict(zip(('head_roll', 'head_pitch', 'head_yaw'), answer.head or ())),
-        **dict(zip(('x_min', 'y_min', 'x_max', 'y_max'), answer.box)),
-    }
-    numbers = {name: f'{value:.4f}' for name, value in named.items()}
-    return {'face': answer.face_id, 'emotion': answer.label, **numbers}
+def _row(
+    answer: Prediction, right: str, file: Sequence[str], place: Sequence[int | None]
+) -> Iterator[str]:
+    """Give the fields behind those of the image."""
+    yield from (answer.face_id, answer.label, right)
+    yield from (f'{value:.4f}' for value in (answer.confidence, answer.valence, answer.arousal))
+    yield from [f'{angle:.4f}' for angle in answer.head] if answer.head else [''] * 3
+    yield from (f'{edge:.4f}' for edge in answer.box)
+    yield from file
+    for index in place:
+        yield '' if index is None else f'{answer.probabilities[index]:.4f}'
