@@ -293,11 +293,16 @@ def _named(table: Table, names: Sequence[str]) -> tuple[dict[str, list[Row]], li
 
 
 def _name_meant(written: str, names: Sequence[str]) -> str | None:
-    """Find the recording of a name, also written without a suffix or in another case."""
+    """Find the recording of a name, also written as a path, without suffix or in another case."""
     if written in names or not written:
         return written or (names[0] if len(names) == 1 else None)
-    for change in (str.casefold, lambda name: Path(name).stem.casefold()):
-        alike = [name for name in names if change(name) == change(written)]
+    of_path = Path(written.replace('\\', '/'))
+    for meant, change in (
+        (written.casefold(), str.casefold),
+        (of_path.name.casefold(), lambda name: Path(name).name.casefold()),
+        (of_path.stem.casefold(), lambda name: Path(name).stem.casefold()),
+    ):
+        alike = [name for name in names if change(name) == meant]
         if len(alike) == 1:
             return alike[0]
     return None

@@ -234,6 +234,9 @@ _EARLIEST_NS, _LATEST_NS = 946_684_800 * NS_PER_S, 4_102_444_800 * NS_PER_S  # 2
 def _times(stems: Sequence[str]) -> list[int | None]:
     """Read the times in names; what counts the pictures of a second is no fraction of it."""
     dates = [_DATE.search(stem) for stem in stems]
+    # Numbers behind a date that begin with zeros count pictures: 20240501_000012.
+    if all(m[4] == m[5] == '00' and not (m[7] or m[8]) for m in dates if m):
+        dates = [None for _ in dates]
     # A burst is numbered: _001, _002 and so on behind the second.
     behind = sorted((m.group(*range(1, 7)), int(m[8])) for m in dates if m and m[8])
     counted = any(a[0] == b[0] for a, b in pairwise(behind)) and all(

@@ -214,12 +214,13 @@ def test_labels_outside_the_part_that_was_asked_for_are_not_missed(table):
     assert '1 of 1 labels lie outside' in found.losses[0]
 
 
-def test_names_of_recordings_may_lack_their_suffix(table):
+def test_names_of_recordings_may_lack_their_suffix_or_be_paths(table):
     recordings = {name: Recorded(Path(name), *SPAN, START) for name in ('Walk.mcap', 'sit.mcap')}
-    path = table('walk,0,1,happy', 'sit.mcap,1,2,sad', head='recording,start_s,end_s,emotion')
+    rows = ['walk,0,1,happy', 'sit.mcap,1,2,sad', r'C:\bags\sit.mcap,2,3,sad']
+    path = table(*rows, head='recording,start_s,end_s,emotion')
     found = labels_in(path, recordings)
     assert seconds(found['Walk.mcap'].segments) == [(0, 1, '', 'happy')]
-    assert seconds(found['sit.mcap'].segments) == [(1, 2, '', 'sad')]
+    assert seconds(found['sit.mcap'].segments) == [(1, 2, '', 'sad'), (2, 3, '', 'sad')]
 
 
 def test_labels_are_looked_at_before_the_recordings(table, tmp_path):

@@ -107,6 +107,7 @@ def test_times_in_names_of_pictures_are_their_stamps(names, since_ten_ns):
         (('take2_frame1.png', 'take10_frame1.png', 'take2_frame11.png'), (0, 2, 1)),
         (('scene_01.png', 'scene_1.png', 'scene_2.png'), (0, 1, 2)),
         (('IMG-20240501-WA0003.jpg', 'IMG-20240501-WA0001.jpg'), (2, 0)),
+        (('20240501_000012.png', '20240501_000010.png'), (2, 0)),
         (('7f3a.png', '0012345678901234567890.png', 'e5.png'), (0, 1, 2)),
         (('1000000000000000000000.png', '1.png', '2.png'), (2, 0, 1)),
     ],
