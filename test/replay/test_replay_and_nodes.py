@@ -225,16 +225,16 @@ def test_odd_stamps_mean_the_same_to_replay_and_nodes(tmp_path, live, landmarker
     camera = live.camera()
     live.until(lambda: node.count_subscribers('/blendshapes') == 1, 'the emotion node')
     hears(live, ['/emotion'])
+
+    def done():
+        report = node.statistics.report()
+        return report.published + report.skipped + report.refused + report.of_others
+
     for count, (bgr, (at, name)) in enumerate(zip(small, images), start=1):
-        of_image = Header(stamp=ROS.time(at), frame_id=name)
-        camera.publish(image_message(bgr, at, header=of_image))
-
-        def dealt_with(count=count):
-            report = node.statistics.report()
-            done = report.published + report.skipped + report.refused + report.of_others
-            return report.received + report.of_others == count <= done + (count - 1 in HELD)
-
-        live.until(dealt_with, f'image {count}')
+        camera.publish(image_message(bgr, at, header=Header(stamp=ROS.time(at), frame_id=name)))
+        due = count + (count > HELD[-1])  # the step back is looked at, and yet a warning
+        if count - 1 not in HELD:
+            live.until(lambda due=due: done() >= due, f'image {count}')
     live.until(lambda: stamp_ns(emotions[-1]) == images[-1][0], 'the last emotion')
     heard = sorted((stamp_ns(m), m.header.frame_id, m.results[0].class_id) for m in emotions)
     expected = [(a.stamp_ns, f'face_{a.face_id}', a.label) for a in told.predictions]
