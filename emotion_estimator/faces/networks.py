@@ -34,7 +34,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.files import MOST_BYTES, FileError, read_file
+from emotion_estimator.files import MOST_BYTES, FileError, check_shapes, read_file
 
 LANDMARKS = 478
 _DETECTOR, _LANDMARKS, _BLENDSHAPES = (
@@ -238,6 +238,7 @@ class _Network:
     ) -> None:
         try:
             self._interpreter = Interpreter(model_content=parts[name], num_threads=threads)
+            check_shapes(part['shape'] for part in self._interpreter.get_tensor_details())
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ValueError(f'{path}: LiteRT cannot load {name} in it: {error}') from error
