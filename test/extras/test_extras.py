@@ -337,7 +337,7 @@ def test_receive_times_that_cannot_be_right_neither_hurry_nor_wait(tmp_path, liv
     player.destroy_node()
     status, said, lasted_s = played(path, '--stamps', 'now', '--clock', domain_id=live.domain_id)
     assert (status, 'cannot be right' in said) == (0, True)
-    assert 1 < lasted_s < 30
+    assert 1 < lasted_s < 100
 
 
 def test_another_clock_in_the_bag_is_not_waited_for(tmp_path, live):
@@ -347,7 +347,7 @@ def test_another_clock_in_the_bag_is_not_waited_for(tmp_path, live):
     status, said, lasted_s = played(path, domain_id=live.domain_id)
     assert status == 0
     assert 'leap by 4320000 s' in said
-    assert lasted_s < 30
+    assert lasted_s < 100
 
 
 @pytest.mark.parametrize('packed', ['message', 'file'])
