@@ -30,10 +30,12 @@ from numpy.typing import NDArray
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, Asset, find_asset
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.camera import turned, turned_points
+from emotion_estimator.faces.detection import Detector, FaceDetector, TiledDetector
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
     Box,
+    FaceLandmarker,
     LandmarkedFace,
     Landmarker,
     box_of,
@@ -42,7 +44,6 @@ from emotion_estimator.faces.landmarker import (
 from emotion_estimator.faces.multi_face import (
     CloseUp,
     FaceCounter,
-    FaceDetector,
     FaceSearch,
 )
 from emotion_estimator.faces.tracker import FaceTracker
@@ -376,19 +377,19 @@ def _seeks_far_faces(parameters: FinderParameters) -> bool:
 
 
 def _landmarker(parameters: FinderParameters, files: FinderFiles) -> FaceFollower:
-    landmarker = _landmarkers(parameters, files.landmarker)
+    new = _landmarkers(parameters, files.landmarker)
     max_faces = parameters['max_faces']
-    if files.detector is None:
-        return landmarker(max_faces=max_faces)
     # The detector first: unlike MediaPipe's graphs, it need not be closed.
-    detector = FaceDetector(files.detector)
-    return FaceSearch(
-        landmarker(),
-        detector,
-        lambda: CloseUp(landmarker()),
-        max_faces,
-        parameters['detection_rate_hz'],
-    )
+    detector: Detector | None = FaceDetector(files.detector) if files.detector else None
+    landmarker = new(max_faces=1 if detector else max_faces)
+    if detector is None and _seeks_far_faces(parameters) and parameters['engine'] == 'litert':
+        assert isinstance(landmarker, FaceLandmarker)
+        detector = TiledDetector(landmarker.networks, parameters['min_detection_confidence'])
+        landmarker = new()
+    if detector is None:
+        return landmarker
+    rate_hz = parameters['detection_rate_hz']
+    return FaceSearch(landmarker, detector, lambda: CloseUp(new()), max_faces, rate_hz)
 
 
 def _landmarkers(parameters: FinderParameters, path: Path) -> Callable[..., Landmarker]:

@@ -150,7 +150,7 @@ class FaceLandmarker:
         min_tracking_confidence: float = 0.5,
         stills: bool = False,
     ) -> None:
-        self._networks = networks
+        self.networks = networks
         self._max_faces = max_faces
         self._min_detection_confidence = min_detection_confidence
         self._min_presence_confidence = min_presence_confidence
@@ -176,14 +176,14 @@ class FaceLandmarker:
             self._size = (width, height)
         if len(regions) < self._max_faces:
             # What is detected takes the place of what it overlaps (AssociationCalculator).
-            for seen in self._networks.detect(
+            for seen in self.networks.detect(
                 image, self._min_detection_confidence, self._max_faces
             ):
                 apart = self._min_tracking_confidence
                 regions = [one for one in regions if seen.overlap(one) <= apart] + [seen]
         found = []
         for region in regions[: self._max_faces]:
-            points, presence = self._networks.landmarks(image, region)
+            points, presence = self.networks.landmarks(image, region)
             if presence > self._min_presence_confidence:
                 found.append(points)
         # From the landmarks before they are smoothed.
@@ -196,7 +196,7 @@ class FaceLandmarker:
         return [self._face(points, points / scale) for points in found]
 
     def _face(self, points: NDArray[np.float32], landmarks: NDArray[np.float32]) -> LandmarkedFace:
-        return LandmarkedFace(box_of(landmarks), self._networks.blendshapes(points), landmarks)
+        return LandmarkedFace(box_of(landmarks), self.networks.blendshapes(points), landmarks)
 
     def close(self) -> None:
         """Nothing is held but the networks."""

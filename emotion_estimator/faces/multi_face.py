@@ -16,17 +16,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.faces.camera import turned
+from emotion_estimator.faces.detection import Detector
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
     Box,
@@ -35,7 +33,6 @@ from emotion_estimator.faces.landmarker import (
     box_of,
     turned_box,
 )
-from emotion_estimator.files import FileError, read_file
 
 # Landmarks of a face whose place is known, on an enlarged, padded crop.
 
@@ -125,86 +122,6 @@ def enlarged_crop(
     return crop
 
 
-# YuNet over one image: where faces are, also small ones and many.
-
-
-_OVERLAP = 0.3  # intersection over union above which two boxes are one face; YuNet's own default
-_MOST_BOXES = 5000  # before boxes of one face are joined; likewise
-
-
-SEARCHED_PX = 500_000
-"""
-Most pixels that are searched; a larger image is scaled down to so many, 943 x 530 or 816 x 612.
-
-So the search costs the same at any size.
-"""
-_USUAL_PX = 640 * 480
-
-
-class FaceDetector:
-    """
-    Finds boxes of faces, from some 10 pixels of width up as they are searched.
-
-    YuNet (Wu, Peng, Yu: YuNet, a tiny millisecond-level face detector, Machine Intelligence
-    Research 20, 2023) as `cv2.FaceDetectorYN`.
-
-    :param model_path: yunet_n_dynamic.onnx, see `assets.FACE_DETECTOR`.
-    :param min_confidence: least confidence of a face, in [0, 1].
-    :raises ValueError: when the model file cannot be used.
-    """
-
-    def __init__(self, model_path: Path, min_confidence: float = 0.6) -> None:
-        self._size = (0, 0)
-        self.cost = 1.0
-        """Of the latest search, as a multiple of that of 640 x 480 pixels; at least 1."""
-        try:
-            content = np.frombuffer(read_file(model_path), np.uint8)
-            self._detector = cv2.FaceDetectorYN.create(
-                'onnx',
-                content,
-                np.zeros(0, np.uint8),
-                (0, 0),
-                min_confidence,
-                _OVERLAP,
-                _MOST_BOXES,
-            )
-            # Another network is found out by use alone.
-            self.find(np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8))
-        except (FileError, cv2.error) as error:
-            # OpenCV's own message names files and lines of its source too.
-            reason = getattr(error, 'err', error)
-            raise ValueError(f'OpenCV cannot use {model_path}: {reason}') from error
-
-    def find(self, image: Rgb) -> list[Box]:
-        """
-        Find the faces of an image.
-
-        :param image: the pixels.
-        :returns: their boxes, the largest first.
-        """
-        height, width = image.shape[:2]
-        share = math.sqrt(SEARCHED_PX / (width * height))
-        if share < 1:
-            width, height = (max(round(side * share), 1) for side in (width, height))
-            image = np.asarray(
-                cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
-            )
-        self.cost = max(width * height / _USUAL_PX, 1.0)
-        if self._size != (width, height):
-            self._detector.setInputSize((width, height))
-            self._size = (width, height)
-        _, found = self._detector.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        rows = cast('NDArray[np.float32] | None', found)  # OpenCV's stub leaves the None out
-        if rows is None:
-            return []
-        # A row: x, y, width, height, five points, confidence.
-        corners = sorted(rows[:, :4].tolist(), key=lambda row: row[2] * row[3], reverse=True)
-        return [
-            Box(x / width, y / height, (x + box_width) / width, (y + box_height) / height)
-            for x, y, box_width, box_height in corners
-        ]
-
-
 FORGET_MS = 1000
 """After a longer time without a frame, faces are searched for in the whole image."""
 RETRIES = 5
@@ -240,7 +157,7 @@ class FaceSearch:
     def __init__(
         self,
         landmarker: Landmarker,
-        detector: FaceDetector,
+        detector: Detector,
         new_close_up: Callable[[], CloseUp],
         max_faces: int,
         detection_rate_hz: float,
@@ -323,9 +240,7 @@ class FaceCounter:
     :param rotate: see `FaceFinder`.
     """
 
-    def __init__(
-        self, landmarker: Landmarker, detector: FaceDetector | None, rotate: int = 0
-    ) -> None:
+    def __init__(self, landmarker: Landmarker, detector: Detector | None, rotate: int = 0) -> None:
         self._rotate = rotate
         self._landmarker = landmarker
         self._close_up = CloseUp(landmarker)

@@ -44,7 +44,8 @@ _DETECTOR, _LANDMARKS, _BLENDSHAPES = (
 )
 _DETECTOR_PX, _CROP_PX = 128, 256
 _ANCHORS = 896
-_REGION_SCALE = 1.5  # RectTransformationCalculator's options in both graphs
+REGION_SCALE = 1.5
+"""A region's size as a multiple of the face's: RectTransformationCalculator's in both graphs."""
 _SUPPRESSION = 0.5  # min_suppression_threshold of FaceDetectorGraphOptions
 _LOGIT_LIMIT = 100.0  # score_clipping_thresh of TensorsToDetectionsCalculator
 _RIGHT_EYE, _LEFT_EYE = 33, 263  # outer corners: FaceLandmarksDetectorGraph's rotation vector
@@ -132,7 +133,7 @@ def region_of(points: NDArray[np.float32]) -> Region:
     """
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     x, y = ((low + high) / 2).tolist()
-    side = float(_REGION_SCALE * (high - low).max())
+    side = float(REGION_SCALE * (high - low).max())
     return Region(x, y, side, side, _roll(points[_RIGHT_EYE], points[_LEFT_EYE]))
 
 
@@ -341,7 +342,7 @@ def _weighted_suppression(
 
 def _region_of_marks(marks: NDArray[np.float64]) -> Region:
     """Tell where the landmarks of a detected face are looked for; not square, as MediaPipe."""
-    (x, y), (width, height) = (marks[0] + marks[1]) / 2, _REGION_SCALE * (marks[1] - marks[0])
+    (x, y), (width, height) = (marks[0] + marks[1]) / 2, REGION_SCALE * (marks[1] - marks[0])
     return Region(float(x), float(y), float(width), float(height), _roll(marks[2], marks[3]))
 
 

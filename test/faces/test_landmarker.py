@@ -37,6 +37,7 @@ from mediapipe.tasks.python import BaseOptions, vision
 from emotion_estimator import blendshapes
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN, Trust
 from emotion_estimator.emotion.estimation import EmotionEstimation
+from emotion_estimator.faces.detection import FaceDetector
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import FaceLandmarker
@@ -47,7 +48,7 @@ from emotion_estimator.faces.mediapipe_landmarker import (
     keep_off_last_core,
     new_threads_on_one_core,
 )
-from emotion_estimator.faces.multi_face import CloseUp, FaceDetector, FaceSearch
+from emotion_estimator.faces.multi_face import CloseUp, FaceSearch
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
