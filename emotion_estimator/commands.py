@@ -84,6 +84,8 @@ def run(module: str, stopped: int = STOPPED) -> int:
             raise
         print(sentence, file=sys.stderr)
         return UNWRITTEN
+    finally:
+        ignore_interrupts()
 
 
 # rclpy writes a file for each process, and does not start without.

@@ -75,7 +75,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print('Stopped.')
         return EXIT_STOPPED
-    note_interrupts()
+    noted = note_interrupts()
     rclpy.init()
     observer: Observer | None = None
     try:
@@ -93,6 +93,9 @@ def main() -> int:
         if observer is not None:
             observer.destroy_node()
         rclpy.try_shutdown()
+    if noted and complaint:  # the nodes of the same terminal were the first to end
+        console.print('Stopped.')
+        return EXIT_STOPPED
     if observer is None or not (complaint or observer.moments):
         return EXIT_STOPPED
     if complaint:
