@@ -16,7 +16,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -24,6 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.assets import FACE_DETECTOR
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.networks import REGION_SCALE, FaceNetworks
@@ -65,7 +69,7 @@ class FaceDetector:
         self.cost = 1.0
         """Of the latest search, as a multiple of that of 640 x 480 pixels; at least 1."""
         try:
-            content = np.frombuffer(read_file(model_path), np.uint8)
+            content = np.frombuffer(_tried(read_file(model_path)), np.uint8)
             self._detector = cv2.FaceDetectorYN.create(
                 'onnx',
                 content,
@@ -105,6 +109,36 @@ class FaceDetector:
             Box(x / width, y / height, (x + box_width) / width, (y + box_height) / height)
             for x, y, box_width, box_height in corners
         ]
+
+
+# Damaged networks have divided by zero in OpenCV, which ends the process.
+_TRY_IT = """
+import sys, cv2, numpy
+content, none = numpy.frombuffer(sys.stdin.buffer.read(), numpy.uint8), numpy.zeros(0, numpy.uint8)
+detector = cv2.FaceDetectorYN.create('onnx', content, none, (256, 256))
+detector.detect(numpy.zeros((256, 256, 3), numpy.uint8))
+"""
+_TRIAL_S = 20.0
+
+
+def _tried(content: bytes) -> bytes:
+    """
+    Try a network that is not the published one in a process of its own.
+
+    :param content: the file's.
+    :returns: the same.
+    :raises FileError: when it ends that process, or keeps it busy for long.
+    """
+    if hashlib.sha256(content).hexdigest() == FACE_DETECTOR.sha256:
+        return content
+    command = [sys.executable, '-c', _TRY_IT]
+    try:
+        done = subprocess.run(command, input=content, capture_output=True, timeout=_TRIAL_S)
+    except subprocess.TimeoutExpired as error:
+        raise FileError(f'it keeps OpenCV busy for more than {_TRIAL_S:g} s') from error
+    if done.returncode < 0:
+        raise FileError(f'it ends the process that tries it (signal {-done.returncode})')
+    return content
 
 
 class Detector(Protocol):

@@ -27,6 +27,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_estimator.assets import ASSETS_VARIABLE, MEDIA
+from emotion_estimator.faces import detection
+from emotion_estimator.faces.detection import FaceDetector
 from emotion_estimator.faces.landmarker import FaceLandmarker, OneEuroFilter
 from emotion_estimator.faces.mediapipe_landmarker import MediaPipeLandmarker
 from emotion_estimator.faces.networks import FaceNetworks, Region, region_of
@@ -197,6 +199,18 @@ def test_what_is_no_task_file_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r'it is damaged, or no \.task file'):
         FaceNetworks(path)
+
+
+def test_a_network_is_tried_in_a_process_of_its_own(tmp_path, monkeypatch):
+    path = tmp_path / 'deadly.onnx'
+    path.write_bytes(b'whatever')
+    monkeypatch.setattr(detection, '_TRY_IT', 'import os; os.abort()')
+    with pytest.raises(ValueError, match=r'it ends the process that tries it \(signal 6\)'):
+        FaceDetector(path)
+    monkeypatch.setattr(detection, '_TRY_IT', 'import time; time.sleep(60)')
+    monkeypatch.setattr(detection, '_TRIAL_S', 0.5)
+    with pytest.raises(ValueError, match=r'it keeps OpenCV busy for more than 0\.5 s'):
+        FaceDetector(path)
 
 
 def test_a_crop_of_a_turned_region_has_the_regions_corners():
