@@ -29,7 +29,7 @@ from scipy.optimize import minimize_scalar
 
 from emotion_estimator.emotion.model import softmax
 from emotion_estimator.files import write_whole
-from emotion_estimator.parallel.prefetch import ahead
+from emotion_estimator.parallel.engine import ahead
 from training import network, sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
 from training.datasets.pictures import Split

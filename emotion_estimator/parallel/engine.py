@@ -12,18 +12,24 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Does calls side by side, here or on a cluster; a worker that dies or hangs costs a retry."""
+"""
+Does calls side by side, here or on a cluster, and lets one stage of work run ahead of the next.
+
+A worker that dies or hangs costs a retry.
+"""
 
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextvars import ContextVar
 from dataclasses import dataclass
+from queue import Full, Queue
 from types import TracebackType
 from typing import Any, Generic, TypeVar, Union
 
@@ -275,3 +281,62 @@ def set_reporter(report: Report) -> None:
     :param report: tells how far the call is.
     """
     _report.set(report)
+
+
+# One stage of work goes on while the next one is at the item before.
+
+
+Item = TypeVar('Item')
+_LOOK_S = 0.1
+"""How often a thread that waits for room looks whether it is still wanted."""
+
+
+class _End:
+    """Stands behind the last item; carries what ended it."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def ahead(items: Iterable[Item], depth: int = 2) -> Generator[Item, None, None]:
+    """
+    Make items in a thread of their own, in the same order, a few before they are asked for.
+
+    :param items: made by the thread; a generator is closed by it.
+    :param depth: most items that lie ready.
+    :returns: yields the items; raises what making one raised. Closing it ends the thread.
+    """
+    ready: Queue[Union[Item, _End]] = Queue(depth)
+    given_up = threading.Event()
+
+    def put(item: Item | _End) -> None:
+        while not given_up.is_set():
+            try:
+                ready.put(item, timeout=_LOOK_S)
+                return
+            except Full:
+                continue
+
+    def make() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                put(item)
+                if given_up.is_set():
+                    break
+        except BaseException as raised:
+            error = raised
+        if isinstance(items, Generator):
+            items.close()
+        put(_End(error))
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ready.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        given_up.set()
+        thread.join()

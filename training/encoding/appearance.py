@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.faces.appearance import CROP_PX, evened
 from emotion_estimator.files import write_whole
-from emotion_estimator.parallel.prefetch import ahead
+from emotion_estimator.parallel.engine import ahead
 from training.network import save_whole
 
 

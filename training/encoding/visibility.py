@@ -31,7 +31,7 @@ from emotion_estimator.faces.appearance import CROP_PX
 from emotion_estimator.faces.encoding import read_encoding, visibility_file
 from emotion_estimator.faces.visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.files import write_whole
-from emotion_estimator.parallel.prefetch import ahead
+from emotion_estimator.parallel.engine import ahead
 from training import sources
 from training.covers import EYE_COVERS, HARMLESS, MOUTH_COVERS
 from training.datasets.pictures import Pictures, Split
