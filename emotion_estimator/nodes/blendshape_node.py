@@ -39,10 +39,9 @@ from emotion_estimator.faces.visibility import UprightWatch
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.annotated_image import AnnotatedImage
 from emotion_estimator.nodes.camera_stream import LatestOfEach
 from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, PATIENCE, Silence
-from emotion_estimator.nodes.face_publishers import FacePublishers
+from emotion_estimator.nodes.face_publishers import AnnotatedImage, FacePublishers
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import CameraFaces, CroppedFaces, ObservedFaces
 from emotion_estimator.nodes.spin import run
