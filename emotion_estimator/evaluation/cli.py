@@ -40,11 +40,15 @@ from rich.progress import (
 from emotion_estimator.assets import log_to_terminal
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.model import read_metadata
+from emotion_estimator.evaluation.comparison import read_run
 from emotion_estimator.evaluation.label_files import LabelSource, check_labels
 from emotion_estimator.evaluation.label_readers import Time
 from emotion_estimator.evaluation.labels import LABEL_MAPS, LabelError
-from emotion_estimator.evaluation.report.run_files import compare_runs
-from emotion_estimator.evaluation.report.write import MissingLibraryError, write_labelled_report
+from emotion_estimator.evaluation.report.write import (
+    MissingLibraryError,
+    write_comparison,
+    write_labelled_report,
+)
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import PACKAGE, AssetError, OutputError, check_output, find_model
 from emotion_estimator.parallel.engine import SchedulerError
@@ -252,6 +256,25 @@ def _compare(options: argparse.Namespace, console: Console) -> int:
         return EXIT_WRONG_ARGUMENT
     print(page.absolute())
     return 0
+
+
+def compare_runs(first: Path, second: Path, output: Path, label_map: str | None = None) -> Path:
+    """
+    Compare two runs by the labels that were given to them; the first's where both have some.
+
+    :param first: output folder of one run.
+    :param second: of another.
+    :param output: folder for what comes out.
+    :param label_map: see `write_report`.
+    :returns: path of the page.
+    :raises ValueError: when a folder holds no run, or the runs have nothing in common.
+    """
+    one, other = read_run(first), read_run(second)
+    truth = {
+        name: one.truth.get(name) or other.truth.get(name, ())
+        for name in {*one.truth, *other.truth}
+    }
+    return write_comparison(output, one.replays, other.replays, truth, label_map)
 
 
 def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:

@@ -12,13 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Two runs over the same recordings, unit by unit."""
+"""Two runs over the same recordings: read back from their folders, compared unit by unit."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +31,7 @@ from emotion_estimator.evaluation.labels import LABEL_MAPS, Segment
 from emotion_estimator.evaluation.measures import differences
 from emotion_estimator.evaluation.segment_statistics import BLOCK_S
 from emotion_estimator.evaluation.summary import Summary, summarise
-from emotion_estimator.replay.predictions import Prediction, Replay
+from emotion_estimator.replay.predictions import Prediction, Replay, ReplayFileError, read_replay
 from emotion_estimator.stamps import NS_PER_S
 
 # How often two runs say the same of the same face.
@@ -176,3 +179,86 @@ def _common_map(first: Sequence[str], second: Sequence[str]) -> str | None:
 
 def _names(replays: Sequence[Replay]) -> str:
     return ', '.join(one.recording for one in replays) or 'none'
+
+
+# What a finished run left in its folder.
+
+
+METRICS_FILE = 'metrics.json'
+KEPT_FOLDER = 'kept'
+SCHEMA = 1
+"""Raised when a field goes or changes its meaning; new fields do not raise it."""
+
+
+class RunError(ValueError):
+    """A folder without a finished run; the message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """
+    One run.
+
+    :param replays: in the order of the recordings' names.
+    :param truth: labels by recording.
+    """
+
+    replays: tuple[Replay, ...]
+    truth: Mapping[str, tuple[Segment, ...]]
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """
+    Read a run's replays and labels.
+
+    A folder may keep replays of several settings; those that its metrics.json is of count.
+
+    :param folder: the output folder of `replay`.
+    :returns: the run.
+    :raises RunError: naming the file, when the folder holds no finished run.
+    """
+    path = folder / METRICS_FILE
+    try:
+        found = json.loads(path.read_text(encoding='utf-8'))
+        if found['schema'] != SCHEMA:
+            raise RunError(
+                f'{path} has schema {found["schema"]}, but this package reads {SCHEMA}; replay '
+                'the recordings again.'
+            )
+        model, settings = found['model'], found['settings']
+        truth = {name: labels_of(one) for name, one in found['recordings'].items()}
+    except RunError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            f'{folder} holds no finished run ({path.name}: {error}); replay recordings into it '
+            'first.'
+        ) from error
+    replays = {}
+    for kept in sorted((folder / KEPT_FOLDER).glob('*.json')):
+        try:
+            replay = read_replay(kept)
+        except ReplayFileError as error:
+            raise RunError(str(error)) from error
+        if (replay.model, dict(replay.settings)) == (model, settings):
+            replays[replay.recording] = replay
+    chosen = tuple(replays[name] for name in sorted(truth) if name in replays)
+    if not chosen:
+        raise RunError(
+            f'{folder / KEPT_FOLDER} keeps no replay of the run that {path} is of; replay the '
+            'recordings again.'
+        )
+    return FinishedRun(chosen, truth)
+
+
+def labels_of(recording: dict[str, Any]) -> tuple[Segment, ...]:
+    """
+    Read the labels of one recording back.
+
+    :param recording: of `metrics`' recordings.
+    :returns: as they were given.
+    """
+    return tuple(
+        Segment(int(one['start_ns']), int(one['end_ns']), str(one['face']), str(one['label']))
+        for one in recording['labels']
+    )

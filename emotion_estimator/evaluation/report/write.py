@@ -28,7 +28,7 @@ from typing import Any
 
 from emotion_estimator.evaluation.alignment import strange_faces
 from emotion_estimator.evaluation.bootstrap import LEVEL, RESAMPLES
-from emotion_estimator.evaluation.comparison import Comparison, compare
+from emotion_estimator.evaluation.comparison import METRICS_FILE, SCHEMA, Comparison, compare
 from emotion_estimator.evaluation.label_files import LabelSource, Recorded, find_labels
 from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
@@ -38,7 +38,6 @@ from emotion_estimator.replay.predictions import Prediction, Replay
 from emotion_estimator.stamps import NS_PER_S
 
 REPORT_FILE = 'report.html'
-METRICS_FILE = 'metrics.json'
 EMOTIONS_FILE = 'emotions.csv'
 COMPARISON_FILE = 'comparison.html'
 COMPARISON_METRICS_FILE = 'comparison.json'
@@ -198,10 +197,6 @@ def _recorded(path: Path, one: Replay) -> Recorded:
 
 
 # Metrics for programs; equal runs give equal bytes.
-
-
-SCHEMA = 1
-"""Raised when a field goes or changes its meaning; new fields do not raise it."""
 
 
 def metrics(summary: Summary) -> dict[str, Any]:
