@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from hri_msgs.msg import IdsList
+from numpy.typing import NDArray
 from rclpy.node import Node
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -34,7 +35,6 @@ from rich.text import Text
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
-from emotion_estimator.extras.demo_timeline import Moment, Thumbnail
 from emotion_estimator.faces.camera import turned
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
@@ -148,6 +148,39 @@ def bar(share: float) -> Text:
     """
     filled = round(min(max(share, 0.0), 1.0) * BAR_WIDTH)
     return Text('█' * filled + '·' * (BAR_WIDTH - filled))
+
+
+# Remembers what was heard, as it is drawn afterwards.
+
+
+@dataclass(frozen=True)
+class Moment:
+    """
+    What was said of one face at one time.
+
+    :param time_s: time since the first image in seconds.
+    :param face_id: the face.
+    :param label: the expression decided on.
+    :param scores: score by label, summing to 1.
+    """
+
+    time_s: float
+    face_id: str
+    label: str
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """
+    A small picture of one frame.
+
+    :param time_s: time since the first image in seconds.
+    :param rgb: pixels of shape [height, width, 3].
+    """
+
+    time_s: float
+    rgb: NDArray[np.uint8]
 
 
 THUMBNAIL_PERIOD_S = 0.4

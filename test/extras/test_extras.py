@@ -39,15 +39,17 @@ from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 
 from emotion_estimator.extras.bag_player import BagPlayer, shifted
+from emotion_estimator.extras.demo import draw_timeline
 from emotion_estimator.extras.demo_observer import (
     FaceRow,
     FrameCounts,
+    Moment,
     Observer,
+    Thumbnail,
     bar,
     frames_sentence,
     view,
 )
-from emotion_estimator.extras.demo_timeline import Moment, Thumbnail, draw_timeline
 from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, lead
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import IDS_LIST, ROS, bag_types
