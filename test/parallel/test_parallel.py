@@ -22,12 +22,17 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from helpers import calls
+from helpers.bags import camera_bag
 from helpers.calls import DaskCluster
 
+from emotion_estimator.evaluation.cli import main
 from emotion_estimator.parallel import cluster as cluster_module
 from emotion_estimator.parallel.cluster import open_workers
 from emotion_estimator.parallel.engine import (
@@ -39,6 +44,10 @@ from emotion_estimator.parallel.engine import (
     run_all,
 )
 from emotion_estimator.parallel.processes import LocalProcesses, available_cores
+from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.jobs import Finished as FinishedJob
+from emotion_estimator.replay.jobs import Job, Settings, run_jobs
+from emotion_estimator.replay.recordings import Selection
 
 SOON = Patience(2.0, slowness=1.0)
 
@@ -263,3 +272,104 @@ def test_a_scheduler_without_dask_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'distributed', None)
     with pytest.raises(SchedulerError, match='pip install distributed'):
         open_workers('tcp://127.0.0.1:8786')
+
+
+# Recordings replayed by a cluster's workers are those that this machine replays.
+
+
+def replays(test):
+    """Mark a test that replays recordings, which may take minutes."""
+    return pytest.mark.timeout(600)(pytest.mark.usefixtures('landmarker_path')(test))
+
+
+@pytest.fixture
+def mortal_cluster(tmp_path):
+    """Two workers without nannies: one that is killed does not come back."""
+    folder = tmp_path / 'dask'
+    folder.mkdir()
+    with DaskCluster(folder, 2, nanny=False) as two:
+        yield two
+
+
+def blank_bag(path, count):
+    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count)
+
+
+def jobs_of(paths, folder):
+    settings = Settings(read_parameters(), Selection(), '', 30.0)
+    return [
+        Job(p.name, p, settings, folder / f'{p.name}.json', folder / f'{p.name}.mcap')
+        for p in paths
+    ]
+
+
+@replays
+def test_a_worker_that_is_killed_costs_no_recording(mortal_cluster, tmp_path, media, monkeypatch):
+    blank_bag(tmp_path / 'long', 300)
+    (tmp_path / 'clip.mp4').symlink_to(media('single_face.mp4'))
+    # The workers run in another folder, where these paths mean nothing.
+    monkeypatch.chdir(tmp_path)
+    paths = [Path(name) for name in ('long', 'clip.mp4')]
+    here, there = (jobs_of(paths, tmp_path / name) for name in ('here', 'there'))
+    events = run_jobs(here, 2, tmp_path / 'log')
+    assert [event.problem for event in events if isinstance(event, FinishedJob)] == ['', '']
+    finished, read, killed = [], [], None
+    for event in run_jobs(there, 2, tmp_path / 'log', mortal_cluster.address):
+        if isinstance(event, FinishedJob):
+            finished.append((event.job.name, event.problem))
+            continue
+        read.append(event.read)
+        if killed is None and event.read:
+            killed = mortal_cluster.pids()[0]
+            os.kill(killed, signal.SIGKILL)
+    assert sorted(finished) == [('clip.mp4', ''), ('long', '')]
+    assert killed not in mortal_cluster.pids()
+    assert max(read) > 0
+    for one, other in zip(here, there):
+        assert one.kept.read_bytes() == other.kept.read_bytes()
+        assert one.record.read_bytes() == other.record.read_bytes()
+
+
+@replays
+def test_ctrl_c_keeps_what_the_workers_have_finished(tmp_path):
+    output, folder = tmp_path / 'out', tmp_path / 'dask'
+    folder.mkdir()
+    bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 6000))]
+    with DaskCluster(folder, 1) as cluster:
+        (worker,) = cluster.pids()
+        command = [sys.executable, '-m', 'emotion_estimator.evaluation.cli', *bags]
+        process = subprocess.Popen(
+            [*command, '--scheduler', cluster.address, '-o', str(output)],
+            stderr=subprocess.PIPE,
+            text=True,
+            # Tests that a shell runs in the background inherit that the signal is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        while not list((output / 'kept').glob('*.json')):
+            assert process.poll() is None
+            time.sleep(0.1)  # no event tells of a file
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+        assert process.returncode == 130
+        assert '1 of 2 recordings are finished and kept' in ' '.join(said.split())
+        deadline_s = time.monotonic() + 30
+        while worker in cluster.pids():
+            assert time.monotonic() < deadline_s, 'the worker goes on with what nobody awaits'
+            time.sleep(0.1)  # no event tells of a process
+
+
+@replays
+def test_a_disk_that_is_not_shared_is_told(mortal_cluster, tmp_path):
+    (job,) = jobs_of([blank_bag(tmp_path / 'bag', 2)], tmp_path / 'out')
+    # Names another place in each process.
+    elsewhere = replace(job, kept=Path('/proc/self/cwd/kept-elsewhere.json'))
+    *_, last = run_jobs([elsewhere], 1, tmp_path / 'log', mortal_cluster.address)
+    assert 'must lie on a disk that it shares with this machine' in last.problem
+
+
+@replays
+def test_a_scheduler_that_is_not_there_is_told_in_a_sentence(tmp_path, capfd):
+    bag, output = blank_bag(tmp_path / 'bag', 1), tmp_path / 'out'
+    assert main([str(bag), '-o', str(output), '--scheduler', 'nowhere']) == 2
+    assert "No Dask scheduler answers at 'nowhere'" in ' '.join(capfd.readouterr().err.split())
+    assert not [path for path in output.rglob('*') if path.is_file()]
