@@ -23,8 +23,8 @@ os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 os.environ.setdefault('ROS_LOG_DIR', str(Path('out/log').resolve()))
 
 import pytest
+from helpers.faces import media_path
 from helpers.live_nodes import LiveNodes
-from helpers.media import media_path
 from hypothesis import settings
 
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset

@@ -21,7 +21,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from helpers.media import frames
+from helpers.faces import frames
 
 from emotion_estimator import ExpressionEstimator, FaceExpression
 from emotion_estimator.blendshapes import NAMES

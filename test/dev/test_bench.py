@@ -20,7 +20,7 @@ import os
 
 import numpy as np
 import pytest
-from helpers.media import NEUTRAL, photograph
+from helpers.faces import NEUTRAL, photograph
 from rich.console import Console
 
 from dev.bench import run

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers.faces import SMILING
+from helpers.faces import SMILE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,7 +178,7 @@ def test_a_smile_turned_away_is_unknown_and_neither_pleasant_nor_aroused(basic7_
     def smile(yaw_deg):
         estimation = EmotionEstimation(basic7_blendshapes, 0.5, trust=Trust(max_yaw_deg=45))
         for i in range(30):
-            features = {**SMILING, 'head.yaw': math.radians(yaw_deg)}
+            features = {**SMILE, 'head.yaw': math.radians(yaw_deg)}
             last = estimation.estimate('a', NS_PER_S + i * NS_PER_S // 15, features)
         return last
 

@@ -16,7 +16,7 @@
 
 import numpy as np
 import pytest
-from helpers.faces import RESTING, SMILING, clip_features
+from helpers.faces import RESTING, SMILE, clip_features
 
 from emotion_estimator.emotion.estimation import EmotionEstimation, FeatureError
 from emotion_estimator.stamps import NS_PER_S, Step
@@ -33,7 +33,7 @@ def play(estimation, features, seconds=2.0, rate_hz=30, start_ns=START_NS, face_
 
 
 def test_a_smile_is_happy_with_pleasure_and_a_resting_face_is_not(basic7_blendshapes):
-    smiling = play(EmotionEstimation(basic7_blendshapes), SMILING)[-1]
+    smiling = play(EmotionEstimation(basic7_blendshapes), SMILE)[-1]
     assert smiling.label == 'happy'
     assert smiling.confidence > 0.8
     assert smiling.valence > 0.5
@@ -50,9 +50,9 @@ def test_each_face_has_a_buffer_of_its_own(basic7_blendshapes):
     together = EmotionEstimation(basic7_blendshapes)
     for i in range(60):
         stamp_ns = START_NS + i * NS_PER_S // 30
-        smiling = together.estimate('a', stamp_ns, SMILING)
+        smiling = together.estimate('a', stamp_ns, SMILE)
         resting = together.estimate('b', stamp_ns, RESTING)
-    assert smiling.scores == play(EmotionEstimation(basic7_blendshapes), SMILING)[-1].scores
+    assert smiling.scores == play(EmotionEstimation(basic7_blendshapes), SMILE)[-1].scores
     assert resting.scores == play(EmotionEstimation(basic7_blendshapes), RESTING)[-1].scores
     together.forget_all()
     assert together.face_ids == ()
@@ -61,7 +61,7 @@ def test_each_face_has_a_buffer_of_its_own(basic7_blendshapes):
 def test_a_face_that_was_away_for_longer_than_its_time_out_begins_anew(basic7_blendshapes):
     estimation = EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0)
     for i in range(30):
-        estimation.estimate('a', START_NS + i * NS_PER_S // 30, SMILING)
+        estimation.estimate('a', START_NS + i * NS_PER_S // 30, SMILE)
     # Others keep the time too: 'a' ends by the stamps of 'b'.
     away_ns = START_NS + 2 * NS_PER_S
     estimation.estimate('b', away_ns, RESTING)
@@ -73,20 +73,20 @@ def test_a_face_that_was_away_for_longer_than_its_time_out_begins_anew(basic7_bl
 
 def test_a_face_whose_clock_was_set_begins_anew_and_says_so(basic7_blendshapes):
     estimation = EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0)
-    estimation.estimate('a', START_NS, SMILING)
+    estimation.estimate('a', START_NS, SMILE)
     assert estimation.estimate('a', START_NS + 3600 * NS_PER_S, RESTING).step is Step.JUMP
 
 
 def test_a_repeated_stamp_gives_nothing(basic7_blendshapes):
     estimation = EmotionEstimation(basic7_blendshapes)
-    estimation.estimate('a', START_NS, SMILING)
+    estimation.estimate('a', START_NS, SMILE)
     assert estimation.estimate('a', START_NS, RESTING) is None
 
 
 @pytest.mark.parametrize('jump_s', [-3600, 3600])
 def test_after_a_jump_nothing_of_the_past_remains(basic7_blendshapes, jump_s):
     estimation = EmotionEstimation(basic7_blendshapes, hysteresis=2.0)
-    play(estimation, SMILING)
+    play(estimation, SMILE)
     jumped_ns = START_NS + jump_s * NS_PER_S
     if jump_s > 0:
         assert estimation.estimate('a', jumped_ns - 1, RESTING) is None, 'it may stand alone'
@@ -97,11 +97,11 @@ def test_after_a_jump_nothing_of_the_past_remains(basic7_blendshapes, jump_s):
 
 
 def test_late_and_lone_samples_change_no_other_answer(basic7_blendshapes):
-    clean = play(EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0), SMILING)
+    clean = play(EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0), SMILE)
     estimation = EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0)
     steps = []
     for number, expected in enumerate(clean):
-        assert estimation.estimate('a', expected.stamp_ns, SMILING) == expected
+        assert estimation.estimate('a', expected.stamp_ns, SMILE) == expected
         wrong_ns = {10: -NS_PER_S // 25, 20: -NS_PER_S // 2, 30: 3600 * NS_PER_S}
         if number in wrong_ns:
             wrong = estimation.estimate('a', expected.stamp_ns + wrong_ns[number], RESTING)
@@ -111,10 +111,10 @@ def test_late_and_lone_samples_change_no_other_answer(basic7_blendshapes):
 
 
 def test_unknown_features_are_ignored(basic7_blendshapes):
-    more = {**SMILING, 'tailWag': float('nan')}
+    more = {**SMILE, 'tailWag': float('nan')}
     assert (
         play(EmotionEstimation(basic7_blendshapes), more)[-1].scores
-        == play(EmotionEstimation(basic7_blendshapes), SMILING)[-1].scores
+        == play(EmotionEstimation(basic7_blendshapes), SMILE)[-1].scores
     )
 
 
@@ -129,7 +129,7 @@ def test_missing_and_unreal_features_are_told_and_leave_no_trace(basic7_blendsha
 
 def test_new_thresholds_hold_for_known_faces_and_wrong_ones_change_nothing(basic7_blendshapes):
     mixtures = [
-        {name: (1 - share) * RESTING[name] + share * SMILING[name] for name in RESTING}
+        {name: (1 - share) * RESTING[name] + share * SMILE[name] for name in RESTING}
         for share in np.linspace(0, 1, 21)
     ]
     half = min(
@@ -184,9 +184,9 @@ def test_a_clip_from_neutral_to_a_smile_ends_happy(basic7, media):
 def test_a_held_face_is_estimated_as_one_that_was_seen_for_the_whole_window(basic7_blendshapes):
     estimation = EmotionEstimation(basic7_blendshapes)
     estimation.estimate('a', START_NS, RESTING)
-    held = estimation.estimate_held(SMILING)
+    held = estimation.estimate_held(SMILE)
     for step in range(31):
         stamp_ns = START_NS + round(step * NS_PER_S / 15)
-        seen = estimation.estimate('b', stamp_ns, SMILING)
+        seen = estimation.estimate('b', stamp_ns, SMILE)
     assert held.scores == seen.scores
     assert held.label == 'happy'

@@ -37,7 +37,7 @@ from helpers.bags import (
     stamps,
     write_bag,
 )
-from helpers.media import NEUTRAL, SERIOUS, SMILING, photograph
+from helpers.faces import NEUTRAL, SERIOUS, SMILING, photograph
 from rosbags.highlevel import AnyReader
 
 from emotion_estimator import ExpressionEstimator, assets

@@ -19,8 +19,16 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
-from helpers.faces import landmarks_of, mirrored, points_of, random_face, shipped_network
-from helpers.media import NEUTRAL, frames, photograph
+from helpers.faces import (
+    NEUTRAL,
+    frames,
+    landmarks_of,
+    mirrored,
+    photograph,
+    points_of,
+    random_face,
+    shipped_network,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

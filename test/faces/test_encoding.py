@@ -20,15 +20,16 @@ import cv2
 import numpy as np
 import pytest
 from helpers.faces import (
+    PEOPLE,
     encoding_parts,
     landmarks_of,
     mirrored,
+    photograph,
     points_of,
     shipped_network,
     upright_template,
     write_encoding,
 )
-from helpers.media import PEOPLE, photograph
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -19,8 +19,7 @@ import re
 import cv2
 import numpy as np
 import pytest
-from helpers.faces import clip_features, write_encoding
-from helpers.media import frames
+from helpers.faces import clip_features, frames, write_encoding
 
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder

@@ -16,8 +16,18 @@
 
 import numpy as np
 import pytest
-from helpers.faces import landmarks_of, mirrored, points_of, random_face, upright_template
-from helpers.media import NEUTRAL, PEOPLE, TURNED, frames, photograph
+from helpers.faces import (
+    NEUTRAL,
+    PEOPLE,
+    TURNED,
+    frames,
+    landmarks_of,
+    mirrored,
+    photograph,
+    points_of,
+    random_face,
+    upright_template,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation

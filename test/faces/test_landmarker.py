@@ -22,7 +22,7 @@ import cv2
 import mediapipe as mp
 import numpy as np
 import pytest
-from helpers.media import (
+from helpers.faces import (
     PEOPLE,
     SMILING,
     back_of_a_head,

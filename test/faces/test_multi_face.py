@@ -17,7 +17,7 @@
 import cv2
 import numpy as np
 import pytest
-from helpers.media import PEOPLE, SMILING
+from helpers.faces import PEOPLE, SMILING
 from hypothesis import given
 from hypothesis import strategies as st
 

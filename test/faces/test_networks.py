@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.media import PEOPLE, TURNED, frames, photograph
+from helpers.faces import PEOPLE, TURNED, frames, photograph
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -18,8 +18,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers.faces import landmarks_of, render
-from helpers.media import NEUTRAL, PEOPLE, photograph
+from helpers.faces import NEUTRAL, PEOPLE, landmarks_of, photograph, render
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation

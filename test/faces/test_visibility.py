@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from helpers.faces import PEOPLE, SERIOUS, cartoon, frames, line_drawing, photograph
 from helpers.live_nodes import START_NS, image_message
-from helpers.media import PEOPLE, SERIOUS, cartoon, frames, line_drawing, photograph
 
 from dev.bench.covered_faces import COLOURS, COVERS, EYES, MOUTH, cover, drawn, upside_down
 from emotion_estimator import ExpressionEstimator

@@ -17,8 +17,8 @@
 import cv2
 import numpy as np
 import pytest
+from helpers.faces import SMILING
 from helpers.live_nodes import START_NS, image_message
-from helpers.media import SMILING
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis

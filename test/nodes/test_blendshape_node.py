@@ -18,9 +18,8 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from helpers.faces import write_encoding
+from helpers.faces import SMILING, frames, write_encoding
 from helpers.live_nodes import START_NS, image_message
-from helpers.media import SMILING, frames
 from hri_msgs.msg import IdsList
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data

@@ -20,8 +20,8 @@ import cv2
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from helpers.faces import SMILING
 from helpers.live_nodes import START_NS, image_message
-from helpers.media import SMILING
 from hri_msgs.msg import IdsList
 from nodes.test_blendshape_node import FRAME_NS, run_node, send, warnings_of
 from rclpy.qos import qos_profile_sensor_data

@@ -23,9 +23,8 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from helpers.faces import SMILING as SMILE
+from helpers.faces import SMILE, SMILING
 from helpers.live_nodes import START_NS, image_message
-from helpers.media import SMILING
 from hri_msgs.msg import IdsList
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image

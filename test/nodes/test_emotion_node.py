@@ -19,7 +19,7 @@ import shutil
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from helpers.faces import RESTING, SMILING
+from helpers.faces import RESTING, SMILE
 from helpers.live_nodes import START_NS
 from hri_msgs.msg import Expression
 from rclpy.exceptions import InvalidParameterValueException
@@ -70,7 +70,7 @@ def wired(live):
 def test_every_class_comes_sorted_with_the_images_header(live, wired):
     expressions = live.listen(Expression, '/humans/faces/abc/expression')
     for i in range(45):
-        wired.send(message_of(SMILING, START_NS + i * FRAME_NS), i + 1)
+        wired.send(message_of(SMILE, START_NS + i * FRAME_NS), i + 1)
     stamps = [nanoseconds(message.header.stamp) for message in wired.emotions]
     assert stamps == [START_NS + i * FRAME_NS for i in range(45)]
     last = wired.emotions[-1]
@@ -91,7 +91,7 @@ def test_every_class_comes_sorted_with_the_images_header(live, wired):
 def test_unknown_is_an_empty_expression_without_confidence(live, wired):
     wired.node.set_parameters([Parameter('min_confidence', value=0.6)])
     expressions = live.listen(Expression, '/humans/faces/abc/expression')
-    mixed = {name: (RESTING[name] + SMILING[name]) / 3 for name in RESTING}
+    mixed = {name: (RESTING[name] + SMILE[name]) / 3 for name in RESTING}
     for i in range(45):
         wired.send(message_of(mixed, START_NS + i * FRAME_NS), i + 1)
     live.until(lambda: expressions, 'expressions')
@@ -134,7 +134,7 @@ def test_wrong_blendshapes_cost_one_counted_warning(wired, message, sentence):
     ],
 )
 def test_stamps_that_repeat_go_back_or_jump(wired, step_ns, counted, emotions):
-    wired.send(message_of(SMILING, START_NS), 1)
+    wired.send(message_of(SMILE, START_NS), 1)
     wired.send(message_of(RESTING, START_NS + step_ns), emotions)
     report = wired.node.statistics.report()
     assert report.refused == 1
@@ -145,7 +145,7 @@ def test_stamps_that_repeat_go_back_or_jump(wired, step_ns, counted, emotions):
 def test_late_and_lone_messages_change_no_other_answer(wired):
     wrong = {10: -FRAME_NS, 15: -NS_PER_S // 2, 25: 3600 * NS_PER_S}
     for i in range(30):
-        wired.send(message_of(SMILING, START_NS + i * FRAME_NS), i + 1)
+        wired.send(message_of(SMILE, START_NS + i * FRAME_NS), i + 1)
         if i in wrong:
             wired.send(message_of(RESTING, START_NS + i * FRAME_NS + wrong[i]))
     stamps = [nanoseconds(message.header.stamp) for message in wired.emotions]
@@ -159,7 +159,7 @@ def test_late_and_lone_messages_change_no_other_answer(wired):
 
 def test_samples_far_apart_name_the_parameters_to_set(wired):
     for i in range(5):
-        wired.send(message_of(SMILING, START_NS + i * NS_PER_S // 2), i + 1)
+        wired.send(message_of(SMILE, START_NS + i * NS_PER_S // 2), i + 1)
     (problem,) = wired.node.problems()
     assert 'max_gap_s of emotion_node to 0.8 (now 0.25), face_timeout_s' in problem
 
@@ -174,10 +174,10 @@ def test_a_lost_faces_topic_goes_and_a_new_face_gets_its_own(live, wired):
             if t.startswith('/humans')
         ]
 
-    wired.send(message_of(SMILING, START_NS), 1)
+    wired.send(message_of(SMILE, START_NS), 1)
     live.until(lambda: topics() == ['/humans/faces/abc/expression'], 'the topic')
     live.until(lambda: topics() == [], 'the end of the topic')
-    wired.send(message_of(SMILING, START_NS + NS_PER_S, face='face_xyz'), 2)
+    wired.send(message_of(SMILE, START_NS + NS_PER_S, face='face_xyz'), 2)
     live.until(lambda: topics() == ['/humans/faces/xyz/expression'], 'the new topic')
 
 
@@ -187,14 +187,14 @@ def test_without_ros4hri_there_is_no_expression_topic(live):
     publisher = live.publisher(Classification, '/blendshapes')
     live.until(lambda: publisher.get_subscription_count() == 1, 'the subscription')
     live.until(lambda: node.count_subscribers('/emotion') == 1, 'the listener')
-    publisher.publish(message_of(SMILING, START_NS))
+    publisher.publish(message_of(SMILE, START_NS))
     live.until(lambda: emotions, 'the emotion')
     topics = [name for name, _ in live.tester.get_topic_names_and_types()]
     assert not any(name.startswith('/humans') for name in topics)
 
 
 def test_a_pause_without_faces_is_no_warning(live, wired):
-    wired.send(message_of(SMILING, START_NS), 1)
+    wired.send(message_of(SMILE, START_NS), 1)
     messages = live.listen(DiagnosticArray, '/diagnostics')
     live.until(lambda: len(messages) >= 4, 'diagnostics')
     assert {status.level for message in messages for status in message.status} == {b'\x00'}
@@ -209,7 +209,7 @@ def test_every_transition_works_twice(live):
         assert live.change(node, 'configure')
         assert live.change(node, 'activate')
         live.until(lambda: publisher.get_subscription_count() == 1, 'the subscription')
-        publisher.publish(message_of(SMILING, START_NS + turn))
+        publisher.publish(message_of(SMILE, START_NS + turn))
         live.until(lambda turn=turn: len(emotions) == turn, 'the emotion')
         assert live.change(node, 'deactivate')
         live.until(lambda: publisher.get_subscription_count() == 0, 'the end')
@@ -264,17 +264,17 @@ def test_thresholds_out_of_range_are_refused(live, name, value):
     ],
 )
 def test_numbers_that_cannot_be_are_refused_by_name(live, wired, name, value, sentence):
-    wired.send(message_of({**SMILING, name: value}, START_NS))
+    wired.send(message_of({**SMILE, name: value}, START_NS))
     live.until(lambda: wired.node.statistics.report().refused == 1, 'the refusal')
     assert sentence in wired.node.statistics.report().last_error
     # A little beyond is rounding.
-    wired.send(message_of({**SMILING, 'jawOpen': 1.01}, START_NS + FRAME_NS), 1)
+    wired.send(message_of({**SMILE, 'jawOpen': 1.01}, START_NS + FRAME_NS), 1)
     assert len(wired.emotions) == 1
 
 
 def test_faces_beyond_a_hundred_at_once_are_left_out(live, wired):
     for number in range(101):
-        wired.send(message_of(SMILING, START_NS, f'face_f{number}'))
+        wired.send(message_of(SMILE, START_NS, f'face_f{number}'))
     live.until(lambda: wired.node.statistics.report().refused == 1, 'the refusal')
     assert '100 faces at once: f100 is left out' in wired.node.statistics.report().last_error
     assert wired.node.facts()['faces'] == 100

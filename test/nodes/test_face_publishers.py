@@ -20,8 +20,8 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from helpers.faces import PEOPLE, SERIOUS, SMILING
 from helpers.live_nodes import START_NS, image_message
-from helpers.media import PEOPLE, SERIOUS, SMILING
 from hri_msgs.msg import FacialActionUnits, FacialLandmarks, IdsList, NormalizedRegionOfInterest2D
 from rclpy.qos import qos_profile_sensor_data
 from scipy.spatial.transform import Rotation

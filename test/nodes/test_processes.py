@@ -26,8 +26,8 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from helpers.faces import SMILING
 from helpers.live_nodes import START_NS, image_message
-from helpers.media import SMILING
 from hri_msgs.msg import IdsList
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState

@@ -20,8 +20,8 @@ import struct
 import cv2
 import numpy as np
 import pytest
+from helpers.faces import SMILING
 from helpers.live_nodes import START_NS, image_message
-from helpers.media import SMILING
 from nodes.test_blendshape_node import FRAME_NS, run_node, send
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage

@@ -37,7 +37,7 @@ from helpers.bags import (
     write_bag,
     write_ros1_bag,
 )
-from helpers.media import NEUTRAL, frames, media_path
+from helpers.faces import NEUTRAL, frames, media_path
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_estimator.replay.bag import PACKET, VIDEO, video_types

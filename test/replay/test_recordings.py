@@ -27,7 +27,7 @@ from helpers.bags import (
     text,
     write_bag,
 )
-from helpers.media import frames
+from helpers.faces import frames
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 import pytest
 from helpers.bags import ROS2, START_NS, camera_bag, header, raw_image, stamps, write_bag
+from helpers.faces import frames
 from helpers.live_nodes import image_message
-from helpers.media import frames
 from hri_msgs.msg import IdsList
 from vision_msgs.msg import Classification
 

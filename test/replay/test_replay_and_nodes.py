@@ -22,8 +22,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from helpers.bags import ROS2, START_NS, camera_info, header, raw_image, stamps, write_bag
+from helpers.faces import frames
 from helpers.live_nodes import image_message
-from helpers.media import frames
 from hri_msgs.msg import (
     Expression,
     FacialActionUnits,

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 import pytest
 from distributed import LocalCluster
-from helpers.media import NEUTRAL, PEOPLE, SERIOUS, SMILING, media_path, photograph
+from helpers.faces import NEUTRAL, PEOPLE, SERIOUS, SMILING, media_path, photograph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

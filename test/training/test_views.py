@@ -21,7 +21,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from helpers.media import SERIOUS, media_path
+from helpers.faces import SERIOUS, media_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
