@@ -12,12 +12,23 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Blendshapes by stamp to the expression shown."""
+"""Blendshapes by stamp to the expression shown: windows, probabilities, the decision."""
+
+import math
 
 import numpy as np
 import pytest
 from helpers.faces import RESTING, SMILE, clip_features
+from hypothesis import given
+from hypothesis import strategies as st
 
+from emotion_estimator.emotion.decision import (
+    MAX_MIN_CONFIDENCE,
+    TRUST_S,
+    UNKNOWN,
+    Decider,
+    Trust,
+)
 from emotion_estimator.emotion.estimation import EmotionEstimation, FeatureError
 from emotion_estimator.stamps import NS_PER_S, Step
 
@@ -190,3 +201,163 @@ def test_a_held_face_is_estimated_as_one_that_was_seen_for_the_whole_window(basi
         seen = estimation.estimate('b', stamp_ns, SMILE)
     assert held.scores == seen.scores
     assert held.label == 'happy'
+
+
+# From probabilities to a label.
+
+
+LABELS = ('happy', 'sad', 'neutral')
+
+
+def test_without_thresholds_the_likeliest_label_comes_first_with_its_probability():
+    decision = Decider(LABELS).decide(np.array([0.2, 0.7, 0.1]))
+    assert decision.label == 'sad'
+    assert decision.confidence == pytest.approx(0.7)
+    assert [name for name, _ in decision.scores] == ['sad', 'happy', 'neutral', 'unknown']
+
+
+def test_below_the_least_confidence_the_answer_is_unknown():
+    decision = Decider(LABELS, min_confidence=0.5).decide(np.array([0.3, 0.4, 0.3]))
+    assert decision.label == 'unknown'
+    assert dict(decision.scores) == pytest.approx(
+        {'unknown': 0.6, 'sad': 0.16, 'happy': 0.12, 'neutral': 0.12}
+    )
+
+
+def test_hysteresis_multiplies_the_odds_of_the_label_shown_last():
+    decider = Decider(LABELS, hysteresis=2.0)
+    decider.decide(np.array([0.9, 0.05, 0.05]))
+    kept = decider.decide(np.array([0.4, 0.6, 0.0]))
+    assert kept.label == 'happy'
+    assert kept.confidence == pytest.approx(0.8 / 1.4)
+    assert decider.decide(np.array([0.3, 0.7, 0.0])).label == 'sad'
+
+
+def test_a_reset_forgets_the_label_shown_last():
+    decider = Decider(LABELS, hysteresis=2.0)
+    decider.decide(np.array([0.9, 0.05, 0.05]))
+    decider.reset()
+    assert decider.decide(np.array([0.4, 0.6, 0.0])).label == 'sad'
+
+
+def test_a_models_own_unknown_class_takes_the_rest():
+    decider = Decider(('happy', 'unknown', 'sad'), min_confidence=0.5)
+    decision = decider.decide(np.array([0.45, 0.35, 0.2]))
+    assert decision.label == 'unknown'
+    assert len(decision.scores) == 3
+    assert decision.confidence == pytest.approx(0.35 * 0.45 + 0.55)
+
+
+@given(
+    st.lists(
+        st.lists(st.floats(1e-6, 1), min_size=3, max_size=3).map(lambda v: np.array(v) / sum(v)),
+        min_size=1,
+        max_size=20,
+    ),
+    st.floats(0, MAX_MIN_CONFIDENCE),
+    st.floats(1, 100),
+    st.booleans(),
+)
+def test_scores_are_sorted_sum_to_one_and_begin_with_the_label(rows, least, factor, unknown):
+    labels = ('happy', 'unknown', 'sad') if unknown else LABELS
+    decider = Decider(labels, least, factor)
+    for row in rows:
+        decision = decider.decide(row)
+        scores = [score for _, score in decision.scores]
+        assert scores == sorted(scores, reverse=True)
+        assert sum(scores) == pytest.approx(1)
+        assert decision.scores[0][0] == decision.label
+        assert decision.label == 'unknown' or decision.confidence >= least
+
+
+@pytest.mark.parametrize('least, factor', [(-0.1, 1), (0.61, 1), (0, 0.9), (float('nan'), 1)])
+def test_thresholds_out_of_range_are_refused(least, factor):
+    with pytest.raises(ValueError, match=r'must (lie in|be at least)'):
+        Decider(LABELS, least, factor)
+
+
+# How far an estimate is trusted, and what becomes of it.
+
+
+def test_a_face_of_unknown_pose_is_trusted():
+    assert Trust().of({}) == 1
+
+
+@pytest.mark.parametrize(
+    'yaw_deg, expected', [(0, 1), (40, 1), (-40, 1), (50, 0.5), (-55, 0.25), (60, 0), (170, 0)]
+)
+def test_trust_falls_from_two_thirds_of_the_limit_to_the_limit(yaw_deg, expected):
+    trust = Trust(max_yaw_deg=60)
+    assert trust.of({'head.yaw': math.radians(yaw_deg)}) == pytest.approx(expected)
+
+
+def test_yaw_pitch_and_covered_parts_count_together():
+    trust = Trust(max_yaw_deg=60, max_pitch_deg=30)
+    turned = {'head.yaw': math.radians(50), 'head.pitch': math.radians(-25)}
+    assert trust.of(turned) == pytest.approx(0.25)
+    assert trust.of({**turned, 'visible.mouth': 0.5}) == pytest.approx(0.125)
+    assert trust.of({'visible.mouth': 1.0, 'visible.eyes': 0.0}) == 0
+
+
+@pytest.mark.parametrize(
+    'name', ['head.yaw', 'head.pitch', 'visible.mouth', 'visible.eyes', 'visible.skin']
+)
+def test_what_is_no_number_is_not_trusted(name):
+    assert Trust().of({name: math.nan}) == 0
+
+
+@pytest.mark.parametrize('rate_hz', [10, 30, 60])
+def test_what_passes_a_face_interrupts_nothing_and_what_stays_does(rate_hz):
+    trust, told, now = Trust(), {}, 1.0
+    for step in range(3 * rate_hz):
+        time_s = step / rate_hz
+        hidden = 1.0 < time_s <= 1.1 or time_s > 2.0
+        now = trust.of({'visible.mouth': 0.0 if hidden else 1.0}, now, 1 / rate_hz)
+        told[round(time_s, 3)] = now
+    assert told[1.0] == 1
+    assert told[1.1] == pytest.approx(math.exp(-0.1 / TRUST_S))
+    assert told[2.0] > 0.98
+    assert told[2.2] == pytest.approx(told[2.0] * math.exp(-0.2 / TRUST_S))
+    assert told[2.9] < 0.05
+
+
+@pytest.mark.parametrize('limits', [(0, 40), (50, -1), (math.nan, 40)])
+def test_a_limit_that_is_not_above_0_is_refused(limits):
+    with pytest.raises(ValueError, match='must be above 0'):
+        Trust(*limits)
+
+
+def test_partial_trust_lowers_confidence_and_then_says_unknown():
+    probabilities = np.array([0.9, 0.06, 0.04])
+    decisions = [Decider(LABELS, 0.5).decide(probabilities, t) for t in (1, 0.8, 0.5, 0)]
+    assert [d.label for d in decisions] == ['happy', 'happy', UNKNOWN, UNKNOWN]
+    assert [d.confidence for d in decisions[:2]] == pytest.approx([0.9, 0.72])
+    assert decisions[3].scores[0] == (UNKNOWN, 1)
+
+
+@given(
+    st.lists(st.floats(0.01, 1), min_size=3, max_size=3),
+    st.floats(0, 1),
+    st.floats(0, 0.6),
+)
+def test_scores_sum_to_1_and_the_first_is_the_answer_at_any_trust(weights, trust, min_confidence):
+    probabilities = np.array(weights) / sum(weights)
+    decision = Decider(LABELS, min_confidence, 1.5).decide(probabilities, trust)
+    assert sum(score for _, score in decision.scores) == pytest.approx(1)
+    assert decision.scores[0] == (decision.label, max(score for _, score in decision.scores))
+    assert decision.label == UNKNOWN or decision.confidence >= min_confidence
+
+
+def test_a_smile_turned_away_is_unknown_and_neither_pleasant_nor_aroused(basic7_blendshapes):
+    def smile(yaw_deg):
+        estimation = EmotionEstimation(basic7_blendshapes, 0.5, trust=Trust(max_yaw_deg=45))
+        for i in range(30):
+            features = {**SMILE, 'head.yaw': math.radians(yaw_deg)}
+            last = estimation.estimate('a', NS_PER_S + i * NS_PER_S // 15, features)
+        return last
+
+    ahead, away = smile(10), smile(60)
+    assert ahead.label == 'happy'
+    assert (away.label, away.confidence) == (UNKNOWN, 1)
+    assert (away.valence, away.arousal) == (0, 0)
+    assert ahead.valence > 0.5
