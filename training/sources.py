@@ -74,9 +74,15 @@ def scheduler() -> str | None:
 
 # Results that are kept are named by what decides them, so that nothing stale is taken.
 
+_LANDMARKER = ('emotion_estimator/faces/landmarker.py', 'emotion_estimator/faces/networks.py')
+
 KEY_SOURCES: dict[str, tuple[str, ...]] = {
-    'clips': ('training/clips.py', 'training/datasets/clips.py'),
-    'extraction': ('training/extraction/face_reader.py', 'training/extraction/views.py'),
+    'clips': (*_LANDMARKER, 'training/clips.py', 'training/datasets/clips.py'),
+    'extraction': (
+        *_LANDMARKER,
+        'training/extraction/face_reader.py',
+        'training/extraction/views.py',
+    ),
     'crops': (
         'emotion_estimator/faces/appearance.py',
         'training/encoding/fitting.py',
@@ -95,6 +101,7 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
         'training/encoding/fitting.py',
     ),
     'visibility': (
+        *_LANDMARKER,
         'emotion_estimator/faces/appearance.py',
         'training/covers.py',
         'training/extraction/covered_faces.py',
