@@ -33,8 +33,8 @@ from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asse
 from emotion_estimator.blendshapes import MIRROR, NAMES
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.files import DEFAULT_ENCODING, sha256_of, write_whole
-from emotion_estimator.parallel.cluster import open_workers
 from emotion_estimator.parallel.engine import Finished, SchedulerError, run_all
+from emotion_estimator.parallel.workers import open_workers
 from training import sources
 from training.datasets.pictures import DataError, LabelledPictures, Pictures, Split, assets_folder
 from training.encoding.fitting import face_crops, fit_encoding, mirror_order, mirrored

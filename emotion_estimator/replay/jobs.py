@@ -33,9 +33,8 @@ from emotion_estimator.faces.encoding import visibility_file
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import AssetError, OutputError, find_model, sha256_of
 from emotion_estimator.parallel import engine as parallel
-from emotion_estimator.parallel.cluster import open_workers
 from emotion_estimator.parallel.engine import Patience, reporter, run_all
-from emotion_estimator.parallel.processes import available_cores
+from emotion_estimator.parallel.workers import available_cores, open_workers
 from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording

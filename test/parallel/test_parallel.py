@@ -33,8 +33,7 @@ from helpers.bags import camera_bag
 from helpers.calls import DaskCluster
 
 from emotion_estimator.evaluation.cli import main
-from emotion_estimator.parallel import cluster as cluster_module
-from emotion_estimator.parallel.cluster import open_workers
+from emotion_estimator.parallel import workers as workers_module
 from emotion_estimator.parallel.engine import (
     Advanced,
     Finished,
@@ -43,7 +42,7 @@ from emotion_estimator.parallel.engine import (
     SchedulerError,
     run_all,
 )
-from emotion_estimator.parallel.processes import LocalProcesses, available_cores
+from emotion_estimator.parallel.workers import LocalProcesses, available_cores, open_workers
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.jobs import Finished as FinishedJob
 from emotion_estimator.replay.jobs import Job, Settings, run_jobs
@@ -201,7 +200,7 @@ def test_processes_end_with_the_first_one_even_when_that_is_killed(tmp_path):
     code = (
         'import sys; from pathlib import Path; from helpers import calls; '
         'from emotion_estimator.parallel.engine import run_all; '
-        'from emotion_estimator.parallel.processes import LocalProcesses; '
+        'from emotion_estimator.parallel.workers import LocalProcesses; '
         'list(run_all(calls.waiting, [(Path(sys.argv[1]), Path("never"))], LocalProcesses(1)))'
     )
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
@@ -256,13 +255,13 @@ def test_a_scheduler_that_ends_is_reported(tmp_path):
 
 @pytest.mark.parametrize('address', ['tcp://127.0.0.1:1', 'nowhere'])
 def test_a_scheduler_that_does_not_answer_is_named(address, monkeypatch):
-    monkeypatch.setattr(cluster_module, 'CONNECT_S', 0.5)
+    monkeypatch.setattr(workers_module, 'CONNECT_S', 0.5)
     with pytest.raises(SchedulerError, match=rf'{address}.*dask scheduler'):
         open_workers(address)
 
 
 def test_a_scheduler_without_workers_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster_module, 'CONNECT_S', 1.0)
+    monkeypatch.setattr(workers_module, 'CONNECT_S', 1.0)
     with DaskCluster(tmp_path, 0) as cluster:  # noqa: SIM117
         with pytest.raises(SchedulerError, match=f'no workers.*dask worker {cluster.address}'):
             open_workers(cluster.address)

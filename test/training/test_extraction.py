@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.blendshapes import INDEX
 from emotion_estimator.faces.geometry import LANDMARKS, in_face_units
-from emotion_estimator.parallel import cluster
+from emotion_estimator.parallel import workers
 from emotion_estimator.parallel.engine import Advanced, Finished, Progress
 from training import still_features
 from training.datasets.pictures import ArrayPictures, DataError, FilePictures
@@ -218,7 +218,7 @@ def test_a_task_that_nobody_could_do_is_reported_by_name(pictures, tmp_path, mon
 
 @pytest.mark.parametrize('address', ['tcp://127.0.0.1:1', 'nowhere'])
 def test_a_scheduler_that_does_not_answer_is_named(pictures, tmp_path, address, monkeypatch):
-    monkeypatch.setattr(cluster, 'CONNECT_S', 0.5)
+    monkeypatch.setattr(workers, 'CONNECT_S', 0.5)
     with pytest.raises(DataError, match=rf'{address}.*dask'):
         extract(pictures, NATIVE, tmp_path / 'kept', address)
 

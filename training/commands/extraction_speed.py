@@ -30,7 +30,7 @@ from dataclasses import asdict, dataclass
 from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asset
 from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.engine import Finished, run_all
-from emotion_estimator.parallel.processes import LocalProcesses
+from emotion_estimator.parallel.workers import LocalProcesses
 from training import sources
 from training.commands import command
 from training.datasets.pictures import DataError, Pictures, Split, assets_folder

@@ -41,8 +41,8 @@ from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.geometry import MESH
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.networks import FaceNetworks
-from emotion_estimator.parallel.cluster import open_workers
 from emotion_estimator.parallel.engine import Finished, reporter, run_all
+from emotion_estimator.parallel.workers import open_workers
 from training import sources
 from training.covers import EYE_COVERS, HARMLESS, MOUTH_COVERS, covered
 from training.datasets.pictures import DataError, Pictures

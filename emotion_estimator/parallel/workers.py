@@ -12,16 +12,22 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Workers of a Dask cluster, on its executor; the package `distributed` is needed here alone."""
+"""Workers: processes of this machine with a core each, on `concurrent.futures`, or a cluster's."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import threading
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Collection
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, MutableSequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +39,187 @@ from emotion_estimator.parallel.engine import (
     Workers,
     set_reporter,
 )
-from emotion_estimator.parallel.processes import LocalProcesses
+
+
+def available_cores() -> list[int]:
+    """
+    List the cores that this process may use.
+
+    :returns: their numbers; where the system knows no affinity, as many as it has.
+    """
+    if not hasattr(os, 'sched_getaffinity'):
+        return list(range(os.cpu_count() or 1))
+    return sorted(os.sched_getaffinity(0))
+
+
+class LocalProcesses(Workers):
+    """
+    Processes that do one call at a time; each begins with its first call.
+
+    Each stands in an executor of its own: when one dies, it is known which, and no other is lost
+    with it, as it would be in one executor for all. Several keep to one core each; one alone may
+    use all.
+
+    :param count: how many; None takes one for each core.
+    :param log: file that all they write to stderr is added to; None leaves it in the terminal.
+    """
+
+    def __init__(self, count: int | None = None, log: Path | None = None) -> None:
+        cores = available_cores()
+        if count is None:
+            count = len(cores)
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+        # For the processes to come: NumPy's products are small here, and a pool of threads for
+        # them would take the cores that MediaPipe needs.
+        os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+        bound = count > 1 and hasattr(os, 'sched_setaffinity')
+        self._processes = [
+            _Process(cores[number % len(cores)] if bound else None, log) for number in range(count)
+        ]
+
+    def capacity(self) -> int:
+        """Count the processes."""
+        return len(self._processes)
+
+    def submit(self, work: Callable[..., Result], *arguments: object) -> Future[Result]:
+        """Begin a call in a process that has none; see `Workers`."""
+        idle = next(one for one in self._processes if one.call is None or one.call.done())
+        return idle.begin(work, arguments)
+
+    def progress(self, call: Future[Any]) -> Progress | None:
+        """Read what the process wrote into the memory that it shares."""
+        done, total = self._at(call).counts
+        return Progress(done, total)
+
+    def failure(self, call: Future[Any]) -> Failure:
+        """Tell how the process ended, or what the call raised."""
+        error = call.exception()
+        if isinstance(error, BrokenProcessPool):
+            status = self._at(call).end()
+            return Failure(f'its process ended by itself (exit status {status})')
+        return Failure(f'{type(error).__name__}: {error}')
+
+    def give_up(self, calls: Collection[Future[Any]]) -> None:
+        """Kill the processes; the next calls begin new ones."""
+        lost = [self._at(call) for call in calls]
+        for one in lost:
+            one.kill()
+        for one in lost:
+            one.end()
+
+    def close(self) -> None:
+        """End the processes, which are at nothing."""
+        for one in self._processes:
+            one.kill()
+        for one in self._processes:
+            one.end()
+
+    def _at(self, call: Future[Any]) -> _Process:
+        return next(one for one in self._processes if one.call is call)
+
+
+class _Process:
+    """A process, or the place of one."""
+
+    def __init__(self, core: int | None, log: Path | None) -> None:
+        self._context = _Context()
+        self._core = core
+        self._log = log
+        self._executor: ProcessPoolExecutor | None = None
+        self.counts: MutableSequence[int] = self._context.RawArray('q', 2)
+        self.call: Future[Any] | None = None
+
+    def begin(self, work: Callable[..., Result], arguments: tuple[object, ...]) -> Future[Result]:
+        """Begin a call, in a new process where there is none or it has died."""
+        self.counts[:] = (0, 0)
+        try:
+            call = self._submit(work, arguments)
+        except BrokenProcessPool:
+            self.end()
+            call = self._submit(work, arguments)
+        self.call = call
+        return call
+
+    def _submit(
+        self, work: Callable[..., Result], arguments: tuple[object, ...]
+    ) -> Future[Result]:
+        if self._executor is None:
+            begin = (self._core, self._log, self.counts)
+            self._executor = ProcessPoolExecutor(1, self._context, _begin, begin)
+        with _interrupts_held():
+            return self._executor.submit(work, *arguments)
+
+    def kill(self) -> None:
+        """Kill the process, whatever it does."""
+        if self._context.process is not None:
+            self._context.process.kill()
+
+    def end(self) -> int | None:
+        """Wait until the process has ended; returns its exit status."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+            self._executor = None
+        return None if self._context.process is None else self._context.process.exitcode
+
+
+class _Context(SpawnContext):
+    """Knows the process that it started last, which an executor does not give away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.process: SpawnProcess | None = None
+
+    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
+        """Make a process; the executor starts it."""
+        self.process = SpawnProcess(*args, **kwargs)
+        return self.process
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """
+    Let Ctrl-C wait until the block ends, where the system can.
+
+    It reaches all processes of a terminal; one that begins in the block never sees it, also while
+    it is still importing. The first process ends the others.
+    """
+    if not hasattr(signal, 'pthread_sigmask'):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(core: int | None, log: Path | None, counts: MutableSequence[int]) -> None:
+    """Make a process ready for its calls."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if log is not None:
+        with log.open('ab') as file:
+            os.dup2(file.fileno(), 2)
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
+    def report(done: int, total: int) -> None:
+        counts[:] = (done, total)
+
+    set_reporter(report)
+
+
+def _end_with_parent() -> None:
+    """End when the first process is killed: nobody would end this one."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+# Workers of a Dask cluster, on its executor; the package `distributed` is needed here alone.
+
 
 CONNECT_S = 10.0
 """Longest wait for a scheduler that is named, and for its first worker."""
