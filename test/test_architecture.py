@@ -45,7 +45,7 @@ ROS = {
     'rosgraph_msgs',
     'cv_bridge',
 }
-NAMES_AND_FILES = {'action_units', 'assets', 'blendshapes', 'files', 'stamps'}
+NAMES_AND_FILES = {'assets', 'blendshapes', 'files', 'stamps'}
 BOTH_HALVES = {'faces', 'emotion', 'estimator', 'parameters'}
 # Room -> rooms of this package that it may import, beside itself.
 MAY_IMPORT = {
@@ -55,7 +55,6 @@ MAY_IMPORT = {
     'blendshapes': set(),
     'asset_sources': set(),
     'files': set(),
-    'action_units': {'blendshapes'},
     'assets': {'asset_sources', 'files'},
     'fetch_assets': {'assets', 'files'},
     'cameras': {'files'},

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.action_units import action_units
+from emotion_estimator.blendshapes import action_units
 from emotion_estimator.faces.geometry import POSE_NAMES, dlib_landmarks
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_estimator import blendshapes
-from emotion_estimator.action_units import CODES, DEAD_SHAPES, HEAD_UNITS, UNITS, action_units
+from emotion_estimator.blendshapes import CODES, DEAD_SHAPES, HEAD_UNITS, UNITS, action_units
 from emotion_estimator.faces.tracker import LISTED_S, FacePresence
 from emotion_estimator.stamps import NS_PER_S
 
