@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.appearance import AppearanceNetwork, crop_face
+from emotion_estimator.faces.appearance import VISIBILITY_LOGITS, AppearanceNetwork, crop_face
 from emotion_estimator.faces.geometry import (
     LANDMARKS,
     MESH,
@@ -44,7 +44,6 @@ from emotion_estimator.faces.geometry import (
     in_face_units,
 )
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.visibility import VISIBILITY_LOGITS
 from emotion_estimator.files import MOST_BYTES, FileError, read_file
 
 SCHEMA = 3

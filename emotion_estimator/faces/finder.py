@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, Asset, find_asset
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.camera import turned, turned_points
 from emotion_estimator.faces.detection import Detector, FaceDetector, TiledDetector
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
@@ -47,7 +48,6 @@ from emotion_estimator.faces.multi_face import (
     FaceSearch,
 )
 from emotion_estimator.faces.tracker import FaceTracker
-from emotion_estimator.faces.visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.files import AssetError, find_encoding
 from emotion_estimator.stamps import Step, TimeLine
 

@@ -31,11 +31,11 @@ from rclpy.subscription import Subscription
 from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import FACE_LANDMARKER, Asset
+from emotion_estimator.faces.appearance import UprightWatch
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import wanted_assets
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.faces.pose import HeadModel
-from emotion_estimator.faces.visibility import UprightWatch
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS

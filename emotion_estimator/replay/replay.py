@@ -26,6 +26,7 @@ import numpy as np
 
 from emotion_estimator.emotion.estimation import EmotionEstimate
 from emotion_estimator.estimator import ExpressionEstimator, FrameResult
+from emotion_estimator.faces.appearance import UprightWatch
 from emotion_estimator.faces.finder import (
     Face,
     TrackedFaces,
@@ -35,7 +36,6 @@ from emotion_estimator.faces.finder import (
 from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.faces.multi_face import FaceCounter, face_picture
-from emotion_estimator.faces.visibility import UprightWatch
 from emotion_estimator.parallel.engine import ahead
 from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.pictures import Pictures

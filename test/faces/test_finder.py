@@ -21,12 +21,12 @@ import numpy as np
 import pytest
 from helpers.faces import clip_features, frames, write_encoding
 
+from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
-from emotion_estimator.faces.visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.stamps import NS_PER_S, Step
 
 START_NS = 1_700_000_000 * NS_PER_S

@@ -24,11 +24,16 @@ from helpers.live_nodes import START_NS, image_message
 from dev.bench.covered_faces import COLOURS, COVERS, EYES, MOUTH, cover, drawn, upside_down
 from emotion_estimator import ExpressionEstimator
 from emotion_estimator.emotion.decision import UNKNOWN, VISIBLE_PARTS
-from emotion_estimator.faces.appearance import CROP_PX, AppearanceNetwork
+from emotion_estimator.faces.appearance import (
+    CROP_PX,
+    VISIBLE_NAMES,
+    AppearanceNetwork,
+    FaceVisibility,
+    UprightWatch,
+)
 from emotion_estimator.faces.encoding import FaceEncodingError, read_encoding, visibility_file
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.networks import FaceNetworks
-from emotion_estimator.faces.visibility import VISIBLE_NAMES, FaceVisibility, UprightWatch
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.parameters import read_parameters

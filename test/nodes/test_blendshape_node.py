@@ -28,8 +28,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
 from emotion_estimator import blendshapes
+from emotion_estimator.faces.appearance import VISIBLE_NAMES
 from emotion_estimator.faces.encoding import read_encoding
-from emotion_estimator.faces.visibility import VISIBLE_NAMES
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS

@@ -27,9 +27,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from rich.table import Table
 
-from emotion_estimator.faces.appearance import CROP_PX
+from emotion_estimator.faces.appearance import CROP_PX, VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.encoding import read_encoding, visibility_file
-from emotion_estimator.faces.visibility import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.engine import ahead
 from training import sources
