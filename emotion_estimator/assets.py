@@ -304,7 +304,7 @@ def _one_at_a_time(asset: Asset) -> Iterator[None]:
     with guard:
         try:
             fcntl.flock(guard, fcntl.LOCK_EX)
-        except OSError as error:  # a file system that knows no locks, likewise
+        except OSError as error:  # nor on a file system that knows no locks
             _log.debug('%s cannot be locked: %s', guard.name, error)
         yield
 

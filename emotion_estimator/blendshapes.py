@@ -133,8 +133,8 @@ MIRROR: tuple[int, ...] = tuple(INDEX[mirrored_name(name)] for name in NAMES)
 # M. Ozel's "ARKit to FACS" (melindaozel.com/arkit-to-facs-cheat-sheet).
 #
 # Left out: mouthLeft and mouthRight, which FACS does not code, and mouthShrugUpper, by which the
-# upper lip follows unit 17. Not told apart: 26 from 27 (both open the jaw), 43 from 45 (FACS goes
-# by how long the lids stay shut). No shape shows 11, 13, 23, 25.
+# upper lip follows unit 17. Not distinguished: 26 from 27 (both open the jaw), 43 from 45 (FACS
+# goes by how long the lids stay shut). No shape shows 11, 13, 23, 25.
 
 
 CODES = 99

@@ -60,7 +60,7 @@ def main(name: str = '') -> int:
 
 def run(module: str, stopped: int = STOPPED) -> int:
     """
-    Run a module's `main`; what it cannot write is told in a sentence.
+    Run a module's `main`; what it cannot write is reported in a sentence.
 
     :param module: its name.
     :param stopped: exit status where Ctrl-C comes while Python imports; 0 where the module deals

@@ -194,12 +194,14 @@ class ExpressionEstimator:
         if sighting.step.left_out:
             return FrameResult(sighting.step, (), ())
         self._estimation.end_lost_faces(stamp_ns)
-        told = []
+        estimated = []
         for face in sighting.faces:
             estimate = self._estimation.estimate(face.face_id, stamp_ns, face.named_values())
             if estimate is not None:
-                told.append((face, estimate))
-        return FrameResult(sighting.step, tuple(f for f, _ in told), tuple(e for _, e in told))
+                estimated.append((face, estimate))
+        return FrameResult(
+            sighting.step, tuple(f for f, _ in estimated), tuple(e for _, e in estimated)
+        )
 
     def close(self) -> None:
         """Release MediaPipe's graphs."""

@@ -64,20 +64,20 @@ class SmallFace:
     :param name: of the photograph.
     :param expression: that it shows, of `LABELS`.
     :param width_px: of the face.
-    :param told: what basic7 calls it; `LOST` where it is not found.
+    :param decided: what basic7 calls it; `LOST` where it is not found.
     :param invented: how many faces were found beside it.
     """
 
     name: str
     expression: str
     width_px: int
-    told: str
+    decided: str
     invented: int
 
     @property
     def right(self) -> bool:
         """Whether it is called what it shows."""
-        return self.told == LABELS[self.expression]
+        return self.decided == LABELS[self.expression]
 
 
 class _Looks:
@@ -109,9 +109,9 @@ def small_faces() -> list[SmallFace]:
                 composite, (x, y) = _composite(background, photograph, width_px, random)
                 faces = look(composite)
                 here = [face for face in faces if _distance_px(face.box, x, y) < width_px / 2]
-                told = held_expression(here[0], model, min_confidence=0).label if here else LOST
+                decided = held_expression(here[0], model, min_confidence=0).label if here else LOST
                 invented = len(faces) - len(here)
-                found.append(SmallFace(photograph.name, expression, width_px, told, invented))
+                found.append(SmallFace(photograph.name, expression, width_px, decided, invented))
     finder.close()
     return found
 
@@ -148,7 +148,7 @@ def measure_small_faces(seen: list[SmallFace] | None = None) -> dict[str, float]
         for expression in LABELS:
             right = [face.right for face in faces if face.expression == expression]
             found[f'{expression}_right_{width_px}px'] = float(np.mean(right))
-        found[f'recall_{width_px}px'] = float(np.mean([face.told != LOST for face in faces]))
+        found[f'recall_{width_px}px'] = float(np.mean([face.decided != LOST for face in faces]))
     return {**found, 'faces_invented_beside': float(sum(face.invented for face in seen))}
 
 
@@ -189,8 +189,8 @@ def _table(seen: list[SmallFace]) -> Table:
     for name in dict.fromkeys(face.name for face in seen):
         cells = []
         for _, faces in _by_width(seen):
-            told = Counter(face.told for face in faces if face.name == name)
-            cells.append(', '.join(f'{label} {count}' for label, count in told.most_common()))
+            decided = Counter(face.decided for face in faces if face.name == name)
+            cells.append(', '.join(f'{label} {count}' for label, count in decided.most_common()))
         table.add_row(name, *cells)
     return table
 
@@ -209,8 +209,8 @@ def main() -> None:
     figure, plot = pyplot.subplots(figsize=(6, 3.4), layout='constrained')
     for name, label, style in (
         ('recall', 'found', 'k:'),
-        ('smiling_right', 'smiling, told happy', 'C1o-'),
-        ('neutral_right', 'neutral, told neutral', 'C0x-'),
+        ('smiling_right', 'smiling, decided happy', 'C1o-'),
+        ('neutral_right', 'neutral, decided neutral', 'C0x-'),
     ):
         plot.plot(WIDTHS_PX, [figures[f'{name}_{w}px'] for w in WIDTHS_PX], style, label=label)
     plot.set_xscale('log')

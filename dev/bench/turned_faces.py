@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""How long the expression is told right while a face turns away; drawn with --plot."""
+"""How long the expression is decided right while a face turns away; drawn with --plot."""
 
 from __future__ import annotations
 
@@ -196,20 +196,20 @@ AXES = ('yaw', 'pitch')
 NOT_FOUND = 'not found'
 
 
-Told = dict[str, dict[int, list[tuple[str, str, str]]]]
+Decided = dict[str, dict[int, list[tuple[str, str, str]]]]
 
 
-def told_expressions() -> Told:
+def decided_expressions() -> Decided:
     """
     Turn smiling and neutral people about each of `AXES`, each expression held at each angle.
 
-    :returns: by axis and angle in degrees, for each person: what basic7 tells when the person
-        looks straight ahead, what it tells here, both as if trusted; and what the decision with
+    :returns: by axis and angle in degrees, for each person: what basic7 says when the person
+        looks straight ahead, what it says here, both as if trusted; and what the decision with
         the node's defaults is here. `NOT_FOUND` where no face is found.
     """
     finder, model = new_finder(max_faces=1), EmotionModel(find_model('basic7'))
     people, trust = TurningPeople(finder), Trust()
-    told: Told = {}
+    decided: Decided = {}
     for axis in AXES:
         at: dict[int, list[tuple[str, str, str]]] = defaultdict(list)
         for photograph in (*photographs('neutral'), *photographs('smiling')):
@@ -221,25 +221,25 @@ def told_expressions() -> Told:
                         at[angle].append((ahead, NOT_FOUND, NOT_FOUND))
                         continue
                     here = held_expression(face, model, min_confidence=0).label
-                    decided = held_expression(face, model, trust=trust).label
+                    trusted = held_expression(face, model, trust=trust).label
                     ahead = ahead or here
-                    at[angle].append((ahead, here, decided))
-        told[axis] = dict(sorted(at.items()))
+                    at[angle].append((ahead, here, trusted))
+        decided[axis] = dict(sorted(at.items()))
     finder.close()
-    return told
+    return decided
 
 
-def measure_turned_faces(told: Told | None = None) -> dict[str, float]:
+def measure_turned_faces(decided: Decided | None = None) -> dict[str, float]:
     """
     Compare turned faces with themselves looking straight ahead.
 
-    :param told: of `told_expressions`; None asks for it.
-    :returns: by angle to either side, the share of faces told the same, `same_<axis>_<deg>deg`;
+    :param decided: of `decided_expressions`; None asks for it.
+    :returns: by angle to either side, the share of faces decided the same, `same_<axis>_<deg>deg`;
         and of those decided otherwise, neither the same nor 'unknown' nor not found,
         `misled_<axis>_<deg>deg`.
     """
     figures = {}
-    for axis, at in (told or told_expressions()).items():
+    for axis, at in (decided or decided_expressions()).items():
         for angle in range(STEP_DEG, MOST_DEG + 1, STEP_DEG):
             faces = at[angle] + at[-angle]
             same = [here == ahead for ahead, here, _ in faces]
@@ -254,8 +254,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--plot', type=Path, default=Path('out/turned_faces.png'))
     path = parser.parse_args().plot
-    told = told_expressions()
-    for name, value in measure_turned_faces(told).items():
+    decided = decided_expressions()
+    for name, value in measure_turned_faces(decided).items():
         print(f'{name}: {value:.3f}')
     matplotlib.use('Agg')
     from matplotlib import pyplot
@@ -263,9 +263,9 @@ def main() -> None:
     figure, plots = pyplot.subplots(
         1, len(AXES), figsize=(9, 3.4), sharey=True, layout='constrained'
     )
-    for plot, (axis, at) in zip(plots, told.items()):
+    for plot, (axis, at) in zip(plots, decided.items()):
         shares = {
-            'told the same, trusted or not': [
+            'decided the same, trusted or not': [
                 np.mean([here == ahead for ahead, here, _ in faces]) for faces in at.values()
             ],
             'decided the same': [

@@ -149,7 +149,7 @@ class Trust:
 
     Trust falls linearly from 1 at two thirds of an angle's limit to 0 at the limit. What is not
     known costs nothing: publishers need not send head pose or visibility. Over time trust follows
-    with `TRUST_S`, so that a hand that passes a face does not interrupt what is told of it.
+    with `TRUST_S`, so that a hand that passes a face does not interrupt what is reported of it.
 
     :param max_yaw_deg: limit of the head's yaw to either side in degrees, above 0.
     :param max_pitch_deg: limit of the head's pitch up or down in degrees, above 0.

@@ -156,13 +156,13 @@ def compare(
     one = summarise([each for each, _ in pairs], truth, label_map)
     other = summarise([each for _, each in pairs], truth, label_map)
     alone = sorted({each.recording for each in first} ^ {each.recording for each in second})
-    told = [f'{name}: only one of the runs has it; it is left out.' for name in alone]
+    reported = [f'{name}: only one of the runs has it; it is left out.' for name in alone]
     return Comparison(
         first=one,
         second=other,
         differences=differences(one.counted, other.counted),
         agreement=agreement(pairs, one.vocabulary.of_model, other.vocabulary.of_model),
-        problems=(*told, *dict.fromkeys((*one.problems, *other.problems))),
+        problems=(*reported, *dict.fromkeys((*one.problems, *other.problems))),
     )
 
 

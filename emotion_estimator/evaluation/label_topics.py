@@ -106,7 +106,7 @@ def _held(heard: list[tuple[int, str]], face: str, end_ns: int) -> Iterable[Segm
 _FACES = '/humans/faces/'
 
 Message = tuple[int, str, str]
-"""Stamp in nanoseconds, face id ('' where none is told), label ('' where none holds)."""
+"""Stamp in nanoseconds, face id ('' where none is reported), label ('' where none holds)."""
 
 
 def label_messages(path: Path, topic: str) -> list[Message]:

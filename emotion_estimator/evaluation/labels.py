@@ -77,8 +77,8 @@ class Labels:
 
 SHORTEST_GAP_S = 0.05
 """Times given to a tenth of a second leave gaps that mean nothing, in seconds."""
-MOST_TOLD = 10
-"""Labels outside the recording that are told one by one."""
+MOST_REPORTED = 10
+"""Labels outside the recording that are reported one by one."""
 
 
 @dataclass(frozen=True)
@@ -113,20 +113,20 @@ def place(
     outside = 0
     for one in in_order:
         inside = _inside(
-            one, (first_ns, last_ns), zero_ns, problems if outside < MOST_TOLD else []
+            one, (first_ns, last_ns), zero_ns, problems if outside < MOST_REPORTED else []
         )
         if inside is None:
             outside += 1
         else:
             by_face.setdefault(inside.segment.face, []).append(inside)
-    if outside > MOST_TOLD:
-        problems.append(f'{outside - MOST_TOLD} more labels lie outside the recording.')
+    if outside > MOST_REPORTED:
+        problems.append(f'{outside - MOST_REPORTED} more labels lie outside the recording.')
     segments: list[Segment] = []
     denied = 0
     for face in sorted(by_face):
-        told = len(problems)
+        reported = len(problems)
         kept = _without_overlaps(by_face[face], zero_ns, problems)
-        if len(problems) > told:
+        if len(problems) > reported:
             denied += sum(not _counts(one.segment, kept) for one in by_face[face])
         segments += kept
         _tell_gaps(by_face[face], zero_ns, problems)

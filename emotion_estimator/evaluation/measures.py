@@ -307,7 +307,7 @@ def plain(found: Mapping[str, Interval], digits: int = 6) -> dict[str, dict[str,
 
     :param found: by name.
     :param digits: decimals that are kept.
-    :returns: value, low and high by name; None for what cannot be told.
+    :returns: value, low and high by name; None for what is not known.
     """
     return {
         name: {

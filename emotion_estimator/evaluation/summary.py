@@ -92,7 +92,7 @@ class Summary:
     :param recordings: in the order given.
     :param counted: the tallies of all recordings.
     :param figures: of all recordings together.
-    :param told: sentences that were known before, such as of labels that do not fit.
+    :param reported: sentences that were known before, such as of labels that do not fit.
     :param given: how many labels there were, with those that cannot be used.
     """
 
@@ -102,7 +102,7 @@ class Summary:
     recordings: tuple[RecordingSummary, ...]
     counted: Counted
     figures: Figures
-    told: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
     given: int = 0
 
     @property
@@ -137,14 +137,14 @@ class Summary:
     def problems(self) -> tuple[str, ...]:
         """All sentences: those of the recordings last."""
         of_recordings = (problem for one in self.recordings for problem in one.problems)
-        return (*self.told, *of_recordings)
+        return (*self.reported, *of_recordings)
 
 
 def summarise(
     replays: Sequence[Replay],
     truth: Mapping[str, Sequence[Segment]],
     label_map: str | None = None,
-    told: Sequence[str] = (),
+    reported: Sequence[str] = (),
     given: int = 0,
 ) -> Summary:
     """
@@ -153,7 +153,7 @@ def summarise(
     :param replays: at least one, all of one model.
     :param truth: labels by recording; recordings may lack them.
     :param label_map: name of the label map in whose classes is judged; None chooses by itself.
-    :param told: sentences that are already known, such as of labels that do not fit.
+    :param reported: sentences that are already known, such as of labels that do not fit.
     :param given: how many labels there were, with those that cannot be used.
     :returns: the summary.
     :raises ValueError: when there is no replay, or replays are of different models.
@@ -179,7 +179,7 @@ def summarise(
         recordings,
         counted,
         figures(counted),
-        tuple(told),
+        tuple(reported),
         given,
     )
 

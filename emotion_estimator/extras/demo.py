@@ -196,7 +196,7 @@ def _play(
                 *('-p', 'autostart:=false'),
                 *('-p', f'max_faces:={arguments.max_faces}'),
                 *('-p', f'rotate:={arguments.rotate}'),
-                # What is missing was sought, and its loss told: the node need not do so again.
+                # What is missing was sought, and its loss reported: the node need not do so again.
                 *(() if searches else ('-p', 'detection_rate_hz:=0.0')),
             ),
         }

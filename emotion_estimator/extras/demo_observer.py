@@ -55,7 +55,7 @@ class FrameCounts:
     What became of the frames that a camera sent.
 
     :param sent: how many it sent.
-    :param looked_at: of how many the node told which faces it saw, none included.
+    :param looked_at: of how many the node reported which faces it saw, none included.
     :param skipped: how many the node left out because a newer one had come before their turn.
     :param refused: how many it could not use.
     """
@@ -135,8 +135,8 @@ def frames_sentence(counts: FrameCounts) -> str:
         'refused, see above': refused,
         'lost between camera and node': missing - skipped - refused,
     }
-    told = [f'{count} were {reason}' for reason, count in reasons.items() if count]
-    return f'{counts.looked_at} of {counts.sent} frames looked at; {", ".join(told)}.'
+    reported = [f'{count} were {reason}' for reason, count in reasons.items() if count]
+    return f'{counts.looked_at} of {counts.sent} frames looked at; {", ".join(reported)}.'
 
 
 def bar(share: float) -> Text:
@@ -191,7 +191,7 @@ _WAITING, _IMAGES_WAITING = 100, 30
 """Messages that may wait while a busy machine lets the view wait."""
 _LOOKS = 'blendshape_node'
 _QUIET_S = 0.5
-"""Longer than an image is looked at: counts told after such a silence, in seconds, are final."""
+"""Longer than an image is looked at, in seconds: counts after such a silence are final."""
 
 
 class Observer(Node):  # type: ignore[misc]
@@ -237,7 +237,7 @@ class Observer(Node):  # type: ignore[misc]
 
     @property
     def counts_are_final(self) -> bool:
-        """Whether the node has told its counts after all that was heard."""
+        """Whether the node has reported its counts after all that was heard."""
         return self._counted_s - self._last_heard_s > _QUIET_S
 
     def _time_s(self, stamp_ns: int) -> float:
@@ -355,15 +355,15 @@ class Observer(Node):  # type: ignore[misc]
         """
         Tell what became of the camera's frames.
 
-        :returns: the counts; what the node skipped and refused as it told last.
+        :returns: the counts; what the node skipped and refused as it reported last.
         """
-        # Heard or told: neither counts more than there was.
-        told = self._counts
+        # Heard or reported: neither counts more than there was.
+        reported = self._counts
         return FrameCounts(
             len(self._sent_ns | self._looked_at_ns),
-            max(len(self._looked_at_ns), told.get('published', 0)),
-            told.get('skipped', 0),
-            told.get('refused', 0),
+            max(len(self._looked_at_ns), reported.get('published', 0)),
+            reported.get('skipped', 0),
+            reported.get('refused', 0),
         )
 
 

@@ -131,8 +131,8 @@ def lead(
         request = ChangeState.Request(transition=Transition(id=transition))
         while not ((changed := answer(change, request)) and changed.success):
             # An answer may be lost though the step was done.
-            told = answer(get, GetState.Request())
-            if told is not None and told.current_state.id == _GOALS[transition]:
+            state = answer(get, GetState.Request())
+            if state is not None and state.current_state.id == _GOALS[transition]:
                 break
             if changed is not None or time.monotonic() > deadline_s or not node.context.ok():
                 return False

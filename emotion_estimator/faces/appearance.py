@@ -167,7 +167,7 @@ class AppearanceNetwork:
 
 # Whether mouth, eyes and skin of a face are there to be seen, and whether it is upright.
 #
-# Landmarks are told for a covered mouth too, as it might be, and laid upright on a face that is
+# Landmarks come for a covered mouth too, as it might be, and are laid upright on a face that is
 # upside down. A small network that has seen covers of many kinds tells them from the face's crop.
 # And what is covered by something plain has no edges: lips, teeth and lids run across the face, so
 # that fewer edges cross than elsewhere in the same face. Skin shades everywhere, while a drawing
@@ -253,8 +253,8 @@ class FaceVisibility:
         share = np.append(share, 1.0)
         if self._network is not None:
             logits = self._network(crop[None])[0]
-            told = (logits - _LOGITS_COVERED) / (_LOGITS_SEEN - _LOGITS_COVERED)
-            share[[0, 1, 3]] = np.minimum(share[[0, 1, 3]], told)
+            reported = (logits - _LOGITS_COVERED) / (_LOGITS_SEEN - _LOGITS_COVERED)
+            share[[0, 1, 3]] = np.minimum(share[[0, 1, 3]], reported)
         return np.asarray(np.clip(share, 0, 1), np.float32)
 
 

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 _FOCAL_WIDTHS = (0.1, 100.0)
 """Focal lengths that a calibration can state, as multiples of the image's width."""
-_MOST_TOLD = 100  # faults that are remembered, so that each is told once
+_MOST_REPORTED = 100  # faults that are remembered, so that each is reported once
 
 # How the camera hangs: what is looked at is turned upright, what is found is turned back.
 
@@ -211,11 +211,11 @@ class KnownCamera:
     def __init__(self, field_of_view_rad: float, refuse: Callable[[str], None]) -> None:
         self._field_of_view_rad = field_of_view_rad
         self._refuse = refuse
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._calibrated: PinholeCamera | None = None
         self._stated: tuple[tuple[float, ...], int, int] | None = None
         self._stated_well = False
-        # What was last told, and the calibration that it was made from.
+        # What was last reported, and the calibration that it was made from.
         self._camera: tuple[PinholeCamera | None, PinholeCamera] | None = None
 
     def calibrate(self, k: ArrayLike, width: int, height: int) -> bool:
@@ -262,8 +262,8 @@ class KnownCamera:
         return camera
 
     def _tell(self, fault: str, keeps: bool = False) -> None:
-        if fault not in self._told and len(self._told) < _MOST_TOLD:
-            self._told.add(fault)
+        if fault not in self._reported and len(self._reported) < _MOST_REPORTED:
+            self._reported.add(fault)
             degrees = math.degrees(self._field_of_view_rad)
             self._refuse(
                 f'camera_info: {fault} '

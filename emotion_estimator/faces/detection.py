@@ -34,7 +34,7 @@ from emotion_estimator.faces.networks import REGION_SCALE, FaceNetworks
 from emotion_estimator.files import FileError, read_file
 
 _OVERLAP = 0.3  # intersection over union above which two boxes are one face; YuNet's own default
-_MOST_BOXES = 5000  # before boxes of one face are joined; likewise
+_MOST_BOXES = 5000  # before boxes of one face are joined; YuNet's default too
 
 
 SEARCHED_PX = 500_000

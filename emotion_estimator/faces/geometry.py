@@ -149,7 +149,7 @@ INDICES: tuple[int, ...] = (
     # 48 to 59: outer edge of the lips from the right corner over the upper lip
     *(61, 39, 37, 0, 267, 269),
     *(291, 405, 314, 17, 84, 181),
-    # 60 to 67: inner edge, likewise
+    # 60 to 67: inner edge, in the same order
     *(78, 81, 13, 311),
     *(308, 402, 14, 178),
     # 68 and 69: pupils

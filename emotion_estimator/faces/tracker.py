@@ -69,7 +69,7 @@ second before, two people's by .03 to .07.
 _STRAY_PER_S = 2.0  # face sizes a second that an unseen face may leave its straight way
 _UNSURE_PER_S = 4.0  # how much less a way counts for each second that a face was not seen for sure
 _VELOCITY_S = 0.15  # time constant over which velocity is smoothed
-_SHAPE_S = 1.0  # likewise the shape: longer than a crossing
+_SHAPE_S = 1.0  # of the shape: longer than a crossing
 _LONGEST_STEP_S = 0.1  # a face seen again after longer does not take over its shape faster
 _SHAPE_STEP_S = 0.1  # how often the shape of a face that is alone is looked at
 _MISTAKEN = 1.0  # face sizes within which a face may be an unseen one that is expected there
@@ -298,13 +298,13 @@ class FacePresence:
         self._listed_ns = min(round(LISTED_S * NS_PER_S), self._max_absence_ns)
         self._seen_ns: dict[str, int] = {}
 
-    def see(self, face_ids: Iterable[str], stamp_ns: int, begins_anew: bool = False) -> Presence:
+    def see(self, face_ids: Iterable[str], stamp_ns: int, starts_over: bool = False) -> Presence:
         """
         Take the faces of the next image.
 
         :param face_ids: their ids.
         :param stamp_ns: its stamp in nanoseconds.
-        :param begins_anew: whether the stamp starts a new time line; then all others are lost.
+        :param starts_over: whether the stamp starts a new time line; then all others are lost.
         :returns: who is there at this stamp. Who is lost is said once.
         """
         watched_ns = self._watched.look(stamp_ns)
@@ -314,7 +314,7 @@ class FacePresence:
         lost = [
             name
             for name, way_ns in absent_ns.items()
-            if begins_anew or way_ns > self._max_absence_ns
+            if starts_over or way_ns > self._max_absence_ns
         ]
         self._seen_ns = {**before, **now}
         for name in lost:

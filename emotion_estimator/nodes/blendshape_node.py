@@ -198,8 +198,8 @@ class BlendshapeNode(ManagedNode):
 
     def _tell(self) -> None:
         self.guarded(self._leave_mediapipe_alone)()
-        while (told := self._to_publish.get()) is not None:
-            work, argument = told
+        while (task := self._to_publish.get()) is not None:
+            work, argument = task
             self.attempt(work, argument)
 
     def _publish(self, seen: ObservedFaces) -> None:

@@ -96,7 +96,7 @@ class CameraStream:
     Follows all images that arrive, also those that will be skipped.
 
     Where a topic has several senders, it keeps to the one that came first, see `FirstSender`:
-    they are told apart by `header.frame_id`, and where the middleware tells it by publisher.
+    they are distinguished by `header.frame_id`, and where the middleware tells it by publisher.
 
     :param node: whose statistics count them, and which refuses those that are left out.
     :param topic: resolved name of the topic.

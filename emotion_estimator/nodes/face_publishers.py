@@ -161,7 +161,7 @@ class FacePublishers:
             return
         tracked, frames = self._of_all
         ids = [face.face_id for face in seen.faces]
-        presence = self._presence.see(ids, nanoseconds(seen.header.stamp), seen.begins_anew)
+        presence = self._presence.see(ids, nanoseconds(seen.header.stamp), seen.starts_over)
         tracked.publish(ROS.tracked(presence.listed, seen.header))
         self._last_listed = seen.header
         # A frame without a parent would be refused by every listener, with an error each time.
@@ -250,7 +250,7 @@ class AnnotatedImage:
         if seen.view is None or not self._publisher.get_subscription_count():
             return
         stamp_ns = nanoseconds(seen.header.stamp)
-        if seen.begins_anew:
+        if seen.starts_over:
             self._stamps_ns.clear()
         self._stamps_ns.append(stamp_ns)
         self._latest.put('', (seen, seen.view))
@@ -309,8 +309,8 @@ class AnnotatedImage:
         return Person(face.face_id, face.box, face.landmarks, pose, gaze, label, confidence)
 
     def _forget(self, stamp_ns: int) -> None:
-        for face_id, (told_ns, *_) in list(self._emotions.items()):
-            if abs(stamp_ns - told_ns) > KEPT_S * NS_PER_S:
+        for face_id, (reported_ns, *_) in list(self._emotions.items()):
+            if abs(stamp_ns - reported_ns) > KEPT_S * NS_PER_S:
                 self._emotions.pop(face_id, None)
 
     def _rate_hz(self) -> float:

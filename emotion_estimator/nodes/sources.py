@@ -73,13 +73,13 @@ class ObservedFaces:
 
     :param header: the image's.
     :param faces: the faces in it.
-    :param begins_anew: whether the stamp starts a new time line: faces of before are lost.
+    :param starts_over: whether the stamp starts a new time line: faces of before are lost.
     :param view: the image, where it is a camera's; None where another detector cut it out.
     """
 
     header: Header
     faces: tuple[Face, ...]
-    begins_anew: bool = False
+    starts_over: bool = False
     view: CameraImage | None = None
 
 
@@ -131,7 +131,7 @@ class CameraCalibration:
 
 
 FACELESS_IMAGES = 10
-"""After so many images without a face in a row, what may be the reason is told."""
+"""After so many images without a face in a row, what may be the reason is reported."""
 
 
 class CameraFaces:

@@ -48,7 +48,7 @@ class SchedulerError(RuntimeError):
 @dataclass(frozen=True)
 class Progress:
     """
-    How far a call is, as its worker last told.
+    How far a call is, as its worker last reported.
 
     :param done: so much is done; never falls while one worker is at it.
     :param total: of so much; 0 is unknown.
@@ -118,7 +118,7 @@ class Workers(ABC):
         Tell how far a call is.
 
         :param call: which has not ended.
-        :returns: what it last told; None until a worker has begun it.
+        :returns: what it last reported; None until a worker has begun it.
         """
 
     @abstractmethod
@@ -198,7 +198,7 @@ def run_all(
     :param work: a function of a module, called with each task's arguments.
     :param tasks: the arguments.
     :param workers: who does it.
-    :param attempts: how often a task is tried before its problem is told.
+    :param attempts: how often a task is tried before its problem is reported.
     :param patience: when a worker counts as hanging.
     :returns: yields what happens, `Finished` once for each task.
     :raises SchedulerError: when a cluster is gone.

@@ -143,8 +143,8 @@ class PublishedMessages:
 
     def __init__(self, type_of: TypeOf, parameters: NodeParameters, camera: KnownCamera) -> None:
         self._build = MessageBuilder(type_of)
-        self._faces_told = bool(parameters.blendshape_node['ros4hri'])
-        self._expressions_told = bool(parameters.emotion_node['ros4hri'])
+        self._faces_reported = bool(parameters.blendshape_node['ros4hri'])
+        self._expressions_reported = bool(parameters.emotion_node['ros4hri'])
         self._camera = camera
         self._heads = head_model(parameters)
         self._presence = FacePresence(float(parameters.blendshape_node['max_absence_s']))
@@ -163,11 +163,11 @@ class PublishedMessages:
         ]
         for face, header in zip(result.faces, headers):
             yield Published('/blendshapes', CLASSIFICATION, build.blendshapes(face, header))
-        if self._faces_told:
+        if self._faces_reported:
             yield from self._of_faces(frame, image, result, headers)
         for estimate, header in zip(result.estimates, headers):
             yield Published('/emotion', CLASSIFICATION, build.emotion(estimate, header))
-            if self._expressions_told:
+            if self._expressions_reported:
                 topic = f'/humans/faces/{estimate.face_id}/expression'
                 yield Published(topic, EXPRESSION, build.expression(estimate, header))
 

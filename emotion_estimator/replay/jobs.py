@@ -116,17 +116,17 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
             camera = recorded_camera(recording, settings.parameters, refused.append)
             writer = BagWriter(job.record, settings.parameters, beside, camera)
         listeners = () if writer is None else (writer,)
-        told = replay(recording, settings.parameters, settings.selection, listeners, progress)
-        if writer is not None and told.stamps_ns:
+        done = replay(recording, settings.parameters, settings.selection, listeners, progress)
+        if writer is not None and done.stamps_ns:
             writer.finish()
     finally:
         recording.close()
         if writer is not None:
             refused += writer.problems
             writer.close()
-    told = replace(told, problems=(*told.problems, *(f'{job.name}: {why}' for why in refused)))
-    write_replay(job.kept, told)
-    return told
+    done = replace(done, problems=(*done.problems, *(f'{job.name}: {why}' for why in refused)))
+    write_replay(job.kept, done)
+    return done
 
 
 def job_key(path: Path, settings: Settings, record: Path | None, with_input: bool) -> str:

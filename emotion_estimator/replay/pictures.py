@@ -57,7 +57,7 @@ DEFAULT_RATE_HZ = 30.0
 HELD_S = 3.0
 """How long one photograph is shown as a film, in seconds: longer than models look back."""
 LONGEST_LEAP_S = 0.5
-"""Numbers in names that leap by more, in seconds at the rate, are told."""
+"""Numbers in names that leap by more, in seconds at the rate, are reported."""
 _LONGEST_S = 1_000_000.0
 """Numbers that span more, in seconds at the rate, count nothing that was recorded in a row."""
 

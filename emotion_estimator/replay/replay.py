@@ -97,13 +97,13 @@ def replay(
     :param selection: which of its images.
     :param listeners: called with each image that was looked at.
     :param progress: called with how far it is.
-    :returns: all that the package told.
+    :returns: all that the package gathered.
     :raises AssetError: when a model is not there.
     :raises ValueError: when a model or a parameter cannot be used.
     """
     estimator = ExpressionEstimator.of_parameters(parameters)
-    told = _Told()
-    order = ImageOrder(told.refuse, progress)
+    gathered = _Gathered()
+    order = ImageOrder(gathered.refuse, progress)
     # MediaPipe needs no interpreter: reading and estimating go on in the meantime.
     pictures = isinstance(recording, Pictures)
     if isinstance(recording, Pictures):
@@ -117,11 +117,11 @@ def replay(
     try:
         with closing(found), closing(further):
             for image in found:
-                result = _look(estimator, image, told, listeners)
+                result = _look(estimator, image, gathered, listeners)
                 if result is not None and image.pixels is not None:
                     further.look(image.pixels, image.frame.stamp_ns, result.faces)
     except RecordingError as error:
-        told.broken = str(error)
+        gathered.broken = str(error)
     finally:
         estimator.close()
     metadata = estimator.metadata
@@ -130,23 +130,23 @@ def replay(
         model=f'{metadata.name} {metadata.version}',
         labels=metadata.labels,
         settings=settings_of(parameters, selection),
-        stamps_ns=tuple(sorted(set(told.stamps_ns))),
-        predictions=tuple(sorted(told.predictions, key=lambda a: (a.stamp_ns, a.face_id))),
-        thumbnails=told.thumbnails,
-        problems=(*recording.problems, *told.problems(recording.name)),
+        stamps_ns=tuple(sorted(set(gathered.stamps_ns))),
+        predictions=tuple(sorted(gathered.predictions, key=lambda a: (a.stamp_ns, a.face_id))),
+        thumbnails=gathered.thumbnails,
+        problems=(*recording.problems, *gathered.problems(recording.name)),
         hints=(
             *recording.hints,
             *order.hints(recording.name, parameters),
             *further.hints(recording.name, order.first_ns or 0),
-            *(f'{recording.name}: {hint}' for hint in told.upright.hints()),
-            *(told.sizes_hint(recording.name) if pictures and not selection.stills else ()),
+            *(f'{recording.name}: {hint}' for hint in gathered.upright.hints()),
+            *(gathered.sizes_hint(recording.name) if pictures and not selection.stills else ()),
         ),
         first_ns=order.first_ns,
-        files=told.files,
+        files=gathered.files,
     )
 
 
-class _Told:
+class _Gathered:
     """What a replay has gathered so far."""
 
     def __init__(self) -> None:
@@ -216,28 +216,31 @@ def _found(estimator: ExpressionEstimator, images: Iterator[_Image]) -> Iterator
 
 
 def _look(
-    estimator: ExpressionEstimator, image: _Image, told: _Told, listeners: tuple[Listener, ...]
+    estimator: ExpressionEstimator,
+    image: _Image,
+    gathered: _Gathered,
+    listeners: tuple[Listener, ...],
 ) -> FrameResult | None:
     """Estimate what an image shows, and note it; returns nothing where it cannot be used."""
     stamp_ns = image.frame.stamp_ns
     if image.pixels is None:
-        told.refuse('cannot be decoded', f'at {stamp_ns} ns: {image.error}')
+        gathered.refuse('cannot be decoded', f'at {stamp_ns} ns: {image.error}')
         return None
     if image.sighting is None:
         found = estimator.estimate_picture(image.pixels)
         estimates = (replace(one.estimate, stamp_ns=stamp_ns) for one in found)
         result = FrameResult(Step.FIRST, tuple(one.face for one in found), tuple(estimates))
     elif image.sighting.step is Step.REPEATED:
-        told.refuse('repeat a stamp', f'{stamp_ns} ns.')
+        gathered.refuse('repeat a stamp', f'{stamp_ns} ns.')
         return None
     else:
         result = estimator.tell(image.sighting, stamp_ns)
-    told.stamps_ns.append(stamp_ns)
-    told.sizes.add(image.pixels.shape)
+    gathered.stamps_ns.append(stamp_ns)
+    gathered.sizes.add(image.pixels.shape)
     if image.frame.file:
-        told.files[stamp_ns] = image.frame.file
+        gathered.files[stamp_ns] = image.frame.file
     for face, estimate in zip(result.faces, result.estimates):
-        _tell(face, estimate, image.pixels, told)
+        _gather(face, estimate, image.pixels, gathered)
     for listener in listeners:
         listener(image.frame, image.pixels, result)
     return result
@@ -286,10 +289,10 @@ class _FurtherFaces:
             self._counter.close()
 
 
-def _tell(face: Face, estimate: EmotionEstimate, image: Rgb, told: _Told) -> None:
+def _gather(face: Face, estimate: EmotionEstimate, image: Rgb, gathered: _Gathered) -> None:
     box = face.box
-    told.upright.see(face.named_values())
-    told.predictions.append(
+    gathered.upright.see(face.named_values())
+    gathered.predictions.append(
         Prediction(
             stamp_ns=estimate.stamp_ns,
             face_id=face.face_id,
@@ -302,9 +305,9 @@ def _tell(face: Face, estimate: EmotionEstimate, image: Rgb, told: _Told) -> Non
             box=(box.x_min, box.y_min, box.x_max, box.y_max),
         )
     )
-    if told.shown.get(face.face_id) != estimate.label:
-        told.shown[face.face_id] = estimate.label
-        told.thumbnails[estimate.stamp_ns, face.face_id] = face_thumbnail(image, face)
+    if gathered.shown.get(face.face_id) != estimate.label:
+        gathered.shown[face.face_id] = estimate.label
+        gathered.thumbnails[estimate.stamp_ns, face.face_id] = face_thumbnail(image, face)
 
 
 def _head(face: Face) -> tuple[float, float, float] | None:

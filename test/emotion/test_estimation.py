@@ -69,7 +69,7 @@ def test_each_face_has_a_buffer_of_its_own(basic7_blendshapes):
     assert together.face_ids == ()
 
 
-def test_a_face_that_was_away_for_longer_than_its_time_out_begins_anew(basic7_blendshapes):
+def test_a_face_that_was_away_for_longer_than_its_time_out_starts_over(basic7_blendshapes):
     estimation = EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0)
     for i in range(30):
         estimation.estimate('a', START_NS + i * NS_PER_S // 30, SMILE)
@@ -82,7 +82,7 @@ def test_a_face_that_was_away_for_longer_than_its_time_out_begins_anew(basic7_bl
     assert back.scores == fresh.scores
 
 
-def test_a_face_whose_clock_was_set_begins_anew_and_says_so(basic7_blendshapes):
+def test_a_face_whose_clock_was_set_starts_over_and_says_so(basic7_blendshapes):
     estimation = EmotionEstimation(basic7_blendshapes, face_timeout_s=1.0)
     estimation.estimate('a', START_NS, SMILE)
     assert estimation.estimate('a', START_NS + 3600 * NS_PER_S, RESTING).step is Step.JUMP
@@ -129,7 +129,7 @@ def test_unknown_features_are_ignored(basic7_blendshapes):
     )
 
 
-def test_missing_and_unreal_features_are_told_and_leave_no_trace(basic7_blendshapes):
+def test_missing_and_unreal_features_are_reported_and_leave_no_trace(basic7_blendshapes):
     estimation = EmotionEstimation(basic7_blendshapes)
     with pytest.raises(FeatureError, match=r'1 of the .* are missing: jawOpen'):
         estimation.estimate('a', START_NS, {k: v for k, v in RESTING.items() if k != 'jawOpen'})
@@ -308,17 +308,17 @@ def test_what_is_no_number_is_not_trusted(name):
 
 @pytest.mark.parametrize('rate_hz', [10, 30, 60])
 def test_what_passes_a_face_interrupts_nothing_and_what_stays_does(rate_hz):
-    trust, told, now = Trust(), {}, 1.0
+    trust, reported, now = Trust(), {}, 1.0
     for step in range(3 * rate_hz):
         time_s = step / rate_hz
         hidden = 1.0 < time_s <= 1.1 or time_s > 2.0
         now = trust.of({'visible.mouth': 0.0 if hidden else 1.0}, now, 1 / rate_hz)
-        told[round(time_s, 3)] = now
-    assert told[1.0] == 1
-    assert told[1.1] == pytest.approx(math.exp(-0.1 / TRUST_S))
-    assert told[2.0] > 0.98
-    assert told[2.2] == pytest.approx(told[2.0] * math.exp(-0.2 / TRUST_S))
-    assert told[2.9] < 0.05
+        reported[round(time_s, 3)] = now
+    assert reported[1.0] == 1
+    assert reported[1.1] == pytest.approx(math.exp(-0.1 / TRUST_S))
+    assert reported[2.0] > 0.98
+    assert reported[2.2] == pytest.approx(reported[2.0] * math.exp(-0.2 / TRUST_S))
+    assert reported[2.9] < 0.05
 
 
 @pytest.mark.parametrize('limits', [(0, 40), (50, -1), (math.nan, 40)])

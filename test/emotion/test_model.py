@@ -91,13 +91,13 @@ def test_a_missing_folder_names_the_models_that_are_there():
         ({'features': [str(number) for number in range(5000)]}, 'features holds 5000 names'),
     ],
 )
-def test_metadata_that_does_not_fit_is_told(folder, fields, sentence):
+def test_metadata_that_does_not_fit_is_reported(folder, fields, sentence):
     change(folder, **fields)
     with pytest.raises(ModelError, match=sentence):
         EmotionModel(folder)
 
 
-def test_files_that_are_missing_or_damaged_are_told(folder):
+def test_files_that_are_missing_or_damaged_are_reported(folder):
     network = folder / json.loads((folder / 'metadata.json').read_text())['network']
     content = network.read_bytes()
     network.write_bytes(content[: len(content) // 2])
@@ -117,13 +117,13 @@ def test_files_that_are_missing_or_damaged_are_told(folder):
 @pytest.mark.parametrize(
     'text', ['[' * 100_000, '{"schema": ' + '1' * 10_000 + '}', '\udcff', '\0']
 )
-def test_metadata_that_no_parser_takes_is_told(folder, text):
+def test_metadata_that_no_parser_takes_is_reported(folder, text):
     (folder / 'metadata.json').write_bytes(text.encode('utf-8', 'surrogateescape'))
     with pytest.raises(ModelError, match='cannot be read'):
         read_metadata(folder)
 
 
-def test_a_network_that_is_none_is_told(folder):
+def test_a_network_that_is_none_is_reported(folder):
     garbage = b'no flatbuffer at all' * 50
     network = json.loads((folder / 'metadata.json').read_text())['network']
     (folder / network).write_bytes(garbage)
@@ -132,7 +132,7 @@ def test_a_network_that_is_none_is_told(folder):
         EmotionModel(folder)
 
 
-def test_a_network_whose_few_bytes_ask_for_vast_tensors_is_told(folder):
+def test_a_network_whose_few_bytes_ask_for_vast_tensors_is_reported(folder):
     metadata = json.loads((folder / 'metadata.json').read_text())
     steps = round(metadata['rate_hz'] * metadata['window_s'])
     content = bytearray((folder / metadata['network']).read_bytes())

@@ -90,7 +90,7 @@ def test_broken_bags_cost_a_line_each_and_a_second_call_keeps_the_rest(tmp_path,
     assert first.items() <= second.items()
 
 
-def test_a_missing_detector_is_told_once_and_the_recordings_are_replayed(
+def test_a_missing_detector_is_reported_once_and_the_recordings_are_replayed(
     tmp_path, capfd, monkeypatch, landmarker_path
 ):
     def unreachable(url):
@@ -196,7 +196,7 @@ def test_a_process_that_dies_twice_costs_its_own_recording_alone(tmp_path):
     assert [job.done for job in jobs] == [False, True]
 
 
-def test_a_recording_is_told_the_same_whatever_its_process_replayed_before(tmp_path, media):
+def test_a_recording_is_reported_the_same_whatever_its_process_replayed_before(tmp_path, media):
     settings = Settings(read_parameters(), Selection(), '', 30.0)
     clip = media('single_face.mp4')
     jobs = [Job('clip', clip, settings, tmp_path / f'{number}.json') for number in range(2)]
@@ -258,13 +258,13 @@ def test_ctrl_c_while_python_imports_ends_it_quietly(tmp_path, module):
         (['--max-faces', '0'], 'max_faces must lie between 1 and 10, not 0'),
     ],
 )
-def test_wrong_arguments_are_told_before_anything_is_done(tmp_path, capfd, arguments, said):
+def test_wrong_arguments_are_reported_before_anything_is_done(tmp_path, capfd, arguments, said):
     assert main([str(tmp_path), '-o', str(tmp_path / 'out'), *arguments]) == 2
     assert said in ' '.join(capfd.readouterr().err.split())
     assert not (tmp_path / 'out').exists()
 
 
-def test_an_output_that_cannot_be_written_is_told_before_anything_is_done(tmp_path, capfd):
+def test_an_output_that_cannot_be_written_is_reported_before_anything_is_done(tmp_path, capfd):
     bag = blank_bag(tmp_path / 'walk', 2)
     (tmp_path / 'file').write_text('no folder')
     below, output = tmp_path / 'file' / 'out', tmp_path / 'out'
@@ -319,7 +319,7 @@ def test_a_command_line_that_makes_no_sense_is_refused(arguments, capfd):
     assert 'usage: replay' in capfd.readouterr().err
 
 
-def test_recordings_of_the_same_name_are_told_apart(tmp_path):
+def test_recordings_of_the_same_name_are_kept_apart(tmp_path):
     monday, tuesday = tmp_path / 'monday' / 'bag', tmp_path / 'tuesday' / 'bag'
     assert named_apart([monday]) == {monday: 'bag'}
     assert named_apart([monday, tuesday]) == {monday: 'monday/bag', tuesday: 'tuesday/bag'}

@@ -178,7 +178,7 @@ def test_labels_of_expressions_and_classifications(tmp_path):
     ]
 
 
-def test_a_topic_that_is_not_there_is_told_with_those_that_are(tmp_path):
+def test_a_topic_that_is_not_there_is_reported_with_those_that_are(tmp_path):
     path = write_bag(tmp_path / 'walk', [('/chatter', START_NS, text(STORE, 'hello'))])
     with pytest.raises(LabelError, match=r'on /truth; topics there: /chatter \(std_msgs'):
         label_messages(path, '/truth')

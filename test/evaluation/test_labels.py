@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Labels become segments of a recording; what does not fit is told with its place."""
+"""Labels become segments of a recording; what does not fit is reported with its place."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_columns_may_stand_in_any_order_and_face_be_left_away(table):
 
 
 @pytest.mark.parametrize(
-    ('row', 'told'),
+    ('row', 'reported'),
     [
         ('1,2,,bored', "line 2: 'bored' is no expression"),
         ('1,2,,', "line 2: '' is no expression"),
@@ -101,10 +101,10 @@ def test_columns_may_stand_in_any_order_and_face_be_left_away(table):
         ('12,14,,sad', 'line 2: 12.00 to 14.00 s lies outside the recording'),
     ],
 )
-def test_a_row_that_does_not_fit_is_left_out_with_its_line(table, row, told):
+def test_a_row_that_does_not_fit_is_left_out_with_its_line(table, row, reported):
     found = labels_in(table(row, '4,5,,happy'))['walk']
     assert seconds(found.segments) == [(4, 5, '', 'happy')]
-    assert any(re.search(told, problem) for problem in found.problems)
+    assert any(re.search(reported, problem) for problem in found.problems)
 
 
 ENGLISH = 'start_s,end_s,face,emotion\n0.5,2.25,,happy\n2.25,9,abc,sad\n'
@@ -266,7 +266,7 @@ def test_a_label_inside_another_splits_it_and_other_faces_do_not_count(table):
     ]
 
 
-def test_gaps_are_told(table):
+def test_gaps_are_reported(table):
     found = labels_in(table('0,1,,happy', '2.5,4,,sad', '4.01,6,,happy'))['walk']
     assert found.problems == (
         'labels.csv, line 3: 1.00 to 2.50 s before it is not labelled; it is not judged.',
@@ -297,13 +297,13 @@ def test_rows_go_to_the_recording_they_name(table):
     ]
 
 
-def test_a_recording_without_rows_is_told(table):
+def test_a_recording_without_rows_is_reported(table):
     path = table('walk,0,1,happy', head='recording,start_s,end_s,emotion')
     found = labels_in(path, {**SPANS, 'sit': Recorded(Path('sit'), 0, S, 0)})
     assert found['sit'].problems == ('labels.csv holds no label of sit.',)
 
 
-def test_a_file_that_is_no_table_is_told(table, tmp_path):
+def test_a_file_that_is_no_table_is_reported(table, tmp_path):
     with pytest.raises(LabelError, match='lacks the column start_s and end_s and emotion'):
         read_table(table(head='who,what'))
     with pytest.raises(LabelError, match='lacks the column'):

@@ -52,7 +52,7 @@ def values(*runs, truth=()):
     return {name: one.value for name, one in figures(counted(*runs, truth=truth)).items()}
 
 
-def test_without_labels_only_what_needs_none_is_told():
+def test_without_labels_only_what_needs_none_is_reported():
     found = values(replay('- - happy happy unknown sad - - - -'))
     assert found == pytest.approx(
         {
@@ -167,14 +167,14 @@ def test_a_run_that_is_always_right_is_better_in_each_draw():
     assert found['switches_per_s'].value == pytest.approx(-12 / 11.9)
 
 
-def test_labels_that_judge_nothing_are_told():
+def test_labels_that_judge_nothing_are_reported():
     truth = [segment(0, 2, 'angry'), segment(2, 4, 'happy', 'xyz'), segment(4, 9, 'happy')]
     vocabulary = common_vocabulary(LABELS, {'angry', 'happy'})
     judged = judge(replay('happy happy happy happy - - - - - -'), truth, vocabulary)
-    told = problems_of_truth(judged, vocabulary)
-    assert told[0] == 'walk: labels angry are not judged: the model knows happy, sad, neutral.'
-    assert 'no face with the id xyz was seen, which labels name; seen were abc' in told[1]
-    assert '2 of 3 labels (0.7 s) hold while no face' in told[2]
+    reported = problems_of_truth(judged, vocabulary)
+    assert reported[0] == 'walk: labels angry are not judged: the model knows happy, sad, neutral.'
+    assert 'no face with the id xyz was seen, which labels name; seen were abc' in reported[1]
+    assert '2 of 3 labels (0.7 s) hold while no face' in reported[2]
 
 
 def test_faces_are_paired_by_id_then_by_box():
@@ -266,7 +266,7 @@ def test_verdicts():
     assert verdict(by_name['accuracy'], Interval(1, float('nan'), float('nan'))) == '\u2013'
 
 
-def test_recordings_of_one_run_alone_are_left_out_and_told():
+def test_recordings_of_one_run_alone_are_left_out_and_reported():
     found = compare([RIGHT, replace(RIGHT, recording='sit')], [HALF], TRUTH)
     assert [one.replay.recording for one in found.first.recordings] == ['walk']
     assert found.problems == ('sit: only one of the runs has it; it is left out.',)
@@ -327,7 +327,7 @@ def test_recordings_and_two_runs_are_not_given_together(capsys):
         assert 'give recordings, or two folders after --compare' in capsys.readouterr().err
 
 
-def test_a_folder_without_a_run_is_told(tmp_path, capsys):
+def test_a_folder_without_a_run_is_reported(tmp_path, capsys):
     assert main(['--compare', str(tmp_path), str(tmp_path)]) == 2
     assert 'holds no finished run' in ' '.join(capsys.readouterr().err.split())
     folder = keep(tmp_path / 'a', [RIGHT], TRUTH)

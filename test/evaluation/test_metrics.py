@@ -306,7 +306,7 @@ def test_resamples_without_a_score_are_left_out():
     assert np.isnan([none.value, none.low, none.high]).all()
 
 
-def test_what_it_cannot_draw_is_told():
+def test_what_it_cannot_draw_is_reported():
     with pytest.raises(ValueError, match='2, 3'):
         bootstrap(np.mean, [np.zeros(2), np.zeros(3)])
     with pytest.raises(ValueError, match='3, 4'):

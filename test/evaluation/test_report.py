@@ -79,7 +79,7 @@ def test_metrics_of_a_run(tmp_path):
     assert list(labels_of(walk)) == TRUTH['walk']
 
 
-def test_what_cannot_be_told_is_null(tmp_path):
+def test_what_cannot_be_reported_is_null(tmp_path):
     write_report(tmp_path, [replay('- -')], {})
     found = json.loads((tmp_path / 'metrics.json').read_text())
     assert found['confusion'] is None
@@ -109,7 +109,7 @@ def test_without_a_label_the_truth_stays_empty(tmp_path):
 
 def test_problems_are_listed_where_they_are_seen():
     run = replace(WALK, problems=('walk: 3 images cannot be decoded.',))
-    summary = summarise([run], TRUTH, told=['labels.csv, line 2: late.'])
+    summary = summarise([run], TRUTH, reported=['labels.csv, line 2: late.'])
     assert summary.problems == ('labels.csv, line 2: late.', 'walk: 3 images cannot be decoded.')
     text = report_page(summary).decode()
     assert '2 warnings' in text
@@ -285,9 +285,11 @@ def test_a_page_loads_nothing():
 )
 def test_any_name_stays_text(text):
     run = replay('happy ' * 3, name=text, model=text)
-    page = Page(report_page(summarise([run], {text: [segment(0, 3, text)]}, told=[text])))
+    page = Page(report_page(summarise([run], {text: [segment(0, 3, text)]}, reported=[text])))
     plain = Page(
-        report_page(summarise([replay('happy ' * 3)], {'walk': [segment(0, 3, 'x')]}, told=['x']))
+        report_page(
+            summarise([replay('happy ' * 3)], {'walk': [segment(0, 3, 'x')]}, reported=['x'])
+        )
     )
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
     assert text in page.texts

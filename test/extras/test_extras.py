@@ -133,8 +133,8 @@ def test_the_whole_run_is_counted_by_stamps_and_by_what_the_node_tells(live):
         assert observer.frame_counts() == FrameCounts(21, 10)
         assert not observer.counts_are_final
         values = {'published': 12, 'skipped': 8, 'refused': 1}
-        told = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-        status = DiagnosticStatus(name='blendshape_node', values=told)
+        reported = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        status = DiagnosticStatus(name='blendshape_node', values=reported)
         observer._on_diagnostics(DiagnosticArray(status=[status]))
         assert observer.frame_counts() == FrameCounts(21, 12, 8, 1)
     finally:
@@ -299,7 +299,7 @@ def played(path, *options, domain_id=0):
     return done.returncode, done.stderr, time.monotonic() - start_s
 
 
-def test_a_bag_that_cannot_be_read_is_told(tmp_path, bag):
+def test_a_bag_that_cannot_be_read_is_reported(tmp_path, bag):
     status, said, _ = played(tmp_path / 'none.mcap')
     assert (status, said) == (1, f'{tmp_path / "none.mcap"} does not exist; check the path.\n')
     status, said, _ = played(bag, '--topics', 'image', '/nothing')
@@ -307,7 +307,7 @@ def test_a_bag_that_cannot_be_read_is_told(tmp_path, bag):
     assert 'nothing on /nothing to play; there: /chatter' in said
 
 
-def test_a_log_that_cannot_be_written_is_told(tmp_path, bag):
+def test_a_log_that_cannot_be_written_is_reported(tmp_path, bag):
     (tmp_path / 'file').write_text('no folder')
     log = tmp_path / 'file' / 'log'
     done = subprocess.run(
@@ -323,7 +323,7 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path, bag):
     )
 
 
-def test_what_is_whole_is_played_and_what_is_missing_told(live, bag):
+def test_what_is_whole_is_played_and_what_is_missing_reported(live, bag):
     file = bag / 'bag.mcap'
     file.write_bytes(file.read_bytes()[:-200])
     status, said, _ = played(file, domain_id=live.domain_id)

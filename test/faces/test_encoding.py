@@ -181,7 +181,7 @@ def npy():
         ({'geometry_mean': np.full(1434, None)}, 'cannot be read'),
     ],
 )
-def test_wrong_contents_are_told_by_name(tmp_path, changed, sentence):
+def test_wrong_contents_are_reported_by_name(tmp_path, changed, sentence):
     path = write_encoding(tmp_path / 'v7.npz', **changed)
     with pytest.raises(FaceEncodingError, match=sentence) as caught:
         read_encoding(path)
@@ -193,14 +193,14 @@ def test_wrong_contents_are_told_by_name(tmp_path, changed, sentence):
     [b'', b'schema: 1', b'PK\x03\x04', npz(schema=1)[:-30], npy()],
     ids=['empty', 'text', 'head of a zip', 'truncated', 'one array'],
 )
-def test_a_file_that_is_no_encoding_is_told(tmp_path, content):
+def test_a_file_that_is_no_encoding_is_reported(tmp_path, content):
     path = tmp_path / 'v7.npz'
     path.write_bytes(content)
     with pytest.raises(FaceEncodingError, match=r'v7\.npz cannot be read'):
         read_encoding(path)
 
 
-def test_a_missing_file_and_a_folder_are_told(tmp_path):
+def test_a_missing_file_and_a_folder_are_reported(tmp_path):
     for path in (tmp_path / 'v7.npz', tmp_path):
         with pytest.raises(FaceEncodingError, match='cannot be read'):
             read_encoding(path)
@@ -220,7 +220,7 @@ TEMPLATE[:, 0] = np.where(np.arange(478) % 2, 1, -1)
 
 
 @given(st.data())
-def test_damage_anywhere_is_told_or_harmless(packed, data):
+def test_damage_anywhere_is_reported_or_harmless(packed, data):
     path, content = packed
     place = data.draw(st.integers(0, len(content) - 1))
     value = data.draw(st.integers(1, 255))

@@ -120,7 +120,7 @@ def test_a_time_line_that_the_caller_names_is_followed(finder, pictures):
     assert ids[2] == []
 
 
-def test_frames_closer_than_a_millisecond_are_told_apart(finder, pictures):
+def test_frames_closer_than_a_millisecond_are_kept_apart(finder, pictures):
     for i, picture in enumerate(pictures):
         assert len(finder.find(picture, START_NS + i * 100_000).faces) == 1
 

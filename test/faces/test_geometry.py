@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Landmarks are freed from the image and from the head's pose, which is told by REP-103."""
+"""Landmarks are freed from the image and from the head's pose, which is reported by REP-103."""
 
 import numpy as np
 import pytest

@@ -146,7 +146,7 @@ def test_a_4k_image_is_decoded():
         (('nv12', 4, 6, 6, bytes(24)), 'data holds 24 bytes'),
     ],
 )
-def test_fields_that_do_not_fit_are_told(arguments, sentence):
+def test_fields_that_do_not_fit_are_reported(arguments, sentence):
     with pytest.raises(ImageError, match=sentence):
         decode_image(*arguments)
 
@@ -155,7 +155,7 @@ def test_fields_that_do_not_fit_are_told(arguments, sentence):
     'encoding, sentence',
     [('RGB8', "'rgb8' is"), ('8uc3', "'8UC3' is"), ('', 'known are rgb8'), ('nv24', 'not known')],
 )
-def test_an_encoding_that_is_not_known_is_told(encoding, sentence):
+def test_an_encoding_that_is_not_known_is_reported(encoding, sentence):
     with pytest.raises(EncodingError, match=sentence):
         decode_image(encoding, 4, 6, 18, bytes(72))
 
@@ -205,7 +205,7 @@ def test_padding_behind_a_jpeg_does_no_harm():
         (compressed('.jpg')[:30] + b'\xff\xd9', 'JPEG image is truncated after 32 bytes, in its'),
     ],
 )
-def test_a_wrong_file_is_told(data, sentence):
+def test_a_wrong_file_is_reported(data, sentence):
     with pytest.raises(ImageError, match=sentence):
         decode_compressed(data, 'jpeg')
 
@@ -308,14 +308,14 @@ def test_16uc1_of_an_infrared_camera_is_a_picture(topic):
 
 
 @pytest.mark.parametrize('step, padding', [(12, 0), (0, 0), (12, 14), (6, 46), (40, 0)])
-def test_a_wrong_step_of_whole_data_is_replaced_and_told_once(step, padding):
+def test_a_wrong_step_of_whole_data_is_replaced_and_reported_once(step, padding):
     rows = np.pad(RGB.reshape(4, -1), ((0, 0), (0, padding)))
-    told = []
-    decoder = ImageDecoder(tell=told.append)
+    reported = []
+    decoder = ImageDecoder(tell=reported.append)
     for _ in range(3):
         found = decoder.decode_raw('rgb8', 4, 6, step, rows.tobytes())
         np.testing.assert_array_equal(found, RGB)
-    (sentence,) = told
+    (sentence,) = reported
     assert f'step is {step} bytes' in sentence
     assert f'whole with {18 + padding}' in sentence
 

@@ -108,7 +108,7 @@ def test_scores_come_in_the_order_of_the_names(make, media):
     assert tuple(s.category_name for s in result.face_blendshapes[0]) == blendshapes.NAMES
 
 
-# Where no face is, no expression is told.
+# Where no face is, no expression is reported.
 
 
 RATE_HZ = 15
@@ -123,13 +123,13 @@ def landscape(media):
 
 @pytest.fixture
 def answers(landmarker_path, basic7):
-    """Look at a picture for a second with MediaPipe alone; the labels told."""
+    """Look at a picture for a second with MediaPipe alone; the labels reported."""
     yield from answers_of(FaceLandmarker(FaceNetworks(landmarker_path)), basic7)
 
 
 @pytest.fixture
 def answers_with_detector(landmarker_path, detector_path, basic7):
-    """Look at a picture for a second with YuNet too; the labels told."""
+    """Look at a picture for a second with YuNet too; the labels reported."""
     search = FaceSearch(
         FaceLandmarker(FaceNetworks(landmarker_path)),
         FaceDetector(detector_path),
@@ -164,22 +164,22 @@ def answers_of(search, model):
     finder.close()
 
 
-def test_a_face_is_told(answers, media):
+def test_a_face_is_reported(answers, media):
     labels = answers(photograph(media(SMILING)))
     assert len(labels) == RATE_HZ + 1
     assert labels[-1] == 'happy'
 
 
 @pytest.mark.parametrize('draw', DRAWINGS)
-def test_no_expression_is_told_of_what_only_resembles_a_face(answers, draw):
+def test_no_expression_is_reported_of_what_only_resembles_a_face(answers, draw):
     assert set(answers(draw())) <= {UNKNOWN}
 
 
-def test_no_expression_is_told_of_a_landscape(answers, media):
+def test_no_expression_is_reported_of_a_landscape(answers, media):
     assert answers(landscape(media)) == []
 
 
-def test_with_the_detector_too_a_face_alone_is_told(answers_with_detector, media):
+def test_with_the_detector_too_a_face_alone_is_reported(answers_with_detector, media):
     assert answers_with_detector(photograph(media(SMILING)))[-1] == 'happy'
     for draw in DRAWINGS:
         assert set(answers_with_detector(draw())) <= {UNKNOWN}, draw.__name__

@@ -122,7 +122,7 @@ def test_the_detector_finds_all_five_people_the_largest_first_and_none_in_a_land
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_a_file_that_is_no_detector_is_told(tmp_path):
+def test_a_file_that_is_no_detector_is_reported(tmp_path):
     path = tmp_path / 'mine.onnx'
     path.write_bytes(b'not a network')
     with pytest.raises(ValueError, match=r'OpenCV cannot use .*mine\.onnx'):
@@ -320,7 +320,7 @@ def test_a_face_that_left_is_no_longer_sought_where_it_was():
     assert scene.close_ups == 2
 
 
-def test_after_a_pause_faces_are_detected_anew():
+def test_after_a_pause_faces_are_detected_again():
     scene = Scene(far=(0.2,))
     search = scene.search(max_faces=1, rate_hz=0.1)
     run(search, 3)

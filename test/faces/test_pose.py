@@ -300,23 +300,26 @@ SIXTY_DEGREES = math.radians(60)
 
 def camera():
     """Make one, and the list of the faults that it tells."""
-    told = []
-    return KnownCamera(SIXTY_DEGREES, told.append), told
+    reported = []
+    return KnownCamera(SIXTY_DEGREES, reported.append), reported
 
 
 @pytest.mark.parametrize('k', [MATRIX, MATRIX.ravel(), MATRIX.ravel().tolist()])
 def test_a_calibration_holds_for_images_of_its_shape(k):
-    known, told = camera()
+    known, reported = camera()
     assert known.camera(640, 480) == PinholeCamera.of_view(640, 480, SIXTY_DEGREES)
     assert known.calibrate(k, 640, 480)
     assert known.camera(640, 480) == PinholeCamera(600, 610, 320, 240, 640, 480)
     assert known.camera(320, 240) == PinholeCamera(300, 305, 160, 120, 320, 240)
-    assert told == []
+    assert reported == []
     for _ in range(2):
         assert known.camera(480, 480) == PinholeCamera.of_view(480, 480, SIXTY_DEGREES)
         known.camera(640, 480)
-    assert len(told) == 1
-    assert 'another shape' in told[0] and 'A field of view of 60 degrees is assumed.' in told[0]
+    assert len(reported) == 1
+    assert (
+        'another shape' in reported[0]
+        and 'A field of view of 60 degrees is assumed.' in reported[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -328,18 +331,18 @@ def test_a_calibration_holds_for_images_of_its_shape(k):
         (MATRIX[:2], 640, 'k holds 6 values, not 9.'),
     ],
 )
-def test_a_calibration_that_no_camera_has_is_told_once(k, width, fault):
-    known, told = camera()
+def test_a_calibration_that_no_camera_has_is_reported_once(k, width, fault):
+    known, reported = camera()
     assert not known.calibrate(k, width, 480)
     assert not known.calibrate(k, width, 480)
-    (sentence,) = told
+    (sentence,) = reported
     assert sentence.startswith('camera_info: k, width or height is wrong: ') and fault in sentence
     assert known.camera(640, 480) == PinholeCamera.of_view(640, 480, SIXTY_DEGREES)
 
 
 def test_later_calibrations_replace_earlier_ones_and_wrong_ones_replace_none():
-    told = []
-    camera = KnownCamera(math.radians(60), told.append)
+    reported = []
+    camera = KnownCamera(math.radians(60), reported.append)
     first, second = ([f, 0, 320, 0, f, 240, 0, 0, 1] for f in (500.0, 700.0))
     assert camera.calibrate(first, 640, 480)
     assert camera.camera(640, 480).focal_x == 500
@@ -349,5 +352,5 @@ def test_later_calibrations_replace_earlier_ones_and_wrong_ones_replace_none():
         assert not camera.calibrate([1e-300, 0, 320, 0, 1e-300, 240, 0, 0, 1], 640, 480)
         assert camera.calibrate(second, 640, 480)
     assert camera.camera(640, 480).focal_x == 700
-    (sentence,) = told
+    (sentence,) = reported
     assert sentence.endswith('The calibration before it stays.')

@@ -27,12 +27,12 @@ from emotion_estimator.faces.tracker import LISTED_S, FacePresence
 from emotion_estimator.stamps import NS_PER_S
 
 
-def see(presence, ids, time_s, begins_anew=False):
-    seen = presence.see(ids, round(time_s * NS_PER_S), begins_anew)
+def see(presence, ids, time_s, starts_over=False):
+    seen = presence.see(ids, round(time_s * NS_PER_S), starts_over)
     return ''.join(seen.listed), ''.join(seen.lost)
 
 
-def test_a_missed_image_is_no_absence_and_a_long_one_is_a_loss_told_once():
+def test_a_missed_image_is_no_absence_and_a_long_one_is_a_loss_reported_once():
     presence = FacePresence(1.0)
     assert see(presence, 'ab', 0.0) == ('ab', '')
     assert see(presence, 'b', 0.1) == ('ba', '')
@@ -61,7 +61,7 @@ def test_without_absence_a_face_is_gone_with_the_image():
 def test_on_a_new_time_line_those_of_the_old_are_lost(time_s):
     presence = FacePresence(60.0)
     see(presence, 'ab', 10.0)
-    assert see(presence, 'c', time_s, begins_anew=True) == ('c', 'ab')
+    assert see(presence, 'c', time_s, starts_over=True) == ('c', 'ab')
 
 
 def test_silence_of_the_camera_is_no_absence():

@@ -221,19 +221,19 @@ def folder(tmp_path, media):
 
 
 def test_a_replay_hints_at_a_camera_upside_down_and_tells_no_expression(folder, landmarker_path):
-    told = {}
+    reported = {}
     for name in ('upright', 'over'):
         recording = open_recording(folder / name)
-        told[name] = replay(recording, read_parameters(), Selection())
+        reported[name] = replay(recording, read_parameters(), Selection())
         recording.close()
-    assert told['upright'].hints == ()
-    assert UNKNOWN not in {one.label for one in told['upright'].predictions}
-    assert {one.label for one in told['over'].predictions} <= {UNKNOWN}
-    count = len(told['over'].predictions)
+    assert reported['upright'].hints == ()
+    assert UNKNOWN not in {one.label for one in reported['upright'].predictions}
+    assert {one.label for one in reported['over'].predictions} <= {UNKNOWN}
+    count = len(reported['over'].predictions)
     assert count
-    (hint,) = told['over'].hints
+    (hint,) = reported['over'].hints
     assert hint.startswith(f'over: {count} of {count} faces look upside down')
-    assert told['over'].problems == ()
+    assert reported['over'].problems == ()
 
 
 def test_diagnostics_hint_at_a_camera_upside_down(live, landmarker_path, media):

@@ -154,7 +154,7 @@ def read(path, **options):
     return frames
 
 
-def told(path, **options):
+def reported(path, **options):
     """Read a recording to its end: images, problems, hints."""
     recording = open_recording(path, **options)
     images = [(frame.stamp_ns, frame.decode()) for frame in recording.frames()]

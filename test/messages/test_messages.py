@@ -84,20 +84,20 @@ def test_a_cv_bridge_that_cannot_be_imported_is_tried_once_and_named_once(tmp_pa
     )
     monkeypatch.syspath_prepend(tmp_path)
     _cv_bridge.cache_clear()
-    told = []
-    decoder = ImageDecoder(tell=told.append)
+    reported = []
+    decoder = ImageDecoder(tell=reported.append)
     image = ros_type('sensor_msgs/msg/Image')(height=2, width=2, encoding='nv24', data=bytes(12))
     for _ in range(5):
         with pytest.raises(EncodingError, match="'nv24' is not known"):
             rgb_of(image, decoder)
     _cv_bridge.cache_clear()
     assert tried.read_text() == 'x'
-    (sentence,) = told
+    (sentence,) = reported
     assert 'cv_bridge is installed but cannot be imported (AttributeError: _ARRAY' in sentence
 
 
 @pytest.mark.parametrize('frame_id', ['', 'camera', 'face_'])
-def test_a_message_of_no_face_is_told(frame_id):
+def test_a_message_of_no_face_is_reported(frame_id):
     message = ROS.blendshapes(FACE, ROS.header_of_face('abc', ROS.time(STAMP_NS)))
     message.header.frame_id = frame_id
     with pytest.raises(MessageError, match='names a face as face_<id>'):

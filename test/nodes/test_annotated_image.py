@@ -133,10 +133,10 @@ FACING = np.array([[0, 1, 0], [0, 0, -1], [-1, 0, 0]], np.float64)
 GAZE_COLOUR = (255, 0, 255)
 
 
-def person(x=0.5, y=0.5, size=0.1, pose=None, gaze=(0, 0, -1), **told):
+def person(x=0.5, y=0.5, size=0.1, pose=None, gaze=(0, 0, -1), **reported):
     landmarks = (TEMPLATE * [size, size * 4 / 3, size] + [x, y, 0]).astype(np.float32)
     pose = pose or HeadPose(np.array([0.0, 0.0, 1.0]), FACING)
-    return Person('abcde', box_of(landmarks), landmarks, pose, np.array(gaze, float), **told)
+    return Person('abcde', box_of(landmarks), landmarks, pose, np.array(gaze, float), **reported)
 
 
 def drawn(*people, width=640, height=480, rate_hz=29.7):

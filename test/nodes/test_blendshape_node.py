@@ -152,7 +152,7 @@ def test_the_detector_finds_a_far_face(live, landmarker_path, detector_path, fac
     assert faces_far_away(live, landmarker_path, face, detector=str(detector_path)) == 1
 
 
-def test_a_detector_that_is_none_is_told(live, landmarker_path, tmp_path, capfd):
+def test_a_detector_that_is_none_is_reported(live, landmarker_path, tmp_path, capfd):
     path = tmp_path / 'mine.onnx'
     path.write_bytes(b'not a network')
     node = live.add(BlendshapeNode, landmarker=str(landmarker_path), autostart=False)
@@ -257,7 +257,7 @@ def test_a_camera_whose_qos_does_not_fit_is_named(live, landmarker_path):
     assert node.statistics.report().received == 0
 
 
-def test_a_camera_that_stops_is_told_and_may_go_on(live, landmarker_path, face):
+def test_a_camera_that_stops_is_reported_and_may_go_on(live, landmarker_path, face):
     node, _ = run_node(live, landmarker_path)
     messages = live.listen(DiagnosticArray, '/diagnostics')
     camera = live.camera()

@@ -126,7 +126,7 @@ def test_of_two_cameras_on_a_topic_the_first_is_looked_at_and_both_are_named(
     assert capfd.readouterr().err.count('has 2 publishers') == 1
 
 
-def test_two_cameras_with_the_same_frame_are_told_apart_too(live, landmarker_path, face, drivers):
+def test_two_cameras_with_the_same_frame_are_kept_apart_too(live, landmarker_path, face, drivers):
     node, _ = run_node(live, landmarker_path)
     left, right = drivers('left_driver', 'right_driver')
     send(live, node, left, shot(face, START_NS), 1)
@@ -162,7 +162,7 @@ def test_a_second_camera_takes_over_when_the_first_is_silent_for_long(
     assert found[0].header.frame_id != found[1].header.frame_id
 
 
-def test_a_slow_camera_keeps_its_face_and_is_told_what_to_set(live, landmarker_path, face):
+def test_a_slow_camera_keeps_its_face_and_hears_what_to_set(live, landmarker_path, face):
     """As Pepper over a radio network: an image each 1.82 seconds."""
     node, found = run_node(live, landmarker_path)
     camera = live.camera()
@@ -177,7 +177,7 @@ def test_a_slow_camera_keeps_its_face_and_is_told_what_to_set(live, landmarker_p
 
 
 @pytest.mark.parametrize('max_absence_s', [5.5, 60.0])
-def test_who_has_set_it_is_told_nothing(live, landmarker_path, face, max_absence_s):
+def test_who_has_set_it_hears_nothing(live, landmarker_path, face, max_absence_s):
     node, _ = run_node(live, landmarker_path, max_absence_s=max_absence_s)
     camera = live.camera()
     for i in range(5):

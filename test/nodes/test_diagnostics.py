@@ -174,7 +174,7 @@ def test_a_whole_stream_is_no_problem_and_a_refusal_is_one():
     assert stream_problems(statistics.report()) == ['1 messages refused: step is 7 bytes.']
 
 
-def test_while_most_images_are_skipped_for_two_seconds_the_reason_is_told():
+def test_while_most_images_are_skipped_for_two_seconds_the_reason_is_reported():
     statistics, clock = received([], 0.0)
     said = []
     for second, skipped in enumerate([8, 0, 8, 8, 0]):

@@ -350,7 +350,7 @@ def test_a_wrong_crop_costs_one_counted_warning_and_an_empty_one_gives_no_face(
     assert found == []
 
 
-def test_a_listed_face_whose_picture_does_not_come_is_told(live, landmarker_path):
+def test_a_listed_face_whose_picture_does_not_come_is_reported(live, landmarker_path):
     node = live.add(BlendshapeNode, landmarker=str(landmarker_path), ros4hri_input=True)
     crops = Crops(live)
     live.until(lambda: crops.tracked.get_subscription_count() == 1, 'the list subscription')

@@ -336,12 +336,14 @@ def test_one_process_or_two(launch_file):
         ({'respawn': 'often'}, 'respawn must be true or false'),
     ],
 )
-def test_wrong_arguments_are_told(launch_file, arguments, sentence):
+def test_wrong_arguments_are_reported(launch_file, arguments, sentence):
     with pytest.raises((ValueError, AssetError), match=sentence):
         launched(launch_file, **arguments)
 
 
-def test_an_argument_that_is_not_known_is_told_where_the_command_line_is_this_file_s(launch_file):
+def test_an_argument_that_is_not_known_is_reported_where_the_command_line_is_this_file_s(
+    launch_file,
+):
     command = ['ros2', 'launch', 'emotion_estimator', 'emotion_estimator.launch.py']
     launch_file.refuse_unknown([*command, 'model:=basic7'])
     with pytest.raises(ValueError, match="no launch argument 'modle'; did you mean 'model'"):

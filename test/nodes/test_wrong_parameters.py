@@ -75,9 +75,9 @@ def test_a_wrong_encoding_fails_the_transition_and_can_be_mended(
     node = add(live, landmarker_path, encoding=name)
     assert not live.change(node, 'configure')
     assert live.state(node) == 'unconfigured'
-    told = capfd.readouterr().err
-    assert sentence in told
-    assert 'Traceback' not in told
+    reported = capfd.readouterr().err
+    assert sentence in reported
+    assert 'Traceback' not in reported
     (result,) = node.set_parameters([Parameter('encoding', value='')])
     assert result.successful
     assert live.change(node, 'configure')
@@ -127,7 +127,7 @@ def test_fixed_parameters_stay_while_the_node_is_configured(live, landmarker_pat
     'policy, value',
     [('reliability', 'sometimes'), ('depth', -5), ('depth', 10**12), ('depth', 'x')],
 )
-def test_wrong_qos_overrides_are_told(live, capfd, policy, value):
+def test_wrong_qos_overrides_are_reported(live, capfd, policy, value):
     name = f'qos_overrides./blendshapes.subscription.{policy}'
     node = live.add(EmotionNode, autostart=False, **{name: value})
     assert live.change(node, 'configure')

@@ -358,7 +358,7 @@ def test_ctrl_c_keeps_what_the_workers_have_finished(tmp_path):
 
 
 @replays
-def test_a_disk_that_is_not_shared_is_told(mortal_cluster, tmp_path):
+def test_a_disk_that_is_not_shared_is_stated(mortal_cluster, tmp_path):
     (job,) = jobs_of([blank_bag(tmp_path / 'bag', 2)], tmp_path / 'out')
     # Names another place in each process.
     elsewhere = replace(job, kept=Path('/proc/self/cwd/kept-elsewhere.json'))
@@ -367,7 +367,7 @@ def test_a_disk_that_is_not_shared_is_told(mortal_cluster, tmp_path):
 
 
 @replays
-def test_a_scheduler_that_is_not_there_is_told_in_a_sentence(tmp_path, capfd):
+def test_a_scheduler_that_is_not_there_is_stated_in_a_sentence(tmp_path, capfd):
     bag, output = blank_bag(tmp_path / 'bag', 1), tmp_path / 'out'
     assert main([str(bag), '-o', str(output), '--scheduler', 'nowhere']) == 2
     assert "No Dask scheduler answers at 'nowhere'" in ' '.join(capfd.readouterr().err.split())

@@ -31,9 +31,9 @@ from helpers.bags import (
     problem,
     raw_image,
     read,
+    reported,
     stamps,
     text,
-    told,
     write_bag,
     write_ros1_bag,
 )
@@ -115,7 +115,7 @@ def test_receive_times_stand_for_stamps_that_are_none(tmp_path, stamp_ns):
     pictures = noise(4)
     images = [raw_image(ROS2, bgr, stamp_ns) for bgr in pictures]
     messages = [('/camera', ns, image) for ns, image in zip(stamps(4), images)]
-    images, problems, hints = told(write_bag(tmp_path / 'bag', messages))
+    images, problems, hints = reported(write_bag(tmp_path / 'bag', messages))
     assert_same(images, pictures)
     assert problems == []
     assert 'the times at which they were recorded are used' in hints[0]
@@ -200,7 +200,7 @@ def test_topics_are_found_with_and_without_a_slash(tmp_path, topic):
     assert_same(read(write_ros1_bag(tmp_path / 'robot.bag', images), topic=topic), pictures)
 
 
-def test_packed_images_that_cannot_be_read_are_told_with_a_remedy(tmp_path):
+def test_packed_images_that_cannot_be_read_are_reported_with_a_remedy(tmp_path):
     messages = [('/image_raw/zstd', START_NS, packed_image('zstd')(ROS2, None, START_NS))]
     said = problem(write_bag(tmp_path / 'bag', messages))
     assert 'republish zstd raw' in said
@@ -236,7 +236,7 @@ def video_bag(path, kind, skipped=0):
 @pytest.mark.parametrize('kind', [COMPRESSED, PACKET, VIDEO])
 def test_video_in_messages_is_decoded_where_pyav_is(tmp_path, kind):
     pytest.importorskip('av')
-    images, problems, _ = told(video_bag(tmp_path / 'bag', kind))
+    images, problems, _ = reported(video_bag(tmp_path / 'bag', kind))
     expected, _ = frames(media_path(NEUTRAL), 20)
     assert [ns for ns, _ in images] == stamps(20)
     for (_, rgb), bgr in list(zip(images, expected))[:16]:
@@ -245,7 +245,9 @@ def test_video_in_messages_is_decoded_where_pyav_is(tmp_path, kind):
 
 
 @pytest.mark.parametrize('kind', [COMPRESSED, PACKET, VIDEO])
-def test_video_in_messages_is_told_with_a_remedy_where_pyav_is_not(tmp_path, kind, monkeypatch):
+def test_video_in_messages_is_reported_with_a_remedy_where_pyav_is_not(
+    tmp_path, kind, monkeypatch
+):
     monkeypatch.setitem(sys.modules, 'av', None)
     with pytest.raises(
         RecordingError, match=r'/camera/video \(\w+/msg/\w+\) holds h264 video.*pip install av'

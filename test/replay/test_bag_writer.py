@@ -94,13 +94,15 @@ def test_a_bag_is_a_file_or_a_folder_and_replaces_what_was_there(tmp_path, name)
         write(tmp_path / name, bag)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(['bag', name])
     assert (tmp_path / name / 'metadata.yaml').is_file() == (name == 'out')
-    told = read(tmp_path / name)
+    reported = read(tmp_path / name)
     facs, roi, landmarks, expression = (f'/humans/faces/abc/{name}' for name in OF_FACE)
     topics = ['/blendshapes', facs, roi, landmarks]
     topics += ['/humans/faces/tracked', '/tf', '/emotion', expression]
-    assert [topic for topic, _, _ in told] == topics * 2
-    assert [recorded_ns for _, recorded_ns, _ in told] == [ns for ns in stamps(2) for _ in topics]
-    messages = [message for _, _, message in told[:8]]
+    assert [topic for topic, _, _ in reported] == topics * 2
+    assert [recorded_ns for _, recorded_ns, _ in reported] == [
+        ns for ns in stamps(2) for _ in topics
+    ]
+    messages = [message for _, _, message in reported[:8]]
     blendshapes, facs, roi, landmarks, tracked, frames, emotion, unknown = messages
     assert len(blendshapes.results) == 53
     assert (blendshapes.results[-1].class_id, blendshapes.results[-1].score) == ('head.roll', 0.5)
@@ -117,7 +119,7 @@ def test_a_bag_is_a_file_or_a_folder_and_replaces_what_was_there(tmp_path, name)
     assert gaze.transform.translation == head.transform.translation
     assert [result.class_id for result in emotion.results] == ['unknown', 'happy']
     assert (unknown.expression, unknown.confidence) == ('', 0.0)
-    happy = told[-1][2]
+    happy = reported[-1][2]
     assert (happy.expression, happy.confidence) == ('happy', 0.75)
     assert (happy.valence, happy.arousal) == (0.5, -0.25)
 
@@ -135,11 +137,11 @@ def test_a_face_is_listed_for_a_while_after_it_was_seen_last(tmp_path):
         there = seen(frame.stamp_ns) if number == 0 else FrameResult(Step.FORWARD, (), ())
         writer(frame, PICTURE, there)
     writer.finish()
-    told = read(tmp_path / 'out.mcap')
-    tracked = [message.ids for topic, _, message in told if topic == '/humans/faces/tracked']
+    reported = read(tmp_path / 'out.mcap')
+    tracked = [message.ids for topic, _, message in reported if topic == '/humans/faces/tracked']
     # 25 images a second: 0.3 s are seven images more.
     assert tracked == [['abc']] * 8 + [[]] * 2
-    assert [topic for topic, _, _ in told].count('/tf') == 1
+    assert [topic for topic, _, _ in reported].count('/tf') == 1
 
 
 def test_an_image_without_a_frame_places_no_head(tmp_path):
@@ -153,8 +155,10 @@ def test_an_image_without_a_frame_places_no_head(tmp_path):
 @pytest.mark.parametrize(
     'store, topic', [(ROS2, '/robot/image/compressed'), (ROS2, '/robot/image'), (ROS1, '/robot/i')]
 )
-@pytest.mark.parametrize('focal, told', [(80.0, 0), (0.0, 1)])
-def test_the_calibration_beside_the_images_places_the_head(tmp_path, store, topic, focal, told):
+@pytest.mark.parametrize('focal, reported', [(80.0, 0), (0.0, 1)])
+def test_the_calibration_beside_the_images_places_the_head(
+    tmp_path, store, topic, focal, reported
+):
     make = png_image if topic.endswith('compressed') else raw_image
     messages = [
         (topic, START_NS, make(store, PICTURE, START_NS)),
@@ -168,7 +172,7 @@ def test_the_calibration_beside_the_images_places_the_head(tmp_path, store, topi
     refused = []
     camera = recorded_camera(open_recording(bag), read_parameters(), refused.append)
     write(tmp_path / 'out.mcap', bag, camera=camera)
-    assert len(refused) == told
+    assert len(refused) == reported
     (frames,) = (m for topic, _, m in read(tmp_path / 'out.mcap') if topic == '/tf')
     place = frames.transforms[0].transform.translation
     # Half of the image's width lies at 30 degrees where nothing better is known.
@@ -216,10 +220,10 @@ def test_the_inputs_messages_stand_beside_but_for_the_nodes_own(tmp_path):
     ]
     bag = write_bag(tmp_path / 'bag', messages)
     write(tmp_path / 'out.mcap', bag, beside=bag)
-    told = read(tmp_path / 'out.mcap')
-    words = [message.data for _, _, message in told if 'String' in type(message).__name__]
+    reported = read(tmp_path / 'out.mcap')
+    words = [message.data for _, _, message in reported if 'String' in type(message).__name__]
     assert words == ['before', 'of the user', 'of a detector', 'behind']
-    assert [message.height for topic, _, message in told if topic == '/image'] == [48]
+    assert [message.height for topic, _, message in reported if topic == '/image'] == [48]
 
 
 def test_a_bag_that_is_given_up_leaves_nothing(tmp_path):

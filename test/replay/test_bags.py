@@ -31,8 +31,8 @@ from helpers.bags import (
     problem,
     raw_image,
     read,
+    reported,
     stamps,
-    told,
     write_bag,
     write_ros1_bag,
 )
@@ -79,7 +79,7 @@ def large(count):
 
 def assert_whole(path, pictures, count):
     """Compare the first so many images; one sentence says what of which file is missing."""
-    images, problems, _ = told(path)
+    images, problems, _ = reported(path)
     assert_same(images, pictures[:count])
     (sentence,) = problems
     assert 'damaged or was not recorded to its end' in sentence
@@ -118,7 +118,7 @@ def test_images_before_and_behind_a_damaged_chunk_are_read(tmp_path, packed):
     places = [at for at in range(len(content)) if content.startswith(ZSTD_MAGIC, at)]
     assert len(places) == 4
     file.write_bytes(content[: places[1]] + bytes(8) + content[places[1] + 8 :])
-    images, problems, _ = told(bag)
+    images, problems, _ = reported(bag)
     assert [ns for ns, _ in images] == [ns for n, ns in enumerate(stamps(4)) if n != 1]
     assert 'are damaged' in problems[0]
     assert '3 messages' in problems[0]
@@ -130,7 +130,7 @@ def test_a_database_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path):
     file = bag / 'bag.db3'
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
-    images, problems, _ = told(bag)
+    images, problems, _ = reported(bag)
     assert_same(images, pictures[: len(images)])
     assert 15 <= len(images) <= 20
     assert f'{file} is damaged' in problems[0]
@@ -152,7 +152,7 @@ def test_the_log_beside_a_database_is_read_and_left_as_it_is(tmp_path):
         shutil.copy(f'{made}{end}', left / f'bag_0.db3{end}')
     recorder.close()
     before = {path.name: path.read_bytes() for path in left.iterdir()}
-    images, problems, hints = told(left)
+    images, problems, hints = reported(left)
     assert_same(images, pictures)
     assert problems == []
     assert 'bag_0.db3-wal was read too' in hints[0]
@@ -183,14 +183,14 @@ def test_of_a_split_bag_the_whole_parts_are_read(tmp_path):
     )
     metadata.write_text(listed)
     (bag / 'second.mcap').write_bytes(content)
-    images, problems, _ = told(bag)
+    images, problems, _ = reported(bag)
     assert_same(images, pictures)
     assert problems == [f'{bag / "third.mcap"} is missing, though metadata.yaml names it.']
     metadata.write_text(listed.replace('\n  - third.mcap', ''))
     (bag / 'second.mcap').write_bytes(content[: content.index(pictures[5].tobytes())])
     assert str(bag / 'second.mcap') in assert_whole(bag, pictures, 5)
     (bag / 'second.mcap').write_bytes(bytes(100))
-    images, problems, _ = told(bag)
+    images, problems, _ = reported(bag)
     assert_same(images, pictures[:4])
     assert f'{bag / "second.mcap"} cannot be read as a bag (it is empty)' in problems[0]
 
@@ -202,7 +202,7 @@ def test_a_message_that_is_none_costs_itself_alone(tmp_path):
         for number, (bgr, ns) in enumerate(zip(pictures, stamps(3))):
             raw = ROS2.serialize_cdr(raw_image(ROS2, bgr, ns), 'sensor_msgs/msg/Image')
             writer.write(camera, ns, raw if number != 1 else raw[:60])
-    images, problems, _ = told(tmp_path / 'bag')
+    images, problems, _ = reported(tmp_path / 'bag')
     assert [ns for ns, _ in images] == [stamps(3)[0], stamps(3)[2]]
     assert '1 messages on /camera are damaged' in problems[0]
 
@@ -254,12 +254,12 @@ def test_whole_bags_are_read_whatever_stands_beside_them(tmp_path, storage, pack
         packed = 'file'
     pictures = noise(4)
     bag = change(camera_bag(tmp_path / 'bag', pictures, storage=storage, packed=packed))
-    images, problems, _ = told(bag)
+    images, problems, _ = reported(bag)
     assert_same(images, pictures)
     assert problems == []
 
 
-def test_a_full_disk_for_what_is_unpacked_is_told(tmp_path, monkeypatch):
+def test_a_full_disk_for_what_is_unpacked_is_reported(tmp_path, monkeypatch):
     file = file_alone(camera_bag(tmp_path / 'bag', noise(3), packed='file'))
 
     def full(*_):
@@ -288,6 +288,6 @@ def test_a_folder_of_recordings_gives_each_of_them(tmp_path):
     assert recordings_in(first) == [first]
     assert f'5 recordings; give them by name, such as {first}' in problem(day)
     cv2.imwrite(str(day / 'photo.png'), noise(1)[0])
-    images, _, hints = told(day)
+    images, _, hints = reported(day)
     assert len(images) == 1
     assert f'its pictures are read; give {first} by name if it is meant, and 4 more' in hints[0]

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Recordings of all kinds give the images that went in; broken ones are told in a sentence."""
+"""Recordings of all kinds give the images that went in; broken ones are reported in a sentence."""
 
 import cv2
 import numpy as np
@@ -121,7 +121,7 @@ def test_pictures_follow_each_other_as_a_person_counts(names, frames):
 @pytest.mark.parametrize(
     'names, frames, said',
     [
-        # A burst is counted behind its second, or not told apart at all.
+        # A burst is counted behind its second, or not distinguished at all.
         (('IMG_20240501_100000_001.jpg', 'IMG_20240501_100000_002.jpg'), (0, 1), 'share their'),
         (('IMG_20240501_100000.jpg', 'IMG_20240501_100000 (1).jpg'), (0, 1), 'share their time'),
         (('IMG_20240501_100000.jpg', 'other.jpg'), (0, 1), '1 of 2 pictures have no time'),
@@ -208,7 +208,7 @@ def damaged_video(tmp_path):
     ],
     ids=lambda value: getattr(value, '__name__', ''),
 )
-def test_what_is_broken_is_told_with_its_path(tmp_path, make, said):
+def test_what_is_broken_is_reported_with_its_path(tmp_path, make, said):
     path = make(tmp_path)
     sentence = problem(path)
     assert str(path) in sentence
@@ -236,7 +236,7 @@ def test_pictures_of_a_camera_upside_down_are_turned(tmp_path, landmarker_path, 
         (tmp_path / name).mkdir()
         for number in range(3):
             cv2.imwrite(str(tmp_path / name / f'{number}.png'), image)
-    told, expected = (
+    reported, expected = (
         replay(
             open_recording(tmp_path / name),
             read_parameters().changed({'rotate': rotate}),
@@ -244,15 +244,16 @@ def test_pictures_of_a_camera_upside_down_are_turned(tmp_path, landmarker_path, 
         )
         for name, rotate in (('hanging', 180), ('upright', 0))
     )
-    assert len(told.predictions) == 3
-    for mine, theirs in zip(told.predictions, expected.predictions):
+    assert len(reported.predictions) == 3
+    for mine, theirs in zip(reported.predictions, expected.predictions):
         assert mine.label == theirs.label
         assert mine.confidence == pytest.approx(theirs.confidence, abs=0.01)
         assert mine.head == pytest.approx(theirs.head, abs=0.02)
         left, top, right, bottom = theirs.box
         assert mine.box == pytest.approx((1 - right, 1 - bottom, 1 - left, 1 - top), abs=0.01)
     small, upright = (
-        ImageDecoder().decode_file(one.thumbnails[min(one.thumbnails)]) for one in (told, expected)
+        ImageDecoder().decode_file(one.thumbnails[min(one.thumbnails)])
+        for one in (reported, expected)
     )
     assert np.abs(small.astype(int) - upright).mean() < 10
 

@@ -55,41 +55,41 @@ def blank(count):
 
 def replayed(path, parameters, selection=Selection(), **options):  # noqa: B008
     recording = open_recording(path)
-    told = replay(recording, parameters, selection, **options)
+    reported = replay(recording, parameters, selection, **options)
     recording.close()
-    return told
+    return reported
 
 
-def test_a_smile_is_told_twice_alike(tmp_path, parameters, landmarker_path, media):
+def test_a_smile_is_reported_twice_alike(tmp_path, parameters, landmarker_path, media):
     pictures, _ = frames(media('single_face.mp4'))
     small = [cv2.resize(picture, (480, 270)) for picture in pictures[::3]]
     bag = camera_bag(tmp_path / 'bag', small)
-    told = replayed(bag, parameters)
-    assert told.stamps_ns == tuple(stamps(len(small)))
-    assert [answer.stamp_ns for answer in told.predictions] == stamps(len(small))
-    assert len({answer.face_id for answer in told.predictions}) == 1
-    assert (told.predictions[0].label, told.predictions[-1].label) == ('neutral', 'happy')
-    last = told.predictions[-1]
-    assert told.labels[int(np.argmax(last.probabilities))] == 'happy'
+    reported = replayed(bag, parameters)
+    assert reported.stamps_ns == tuple(stamps(len(small)))
+    assert [answer.stamp_ns for answer in reported.predictions] == stamps(len(small))
+    assert len({answer.face_id for answer in reported.predictions}) == 1
+    assert (reported.predictions[0].label, reported.predictions[-1].label) == ('neutral', 'happy')
+    last = reported.predictions[-1]
+    assert reported.labels[int(np.argmax(last.probabilities))] == 'happy'
     assert sum(last.probabilities) == pytest.approx(1)
     assert last.head is not None
     assert np.abs(last.head).max() < 0.5
     x_min, y_min, x_max, y_max = last.box
     assert 0 < x_min < x_max < 1
     assert 0 < y_min < y_max < 1
-    labels = [answer.label for answer in told.predictions]
+    labels = [answer.label for answer in reported.predictions]
     changes = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
-    assert sorted(told.thumbnails) == [(told.stamps_ns[i], last.face_id) for i in changes]
-    thumbnail = np.frombuffer(told.thumbnails[told.stamps_ns[0], last.face_id], np.uint8)
+    assert sorted(reported.thumbnails) == [(reported.stamps_ns[i], last.face_id) for i in changes]
+    thumbnail = np.frombuffer(reported.thumbnails[reported.stamps_ns[0], last.face_id], np.uint8)
     assert cv2.imdecode(thumbnail, cv2.IMREAD_COLOR).shape == (96, 96, 3)
-    assert told.problems == ()
+    assert reported.problems == ()
     again = replayed(bag, parameters)
-    for name, one in (('a', told), ('b', again)):
+    for name, one in (('a', reported), ('b', again)):
         write_replay(tmp_path / f'{name}.json', one)
         (tmp_path / f'{name}.csv').write_bytes(emotions([one]))
     assert (tmp_path / 'a.json').read_bytes() == (tmp_path / 'b.json').read_bytes()
     assert (tmp_path / 'a.csv').read_bytes() == (tmp_path / 'b.csv').read_bytes()
-    assert read_replay(tmp_path / 'a.json') == told
+    assert read_replay(tmp_path / 'a.json') == reported
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_a_smile_is_told_twice_alike(tmp_path, parameters, landmarker_path, medi
 )
 def test_rate_and_part_go_by_the_stamps(tmp_path, parameters, landmarker_path, selection, taken):
     bag = camera_bag(tmp_path / 'bag', blank(10))
-    told = replayed(bag, parameters, selection)
-    assert told.stamps_ns == tuple(stamps(10)[i] for i in taken)
-    assert told.predictions == ()
-    assert told.settings['rate_hz'] == selection.rate_hz
+    reported = replayed(bag, parameters, selection)
+    assert reported.stamps_ns == tuple(stamps(10)[i] for i in taken)
+    assert reported.predictions == ()
+    assert reported.settings['rate_hz'] == selection.rate_hz
 
 
 def test_images_that_cannot_be_used_are_counted(tmp_path, parameters, landmarker_path):
@@ -124,14 +124,14 @@ def test_images_that_cannot_be_used_are_counted(tmp_path, parameters, landmarker
         raw_image(ROS2, bgr, right + 1),
     ]
     bag = write_bag(tmp_path / 'bag', [('/camera', START_NS + i, m) for i, m in enumerate(images)])
-    told = replayed(bag, parameters)
-    assert told.stamps_ns == (right, later)
-    undecoded, unstamped, repeated = told.problems
+    reported = replayed(bag, parameters)
+    assert reported.stamps_ns == (right, later)
+    undecoded, unstamped, repeated = reported.problems
     assert undecoded.startswith('bag: 2 images cannot be decoded; the first: at')
     assert 'the image is cut short' in undecoded
     assert '1 images have no stamp' in unstamped
     assert '1 images repeat a stamp' in repeated
-    (late,) = told.hints
+    (late,) = reported.hints
     assert late.startswith('bag: 1 images came late, with a stamp behind the newest one')
     assert late.endswith(
         f'image 7, 0.100 s behind the newest, at {right + 1} ns, 0.000 s after the first.'
@@ -159,12 +159,12 @@ def test_late_and_lone_images_change_no_other_answer(tmp_path, parameters, landm
     right = [i for i in range(40) if i not in wrong]
     disturbed = [(picture, wrong.get(i, times[i])) for i, picture in enumerate(pictures)]
     clean = replayed(recorded(tmp_path / 'clean', [disturbed[i] for i in right]), parameters)
-    told = replayed(recorded(tmp_path / 'bag', disturbed), parameters)
-    assert told.stamps_ns == clean.stamps_ns == tuple(times[i] for i in right)
-    assert told.predictions == clean.predictions
-    assert len(told.predictions) == len(right)
-    assert told.problems == ()
-    late, lone = told.hints
+    reported = replayed(recorded(tmp_path / 'bag', disturbed), parameters)
+    assert reported.stamps_ns == clean.stamps_ns == tuple(times[i] for i in right)
+    assert reported.predictions == clean.predictions
+    assert len(reported.predictions) == len(right)
+    assert reported.problems == ()
+    late, lone = reported.hints
     assert late.startswith('bag: 8 images came late')
     assert late.endswith(
         f'image 5, 0.007 s behind the newest, at {wrong[4]} ns, 0.093 s after the first.'
@@ -177,21 +177,21 @@ def test_late_and_lone_images_change_no_other_answer(tmp_path, parameters, landm
     'set_s, said, faces',
     [(-100, 'went back', 2), (100, 'jumped ahead', 2), (3, 'went further ahead than', 1)],
 )
-def test_a_clock_that_was_set_is_told_with_its_place(
+def test_a_clock_that_was_set_is_reported_with_its_place(
     tmp_path, parameters, landmarker_path, media, set_s, said, faces
 ):
     pictures, _ = frames(media('single_face.mp4'), 20)
     times = stamps(20, 30)
     times = times[:10] + [ns + set_s * NS_PER_S for ns in times[10:]]
     images = [(cv2.resize(picture, (480, 270)), ns) for picture, ns in zip(pictures, times)]
-    told = replayed(recorded(tmp_path / 'bag', images), parameters)
-    assert told.stamps_ns == tuple(sorted(times))
-    ids = {answer.stamp_ns: answer.face_id for answer in told.predictions}
+    reported = replayed(recorded(tmp_path / 'bag', images), parameters)
+    assert reported.stamps_ns == tuple(sorted(times))
+    ids = {answer.stamp_ns: answer.face_id for answer in reported.predictions}
     first, second = ({ids[ns] for ns in part} for part in (times[:10], times[10:]))
     assert len(first) == len(second) == 1
     assert len(first | second) == faces
-    assert told.problems == ()
-    (hint,) = told.hints
+    assert reported.problems == ()
+    (hint,) = reported.hints
     assert f'1 times the stamps {said}' in hint
     assert 'as when a clock is set' in hint
     assert f'image 11, {abs(set_s) - (0.033 if set_s < 0 else -0.033):.3f} s' in hint
@@ -202,27 +202,27 @@ def test_of_two_cameras_on_a_topic_the_first_is_looked_at(tmp_path, parameters, 
     (bgr,) = blank(1)
     times = stamps(20, 30)
     images = [(bgr, ns - back, name) for ns in times for back, name in ((0, 'left'), (9, 'right'))]
-    told = replayed(recorded(tmp_path / 'bag', images), parameters)
-    assert told.stamps_ns == tuple(times)
-    assert told.problems == ()
-    assert told.hints == (
+    reported = replayed(recorded(tmp_path / 'bag', images), parameters)
+    assert reported.stamps_ns == tuple(times)
+    assert reported.problems == ()
+    assert reported.hints == (
         "bag: 20 images have the frame_id 'right', not 'left' as those of the camera that came "
         'first on the topic; they were left out. Give each camera its topic.',
     )
 
 
 @pytest.mark.parametrize('burst_ms', [(0,), (0, 4)])
-def test_a_slow_or_bursty_camera_keeps_its_face_and_is_told_what_to_set(
+def test_a_slow_or_bursty_camera_keeps_its_face_and_hears_what_to_set(
     tmp_path, parameters, landmarker_path, media, burst_ms
 ):
     (picture,), _ = frames(media('single_face.mp4'), 1)
     small = cv2.resize(picture, (480, 270))
     times = [START_NS + (i * 1818 + ms) * 1_000_000 for i in range(6) for ms in burst_ms]
     bag = recorded(tmp_path / 'bag', [(small, ns) for ns in times])
-    told = replayed(bag, parameters)
-    assert [answer.stamp_ns for answer in told.predictions] == times
-    assert len({answer.face_id for answer in told.predictions}) == 1
-    (hint,) = told.hints
+    reported = replayed(bag, parameters)
+    assert [answer.stamp_ns for answer in reported.predictions] == times
+    assert len({answer.face_id for answer in reported.predictions}) == 1
+    (hint,) = reported.hints
     assert (
         'set max_absence_s of blendshape_node to 5.5 (now 1), max_gap_s of emotion_node to 2.0'
         in hint
@@ -281,7 +281,7 @@ def test_parameters_are_the_nodes_with_a_fixed_seed(tmp_path, parameters):
         ('a: [', 'cannot be read'),
     ],
 )
-def test_wrong_parameter_files_are_told(tmp_path, content, said):
+def test_wrong_parameter_files_are_reported(tmp_path, content, said):
     path = tmp_path / 'wrong.yaml'
     path.write_text(content)
     with pytest.raises(ParameterError, match=said) as caught:
@@ -335,7 +335,7 @@ def test_hints_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize('content', ['', '{', '{"schema": 99}', '{"schema": 1}', '[1]'])
-def test_a_damaged_replay_file_is_told(tmp_path, content):
+def test_a_damaged_replay_file_is_reported(tmp_path, content):
     path = tmp_path / 'replay.json'
     path.write_text(content)
     with pytest.raises(ReplayFileError, match='again'):

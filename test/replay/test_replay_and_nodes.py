@@ -136,15 +136,15 @@ def test_replay_and_nodes_say_the_same(tmp_path, live, bag, landmarker_path):
     refused = []
     camera = recorded_camera(recording, parameters, refused.append)
     writer = BagWriter(tmp_path / 'out.mcap', parameters, beside=bag, camera=camera)
-    told = replay(recording, parameters, Selection(), (writer,))
+    reported = replay(recording, parameters, Selection(), (writer,))
     writer.finish()
     recording.close()
     assert refused == []
 
     emotions = heard['/emotion']
-    assert [stamp_ns(m) for m in emotions] == [a.stamp_ns for a in told.predictions]
-    assert [m.results[0].class_id for m in emotions] == [a.label for a in told.predictions]
-    for message, answer in zip(emotions, told.predictions):
+    assert [stamp_ns(m) for m in emotions] == [a.stamp_ns for a in reported.predictions]
+    assert [m.results[0].class_id for m in emotions] == [a.label for a in reported.predictions]
+    for message, answer in zip(emotions, reported.predictions):
         assert message.results[0].score == pytest.approx(answer.confidence, abs=1e-3)
 
     written = {}
@@ -156,7 +156,7 @@ def test_replay_and_nodes_say_the_same(tmp_path, live, bag, landmarker_path):
         for connection in given.connections:
             original = [(ns, bytes(raw)) for _, ns, raw in given.messages([connection])]
             assert written.pop(connection.topic) == original
-    namespace = f'/humans/faces/{told.predictions[0].face_id}'
+    namespace = f'/humans/faces/{reported.predictions[0].face_id}'
     assert kinds == {
         '/image': 'sensor_msgs/msg/Image',
         '/camera_info': 'sensor_msgs/msg/CameraInfo',
@@ -214,10 +214,10 @@ def test_odd_stamps_mean_the_same_to_replay_and_nodes(tmp_path, live, landmarker
         for ns, bgr, (at, name) in zip(stamps(len(small)), small, images)
     ]
     recording = open_recording(write_bag(tmp_path / 'bag', messages))
-    told = replay(recording, read_parameters(), Selection())
+    reported = replay(recording, read_parameters(), Selection())
     recording.close()
-    assert len(told.predictions) == 40
-    assert len({answer.face_id for answer in told.predictions}) == 2
+    assert len(reported.predictions) == 40
+    assert len({answer.face_id for answer in reported.predictions}) == 2
 
     node = live.add(BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1)
     live.add(EmotionNode)
@@ -237,7 +237,7 @@ def test_odd_stamps_mean_the_same_to_replay_and_nodes(tmp_path, live, landmarker
             live.until(lambda due=due: done() >= due, f'image {count}')
     live.until(lambda: stamp_ns(emotions[-1]) == images[-1][0], 'the last emotion')
     heard = sorted((stamp_ns(m), m.header.frame_id, m.results[0].class_id) for m in emotions)
-    expected = [(a.stamp_ns, f'face_{a.face_id}', a.label) for a in told.predictions]
+    expected = [(a.stamp_ns, f'face_{a.face_id}', a.label) for a in reported.predictions]
     # The image that was held until the next one came may be skipped for that.
     assert set(heard) <= set(expected)
     assert len(expected) - len(heard) <= 1

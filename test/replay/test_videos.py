@@ -21,7 +21,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from helpers.bags import problem, told
+from helpers.bags import problem, reported
 from sensor_msgs.msg import Image
 
 from emotion_estimator.extras.camera_node import CameraNode
@@ -106,7 +106,7 @@ EVEN_MS = tuple(number * 1000 // RATE_HZ for number in range(len(GREYS)))
 def test_whatever_opencv_opens_is_read_at_its_frames_times(tmp_path, name, codec):
     made = tmp_path / (name if 'nobody' not in name else 'made.flv')
     path = video(made, codec).rename(tmp_path / name)
-    images, problems, hints = told(path)
+    images, problems, hints = reported(path)
     assert_frames(images, EVEN_MS)
     assert problems == hints == []
 
@@ -124,13 +124,13 @@ UNEVEN_MS = tuple(np.cumsum([16, 17, 33, 34, 50, 66, 100, 4] * 5).tolist())
     ids=['begins at 3 s', 'uneven', 'of a browser'],
 )
 def test_frames_of_a_video_stand_where_they_are_shown(tmp_path, times_ms, lasts_ms):
-    images, problems, hints = told(matroska(tmp_path / 'clip.mkv', times_ms, lasts_ms))
+    images, problems, hints = reported(matroska(tmp_path / 'clip.mkv', times_ms, lasts_ms))
     assert_frames(images, [ms - times_ms[0] for ms in times_ms])
     assert problems == hints == []
 
 
 def test_a_video_that_ends_before_its_stated_length_gives_a_hint(tmp_path):
-    images, problems, hints = told(matroska(tmp_path / 'clip.mkv', EVEN_MS, 10_000))
+    images, problems, hints = reported(matroska(tmp_path / 'clip.mkv', EVEN_MS, 10_000))
     assert_frames(images, EVEN_MS)
     assert problems == []
     assert 'ends after 2.0 s, though 10.0 s are stated' in hints[0]
@@ -152,7 +152,7 @@ def edited(path, skipped_s):
 
 def test_a_video_that_was_cut_without_encoding_is_whole(tmp_path):
     path = edited(video(tmp_path / 'cut.mp4', 'mp4v'), 1.0)
-    images, problems, hints = told(path)
+    images, problems, hints = reported(path)
     assert_frames(images, EVEN_MS[:20], GREYS[20:])
     assert problems == hints == []
 
@@ -162,7 +162,7 @@ def test_a_video_that_is_cut_off_says_so(tmp_path, name, codec):
     path = video(tmp_path / name, codec)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
-    images, problems, _ = told(path)
+    images, problems, _ = reported(path)
     assert 10 < len(images) < 40
     assert_frames(images, EVEN_MS[: len(images)])
     assert f'{path} is cut off: {len(content) - len(content) * 2 // 3:,} bytes' in problems[0]
@@ -175,7 +175,7 @@ def test_a_video_with_damage_inside_says_so(tmp_path, name, codec):
     content = path.read_bytes()
     begin, end = len(content) * 3 // 10, len(content) * 6 // 10
     path.write_bytes(content[:begin] + bytes(end - begin) + content[end:])
-    _, problems, _ = told(path)
+    _, problems, _ = reported(path)
     assert 'is damaged: some of its frames cannot be decoded' in problems[0]
 
 

@@ -174,8 +174,8 @@ def test_other_settings_and_other_data_are_another_run(made_data):
     settings, stills = Settings(), made_data.training
     known = run_key(settings, stills, stills)
     assert known == run_key(Settings(), dataclasses.replace(stills), stills)
-    told_otherwise = dataclasses.replace(settings, summed_in='happy_unknown_sad')
-    assert known == run_key(told_otherwise, stills, stills)
+    reported_otherwise = dataclasses.replace(settings, summed_in='happy_unknown_sad')
+    assert known == run_key(reported_otherwise, stills, stills)
     revoted = dataclasses.replace(stills, votes=np.roll(stills.votes, 1, axis=1))
     fewer = stills.select(np.arange(len(stills) - 1))
     others = [

@@ -263,7 +263,7 @@ def _coverage(summary: Summary) -> str:
 
 
 def _of_pictures(summary: Summary) -> str:
-    """Count pictures that are no film, and of which no time is to be told."""
+    """Count pictures that are no film, and of which no time is known."""
     replays = [one.replay for one in summary.recordings]
     count = sum(len(one.stamps_ns) for one in replays)
     if not count:

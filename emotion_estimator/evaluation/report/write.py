@@ -63,7 +63,7 @@ def write_report(
     replays: Sequence[Replay],
     truth: Mapping[str, Sequence[Segment]],
     label_map: str | None = None,
-    told: Sequence[str] = (),
+    reported: Sequence[str] = (),
 ) -> Path:
     """
     Write report.html, metrics.json and emotions.csv, each whole or not at all.
@@ -75,13 +75,13 @@ def write_report(
     :param truth: labels by recording; recordings may lack them.
     :param label_map: name of the label map in whose classes is judged, such as
         'happy_unknown_sad'; None takes the model's own where the labels are among them.
-    :param told: sentences to show beside the replays' own problems, such as `Labels.problems`.
+    :param reported: sentences to show beside the replays' own problems, such as `Labels.problems`.
     :returns: path of report.html.
     :raises ValueError: when there is no replay, or replays are of different models.
     :raises LabelError: when the label map cannot be used.
     :raises MissingLibraryError: when Plotly or Jinja2 is not installed.
     """
-    return _write(folder, summarise(replays, truth, label_map, told))
+    return _write(folder, summarise(replays, truth, label_map, reported))
 
 
 def _write(folder: Path, summary: Summary) -> Path:
@@ -204,7 +204,7 @@ def metrics(summary: Summary) -> dict[str, Any]:
     Gather what is written.
 
     :param summary: the run.
-    :returns: what JSON takes; None for what cannot be told.
+    :returns: what JSON takes; None for what is not known.
     """
     return {
         'schema': SCHEMA,
