@@ -91,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f'seed {first.seed}: {first.detail}'
         )
         console.print(sentence, style='red', markup=False, soft_wrap=True)
+    for remark, count in outcome.remarks.items():
+        console.print(f'{remark} ({count} times).', highlight=False)
     kinds = Counter(fault.kind for fault in outcome.faults)
     named = ('crash', 'hang', 'memory', 'error')
     console.print(', '.join(f'{kind}: {kinds[kind]}' for kind in named) + '.', highlight=False)
@@ -98,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         'seed': options.seed,
         'seconds': round(seconds, 1),
         'cases': dict(outcome.cases),
+        'remarks': dict(outcome.remarks),
         'faults': [asdict(fault) for fault in outcome.faults],
     }
     write_whole(options.out, (json.dumps(content, indent=2) + '\n').encode())

@@ -45,7 +45,8 @@ _START_S = 120.0
 _SHOWN = 400
 
 
-Check = Callable[[Any], None]
+Check = Callable[[Any], 'str | None']
+"""Raises where something is wrong; returns what else is worth counting."""
 Made = tuple[SearchStrategy[Any], Check]
 
 
@@ -106,11 +107,13 @@ class Outcome:
 
     :param cases: how many were tried, by target.
     :param faults: what went wrong.
+    :param remarks: what else checks had to say, by target and sentence.
     :param stopped: whether Ctrl-C ended it early.
     """
 
     cases: Counter[str] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
+    remarks: Counter[str] = field(default_factory=Counter)
     stopped: bool = False
 
 
@@ -213,9 +216,10 @@ class _Worker:
         kind = detail = ''
         try:
             if self.connection.poll():
-                cases, faults = self.connection.recv()
+                cases, faults, remarks = self.connection.recv()
                 outcome.cases[chunk.target] += cases
                 outcome.faults += faults
+                outcome.remarks += remarks
                 self.chunk = None
                 return
         except (EOFError, OSError):
@@ -248,7 +252,7 @@ def _work(
     own = Path(folder) / str(os.getpid())
     own.mkdir()
     os.chdir(own)
-    made: dict[str, tuple[Any, Callable[[Any], None]]] = {}
+    made: dict[str, Made] = {}
     while True:
         try:
             chunk: Chunk = connection.recv()
@@ -261,15 +265,18 @@ def _work(
 
 
 def _try_chunk(
-    chunk: Chunk, strategy: Any, check: Callable[[Any], None], case: Any, begun_s: Any
-) -> tuple[int, list[Fault]]:
+    chunk: Chunk, strategy: Any, check: Check, case: Any, begun_s: Any
+) -> tuple[int, list[Fault], Counter[str]]:
     faults: dict[str, Fault] = {}
+    remarks: Counter[str] = Counter()
 
     def one(value: Any) -> None:
         case.value += 1
         begun_s.value = time.monotonic()
         try:
-            check(value)
+            remark = check(value)
+            if remark:
+                remarks[f'{chunk.target}: {remark}'] += 1
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             place = f'{Path(last.filename).name}:{last.lineno}'
@@ -295,4 +302,4 @@ def _try_chunk(
     if memory_mb > MOST_MEMORY_MB:
         detail = f'{memory_mb:.0f} MB resident, of at most {MOST_MEMORY_MB}'
         faults['memory'] = Fault(chunk.target, 'memory', chunk.seed, int(case.value), '', detail)
-    return int(case.value), list(faults.values())
+    return int(case.value), list(faults.values()), remarks

@@ -97,6 +97,7 @@ class EmotionModel:
         except (ValueError, RuntimeError) as error:
             raise ModelError(f'LiteRT cannot load the network {path}: {error}') from error
         self._check_shapes(path)
+        self._logits(np.zeros((self.metadata.steps, len(self.metadata.features) + 1), np.float32))
 
     def _check_shapes(self, path: Path) -> None:
         inputs = self._interpreter.get_input_details()
@@ -122,6 +123,7 @@ class EmotionModel:
 
         :param window: shape [steps, features + 1] as `TemporalBuffer.window` returns it.
         :returns: shape [labels], above 0, summing to 1.
+        :raises ModelError: when the network answers with what is no number.
         """
         logits = self._logits(window)[: len(self.metadata.labels)]
         return softmax(logits / self.metadata.temperature)
@@ -140,6 +142,11 @@ class EmotionModel:
         self._interpreter.set_tensor(self._input, window[None])
         self._interpreter.invoke()
         logits: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                f'The network of model {self.metadata.name} answers with what is no number: it is '
+                'damaged; copy the model folder again.'
+            )
         return logits.astype(np.float64)
 
 

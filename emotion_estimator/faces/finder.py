@@ -40,13 +40,10 @@ from emotion_estimator.faces.landmarker import (
     LandmarkedFace,
     Landmarker,
     box_of,
+    large_enough,
     new_landmarkers,
 )
-from emotion_estimator.faces.multi_face import (
-    CloseUp,
-    FaceCounter,
-    FaceSearch,
-)
+from emotion_estimator.faces.multi_face import CloseUp, FaceCounter, FaceSearch
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import AssetError, find_encoding
 from emotion_estimator.stamps import Step, TimeLine
@@ -215,8 +212,8 @@ class FaceFinder:
             self._shift_ns = (self._time_ms + _RESTART_MS) * _NS_PER_MS - stamp_ns
         self._time_ms = max(self._time_ms + 1, (stamp_ns + self._shift_ns) // _NS_PER_MS)
         upright = turned(image, self._rotate)
-        found = self._landmarker.find(upright, self._time_ms)
         height, width = upright.shape[:2]
+        found = large_enough(self._landmarker.find(upright, self._time_ms), width)
         ids = self._tracker.track(found, width, height, stamp_ns)
         return TrackedFaces(tuple(map(partial(self._face, upright), ids, found)), step)
 

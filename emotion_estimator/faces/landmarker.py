@@ -92,6 +92,21 @@ def box_of(landmarks: NDArray[np.float32]) -> Box:
     return Box(x_min, y_min, x_max, y_max)
 
 
+LEAST_FACE_PX = 8
+"""A narrower face is none: MediaPipe lays its mesh into noise too."""
+
+
+def large_enough(faces: list[LandmarkedFace], width: int) -> list[LandmarkedFace]:
+    """
+    Leave out what is too narrow to be a face.
+
+    :param faces: of one image.
+    :param width: of the image in pixels.
+    :returns: the others.
+    """
+    return [face for face in faces if (face.box.x_max - face.box.x_min) * width >= LEAST_FACE_PX]
+
+
 def turned_box(box: Box, rotate: int) -> Box:
     """
     Tell where a box is once its image is turned.

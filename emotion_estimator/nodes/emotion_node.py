@@ -36,6 +36,7 @@ from emotion_estimator.emotion.estimation import (
     FeatureError,
     build_estimation,
 )
+from emotion_estimator.emotion.model import ModelError
 from emotion_estimator.files import find_model
 from emotion_estimator.messages.incoming import (
     MOST_FACES,
@@ -54,7 +55,7 @@ from emotion_estimator.stamps import NS_PER_S, Step
 class EmotionNode(ManagedNode):
     """Estimates the expression of each face over a window of time, by the images' stamps."""
 
-    message_errors = (MessageError, FeatureError)
+    message_errors = (MessageError, FeatureError, ModelError)
     # Nothing comes while no face is seen.
     input_may_pause = True
 

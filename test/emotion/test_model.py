@@ -21,6 +21,7 @@ import struct
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,6 +143,25 @@ def test_a_network_whose_few_bytes_ask_for_vast_tensors_is_reported(folder):
     (folder / metadata['network']).write_bytes(content)
     change(folder, network_sha256=hashlib.sha256(content).hexdigest())
     with pytest.raises(ModelError, match=r'its tensors hold [\d,]{15} numbers'):
+        EmotionModel(folder)
+
+
+def test_a_network_that_answers_with_no_number_is_reported(folder):
+    name = json.loads((folder / 'metadata.json').read_text())['network']
+    content = bytearray((folder / name).read_bytes())
+    network = Interpreter(model_content=bytes(content))
+    network.allocate_tensors()
+    outputs = network.get_output_details()[0]['shape'][-1]
+    # The last layer's biases.
+    for detail in network.get_tensor_details():
+        if list(detail['shape']) == [outputs] and detail['dtype'] == np.float32:
+            biases = network.get_tensor(detail['index']).tobytes()
+            if biases in content:
+                at = content.index(biases)
+                content[at : at + 4] = np.float32(np.nan).tobytes()
+    (folder / name).write_bytes(content)
+    change(folder, network_sha256=hashlib.sha256(content).hexdigest())
+    with pytest.raises(ModelError, match='answers with what is no number'):
         EmotionModel(folder)
 
 

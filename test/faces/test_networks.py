@@ -29,7 +29,13 @@ from hypothesis import strategies as st
 from emotion_estimator.assets import ASSETS_VARIABLE, MEDIA
 from emotion_estimator.faces import detection
 from emotion_estimator.faces.detection import FaceDetector
-from emotion_estimator.faces.landmarker import FaceLandmarker, OneEuroFilter
+from emotion_estimator.faces.landmarker import (
+    Box,
+    FaceLandmarker,
+    LandmarkedFace,
+    OneEuroFilter,
+    large_enough,
+)
 from emotion_estimator.faces.mediapipe_landmarker import MediaPipeLandmarker
 from emotion_estimator.faces.networks import FaceNetworks, Region, region_of
 
@@ -160,6 +166,14 @@ def test_no_face_comes_out_of_a_network_that_answers_with_no_numbers(landmarker_
     detect = broken._detector
     broken._detector = lambda *given: [values * np.float32(np.nan) for values in detect(*given)]
     assert FaceLandmarker(broken).find(photograph(media(PEOPLE[0])), 1) == []
+
+
+def test_what_is_narrower_than_eight_pixels_is_no_face():
+    seven, eight = (
+        LandmarkedFace(Box(0.5, 0.5, 0.5 + px / 100, 0.6), np.zeros(52), np.zeros((478, 3)))
+        for px in (7, 8.5)
+    )
+    assert large_enough([seven, eight], 100) == [eight]
 
 
 def changed_task(path, **changed):
