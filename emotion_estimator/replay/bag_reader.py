@@ -304,12 +304,12 @@ class BagReader:
     def _unzipped(self, messages: Iterator[Message], damaged: Counter[str]) -> Iterator[Message]:
         """Unpack the messages that are packed one by one."""
         for connection, received_ns, raw in messages:
-            if self.is2 and raw[:4] == ZSTD_MAGIC:
-                try:
+            try:
+                if self.is2 and raw[:4] == ZSTD_MAGIC:
                     raw = zstd.ZstdDecompressor().decompress(raw, MOST_BYTES)
-                except zstd.ZstdError:
-                    damaged[connection.topic] += 1
-                    continue
+            except (zstd.ZstdError, TypeError):  # or a number where a message belongs
+                damaged[connection.topic] += 1
+                continue
             yield connection, received_ns, raw
 
     def _receive_times_hold(self) -> bool:
