@@ -97,7 +97,7 @@ FACE_DETECTOR = Asset(
     url='https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/master/onnx/'
     'yunet_n_dynamic.onnx',
     loss="MediaPipe's own detector looks for far faces over parts of the image instead: it takes "
-    'two to three times as long, and misses faces below some 16 pixels.',
+    'longer, and misses the smallest.',
 )
 
 

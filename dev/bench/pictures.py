@@ -21,7 +21,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -337,17 +337,19 @@ def write_camera_bag(
 # The faces wing as the node runs it for several people.
 
 
-def new_finder(max_faces: int, detection_rate_hz: float = 2.0) -> FaceFinder:
+def new_finder(max_faces: int, detection_rate_hz: float = 2.0, yunet: bool = True) -> FaceFinder:
     """
     Make a finder with the node's defaults.
 
     :param max_faces: see `FaceSearch`.
     :param detection_rate_hz: see the node's parameter; 0 leaves it at MediaPipe.
+    :param yunet: whether YuNet is used where it is there.
     :returns: the finder; its ids repeat.
     """
     asked = {'max_faces': max_faces, 'detection_rate_hz': detection_rate_hz}
     parameters = {**read_parameters().blendshape_node, **asked}
-    return build_finder(parameters, _files(detection_rate_hz))
+    files = _files(detection_rate_hz)
+    return build_finder(parameters, files if yunet else replace(files, detector=None))
 
 
 @cache

@@ -92,14 +92,15 @@ class _Looks:
         return self._finder.find(picture, number * NS_PER_S, line=number).faces
 
 
-def small_faces() -> list[SmallFace]:
+def small_faces(yunet: bool = True) -> list[SmallFace]:
     """
     Look at photographs of one face, made small, at random places of a landscape.
 
+    :param yunet: see `new_finder`.
     :returns: `PLACES` of each photograph and width.
     :raises AssetError: when a picture cannot be had.
     """
-    finder = new_finder(_MAX_FACES)
+    finder = new_finder(_MAX_FACES, yunet=yunet)
     look, model, background = _Looks(finder), EmotionModel(find_model('basic7')), landscape()
     found = []
     for width_px in WIDTHS_PX:
@@ -199,10 +200,13 @@ def main() -> None:
     """Print what each photograph is called, and draw the shares by width."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--plot', type=Path, default=Path('out/small_faces.png'))
-    path = parser.parse_args().plot
-    seen = small_faces()
+    parser.add_argument('--without-yunet', action='store_true', help="with MediaPipe's detector")
+    options = parser.parse_args()
+    path, seen = options.plot, small_faces(not options.without_yunet)
     Console(width=140).print(_table(seen))
     figures = measure_small_faces(seen)
+    found = ', '.join(f'{w} px {figures[f"recall_{w}px"]:.2f}' for w in WIDTHS_PX)
+    Console().print(f'Found: {found}.', highlight=False)
     matplotlib.use('Agg')
     from matplotlib import pyplot
 

@@ -36,14 +36,13 @@ from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
     Box,
-    FaceLandmarker,
     LandmarkedFace,
-    Landmarker,
     box_of,
     large_enough,
     new_landmarkers,
 )
 from emotion_estimator.faces.multi_face import CloseUp, FaceCounter, FaceSearch
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import AssetError, find_encoding
 from emotion_estimator.stamps import Step, TimeLine
@@ -351,7 +350,8 @@ def build_close_up(parameters: FinderParameters, landmarker_path: Path) -> Close
     :returns: the close-up, to be closed.
     :raises ValueError: when the file cannot be used.
     """
-    return CloseUp(_landmarkers(parameters, landmarker_path)(stills=True))
+    networks = FaceNetworks(landmarker_path, parameters['threads'])
+    return CloseUp(new_landmarkers(networks, landmarker_path, parameters)(stills=True))
 
 
 def build_face_counter(parameters: FinderParameters, files: FinderFiles) -> FaceCounter:
@@ -363,9 +363,10 @@ def build_face_counter(parameters: FinderParameters, files: FinderFiles) -> Face
     :returns: the counter, to be closed.
     :raises ValueError: when a file cannot be used.
     """
-    detector = FaceDetector(files.detector) if files.detector else None
-    landmarker = _landmarkers(parameters, files.landmarker)
-    stills = landmarker(max_faces=parameters['max_faces'] + 1, stills=True)
+    networks = FaceNetworks(files.landmarker, parameters['threads'])
+    detector = _detector(parameters, networks, files)
+    new = new_landmarkers(networks, files.landmarker, parameters)
+    stills = new(max_faces=parameters['max_faces'] + 1, stills=True)
     return FaceCounter(stills, detector, parameters['rotate'])
 
 
@@ -374,24 +375,23 @@ def _seeks_far_faces(parameters: FinderParameters) -> bool:
 
 
 def _landmarker(parameters: FinderParameters, files: FinderFiles) -> FaceFollower:
-    new = _landmarkers(parameters, files.landmarker)
-    max_faces = parameters['max_faces']
+    networks = FaceNetworks(files.landmarker, parameters['threads'])
     # The detector first: unlike MediaPipe's graphs, it need not be closed.
-    detector: Detector | None = FaceDetector(files.detector) if files.detector else None
-    landmarker = new(max_faces=1 if detector else max_faces)
-    if detector is None and _seeks_far_faces(parameters) and parameters['engine'] == 'litert':
-        assert isinstance(landmarker, FaceLandmarker)
-        detector = TiledDetector(landmarker.networks, parameters['min_detection_confidence'])
-        landmarker = new()
+    detector = _detector(parameters, networks, files)
+    new = new_landmarkers(networks, files.landmarker, parameters)
+    max_faces = parameters['max_faces']
     if detector is None:
-        return landmarker
+        return new(max_faces=max_faces)
     rate_hz = parameters['detection_rate_hz']
-    return FaceSearch(landmarker, detector, lambda: CloseUp(new()), max_faces, rate_hz)
+    return FaceSearch(new(), detector, lambda: CloseUp(new()), max_faces, rate_hz)
 
 
-def _landmarkers(parameters: FinderParameters, path: Path) -> Callable[..., Landmarker]:
-    return new_landmarkers(path, **{name: parameters[name] for name in _OF_LANDMARKERS})
-
-
-_CONFIDENCES = tuple(f'min_{what}_confidence' for what in ('detection', 'presence', 'tracking'))
-_OF_LANDMARKERS = ('engine', 'threads', 'on_one_core', *_CONFIDENCES)
+def _detector(
+    parameters: FinderParameters, networks: FaceNetworks, files: FinderFiles
+) -> Detector | None:
+    """Make what looks for far faces: YuNet, or where it is missing MediaPipe's detector."""
+    if not _seeks_far_faces(parameters):
+        return None
+    if files.detector:
+        return FaceDetector(files.detector)
+    return TiledDetector(networks, parameters['min_detection_confidence'])

@@ -165,7 +165,7 @@ class FaceLandmarker:
         min_tracking_confidence: float = 0.5,
         stills: bool = False,
     ) -> None:
-        self.networks = networks
+        self._networks = networks
         self._max_faces = max_faces
         self._min_detection_confidence = min_detection_confidence
         self._min_presence_confidence = min_presence_confidence
@@ -191,14 +191,14 @@ class FaceLandmarker:
             self._size = (width, height)
         if len(regions) < self._max_faces:
             # What is detected takes the place of what it overlaps (AssociationCalculator).
-            for seen in self.networks.detect(
+            for seen in self._networks.detect(
                 image, self._min_detection_confidence, self._max_faces
             ):
                 apart = self._min_tracking_confidence
                 regions = [one for one in regions if seen.overlap(one) <= apart] + [seen]
         found = []
         for region in regions[: self._max_faces]:
-            points, presence = self.networks.landmarks(image, region)
+            points, presence = self._networks.landmarks(image, region)
             if presence > self._min_presence_confidence:
                 found.append(points)
         # From the landmarks before they are smoothed.
@@ -211,28 +211,36 @@ class FaceLandmarker:
         return [self._face(points, points / scale) for points in found]
 
     def _face(self, points: NDArray[np.float32], landmarks: NDArray[np.float32]) -> LandmarkedFace:
-        return LandmarkedFace(box_of(landmarks), self.networks.blendshapes(points), landmarks)
+        return LandmarkedFace(box_of(landmarks), self._networks.blendshapes(points), landmarks)
 
     def close(self) -> None:
         """Nothing is held but the networks."""
 
 
 def new_landmarkers(
-    path: Path, engine: str, threads: int, on_one_core: bool, **confidences: Any
+    networks: FaceNetworks, path: Path, parameters: Any
 ) -> Callable[..., Landmarker]:
     """
-    Tell how to make landmarkers; all of `litert` share one set of networks.
+    Tell how to make landmarkers.
 
-    :param path: face_landmarker.task, see `assets.FACE_LANDMARKER`.
-    :param engine: 'litert', or 'mediapipe' for MediaPipe's own graphs.
-    :param threads: that each network may use, with 'litert'.
-    :param on_one_core: see `MediaPipeLandmarker`.
-    :param confidences: `min_detection_confidence` and so on, see `FaceLandmarker`.
+    :param networks: that all of `engine: litert` share.
+    :param path: face_landmarker.task, which the networks were read from.
+    :param parameters: `engine`, `on_one_core`, `min_detection_confidence`,
+        `min_presence_confidence` and `min_tracking_confidence` by name, see
+        config/emotion_estimator.yaml.
     :returns: takes `max_faces` and `stills`, see `FaceLandmarker`.
-    :raises ValueError: when the file cannot be used, or MediaPipe is not installed.
+    :raises ValueError: when MediaPipe is asked for and not installed.
     """
-    if engine == 'litert':
-        return partial(FaceLandmarker, FaceNetworks(path, threads), **confidences)
+    confidences = {
+        name: parameters[name]
+        for name in (
+            'min_detection_confidence',
+            'min_presence_confidence',
+            'min_tracking_confidence',
+        )
+    }
+    if parameters['engine'] == 'litert':
+        return partial(FaceLandmarker, networks, **confidences)
     try:
         # Imported here: a robot may lack it.
         from emotion_estimator.faces.mediapipe_landmarker import MediaPipeLandmarker
@@ -241,7 +249,7 @@ def new_landmarkers(
             f'engine: mediapipe needs the Python package mediapipe ({error}); install it, or take '
             'engine: litert.'
         ) from error
-    return partial(MediaPipeLandmarker, path, on_one_core=on_one_core, **confidences)
+    return partial(MediaPipeLandmarker, path, on_one_core=parameters['on_one_core'], **confidences)
 
 
 class OneEuroFilter:

@@ -222,7 +222,7 @@ class FaceNetworks:
         :returns: shape [52] in MediaPipe's order, each in [0, 1].
         """
         (values,) = self._blendshapes(points[_OF_BLENDSHAPES, :2][None], 1.0, 0.0)
-        return values.copy()
+        return values
 
 
 class _Network:
@@ -258,7 +258,7 @@ class _Network:
     def __call__(
         self, values: NDArray[np.uint8] | NDArray[np.float32], scale: float, offset: float
     ) -> list[NDArray[np.float32]]:
-        """Run it on scaled values; what is returned holds until the next call."""
+        """Run it on scaled values."""
         # Straight into the network's own memory: no copy, no second pass.
         tensor = self._input()
         np.multiply(values, np.float32(scale), out=tensor, dtype=np.float32)
