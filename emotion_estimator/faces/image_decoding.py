@@ -103,7 +103,7 @@ ENCODINGS: tuple[str, ...] = tuple(_LAYOUTS)
 """Encodings that `ImageDecoder` knows."""
 _BITS = (8, 10, 12, 14, 16)
 _DISTANCES = re.compile(r'(32F|64F|16S|32S)C1\Z')  # REP-118: depth images are 32FC1 or 16UC1
-_DEPTH_TOPIC = re.compile(r'depth(?!.*(?:/|_)(?:ir|infra))', re.IGNORECASE)
+_DEPTH_TOPIC = re.compile(r'depth(?!.*(?:[/_](?:ir|infra)|/(?:rgb|colou?r)))', re.IGNORECASE)
 _NO_PICTURE = (
     "{} carries distances (a depth image), no picture; choose the camera's colour or infrared "
     'topic.'
@@ -113,6 +113,15 @@ _OTHER_ORDER = {'uyvy': 'yuyv', 'yuv422': 'yuyv', 'yuyv': 'uyvy', 'yuv422_yuy2':
 _WATCH_EVERY, _NEAR_GREY, _LEAST_CONTRAST, _SWAPPED_SHARE = 30, 24, 10, 0.8
 _MOST_REMARKS = 20
 _MOST_BYTES = 512_000_000  # of a picture file: `MAX_PIXELS` of 16 bits and three channels
+
+
+def is_depth_topic(topic: str) -> bool:
+    """
+    Tell whether a topic is named after distances, not after another picture of a depth camera.
+
+    :param topic: of images.
+    """
+    return _DEPTH_TOPIC.search(topic) is not None
 
 
 class ImageDecoder:
@@ -135,7 +144,7 @@ class ImageDecoder:
         self.suspicion = ''
         """Sentence: luma and chroma look swapped in most images; empty when they do not."""
         self._topic = topic
-        self._is_depth = _DEPTH_TOPIC.search(topic) is not None
+        self._is_depth = is_depth_topic(topic)
         self._tell = tell
         self._said: set[str] = set()
         self._bits = _BITS[0]

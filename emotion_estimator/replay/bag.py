@@ -29,7 +29,7 @@ from rosbags.typesys import get_types_from_msg
 from rosbags.typesys.store import Typestore
 
 from emotion_estimator.cameras import Camera
-from emotion_estimator.faces.image_decoding import ImageDecoder
+from emotion_estimator.faces.image_decoding import ImageDecoder, is_depth_topic
 from emotion_estimator.messages.incoming import rgb_of
 from emotion_estimator.messages.outgoing import standard_types
 from emotion_estimator.replay.bag_reader import BagReader
@@ -65,7 +65,6 @@ _TRANSPORT = re.compile(r'/(compressed|compressedDepth|zstd|ffmpeg|theora)$')
 _UNREADABLE = re.compile(r'/(compressedDepth|zstd|theora)$')
 # The packages' own pictures, which stand beside a camera's where a running robot is recorded.
 _OWN = re.compile(r'(^|/)annotated_image(/|$)|(^|/)humans/(faces|bodies|persons)/')
-_DEPTH = re.compile(r'(^|[/_])depth([/_0-9]|$)', re.IGNORECASE)
 _DEPTH_ENCODINGS = ('16UC1', '16SC1', '32FC1', 'mono16')
 _GREY_ENCODINGS = ('mono8', '8UC1', *_DEPTH_ENCODINGS)
 # What image_proc makes of one camera's images beside each other: the first is taken.
@@ -212,7 +211,7 @@ class Bag:
                     f'{self._path} has no images on {topic}; {_listed(held, images)}'
                 )
             return min(chosen, key=_preference)
-        cameras = [c for c in images if not _OWN.search(c.topic) and not _DEPTH.search(c.topic)]
+        cameras = [c for c in images if not _OWN.search(c.topic) and not is_depth_topic(c.topic)]
         cameras = [c for c in cameras if not c.topic.endswith('/compressedDepth')]
         bases = sorted({_base(c) for c in cameras})
         best = [min((c for c in cameras if _base(c) == base), key=_preference) for base in bases]

@@ -297,7 +297,7 @@ def test_distances_are_no_picture(topic, encoding):
 
 
 @pytest.mark.parametrize(
-    'topic', ['/camera/infra1/image_rect_raw', '/ir/image_raw', '/depth_camera/ir/image_raw']
+    'topic', ['/camera/infra1/image_rect_raw', '/depth_cam/ir/image', '/depth_cam/color/image']
 )
 def test_16uc1_of_an_infrared_camera_is_a_picture(topic):
     data = np.full((4, 6), 1023, '<u2').tobytes()
