@@ -57,6 +57,7 @@ TRANSFORM = 'geometry_msgs/msg/Transform'
 VECTOR3 = 'geometry_msgs/msg/Vector3'
 QUATERNION = 'geometry_msgs/msg/Quaternion'
 IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 HEADER = 'std_msgs/msg/Header'
 TIME = 'builtin_interfaces/msg/Time'
 
@@ -269,6 +270,19 @@ class MessageBuilder:
             step=width * channels,
             # Bytes given to the constructor are the one fast way to fill an image.
             data=pixels.tobytes(),
+        )
+
+    def compressed_picture(self, jpeg: bytes, header: Any) -> Any:
+        """
+        Build a picture for readers over a radio network, as image_transport's plugin sends rgb8.
+
+        :param jpeg: a JPEG file.
+        :param header: the image's.
+        :returns: sensor_msgs/CompressedImage.
+        """
+        # The plugin's format names the encoding of the raw picture, and that inside the JPEG.
+        return self._type_of(COMPRESSED_IMAGE)(
+            header=header, format='rgb8; jpeg compressed bgr8', data=jpeg
         )
 
     def _classification(self, scores: Iterable[tuple[str, float]], header: Any) -> Any:

@@ -36,7 +36,7 @@ from hri_msgs.msg import (
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
@@ -216,23 +216,28 @@ KEPT_S = 1.0
 """An expression of a face older than that, in seconds, is not drawn."""
 _RATE_WINDOW = 30
 _MOST_LETTERS = 40  # of a label that is drawn
+_JPEG_QUALITY = 80  # of 100
 
 
 class AnnotatedImage:
     """
     Draws on a thread of its own, the latest image only; unwatched it costs nothing.
 
+    The picture is drawn once, and sent raw, as a JPEG or both, as each is subscribed to.
+
     The expression drawn is the last that `emotion` gave of a face: that of this image or, since
     the picture does not wait, of one just before.
 
-    :param node: publishes `annotated_image` and listens to `emotion`.
+    :param node: publishes `annotated_image` and `annotated_image/compressed`, and listens to
+        `emotion`.
     :param head_model: tells where heads are.
     """
 
     def __init__(self, node: ManagedNode, head_model: HeadModel) -> None:
         self._node = node
         self._head_model = head_model
-        self._publisher = node.create_publisher(Image, 'annotated_image', 10)
+        self._raw = node.create_publisher(Image, 'annotated_image', 10)
+        self._compressed = node.create_publisher(CompressedImage, 'annotated_image/compressed', 10)
         self._emotions: dict[str, tuple[int, str, float]] = {}
         self._subscription: Subscription[Classification] | None = None
         self._stamps_ns: deque[int] = deque(maxlen=_RATE_WINDOW)
@@ -247,7 +252,7 @@ class AnnotatedImage:
 
         :param seen: the faces and the image.
         """
-        if seen.view is None or not self._publisher.get_subscription_count():
+        if seen.view is None or not self._is_watched():
             return
         stamp_ns = nanoseconds(seen.header.stamp)
         if seen.starts_over:
@@ -261,10 +266,14 @@ class AnnotatedImage:
         self._thread.join()
         self._node.destroy_timer(self._timer)
         self._listen(False)
-        self._node.destroy_publisher(self._publisher)
+        self._node.destroy_publisher(self._raw)
+        self._node.destroy_publisher(self._compressed)
+
+    def _is_watched(self) -> bool:
+        return any(p.get_subscription_count() for p in (self._raw, self._compressed))
 
     def _look_for_watchers(self) -> None:
-        self._listen(self._publisher.get_subscription_count() > 0)
+        self._listen(self._is_watched())
 
     def _listen(self, wanted: bool) -> None:
         if wanted and self._subscription is None:
@@ -298,9 +307,16 @@ class AnnotatedImage:
         self._forget(nanoseconds(seen.header.stamp))
         people = [self._person(face, view) for face in seen.faces]
         picture = annotate(view.image, view.camera, people, self._rate_hz())
-        message = ROS.picture(picture, seen.header)
+        if self._raw.get_subscription_count():
+            self._send(self._raw, ROS.picture(picture, seen.header))
+        if self._compressed.get_subscription_count():
+            bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+            _, jpeg = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+            self._send(self._compressed, ROS.compressed_picture(jpeg.tobytes(), seen.header))
+
+    def _send(self, publisher: Publisher[Any], message: Any) -> None:
         if self._node.context.ok():
-            self._publisher.publish(message)
+            publisher.publish(message)
 
     def _person(self, face: Face, view: CameraImage) -> Person:
         pose = self._head_model.pose(face.landmarks, view.camera)

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from helpers.faces import SMILING
 from helpers.live_nodes import START_NS, image_message
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
@@ -27,6 +27,7 @@ from emotion_estimator.colours import COLOURS, FALLBACK, colour_of, ink_on
 from emotion_estimator.drawing import AXIS_M, GAZE_M, Person, annotate
 from emotion_estimator.faces.camera import PinholeCamera
 from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.landmarker import box_of
 from emotion_estimator.faces.pose import HeadPose
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
@@ -88,15 +89,54 @@ def test_it_has_the_image_s_header_and_size_and_shows_the_expression(live, landm
     np.testing.assert_array_equal(corner, face[400:, :60, ::-1])
 
 
+def test_compressed_it_is_the_same_picture_as_image_transport_would_send_it(
+    live, landmarker_path, face
+):
+    camera = Camera(live, landmarker_path, detection_rate_hz=0.0)
+    compressed = live.listen(CompressedImage, '/annotated_image/compressed')
+
+    def look(received):
+        camera.see(face)
+        return received
+
+    live.until(lambda: look(compressed), 'the compressed picture')
+    # Who wants it alone costs no raw picture; who wants both gets one drawing.
+    raw = live.listen(Image, '/annotated_image')
+    live.until(lambda: look(raw), 'the raw picture')
+    raw_of = {nanoseconds(message.header.stamp): message for message in raw}
+
+    def pair():
+        look(compressed)
+        both = [m for m in compressed if nanoseconds(m.header.stamp) in raw_of]
+        raw_of.update({nanoseconds(message.header.stamp): message for message in raw})
+        return both
+
+    live.until(pair, 'both of one image')
+    message = pair()[0]
+    same = raw_of[nanoseconds(message.header.stamp)]
+    assert message.format == 'rgb8; jpeg compressed bgr8'
+    assert message.header == same.header
+    assert bytes(message.data[:2]) == b'\xff\xd8' and len(message.data) < len(same.data) / 5
+    decoded = ImageDecoder().decode(message).astype(int)
+    expected = np.frombuffer(same.data, np.uint8).reshape(same.height, same.width, 3)
+    # JPEG halves the colours' resolution; the lines of the mesh are thin.
+    assert np.abs(decoded - expected).mean() < 4
+    assert np.abs(decoded.mean(axis=(0, 1)) - expected.mean(axis=(0, 1))).max() < 1
+
+
 def test_unwatched_nothing_is_drawn_and_emotions_are_not_listened_to(live, landmarker_path, face):
     camera = Camera(live, landmarker_path, detection_rate_hz=0.0)
     camera.see(face)
     live.spin(0.5)
     assert camera.node.count_subscribers('/emotion') == 0
-    watcher = live.tester.create_subscription(Image, '/annotated_image', lambda message: None, 10)
-    live.until(lambda: camera.node.count_subscribers('/emotion') == 1, 'the subscription')
-    live.tester.destroy_subscription(watcher)
-    live.until(lambda: camera.node.count_subscribers('/emotion') == 0, 'the end of it')
+    for kind, topic in (
+        (Image, '/annotated_image'),
+        (CompressedImage, '/annotated_image/compressed'),
+    ):
+        watcher = live.tester.create_subscription(kind, topic, lambda message: None, 10)
+        live.until(lambda: camera.node.count_subscribers('/emotion') == 1, 'the subscription')
+        live.tester.destroy_subscription(watcher)
+        live.until(lambda: camera.node.count_subscribers('/emotion') == 0, 'the end of it')
 
 
 def test_an_expression_of_long_ago_is_not_drawn(live, landmarker_path, face):
