@@ -173,7 +173,7 @@ print(pss_kb, *[name for name in heavy if name in sys.modules])
     ('module', 'name', 'needed', 'most_kb'),
     [
         ('emotion_node', 'EmotionNode', [], 120_000),
-        ('blendshape_node', 'BlendshapeNode', ['cv2', 'scipy'], 200_000),
+        ('blendshape_node', 'BlendshapeNode', ['cv2'], 200_000),
     ],
 )
 def test_a_node_imports_only_what_it_uses_and_stays_small(live, module, name, needed, most_kb):

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from emotion_estimator import blendshapes
 from emotion_estimator.faces.camera import PinholeCamera
@@ -115,11 +114,24 @@ def quaternion_of(rotation: NDArray[np.float64]) -> tuple[float, float, float, f
     """
     Tell a rotation as ROS does.
 
+    From the largest of the four, so that none is divided by a small one (S. W. Shepperd,
+    "Quaternion from rotation matrix", Journal of Guidance and Control 1 (1978), 223).
+
     :param rotation: shape [3, 3].
     :returns: x, y, z, w of the unit quaternion, w at least 0.
     """
-    x, y, z, w = Rotation.from_matrix(rotation).as_quat(canonical=True).tolist()
-    return x, y, z, w
+    r = rotation.tolist()
+    trace = r[0][0] + r[1][1] + r[2][2]
+    a = max(range(3), key=lambda axis: r[axis][axis])
+    axis = [r[2][1] - r[1][2], r[0][2] - r[2][0], r[1][0] - r[0][1]]
+    w = 1 + trace
+    if trace < r[a][a]:
+        w = axis[a]
+        axis = [r[a][b] + r[b][a] for b in range(3)]
+        axis[a] += 1 - trace
+    length = math.copysign(math.hypot(*axis, w), w)
+    x, y, z = (value / length for value in axis)
+    return x, y, z, w / length
 
 
 # Where a person looks: the head's direction, and on top of it that of the eyes.

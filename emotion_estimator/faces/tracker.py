@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from emotion_estimator.faces.geometry import MESH, align, in_face_units
 from emotion_estimator.faces.landmarker import Box, LandmarkedFace
@@ -241,8 +240,8 @@ class FaceTracker:
             ways = ways / (1 + _UNSURE_PER_S * unsure_s) + SHAPE_WEIGHT * differences
         # A pair that may not be joined costs more than all that may.
         costs = np.where(near, ways, 1 + 2 * ways[near].sum())
-        for row, column in zip(*linear_sum_assignment(costs)):
-            if near[row, column]:
+        for row, column in enumerate(assigned(costs.tolist())):
+            if column is not None and near[row, column]:
                 known[row] = self._tracks[column]
         return known
 
@@ -253,6 +252,46 @@ class FaceTracker:
             if face_id not in self._used:
                 self._used.add(face_id)
                 return face_id
+
+
+def assigned(costs: list[list[float]]) -> list[int | None]:
+    """
+    Give each row a column of its own, or each column a row, at the least sum of costs.
+
+    By shortest augmenting paths (R. Jonker, A. Volgenant, "A shortest augmenting path algorithm
+    for dense and sparse linear assignment problems", Computing 38 (1987), 325).
+
+    :param costs: finite; all rows have the same length.
+    :returns: the column of each row; None for rows that get none.
+    """
+    count, width = len(costs), len(costs[0])
+    if count > width:
+        rows = assigned([list(column) for column in zip(*costs)])
+        return [rows.index(row) if row in rows else None for row in range(count)]
+    # What a row and a column are worth: together never more than they cost.
+    row_worth, column_worth = [0.0] * count, [0.0] * width
+    owner = [-1] * width
+    for new in range(count):
+        # Dijkstra's search from a new row to the nearest column without an owner.
+        way, before = [math.inf] * width, [-1] * width
+        unreached, row, column, length = set(range(width)), new, -1, 0.0
+        while row >= 0:
+            for other in unreached:
+                longer = length + costs[row][other] - row_worth[row] - column_worth[other]
+                if longer < way[other]:
+                    way[other], before[other] = longer, column
+            column = min(unreached, key=way.__getitem__)
+            unreached.remove(column)
+            row, length = owner[column], way[column]
+        row_worth[new] += length
+        for other in set(range(width)) - unreached - {column}:
+            row_worth[owner[other]] += length - way[other]
+            column_worth[other] -= length - way[other]
+        # Along the way each column passes to the row before it.
+        while column >= 0:
+            owner[column] = new if before[column] < 0 else owner[before[column]]
+            column = before[column]
+    return [owner.index(row) for row in range(count)]
 
 
 def _way(box: Box, other: Box) -> tuple[float, float]:

@@ -20,13 +20,16 @@ import cv2
 import numpy as np
 import pytest
 from helpers.faces import clip_features, frames, write_encoding
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
 from emotion_estimator.faces.networks import FaceNetworks
-from emotion_estimator.faces.tracker import FaceTracker
+from emotion_estimator.faces.tracker import FaceTracker, assigned
 from emotion_estimator.stamps import NS_PER_S, Step
 
 START_NS = 1_700_000_000 * NS_PER_S
@@ -160,6 +163,26 @@ def landmarks(person=0, smile=0.0):
 def face(x, y=0.5, size=0.2, **of):
     box = Box(x - size / 2, y - size / 2, x + size / 2, y + size / 2)
     return LandmarkedFace(box, np.zeros(52, np.float32), landmarks(**of))
+
+
+def matrices():
+    """Costs of up to 6 faces and 6 tracks; few whole numbers, so that many are alike."""
+    cost = st.integers(0, 5).map(float) | st.floats(0, 1e6)
+    sides = st.tuples(st.integers(1, 6), st.integers(1, 6))
+    return sides.flatmap(
+        lambda side: st.lists(
+            st.lists(cost, min_size=side[1], max_size=side[1]), min_size=side[0], max_size=side[0]
+        )
+    )
+
+
+@given(matrices())
+def test_faces_are_assigned_at_the_cost_that_scipy_finds(costs):
+    columns = assigned(costs)
+    pairs = [(row, column) for row, column in enumerate(columns) if column is not None]
+    assert len({column for _, column in pairs}) == len(pairs) == min(len(costs), len(costs[0]))
+    least = np.array(costs)[linear_sum_assignment(costs)].sum()
+    assert sum(costs[row][column] for row, column in pairs) == pytest.approx(least)
 
 
 def track(tracker, faces, stamp_ns):

@@ -92,7 +92,7 @@ def test_both_nodes_in_one_process_give_emotions_and_end_on_ctrl_c(
     )
 
 
-IMPORTED = ['numpy', 'rclpy.node', 'cv2', 'ai_edge_litert.interpreter', 'scipy.optimize']
+IMPORTED = ['numpy', 'rclpy.node', 'cv2', 'ai_edge_litert.interpreter', 'yaml']
 
 
 @pytest.mark.parametrize('module', IMPORTED)
