@@ -86,6 +86,8 @@ def _limits(spec: Spec) -> str:
         parts.append(f'{spec.minimum:.10g} to {spec.maximum:.10g}')
     if spec.at_run_time:
         parts.append('live')
+    elif spec.read_only:
+        parts.append('fixed at the start')
     return f'{", ".join(parts).capitalize()}.' if parts else ''
 
 

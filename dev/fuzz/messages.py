@@ -40,7 +40,7 @@ from emotion_estimator.files import (
 )
 from emotion_estimator.messages.incoming import MessageError, face_features, rgb_of
 from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.parameters import read_parameters
+from emotion_estimator.parameter_values import read_parameters
 from emotion_estimator.stamps import NS_PER_S
 
 # Bytes that were right once.

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -29,7 +30,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from emotion_estimator.parameters import NODES, Spec
+from emotion_estimator.parameters import ALLOW_REMOTE_PATHS, NODES, Spec
 
 _LIKENESS = 0.8  # of a misspelt name, from 0 to 1, see difflib
 
@@ -41,9 +42,11 @@ def descriptor_of(spec: Spec) -> ParameterDescriptor:
     :param spec: the parameter.
     :returns: the descriptor; ROS itself refuses values of another type or out of range.
     """
-    descriptor = ParameterDescriptor(description=spec.description)
+    descriptor = ParameterDescriptor(description=spec.description, read_only=spec.read_only)
     if spec.choices:
         descriptor.additional_constraints = 'one of: ' + ', '.join(map(str, spec.choices))
+    elif spec.read_only:
+        descriptor.additional_constraints = 'fixed once the node has started'
     elif not spec.at_run_time:
         descriptor.additional_constraints = 'fixed while the node is configured'
     if spec.minimum is None or spec.maximum is None:
@@ -120,12 +123,26 @@ class Parameters:
                     f'{spec.name} cannot change while the node is configured; deactivate and '
                     'clean up the node, set it, then configure and activate it again.'
                 )
+            if self._declared and _is_path(spec, parameter.value) and not self._paths_allowed():
+                return refused(
+                    f'{spec.name} names a file, which others may not set once the node has '
+                    'started: state it in params_file, or start the node with '
+                    'allow_remote_paths: true.'
+                )
         return SetParametersResult(successful=True)
+
+    def _paths_allowed(self) -> bool:
+        return bool(self[ALLOW_REMOTE_PATHS.name])
 
     def _tell(self, parameters: list[Parameter[Any]]) -> None:
         changed = {p.name: p.value for p in parameters if p.name in self._specs}
         if changed:
             self._changed(changed)
+
+
+def _is_path(spec: Spec, value: Any) -> bool:
+    """Tell whether a value names a file, not something that ships or nothing."""
+    return spec.names_file and bool(value) and (not spec.default or os.sep in str(value))
 
 
 def refused(reason: str) -> SetParametersResult:

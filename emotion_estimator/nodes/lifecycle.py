@@ -50,7 +50,7 @@ from emotion_estimator.nodes.diagnostics import (
     silence_problems,
     stream_status,
 )
-from emotion_estimator.parameters import AUTOSTART, Spec
+from emotion_estimator.parameters import EVERY_NODE, Spec
 
 # Without QoS events: by default every publisher and subscription brings waitables for events such
 # as incompatible QoS, which rclpy's executor looks at again each time it waits, a quarter of its
@@ -103,7 +103,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         for service in self.services:
             service.callback = self.guarded(service.callback)
         self.parameters = Parameters(
-            self, [*specs, AUTOSTART], self._is_configured, self.on_parameters_changed
+            self, [*specs, *EVERY_NODE], self._is_configured, self.on_parameters_changed
         )
         self._silent = False
         self._diagnostics = Diagnostics(self, self._status)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_estimator.files import write_whole
-from emotion_estimator.parameters import NodeParameters
+from emotion_estimator.parameter_values import NodeParameters
 from emotion_estimator.replay.recordings import Selection
 
 

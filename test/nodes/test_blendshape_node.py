@@ -88,7 +88,9 @@ def test_a_face_gives_named_blendshapes_and_features_with_the_images_stamp(
 
 def test_the_encoding_is_the_named_one_or_none(live, landmarker_path, face, tmp_path):
     mine = write_encoding(tmp_path / 'mine.npz')
-    node, found = run_node(live, landmarker_path, autostart=False, encoding='')
+    node, found = run_node(
+        live, landmarker_path, autostart=False, allow_remote_paths=True, encoding=''
+    )
     camera = live.publisher(Image, '/image', qos_profile_sensor_data)
     for turn, path in enumerate(['', str(mine)]):
         (result,) = node.set_parameters([Parameter('encoding', value=path)])
@@ -155,7 +157,12 @@ def test_the_detector_finds_a_far_face(live, landmarker_path, detector_path, fac
 def test_a_detector_that_is_none_is_reported(live, landmarker_path, tmp_path, capfd):
     path = tmp_path / 'mine.onnx'
     path.write_bytes(b'not a network')
-    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), autostart=False)
+    node = live.add(
+        BlendshapeNode,
+        landmarker=str(landmarker_path),
+        autostart=False,
+        allow_remote_paths=True,
+    )
     (result,) = node.set_parameters([Parameter('detector', value=str(path))])
     assert result.successful
     assert not live.change(node, 'configure')

@@ -49,7 +49,7 @@ def test_a_wrong_landmarker_file_fails_the_transition_and_can_be_mended(
     path = tmp_path / 'nowhere.task'
     if content is not None:
         path.write_bytes(content)
-    node = live.add(BlendshapeNode, autostart=False, landmarker=str(path))
+    node = live.add(BlendshapeNode, autostart=False, allow_remote_paths=True, landmarker=str(path))
     assert not live.change(node, 'configure')
     assert live.state(node) == 'unconfigured'
     assert sentence in capfd.readouterr().err
@@ -181,12 +181,34 @@ def npy_of(array):
     return content.getvalue()
 
 
+@pytest.mark.parametrize(
+    'node_class, changes',
+    [
+        (BlendshapeNode, {'landmarker': ('', 'face_landmarker.task')}),
+        (BlendshapeNode, {'detector': ('', 'detector.onnx')}),
+        (BlendshapeNode, {'encoding': ('', '/tmp/encoding.npz')}),
+        (EmotionNode, {'model': ('basic7_blendshapes', './model')}),
+    ],
+)
+def test_after_the_start_others_set_names_but_no_paths(live, node_class, changes):
+    node = live.add(node_class, autostart=False)
+    for name, (shipped, path) in changes.items():
+        (result,) = node.set_parameters([Parameter(name, value=path)])
+        assert not result.successful
+        assert f'{name} names a file' in result.reason
+        (result,) = node.set_parameters([Parameter(name, value=shipped)])
+        assert result.successful
+    (result,) = node.set_parameters([Parameter('allow_remote_paths', value=True)])
+    assert not result.successful
+
+
 @pytest.mark.parametrize('name', ['landmarker', 'detector', 'encoding', 'model'])
 def test_files_that_hang_or_fill_a_node_cost_a_sentence_within_a_second(
     live, landmarker_path, tmp_path, name, capfd
 ):
     named = {} if name in ('landmarker', 'model') else {'landmarker': str(landmarker_path)}
-    node = live.add(EmotionNode if name == 'model' else BlendshapeNode, autostart=False, **named)
+    node_class = EmotionNode if name == 'model' else BlendshapeNode
+    node = live.add(node_class, autostart=False, allow_remote_paths=True, **named)
     for kind, path in evil_files(tmp_path).items():
         if name == 'model' and kind not in ('folder', 'long'):
             model = tmp_path / f'model of {kind}'
