@@ -87,6 +87,14 @@ BLENDSHAPE_NODE = (
         'Degrees clockwise that turn the images upright, where the camera hangs otherwise.',
         choices=(0, 90, 180, 270),
     ),
+    Spec(
+        'max_rate_hz',
+        0.0,
+        'Most images a second that are looked at, by their stamps, to save power; 0 is all.',
+        0.0,
+        1000.0,
+        at_run_time=True,
+    ),
     Spec('max_faces', 1, 'Most faces that are followed at once.', 1, 10),
     Spec(
         'detection_rate_hz',

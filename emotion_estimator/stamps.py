@@ -15,7 +15,8 @@
 """
 How one image's stamp follows another: time is the message's stamp, in nanoseconds.
 
-And whose images they are, where a topic has several senders.
+And whose images they are, where a topic has several senders, and which of them are looked at,
+where that is done less often than they come.
 """
 
 from __future__ import annotations
@@ -257,3 +258,39 @@ class FirstSender(Generic[Sender]):
                 return True
         self.kept, self._since_ns = sender, None
         return False
+
+
+_EARLY = 0.02
+"""Share of a period by which an image may come before it is due: cameras jitter."""
+
+
+class RateLimiter:
+    """
+    Lets images pass at most at a rate, by their stamps.
+
+    :param rate_hz: images a second; 0 lets all pass.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._period_ns = NS_PER_S / rate_hz if rate_hz else 0.0
+        self._due_ns: float | None = None
+        self._newest_ns: int | None = None
+
+    def is_due(self, stamp_ns: int) -> bool:
+        """
+        Tell whether the next image is due; images go by a grid of the rate.
+
+        :param stamp_ns: its stamp in nanoseconds.
+        :returns: whether it passes.
+        """
+        back = self._newest_ns is not None and stamp_ns < self._newest_ns
+        self._newest_ns = stamp_ns
+        late_ns = 0.0 if self._due_ns is None else stamp_ns - self._due_ns
+        # The grid starts over behind a gap or a step back.
+        if self._due_ns is None or back or late_ns > self._period_ns:
+            self._due_ns = stamp_ns + self._period_ns
+            return True
+        if late_ns < -_EARLY * self._period_ns:
+            return False
+        self._due_ns += self._period_ns
+        return True

@@ -149,7 +149,8 @@ class BlendshapeNode(ManagedNode):
         self._blindness.watch()
         if isinstance(self._source, CameraFaces):
             self._source.watch()
-            self._to_publish.put((self._end_when_blind, PATIENCE * self._source.step_s))
+            patience_s = PATIENCE * self._source.looked_at_step_s
+            self._to_publish.put((self._end_when_blind, patience_s))
 
     def _end_when_blind(self, patience_s: float) -> None:
         timeout_s = max(self.parameters['max_absence_s'], patience_s)
@@ -161,6 +162,11 @@ class BlendshapeNode(ManagedNode):
     def facts(self) -> Mapping[str, object]:
         """Tell how many faces are seen, in images of which size."""
         return {'faces': self._faces_now, 'image': self._size_now, 'model': FACE_LANDMARKER.name}
+
+    def on_parameters_changed(self, changed: dict[str, Any]) -> None:
+        """Take over another rate from the next image on."""
+        if self._source is not None:
+            self._source.limit_rate()
 
     def problems(self) -> list[str]:
         """Tell what is wrong with the images that come, or of faces whose pictures do not."""

@@ -28,7 +28,14 @@ from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.parameters import advice_for_rate
-from emotion_estimator.stamps import NS_PER_S, FirstSender, Placed, Step, TimeLine
+from emotion_estimator.stamps import (
+    NS_PER_S,
+    FirstSender,
+    Placed,
+    RateLimiter,
+    Step,
+    TimeLine,
+)
 
 NO_STAMP = "header.stamp is zero; let the driver fill in the image's time."
 _HELD_S = 0.3
@@ -117,6 +124,12 @@ class CameraStream:
         self._warned = False
         self._numbered: tuple[bytes, int] | None = None
         self._line: TimeLine[Image | CompressedImage] = TimeLine()
+        self.limit_rate()
+
+    def limit_rate(self) -> None:
+        """Take over the parameter `max_rate_hz`."""
+        self._max_rate_hz: float = self._node.parameters['max_rate_hz']
+        self._pace = RateLimiter(self._max_rate_hz)
 
     @property
     def frame_id(self) -> str | None:
@@ -127,6 +140,12 @@ class CameraStream:
     def step_s(self) -> float:
         """See `TimeLine.step_s`."""
         return self._line.step_s
+
+    @property
+    def looked_at_step_s(self) -> float:
+        """Usual time between images that are looked at, in seconds; 0: not known."""
+        least_s = 1 / self._max_rate_hz if self._max_rate_hz else 0.0
+        return self.step_s and max(self.step_s, least_s)
 
     def on_image(self, message: Image | CompressedImage, info: MessageInfo) -> None:
         """
@@ -159,8 +178,12 @@ class CameraStream:
             if problem := _stamp_problem(placed):
                 self._node.refuse(problem)
             # Whether an image repeats another is found out when that could be decoded.
-            if placed.step not in (Step.LATE, Step.STRAY):
+            if placed.step in (Step.LATE, Step.STRAY):
+                continue
+            if self._pace.is_due(placed.stamp_ns):
                 self._receive(placed)
+            else:
+                self._node.statistics.skip(by_choice=True)
 
     def _is_others(self, frame_id: str, stamp_ns: int, publisher: bytes) -> bool:
         kept = self._sender.kept
@@ -195,7 +218,7 @@ class CameraStream:
         :returns: sentences.
         """
         absence = {'max_absence_s': self._node.parameters['max_absence_s']}
-        advice = advice_for_rate(self.step_s, absence)
+        advice = advice_for_rate(self.looked_at_step_s, absence)
         return [*self._several_senders(), *filter(None, [advice])]
 
     def _several_senders(self) -> list[str]:

@@ -51,6 +51,7 @@ class StreamReport:
     :param of_others: further ones, of senders that are not listened to.
     :param lost: messages that were sent and did not arrive, where the middleware tells.
     :param skipped: messages replaced by a newer one before their turn.
+    :param passed_over: messages that were not looked at since `max_rate_hz` asks for fewer.
     :param refused: messages that could not be used.
     :param published: results sent.
     :param rate_in_hz: messages a second.
@@ -70,6 +71,7 @@ class StreamReport:
     of_others: int
     lost: int
     skipped: int
+    passed_over: int
     refused: int
     published: int
     rate_in_hz: float
@@ -125,7 +127,7 @@ class StreamStatistics:
         self._clock_s = clock_s
         self._lock = threading.Lock()
         self._received = self._of_others = self._lost = 0
-        self._skipped = self._refused = self._published = 0
+        self._skipped = self._passed_over = self._refused = self._published = 0
         # Of the latest messages, whatever the period: steps of the stamps, and losses before each.
         self._steps: deque[tuple[int, int | None]] = deque(maxlen=2 * _HALF)
         self._skips = False
@@ -164,10 +166,11 @@ class StreamStatistics:
         with self._lock:
             self._of_others += 1
 
-    def skip(self) -> None:
-        """Count a message that a newer one replaced."""
+    def skip(self, by_choice: bool = False) -> None:
+        """Count a message that a newer one replaced, or one that is passed over by choice."""
         with self._lock:
-            self._skipped += 1
+            self._skipped += not by_choice
+            self._passed_over += by_choice
 
     def refuse(self, reason: str) -> None:
         """
@@ -209,6 +212,7 @@ class StreamStatistics:
                 of_others=self._of_others,
                 lost=self._lost,
                 skipped=self._skipped,
+                passed_over=self._passed_over,
                 refused=self._refused,
                 published=self._published,
                 rate_in_hz=(self._received - received) / duration_s,

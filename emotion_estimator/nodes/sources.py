@@ -48,7 +48,7 @@ from emotion_estimator.messages.incoming import listed_faces, nanoseconds, rgb_o
 from emotion_estimator.nodes.camera_stream import NO_STAMP, CameraStream
 from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, silence_problems
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.stamps import Placed, Step
+from emotion_estimator.stamps import Placed, RateLimiter, Step
 
 # What was seen in one image, on its way from the thread that looks to the one that publishes.
 
@@ -199,6 +199,11 @@ class CameraFaces:
         view = CameraImage(image, self._calibration.camera(width, height))
         return ObservedFaces(message.header, sighting.faces, sighting.step.restarts, view)
 
+    def limit_rate(self) -> None:
+        """Take over the parameter `max_rate_hz`."""
+        if self._stream is not None:
+            self._stream.limit_rate()
+
     def watch(self) -> None:
         """See `CameraStream.watch`."""
         if self._stream is not None:
@@ -208,6 +213,11 @@ class CameraFaces:
     def step_s(self) -> float:
         """Time between images that is usual, in seconds; 0 while not known."""
         return 0.0 if self._stream is None else self._stream.step_s
+
+    @property
+    def looked_at_step_s(self) -> float:
+        """See `CameraStream.looked_at_step_s`."""
+        return 0.0 if self._stream is None else self._stream.looked_at_step_s
 
     def problems(self) -> list[str]:
         """Tell what is odd about the images, and what may keep faces from being found."""
@@ -258,6 +268,7 @@ class CroppedFaces:
         self._decoder = ImageDecoder(tell=node.get_logger().warning)
         self._receive: Callable[[str, Any], None] | None = None
         self._crops: dict[str, Subscription[Image]] = {}
+        self._paces: dict[str, RateLimiter] = {}
         self._awaited_s: dict[str, float] = {}  # since when, by the steady clock
 
     def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
@@ -289,6 +300,7 @@ class CroppedFaces:
                 qos_profile_sensor_data,
             )
             self._awaited_s[face_id] = time.monotonic()
+            self._paces[face_id] = RateLimiter(self._node.parameters['max_rate_hz'])
         self._end(set(self._crops) - tracked)
 
     def problems(self) -> list[str]:
@@ -307,14 +319,22 @@ class CroppedFaces:
         more = len(silent) - _MOST_NAMED
         return [*problems, f'So it is with {more} more faces.'] if more > 0 else problems
 
+    def limit_rate(self) -> None:
+        """Take over the parameter `max_rate_hz`; it counts for each face."""
+        max_rate_hz = self._node.parameters['max_rate_hz']
+        self._paces = {face_id: RateLimiter(max_rate_hz) for face_id in self._crops}
+
     def _on_cropped(self, face_id: str, message: Image) -> None:
         self._awaited_s.pop(face_id, None)
         stamp_ns = nanoseconds(message.header.stamp)
         self._node.statistics.receive(stamp_ns, lost=0)
         if stamp_ns == 0:
             self._node.refuse(f'face {face_id}: {NO_STAMP}')
-        elif self._receive is not None:
-            self._receive(face_id, message)
+        elif self._receive is not None and face_id in self._paces:
+            if self._paces[face_id].is_due(stamp_ns):
+                self._receive(face_id, message)
+            else:
+                self._node.statistics.skip(by_choice=True)
 
     def look(self, face_id: str, message: Image) -> ObservedFaces | None:
         """
@@ -341,6 +361,7 @@ class CroppedFaces:
         for face_id in face_ids:
             self._node.destroy_subscription(self._crops.pop(face_id))
             self._awaited_s.pop(face_id, None)
+            self._paces.pop(face_id, None)
         if face_ids:
             self._lost(face_ids)
 

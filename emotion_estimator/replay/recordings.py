@@ -28,6 +28,7 @@ from emotion_estimator.stamps import (
     NS_PER_S,
     FirstSender,
     Placed,
+    RateLimiter,
     Step,
     TimeLine,
     usual_step_s,
@@ -104,10 +105,6 @@ class Recording(Protocol):
 # Which images of a recording are looked at: a part of it, at a rate.
 
 
-_EARLY = 0.02
-"""Share of a period by which an image may come before it is due: cameras jitter."""
-
-
 @dataclass(frozen=True)
 class Selection:
     """
@@ -123,38 +120,6 @@ class Selection:
     from_s: float = 0.0
     to_s: float | None = None
     stills: bool = False
-
-
-class RateLimiter:
-    """
-    Lets images pass at most at a rate, by their stamps.
-
-    :param rate_hz: images a second; 0 lets all pass.
-    """
-
-    def __init__(self, rate_hz: float) -> None:
-        self._period_ns = NS_PER_S / rate_hz if rate_hz else 0.0
-        self._due_ns: float | None = None
-        self._newest_ns: int | None = None
-
-    def is_due(self, stamp_ns: int) -> bool:
-        """
-        Tell whether the next image is due; images go by a grid of the rate.
-
-        :param stamp_ns: its stamp in nanoseconds.
-        :returns: whether it passes.
-        """
-        back = self._newest_ns is not None and stamp_ns < self._newest_ns
-        self._newest_ns = stamp_ns
-        late_ns = 0.0 if self._due_ns is None else stamp_ns - self._due_ns
-        # The grid starts over behind a gap or a step back.
-        if self._due_ns is None or back or late_ns > self._period_ns:
-            self._due_ns = stamp_ns + self._period_ns
-            return True
-        if late_ns < -_EARLY * self._period_ns:
-            return False
-        self._due_ns += self._period_ns
-        return True
 
 
 # Whose images are looked at, and in what order they came.

@@ -111,7 +111,10 @@ def replay(
     if selection.stills or (pictures and recording.image_count == 1):
         found = ahead(_decoded((image.frame, 0) for image in order.each(recording)))
     else:
-        decoded = ahead(_decoded(order.selected(recording, selection)))
+        # As the node would leave out: a recording has what its camera sent.
+        rates_hz = selection.rate_hz, float(parameters.blendshape_node['max_rate_hz'])
+        paced = replace(selection, rate_hz=min(filter(None, rates_hz), default=0.0))
+        decoded = ahead(_decoded(order.selected(recording, paced)))
         found = ahead(_found(estimator, decoded))
     further = _FurtherFaces(parameters)
     try:

@@ -308,3 +308,77 @@ def test_every_transition_works_twice(live, landmarker_path, face):
         assert live.change(node, 'cleanup')
         assert live.state(node) == 'unconfigured'
     assert len(found) == 2
+
+
+# Of more images than max_rate_hz asks for, some are passed over.
+
+
+def looked_at(live, node, camera, face, stamps_ns):
+    """Send images one by one; returns which of them were looked at."""
+    taken = []
+    for stamp_ns in stamps_ns:
+        before = node.statistics.report()
+        camera.publish(image_message(face, stamp_ns))
+
+        def dealt_with(before=before):
+            report = node.statistics.report()
+            done = report.published + report.passed_over
+            return done > before.published + before.passed_over
+
+        live.until(dealt_with, 'the image')
+        if node.statistics.report().published > before.published:
+            taken.append(stamp_ns)
+    return taken
+
+
+def test_a_rate_cap_goes_by_stamps_changes_at_run_time_and_is_no_loss(live, landmarker_path, face):
+    node, _ = run_node(live, landmarker_path, max_rate_hz=10.0)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    camera = live.camera()
+    stamps_ns = [START_NS + i * FRAME_NS for i in range(45)]
+    assert looked_at(live, node, camera, face, stamps_ns[:15]) == stamps_ns[:15:3]
+    for rate_hz, period in ((0.0, 1), (15.0, 2)):
+        node.set_parameters([Parameter('max_rate_hz', value=rate_hz)])
+        part, stamps_ns = stamps_ns[15:30], stamps_ns[15:]
+        assert looked_at(live, node, camera, face, part) == part[::period]
+    report = node.statistics.report()
+    assert (report.received, report.passed_over) == (45, 10 + 7)
+    assert (report.skipped, report.lost, report.refused) == (0, 0, 0)
+    messages.clear()
+
+    def counted():
+        statuses = [s for m in messages for s in m.status if s.name == 'blendshape_node']
+        return [v.value for s in statuses for v in s.values if v.key == 'passed_over']
+
+    live.until(counted, 'the diagnostics')
+    assert counted()[0] == '17'
+    assert warnings_of(messages) == []
+
+
+def test_faces_stay_from_one_look_to_the_next_however_rare(live, landmarker_path, face):
+    node, _ = run_node(live, landmarker_path, max_rate_hz=0.5, max_absence_s=0.1)
+    tracked = live.listen(IdsList, '/humans/faces/tracked')
+    camera = live.camera()
+    looked_at(live, node, camera, face, [START_NS + i * FRAME_NS for i in range(12)])
+    live.until(lambda: len(tracked) == 1, 'the list')
+    live.spin(1.0)
+    assert len(tracked) == 1 and tracked[0].ids
+    (problem,) = node.problems()
+    assert problem.startswith('Images come 2.00 s apart, 0.5 a second: set max_absence_s')
+
+
+def test_a_rate_cap_counts_for_each_face_of_another_detector(live, landmarker_path, face):
+    node, found = run_node(live, landmarker_path, max_rate_hz=10.0, ros4hri_input=True)
+    tracked = live.publisher(IdsList, '/humans/faces/tracked')
+    live.until(lambda: tracked.get_subscription_count() == 1, 'the list subscription')
+    tracked.publish(IdsList(ids=['bob', 'eve']))
+    cameras = {name: live.camera(f'/humans/faces/{name}/cropped') for name in ('bob', 'eve')}
+    stamps_ns = [START_NS + i * FRAME_NS for i in range(9)]
+    for stamp_ns in stamps_ns:
+        for camera in cameras.values():
+            looked_at(live, node, camera, face, [stamp_ns])
+    live.until(lambda: len(found) == 6, 'the faces')
+    for name in cameras:
+        heard = [m for m in found if m.header.frame_id == f'face_{name}']
+        assert [nanoseconds(m.header.stamp) for m in heard] == stamps_ns[::3]
+    assert node.statistics.report().passed_over == 12

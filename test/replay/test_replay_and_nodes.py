@@ -14,11 +14,9 @@
 
 """What `replay` tells of a bag is what the running nodes say when `play` plays it to them."""
 
-import itertools
 import threading
 
 import cv2
-import hypothesis.strategies as st
 import numpy as np
 import pytest
 from helpers.bags import ROS2, START_NS, camera_info, header, raw_image, stamps, write_bag
@@ -31,7 +29,6 @@ from hri_msgs.msg import (
     IdsList,
     NormalizedRegionOfInterest2D,
 )
-from hypothesis import given
 from messages.test_messages import PUBLISHED
 from rclpy.serialization import serialize_message
 from rosbags.highlevel import AnyReader
@@ -48,7 +45,7 @@ from emotion_estimator.parallel.engine import ahead
 from emotion_estimator.parameter_values import read_parameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
-from emotion_estimator.replay.recordings import RateLimiter, Selection
+from emotion_estimator.replay.recordings import Selection
 from emotion_estimator.replay.replay import replay
 from emotion_estimator.stamps import NS_PER_S
 
@@ -243,6 +240,44 @@ def test_odd_stamps_mean_the_same_to_replay_and_nodes(tmp_path, live, landmarker
     assert len(expected) - len(heard) <= 1
 
 
+def test_a_rate_cap_leaves_out_the_same_images_in_replay_and_nodes(
+    tmp_path, live, landmarker_path, media
+):
+    pictures, _ = frames(media('single_face.mp4'), 40)
+    small = [cv2.resize(picture, (480, 270)) for picture in pictures]
+    times = stamps(len(small))
+    messages = [('/image', ns, raw_image(ROS2, bgr, ns)) for ns, bgr in zip(times, small)]
+    recording = open_recording(write_bag(tmp_path / 'bag', messages))
+    capped = read_parameters().changed({'max_rate_hz': 10.0})
+    reported = replay(recording, capped, Selection())
+    recording.close()
+    # 25 images a second, on a grid of 10: each third, and now and then each second.
+    assert len(reported.stamps_ns) == 16
+    assert reported.settings['max_rate_hz'] == 10.0
+
+    node = live.add(
+        BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1, max_rate_hz=10.0
+    )
+    live.add(EmotionNode)
+    emotions = live.listen(Classification, '/emotion', 100)
+    camera = live.camera()
+    live.until(lambda: node.count_subscribers('/blendshapes') == 1, 'the emotion node')
+    hears(live, ['/emotion'])
+
+    def done():
+        report = node.statistics.report()
+        return report.published + report.skipped + report.passed_over
+
+    for count, (ns, bgr) in enumerate(zip(times, small), start=1):
+        camera.publish(image_message(bgr, ns))
+        live.until(lambda count=count: done() == count, f'image {count}')
+    live.until(lambda: len(emotions) == len(reported.predictions), 'the last emotion')
+    heard = [(stamp_ns(m), m.header.frame_id, m.results[0].class_id) for m in emotions]
+    assert heard == [(a.stamp_ns, f'face_{a.face_id}', a.label) for a in reported.predictions]
+    report = node.statistics.report()
+    assert (report.passed_over, report.skipped, report.lost, report.refused) == (24, 0, 0, 0)
+
+
 def assert_alike(one, other, kind):
     """Compare messages field by field; numbers may differ where arithmetic did."""
     store = bag_types()
@@ -281,56 +316,6 @@ def test_expressions_words_are_the_published_ones():
         for line in definition.replace(' = ', '=').splitlines()
         if line.startswith('string ') and '=' in line
     }
-
-
-# Images pass at most at the rate that is asked for, whatever their stamps.
-
-
-STEPS_NS = st.lists(st.integers(1, NS_PER_S), min_size=1, max_size=60)
-
-
-def passed(stamps_ns, rate_hz):
-    pace = RateLimiter(rate_hz)
-    return [stamp_ns for stamp_ns in stamps_ns if pace.is_due(stamp_ns)]
-
-
-@given(STEPS_NS, st.floats(0.5, 60))
-def test_no_stretch_holds_more_than_the_rate_allows(steps_ns, rate_hz):
-    taken = passed(itertools.accumulate(steps_ns), rate_hz)
-    for first in range(len(taken)):
-        for last in range(first, len(taken)):
-            periods = (taken[last] - taken[first]) / NS_PER_S * rate_hz
-            assert last - first <= periods + 1.03
-
-
-@given(STEPS_NS, st.floats(0.5, 60))
-def test_an_image_behind_a_gap_always_passes(steps_ns, rate_hz):
-    stamps_ns = list(itertools.accumulate(steps_ns))
-    taken = set(passed(stamps_ns, rate_hz))
-    assert stamps_ns[0] in taken
-    for before, after in itertools.pairwise(stamps_ns):
-        if after - before > 1.03 * NS_PER_S / rate_hz:
-            assert after in taken
-
-
-@given(STEPS_NS)
-def test_without_a_rate_all_pass(steps_ns):
-    stamps_ns = list(itertools.accumulate(steps_ns))
-    assert passed(stamps_ns, 0) == stamps_ns
-    assert passed(stamps_ns[::-1], 0) == stamps_ns[::-1]
-
-
-@given(st.integers(-100, 100), st.integers(10, 40))
-def test_jitter_does_not_halve_the_rate_of_a_camera(jitter_us, count):
-    stamps_ns = [i * NS_PER_S // 30 + (-1) ** i * jitter_us * 1000 for i in range(1, count)]
-    assert passed(stamps_ns, 30) == stamps_ns
-
-
-def test_a_step_back_begins_the_grid_anew():
-    first = [0, 100, 200, 300]
-    assert passed([ms * 1_000_000 + NS_PER_S for ms in first + first], 5) == [
-        ms * 1_000_000 + NS_PER_S for ms in (0, 200, 0, 200)
-    ]
 
 
 # A stage of work in a thread of its own changes nothing but the time.
