@@ -40,7 +40,10 @@ setup(
     name=PACKAGE,
     version='1.0.0',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={f'{PACKAGE}.evaluation.report': ['templates/*']},
+    package_data={
+        f'{PACKAGE}.evaluation.report': ['templates/*'],
+        f'{PACKAGE}.view': ['static/*'],
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
@@ -50,7 +53,7 @@ setup(
         *shared_files(*map(str, sorted(Path('dev/interfaces').glob('*/msg')))),
     ],
     install_requires=['setuptools'],
-    extras_require={'test': ['pytest'], 'video': ['av']},
+    extras_require={'test': ['pytest'], 'video': ['av'], 'view': ['nicegui', 'segno']},
     zip_safe=False,
     maintainer='emotion_estimator maintainers',
     maintainer_email='maintainers@example.com',
@@ -68,6 +71,7 @@ setup(
                 'fetch_assets',
                 'play',
                 'replay',
+                'view',
             )
         ],
     },

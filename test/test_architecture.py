@@ -73,11 +73,12 @@ MAY_IMPORT = {
     | BOTH_HALVES
     | {'cameras', 'colours', 'messages', 'native_output', 'parallel', 'replay'},
     'nodes': NAMES_AND_FILES | {'faces', 'emotion', 'messages', 'drawing', 'parameters'},
+    'view': NAMES_AND_FILES | BOTH_HALVES | {'colours', 'drawing', 'messages', 'nodes', 'replay'},
     'extras': NAMES_AND_FILES
     | BOTH_HALVES
     | {'colours', 'messages', 'drawing', 'native_output', 'nodes', 'replay'},
 }
-WITH_ROS = {'messages', 'nodes', 'extras'}
+WITH_ROS = {'messages', 'nodes', 'extras', 'view'}
 FILES = sorted(path for path in PACKAGE.rglob('*.py') if path != PACKAGE / '__init__.py')
 MOST_LINES = 400
 FEW_LINES_OF_CODE = 40

@@ -180,13 +180,22 @@ class Trust:
         :param gap_s: seconds since that image; infinite where there was none.
         :returns: trust in [0, 1]; a value that is no finite number counts as 0.
         """
-        trust = 1.0
-        for name, limit in self._limits.items():
-            share = abs(features.get(name, 0.0)) / limit
-            trust *= _within_0_and_1((1 - share) / (1 - _FULL))
-        for name in VISIBLE_PARTS:
-            trust *= _within_0_and_1(features.get(name, 1.0))
+        trust = math.prod(self.parts(features).values())
         return trust + (before - trust) * math.exp(-gap_s / TRUST_S)
+
+    def parts(self, features: Mapping[str, float]) -> dict[str, float]:
+        """
+        Weigh what is known of a face one by one.
+
+        :param features: see `of`.
+        :returns: trust in [0, 1] by each of `TRUSTED_NAMES`; their product is the trust in all.
+        """
+        shares = {
+            name: abs(features.get(name, 0.0)) / limit for name, limit in self._limits.items()
+        }
+        angles = {name: (1 - share) / (1 - _FULL) for name, share in shares.items()}
+        seen = {name: features.get(name, 1.0) for name in VISIBLE_PARTS}
+        return {name: _within_0_and_1(value) for name, value in {**angles, **seen}.items()}
 
 
 def _within_0_and_1(value: float) -> float:

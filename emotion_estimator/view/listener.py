@@ -1,0 +1,238 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Listens to what the nodes publish, and to images, and hands on what belongs together."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+from hri_msgs.msg import Expression, FacialLandmarks, IdsList, NormalizedRegionOfInterest2D
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import Classification
+
+from emotion_estimator.faces.pose import GAZE_FRAME_PREFIX
+from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+from emotion_estimator.messages.incoming import (
+    face_features,
+    is_face_id,
+    listed_faces,
+    nanoseconds,
+    shortened,
+)
+from emotion_estimator.view.state import MOST_PEOPLE, FaceOfImage, ImageResult, Pose, Results
+
+# Best effort: no publisher waits until this node has what it sent.
+LISTENING = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+_IMAGES_KEPT = 12
+_MOST_LABELS = 50
+_MOST_LETTERS = 40  # of a label
+
+AnyImage: TypeAlias = Image | CompressedImage
+
+
+class Listener:
+    """
+    Subscribes while it is to listen; used by the thread that spins alone.
+
+    :param node: subscribes.
+    :param remark: called with a sentence on what cannot be used.
+    :param ready: called with what is known of an image, and the image where it has come.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        remark: Callable[[str], None],
+        ready: Callable[[ImageResult, AnyImage | None], None],
+    ) -> None:
+        self._node = node
+        self._remark = remark
+        self._ready = ready
+        self._results = Results()
+        self._subscriptions: list[Subscription[Any]] = []
+        self._of_faces: dict[str, list[Subscription[Any]]] = {}
+        self._images: deque[tuple[int, AnyImage]] = deque(maxlen=_IMAGES_KEPT)
+
+    def subscribe(
+        self, kind: type, topic: str, work: Callable[[Any], None], qos: QoSProfile = LISTENING
+    ) -> Subscription[Any]:
+        """
+        Subscribe; whatever is wrong with a message costs a warning, not the node.
+
+        :param kind: type of the messages.
+        :param topic: their topic.
+        :param work: takes each.
+        :param qos: of the subscription.
+        :returns: the subscription.
+        """
+
+        def guarded(message: Any) -> None:
+            try:
+                work(message)
+            except Exception as error:
+                if self._node.context.ok():
+                    self._remark(f'{topic}: {type(error).__name__}: {error}')
+
+        return self._node.create_subscription(kind, topic, guarded, qos)
+
+    @property
+    def listens(self) -> bool:
+        """Whether it listens."""
+        return bool(self._subscriptions)
+
+    def start(self) -> None:
+        """Listen to what the nodes publish."""
+        self._subscriptions = [
+            self.subscribe(kind, topic, work)
+            for kind, topic, work in (
+                (Classification, 'blendshapes', self._on_blendshapes),
+                (Classification, 'emotion', self._on_emotion),
+                (IdsList, '/humans/faces/tracked', self._on_tracked),
+                (TFMessage, '/tf', self._on_frames),
+            )
+        ]
+
+    def stop(self) -> None:
+        """Listen to nothing."""
+        self._follow(())
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        self.forget_images()
+
+    def take_image(self, stamp_ns: int, image: AnyImage) -> None:
+        """
+        Take an image, which waits for what is said of it.
+
+        :param stamp_ns: its stamp in nanoseconds.
+        :param image: the image.
+        """
+        self._images.append((stamp_ns, image))
+
+    def forget_images(self) -> None:
+        """Forget the images that wait, as when another topic is chosen."""
+        self._images.clear()
+
+    def _follow(self, face_ids: Sequence[str]) -> None:
+        """Listen to the topics of these faces alone."""
+        for face_id in set(self._of_faces).difference(face_ids):
+            for subscription in self._of_faces.pop(face_id):
+                self._node.destroy_subscription(subscription)
+        for face_id in face_ids:
+            if face_id not in self._of_faces:
+                self._of_faces[face_id] = [
+                    self.subscribe(
+                        kind,
+                        f'/humans/faces/{face_id}/{name}',
+                        partial(self._on_part, face_id, read),
+                    )
+                    for kind, name, read in (
+                        (NormalizedRegionOfInterest2D, 'roi', _read_region),
+                        (FacialLandmarks, 'landmarks', _read_landmarks),
+                        (Expression, 'expression', _read_expression),
+                    )
+                ]
+
+    def _on_blendshapes(self, message: Classification) -> None:
+        read = face_features(message)
+        face = self._results.image(read.stamp_ns).face(read.face_id)
+        if face is not None:
+            face.features = read.values
+        self._hand_on()
+
+    def _on_emotion(self, message: Classification) -> None:
+        read = face_features(message)
+        face = self._results.image(read.stamp_ns).face(read.face_id)
+        if face is not None:
+            face.scores = tuple(
+                (shortened(result.class_id, _MOST_LETTERS), min(max(result.score, 0.0), 1.0))
+                for result in message.results[:_MOST_LABELS]
+                if math.isfinite(result.score)
+            )
+        self._hand_on()
+
+    def _on_tracked(self, message: IdsList) -> None:
+        faces, complaints = listed_faces(message.ids)
+        for complaint in complaints:
+            self._remark(complaint)
+        self._follow(faces[:MOST_PEOPLE])
+        self._results.image(nanoseconds(message.header.stamp)).listed = True
+        self._hand_on()
+
+    def _on_frames(self, message: TFMessage) -> None:
+        for transform in message.transforms:
+            name = transform.child_frame_id
+            for prefix, part in ((FACE_FRAME_PREFIX, 'head'), (GAZE_FRAME_PREFIX, 'gaze')):
+                face_id = name.removeprefix(prefix)
+                if face_id == name or not is_face_id(face_id):
+                    continue
+                face = self._results.image(nanoseconds(transform.header.stamp)).face(face_id)
+                if face is not None:
+                    setattr(face, part, pose_of(transform.transform))
+        self._hand_on()
+
+    def _on_part(
+        self, face_id: str, read: Callable[[FaceOfImage, Any], None], message: Any
+    ) -> None:
+        face = self._results.image(nanoseconds(message.header.stamp)).face(face_id)
+        if face is not None:
+            read(face, message)
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        ready = self._results.take_ready()
+        if ready is not None:
+            fitting = [image for stamp_ns, image in self._images if stamp_ns == ready.stamp_ns]
+            self._ready(ready, fitting[-1] if fitting else None)
+
+
+def _read_region(face: FaceOfImage, message: NormalizedRegionOfInterest2D) -> None:
+    face.box = (message.xmin, message.ymin, message.xmax, message.ymax)
+
+
+def _read_landmarks(face: FaceOfImage, message: FacialLandmarks) -> None:
+    face.points = [(point.x, point.y) for point in message.landmarks]
+
+
+def _read_expression(face: FaceOfImage, message: Expression) -> None:
+    face.affect = (message.valence, message.arousal)
+
+
+def pose_of(transform: Any) -> Pose:
+    """
+    Read a frame.
+
+    :param transform: geometry_msgs/Transform, its quaternion of length 1.
+    :returns: the frame.
+    """
+    x, y, z, w = (getattr(transform.rotation, name) for name in 'xyzw')
+    position = transform.translation
+    return Pose(
+        (position.x, position.y, position.z),
+        (
+            (1 - 2 * (y * y + z * z), 2 * (x * y + z * w), 2 * (x * z - y * w)),
+            (2 * (x * y - z * w), 1 - 2 * (x * x + z * z), 2 * (y * z + x * w)),
+            (2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)),
+        ),
+    )

@@ -1,0 +1,290 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The live view: listens to what the nodes publish, and serves a page that shows it."""
+
+from __future__ import annotations
+
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('view'))
+
+import argparse
+import math
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
+from queue import SimpleQueue
+from typing import Any
+
+import cv2
+import numpy as np
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from rclpy.timer import Timer
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import CameraInfo, Image
+
+from emotion_estimator.faces.camera import KnownCamera
+from emotion_estimator.faces.image_decoding import ImageDecoder, Rgb
+from emotion_estimator.messages.incoming import nanoseconds, rgb_of, shortened
+from emotion_estimator.nodes.camera_stream import LatestOfEach
+from emotion_estimator.nodes.spin import run
+from emotion_estimator.stamps import NS_PER_S
+from emotion_estimator.view.listener import LATEST, AnyImage, Listener
+from emotion_estimator.view.state import ImageResult, People
+
+DEFAULT_PORT = 8080
+DEFAULT_RATE_HZ = 15.0
+DEFAULT_WIDTH = 640
+QUALITY = 75
+"""Of the JPEG pictures, from 0 to 100."""
+PULSE_S = 0.5
+"""How often health is looked at while a page is open, in seconds."""
+NO_WISH_S = 3.0
+"""After so many seconds in which no page asked, images are no longer listened to."""
+ASLEEP_S = 30.0
+"""After so many, nothing is; a page that is loaded again finds its last minute."""
+UNANSWERED_S = 0.5
+"""Pictures are shown without results when none came for so long, in seconds."""
+LOG_PERIOD_S = 5.0
+MISSING = (
+    'The live view needs NiceGUI, which is not installed: run `pip install nicegui segno`, or '
+    '`pip install .[view]` in the package.'
+)
+
+
+class ViewNode(Node):  # type: ignore[misc]
+    """
+    Listens while a page is open; without one it has no subscription and no timer.
+
+    :param options: of the command line, see `parse`.
+    :param token: to be shown by whoever opens the page; empty for none.
+    :param bound: the socket at which it is served.
+    :param further: arguments of `rclpy.node.Node`.
+    """
+
+    def __init__(
+        self, options: argparse.Namespace, token: str, bound: socket.socket, **further: Any
+    ) -> None:
+        super().__init__('emotion_view', **further)
+        # Imported here: a machine without NiceGUI is given a sentence, see `main`.
+        from emotion_estimator.view.page import build_page
+        from emotion_estimator.view.server import Hub, PageServer
+
+        self.options = options
+        self.people = People()
+        self._listener = Listener(self, self.remark, self._on_result)
+        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._wake = self.create_guard_condition(self._do_tasks)
+        self._image: Subscription[Image] | None = None
+        self._calibration: Subscription[CameraInfo] | None = None
+        self._pulse: Timer | None = None
+        self._asked_s = self._answered_s = 0.0
+        self._shown_ns = -1
+        self._camera = KnownCamera(math.radians(60.0), self.remark)
+        self._decoder = ImageDecoder()
+        self._to_paint: LatestOfEach[tuple[ImageResult, AnyImage | None]] = LatestOfEach()
+        self._painter = threading.Thread(target=self._paint_all, daemon=True)
+        self._painter.start()
+        self.hub = Hub(self._greeting, self._on_wish)
+        self._server = PageServer(build_page(self), token, bound)
+
+    # What any thread may call.
+
+    def do(self, task: Callable[[], None]) -> None:
+        """
+        Have something done by the thread that spins: subscriptions are its own.
+
+        :param task: what is done.
+        """
+        self._tasks.put(task)
+        self._wake.trigger()
+
+    def remark(self, sentence: str) -> None:
+        """
+        Say now and then what cannot be used.
+
+        :param sentence: about it.
+        """
+        self.get_logger().warning(shortened(sentence), throttle_duration_sec=LOG_PERIOD_S)
+
+    def _on_wish(self) -> None:
+        self._asked_s = time.monotonic()
+        if self._image is None:
+            self.do(self._listen)
+
+    def _greeting(self) -> dict[str, Any]:
+        return {'kind': 'hello', 'history': self.people.history()}
+
+    # What the thread that spins does.
+
+    def _do_tasks(self) -> None:
+        while not self._tasks.empty():
+            self._attempt(self._tasks.get())
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        """Do something; whatever is wrong costs a warning, not the node."""
+        try:
+            work()
+        except Exception as error:
+            if self.context.ok():
+                self.remark(f'{type(error).__name__}: {error}')
+
+    def _listen(self) -> None:
+        """Begin to listen, or to listen to images again."""
+        subscribe = self._listener.subscribe
+        if self._image is None:
+            self._image = subscribe(Image, 'image', self._on_image, LATEST)
+        if self._listener.listens:
+            return
+        self._listener.start()
+        self._calibration = subscribe(CameraInfo, 'camera_info', self._on_camera_info, LATEST)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._pulse = self.create_timer(
+            PULSE_S, partial(self._attempt, self._on_pulse), clock=steady
+        )
+
+    def _on_pulse(self) -> None:
+        if self.hub.wanted:
+            self._asked_s = time.monotonic()
+        silent_s = time.monotonic() - self._asked_s
+        if silent_s > NO_WISH_S and self._image is not None:
+            self.destroy_subscription(self._image)
+            self._image = None
+            self._listener.forget_images()
+        if silent_s > ASLEEP_S:
+            self._fall_asleep()
+
+    def _fall_asleep(self) -> None:
+        self._listener.stop()
+        if self._calibration is not None:
+            self.destroy_subscription(self._calibration)
+            self._calibration = None
+        if self._pulse is not None:
+            self.destroy_timer(self._pulse)
+            self._pulse = None
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._camera.calibrate(message.k, message.width, message.height)
+
+    def _on_image(self, message: AnyImage) -> None:
+        stamp_ns = nanoseconds(message.header.stamp)
+        self._listener.take_image(stamp_ns, message)
+        if time.monotonic() - self._answered_s > UNANSWERED_S:
+            self._paint(ImageResult(stamp_ns), message)
+
+    def _on_result(self, result: ImageResult, image: AnyImage | None) -> None:
+        self._answered_s = time.monotonic()
+        self._paint(result, image)
+
+    def _paint(self, result: ImageResult, image: AnyImage | None) -> None:
+        step_ns = result.stamp_ns - self._shown_ns
+        # A tenth early counts as in time: stamps of cameras tremble.
+        if 0 <= step_ns < 0.9 * NS_PER_S / self.options.rate or not self.hub.wanted:
+            return
+        self._shown_ns = result.stamp_ns
+        self._to_paint.put('', (result, image))
+
+    # What the painter's thread does.
+
+    def _paint_all(self) -> None:
+        while (taken := self._to_paint.take()) is not None:
+            self._attempt(partial(self._paint_one, *taken[1]))
+
+    def _paint_one(self, result: ImageResult, image: AnyImage | None) -> None:
+        from emotion_estimator.view.server import message
+
+        jpeg, camera = b'', None
+        if image is not None:
+            rgb = rgb_of(image, self._decoder)
+            height, width = rgb.shape[:2]
+            jpeg = jpeg_of(rgb, self.options.width)
+            camera = self._camera.camera(width, height)
+        people = self.people.show(result, camera)
+        facts = {'kind': 'moment', 't': result.stamp_ns / NS_PER_S, 'people': people}
+        self.hub.offer('moment', message(facts, jpeg))
+
+    def close(self) -> None:
+        """End the server and release everything."""
+        self._server.close()
+        self._to_paint.close()
+        self._painter.join()
+
+
+def jpeg_of(rgb: Rgb, most_width: int) -> bytes:
+    """
+    Pack a picture.
+
+    :param rgb: the pixels.
+    :param most_width: in pixels; a wider one is made smaller.
+    :returns: a JPEG.
+    """
+    height, width = rgb.shape[:2]
+    if width > most_width:
+        size = (most_width, max(1, round(height * most_width / width)))
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    return bytes(cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """
+    Read the command line.
+
+    :param arguments: without the program's name and ROS's own.
+    :returns: the options.
+    """
+    parser = argparse.ArgumentParser(prog='view', description=__doc__)
+    add = parser.add_argument
+    add(
+        '--host',
+        default='localhost',
+        help='address to serve at; 0.0.0.0 lets others in the network in, who need the token',
+    )
+    add('--port', type=int, default=DEFAULT_PORT, help='0 takes any that is free')
+    add('--rate', type=float, default=DEFAULT_RATE_HZ, help='most pictures a second')
+    add('--width', type=int, default=DEFAULT_WIDTH, help='most pixels across a picture')
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """
+    Serve the page until Ctrl-C.
+
+    :returns: exit status: 0, or 1 with a sentence when it cannot be served.
+    """
+    options = parse(remove_ros_args(sys.argv)[1:])
+    if find_spec('nicegui') is None:
+        print(MISSING, file=sys.stderr)
+        return 1
+    from emotion_estimator.view.server import LOCAL_HOSTS, addresses, bound_socket
+
+    token = '' if options.host in LOCAL_HOSTS else secrets.token_urlsafe(18)
+    try:
+        bound = bound_socket(options.host, options.port)
+        for address in addresses(options.host, bound.getsockname()[1], token):
+            print(f'The live view: {address}', flush=True)
+        return run([partial(ViewNode, options, token, bound)])
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1

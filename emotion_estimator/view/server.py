@@ -1,0 +1,395 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Serves the page: who may see it, how much may be asked, and the newest moment to each page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import uvicorn
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+LOCAL_HOSTS = ('localhost', '127.0.0.1', '::1')
+MOST_PAGES = 32
+"""Pages that may be open at once."""
+REQUESTS_PER_S = 30.0
+"""Requests a second that one address may make over time; a page makes some 30 once."""
+MOST_REQUESTS_AT_ONCE = 900
+_MOST_ADDRESSES = 1000  # whose requests are counted
+_MOST_CONNECTIONS = 300
+_MOST_WORD = 16  # bytes of what a page sends on its socket of moments
+_COOKIE = 'emotion_estimator_view'
+_CONTENT_POLICY = (
+    # A page of NiceGUI compiles its templates; nothing may come from, or go to, another address.
+    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+# Who may see the page, and how often.
+
+
+class RequestBudget:
+    """
+    How many requests each address may still make: refilled over time, up to a most.
+
+    :param clock_s: a steady clock in seconds.
+    """
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def take(self, address: str) -> bool:
+        """
+        Take one request.
+
+        :param address: whose.
+        :returns: whether there was one left.
+        """
+        now_s = self._clock_s()
+        left, since_s = self._left.pop(address, (float(MOST_REQUESTS_AT_ONCE), now_s))
+        left = min(left + (now_s - since_s) * REQUESTS_PER_S, float(MOST_REQUESTS_AT_ONCE))
+        # The address that asked last stands last, so that the longest silent one is forgotten.
+        self._left[address] = (max(left - 1, 0.0), now_s)
+        if len(self._left) > _MOST_ADDRESSES:
+            del self._left[next(iter(self._left))]
+        return left >= 1
+
+
+class Guard:
+    """
+    Lets through who may see the page; everybody else is answered with a sentence.
+
+    Without a token only this machine's browsers are let through, and only from the page itself:
+    another site that is open in the same browser must not read along. With a token it is asked
+    for once, in the address, and kept by the browser in a cookie.
+
+    :param app: what is guarded.
+    :param token: to be shown; empty asks for none.
+    :param clock_s: see `RequestBudget`.
+    """
+
+    def __init__(
+        self, app: App, token: str = '', clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.app = app
+        self._token = token
+        self._budget = RequestBudget(clock_s)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on, one request or socket."""
+        if scope['type'] not in ('http', 'websocket'):
+            await self.app(scope, receive, send)
+            return
+        headers = {
+            name.decode('latin-1'): value.decode('latin-1') for name, value in scope['headers']
+        }
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await _refuse(scope, send, *refusal)
+        elif scope['type'] == 'http' and self._shows_token(scope):
+            await self._keep_token(send)
+        else:
+            await self.app(scope, receive, _with_policy(send))
+
+    def _refusal(self, scope: Scope, headers: MutableMapping[str, str]) -> tuple[int, str] | None:
+        if not self._budget.take((scope.get('client') or ('',))[0]):
+            return 429, 'Too many requests: wait a few seconds, then load the page again.'
+        if scope['type'] == 'http' and scope['method'] not in ('GET', 'HEAD'):
+            return 405, 'This page is only read: GET and HEAD are answered.'
+        if not self._token and _name_of(headers.get('host', '')) not in LOCAL_HOSTS:
+            return 403, 'This page is served to this machine alone: open http://localhost.'
+        origin = headers.get('origin')
+        if origin is not None and urlsplit(origin).netloc != headers.get('host', ''):
+            return 403, 'Another site asks for this page, which is not shown to it.'
+        if self._token and not (self._shows_token(scope) or self._has_cookie(headers)):
+            return 403, (
+                'A token is missing or wrong: open the address that the terminal shows, '
+                'with ?token= at its end.'
+            )
+        return None
+
+    def _is_token(self, text: str) -> bool:
+        return secrets.compare_digest(text.encode('utf-8', 'replace'), self._token.encode())
+
+    def _shows_token(self, scope: Scope) -> bool:
+        if not self._token or scope['path'] != '/':
+            return False
+        query = parse_qs(scope['query_string'].decode('latin-1'))
+        return any(map(self._is_token, query.get('token', [])))
+
+    def _has_cookie(self, headers: MutableMapping[str, str]) -> bool:
+        try:
+            cookie = SimpleCookie(headers.get('cookie', '')).get(_COOKIE)
+        except CookieError:
+            return False
+        return cookie is not None and self._is_token(cookie.value)
+
+    async def _keep_token(self, send: Send) -> None:
+        """Let the browser keep the token, and drop it from the address, which others may see."""
+        cookie = f'{_COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict'
+        await _answer(send, 303, b'', [(b'location', b'/'), (b'set-cookie', cookie.encode())])
+
+
+def _name_of(host: str) -> str:
+    """Give the name in a Host header, without its port."""
+    try:
+        return urlsplit(f'//{host}').hostname or ''
+    except ValueError:
+        return ''
+
+
+def _with_policy(send: Send) -> Send:
+    async def send_with_policy(message: MutableMapping[str, Any]) -> None:
+        if message['type'] == 'http.response.start':
+            further = [
+                (b'content-security-policy', _CONTENT_POLICY.encode()),
+                (b'referrer-policy', b'no-referrer'),
+                (b'x-content-type-options', b'nosniff'),
+            ]
+            message = {**message, 'headers': [*message.get('headers', ()), *further]}
+        await send(message)
+
+    return send_with_policy
+
+
+async def _refuse(scope: Scope, send: Send, status: int, sentence: str) -> None:
+    if scope['type'] == 'websocket':
+        await send({'type': 'websocket.close', 'code': 1008, 'reason': sentence[:120]})
+    else:
+        await _answer(send, status, sentence.encode(), [(b'content-type', b'text/plain')])
+
+
+async def _answer(
+    send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
+    length = (b'content-length', str(len(body)).encode())
+    no_store = (b'cache-control', b'no-store')
+    start = {'type': 'http.response.start', 'status': status}
+    await send({**start, 'headers': [*headers, length, no_store]})
+    await send({'type': 'http.response.body', 'body': body})
+
+
+# The newest moment to each page that asks.
+
+
+class Hub:
+    """
+    Gives each page what is newest when it asks: one that is slow or suspended asks for nothing.
+
+    :param greeting: makes what a page is given first, as JSON.
+    :param wake: called when a page asks.
+    """
+
+    def __init__(self, greeting: Callable[[], Any], wake: Callable[[], None]) -> None:
+        self._greeting = greeting
+        self._wake = wake
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._newest: dict[str, tuple[int, bytes]] = {}
+        self._count = 0
+        self._asking: set[asyncio.Event] = set()
+        self.pages = 0
+        """Pages that are open."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a page waits for something new; may be asked from any thread."""
+        return bool(self._asking)
+
+    def offer(self, kind: str, content: bytes) -> None:
+        """
+        Give what is newest to all pages that wait; may be called from any thread.
+
+        :param kind: what it replaces, such as 'moment'.
+        :param content: as the page's script reads it.
+        """
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take, kind, content)
+
+    def _take(self, kind: str, content: bytes) -> None:
+        self._count += 1
+        self._newest[kind] = (self._count, content)
+        for page in list(self._asking):
+            page.set()
+
+    async def serve(self, page: WebSocket) -> None:
+        """
+        Serve one page until it is closed.
+
+        :param page: its socket.
+        """
+        self._loop = asyncio.get_running_loop()
+        if self.pages >= MOST_PAGES:
+            await page.close(1013, f'{MOST_PAGES} pages are open: close one of them.')
+            return
+        await page.accept()
+        self.pages += 1
+        asked = asyncio.Event()
+        sending = asyncio.create_task(self._send_all(page, asked))
+        try:
+            while len(await page.receive_text()) <= _MOST_WORD:
+                asked.set()
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self.pages -= 1
+            sending.cancel()
+
+    async def _send_all(self, page: WebSocket, asked: asyncio.Event) -> None:
+        await page.send_bytes(message(self._greeting()))
+        sent: dict[str, int] = {}
+        something = asyncio.Event()
+        try:
+            while True:
+                await asked.wait()
+                self._asking.add(something)
+                self._wake()
+                while not (
+                    new := {k: n for k, (n, _) in self._newest.items() if n > sent.get(k, 0)}
+                ):
+                    something.clear()
+                    await something.wait()
+                self._asking.discard(something)
+                asked.clear()
+                for kind in new:
+                    number, content = self._newest[kind]
+                    sent[kind] = number
+                    await page.send_bytes(content)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # closed while it was sent to
+        finally:
+            self._asking.discard(something)
+
+
+def message(facts: Any, picture: bytes = b'') -> bytes:
+    """
+    Pack what a page is sent.
+
+    :param facts: goes as JSON.
+    :param picture: a JPEG that belongs to it, or nothing.
+    :returns: length of the JSON as four bytes, the lowest first, the JSON, the picture.
+    """
+    text = json.dumps(facts, separators=(',', ':'), allow_nan=False).encode()
+    return len(text).to_bytes(4, 'little') + text + picture
+
+
+# The server itself.
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """
+    Take the address at which the page is served.
+
+    :param host: name or number of this machine's address.
+    :param port: 0 takes any that is free.
+    :returns: a socket that is bound to it.
+    :raises ValueError: when it cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, 'strerror', None) or str(error)
+        raise ValueError(
+            f'The page cannot be served at {host}, port {port}: {reason}. Is another one running '
+            'there? Choose another with --port.'
+        ) from error
+    return bound
+
+
+def addresses(host: str, port: int, token: str) -> list[str]:
+    """
+    Say where the page is opened.
+
+    :param host: as it is served at.
+    :param port: of it.
+    :param token: to be shown; empty for none.
+    :returns: addresses, the one that others can reach first.
+    """
+    names = [host]
+    if host in ('0.0.0.0', '::'):
+        names = [own_address(), 'localhost']
+    query = f'/?token={quote(token)}' if token else ''
+    shown = ['localhost' if name in LOCAL_HOSTS else name for name in names]
+    return [f'http://{f"[{name}]" if ":" in name else name}:{port}{query}' for name in shown]
+
+
+def own_address() -> str:
+    """
+    Tell this machine's address in its network.
+
+    :returns: a number; 'localhost' where it has none.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: it only shows by which of its addresses it would be (RFC 5737).
+            probe.connect(('192.0.2.1', 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return 'localhost'
+
+
+class PageServer:
+    """
+    Runs the server in a thread of its own.
+
+    :param app: what is served.
+    :param token: see `Guard`.
+    :param bound: see `bound_socket`.
+    """
+
+    def __init__(self, app: FastAPI, token: str, bound: socket.socket) -> None:
+        config = uvicorn.Config(
+            Guard(app, token),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            ws_max_size=1 << 18,
+            # Pictures are packed already.
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=1,
+            loop='asyncio',
+        )
+        self._bound = bound
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._bound])
+
+    def close(self) -> None:
+        """End it."""
+        self._server.should_exit = True
+        self._thread.join(5.0)
+        self._bound.close()

@@ -1,0 +1,43 @@
+/*
+ * Copyright 2026 emotion_estimator maintainers
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Colours of expressions, as emotion_estimator/colours.py states them, and what stands out on them. */
+
+const OTHERS = ["#999933", "#e69f00", "#0072b2", "#777777"];
+
+export const isDark = () => document.body.classList.contains("body--dark");
+
+/* Labels in the order in which they are stacked; those that nobody knows come last. */
+export function ordered(labels) {
+  const known = Object.keys(window.viewColours);
+  const place = (label) => (known.includes(label) ? known.indexOf(label) : known.length);
+  return [...labels].sort((a, b) => place(a) - place(b) || a.localeCompare(b));
+}
+
+/* On a picture the colours are those of dark ground, which stand out on most. */
+export function colourOf(label, dark = isDark()) {
+  const shades = Object.hasOwn(window.viewColours, label) ? window.viewColours[label] : null;
+  if (shades) return label === "unknown" && dark ? "#aeb4bd" : shades[dark ? 1 : 0];
+  let sum = 0;
+  for (const letter of label) sum = (31 * sum + letter.codePointAt(0)) % 9973;
+  return label ? OTHERS[sum % OTHERS.length] : "#9aa0a8";
+}
+
+/* Black or white, whichever is legible (luma of ITU-R BT.601). */
+export function inkOn(colour) {
+  const [red, green, blue] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 128 ? "#000" : "#fff";
+}

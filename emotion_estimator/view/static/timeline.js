@@ -1,0 +1,121 @@
+/*
+ * Copyright 2026 emotion_estimator maintainers
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The last minute of each person: scores stacked over time, below them the expression decided on. */
+
+import { colourOf, isDark, ordered } from "./colours.js";
+
+const LONGEST_GAP_S = 0.6; // a face unseen for longer leaves a gap
+const ROW_PX = 64;
+const STRIP_PX = 12;
+const LEFT_PX = 0;
+const MOST_ROWS = 4;
+
+let shown = { from: 0, to: 0, left: 0, width: 1 };
+const rows = new Map();
+
+/* Time under a point of the page; null before anything was drawn. */
+export function timeAt(place, clientX) {
+  if (shown.to <= shown.from) return null;
+  const box = place.getBoundingClientRect();
+  const share = (clientX - box.left - LEFT_PX) / Math.max(1, box.width - LEFT_PX);
+  return shown.from + Math.max(0, Math.min(1, share)) * (shown.to - shown.from);
+}
+
+export function drawTimeline(place, moments, pausedAt, historyS) {
+  if (!moments.length) return;
+  const to = moments[moments.length - 1].t;
+  const from = to - historyS;
+  shown = { from, to };
+  const people = new Map();
+  for (const moment of moments) {
+    if (moment.t < from) continue;
+    for (const person of moment.people) {
+      if (!people.has(person.id)) people.set(person.id, []);
+      people.get(person.id).push([moment.t, person]);
+    }
+  }
+  const ids = [...people.keys()].sort((a, b) => people.get(b).length - people.get(a).length).slice(0, MOST_ROWS).sort();
+  for (const [id, row] of rows) {
+    if (!ids.includes(id)) {
+      row.root.remove();
+      rows.delete(id);
+    }
+  }
+  for (const id of ids) {
+    if (!rows.has(id)) rows.set(id, new Row(place, id));
+    rows.get(id).draw(people.get(id), from, to, pausedAt);
+  }
+}
+
+class Row {
+  constructor(place, id) {
+    this.root = document.createElement("div");
+    this.root.className = "view-row";
+    this.canvas = document.createElement("canvas");
+    this.name = document.createElement("span");
+    this.name.className = "view-row-name";
+    this.name.textContent = id;
+    this.root.append(this.canvas, this.name);
+    place.append(this.root);
+  }
+
+  draw(points, from, to, pausedAt) {
+    const ratio = window.devicePixelRatio || 1;
+    const width = Math.max(100, this.root.clientWidth);
+    if (this.canvas.width !== Math.round(width * ratio)) {
+      this.canvas.width = Math.round(width * ratio);
+      this.canvas.height = Math.round(ROW_PX * ratio);
+    }
+    const pen = this.canvas.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.fillStyle = isDark() ? "#1b1e23" : "#f1f3f5";
+    pen.fillRect(0, 0, width, ROW_PX);
+    const x = (time) => ((time - from) / (to - from)) * width;
+    let start = 0;
+    for (let i = 1; i <= points.length; i += 1) {
+      if (i === points.length || points[i][0] - points[i - 1][0] > LONGEST_GAP_S) {
+        drawPiece(pen, points.slice(start, i), x);
+        start = i;
+      }
+    }
+    if (pausedAt !== null) {
+      pen.fillStyle = isDark() ? "#fff" : "#000";
+      pen.fillRect(x(pausedAt) - 1, 0, 2, ROW_PX);
+    }
+  }
+}
+
+function drawPiece(pen, points, x) {
+  const tall = ROW_PX - STRIP_PX - 2;
+  const labels = new Set();
+  for (const [, person] of points) Object.keys(person.scores).forEach((label) => labels.add(label));
+  let below = points.map(() => 0);
+  for (const label of ordered(labels)) {
+    const above = points.map(([, person], i) => below[i] + (person.scores[label] || 0));
+    pen.fillStyle = colourOf(label);
+    pen.beginPath();
+    points.forEach(([time], i) => pen.lineTo(x(time), tall * (1 - Math.min(1, above[i]))));
+    for (let i = points.length - 1; i >= 0; i -= 1) pen.lineTo(x(points[i][0]), tall * (1 - Math.min(1, below[i])));
+    pen.fill();
+    below = above;
+  }
+  points.forEach(([time, person], i) => {
+    const until = i + 1 < points.length ? points[i + 1][0] : time + 0.05;
+    pen.fillStyle = colourOf(person.label);
+    pen.fillRect(x(time), ROW_PX - STRIP_PX, Math.max(1, x(until) - x(time) + 0.5), STRIP_PX);
+  });
+}

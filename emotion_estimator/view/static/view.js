@@ -1,0 +1,176 @@
+/*
+ * Copyright 2026 emotion_estimator maintainers
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The page's script: takes moments from the node, keeps the last minute, pauses, looks back. */
+
+import { showCards } from "./cards.js";
+import { drawPicture, overlays } from "./picture.js";
+import { drawTimeline, timeAt } from "./timeline.js";
+
+const HISTORY_S = 60; // as state.py has it
+const PICTURE_STEP_S = 0.2; // pictures kept to look back on lie so far apart
+const TIMELINE_STEP_MS = 200;
+const RECONNECT_MS = 1000;
+const HIDDEN_LOOK_MS = 500;
+
+const moments = []; // in the order of time: {t, people, picture: ImageBitmap or null, jpeg}
+let pausedAt = null; // time that is looked at, or null while the page is live
+let health = null;
+let shownTimelineMs = 0;
+let socket = null;
+
+const byId = (id) => document.getElementById(id);
+
+function unpack(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const facts = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  const jpeg = buffer.byteLength > 4 + length ? new Blob([new Uint8Array(buffer, 4 + length)], { type: "image/jpeg" }) : null;
+  return [facts, jpeg];
+}
+
+async function take(buffer) {
+  const [facts, jpeg] = unpack(buffer);
+  if (facts.kind === "hello") {
+    moments.length = 0;
+    for (const past of facts.history) moments.push({ ...past, jpeg: null });
+  } else if (facts.kind === "health") {
+    health = facts;
+    showHealth();
+  } else if (facts.kind === "moment") {
+    keep({ t: facts.t, people: facts.people, jpeg });
+    if (pausedAt === null) await show(moments[moments.length - 1]);
+  }
+}
+
+function keep(moment) {
+  const newest = moments.length ? moments[moments.length - 1].t : -1;
+  if (moment.t < newest - 1) moments.length = 0; // the stamps began again
+  // While paused what is looked at stays; of what comes on only the last minute is kept too.
+  const oldest = moment.t - HISTORY_S;
+  while (moments.length && moments[0].t < oldest && (pausedAt === null || moments[0].t < pausedAt - HISTORY_S)) moments.shift();
+  thinOut();
+  moments.push(moment);
+}
+
+function thinOut() {
+  // The newest picture gives way where the one kept before it is too near.
+  const last = moments[moments.length - 1];
+  if (!last || !last.jpeg) return;
+  for (let i = moments.length - 2; i >= 0 && last.t - moments[i].t < PICTURE_STEP_S; i -= 1) {
+    if (moments[i].jpeg) {
+      last.jpeg = null;
+      return;
+    }
+  }
+}
+
+async function show(moment) {
+  const at = moments.indexOf(moment);
+  const picture = moment.jpeg ? await createImageBitmap(moment.jpeg).catch(() => null) : null;
+  drawPicture(byId("view-canvas"), picture, moment);
+  if (picture) picture.close();
+  showCards(byId("view-people"), moment, moments.slice(Math.max(0, at - 90), at + 1));
+  const nowMs = performance.now();
+  if (pausedAt !== null || nowMs - shownTimelineMs > TIMELINE_STEP_MS) {
+    shownTimelineMs = nowMs;
+    drawTimeline(byId("view-timeline"), moments, pausedAt, HISTORY_S);
+  }
+}
+
+function showHealth() {
+  byId("view-status").textContent = health.summary;
+  byId("view-status").dataset.level = health.level;
+}
+
+/* Of a time that is looked back on: the moment nearest to it, with the picture nearest to that. */
+function momentAt(time) {
+  let best = null;
+  let pictured = null;
+  for (const moment of moments) {
+    if (!best || Math.abs(moment.t - time) < Math.abs(best.t - time)) best = moment;
+    if (moment.jpeg && (!pictured || Math.abs(moment.t - time) < Math.abs(pictured.t - time))) pictured = moment;
+  }
+  // A picture goes with its own people: what is drawn into it is in step with it.
+  return pictured && best && Math.abs(pictured.t - best.t) <= PICTURE_STEP_S ? pictured : best;
+}
+
+function lookAt(time) {
+  pausedAt = time;
+  document.body.classList.toggle("view-paused", time !== null);
+  const moment = time === null ? moments[moments.length - 1] : momentAt(time);
+  if (moment) show(moment);
+}
+
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  socket = new WebSocket(`${scheme}://${location.host}/moments`);
+  socket.binaryType = "arraybuffer";
+  const ask = () => {
+    // A page that nobody sees asks for nothing, so that nothing is sent to it.
+    if (document.hidden) setTimeout(ask, HIDDEN_LOOK_MS);
+    else if (socket.readyState === WebSocket.OPEN) socket.send("next");
+  };
+  socket.onopen = () => {
+    document.body.classList.remove("view-lost");
+  };
+  socket.onmessage = async (event) => {
+    try {
+      await take(event.data);
+    } finally {
+      ask();
+    }
+  };
+  socket.onclose = (event) => {
+    document.body.classList.add("view-lost");
+    byId("view-status").textContent = event.reason || "The node does not answer; trying again.";
+    byId("view-status").dataset.level = "error";
+    setTimeout(connect, RECONNECT_MS);
+  };
+}
+
+function begin() {
+  if (!byId("view-timeline") || !byId("view-people")) {
+    setTimeout(begin, 50);
+    return;
+  }
+  const timeline = byId("view-timeline");
+  const seek = (event) => {
+    const time = timeAt(timeline, event.clientX);
+    if (time !== null) lookAt(time);
+  };
+  timeline.addEventListener("pointerdown", (event) => {
+    timeline.setPointerCapture(event.pointerId);
+    seek(event);
+  });
+  timeline.addEventListener("pointermove", (event) => {
+    if (event.buttons) seek(event);
+  });
+  connect();
+}
+
+window.view = {
+  pause() {
+    const newest = moments[moments.length - 1];
+    lookAt(pausedAt === null && newest ? newest.t : null);
+  },
+  overlay(name, on) {
+    overlays[name] = on;
+    const moment = pausedAt === null ? moments[moments.length - 1] : momentAt(pausedAt);
+    if (moment) show(moment);
+  },
+};
+
+begin();
