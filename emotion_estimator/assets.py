@@ -205,14 +205,14 @@ def fetch_missing(assets: Iterable[Asset]) -> None:
             _log.log(logging.INFO if asset.loss else logging.WARNING, '%s', error)
 
 
-class _Terminal(logging.StreamHandler[TextIO]):
+class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]  # Python 3.10 takes none
     """Writes to what `sys.stderr` is then: above a progress bar of rich's, while there is one."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
     @property
-    def stream(self) -> TextIO:  # type: ignore[override]
+    def stream(self) -> TextIO:
         return sys.stderr
 
 

@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from rclpy.subscription import MessageInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_estimator.messages.incoming import nanoseconds
@@ -147,15 +146,14 @@ class CameraStream:
         least_s = 1 / self._max_rate_hz if self._max_rate_hz else 0.0
         return self.step_s and max(self.step_s, least_s)
 
-    def on_image(self, message: Image | CompressedImage, info: MessageInfo) -> None:
+    def on_image(self, message: Image | CompressedImage, known: Mapping[str, Any]) -> None:
         """
         Take the next image.
 
         :param message: the image.
-        :param info: what the middleware knows of it.
+        :param known: what the middleware knows of it, by name; Jazzy's names no publisher.
         """
         stamp_ns = nanoseconds(message.header.stamp)
-        known: Mapping[str, Any] = dict(info)
         gid = known.get('publisher_gid') or {}
         publisher = bytes(gid.get('data', b''))
         if self._is_others(message.header.frame_id, stamp_ns, publisher):
