@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.faces.camera import turned
 from emotion_estimator.faces.detection import Detector
+from emotion_estimator.faces.geometry import LEFT_PUPIL, RIGHT_PUPIL
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
     Box,
@@ -300,15 +302,53 @@ def face_picture(
     :returns: the face in the middle, black beside its square and where that reaches outside the
         image; None where all of it does.
     """
-    height, width = image.shape[:2]
-    side = PICTURE_MARGIN * max((box.x_max - box.x_min) * width, (box.y_max - box.y_min) * height)
-    side_px = max(round(side), 1)
-    left = round((box.x_min + box.x_max) / 2 * width - side_px / 2)
-    top = round((box.y_min + box.y_max) / 2 * height - side_px / 2)
-    square_px = min(width_px, height_px)
-    square = enlarged_crop(image, left, top, side_px, square_px)
+    square = _square_of(image, box, min(width_px, height_px))
+    return None if square is None else _with_bars(turned(square, rotate), width_px, height_px)
+
+
+def level_face_picture(
+    image: Rgb,
+    box: Box,
+    landmarks: NDArray[np.float32],
+    width_px: int = SIDE_PX,
+    height_px: int = SIDE_PX,
+) -> Rgb | None:
+    """
+    Cut a face out as `face_picture` does, turned so that its eyes are level and it is upright.
+
+    :param image: that the face was found in.
+    :param box: where it is.
+    :param landmarks: of the face in that image, shape [478, 3].
+    :param width_px: of the picture in pixels.
+    :param height_px: its height in pixels.
+    :returns: the face in the middle; None where its square lies outside the image.
+    """
+    side_px = min(width_px, height_px)
+    # So much more that turning brings in no corner.
+    wide_px = side_px + 2 * math.ceil(side_px * (math.sqrt(2) - 1) / 2)
+    square = _square_of(image, box, wide_px, wide_px / side_px)
     if square is None:
         return None
-    rows, columns = height_px - square_px, width_px - square_px
+    across, down = (landmarks[LEFT_PUPIL] - landmarks[RIGHT_PUPIL])[:2] * image.shape[1::-1]
+    middle = (wide_px - 1) / 2, (wide_px - 1) / 2
+    turn = cv2.getRotationMatrix2D(middle, math.degrees(math.atan2(down, across)), 1.0)
+    turn[:, 2] -= (wide_px - side_px) // 2
+    level = np.asarray(cv2.warpAffine(square, turn, (side_px, side_px)), np.uint8)
+    return _with_bars(level, width_px, height_px)
+
+
+def _square_of(image: Rgb, box: Box, side_px: int, enlarged: float = 1.0) -> Rgb | None:
+    """Cut out the square round a face, so many times enlarged; see `enlarged_crop`."""
+    height, width = image.shape[:2]
+    side = max((box.x_max - box.x_min) * width, (box.y_max - box.y_min) * height)
+    cut_px = max(round(enlarged * PICTURE_MARGIN * side), 1)
+    left = round((box.x_min + box.x_max) / 2 * width - cut_px / 2)
+    top = round((box.y_min + box.y_max) / 2 * height - cut_px / 2)
+    return enlarged_crop(image, left, top, cut_px, side_px)
+
+
+def _with_bars(square: Rgb, width_px: int, height_px: int) -> Rgb:
+    """Put black bars beside a square."""
+    rows, columns = height_px - square.shape[0], width_px - square.shape[1]
     bars = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
-    return np.pad(turned(square, rotate), bars)
+    return np.pad(square, bars)

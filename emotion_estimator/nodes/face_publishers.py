@@ -43,7 +43,8 @@ from vision_msgs.msg import Classification
 
 from emotion_estimator.drawing import Person, annotate
 from emotion_estimator.faces.finder import Face
-from emotion_estimator.faces.multi_face import face_picture
+from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.multi_face import face_picture, level_face_picture
 from emotion_estimator.faces.pose import HeadModel, frames_of, gaze_rotation
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.faces.tracker import FacePresence
@@ -77,6 +78,7 @@ class FaceTopics:
                 self._publisher(NormalizedRegionOfInterest2D, 'roi'),
                 self._publisher(FacialLandmarks, 'landmarks'),
                 self._publisher(Image, 'cropped'),
+                self._publisher(Image, 'aligned'),
             )
 
     def _publisher(self, message_type: type, name: str) -> Publisher[Any]:
@@ -96,20 +98,27 @@ class FaceTopics:
             )
         if view is None or not self._of_view:
             return
-        roi, landmarks, cropped = self._of_view
+        roi, landmarks, cropped, aligned = self._of_view
         if roi.get_subscription_count():
             roi.publish(ROS.region(face, header))
         if landmarks.get_subscription_count():
             size = view.camera.width, view.camera.height
             landmarks.publish(ROS.landmarks(face, header, *size))
+        parameters = self._node.parameters
+        size_px = parameters['cropped_width'], parameters['cropped_height']
         if cropped.get_subscription_count():
-            parameters = self._node.parameters
-            size_px = parameters['cropped_width'], parameters['cropped_height']
             picture = face_picture(view.image, face.box, *size_px, face.rotate)
-            if picture is not None:
-                # As hri_face_detect sends it: readers such as libhri's take it for that, unasked.
-                bgr = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8)
-                cropped.publish(ROS.picture(bgr, header, 'bgr8'))
+            self._publish_picture(cropped, picture, header)
+        if aligned.get_subscription_count():
+            picture = level_face_picture(view.image, face.box, face.landmarks, *size_px)
+            self._publish_picture(aligned, picture, header)
+
+    @staticmethod
+    def _publish_picture(publisher: Publisher[Any], picture: Rgb | None, header: Header) -> None:
+        if picture is not None:
+            # As hri_face_detect sends it: readers such as libhri's take it for that, unasked.
+            bgr = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8)
+            publisher.publish(ROS.picture(bgr, header, 'bgr8'))
 
     def end(self) -> None:
         """Take the topics down."""

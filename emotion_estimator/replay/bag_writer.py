@@ -212,7 +212,7 @@ _TF_DEPTH = 100
 # Not /tf, which a robot's other frames stand on too.
 _OWN_TOPIC = re.compile(
     r'/blendshapes|/emotion|/annotated_image(/compressed)?'
-    r'|/humans/faces/(tracked|[^/]+/(expression|roi|facs|landmarks|cropped))'
+    r'|/humans/faces/(tracked|[^/]+/(expression|roi|facs|landmarks|cropped|aligned))'
 )
 
 

@@ -12,10 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Who is there, by stamps alone."""
+"""What REP-155 has of faces: who is there, by stamps alone, action units, the aligned picture."""
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,6 +24,9 @@ from hypothesis import strategies as st
 
 from emotion_estimator import blendshapes
 from emotion_estimator.blendshapes import CODES, DEAD_SHAPES, HEAD_UNITS, UNITS, action_units
+from emotion_estimator.faces.geometry import LEFT_PUPIL, RIGHT_PUPIL
+from emotion_estimator.faces.landmarker import Box
+from emotion_estimator.faces.multi_face import level_face_picture
 from emotion_estimator.faces.tracker import LISTED_S, FacePresence
 from emotion_estimator.stamps import NS_PER_S
 
@@ -189,3 +193,33 @@ def test_mirroring_swaps_sides_and_keeps_what_has_none():
     assert blendshapes.mirrored_name('jawRight') == 'jawLeft'
     assert blendshapes.mirrored_name('jawOpen') == 'jawOpen'
     assert [blendshapes.MIRROR[i] for i in blendshapes.MIRROR] == list(range(52))
+
+
+@pytest.mark.parametrize('angle_deg', [0, 25, -70, 90, 180])
+@pytest.mark.parametrize('size', [(128, 128), (160, 120)])
+def test_an_aligned_face_is_upright_with_level_eyes_as_large_as_its_crop(angle_deg, size):
+    middle, half_px = np.array([300.0, 200.0]), 20.0
+    turn = math.radians(angle_deg)
+    across = half_px * np.array([math.cos(turn), math.sin(turn)])
+    down = np.array([-across[1], across[0]])
+    image = np.zeros((400, 600, 3), np.uint8)
+    landmarks = np.zeros((478, 3), np.float32)
+    places = {RIGHT_PUPIL: middle - across, LEFT_PUPIL: middle + across, 152: middle + 2 * down}
+    # The right eye is red, the left green, the chin blue.
+    for channel, (landmark, place) in enumerate(places.items()):
+        landmarks[landmark, :2] = place / [600, 400]
+        colour = tuple(255 * (channel == i) for i in range(3))
+        cv2.circle(image, tuple(map(int, place.round())), 5, colour, -1)
+    box = Box(240 / 600, 140 / 400, 360 / 600, 260 / 400)
+    picture = level_face_picture(image, box, landmarks, *size)
+    assert picture.shape == (size[1], size[0], 3)
+    right, left, chin = (
+        np.argwhere(picture[..., channel] > 128).mean(axis=0) for channel in range(3)
+    )
+    assert right[0] == pytest.approx(left[0], abs=1)
+    scale = min(size) / 180  # of a square that is half as large again as the box
+    assert left[1] - right[1] == pytest.approx(2 * half_px * scale, abs=1)
+    assert (left + right) / 2 == pytest.approx(np.array(size[::-1]) / 2, abs=1.5)
+    assert chin - (left + right) / 2 == pytest.approx([2 * half_px * scale, 0], abs=1)
+    outside = Box(3.0, 3.0, 3.1, 3.1)
+    assert level_face_picture(image, outside, landmarks, *size) is None

@@ -47,6 +47,7 @@ OF_FACE = {
     'facs': FacialActionUnits,
     'landmarks': FacialLandmarks,
     'cropped': Image,
+    'aligned': Image,
 }
 
 
@@ -108,11 +109,11 @@ def test_a_face_s_topics_say_where_it_is_and_what_it_does(live, landmarker_path,
         return all(heard.values()) and frames
 
     live.until(all_heard, 'every topic')
-    roi, facs, landmarks, cropped = (heard[name][-1] for name in OF_FACE)
-    assert {m.header.frame_id for m in (roi, landmarks, cropped)} == {'camera'}
+    roi, facs, landmarks, cropped, aligned = (heard[name][-1] for name in OF_FACE)
+    assert {m.header.frame_id for m in (roi, landmarks, cropped, aligned)} == {'camera'}
     assert facs.header.frame_id == f'face_{FACE_ID}'
     stamps = {START_NS + i * FRAME_NS for i in range(1, watched.published + 1)}
-    assert {nanoseconds(m.header.stamp) for m in (roi, facs, landmarks, cropped)} <= stamps
+    assert {nanoseconds(heard[name][-1].header.stamp) for name in OF_FACE} <= stamps
     assert 0.6 < roi.xmin < 0.7 and 0.8 < roi.xmax < 0.9 and 0.3 < roi.ymin < roi.ymax < 0.9
     assert facs.intensity[12] > 0.5 and facs.confidence[12] == 1
     assert abs(facs.intensity[51] - facs.intensity[52]) < 0.4 and facs.confidence[51] == 1
@@ -121,7 +122,8 @@ def test_a_face_s_topics_say_where_it_is_and_what_it_does(live, landmarker_path,
     nose, right_eye, left_eye = (landmarks.landmarks[i] for i in (30, 68, 69))
     assert roi.xmin < right_eye.x < nose.x < left_eye.x < roi.xmax
     assert nose.y > right_eye.y
-    assert (cropped.width, cropped.height, cropped.encoding) == (128, 128, 'bgr8')
+    for picture in (cropped, aligned):
+        assert (picture.width, picture.height, picture.encoding) == (128, 128, 'bgr8')
     pixels = np.frombuffer(cropped.data, np.uint8).reshape(128, 128, 3)
     # The nose is in the middle, and the colours are not swapped.
     middle = face[round(nose.y * 480), round(nose.x * 960)].astype(int)
@@ -148,7 +150,7 @@ def test_of_a_camera_upside_down_all_but_the_face_s_own_picture_is_as_the_image_
         return all(heard.values()) and frames
 
     live.until(all_heard, 'every topic')
-    roi, _, landmarks, cropped = (heard[name][-1] for name in OF_FACE)
+    roi, _, landmarks, cropped, aligned = (heard[name][-1] for name in OF_FACE)
     assert 0.1 < roi.xmin < roi.xmax < 0.4 and 0.1 < roi.ymin < roi.ymax < 0.7
     nose, right_eye, left_eye = (landmarks.landmarks[i] for i in (30, 68, 69))
     assert roi.xmin < left_eye.x < nose.x < right_eye.x < roi.xmax
@@ -156,9 +158,11 @@ def test_of_a_camera_upside_down_all_but_the_face_s_own_picture_is_as_the_image_
     rgb = cv2.cvtColor(face, cv2.COLOR_BGR2RGB)
     expected = face_picture(rgb, Box(1 - roi.xmax, 1 - roi.ymax, 1 - roi.xmin, 1 - roi.ymin))
     expected = cv2.resize(expected, (cropped.width, cropped.height))
-    picture = ImageDecoder().decode(cropped).astype(int)
-    # It may be that of the image before.
-    assert np.abs(picture - expected).mean() < 0.4 * np.abs(picture[::-1, ::-1] - expected).mean()
+    for message in (cropped, aligned):
+        picture = ImageDecoder().decode(message).astype(int)
+        upside_down = np.abs(picture[::-1, ::-1] - expected).mean()
+        # It may be that of the image before; this face's eyes are level in its image.
+        assert np.abs(picture - expected).mean() < 0.4 * upside_down
     head = frames[-1].transforms[0].transform
     assert head.translation.x < -0.05 and head.translation.z > 0.3
     turn = head.rotation

@@ -215,7 +215,7 @@ def test_the_inputs_messages_stand_beside_but_for_the_nodes_own(tmp_path):
         ('/humans/faces/abc/expression', START_NS, text(ROS2, 'of another run')),
         ('/humans/faces/abc/roi', START_NS, text(ROS2, 'of another run')),
         ('/humans/faces/abc/cropped', START_NS, text(ROS2, 'of another run')),
-        ('/humans/faces/abc/aligned', START_NS, text(ROS2, 'of a detector')),
+        ('/humans/faces/abc/softbiometrics', START_NS, text(ROS2, 'of a detector')),
         ('/chatter', START_NS + 5, text(ROS2, 'behind')),
     ]
     bag = write_bag(tmp_path / 'bag', messages)
