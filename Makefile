@@ -92,8 +92,9 @@ train-cached: setup-training ## train the models again with the face encoding th
 visibility: setup-training ## learn again what notices covered faces and those upside down; TABLE=1 only prints what ships
 	@$(TRAIN) -m training.commands.train --visibility $(if $(TABLE),table,learn)
 
-evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private, BASELINES=all, frames or none, RECORD=1 states them
-	@$(TRAIN) -m training.commands.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),all) $(if $(RECORD),--record)
+evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private, BASELINES=all, frames or none, RECORD=1 states them; X=folder scores labelled pictures alone
+	@$(TRAIN) -m training.commands.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),$(if $(X),none,all)) \
+	  $(if $(X),--x "$$X") $(if $(RECORD),--record)
 
 seeds: setup-training ## train basic7 with three seeds and print how much its figures differ
 	@$(TRAIN) -m training.commands.studies seeds $(if $(RECORD),--record)

@@ -167,11 +167,21 @@ class ExpressionEstimator:
         :returns: the faces.
         :raises ValueError: when the array is no such image.
         """
+        return [FaceExpression(face, self._held(face)) for face in self.find_in_picture(rgb)]
+
+    def find_in_picture(self, rgb: Rgb) -> tuple[Face, ...]:
+        """
+        Find the faces of one picture: the first half of `estimate_picture`.
+
+        :param rgb: see `estimate`.
+        :returns: the faces.
+        :raises ValueError: when the array is no such image.
+        """
         picture = _checked(rgb)
         line = object()  # It continues neither a stream nor another picture.
         for look in range(_PICTURE_LOOKS):
             sighting = self.find(picture, look * NS_PER_S // 30, line)
-        return [FaceExpression(face, self._held(face)) for face in sighting.faces]
+        return sighting.faces
 
     def find(self, image: Rgb, stamp_ns: int, line: object = None) -> TrackedFaces:
         """

@@ -238,6 +238,18 @@ _MAKERS: dict[str, Callable[[Frames, NDArray[np.int64]], object]] = {
 SHUFFLE_SEED = 7
 
 
+def vote_classifiers(material: Material, features: tuple[str, ...]) -> dict[str, FrameClassifier]:
+    """
+    Fit the baselines to the majority of the votes, see `frame_classifiers`.
+
+    :param features: what they see.
+    """
+    learned = material.training.only(features)
+    majority = learned.majority()
+    clear = majority >= 0
+    return frame_classifiers(learned.values[clear], majority[clear])
+
+
 def frame_scores(
     material: Material, stills: Stills, tracks: list[Track], features: tuple[str, ...]
 ) -> dict[str, Metrics]:
@@ -252,13 +264,10 @@ def frame_scores(
     :returns: metrics by baseline.
     """
     learned = material.training.only(features)
-    majority = learned.majority()
-    clear = majority >= 0
     by_label = frame_classifiers(learned.values, learned.labels)
-    by_vote = frame_classifiers(learned.values[clear], majority[clear])
     seen = stills.only(features).values[stills.readable[:, 0]]
     found = {}
-    for name, classify in by_vote.items():
+    for name, classify in vote_classifiers(material, features).items():
         answers = [classify(track.values).argmax(axis=1) for track in tracks]
         found[name] = {
             **f7_scores(by_label[name](seen), stills),
@@ -268,21 +277,19 @@ def frame_scores(
     return found
 
 
-def timeless_scores(
-    settings: Settings, material: Material, stills: Stills, tracks: list[Track]
-) -> dict[str, Metrics]:
+WindowClassifier = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""From windows [N, STEPS, F + 1] to the logits of all outputs, shape [N, outputs]."""
+
+
+def timeless_classifiers(settings: Settings, material: Material) -> dict[str, WindowClassifier]:
     """
-    Train (once) and score the same network without time.
+    Train (once) the same network without time.
 
     :param settings: those of the model that ships.
-    :param stills: all photographs of a split, all features.
-    :param tracks: sequences composed of them.
-    :returns: metrics of `lstm_shuffled_time` and `lstm_mean_pooled`.
+    :returns: `lstm_shuffled_time` and `lstm_mean_pooled`.
     """
     rng = np.random.default_rng(SHUFFLE_SEED)
-    features = settings.features(stills.features)
-    held = constant_windows(stills.only(features).values[stills.readable[:, 0]])
-    found = {}
+    found: dict[str, WindowClassifier] = {}
     for name, kind in (('lstm_shuffled_time', 'shuffled'), ('lstm_mean_pooled', 'pooled')):
         network = trained_network(dataclasses.replace(settings, time=kind), material)
 
@@ -292,6 +299,24 @@ def timeless_scores(
             logits = network.predict(retimed(windows, kind, rng), batch_size=1024, verbose=0)
             return np.asarray(logits, np.float32)
 
+        found[name] = logits_of
+    return found
+
+
+def timeless_scores(
+    settings: Settings, material: Material, stills: Stills, tracks: list[Track]
+) -> dict[str, Metrics]:
+    """
+    Score the networks of `timeless_classifiers`.
+
+    :param stills: all photographs of a split, all features.
+    :param tracks: sequences composed of them.
+    :returns: metrics by name.
+    """
+    features = settings.features(stills.features)
+    held = constant_windows(stills.only(features).values[stills.readable[:, 0]])
+    found = {}
+    for name, logits_of in timeless_classifiers(settings, material).items():
         classes = len(settings.targets.names)
         by_vote, by_label = np.split(logits_of(held).astype(np.float64), [classes], axis=1)
         answers = [

@@ -29,7 +29,8 @@ import numpy as np
 
 from emotion_estimator.files import write_whole
 from training.datasets import fer2013
-from training.datasets.pictures import LabelledPictures, assets_folder
+from training.datasets.labelled_folder import PeoplesPictures, read_labelled_folder
+from training.datasets.pictures import LabelledPictures, Split, assets_folder
 
 FER2013_VARIABLE = 'EMOTION_ESTIMATOR_FER2013'
 """Environment variable: fer2013.csv, an .npz or a folder of pictures."""
@@ -39,6 +40,9 @@ FERPLUS_VARIABLE = 'EMOTION_ESTIMATOR_FERPLUS'
 
 SCHEDULER_VARIABLE = 'EMOTION_ESTIMATOR_SCHEDULER'
 """Environment variable: address of a Dask scheduler that finds the faces."""
+
+TRAINED_ON = {'web': '01234567'}
+"""Of a set in `ood`: with what the names of files begin that may be trained on."""
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MODELS = REPOSITORY / 'resource' / 'models'
@@ -61,6 +65,29 @@ def read_photographs() -> LabelledPictures:
     if not votes:
         return photographs
     return fer2013.join_votes(photographs, fer2013.read_votes(Path(votes)))
+
+
+def read_other_people(folder: Path | None = None) -> dict[str, PeoplesPictures]:
+    """
+    Read pictures of people whom no model learned from, for protocol X.
+
+    :param folder: see `read_labelled_folder`; None takes `ood` of the assets folder.
+    :returns: by the name of their set; of `ood` without what may be trained on.
+    :raises DataError: when the folder holds none.
+    """
+    ours = assets_folder() / 'ood'
+    folder = folder or ours
+    found, complaints = read_labelled_folder(
+        folder, TRAINED_ON if folder.resolve() == ours.resolve() else None
+    )
+    for complaint in (
+        *complaints,
+        *(c for one in found.values() for c in one.photographs.complaints),
+    ):
+        print(complaint)
+    return {
+        name: one.select(one.photographs.splits != Split.TRAINING) for name, one in found.items()
+    }
 
 
 def scheduler() -> str | None:
@@ -107,6 +134,16 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
         'training/extraction/covered_faces.py',
         'training/extraction/views.py',
         'training/painting.py',
+    ),
+    'held': (
+        *_LANDMARKER,
+        'emotion_estimator/estimator.py',
+        'emotion_estimator/faces/appearance.py',
+        'emotion_estimator/faces/detection.py',
+        'emotion_estimator/faces/encoding.py',
+        'emotion_estimator/faces/finder.py',
+        'emotion_estimator/faces/geometry.py',
+        'emotion_estimator/faces/multi_face.py',
     ),
     'training': (
         'emotion_estimator/evaluation/labels.py',

@@ -24,22 +24,25 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 import argparse
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE
-from emotion_estimator.emotion.model import EmotionModel
+from emotion_estimator.emotion.model import EmotionModel, read_metadata, softmax
 from emotion_estimator.evaluation.classification_metrics import confusion
 from emotion_estimator.faces.encoding import read_encoding
-from emotion_estimator.files import write_whole
+from emotion_estimator.files import AssetError, write_whole
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics, read_series
 from training.commands import command, terminal
-from training.datasets.pictures import Split
+from training.datasets.pictures import LABELS, DataError, Split
 from training.export import write_metadata
+from training.protocols.other_people import Peer, decide, find_held_faces, scores, surest
 from training.protocols.sequences import Track, clip_scores, compose_tracks, in_classes
 from training.protocols.stills import (
     REPORT_METRICS,
@@ -47,11 +50,19 @@ from training.protocols.stills import (
     read_matched_rows,
     still_probabilities,
 )
-from training.scoring import network_latency, report_metrics, sequence_scores, seven_class_scores
+from training.scoring import (
+    FrameClassifier,
+    WindowClassifier,
+    network_latency,
+    report_metrics,
+    sequence_scores,
+    seven_class_scores,
+)
 from training.seed_report.figures import draw_confusion, draw_reliability
 from training.settings import MODELS
 from training.still_features import encoding_path, read_stills
 from training.stills import HAPPY_UNKNOWN_SAD, Stills, truth_for
+from training.windows import constant_windows
 
 TRACKS = 200
 TRACK_SEED = 7
@@ -107,6 +118,10 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Me
     if draw:
         _draw(three, answers, stills)
     found['clips'] = _clips()
+    try:
+        found.update(score_other_people(None, baselines))
+    except DataError as error:
+        print(f'Protocol X is left out: {error}')
     if baselines != 'none':
         from training.fitting import read_material
         from training.scoring import frame_scores, report_baselines, timeless_scores
@@ -119,6 +134,64 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Me
         if 'report' in found:
             found['report'].update(report_baselines(material, stills, report, features))
     return found
+
+
+def score_other_people(
+    folder: Path | None, baselines: str = 'none'
+) -> dict[str, dict[str, Metrics]]:
+    """
+    Score everything on pictures of other people (protocol X).
+
+    :param folder: of labelled pictures; None takes those of the assets folder.
+    :param baselines: see `evaluate`.
+    :returns: scores by group, 'x_' and the name of a set, and method.
+    :raises DataError: when there are no pictures.
+    """
+    sets = sources.read_other_people(folder)
+    peer, others = _peer(), _classifiers(baselines)
+    found: dict[str, dict[str, Metrics]] = {}
+    for name, pictures in sets.items():
+        faces = find_held_faces(pictures.photographs.pictures)
+        scored = found[f'x_{name}'] = {}
+        for model in MODELS:
+            labels = read_metadata(sources.MODELS / model).labels
+            scored[model] = scores(decide(sources.MODELS / model, faces), pictures, labels)
+        answers = {} if peer is None else peer.answers(pictures.photographs.pictures, faces)
+        features = read_metadata(sources.MODELS / BASIC).features
+        answers |= {method: surest(one, faces, features) for method, one in others.items()}
+        scored |= {method: scores(one, pictures, LABELS) for method, one in answers.items()}
+    return found
+
+
+def _peer() -> Peer | None:
+    try:
+        return Peer()
+    except AssetError as error:
+        print(f'fer is not scored: {error}')
+        return None
+
+
+def _classifiers(baselines: str) -> dict[str, FrameClassifier]:
+    """Fit the baselines that are asked for; each classifies faces that are held."""
+    if baselines == 'none':
+        return {}
+    from training.fitting import read_material
+    from training.scoring import timeless_classifiers, vote_classifiers
+
+    material = read_material()
+    features = read_metadata(sources.MODELS / BASIC).features
+    found = vote_classifiers(material, features)
+    if baselines == 'all':
+        classes = len(MODELS[BASIC].targets.names)
+        for name, logits_of in timeless_classifiers(MODELS[BASIC], material).items():
+            found[name] = partial(_softmax_of_first, logits_of, classes)
+    return found
+
+
+def _softmax_of_first(
+    logits_of: WindowClassifier, classes: int, values: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    return softmax(logits_of(constant_windows(values))[:, :classes].astype(np.float64))
 
 
 def _clips() -> dict[str, Metrics]:
@@ -208,10 +281,19 @@ def main(arguments: list[str] | None) -> int:
     parser.add_argument(
         '--record', action='store_true', help="write the scores into the models' metadata.json"
     )
+    parser.add_argument(
+        '--x',
+        type=Path,
+        metavar='FOLDER',
+        help='protocol X alone, on a folder of labelled pictures',
+    )
     options = parser.parse_args(arguments)
     split = Split[options.split.upper()]
     draw = options.record and split is Split.PRIVATE
-    found = evaluate(split, options.baselines, draw)
+    if options.x:
+        found = score_other_people(options.x, options.baselines)
+    else:
+        found = evaluate(split, options.baselines, draw)
     print_tables(found)
     path = Path(sources.OUT / 'evaluate.json')
     known = json.loads(path.read_text()) if path.is_file() else {}

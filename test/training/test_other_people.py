@@ -1,0 +1,245 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Other people's pictures: read from any folder, looked at as a robot does, and scored."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from helpers.faces import media_path
+
+from emotion_estimator.blendshapes import INDEX, NAMES
+from emotion_estimator.emotion.decision import TRUSTED_NAMES
+from emotion_estimator.emotion.model import EmotionModel
+from emotion_estimator.files import AssetError
+from emotion_estimator.parameters import read_parameters
+from training import sources
+from training.datasets.labelled_folder import PeoplesPictures, read_labelled_folder
+from training.datasets.pictures import LABELS, DataError, FilePictures, LabelledPictures, Split
+from training.protocols.other_people import (
+    ANSWERED,
+    COVERED,
+    NO_ANSWER,
+    NO_FACE,
+    TURNED,
+    UNSURE,
+    Answers,
+    HeldFaces,
+    Peer,
+    decide,
+    find_held_faces,
+    framed,
+    held_probabilities,
+    scores,
+    surest,
+)
+from training.stills import HAPPY_UNKNOWN_SAD
+
+BLENDSHAPES = sources.MODELS / 'basic7_blendshapes'
+
+
+def write_picture(path, grey=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((8, 8), grey, np.uint8))
+
+
+def words(pictures):
+    return [LABELS[label] for label in pictures.photographs.labels]
+
+
+def test_a_table_names_files_expressions_and_people(tmp_path):
+    for name in ('club/a1.png', 'club/b2.png', 'web/0f.png', 'web/8f.png'):
+        write_picture(tmp_path / name)
+    (tmp_path / 'labels.csv').write_text(
+        'file,expression,person,gender\n'
+        'club/a1.png,smiling,anna,female\nclub/b2.png,Fear,bert,male\nclub/c3.png,sad,carl,male\n'
+        'web/0f.png,neutral,,\nweb/8f.png,contempt,,\n'
+    )
+    found, complaints = read_labelled_folder(tmp_path, {'web': '01'})
+    assert words(found['club']) == ['happy', 'scared']
+    assert found['club'].people.tolist() == ['anna', 'bert']
+    assert found['club'].groups['gender'].tolist() == ['female', 'male']
+    assert found['club'].photographs.splits.tolist() == [Split.PUBLIC] * 2
+    assert words(found['web']) == ['neutral']
+    assert found['web'].photographs.splits.tolist() == [Split.TRAINING]
+    assert found['web'].photographs.complaints == (
+        "web: 1 pictures labelled 'contempt', none of the seven expressions; left out.",
+    )
+    (missing,) = complaints
+    assert missing.endswith("labels.csv, line 4: there is no picture 'club/c3.png'; left out.")
+
+
+def test_folders_may_be_named_by_expressions(tmp_path):
+    for name in ('anger/1.png', 'happy/2.png', 'happy/3.png', '.hidden/4.png'):
+        write_picture(tmp_path / 'mine' / name)
+    found, _ = read_labelled_folder(tmp_path / 'mine')
+    assert list(found) == ['mine']
+    assert words(found['mine']) == ['angry', 'happy', 'happy']
+    assert len(set(found['mine'].people)) == 3
+
+
+def test_arrays_name_the_person_before_the_underscore(tmp_path):
+    images = np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
+    names = np.array(['S1_004_7', 'S1_005_7', 'S2_001_9'])
+    np.savez(tmp_path / 'lab.npz', images=images, labels=['sad', 'joy', 'bored'], names=names)
+    found, _ = read_labelled_folder(tmp_path)
+    assert words(found['lab']) == ['sad', 'happy']
+    assert found['lab'].people.tolist() == ['S1', 'S1']
+    np.testing.assert_array_equal(found['lab'].photographs.pictures.read(1), images[1])
+
+
+@pytest.mark.parametrize('arrays', [{'images': np.zeros((1, 4, 4))}, None])
+def test_a_folder_without_labelled_pictures_is_refused(tmp_path, arrays):
+    if arrays:
+        np.savez(tmp_path / 'lab.npz', **arrays)
+    else:
+        write_picture(tmp_path / 'holiday' / '1.png')
+    with pytest.raises(DataError, match=r'no labelled pictures|no images, labels and names'):
+        read_labelled_folder(tmp_path)
+
+
+def test_a_table_without_expressions_is_refused(tmp_path):
+    (tmp_path / 'labels.csv').write_text('file,mood\na.png,happy\n')
+    with pytest.raises(DataError, match=r'line 1: expected the columns file and expression'):
+        read_labelled_folder(tmp_path)
+
+
+def test_only_a_small_picture_is_enlarged_and_framed():
+    small, tall = np.full((99, 60), 200, np.uint8), np.full((100, 60, 3), 200, np.uint8)
+    grown = framed(small)
+    assert grown.shape == (4 * 99 + 96, 4 * 60 + 96, 3)
+    assert (grown[:48] == 0).all() and (grown[48:-48, 48:-48] == 200).all()
+    assert framed(tall) is tall
+
+
+# Faces that are held, and what is answered to them.
+
+
+def held(*rows):
+    """Make faces of blendshapes and further features by name; None is a picture without one."""
+    names = (*NAMES, *TRUSTED_NAMES)
+    values = np.zeros((len(rows), len(names)), np.float32)
+    values[:, len(INDEX) + 2 :] = 1
+    for value, row in zip(values, rows):
+        for name, number in (row or {}).items():
+            value[names.index(name)] = number
+    found = np.array([row is not None for row in rows])
+    return HeldFaces(names, values * found[:, None], found, np.zeros((len(rows), 4), np.float32))
+
+
+SMILE = {
+    **dict.fromkeys(('mouthSmileLeft', 'mouthSmileRight'), 0.9),
+    **dict.fromkeys(('eyeSquintLeft', 'eyeSquintRight'), 0.4),
+}
+
+
+def test_a_held_face_is_answered_as_the_node_does_and_silence_has_a_reason():
+    covered, turned = {**SMILE, 'visible.mouth': 0.1}, {**SMILE, 'head.yaw': 0.95}
+    faces = held(SMILE, None, covered, turned)
+    answers = decide(BLENDSHAPES, faces, read_parameters().changed({'min_confidence': 0.0}))
+    model = EmotionModel(BLENDSHAPES)
+    quick = surest(held_probabilities(model), faces, model.metadata.features)
+    shown = quick.labels[0]
+    assert quick.labels.tolist() == [shown, NO_ANSWER, shown, shown]
+    assert answers.labels.tolist() == [shown, NO_ANSWER, NO_ANSWER, NO_ANSWER]
+    assert answers.reasons.tolist() == [ANSWERED, NO_FACE, COVERED, TURNED]
+    three = decide(sources.MODELS / 'happy_unknown_sad', held(None))
+    assert three.reasons.tolist() == [NO_FACE]
+
+
+def test_faces_are_found_as_the_nodes_find_them_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, 'OUT', tmp_path / 'out')
+    (tmp_path / 'no.jpg').write_bytes(b'no picture')
+    paths = [media_path(name) for name in ('single_face.jpg', 'free-mountain-vector-01.jpg')]
+    pictures = FilePictures([*paths, tmp_path / 'no.jpg'])
+    faces = find_held_faces(pictures)
+    assert faces.found.tolist() == [True, False, False]
+    assert faces.names[: len(NAMES)] == NAMES
+    assert 0 < faces.boxes[0, 0] < faces.boxes[0, 2] < pictures.read(0).shape[1]
+    assert not faces.boxes[1:].any() and not faces.values[1:].any()
+    (kept,) = (tmp_path / 'out' / 'held').iterdir()
+    written = kept.stat().st_mtime_ns
+    np.testing.assert_array_equal(find_held_faces(pictures).values, faces.values)
+    assert kept.stat().st_mtime_ns == written
+
+
+# Scores.
+
+
+def labelled(labels, **groups):
+    files = [(f'{index}.jpg', label, Split.PUBLIC) for index, label in enumerate(labels)]
+    people = np.arange(len(labels)).astype(str)
+    return PeoplesPictures(
+        LabelledPictures.of_files('set', files, ()),
+        people,
+        {kind: np.array(group) for kind, group in groups.items()},
+    )
+
+
+HAPPY, SAD, NEUTRAL = (LABELS.index(name) for name in ('happy', 'sad', 'neutral'))
+
+
+def test_unknown_and_no_face_count_as_wrong():
+    answers = Answers(
+        np.array([HAPPY, NO_ANSWER, SAD, NO_ANSWER, HAPPY, NEUTRAL]),
+        np.array([ANSWERED, UNSURE, ANSWERED, NO_FACE, ANSWERED, ANSWERED]),
+    )
+    truth = labelled(
+        [HAPPY, HAPPY, HAPPY, NEUTRAL, NEUTRAL, NEUTRAL],
+        gender=['female', 'female', 'male', 'male', 'male', ''],
+    )
+    found = {name: metric['value'] for name, metric in scores(answers, truth, LABELS).items()}
+    assert found['x_accuracy'] == found['x_balanced'] == pytest.approx(1 / 3, abs=1e-4)
+    assert found['x_recall_happy'] == found['x_recall_neutral'] == pytest.approx(1 / 3, abs=1e-4)
+    assert found['x_recall_happy_female'] == 0.5
+    assert found['x_recall_happy_male'] == found['x_recall_neutral_male'] == 0
+    assert found['x_false_alarms'] == pytest.approx(1 / 3, abs=1e-4)
+    assert found['x_no_answer'] == pytest.approx(1 / 3, abs=1e-4)
+    assert found['x_no_face'] == found['x_unsure'] == pytest.approx(1 / 6, abs=1e-4)
+    assert 'x_recall_sad' not in found and found['x_turned'] == 0
+
+
+def test_recalls_are_balanced_over_the_classes_that_occur():
+    answers = Answers(np.array([HAPPY] * 4), np.zeros(4, np.int64))
+    found = scores(answers, labelled([HAPPY] * 3 + [SAD]), LABELS)
+    assert found['x_accuracy']['value'] == 0.75
+    assert found['x_balanced']['value'] == 0.5
+    assert 'x_false_alarms' not in found
+
+
+def test_the_seed_reports_classes_have_a_place_for_every_expression():
+    happy, unknown, sad = range(3)
+    answers = Answers(np.array([happy, unknown, unknown]), np.zeros(3, np.int64))
+    found = scores(answers, labelled([HAPPY, NEUTRAL, SAD]), HAPPY_UNKNOWN_SAD.names)
+    assert found['x_recall_unknown']['value'] == 1 and found['x_recall_sad']['value'] == 0
+    assert sad == 2
+
+
+def test_the_peer_answers_to_a_face_that_either_finds():
+    try:
+        peer = Peer()
+    except AssetError as error:
+        pytest.skip(str(error))
+    pictures = FilePictures([media_path('single_face.jpg')])
+    picture = pictures.read(0)
+    height, width = picture.shape[:2]
+    faces = held(SMILE)
+    faces.boxes[0] = (0, 0, width, height)
+    answers = peer.answers(pictures, faces)
+    assert list(answers) == ['fer', 'fer_our_faces']
+    assert all(one.labels[0] in range(len(LABELS)) for one in answers.values())
+    nothing = peer.answers(FilePictures([media_path('free-mountain-vector-01.jpg')]), held(None))
+    assert [one.reasons.tolist() for one in nothing.values()] == [[NO_FACE], [NO_FACE]]
