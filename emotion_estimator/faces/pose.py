@@ -198,14 +198,16 @@ def gaze_rotation(head: NDArray[np.float64], shapes: NDArray[np.float32]) -> NDA
 @dataclass(frozen=True)
 class FrameOfFace:
     """
-    A frame that hangs on the camera's.
+    A frame and where it is in its parent.
 
     :param name: of the frame.
+    :param parent: name of the frame that it hangs on; empty for the camera's.
     :param position_m: x, y, z of its origin.
     :param quaternion: x, y, z, w of its rotation.
     """
 
     name: str
+    parent: str
     position_m: tuple[float, float, float]
     quaternion: tuple[float, float, float, float]
 
@@ -216,10 +218,12 @@ def frames_of(face: Face, pose: HeadPose) -> Iterator[FrameOfFace]:
 
     :param face: the face.
     :param pose: where its head is.
-    :returns: `face_<id>` (origin at the sellion, x out of the face, z up) and `gaze_<id>` (the
-        same origin, z along the gaze).
+    :returns: `face_<id>` in the camera's frame (origin at the sellion, x out of the face, z up),
+        then `gaze_<id>` in that one (the same origin, z along the gaze).
     """
     x, y, z = pose.position_m.tolist()
-    gaze = gaze_rotation(pose.rotation, face.blendshapes)
-    for prefix, rotation in ((FACE_FRAME_PREFIX, pose.rotation), (GAZE_FRAME_PREFIX, gaze)):
-        yield FrameOfFace(prefix + face.face_id, (x, y, z), quaternion_of(rotation))
+    name = FACE_FRAME_PREFIX + face.face_id
+    yield FrameOfFace(name, '', (x, y, z), quaternion_of(pose.rotation))
+    # REP-155 has what is in a face hang on it; hri_face_detect does so with the gaze.
+    gaze = quaternion_of(gaze_rotation(np.eye(3), face.blendshapes))
+    yield FrameOfFace(GAZE_FRAME_PREFIX + face.face_id, name, (0.0, 0.0, 0.0), gaze)

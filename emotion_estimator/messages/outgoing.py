@@ -247,7 +247,7 @@ class MessageBuilder:
         Build the frames of an image's faces.
 
         :param frames: those of all faces.
-        :param header: the image's; its frame is the parent, an optical frame (REP-103).
+        :param header: the image's; its frame, an optical one (REP-103), is that of the camera.
         :returns: tf2_msgs/TFMessage.
         """
         return self._type_of(TF)(transforms=[self._transform(frame, header) for frame in frames])
@@ -293,8 +293,11 @@ class MessageBuilder:
     def _transform(self, frame: FrameOfFace, header: Any) -> Any:
         x, y, z = frame.position_m
         turn_x, turn_y, turn_z, turn_w = frame.quaternion
+        parent = self._type_of(HEADER)(
+            stamp=header.stamp, frame_id=frame.parent or header.frame_id
+        )
         return self._type_of(TRANSFORM_STAMPED)(
-            header=header,
+            header=parent,
             child_frame_id=frame.name,
             transform=self._type_of(TRANSFORM)(
                 translation=self._type_of(VECTOR3)(x=x, y=y, z=z),

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
+import numpy as np
 from hri_msgs.msg import Expression, FacialLandmarks, IdsList, NormalizedRegionOfInterest2D
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -188,8 +189,13 @@ class Listener:
                 if face_id == name or not is_face_id(face_id):
                     continue
                 face = self._results.image(nanoseconds(transform.header.stamp)).face(face_id)
-                if face is not None:
-                    setattr(face, part, pose_of(transform.transform))
+                if face is None:
+                    continue
+                pose = pose_of(transform.transform)
+                if transform.header.frame_id != FACE_FRAME_PREFIX + face_id:
+                    setattr(face, part, pose)
+                elif face.head is not None:  # the gaze, which hangs on the head
+                    setattr(face, part, on_parent(pose, face.head))
         self._hand_on()
 
     def _on_part(
@@ -217,6 +223,20 @@ def _read_landmarks(face: FaceOfImage, message: FacialLandmarks) -> None:
 
 def _read_expression(face: FaceOfImage, message: Expression) -> None:
     face.affect = (message.valence, message.arousal)
+
+
+def on_parent(pose: Pose, parent: Pose) -> Pose:
+    """
+    Place a frame that hangs on another one.
+
+    :param pose: in the other one.
+    :param parent: the other one, in the camera's frame.
+    :returns: the frame in the camera's.
+    """
+    axes = np.array(pose.axes) @ np.array(parent.axes)
+    x, y, z = np.array(parent.position_m) + np.array(pose.position_m) @ np.array(parent.axes)
+    first, second, third = (tuple(axis) for axis in axes.tolist())
+    return Pose((float(x), float(y), float(z)), (first, second, third))
 
 
 def pose_of(transform: Any) -> Pose:

@@ -186,17 +186,18 @@ def test_a_crop_keeps_its_pixels():
     np.testing.assert_array_equal(np.frombuffer(message.data, np.uint8).reshape(crop.shape), crop)
 
 
-def test_frames_of_head_and_gaze_hang_on_the_camera():
+def test_the_head_s_frame_hangs_on_the_camera_and_the_gaze_s_on_the_head():
     shapes = np.zeros(52, np.float32)
     head = Rotation.from_rotvec([0.1, 0.2, 0.3])
     pose = HeadPose(np.array([0.5, -0.25, 2.0]), head.as_matrix())
     message = sent(ROS.frames(frames_of(replace(FACE, blendshapes=shapes), pose), IMAGE_HEADER))
     face, gaze = message.transforms
     assert [face.child_frame_id, gaze.child_frame_id] == ['face_abc', 'gaze_abc']
-    for transform in (face, gaze):
-        assert transform.header == IMAGE_HEADER
+    assert face.header == IMAGE_HEADER
+    assert gaze.header == Header(stamp=IMAGE_HEADER.stamp, frame_id='face_abc')
+    for transform, expected in ((face, (0.5, -0.25, 2.0)), (gaze, (0, 0, 0))):
         place = transform.transform.translation
-        assert (place.x, place.y, place.z) == (0.5, -0.25, 2.0)
+        assert (place.x, place.y, place.z) == expected
 
     def rotation(transform):
         turn = transform.transform.rotation
@@ -204,8 +205,8 @@ def test_frames_of_head_and_gaze_hang_on_the_camera():
 
     np.testing.assert_allclose(rotation(face).as_matrix(), head.as_matrix(), atol=1e-9)
     # x out of the face is z along the gaze; z up is -y.
-    np.testing.assert_allclose(rotation(gaze).apply([0, 0, 1]), head.apply([1, 0, 0]), atol=1e-9)
-    np.testing.assert_allclose(rotation(gaze).apply([0, -1, 0]), head.apply([0, 0, 1]), atol=1e-9)
+    np.testing.assert_allclose(rotation(gaze).apply([0, 0, 1]), [1, 0, 0], atol=1e-9)
+    np.testing.assert_allclose(rotation(gaze).apply([0, -1, 0]), [0, 0, 1], atol=1e-9)
 
 
 STORE = bag_types()

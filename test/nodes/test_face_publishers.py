@@ -130,7 +130,7 @@ def test_a_face_s_topics_say_where_it_is_and_what_it_does(live, landmarker_path,
     assert np.abs(pixels[59:80, 59:69].astype(int) - middle).max(axis=2).min() < 12
     head, gaze = frames[-1].transforms
     assert (head.child_frame_id, gaze.child_frame_id) == (f'face_{FACE_ID}', f'gaze_{FACE_ID}')
-    assert head.header.frame_id == 'camera'
+    assert (head.header.frame_id, gaze.header.frame_id) == ('camera', f'face_{FACE_ID}')
     place = head.transform.translation
     assert place.x > 0.05 and 0.3 < place.z < 1.5
     # 60 degrees of view: the sellion lies where its landmark is.

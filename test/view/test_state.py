@@ -18,10 +18,16 @@ import math
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.camera import PinholeCamera
+from emotion_estimator.faces.finder import Face
+from emotion_estimator.faces.landmarker import Box
+from emotion_estimator.faces.pose import HeadPose, frames_of, gaze_rotation
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.stamps import NS_PER_S
+from emotion_estimator.view.listener import on_parent, pose_of
 from emotion_estimator.view.state import (
     HISTORY_S,
     FaceOfImage,
@@ -263,3 +269,17 @@ def test_a_minute_of_each_person_is_kept_in_steps():
 def test_no_more_people_are_shown_than_a_page_holds():
     results = ImageResult(1)
     assert [results.face(f'p{i}') is not None for i in range(12)] == [True] * 10 + [False] * 2
+
+
+def test_the_gaze_that_hangs_on_the_head_is_placed_before_the_camera():
+    rotation = Rotation.from_rotvec([0.4, -0.3, 2.0]).as_matrix()
+    shapes = np.zeros(len(NAMES), np.float32)
+    shapes[[NAMES.index('eyeLookOutLeft'), NAMES.index('eyeLookUpRight')]] = 0.8
+    face = Face('abc', Box(0, 0, 1, 1), shapes, np.zeros((478, 3), np.float32), (), lambda: None)
+    frames = frames_of(face, HeadPose(np.array([0.2, -0.1, 1.5]), rotation))
+    message = ROS.frames(frames, ROS.header(NS_PER_S, 'camera'))
+    head, gaze = (pose_of(transform.transform) for transform in message.transforms)
+    np.testing.assert_allclose(head.axes, rotation.T, atol=1e-6)
+    placed = on_parent(gaze, head)
+    np.testing.assert_allclose(placed.axes, gaze_rotation(rotation, shapes).T, atol=1e-6)
+    np.testing.assert_allclose(placed.position_m, [0.2, -0.1, 1.5])
