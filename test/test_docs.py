@@ -24,8 +24,10 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+import yaml
 
 from emotion_estimator.commands import COMMANDS
+from emotion_estimator.parameters import NODES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -229,6 +231,24 @@ def test_every_locked_package_has_a_checksum(name: str) -> None:
     names = [match.group(1) for match in matches if match]
     assert len(names) == len(set(names))
     assert '/' not in ''.join(read_lock(name))
+
+
+def test_the_container_installs_what_the_environments_have():
+    """The same LiteRT, from folders that are there, for a launch file and nodes that exist."""
+    dockerfile = (ROOT / 'docker' / 'Dockerfile').read_text(encoding='utf-8')
+    pins = re.findall(r'[\w-]+==[\d.]+', dockerfile)
+    assert pins and set(pins) <= set(
+        (ROOT / 'dev' / 'requirements.txt').read_text(encoding='utf-8').split()
+    )
+    sources = re.findall(r'^COPY (\S+) ', dockerfile, re.MULTILINE)
+    assert sources and all((ROOT / source).exists() for source in sources)
+    assert (ROOT / 'launch' / re.search(r'\S+\.launch\.py', dockerfile)[0]).is_file()
+    checked = re.search(r'for node in (.*?);', dockerfile)[1].split()
+    assert checked == list(NODES)
+    service = yaml.safe_load((ROOT / 'docker' / 'compose.yaml').read_text(encoding='utf-8'))
+    service = service['services']['emotion_estimator']
+    assert service['network_mode'] == service['ipc'] == 'host'
+    assert (ROOT / service['build']['dockerfile']).is_file()
 
 
 @pytest.mark.skipif(shutil.which('make') is None, reason='needs make')
