@@ -168,6 +168,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--record', type=Path, help='write what the nodes would publish, but for pictures: '
         'an .mcap file, or a folder; with several recordings a folder of .mcap files')  # fmt: skip
     add('--with-input', action='store_true', help="copy the bags' own messages, images too, there")
+    add('--features', action='store_true', help='write what was measured into OUTPUT/features: a '
+        'row for each face, and for each image without one')  # fmt: skip
+    add('--landmarks', action='store_true', help='the 478 landmarks too, in that table')
     add_label_arguments(parser)
     parser.add_argument('--compare', nargs=2, type=Path, metavar='FOLDER', help='hold two '
         'finished runs against each other instead')  # fmt: skip
@@ -288,6 +291,8 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         raise ValueError('--picture-rate-hz must be above 0, and --jobs at least 1.')
     if options.with_input and options.record is None:
         raise ValueError('--with-input copies beside what --record writes; give --record too.')
+    if options.landmarks and not options.features:
+        raise ValueError('--landmarks stand in what --features writes; give --features too.')
     options.recordings = [one for path in options.recordings for one in recordings_in(path)]
     _check_record(options)
     if options.to_s is not None and options.to_s <= options.from_s:
@@ -310,9 +315,12 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     jobs = []
     for path, name in named_apart(options.recordings).items():
         record = _record_path(options, name)
-        key = job_key(path, settings, record, options.with_input)
+        table = f'{name.replace("/", "_")}.csv'
+        features = options.output / 'features' / table if options.features else None
+        outputs = (record, options.with_input, features, options.landmarks)
+        key = job_key(path, settings, *outputs)
         kept = options.output / 'kept' / f'{Path(name).name}-{key}.json'
-        jobs.append(Job(name, path, settings, kept, record, options.with_input))
+        jobs.append(Job(name, path, settings, kept, *outputs))
     model = f'{metadata.name} {metadata.version}'
     said = settings_of(parameters, selection)
     return jobs, Replay('', model, metadata.labels, said, (), (), {}, ())

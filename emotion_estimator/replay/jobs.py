@@ -37,6 +37,7 @@ from emotion_estimator.parallel.engine import Patience, reporter, run_all
 from emotion_estimator.parallel.workers import available_cores, open_workers
 from emotion_estimator.parameter_values import NodeParameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
+from emotion_estimator.replay.features import FeatureTable
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import Replay, write_replay
 from emotion_estimator.replay.recordings import Selection
@@ -71,6 +72,8 @@ class Job:
     :param kept: file for the finished replay.
     :param record: bag to write, see `BagWriter`; None writes none.
     :param with_input: whether the input's messages stand in that bag too.
+    :param features: table to write, see `FeatureTable`; None writes none.
+    :param landmarks: whether the landmarks stand in that table too.
     """
 
     name: str
@@ -79,20 +82,22 @@ class Job:
     kept: Path
     record: Path | None = None
     with_input: bool = False
+    features: Path | None = None
+    landmarks: bool = False
 
     @property
     def done(self) -> bool:
         """Whether the replay is kept, and the bag is the one that was written with it."""
         if not self.kept.is_file():
             return False
-        if self.record is None:
-            return True
-        return self.record.exists() and _modified_ns(self.record) <= _modified_ns(self.kept)
+        kept_ns = _modified_ns(self.kept)
+        beside = [path for path in (self.record, self.features) if path is not None]
+        return all(path.exists() and _modified_ns(path) <= kept_ns for path in beside)
 
 
 def run_job(job: Job, progress: Progress | None = None, started: Progress | None = None) -> Replay:
     """
-    Replay a recording and keep the result; the bag comes first, then the replay.
+    Replay a recording and keep the result; bag and table come first, then the replay.
 
     :param job: the work.
     :param progress: called with the number of images read so far.
@@ -101,12 +106,12 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
     :raises RecordingError: when the recording cannot be read at all.
     :raises AssetError: when a model is not there.
     :raises ValueError: when a model or a parameter cannot be used.
-    :raises OutputError: when the bag or the replay cannot be written.
+    :raises OutputError: when bag, table or replay cannot be written.
     """
     settings = job.settings
     recording = open_recording(job.path, settings.topic, settings.picture_rate_hz)
     recording.name = job.name
-    writer = None
+    writer = table = None
     refused: list[str] = []
     try:
         if started is not None:
@@ -115,28 +120,31 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
             beside = job.path if job.with_input else None
             camera = recorded_camera(recording, settings.parameters, refused.append)
             writer = BagWriter(job.record, settings.parameters, beside, camera)
-        listeners = () if writer is None else (writer,)
+        if job.features is not None:
+            table = FeatureTable(job.features, job.landmarks)
+        listeners = tuple(one for one in (writer, table) if one is not None)
         done = replay(recording, settings.parameters, settings.selection, listeners, progress)
-        if writer is not None and done.stamps_ns:
-            writer.finish()
+        for one in listeners if done.stamps_ns else ():
+            one.finish()
     finally:
         recording.close()
         if writer is not None:
             refused += writer.problems
             writer.close()
+        if table is not None:
+            table.close()
     done = replace(done, problems=(*done.problems, *(f'{job.name}: {why}' for why in refused)))
     write_replay(job.kept, done)
     return done
 
 
-def job_key(path: Path, settings: Settings, record: Path | None, with_input: bool) -> str:
+def job_key(path: Path, settings: Settings, *outputs: object) -> str:
     """
     Name all that decides on a replay; another recording, model, parameter or code changes it.
 
     :param path: the recording; known by its files' names, sizes and times.
     :param settings: how it is replayed.
-    :param record: see `Job`.
-    :param with_input: see `Job`.
+    :param outputs: what is written beside the replay, see `Job`.
     :returns: 16 hexadecimal digits.
     :raises AssetError: when a model is not there.
     """
@@ -152,7 +160,7 @@ def job_key(path: Path, settings: Settings, record: Path | None, with_input: boo
         'selection': asdict(settings.selection),
         'topic': settings.topic,
         'picture_rate_hz': settings.picture_rate_hz,
-        'record': [str(record), with_input],
+        'outputs': list(map(str, outputs)),
         'models': [sha256_of(model) for model in models if model.is_file()],
         'code': _code(),
     }
@@ -295,6 +303,7 @@ def _absolute(job: Job) -> Job:
         settings=replace(job.settings, parameters=parameters),
         kept=job.kept.absolute(),
         record=None if job.record is None else job.record.absolute(),
+        features=None if job.features is None else job.features.absolute(),
     )
 
 
