@@ -44,7 +44,7 @@ COMMANDS = {
     'fetch_assets': ('fetch_assets', STOPPED),
     'play': ('extras.play', 0),
     'replay': ('evaluation.cli', STOPPED),
-    'view': ('view.node', 0),
+    'view': ('view.main', 0),
 }
 
 

@@ -18,10 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -37,8 +34,6 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys.store import Typestore
 
 from emotion_estimator.estimator import FrameResult
 from emotion_estimator.faces.camera import KnownCamera
@@ -47,7 +42,7 @@ from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.pose import HeadModel, frames_of
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.faces.tracker import FacePresence
-from emotion_estimator.files import DEFAULT_ENCODING, find_encoding, writing
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages.outgoing import (
     ACTION_UNITS,
     CLASSIFICATION,
@@ -61,6 +56,7 @@ from emotion_estimator.messages.outgoing import (
     bag_types,
 )
 from emotion_estimator.parameter_values import NodeParameters
+from emotion_estimator.replay.bag_file import BagFile
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import Frame, Recording, RecordingError
 
@@ -240,7 +236,6 @@ class BagWriter:
         beside: Path | None = None,
         camera: KnownCamera | None = None,
     ) -> None:
-        self._path = path
         self._store = bag_types()
         self._messages = PublishedMessages(
             self._store.types.__getitem__, parameters, camera or assumed_camera(parameters)
@@ -248,18 +243,7 @@ class BagWriter:
         self.problems: list[str] = []
         """Sentences: what of the input is not copied."""
         self._input = None if beside is None else _InputMessages(beside, self.problems)
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f'.{path.name}.'))
-            self._writer = Writer(
-                self._folder / path.stem, version=8, storage_plugin=StoragePlugin.MCAP
-            )
-            try:
-                self._writer.open()
-            except OSError:
-                shutil.rmtree(self._folder, ignore_errors=True)
-                raise
-        self._connections: dict[tuple[str, str], Connection] = {}
+        self._bag = BagFile(path)
 
     def __call__(self, frame: Frame, image: Rgb, result: FrameResult) -> None:
         """
@@ -271,34 +255,28 @@ class BagWriter:
         """
         self._copy_input(frame.recorded_ns)
         for published in self._messages.of(frame, image, result):
-            connection = self._connection(
-                published.topic, published.kind, self._store, [_qos_of(published)]
-            )
             raw = self._store.serialize_cdr(published.message, published.kind)
-            with writing(self._path):
-                self._writer.write(connection, frame.recorded_ns, raw)
+            self._bag.write(
+                published.topic,
+                published.kind,
+                frame.recorded_ns,
+                raw,
+                self._store,
+                [_qos_of(published)],
+            )
 
     def finish(self) -> None:
         """Put the bag where it belongs."""
         self._copy_input(None)
-        with writing(self._path):
-            self._writer.close()
-            made = self._folder / self._path.stem
-            if self._path.suffix == '.mcap':
-                made = next(made.glob('*.mcap'))
-            if self._path.is_dir():
-                shutil.rmtree(self._path)
-            made.replace(self._path)
+        self._bag.finish()
         self.close()
 
     def close(self) -> None:
         """Leave nothing behind; what `finish` has put in its place stays."""
-        with suppress(OSError):
-            self._writer.abort()
+        self._bag.close()
         if self._input is not None:
             self._input.close()
             self._input = None
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _copy_input(self, until_ns: int | None) -> None:
         if self._input is None:
@@ -307,21 +285,9 @@ class BagWriter:
             qos: Sequence[Qos] = ()
             if isinstance(connection.ext, ConnectionExtRosbag2):
                 qos = connection.ext.offered_qos_profiles
+            # On /tf stand the input's frames and these.
             types = self._input.reader.typestore
-            copied = self._connection(connection.topic, connection.msgtype, types, qos)
-            with writing(self._path):
-                self._writer.write(copied, recorded_ns, raw)
-
-    def _connection(
-        self, topic: str, kind: str, types: Typestore, qos: Sequence[Qos]
-    ) -> Connection:
-        """Write all of a topic on one connection: on /tf stand the input's frames and these."""
-        connection = self._connections.get((topic, kind))
-        if connection is None:
-            connection = self._connections[topic, kind] = self._writer.add_connection(
-                topic, kind, typestore=types, offered_qos_profiles=qos
-            )
-        return connection
+            self._bag.write(connection.topic, connection.msgtype, recorded_ns, raw, types, qos)
 
 
 def _qos_of(published: Published) -> Qos:

@@ -40,7 +40,8 @@ from emotion_estimator.messages.incoming import (
     nanoseconds,
     shortened,
 )
-from emotion_estimator.view.state import MOST_PEOPLE, FaceOfImage, ImageResult, Pose, Results
+from emotion_estimator.view.person import FaceOfImage, Pose
+from emotion_estimator.view.state import MOST_PEOPLE, ImageResult, Results
 
 # Best effort: no publisher waits until this node has what it sent.
 LISTENING = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -16,21 +16,13 @@
 
 from __future__ import annotations
 
-if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
-    from emotion_estimator import commands
-
-    raise SystemExit(commands.main('view'))
-
 import argparse
 import math
-import secrets
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from queue import SimpleQueue
 from typing import Any
 
@@ -41,16 +33,21 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
-from rclpy.utilities import remove_ros_args
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo
 
-from emotion_estimator.faces.camera import KnownCamera
+from emotion_estimator.faces.camera import KnownCamera, turned
 from emotion_estimator.faces.image_decoding import ImageDecoder, Rgb
 from emotion_estimator.messages.incoming import nanoseconds, rgb_of, shortened
+from emotion_estimator.messages.outgoing import ros_type
 from emotion_estimator.nodes.camera_stream import LatestOfEach
-from emotion_estimator.nodes.spin import run
 from emotion_estimator.stamps import NS_PER_S
+from emotion_estimator.view.controls import Controls
 from emotion_estimator.view.listener import LATEST, AnyImage, Listener
+from emotion_estimator.view.page import build_page
+from emotion_estimator.view.person import Limits
+from emotion_estimator.view.recorder import Recorder
+from emotion_estimator.view.robot import Arrivals, Robot
+from emotion_estimator.view.server import Hub, PageServer, message
 from emotion_estimator.view.state import ImageResult, People
 
 DEFAULT_PORT = 8080
@@ -64,7 +61,7 @@ NO_WISH_S = 3.0
 """After so many seconds in which no page asked, images are no longer listened to."""
 ASLEEP_S = 30.0
 """After so many, nothing is; a page that is loaded again finds its last minute."""
-UNANSWERED_S = 0.5
+UNANSWERED_S = 1.0
 """Pictures are shown without results when none came for so long, in seconds."""
 LOG_PERIOD_S = 5.0
 MISSING = (
@@ -87,21 +84,23 @@ class ViewNode(Node):  # type: ignore[misc]
         self, options: argparse.Namespace, token: str, bound: socket.socket, **further: Any
     ) -> None:
         super().__init__('emotion_view', **further)
-        # Imported here: a machine without NiceGUI is given a sentence, see `main`.
-        from emotion_estimator.view.page import build_page
-        from emotion_estimator.view.server import Hub, PageServer
-
         self.options = options
         self.people = People()
         self._listener = Listener(self, self.remark, self._on_result)
+        self.controls = Controls(self, self._listener.subscribe)
+        self.robot = Robot(self, self._listener.subscribe, self.controls)
+        self.recorder = Recorder(self, options.folder)
         self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._wake = self.create_guard_condition(self._do_tasks)
-        self._image: Subscription[Image] | None = None
+        self._image: Subscription[Any] | None = None
+        self._kind = ''
+        self._rotate = 0
         self._calibration: Subscription[CameraInfo] | None = None
         self._pulse: Timer | None = None
         self._asked_s = self._answered_s = 0.0
         self._shown_ns = -1
-        self._camera = KnownCamera(math.radians(60.0), self.remark)
+        self._field_of_view_deg = 60.0
+        self._camera = KnownCamera(math.radians(self._field_of_view_deg), self.remark)
         self._decoder = ImageDecoder()
         self._to_paint: LatestOfEach[tuple[ImageResult, AnyImage | None]] = LatestOfEach()
         self._painter = threading.Thread(target=self._paint_all, daemon=True)
@@ -152,31 +151,56 @@ class ViewNode(Node):  # type: ignore[misc]
 
     def _listen(self) -> None:
         """Begin to listen, or to listen to images again."""
-        subscribe = self._listener.subscribe
+        if not self._listener.listens:
+            self._listener.start()
+            self.robot.start()
+            subscribe = self._listener.subscribe
+            self._calibration = subscribe(CameraInfo, 'camera_info', self._on_camera_info, LATEST)
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            pulse = partial(self._attempt, self._on_pulse)
+            self._pulse = self.create_timer(PULSE_S, pulse, clock=steady)
         if self._image is None:
-            self._image = subscribe(Image, 'image', self._on_image, LATEST)
-        if self._listener.listens:
-            return
-        self._listener.start()
-        self._calibration = subscribe(CameraInfo, 'camera_info', self._on_camera_info, LATEST)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._pulse = self.create_timer(
-            PULSE_S, partial(self._attempt, self._on_pulse), clock=steady
-        )
+            self._on_pulse()
 
     def _on_pulse(self) -> None:
         if self.hub.wanted:
             self._asked_s = time.monotonic()
         silent_s = time.monotonic() - self._asked_s
-        if silent_s > NO_WISH_S and self._image is not None:
-            self.destroy_subscription(self._image)
-            self._image = None
-            self._listener.forget_images()
+        self.robot.look()
+        self._listen_to_images(*(self.robot.image_topic() if silent_s < NO_WISH_S else ('', '')))
+        self._take_values()
+        if silent_s < NO_WISH_S:
+            self.hub.offer('health', message(self.robot.report(self._image)))
         if silent_s > ASLEEP_S:
             self._fall_asleep()
 
+    def _listen_to_images(self, topic: str, kind: str) -> None:
+        """Listen to this topic alone; to none where it is empty."""
+        if self._image is not None and (self._image.topic_name, self._kind) != (topic, kind):
+            self.destroy_subscription(self._image)
+            self._image = None
+            self._listener.forget_images()
+        if self._image is None and topic:
+            self._kind = kind
+            self._image = self._listener.subscribe(ros_type(kind), topic, self._on_image, LATEST)
+            self._decoder = ImageDecoder(topic, self.remark)
+            self.robot.images = Arrivals()
+
+    def _take_values(self) -> None:
+        """Take over the nodes' parameters on which depends what is shown."""
+        values = self.controls.values
+        yaw, pitch = (values.get(f'max_{axis}_deg') for axis in ('yaw', 'pitch'))
+        if yaw and pitch:
+            self.people.limits = Limits(float(yaw), float(pitch))
+        self._rotate = int(values.get('rotate', 0))
+        field_of_view_deg = float(values.get('field_of_view_deg', self._field_of_view_deg))
+        if field_of_view_deg != self._field_of_view_deg:
+            self._field_of_view_deg = field_of_view_deg
+            self._camera = KnownCamera(math.radians(field_of_view_deg), self.remark)
+
     def _fall_asleep(self) -> None:
         self._listener.stop()
+        self.robot.stop()
         if self._calibration is not None:
             self.destroy_subscription(self._calibration)
             self._calibration = None
@@ -187,14 +211,18 @@ class ViewNode(Node):  # type: ignore[misc]
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._camera.calibrate(message.k, message.width, message.height)
 
-    def _on_image(self, message: AnyImage) -> None:
-        stamp_ns = nanoseconds(message.header.stamp)
-        self._listener.take_image(stamp_ns, message)
+    def _on_image(self, image: AnyImage) -> None:
+        stamp_ns = nanoseconds(image.header.stamp)
+        self.robot.images.add()
+        self._listener.take_image(stamp_ns, image)
         if time.monotonic() - self._answered_s > UNANSWERED_S:
-            self._paint(ImageResult(stamp_ns), message)
+            self._paint(ImageResult(stamp_ns), image)
 
     def _on_result(self, result: ImageResult, image: AnyImage | None) -> None:
         self._answered_s = time.monotonic()
+        if result.faces:
+            now_ns = self.get_clock().now().nanoseconds
+            self.robot.answers.add((now_ns - result.stamp_ns) / NS_PER_S)
         self._paint(result, image)
 
     def _paint(self, result: ImageResult, image: AnyImage | None) -> None:
@@ -212,21 +240,26 @@ class ViewNode(Node):  # type: ignore[misc]
             self._attempt(partial(self._paint_one, *taken[1]))
 
     def _paint_one(self, result: ImageResult, image: AnyImage | None) -> None:
-        from emotion_estimator.view.server import message
-
         jpeg, camera = b'', None
         if image is not None:
             rgb = rgb_of(image, self._decoder)
             height, width = rgb.shape[:2]
-            jpeg = jpeg_of(rgb, self.options.width)
+            jpeg = jpeg_of(turned(rgb, self._rotate), self.options.width)
             camera = self._camera.camera(width, height)
-        people = self.people.show(result, camera)
-        facts = {'kind': 'moment', 't': result.stamp_ns / NS_PER_S, 'people': people}
+        people = self.people.show(result, camera, self._rotate)
+        facts = {
+            'kind': 'moment',
+            't': result.stamp_ns / NS_PER_S,
+            'people': people,
+            # A picture that nobody looked at says of nobody that they are not there.
+            'answered': bool(people) or result.listed,
+        }
         self.hub.offer('moment', message(facts, jpeg))
 
     def close(self) -> None:
-        """End the server and release everything."""
+        """End the server and a recording, and release everything."""
         self._server.close()
+        self.recorder.stop()
         self._to_paint.close()
         self._painter.join()
 
@@ -245,46 +278,3 @@ def jpeg_of(rgb: Rgb, most_width: int) -> bytes:
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     return bytes(cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
-
-
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """
-    Read the command line.
-
-    :param arguments: without the program's name and ROS's own.
-    :returns: the options.
-    """
-    parser = argparse.ArgumentParser(prog='view', description=__doc__)
-    add = parser.add_argument
-    add(
-        '--host',
-        default='localhost',
-        help='address to serve at; 0.0.0.0 lets others in the network in, who need the token',
-    )
-    add('--port', type=int, default=DEFAULT_PORT, help='0 takes any that is free')
-    add('--rate', type=float, default=DEFAULT_RATE_HZ, help='most pictures a second')
-    add('--width', type=int, default=DEFAULT_WIDTH, help='most pixels across a picture')
-    return parser.parse_args(arguments)
-
-
-def main() -> int:
-    """
-    Serve the page until Ctrl-C.
-
-    :returns: exit status: 0, or 1 with a sentence when it cannot be served.
-    """
-    options = parse(remove_ros_args(sys.argv)[1:])
-    if find_spec('nicegui') is None:
-        print(MISSING, file=sys.stderr)
-        return 1
-    from emotion_estimator.view.server import LOCAL_HOSTS, addresses, bound_socket
-
-    token = '' if options.host in LOCAL_HOSTS else secrets.token_urlsafe(18)
-    try:
-        bound = bound_socket(options.host, options.port)
-        for address in addresses(options.host, bound.getsockname()[1], token):
-            print(f'The live view: {address}', flush=True)
-        return run([partial(ViewNode, options, token, bound)])
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1

@@ -17,8 +17,11 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, WebSocket
 from fastapi.staticfiles import StaticFiles
@@ -26,6 +29,7 @@ from nicegui import app as gui
 from nicegui import run, ui
 
 from emotion_estimator.colours import COLOURS, shades
+from emotion_estimator.view.controls import CONTROLS, Control
 
 if TYPE_CHECKING:
     from emotion_estimator.view.node import ViewNode
@@ -39,6 +43,10 @@ OVERLAYS = (
     ('axes', 'Head axes', False),
 )
 """Names that the script knows, what they are called, and whether they are shown at first."""
+REFRESH_S = 0.5
+"""How often an open page takes over what others have changed, in seconds."""
+_WIDE = 50  # times the least value: a wider range is laid out by its logarithm
+_STEPS = 100
 
 
 def build_page(node: ViewNode) -> FastAPI:
@@ -80,15 +88,20 @@ def _lay_out(node: ViewNode) -> None:
         f'<script>window.viewColours = {json.dumps(colours)};</script>'
         '<script type="module" src="/view/view.js"></script>'
     )
+    with ui.right_drawer(value=False, elevated=True).props('overlay width=400') as drawer:
+        refresh = _settings(node)
     with ui.element('header').classes('view-header'):
         ui.label('Emotion estimator').classes('view-title')
-        ui.element('div').props('id=view-status')
-        ui.button(icon='pause').props('flat round id=view-pause aria-label=Pause').on(
-            'click', js_handler='() => window.view.pause()'
+        ui.element('div').props('id=view-status role=status')
+        recording = ui.icon('fiber_manual_record').classes('view-recording')
+        _button('Pause or go on', 'window.view.pause()', 'pause', 'play_arrow').props(
+            'id=view-pause'
         )
-        ui.button(icon='dark_mode').props('flat round aria-label="Light or dark"').on(
-            'click', js_handler='() => Quasar.Dark.toggle()'
+        _button('Light or dark', 'Quasar.Dark.toggle()', 'contrast')
+        ui.button(icon='tune', on_click=drawer.toggle).props(
+            'flat round aria-label=Settings id=view-settings'
         )
+    ui.element('div').props('id=view-problems role=alert')
     with ui.element('main').classes('view-main'):
         with ui.element('section').classes('view-left'):
             with ui.element('div').classes('view-picture'):
@@ -100,4 +113,136 @@ def _lay_out(node: ViewNode) -> None:
                         js_handler=f'(on) => window.view.overlay({name!r}, on)',
                     )
             ui.element('div').props('id=view-timeline')
+            ui.element('div').props('id=view-health')
         ui.element('section').classes('view-people').props('id=view-people')
+
+    def refresh_all() -> None:
+        recording.set_visibility(bool(refresh()['records']))
+
+    ui.timer(REFRESH_S, refresh_all)
+
+
+def _button(title: str, script: str, icon: str, icon_paused: str = '') -> ui.button:
+    """Make a button that the page's script answers, not the node."""
+    with ui.button().props(f'flat round aria-label="{title}"') as button:
+        ui.icon(icon).classes('view-when-live' if icon_paused else '')
+        if icon_paused:
+            ui.icon(icon_paused).classes('view-when-paused')
+    return button.on('click', js_handler=f'() => {script}')
+
+
+def _settings(node: ViewNode) -> Callable[[], dict[str, Any]]:
+    """Lay out what can be changed; returns what takes over what others have changed."""
+    ui.label('Settings of the nodes').classes('view-heading')
+    sliders = [_Slider(node, control) for control in CONTROLS]
+    ui.label('Pictures').classes('view-heading')
+    topics = ui.select({'': 'those that the nodes look at'}, value='', label='Image topic')
+    topics.props('id=view-topic').classes('view-wide')
+    topics.on_value_change(lambda event: node.do(partial(node.robot.choose, event.value or '')))
+    record = _Record(node)
+    refusals = node.controls.refusal[0]
+
+    def refresh() -> dict[str, Any]:
+        nonlocal refusals
+        facts = node.robot.facts
+        for slider in sliders:
+            slider.take(node.controls.values)
+        listed = {'': 'those that the nodes look at', **{x: x for x in facts.get('topics', ())}}
+        if listed != topics.options:
+            topics.set_options(listed, value=facts.get('chosen', ''))
+        count, sentence = node.controls.refusal
+        if count != refusals:
+            refusals = count
+            ui.notify(sentence, type='warning', multi_line=True)
+        return record.refresh()
+
+    return refresh
+
+
+class _Slider:
+    """A parameter with its meaning; follows changes that others make."""
+
+    def __init__(self, node: ViewNode, control: Control) -> None:
+        self._node, self._control = node, control
+        spec = control.spec
+        self._least, self._most = float(spec.minimum or 0), float(spec.maximum or 1)
+        self._wide = self._least > 0 and self._most / self._least >= _WIDE
+        whole = isinstance(spec.default, int)
+        low, high = self._place(self._least), self._place(self._most)
+        with ui.element('div').classes('view-control'):
+            with ui.element('div').classes('view-control-head'):
+                ui.label(spec.name).classes('view-control-name')
+                self._shown = ui.label('').classes('view-control-value')
+            step = 1 if whole else (high - low) / _STEPS
+            self._slider = ui.slider(min=low, max=high, step=step, value=low)
+            self._slider.props(f'id=view-{spec.name} aria-label={spec.name}')
+            self._slider.on('change', self._changed)
+            self._slider.on_value_change(self._show)
+            more = ' The node loads again for it, for a second or two.' if control.restarts else ''
+            ui.label(f'{spec.description}{more}').classes('view-control-text')
+        self._known: float | None = None
+        self.take(node.controls.values)
+
+    def _place(self, value: float) -> float:
+        """Where on the slider a value lies."""
+        return math.log10(value) if self._wide else value
+
+    def _value(self) -> float:
+        """Of where the slider is."""
+        place = float(self._slider.value)
+        value = 10**place if self._wide else place
+        return min(max(float(f'{value:.3g}'), self._least), self._most)
+
+    def _show(self) -> None:
+        self._shown.set_text('not known' if self._known is None else f'{self._value():g}')
+
+    def _changed(self) -> None:
+        self._known = self._value()
+        self._node.do(partial(self._node.controls.change, self._control.spec.name, self._known))
+
+    def take(self, values: dict[str, Any]) -> None:
+        """Show the node's value, where it is another than before."""
+        value = values.get(self._control.spec.name)
+        self._slider.set_enabled(value is not None)
+        if value is None or float(value) != self._known:
+            self._known = None if value is None else float(value)
+            if self._known is not None:
+                self._slider.set_value(self._place(self._known))
+            self._show()
+
+
+class _Record:
+    """Starts and ends a recording."""
+
+    def __init__(self, node: ViewNode) -> None:
+        self._node = node
+        ui.label('Record').classes('view-heading')
+        self._name = ui.input('Name', placeholder='date and time').classes('view-wide')
+        self._name.props('maxlength=60 id=view-name')
+        self._pictures = ui.checkbox('with the pictures, faces included')
+        self._button = ui.button('Record', icon='fiber_manual_record', on_click=self._toggle)
+        self._button.props('id=view-record')
+        self._word = ui.label('').classes('view-control-text').props('id=view-recorded')
+
+    def _toggle(self) -> None:
+        recorder = self._node.recorder
+        if recorder.facts()['records']:
+            self._node.do(recorder.stop)
+            return
+        name, pictures = str(self._name.value or '').strip(), bool(self._pictures.value)
+        self._node.do(
+            lambda: recorder.start(name, self._node.robot.image_topic() if pictures else None)
+        )
+
+    def refresh(self) -> dict[str, Any]:
+        """Show how far it is; returns the recorder's facts."""
+        facts = self._node.recorder.facts()
+        records = bool(facts['records'])
+        self._button.set_text('Stop' if records else 'Record')
+        self._button.set_icon('stop' if records else 'fiber_manual_record')
+        self._name.set_enabled(not records)
+        self._pictures.set_enabled(not records)
+        size = f'{facts["bytes"] / 2**20:.1f} MB'
+        going = f'{facts["name"]}: {facts["seconds"]:.0f} s, {size}'
+        self._word.set_text(going if records else facts['word'] or f'Into {facts["folder"]}.')
+        return facts

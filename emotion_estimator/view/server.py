@@ -256,6 +256,7 @@ class Hub:
         try:
             while len(await page.receive_text()) <= _MOST_WORD:
                 asked.set()
+            await page.close(1008, 'A page asks with one word.')
         except WebSocketDisconnect:
             pass
         finally:
@@ -317,6 +318,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        # Who comes before the server is up waits for it.
+        bound.listen()
     except (OSError, OverflowError) as error:
         reason = getattr(error, 'strerror', None) or str(error)
         raise ValueError(

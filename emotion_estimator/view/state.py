@@ -20,22 +20,13 @@ Messages of one image come on many topics in any order. Without ROS and without 
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-
-from emotion_estimator import blendshapes
-from emotion_estimator.drawing import AXIS_M, GAZE_M
-from emotion_estimator.emotion.decision import VALENCE_AROUSAL
 from emotion_estimator.faces.camera import PinholeCamera
-from emotion_estimator.faces.pose import eye_angles
 from emotion_estimator.stamps import NS_PER_S
-from emotion_estimator.view.words import Limits, how_sure, where_to, why_unknown
+from emotion_estimator.view.person import DRAWN, FaceOfImage, Limits, Shown, shown
 
 HISTORY_S = 60.0
 """How far a page looks back, in seconds."""
@@ -45,46 +36,6 @@ MOST_PEOPLE = 10
 """People who are shown at once: as many as blendshape_node follows at most."""
 _MOST_IMAGES = 40  # whose messages are awaited; over a second of a fast camera
 _RESTART_S = 1.0  # stamps that lie further back begin a new time line, as where a bag loops
-_FEWEST_UNIT = 0.15  # intensity below which an action unit is not worth a word
-_MOST_UNITS = 4
-_UNITS = {unit.code: unit.name for unit in blendshapes.UNITS if unit.code < 60}
-"""Of the face; where eyes and head turn is shown otherwise."""
-
-
-@dataclass(frozen=True)
-class Pose:
-    """
-    A frame of a face in the camera's optical frame (x right, y down, z away).
-
-    :param position_m: of its origin.
-    :param axes: its x, y and z axes, rows of shape [3, 3].
-    """
-
-    position_m: tuple[float, float, float]
-    axes: tuple[tuple[float, float, float], ...]
-
-
-@dataclass
-class FaceOfImage:
-    """
-    What is known of one face in one image; what has not come is empty.
-
-    :param scores: labels with their scores, highest first.
-    :param features: by name, see `messages.incoming.face_features`.
-    :param affect: valence and arousal.
-    :param box: left, upper, right and lower edge as fractions of the image.
-    :param points: REP-155's 70 landmarks as fractions of the image.
-    :param head: frame `face_<id>`.
-    :param gaze: frame `gaze_<id>`, z along the gaze.
-    """
-
-    scores: tuple[tuple[str, float], ...] = ()
-    features: Mapping[str, float] = field(default_factory=dict)
-    affect: tuple[float, float] | None = None
-    box: tuple[float, float, float, float] | None = None
-    points: Sequence[tuple[float, float]] = ()
-    head: Pose | None = None
-    gaze: Pose | None = None
 
 
 @dataclass
@@ -187,9 +138,6 @@ class Results:
 
 # What is shown of a person.
 
-Shown = dict[str, Any]
-"""What a page shows of a person or at a time, by the names that its script reads."""
-
 
 class People:
     """
@@ -206,20 +154,23 @@ class People:
         self._lock = threading.Lock()
         self._history: deque[Shown] = deque()
 
-    def show(self, image: ImageResult, camera: PinholeCamera | None = None) -> list[Shown]:
+    def show(
+        self, image: ImageResult, camera: PinholeCamera | None = None, rotate: int = 0
+    ) -> list[Shown]:
         """
         Say what is shown of an image's people.
 
         :param image: the image, ready.
         :param camera: took it; without it no axes are drawn.
+        :param rotate: degrees clockwise by which the picture is turned before it is shown.
         :returns: for each person what a page shows, ready for JSON.
         """
         self._follow(image)
-        people = []
-        for face_id, face in sorted(image.faces.items()):
-            if face.scores or face.features:
-                person = self._person(face_id, face, image.stamp_ns)
-                people.append({**person, 'axes': axes_in_picture(face, camera)})
+        people = [
+            shown(face_id, face, self._seen_s(face_id), self.limits, camera, rotate)
+            for face_id, face in sorted(image.faces.items())
+            if face.scores or face.features
+        ]
         with self._lock:
             self._keep(image.stamp_ns, people)
         return people
@@ -233,6 +184,9 @@ class People:
         """
         with self._lock:
             return list(self._history)
+
+    def _seen_s(self, face_id: str) -> float:
+        return (self._last_ns[face_id] - self._since_ns[face_id]) / NS_PER_S
 
     def _follow(self, image: ImageResult) -> None:
         if self._newest_ns - image.stamp_ns > _RESTART_S * NS_PER_S:
@@ -255,139 +209,7 @@ class People:
         # A tenth early counts as in time: stamps of cameras tremble.
         if self._history and time_s - self._history[-1]['t'] < 0.9 * HISTORY_STEP_S:
             return
-        kept = [{k: v for k, v in person.items() if k not in _DRAWN} for person in people]
+        kept = [{k: v for k, v in person.items() if k not in DRAWN} for person in people]
         self._history.append({'t': time_s, 'people': kept})
         while time_s - self._history[0]['t'] > HISTORY_S:
             self._history.popleft()
-
-    def _person(self, face_id: str, face: FaceOfImage, stamp_ns: int) -> Shown:
-        seen_s = (stamp_ns - self._since_ns[face_id]) / NS_PER_S
-        label, confidence = face.scores[0] if face.scores else ('', 0.0)
-        head_deg = head_angles_deg(face.features)
-        gaze_deg = gaze_past_camera_deg(face)
-        valence, arousal = face.affect or expected_affect(face.scores)
-        return {
-            'id': face_id,
-            'label': label,
-            'confidence': _rounded(confidence),
-            'sure': how_sure(confidence) if label else '',
-            'reason': why_unknown(face.scores, face.features, seen_s, self.limits),
-            'scores': {name: _rounded(score) for name, score in face.scores},
-            'head': None if head_deg is None else [_rounded(x, 1) for x in head_deg],
-            'gaze': None if gaze_deg is None else [_rounded(x, 1) for x in gaze_deg],
-            'looks': '' if gaze_deg is None else where_to(*gaze_deg),
-            'affect': [_rounded(valence), _rounded(arousal)],
-            'units': strongest_units(face.features),
-            'distance': None if face.head is None else _rounded(math.hypot(*face.head.position_m)),
-            'box': None if face.box is None else [_rounded(x, 4) for x in face.box],
-            'points': [[_rounded(x, 4), _rounded(y, 4)] for x, y in face.points],
-        }
-
-
-_DRAWN = frozenset(('box', 'points', 'axes'))
-
-
-def _rounded(value: float, digits: int = 3) -> float:
-    """Shorten a number; what is none becomes 0, which JSON can hold."""
-    return round(float(value), digits) if math.isfinite(value) else 0.0
-
-
-def axes_in_picture(face: FaceOfImage, camera: PinholeCamera | None) -> list[list[float]] | None:
-    """
-    Tell where a head's axes and its gaze are drawn.
-
-    :param face: the face.
-    :param camera: took the image.
-    :returns: the origin and the tips of forward, left, up and gaze, each as fractions of the
-        image's width and height; None where they are not known or not in front of the camera.
-    """
-    if camera is None or face.head is None:
-        return None
-    origin = np.array(face.head.position_m)
-    tips = [origin, *(origin + AXIS_M * np.array(face.head.axes))]
-    if face.gaze is not None:
-        tips.append(origin + GAZE_M * np.array(face.gaze.axes[2]))
-    points = np.array(tips)
-    if not np.isfinite(points).all() or points[:, 2].min() <= 0:
-        return None
-    fractions = camera.pixels(points) / [camera.width, camera.height]
-    return [[_rounded(x, 4), _rounded(y, 4)] for x, y in fractions.clip(-9, 9).tolist()]
-
-
-def head_angles_deg(features: Mapping[str, float]) -> tuple[float, float, float] | None:
-    """
-    Tell how a head is turned.
-
-    :param features: of the face by name.
-    :returns: roll, pitch and yaw in degrees (REP-103, 0 facing the camera); None where not known.
-    """
-    angles = [features.get(f'head.{name}', math.nan) for name in ('roll', 'pitch', 'yaw')]
-    if not all(map(math.isfinite, angles)):
-        return None
-    roll, pitch, yaw = map(math.degrees, angles)
-    return roll, pitch, yaw
-
-
-def gaze_past_camera_deg(face: FaceOfImage) -> tuple[float, float] | None:
-    """
-    Tell how far a gaze passes the camera.
-
-    :param face: the face; its frames count, or without them the angles of head and eyes.
-    :returns: degrees to the picture's right and downward; None where not known.
-    """
-    if face.gaze is not None:
-        position, gaze = np.array(face.gaze.position_m), np.array(face.gaze.axes[2])
-        distance = float(np.linalg.norm(position))
-        if distance > 0:
-            towards = -position / distance
-            # Right and down as seen by the camera, level with the line of sight.
-            right = np.cross(towards, [0.0, 1.0, 0.0])
-            right = right / max(float(np.linalg.norm(right)), 1e-9)
-            down = np.cross(right, towards)
-            ahead, aside, below = float(gaze @ towards), float(gaze @ right), float(gaze @ down)
-            level = math.degrees(math.atan2(aside, ahead))
-            return level, math.degrees(math.asin(max(-1.0, min(1.0, below))))
-    head = head_angles_deg(face.features)
-    shapes = _shapes(face.features)
-    if head is None or shapes is None:
-        return None
-    _, pitch, yaw = head
-    eye_pitch, eye_yaw = map(math.degrees, eye_angles(shapes))
-    # The person's left is the picture's right.
-    return yaw + eye_yaw, pitch + eye_pitch
-
-
-def expected_affect(scores: Iterable[tuple[str, float]]) -> tuple[float, float]:
-    """
-    Compute valence and arousal where `expression` does not tell them.
-
-    :param scores: labels with their scores; 'unknown' counts as neutral.
-    :returns: both, the expectation over the scores, each in [-1, 1].
-    """
-    known = [(VALENCE_AROUSAL.get(name, (0.0, 0.0)), score) for name, score in scores]
-    return sum(v * score for (v, _), score in known), sum(a * score for (_, a), score in known)
-
-
-def strongest_units(features: Mapping[str, float]) -> list[list[Any]]:
-    """
-    Name the action units that a face shows most.
-
-    :param features: of the face by name.
-    :returns: name with FACS code and intensity in [0, 1], the strongest first.
-    """
-    shapes = _shapes(features)
-    if shapes is None:
-        return []
-    intensity, _ = blendshapes.action_units(shapes)
-    shown = sorted(((float(intensity[code]), code) for code in _UNITS), reverse=True)
-    return [
-        [f'{_UNITS[code]} (AU{code})', _rounded(value, 2)]
-        for value, code in shown[:_MOST_UNITS]
-        if value >= _FEWEST_UNIT
-    ]
-
-
-def _shapes(features: Mapping[str, float]) -> blendshapes.Values | None:
-    if not all(name in features for name in blendshapes.NAMES):
-        return None
-    return np.array([features[name] for name in blendshapes.NAMES], np.float32)

@@ -28,18 +28,18 @@ from emotion_estimator.faces.pose import HeadPose, frames_of, gaze_rotation
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.listener import on_parent, pose_of
-from emotion_estimator.view.state import (
-    HISTORY_S,
+from emotion_estimator.view.person import (
     FaceOfImage,
-    ImageResult,
-    People,
+    Limits,
     Pose,
-    Results,
     axes_in_picture,
     gaze_past_camera_deg,
+    how_sure,
     strongest_units,
+    where_to,
+    why_unknown,
 )
-from emotion_estimator.view.words import Limits, how_sure, where_to, why_unknown
+from emotion_estimator.view.state import HISTORY_S, ImageResult, People, Results
 
 STEP_NS = NS_PER_S // 30
 UNSURE = (('unknown', 0.55), ('happy', 0.25), ('neutral', 0.2))
@@ -225,6 +225,22 @@ def test_what_is_no_number_goes_into_no_page():
 def test_valence_and_arousal_are_computed_where_nobody_tells_them():
     (person,) = People().show(image(1, abc={'scores': HAPPY}))
     assert person['affect'] == pytest.approx([0.729, 0.459])
+
+
+@pytest.mark.parametrize(
+    'rotate, box, gaze',
+    [
+        (90, [0.6, 0.1, 0.8, 0.3], 'looks left'),
+        (180, [0.7, 0.6, 0.9, 0.8], 'looks up'),
+        (270, [0.2, 0.7, 0.4, 0.9], 'looks right'),
+    ],
+)
+def test_what_is_found_in_a_picture_is_turned_with_it(rotate, box, gaze):
+    face = {'features': features(), 'box': (0.1, 0.2, 0.3, 0.4)}
+    down = facing((0.0, 0.0, 0.5), (0.0, 1.0, -1.0))
+    (person,) = People().show(image(1, abc={**face, 'gaze': down}), CAMERA, rotate)
+    assert person['box'] == pytest.approx(box, abs=1e-4)
+    assert person['looks'] == gaze
 
 
 def test_gaze_is_measured_from_the_line_to_the_camera():

@@ -21,7 +21,6 @@ import { colourOf, ordered } from "./colours.js";
 const SVG = "http://www.w3.org/2000/svg";
 const FULL_DEG = 45; // at the edge of a dial
 const TAIL_S = 5; // of valence and arousal
-const GONE_S = 0.4;
 
 const cards = new Map();
 
@@ -40,7 +39,7 @@ function draw(tag, attributes, parent) {
   return made;
 }
 
-export function showCards(place, moment, past) {
+export function showCards(place, moment, past, silent) {
   const ids = moment.people.map((person) => person.id);
   for (const [id, card] of cards) {
     if (!ids.includes(id)) {
@@ -54,7 +53,8 @@ export function showCards(place, moment, past) {
   }
   place.classList.toggle("view-several", ids.length > 1);
   let nobody = place.querySelector(".view-nobody");
-  if (!nobody) nobody = make("div", "view-nobody", place, "No face is seen.");
+  if (!nobody) nobody = make("div", "view-nobody", place);
+  nobody.textContent = silent ? "Nothing is said of this picture." : "No face is seen.";
   nobody.hidden = ids.length > 0;
 }
 

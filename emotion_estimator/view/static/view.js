@@ -17,18 +17,19 @@
 /* The page's script: takes moments from the node, keeps the last minute, pauses, looks back. */
 
 import { showCards } from "./cards.js";
+import { showHealth } from "./health.js";
 import { drawPicture, overlays } from "./picture.js";
 import { drawTimeline, timeAt } from "./timeline.js";
 
 const HISTORY_S = 60; // as state.py has it
 const PICTURE_STEP_S = 0.2; // pictures kept to look back on lie so far apart
+const STILL_TRUE_S = 1.5;
 const TIMELINE_STEP_MS = 200;
 const RECONNECT_MS = 1000;
 const HIDDEN_LOOK_MS = 500;
 
 const moments = []; // in the order of time: {t, people, picture: ImageBitmap or null, jpeg}
 let pausedAt = null; // time that is looked at, or null while the page is live
-let health = null;
 let shownTimelineMs = 0;
 let socket = null;
 
@@ -47,10 +48,9 @@ async function take(buffer) {
     moments.length = 0;
     for (const past of facts.history) moments.push({ ...past, jpeg: null });
   } else if (facts.kind === "health") {
-    health = facts;
-    showHealth();
+    showHealth(byId("view-status"), byId("view-problems"), byId("view-health"), facts);
   } else if (facts.kind === "moment") {
-    keep({ t: facts.t, people: facts.people, jpeg });
+    keep({ t: facts.t, people: facts.people, answered: facts.answered, jpeg });
     if (pausedAt === null) await show(moments[moments.length - 1]);
   }
 }
@@ -82,17 +82,16 @@ async function show(moment) {
   const picture = moment.jpeg ? await createImageBitmap(moment.jpeg).catch(() => null) : null;
   drawPicture(byId("view-canvas"), picture, moment);
   if (picture) picture.close();
-  showCards(byId("view-people"), moment, moments.slice(Math.max(0, at - 90), at + 1));
+  // A picture that nobody looked at leaves what was said last, for a while.
+  const said = moments.slice(Math.max(0, at - 90), at + 1).filter((past) => past.answered !== false);
+  const last = said[said.length - 1];
+  const silent = !last || Math.abs(moment.t - last.t) > STILL_TRUE_S;
+  showCards(byId("view-people"), silent ? { t: moment.t, people: [] } : last, said, silent);
   const nowMs = performance.now();
   if (pausedAt !== null || nowMs - shownTimelineMs > TIMELINE_STEP_MS) {
     shownTimelineMs = nowMs;
     drawTimeline(byId("view-timeline"), moments, pausedAt, HISTORY_S);
   }
-}
-
-function showHealth() {
-  byId("view-status").textContent = health.summary;
-  byId("view-status").dataset.level = health.level;
 }
 
 /* Of a time that is looked back on: the moment nearest to it, with the picture nearest to that. */

@@ -1,0 +1,111 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The command `view`: reads its options, says where the page is opened, runs the node."""
+
+from __future__ import annotations
+
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('view'))
+
+import argparse
+import secrets
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from rclpy.utilities import remove_ros_args
+
+from emotion_estimator.nodes.spin import run
+
+DEFAULT_PORT = 8080
+DEFAULT_RATE_HZ = 15.0
+DEFAULT_WIDTH = 640
+MISSING = (
+    'The live view needs NiceGUI, which is not installed: run `pip install nicegui segno`, or '
+    '`pip install .[view]` in the package.'
+)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """
+    Read the command line.
+
+    :param arguments: without the program's name and ROS's own.
+    :returns: the options.
+    """
+    parser = argparse.ArgumentParser(prog='view', description=__doc__)
+    add = parser.add_argument
+    add(
+        '--host',
+        default='localhost',
+        help='address to serve at; 0.0.0.0 lets others in the network in, who need the token',
+    )
+    add('--port', type=int, default=DEFAULT_PORT, help='0 takes any that is free')
+    add('--rate', type=float, default=DEFAULT_RATE_HZ, help='most pictures a second')
+    add(
+        '--folder',
+        type=Path,
+        default=Path.home() / 'emotion_estimator_recordings',
+        help='where recordings go, and nowhere else',
+    )
+    add('--width', type=int, default=DEFAULT_WIDTH, help='most pixels across a picture')
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """
+    Serve the page until Ctrl-C.
+
+    :returns: exit status: 0, or 1 with a sentence when it cannot be served.
+    """
+    options = parse(remove_ros_args(sys.argv)[1:])
+    if find_spec('nicegui') is None:
+        print(MISSING, file=sys.stderr)
+        return 1
+    # Imported here: without NiceGUI there is no server.
+    from emotion_estimator.view.node import ViewNode
+    from emotion_estimator.view.server import LOCAL_HOSTS, addresses, bound_socket
+
+    token = '' if options.host in LOCAL_HOSTS else secrets.token_urlsafe(18)
+    try:
+        bound = bound_socket(options.host, options.port)
+        announce(addresses(options.host, bound.getsockname()[1], token), token)
+        return run([partial(ViewNode, options, token, bound)])
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def announce(found: Sequence[str], token: str) -> None:
+    """
+    Say where the page is opened; with a token, also as a QR code for a tablet.
+
+    :param found: addresses, the one that others can reach first.
+    :param token: that they hold; empty for none.
+    """
+    for address in found:
+        print(f'The live view: {address}', flush=True)
+    if not token:
+        return
+    print('Whoever has this address sees the camera, faces included. It is shown once.')
+    if find_spec('segno') is not None:
+        import segno
+
+        segno.make(found[0], error='l').terminal(compact=True)
+    sys.stdout.flush()

@@ -1,0 +1,262 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Who may see the live view, how much may be asked, and what each page is sent."""
+
+import json
+import time
+
+import pytest
+
+pytest.importorskip('nicegui', reason='the live view is optional: pip install nicegui segno')
+
+from fastapi import FastAPI, WebSocket
+from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from emotion_estimator.view.server import (
+    MOST_PAGES,
+    MOST_REQUESTS_AT_ONCE,
+    REQUESTS_PER_S,
+    Guard,
+    Hub,
+    RequestBudget,
+    addresses,
+    bound_socket,
+    message,
+)
+
+TOKEN = 'a-long-token'
+MOMENTS = 'ws://localhost:8080/moments'
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now_s = 100.0
+
+    def __call__(self):
+        return self.now_s
+
+
+def served(hub=None):
+    """Make a page and a socket to guard."""
+    app = FastAPI()
+
+    @app.get('/')
+    def page():
+        return 'the page'
+
+    @app.websocket('/moments')
+    async def moments(page: WebSocket):
+        if hub is None:
+            await page.accept()
+            await page.send_text('faces')
+        else:
+            await hub.serve(page)
+
+    return app
+
+
+def client(token='', hub=None, base='http://localhost:8080', clock=None):
+    guard = Guard(served(hub), token, clock or Clock())
+    return TestClient(guard, base_url=base, follow_redirects=False)
+
+
+def refused(answer, status, words):
+    assert answer.status_code == status
+    assert words in answer.text
+    assert '"the page"' not in answer.text
+
+
+def test_this_machine_sees_the_page_without_a_token():
+    for base in ('http://localhost:8080', 'http://127.0.0.1:8080', 'http://[::1]:8080'):
+        answer = client(base=base).get('/')
+        assert (answer.status_code, answer.json()) == (200, 'the page')
+        assert "connect-src 'self'" in answer.headers['content-security-policy']
+
+
+def test_another_name_is_not_this_machine():
+    # A site whose name was made to lead here (DNS rebinding).
+    refused(client(base='http://evil.example').get('/'), 403, 'this machine alone')
+
+
+def test_another_site_in_the_same_browser_may_not_read_along():
+    evil = {'origin': 'http://evil.example'}
+    refused(client().get('/', headers=evil), 403, 'Another site')
+    with pytest.raises(WebSocketDisconnect), client().websocket_connect(MOMENTS, headers=evil):
+        pass
+    own = {'origin': 'http://localhost:8080'}
+    with client().websocket_connect(MOMENTS, headers=own) as socket:
+        assert socket.receive_text() == 'faces'
+
+
+@pytest.mark.parametrize('path', ['/', '/?token=', '/?token=wrong', '/?token=a-long-tokem'])
+def test_without_the_right_token_nothing_is_shown(path):
+    refused(client(TOKEN, base='http://robot:8080').get(path), 403, 'missing or wrong')
+
+
+@pytest.mark.parametrize('cookie', ['', 'emotion_estimator_view=wrong', 'x=1; \x7f', 'a,b;;='])
+def test_without_the_right_token_no_socket_is_opened(cookie):
+    guarded = client(TOKEN, base='http://robot:8080')
+    with (
+        pytest.raises(WebSocketDisconnect),
+        guarded.websocket_connect(MOMENTS, headers={'cookie': cookie}),
+    ):
+        pass
+
+
+def test_a_token_counts_at_the_page_s_own_address_alone():
+    refused(client(TOKEN).get(f'/view/view.js?token={TOKEN}'), 403, 'missing or wrong')
+
+
+def test_the_token_is_asked_for_once():
+    guarded = client(TOKEN)
+    answer = guarded.get(f'/?token={TOKEN}')
+    assert (answer.status_code, answer.headers['location']) == (303, '/')
+    assert 'HttpOnly; SameSite=Strict' in answer.headers['set-cookie']
+    # The client keeps the cookie, as a browser does.
+    assert guarded.get('/').json() == 'the page'
+    with guarded.websocket_connect(MOMENTS) as socket:
+        assert socket.receive_text() == 'faces'
+
+
+def test_what_would_change_something_is_refused():
+    refused(client().post('/'), 405, 'only read')
+
+
+def test_requests_beyond_a_limit_are_refused_until_time_has_passed():
+    clock = Clock()
+    budget = RequestBudget(clock)
+    assert all(budget.take('10.0.0.1') for _ in range(MOST_REQUESTS_AT_ONCE))
+    assert not budget.take('10.0.0.1')
+    assert budget.take('10.0.0.2')
+    clock.now_s += 2.5 / REQUESTS_PER_S
+    assert [budget.take('10.0.0.1') for _ in range(3)] == [True, True, False]
+
+
+def test_a_page_that_asks_too_often_is_given_a_sentence():
+    guarded = client()
+    for _ in range(MOST_REQUESTS_AT_ONCE):
+        assert guarded.get('/').status_code == 200
+    refused(guarded.get('/'), 429, 'Too many requests')
+
+
+# What a page is sent.
+
+
+def read(content):
+    length = int.from_bytes(content[:4], 'little')
+    return json.loads(content[4 : 4 + length]), content[4 + length :]
+
+
+def test_a_message_holds_facts_and_a_picture():
+    assert read(message({'label': '<script>'}, b'jpeg')) == ({'label': '<script>'}, b'jpeg')
+    with pytest.raises(ValueError):
+        message({'confidence': float('nan')})
+
+
+def until(condition, timeout_s=20.0):
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def hub_of(wakes):
+    return Hub(lambda: {'kind': 'hello'}, lambda: wakes.append(1))
+
+
+def test_a_page_is_sent_what_is_newest_when_it_asks():
+    wakes = []
+    hub = hub_of(wakes)
+    with client(hub=hub).websocket_connect(MOMENTS) as page:
+        assert read(page.receive_bytes())[0] == {'kind': 'hello'}
+        for number in range(3):
+            hub.offer('moment', message({'number': number}))
+        hub.offer('health', message({'level': 'ok'}))
+        page.send_text('next')
+        sent = [read(page.receive_bytes())[0] for _ in range(2)]
+        # Those before it were never sent: a slow page has no queue.
+        assert sent == [{'number': 2}, {'level': 'ok'}]
+        assert wakes
+        page.send_text('next')
+        hub.offer('moment', message({'number': 3}))
+        assert read(page.receive_bytes())[0] == {'number': 3}
+
+
+def test_what_no_page_asks_for_is_not_wanted():
+    hub = hub_of([])
+    assert not hub.wanted
+    with client(hub=hub).websocket_connect(MOMENTS) as page:
+        page.receive_bytes()
+        assert not hub.wanted
+        page.send_text('next')
+        page.send_text('next')
+        until(lambda: hub.wanted)
+    until(lambda: not hub.wanted and not hub.pages)
+
+
+def test_ten_pages_are_sent_the_same():
+    hub = hub_of([])
+    guarded = client(hub=hub)
+    with guarded:
+        pages = [guarded.websocket_connect(MOMENTS) for _ in range(10)]
+        sockets = [page.__enter__() for page in pages]
+        for socket in sockets:
+            socket.receive_bytes()
+            socket.send_text('next')
+        hub.offer('moment', message({'number': 1}, b'jpeg'))
+        assert [read(socket.receive_bytes()) for socket in sockets] == [
+            ({'number': 1}, b'jpeg')
+        ] * 10
+        for page in pages:
+            page.__exit__(None, None, None)
+
+
+def test_pages_beyond_a_limit_are_refused_with_a_sentence():
+    hub = hub_of([])
+    hub.pages = MOST_PAGES
+    with (
+        pytest.raises(WebSocketDisconnect) as caught,
+        client(hub=hub).websocket_connect(MOMENTS) as page,
+    ):
+        page.receive_bytes()
+    assert 'close one of them' in caught.value.reason
+
+
+def test_a_page_that_says_more_than_a_word_is_closed():
+    hub = hub_of([])
+    with client(hub=hub).websocket_connect(MOMENTS) as page:
+        page.receive_bytes()
+        page.send_text('x' * 1000)
+        with pytest.raises(WebSocketDisconnect):
+            page.receive_bytes()
+
+
+def test_an_address_that_is_taken_is_reported():
+    with bound_socket('localhost', 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(ValueError, match=f'port {port}: .*Choose another with --port'):
+            bound_socket('localhost', port)
+    with pytest.raises(ValueError, match='cannot be served at'):
+        bound_socket('localhost', 70_000)
+
+
+def test_where_the_page_is_opened():
+    assert addresses('127.0.0.1', 8080, '') == ['http://localhost:8080']
+    assert addresses('::1', 8080, '') == ['http://localhost:8080']
+    first, second = addresses('0.0.0.0', 8081, 'a b')
+    assert first.endswith(':8081/?token=a%20b')
+    assert second == 'http://localhost:8081/?token=a%20b'

@@ -1,0 +1,248 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The live view among real nodes: what it reads, changes and records."""
+
+import numpy as np
+import pytest
+from helpers.live_nodes import START_NS, image_message
+from hri_msgs.msg import FacialLandmarks, IdsList, NormalizedPointOfInterest2D
+from hri_msgs.msg import NormalizedRegionOfInterest2D as Region
+from rosbags.highlevel import AnyReader
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Classification, ObjectHypothesis
+
+from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.messages.outgoing import ROS, bag_types
+from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.replay.files import open_recording
+from emotion_estimator.view.controls import CONTROLS, Controls
+from emotion_estimator.view.listener import Listener
+from emotion_estimator.view.recorder import Recorder, RecordingNameError, recording_path
+from emotion_estimator.view.robot import Robot
+
+RESTING = dict.fromkeys(NAMES, 0.0)
+
+
+def header(frame_id, stamp_ns=START_NS):
+    return Header(stamp=ROS.time(stamp_ns), frame_id=frame_id)
+
+
+def scored(values, frame_id='face_abc', stamp_ns=START_NS):
+    return Classification(
+        header=header(frame_id, stamp_ns),
+        results=[ObjectHypothesis(class_id=name, score=score) for name, score in values.items()],
+    )
+
+
+class Heard:
+    """What a listener hands on and remarks."""
+
+    def __init__(self, live):
+        self.live = live
+        self.ready, self.remarks = [], []
+        self.listener = Listener(
+            live.tester,
+            self.remarks.append,
+            lambda result, image: self.ready.append((result, image)),
+        )
+        self.listener.start()
+
+    def publisher(self, kind, topic):
+        publisher = self.live.publisher(kind, topic)
+        self.live.until(lambda: publisher.get_subscription_count() == 1, topic)
+        return publisher
+
+
+@pytest.fixture
+def heard(live):
+    return Heard(live)
+
+
+def test_what_many_topics_say_of_an_image_is_handed_on_with_that_image(live, heard):
+    emotion = heard.publisher(Classification, '/emotion')
+    blendshapes = heard.publisher(Classification, '/blendshapes')
+    tracked = heard.publisher(IdsList, '/humans/faces/tracked')
+    image = image_message(np.zeros((4, 4, 3), np.uint8), START_NS)
+    heard.listener.take_image(START_NS - 1, 'the one before')
+    heard.listener.take_image(START_NS, image)
+    tracked.publish(IdsList(header=header('camera'), ids=['abc']))
+    live.until(lambda: heard.ready, 'the list alone')
+    stamp_ns = START_NS + 50_000_000
+    heard.listener.take_image(stamp_ns, 'the second')
+    roi = heard.publisher(Region, '/humans/faces/abc/roi')
+    landmarks = heard.publisher(FacialLandmarks, '/humans/faces/abc/landmarks')
+    roi.publish(Region(header=header('camera', stamp_ns), xmin=0.1, ymin=0.2, xmax=0.3, ymax=0.4))
+    points = [NormalizedPointOfInterest2D(x=0.5, y=0.25, c=1.0)] * 70
+    landmarks.publish(FacialLandmarks(header=header('camera', stamp_ns), landmarks=points))
+    blendshapes.publish(scored({**RESTING, 'head.yaw': 0.5}, stamp_ns=stamp_ns))
+    live.spin(0.3)
+    assert len(heard.ready) == 1
+    emotion.publish(scored({'happy': 0.75, 'unknown': 0.25}, stamp_ns=stamp_ns))
+    live.until(lambda: len(heard.ready) == 2, 'the second image')
+    result, shown = heard.ready[-1]
+    face = result.faces['abc']
+    assert (result.stamp_ns, shown) == (stamp_ns, 'the second')
+    assert face.scores == (('happy', 0.75), ('unknown', 0.25))
+    assert face.features['head.yaw'] == 0.5
+    assert face.box == pytest.approx((0.1, 0.2, 0.3, 0.4))
+    assert face.points == [(0.5, 0.25)] * 70
+    assert heard.remarks == []
+    heard.listener.stop()
+    live.until(lambda: not emotion.get_subscription_count(), 'the end of the subscriptions')
+    live.until(lambda: not roi.get_subscription_count(), 'the end of those of the face')
+
+
+def test_an_id_that_is_a_script_is_refused_and_a_label_stays_text(live, heard):
+    emotion = heard.publisher(Classification, '/emotion')
+    tracked = heard.publisher(IdsList, '/humans/faces/tracked')
+    emotion.publish(scored({'happy': 1.0}, 'face_<script>alert(1)</script>'))
+    live.until(lambda: heard.remarks, 'a remark')
+    assert 'a face id starts with a letter' in heard.remarks[0]
+    tracked.publish(IdsList(header=header('camera'), ids=['<script>', '../../etc']))
+    live.until(lambda: len(heard.remarks) == 2, 'the second remark')
+    blendshapes = heard.publisher(Classification, '/blendshapes')
+    blendshapes.publish(scored(RESTING, stamp_ns=START_NS + 1))
+    emotion.publish(scored({'<b>' * 100: 2.0, 'sad': float('nan')}, stamp_ns=START_NS + 1))
+    live.until(lambda: heard.ready and heard.ready[-1][0].faces, 'the label')
+    ((label, score),) = heard.ready[-1][0].faces['abc'].scores
+    assert (len(label), score) == (40, 1.0)
+
+
+@pytest.fixture
+def robot(live):
+    remarks = []
+    listener = Listener(live.tester, remarks.append, lambda result, image: None)
+    controls = Controls(live.tester, listener.subscribe)
+    robot = Robot(live.tester, listener.subscribe, controls)
+    robot.start()
+    return robot, controls
+
+
+def known(live, robot, controls, name):
+    def look():
+        robot.look()
+        return name in controls.values
+
+    live.until(look, name)
+
+
+def test_what_can_be_changed_is_what_may_change_at_run_time():
+    assert {'min_confidence', 'hysteresis', 'max_faces'} <= {each.spec.name for each in CONTROLS}
+    restarting = {each.spec.name for each in CONTROLS if each.restarts}
+    assert restarting == {'max_faces'}
+
+
+def test_a_slider_changes_the_running_node_whatever_its_name(live, robot):
+    robot, controls = robot
+    remap = ('__node:=other', '__ns:=/lab', 'emotion:=/emotion', '/lab/emotion:=/emotion')
+    node = live.add(EmotionNode, remap=remap)
+    known(live, robot, controls, 'min_confidence')
+    assert controls.values['min_confidence'] == 0.5
+    controls.change('min_confidence', 0.25)
+    live.until(lambda: controls.values['min_confidence'] == 0.25, 'the new value')
+    assert node.parameters['min_confidence'] == 0.25
+    controls.change('min_confidence', 7.0)
+    live.until(lambda: controls.refusal[0] == 1, 'the refusal')
+    assert 'min_confidence' in controls.refusal[1]
+    assert node.parameters['min_confidence'] == 0.25
+    controls.change('model', '/etc/passwd')
+    assert controls.refusal == (2, 'model cannot be set: its node is not there.')
+
+
+def test_a_robot_without_nodes_is_said_what_to_start(live, robot):
+    robot, controls = robot
+    robot.look()
+    facts = robot.report(None)
+    assert facts['level'] == 'warn'
+    assert 'No emotion_node is there: nobody publishes /emotion. Start' in facts['problems'][1]
+    controls.change('hysteresis', 2.0)
+    assert controls.refusal == (1, 'hysteresis cannot be set: its node is not there.')
+
+
+def test_image_topics_are_listed_and_one_of_them_can_be_chosen(live, robot):
+    robot, _ = robot
+    live.publisher(Image, '/left/image_raw')
+    live.publisher(Image, '/right/image_raw')
+    live.until(lambda: live.tester.count_publishers('/right/image_raw'), 'the topics')
+    robot.look()
+    assert robot.report(None)['topics'] == ['/left/image_raw', '/right/image_raw']
+    assert robot.image_topic() == ('/image', 'sensor_msgs/msg/Image')
+    robot.choose('/right/image_raw')
+    assert robot.image_topic() == ('/right/image_raw', 'sensor_msgs/msg/Image')
+    robot.choose('/etc/passwd')
+    assert robot.image_topic()[0] == '/image'
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['../evil', '/etc/evil', '..', 'a/b', 'a\\b', '.hidden', 'x' * 61, 'a\0b', '<script>', '-o'],
+)
+def test_a_recording_stays_in_its_folder(tmp_path, name):
+    with pytest.raises(RecordingNameError, match='letters, digits'):
+        recording_path(tmp_path, name)
+
+
+def test_a_recording_has_a_name_of_its_own(tmp_path):
+    assert recording_path(tmp_path, 'walk').name == 'walk.mcap'
+    assert recording_path(tmp_path, 'walk.mcap').parent == tmp_path
+    assert recording_path(tmp_path, '').suffix == '.mcap'
+    (tmp_path / 'walk.mcap').touch()
+    with pytest.raises(RecordingNameError, match=r'recording walk\.mcap already'):
+        recording_path(tmp_path, 'walk')
+
+
+def test_a_recording_holds_what_was_published_and_replay_opens_it(live, tmp_path):
+    recorder = Recorder(live.tester, tmp_path / 'recordings')
+    recorder.start('walk', ('/camera/image', 'sensor_msgs/msg/Image'))
+    emotion = live.publisher(Classification, '/emotion')
+    images = live.publisher(Image, '/camera/image')
+    for publisher in (emotion, images):
+        live.until(lambda p=publisher: p.get_subscription_count() == 1, 'the subscription')
+    sent = scored({'happy': 0.75, 'unknown': 0.25})
+    emotion.publish(sent)
+    bgr = np.full((24, 32, 3), 7, np.uint8)
+    for number in range(3):
+        images.publish(image_message(bgr, START_NS + number * 40_000_000))
+    live.until(lambda: recorder.facts()['messages'] == 4, 'the messages')
+    facts = recorder.facts()
+    assert (facts['records'], facts['name']) == (True, 'walk.mcap')
+    recorder.stop()
+    path = tmp_path / 'recordings' / 'walk.mcap'
+    assert recorder.facts()['word'] == f'{path} is written: 4 messages.'
+    assert [each.name for each in path.parent.iterdir()] == ['walk.mcap']
+    with AnyReader([path], default_typestore=bag_types()) as reader:
+        topics = {connection.topic for connection in reader.connections}
+        assert topics == {'/emotion', '/camera/image'}
+        (connection,) = (c for c in reader.connections if c.topic == '/emotion')
+        ((_, _, raw),) = reader.messages([connection])
+        read = reader.deserialize(raw, connection.msgtype)
+    assert [(x.class_id, x.score) for x in read.results] == [('happy', 0.75), ('unknown', 0.25)]
+    recording = open_recording(path)
+    frames = [(frame.stamp_ns, frame.decode()) for frame in recording.frames()]
+    recording.close()
+    assert [stamp_ns - START_NS for stamp_ns, _ in frames] == [0, 40_000_000, 80_000_000]
+    np.testing.assert_array_equal(frames[0][1], bgr)
+
+
+def test_a_recording_that_cannot_be_written_is_reported(live, tmp_path):
+    (tmp_path / 'taken').write_text('a file')
+    recorder = Recorder(live.tester, tmp_path / 'taken')
+    recorder.start('walk', None)
+    facts = recorder.facts()
+    assert not facts['records']
+    assert 'is a file, not a folder' in facts['word']
+    recorder.start('../walk', None)
+    assert 'letters, digits' in recorder.facts()['word']
