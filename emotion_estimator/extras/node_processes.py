@@ -16,10 +16,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -99,6 +103,30 @@ class NodeProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+
+
+_next_domain = itertools.count(os.getpid())
+
+
+def claim_domain(domains: Sequence[int]) -> tuple[int, socket.socket]:
+    """
+    Find a ROS domain that nobody else on this machine has claimed in this way.
+
+    :param domains: those to choose from.
+    :returns: the domain, and what holds the claim: closing it, or the process's end, frees it.
+    :raises RuntimeError: when all are claimed.
+    """
+    for _ in domains:
+        domain_id = domains[next(_next_domain) % len(domains)]
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            # An abstract name: it lives as long as the process, and leaves no file.
+            claim.bind(f'\0emotion_estimator_domain_{domain_id}')
+        except OSError:
+            claim.close()
+        else:
+            return domain_id, claim
+    raise RuntimeError(f'Every ROS domain from {domains[0]} to {domains[-1]} is taken.')
 
 
 def lead(

@@ -14,9 +14,6 @@
 
 """Real nodes, publishers and subscriptions of one test, on a ROS domain of its own."""
 
-import itertools
-import os
-import socket
 import time
 from collections import defaultdict
 
@@ -29,10 +26,10 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from emotion_estimator.extras.node_processes import claim_domain
 from emotion_estimator.messages.outgoing import ROS
 
 DOMAINS = range(10, 100)
-_next = itertools.count(os.getpid())
 START_NS = 1_700_000_000 * 1_000_000_000
 TRANSITIONS = {
     'configure': Transition.TRANSITION_CONFIGURE,
@@ -56,26 +53,11 @@ def image_message(bgr, stamp_ns, **fields):
     return Image(**{**right, **fields})
 
 
-def claim_domain():
-    """Find a ROS domain that no other test on this machine uses; closing the socket frees it."""
-    for _ in DOMAINS:
-        domain_id = DOMAINS[next(_next) % len(DOMAINS)]
-        claim = socket.socket(socket.AF_UNIX)
-        try:
-            # An abstract name: it lives as long as the process, and leaves no file.
-            claim.bind(f'\0emotion_estimator_domain_{domain_id}')
-        except OSError:
-            claim.close()
-        else:
-            return domain_id, claim
-    raise RuntimeError('Every ROS domain from 10 to 99 is taken by another test.')
-
-
 class LiveNodes:
     """A context with the nodes under test and one node that talks to them."""
 
     def __init__(self):
-        self.domain_id, self._claim = claim_domain()
+        self.domain_id, self._claim = claim_domain(DOMAINS)
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain_id)
         self.executor = SingleThreadedExecutor(context=self.context)
