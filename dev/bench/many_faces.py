@@ -23,54 +23,93 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.parameter import Parameter
 
-from dev.bench.pictures import SIZE, CutOut, cut_out, landscape, new_finder, photographs, put
+from dev.bench.pictures import (
+    SIZE,
+    CutOut,
+    cut_out,
+    landscape,
+    new_finder,
+    photographs,
+    put,
+    rgb_frames,
+)
+from dev.bench.speed import ROUNDS, of_rounds
+from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset
 from emotion_estimator.emotion.estimation import EmotionEstimation
 from emotion_estimator.emotion.model import EmotionModel
+from emotion_estimator.faces.detection import Detector, FaceDetector, TiledDetector
 from emotion_estimator.faces.finder import Face, FaceFinder
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import find_model
+from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
 COUNTS = (1, 2, 4, 8)
 WIDTH_PX = 60
 RATE_HZ = 30
-ROUNDS = 7
-FRAMES_A_ROUND = 15  # half a second: one detection where a face could be missing
+FRAMES_A_ROUND = 60  # two seconds: four detections where a face could be missing
+SEARCHES = 50
 _COLUMNS = 4
 _WARM_UP = 30
 
 
-def measure_many_faces() -> dict[str, float]:
+def measure_many_faces(yunet: bool = True) -> dict[str, float]:
     """
     Let finders of one, two, four and eight people take turns, so that all are disturbed alike.
 
-    :returns: for each count n the cost of a frame over n times that of one face,
-        `cost_per_face_<n>`, and frames a second over those with one face, `fps_ratio_<n>_faces`.
+    :param yunet: see `new_finder`.
+    :returns: for each count n frames a second over those with one face, `fps_ratio_<n>_faces`.
     :raises RuntimeError: when not all people are found.
     """
-    many = [_Watch(new_finder(max(COUNTS)), [_crowd(count)], count) for count in COUNTS]
+    many = [
+        _Watch(new_finder(max(COUNTS), yunet=yunet), [_crowd(count)], count) for count in COUNTS
+    ]
     rounds = _timed(many)
-    costs = {
-        count: statistics.median(row[i] / row[0] for row in rounds)
-        for i, count in enumerate(COUNTS)
-    }
     return {
-        **{f'cost_per_face_{count}': costs[count] / count for count in COUNTS[1:]},
-        **{f'fps_ratio_{count}_faces': 1 / costs[count] for count in COUNTS[1:]},
+        key: value
+        for i, count in enumerate(COUNTS[1:], start=1)
+        for key, value in of_rounds(
+            f'fps_ratio_{count}_faces', (row[0] / row[i] for row in rounds)
+        ).items()
     }
 
 
-def measure_near_face(frames: list[Rgb]) -> dict[str, float]:
+def measure_near_face(yunet: bool = True) -> dict[str, float]:
     """
     Let finders with and without a detector take turns.
 
-    :param frames: frames with one near face.
+    :param yunet: see `new_finder`.
     :returns: frames a second over those without a detector, `near_face_fps_ratio`.
     :raises RuntimeError: when the face is not found.
     """
-    near = [_Watch(new_finder(1, rate_hz), frames, 1) for rate_hz in (2.0, 0.0)]
-    return {'near_face_fps_ratio': statistics.median(b / a for a, b in _timed(near))}
+    frames = rgb_frames()
+    near = [_Watch(new_finder(1, rate_hz, yunet), frames, 1) for rate_hz in (2.0, 0.0)]
+    return of_rounds('near_face_fps_ratio', (b / a for a, b in _timed(near)))
+
+
+def measure_searches() -> dict[str, float]:
+    """
+    Let both detectors search the landscape by turns.
+
+    :returns: median time of a search in ms, `search_ms_yunet` and `search_ms_tiled`.
+    """
+    networks = FaceNetworks(find_asset(FACE_LANDMARKER))
+    detectors: dict[str, Detector] = {
+        'yunet': FaceDetector(find_asset(FACE_DETECTOR)),
+        'tiled': TiledDetector(networks),
+    }
+    picture = landscape()
+    times_ms: dict[str, list[float]] = {name: [] for name in detectors}
+    for _ in range(SEARCHES):
+        for name, detector in detectors.items():
+            start_s = time.perf_counter()
+            detector.find(picture)
+            times_ms[name].append(1000 * (time.perf_counter() - start_s))
+    return {f'search_ms_{name}': statistics.median(times) for name, times in times_ms.items()}
 
 
 class _Watch:
@@ -116,6 +155,51 @@ def _crowd(count: int) -> Rgb:
         x, y = (column + 0.5) * SIZE[0] / _COLUMNS, (row + 0.5) * SIZE[1] / 2
         put(scene, cut_out(people[number], WIDTH_PX), x, y)
     return scene
+
+
+# Time of the emotion node's part of one face and frame: message in, messages out.
+
+
+REPEATS = 3000
+_MESSAGES_BEFORE = 100
+
+
+def measure_emotion_half(frames: list[Rgb], repeats: int = REPEATS) -> dict[str, float]:
+    """
+    Hand real blendshapes messages to a real, active emotion node.
+
+    :param frames: frames with a face.
+    :param repeats: how many messages count.
+    :returns: median and 99th percentile in milliseconds.
+    """
+    finder = new_finder(max_faces=1, detection_rate_hz=0.0)
+    sightings = [
+        finder.find(frame, (i + 1) * NS_PER_S // RATE_HZ) for i, frame in enumerate(frames)
+    ]
+    finder.close()
+    faces = [face for sighting in sightings for face in sighting.faces]
+    node = EmotionNode(parameter_overrides=[Parameter('autostart', value=False)])
+    node.trigger_configure()
+    node.trigger_activate()
+    times_s = []
+    for i in range(repeats + _MESSAGES_BEFORE):
+        face, stamp = faces[i % len(faces)], ROS.time(time.time_ns() + i * NS_PER_S // RATE_HZ)
+        message = ROS.blendshapes(face, ROS.header_of_face(face.face_id, stamp))
+        start_s = time.perf_counter()
+        node._on_blendshapes(message)
+        times_s.append(time.perf_counter() - start_s)
+    published = node.statistics.report().published
+    node.close()
+    node.destroy_node()
+    if published != repeats + _MESSAGES_BEFORE:
+        raise RuntimeError(
+            f'Only {published} of {repeats + _MESSAGES_BEFORE} messages gave an emotion.'
+        )
+    times_ms = np.array(times_s[_MESSAGES_BEFORE:]) * 1000
+    return {
+        'emotion_half_ms_p50': float(np.percentile(times_ms, 50)),
+        'emotion_half_ms_p99': float(np.percentile(times_ms, 99)),
+    }
 
 
 # Two people crossing: whether each keeps the id.

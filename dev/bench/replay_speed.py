@@ -12,7 +12,6 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 """How fast `replay` is against bare MediaPipe, over two cores, and what memory it takes."""
 
 from __future__ import annotations
@@ -20,9 +19,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
-import resource
 import signal
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +29,7 @@ import cv2
 import numpy as np
 
 from dev.bench.pictures import BareMediaPipe, rgb_frames, write_camera_bag
-from dev.bench.speed import LOG
+from dev.bench.speed import LOG, ROUNDS, of_rounds, open_log
 from emotion_estimator.evaluation.report.write import emotions
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.parameter_values import read_parameters
@@ -42,7 +39,6 @@ from emotion_estimator.replay.predictions import read_replay
 from emotion_estimator.replay.recordings import Selection
 from emotion_estimator.replay.replay import replay
 
-ROUNDS = 5
 FRAMES_A_ROUND = 144
 FRAMES_OF_SEVERAL = 1000
 ROUNDS_OF_SEVERAL = 3
@@ -74,12 +70,12 @@ def measure_replay(frames: list[Rgb]) -> dict[str, float]:
         ]
         for path, count in ((short, SHORT), (long, LONG)):
             write_camera_bag(path, _repeated(small, count), RATE_HZ, jpeg_quality=90)
-        ratios = [_in_a_process(ratio, bag) for ratio in (_fps_ratio, _one_core_ratio)]
-        memory = [_in_a_process(_peak_mb, path) for path in (short, long)]
+        ratios = [_in_a_process(rounds, bag) for rounds in (_fps_ratios, _one_core_ratios)]
+        memory = [_in_a_process(_peak_mb, path)[0] for path in (short, long)]
         return {
-            'replay_fps_ratio': ratios[0],
-            'replay_one_core_ratio': ratios[1],
-            'replay_two_cores_ratio': _two_cores_ratio(folder, frames),
+            **of_rounds('replay_fps_ratio', ratios[0]),
+            **of_rounds('replay_one_core_ratio', ratios[1]),
+            **of_rounds('replay_two_cores_ratio', _two_cores_ratios(folder, frames)),
             'replay_memory_mb': memory[1],
             'replay_memory_ratio': memory[1] / memory[0],
             'replay_bytes_differ': _differing(folder, bag),
@@ -90,19 +86,19 @@ def _repeated(frames: list[Rgb], count: int) -> Iterator[Rgb]:
     return itertools.islice(itertools.cycle(frames), count)
 
 
-def _fps_ratio(bag: Path) -> float:
+def _fps_ratios(bag: Path) -> list[float]:
     """Let both look at the same frames by turns; wall time."""
-    return _ratio_of_rounds(bag, time.perf_counter)
+    return _ratios_of_rounds(bag, time.perf_counter)
 
 
-def _one_core_ratio(bag: Path) -> float:
+def _one_core_ratios(bag: Path) -> list[float]:
     """Do the same on one core; CPU time, so that other processes on it do not count."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
-    return _ratio_of_rounds(bag, time.process_time)
+    return _ratios_of_rounds(bag, time.process_time)
 
 
-def _ratio_of_rounds(bag: Path, clock: Callable[[], float]) -> float:
+def _ratios_of_rounds(bag: Path, clock: Callable[[], float]) -> list[float]:
     frames = rgb_frames()[:FRAMES_A_ROUND]
     bare = BareMediaPipe()
     ratios = []
@@ -114,7 +110,7 @@ def _ratio_of_rounds(bag: Path, clock: Callable[[], float]) -> float:
         bare_s = times_s[-1] - times_s[_WARM]
         ratios.append(bare_s / _replay_s(bag, clock))
     bare.close()
-    return statistics.median(ratios)
+    return ratios
 
 
 def _replay_s(bag: Path, clock: Callable[[], float]) -> float:
@@ -125,7 +121,7 @@ def _replay_s(bag: Path, clock: Callable[[], float]) -> float:
     return times_s[-1] - times_s[_WARM]
 
 
-def _two_cores_ratio(folder: Path, frames: list[Rgb]) -> float:
+def _two_cores_ratios(folder: Path, frames: list[Rgb]) -> list[float]:
     bags = [folder / 'first', folder / 'second']
     for bag in bags:
         write_camera_bag(bag, _repeated(frames, FRAMES_OF_SEVERAL), RATE_HZ, jpeg_quality=90)
@@ -138,7 +134,7 @@ def _two_cores_ratio(folder: Path, frames: list[Rgb]) -> float:
         both_s = _wall_s(folder, bags)
         os.sched_setaffinity(0, allowed)
         ratios.append(len(bags) * one_s / both_s)
-    return statistics.median(ratios)
+    return ratios
 
 
 def _wall_s(folder: Path, bags: list[Path]) -> float:
@@ -151,13 +147,16 @@ def _wall_s(folder: Path, bags: list[Path]) -> float:
     return time.perf_counter() - start_s
 
 
-def _peak_mb(bag: Path) -> float:
+def _peak_mb(bag: Path) -> list[float]:
     recording = open_recording(bag)
     replayed = replay(recording, read_parameters(), Selection())
     recording.close()
     if len(replayed.predictions) < 0.9 * len(replayed.stamps_ns):
         raise RuntimeError(f'The face was seen in only {len(replayed.predictions)} frames.')
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not getrusage's ru_maxrss: that begins with the memory of the process that started this one.
+    status = Path('/proc/self/status').read_text(encoding='utf-8')
+    line = next(line for line in status.splitlines() if line.startswith('VmHWM:'))
+    return [int(line.split()[1]) / 1024]
 
 
 def _differing(folder: Path, bag: Path) -> int:
@@ -170,7 +169,7 @@ def _differing(folder: Path, bag: Path) -> int:
     return sum(one != other for one, other in zip(*contents))
 
 
-def _in_a_process(measure: Callable[[Path], float], bag: Path) -> float:
+def _in_a_process(measure: Callable[[Path], list[float]], bag: Path) -> list[float]:
     """Measure where nothing has run before."""
     with multiprocessing.get_context('spawn').Pool(1, _begin) as pool:
         return pool.apply(measure, (bag,))
@@ -179,8 +178,7 @@ def _in_a_process(measure: Callable[[Path], float], bag: Path) -> float:
 def _begin() -> None:
     """Leave Ctrl-C to the first process, and what libraries say to the log."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    LOG.parent.mkdir(parents=True, exist_ok=True)
-    with LOG.open('ab') as file:
+    with open_log() as file:
         os.dup2(file.fileno(), 2)
 
 

@@ -19,10 +19,11 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,9 +34,10 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextCol
 from rich.table import Column, Table
 from rich.text import Text
 
-from dev.bench.parts import TOO_SLOW, Metrics, Plan, choose, every_part
-from dev.bench.speed import LOG
+from dev.bench.parts import TOO_SLOW, Metrics, Part, Plan, choose, every_part
+from dev.bench.speed import DOMAINS, LEAST, LOG, MOST
 from emotion_estimator.assets import log_to_terminal
+from emotion_estimator.extras.node_processes import claim_domain
 from emotion_estimator.files import AssetError, write_whole
 from emotion_estimator.native_output import own_stderr_sieved
 
@@ -150,27 +152,37 @@ EXIT_BEYOND = 1
 EXIT_STOPPED = 130
 
 LIMITS = {
-    'pipeline_fps_ratio': ('>=', 0.95),
+    'pipeline_fps_ratio': ('>=', 1.25),
+    'pipeline_fps_ratio_2_threads': ('>=', 1.5),
     'emotion_half_ms_p50': ('<=', 1.0),
     'emotion_half_ms_p99': ('<=', 3.0),
     'frames_lost': ('<=', 0),
-    'latency_over_mediapipe_ms_p50': ('<=', 6.0),
+    'latency_over_mediapipe_ms_p50': ('<=', 2.0),
+    'rss_mb': ('<=', 260),
+    'first_emotion_s': ('<=', 3.0),
+    'core_share_ratio': ('<=', 0.75),
     'multi_face_found': ('>=', 5),
     'recall_24px': ('>=', 0.95),
     'recall_40px': ('>=', 0.99),
     'smiling_right_48px': ('>=', 0.9),
     'faces_invented': ('<=', 0),
     'faces_invented_beside': ('<=', 0),
-    'replay_fps_ratio': ('>=', 0.95),
-    'replay_one_core_ratio': ('>=', 0.95),
+    'tiled_multi_face_found': ('>=', 4),
+    'tiled_recall_24px': ('>=', 0.7),
+    'tiled_recall_40px': ('>=', 0.9),
+    'tiled_faces_invented': ('<=', 0),
+    'tiled_faces_invented_beside': ('<=', 0),
+    'replay_fps_ratio': ('>=', 1.3),
+    'replay_one_core_ratio': ('>=', 1.05),
     'replay_two_cores_ratio': ('>=', 1.8),
+    'replay_memory_mb': ('<=', 350),
     'replay_memory_ratio': ('<=', 1.1),
     'replay_bytes_differ': ('<=', 0),
     'ids_kept_apart': ('>=', 1.0),
     'ids_kept_overlapping': ('>=', 0.9),
-    'cost_per_face_2': ('<=', 1.0),
-    'cost_per_face_4': ('<=', 1.0),
-    'cost_per_face_8': ('<=', 1.0),
+    'fps_ratio_2_faces': ('>=', 0.53),
+    'fps_ratio_4_faces': ('>=', 0.28),
+    'fps_ratio_8_faces': ('>=', 0.14),
     'near_face_fps_ratio': ('>=', 0.97),
     'head_roll_error_deg': ('<=', 5),
     'head_pitch_error_deg': ('<=', 5),
@@ -184,6 +196,22 @@ LIMITS = {
     'unknown_upside_down': ('>=', 0.9),
     'tensorflow_importable': ('<=', 0),
 }
+
+GOALS = {
+    'pipeline_fps_ratio': 1.6,
+    'pipeline_fps_ratio_2_threads': 2.0,
+    'latency_over_mediapipe_ms_p50': 0.0,
+    'rss_mb': 200,
+    'first_emotion_s': 2.0,
+    'core_share_ratio': 0.55,
+    'replay_fps_ratio': 1.6,
+    'replay_one_core_ratio': 1.3,
+    'replay_memory_mb': 250,
+    'fps_ratio_2_faces': 0.6,
+    'fps_ratio_4_faces': 0.35,
+    'fps_ratio_8_faces': 0.2,
+}
+"""What is wished for beyond the limit; missing it is no fault."""
 
 
 def is_met(name: str, value: float) -> bool:
@@ -217,30 +245,45 @@ def table_of(results: Results) -> Table:
     # In a narrow terminal reasons are folded, and names are not.
     longest = max(map(len, results.metrics), default=0)
     metric = Column('metric', no_wrap=True, min_width=longest)
-    table = Table(metric, 'measured', 'limit', '')
+    narrow = (Column(name, no_wrap=True) for name in ('measured', 'limit', 'goal'))
+    measured, limits, goals = narrow
+    table = Table(metric, measured, 'rounds', limits, goals, '')
     for name, value in results.metrics.items():
+        if name.endswith((LEAST, MOST)):
+            continue
+        ends = [results.metrics.get(f'{name}{end}') for end in (LEAST, MOST)]
+        rounds = ' to '.join(f'{end:.4g}' for end in ends if end is not None)
         limit = ' '.join([LIMITS[name][0], f'{LIMITS[name][1]:g}']) if name in LIMITS else ''
+        goal = f'{GOALS[name]:g}' if name in GOALS else ''
         verdict = 'met' if is_met(name, value) else 'NOT MET'
-        table.add_row(name, f'{value:.4g}', limit, verdict if limit else '')
+        table.add_row(name, f'{value:.4g}', rounds, limit, goal, verdict if limit else '')
     if results.left_out or results.failed:
         table.add_section()
     for name, reason in results.left_out.items():
-        table.add_row(name, 'left out', '', reason)
+        table.add_row(name, 'left out', '', '', '', reason)
     for name, error in results.failed.items():
-        table.add_row(name, 'FAILED', '', error)
+        table.add_row(name, 'FAILED', '', '', '', error)
     return table
 
 
-def write_results(path: Path, results: Results) -> None:
+def write_results(path: Path, results: Results, asked: Collection[str] = ()) -> None:
     """
     Write the metrics by name, with the parts left out and failed under `left_out` and `failed`.
 
     :param path: the JSON file.
+    :param asked: parts that alone were asked for: what the file says of others stays.
     """
-    content = {**results.metrics, 'left_out': results.left_out, 'failed': results.failed}
+    before = json.loads(path.read_bytes()) if asked and path.is_file() else {}
+    reasons = {
+        key: {k: v for k, v in before.pop(key, {}).items() if k not in asked} | now
+        for key, now in (('left_out', results.left_out), ('failed', results.failed))
+    }
+    content = {**before, **results.metrics, **reasons}
     write_whole(path, (json.dumps(content, indent=2) + '\n').encode())
 
 
+IN_A_FILE = 120
+"""Columns of the table where it goes into a file."""
 LATENCY_S, QUICK_LATENCY_S = 120.0, 10.0
 
 
@@ -257,15 +300,27 @@ def main() -> int:
     )
     parser.add_argument('--out', type=Path, default=Path('out/bench.json'))
     parser.add_argument(
-        '--quick', action='store_true', help='under two minutes: fewer rounds, no slow parts'
+        '--quick', action='store_true', help='under two minutes: shorter rounds, no slow parts'
+    )
+    parser.add_argument(
+        '--parts',
+        type=lambda text: [name.strip() for name in text.split(',')],
+        help='names of parts, with commas between: only they are measured, and what --out holds '
+        'of the others stays',
     )
     arguments = parser.parse_args()
-    console = Console()
+    latency_s = arguments.seconds or (QUICK_LATENCY_S if arguments.quick else LATENCY_S)
+    parts = every_part(arguments.quick, latency_s)
+    names = [part.name for part in parts]
+    for name in arguments.parts or ():
+        if name not in names:
+            parser.error(f"there is no part '{name}'; there are: {', '.join(names)}")
+    console = Console(width=None if sys.stdout.isatty() else IN_A_FILE)
     log_to_terminal()
     LOG.unlink(missing_ok=True)
     with own_stderr_sieved(LOG):
         try:
-            results = _measure(arguments, console)
+            results = _measure(parts, arguments, console)
         except KeyboardInterrupt:
             console.print('Stopped before anything was measured.')
             return EXIT_STOPPED
@@ -276,15 +331,17 @@ def main() -> int:
             f'{arguments.out} is not written, {LOG} tells what the nodes said.'
         )
     else:
-        write_results(arguments.out, results)
+        write_results(arguments.out, results, arguments.parts or ())
         console.print(f'Written: {arguments.out}')
     return exit_status(results)
 
 
-def _measure(arguments: argparse.Namespace, console: Console) -> Results:
-    latency_s = arguments.seconds or (QUICK_LATENCY_S if arguments.quick else LATENCY_S)
-    plan = choose(every_part(arguments.quick, latency_s), arguments.quick)
+def _measure(parts: Sequence[Part], arguments: argparse.Namespace, console: Console) -> Results:
+    plan = choose(parts, arguments.quick, arguments.parts)
     _tell(plan, console)
+    # On a domain of its own: the nodes of tests that run meanwhile hear nothing of it.
+    domain_id, claim = claim_domain(DOMAINS)
+    os.environ['ROS_DOMAIN_ID'] = str(domain_id)
     # Ctrl-C is an exception here: what was measured before is still shown.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     gc.freeze()
@@ -292,6 +349,7 @@ def _measure(arguments: argparse.Namespace, console: Console) -> Results:
         return measure(plan, console)
     finally:
         rclpy.try_shutdown()
+        claim.close()
 
 
 def _tell(plan: Plan, console: Console) -> None:

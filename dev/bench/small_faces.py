@@ -46,7 +46,7 @@ from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.files import find_model
 from emotion_estimator.stamps import NS_PER_S
 
-WIDTHS_PX = (24, 32, 40, 48, 96, 192)
+WIDTHS_PX = (16, 24, 32, 40, 48, 96, 192)
 PLACES = 3
 LABELS = {'smiling': 'happy', 'neutral': 'neutral'}
 LOST = 'lost'
@@ -117,14 +117,15 @@ def small_faces(yunet: bool = True) -> list[SmallFace]:
     return found
 
 
-def measure_group_and_nobody() -> dict[str, float]:
+def measure_group_and_nobody(yunet: bool = True) -> dict[str, float]:
     """
     Look at a group, at a landscape and at a clip that show no face.
 
+    :param yunet: see `new_finder`.
     :returns: `multi_face_found`, of five; `faces_invented` where there is none.
     :raises AssetError: when a picture cannot be had.
     """
-    finder = new_finder(_MAX_FACES)
+    finder = new_finder(_MAX_FACES, yunet=yunet)
     look = _Looks(finder)
     found = len(look(read_picture(GROUP)))
     invented = len(look(landscape()))

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Keeps both nodes busy for long and looks at what they hold: memory, threads, files, ids."""
+"""What both nodes take: processor time; and busy for long memory, threads, files and ids."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ import argparse
 import csv
 import io
 import itertools
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -31,29 +32,97 @@ import cv2
 import matplotlib
 import numpy as np
 import rclpy
-from numpy.typing import NDArray
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
 from rich.console import Console
 
 from dev.bench.pictures import rgb_frames
-from dev.bench.speed import LOG, Feeder, new_node
+from dev.bench.speed import (
+    DOMAINS,
+    LOG,
+    RATE_HZ,
+    ROUNDS,
+    WARM_UP_S,
+    Feeder,
+    new_node,
+    of_rounds,
+    send_for,
+    start_nodes,
+)
 from emotion_estimator.extras.node_processes import (
     ACTIVATE,
     CLEANUP,
     CONFIGURE,
     DEACTIVATE,
     NodeProcess,
+    claim_domain,
     lead,
 )
+from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.files import write_whole
 
-Rgb = NDArray[np.uint8]
+# Processor time of both nodes at 30 frames a second, with either engine.
+
+
+ENGINES = ('litert', 'mediapipe')
+ROUND_S = 5.0
+
+
+def measure_processor_time(frames: list[Rgb], round_s: float = ROUND_S) -> dict[str, float]:
+    """
+    Send frames with one near face at 30 Hz, by turns to nodes with each of `ENGINES`.
+
+    :param round_s: length of a turn in seconds.
+    :returns: processor time of both nodes as a share of one core, `core_share_<engine>`, and
+        that with LiteRT over that with MediaPipe's graph, `core_share_ratio`.
+    """
+    with ExitStack() as stack:
+        fed = {}
+        for engine in ENGINES:
+            feeder = Feeder(frames, engine)
+            fed[engine] = (feeder, start_nodes(stack, feeder, '-p', f'engine:={engine}')[0])
+            send_for(feeder, WARM_UP_S)
+        shares = [
+            {engine: _core_share(*pair, round_s) for engine, pair in fed.items()}
+            for _ in range(ROUNDS)
+        ]
+    found: dict[str, float] = {}
+    for engine in ENGINES:
+        found |= of_rounds(f'core_share_{engine}', (share[engine] for share in shares))
+    ratios = (share['litert'] / share['mediapipe'] for share in shares)
+    return found | of_rounds('core_share_ratio', ratios)
+
+
+def _core_share(feeder: Feeder, processes: tuple[NodeProcess, ...], round_s: float) -> float:
+    pids = [process.process.pid for process in processes]
+    before_s, start_s = sum(map(processor_s, pids)), time.perf_counter()
+    feeder.forget()
+    send_for(feeder, round_s)
+    share = (sum(map(processor_s, pids)) - before_s) / (time.perf_counter() - start_s)
+    if len(feeder.heard) < 0.95 * len(feeder.sent_ns):
+        raise RuntimeError(f'Of {len(feeder.sent_ns)} frames {len(feeder.heard)} gave an emotion.')
+    return share
+
+
+def processor_s(pid: int) -> float:
+    """
+    Read the time that all threads of a process have used up.
+
+    :param pid: its number.
+    :returns: in user and kernel, in seconds.
+    """
+    stat = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8')
+    # Behind the name, which may hold blanks, the 12th and 13th: clock ticks in user and kernel.
+    user, kernel = stat.rpartition(')')[2].split()[11:13]
+    return (int(user) + int(kernel)) / os.sysconf('SC_CLK_TCK')
+
+
+# Both nodes kept busy for long.
+
 
 NODES = ('blendshape_node', 'emotion_node')
 EXIT_GREW = 1
 EXIT_STOPPED = 130
-RATE_HZ = 30.0
 MINUTE_S = 60.0
 SETTLED = 5
 """Cycles until caches and pools are filled."""
@@ -179,7 +248,7 @@ def soak(cycles: int, cycle_s: float, console: Console) -> Iterator[Sample]:
                             raise RuntimeError(f'{name} did not follow transition {transition}.')
             feeder.forget()
             for second in itertools.count():
-                _send_a_second(feeder)
+                send_for(feeder, 1.0)
                 if not process.running():
                     raise RuntimeError(f'The nodes ended by themselves; see {LOG}.')
                 _change(clients['emotion_node'], second)
@@ -191,14 +260,6 @@ def soak(cycles: int, cycle_s: float, console: Console) -> Iterator[Sample]:
                 f'{len(feeder.heard)} emotions',
                 highlight=False,
             )
-
-
-def _send_a_second(feeder: Feeder) -> None:
-    start_s = time.monotonic()
-    for number in range(round(RATE_HZ)):
-        feeder.send()
-        while (left_s := start_s + (number + 1) / RATE_HZ - time.monotonic()) > 0:
-            feeder.spin(left_s)
 
 
 def _change(client: AsyncParameterClient, second: int) -> None:
@@ -265,6 +326,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cycles = max(2, round(options.minutes * MINUTE_S / options.cycle_s))
     samples: list[Sample] = []
     stopped, faults = False, []
+    domain_id, claim = claim_domain(DOMAINS)
+    os.environ['ROS_DOMAIN_ID'] = str(domain_id)
     rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     try:
         for sample in soak(cycles, options.cycle_s, console):
@@ -275,6 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         faults.append(str(error))
     finally:
         rclpy.try_shutdown()
+        claim.close()
     faults += faults_of(samples, min(SETTLED, cycles - 1))
     table = io.StringIO()
     writer = csv.writer(table)

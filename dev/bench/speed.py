@@ -12,37 +12,60 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Frames a second from image message to emotion message, against bare MediaPipe."""
+"""Frames a second, latency, memory and start of both nodes, against bare MediaPipe."""
 
 from __future__ import annotations
 
 import statistics
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.parameter import Parameter
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
-from dev.bench.pictures import BareMediaPipe, has_detector, new_finder
+from dev.bench.pictures import BareMediaPipe
 from emotion_estimator.extras.node_processes import NodeProcess
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.nodes.lifecycle import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.stamps import NS_PER_S
+
+# Figures that are medians of rounds in which what is compared takes turns.
+
+
+LEAST, MOST = '_least', '_most'
+
+
+def of_rounds(name: str, values: Iterable[float]) -> dict[str, float]:
+    """
+    Sum rounds up.
+
+    :param name: the metric's.
+    :param values: one of each round.
+    :returns: their median by the name, the least and the most by the name with `LEAST`, `MOST`.
+    """
+    rounds = list(values)
+    return {
+        name: statistics.median(rounds),
+        f'{name}{LEAST}': min(rounds),
+        f'{name}{MOST}': max(rounds),
+    }
+
 
 # A camera and a listener in the benchmark's own process.
 
 
+DOMAINS = range(215, 230)
+"""ROS domains of benchmark and soak: neither a user's 0 nor those of tests."""
 # A serialised message begins with four bytes of encapsulation; header.stamp comes first in it.
 _STAMP_OFFSET = 4
 _STAMP = struct.Struct('<iI')
@@ -53,12 +76,13 @@ class Feeder:
     Sends frames on `image` and hears what comes out on `emotion`.
 
     :param frames: the frames to send, over and over.
+    :param namespace: of the nodes that it feeds.
     """
 
-    def __init__(self, frames: list[Rgb]) -> None:
+    def __init__(self, frames: list[Rgb], namespace: str = '') -> None:
         # Serialised once: what is measured is the nodes, not their camera.
         self._frames = [bytearray(serialize_message(_image(frame))) for frame in frames]
-        self.node = rclpy.create_node('bench')
+        self.node = rclpy.create_node('bench', namespace=namespace)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
         self._publisher = self.node.create_publisher(
@@ -131,53 +155,17 @@ def _image(frame: Rgb) -> Image:
     )
 
 
-# Time of the emotion node's part of one face and frame: message in, messages out.
-
-
-REPEATS = 3000
-WARM_UP = 100
-FRAME_NS = 33_333_333
-
-
-def measure_emotion_half(frames: list[Rgb], repeats: int = REPEATS) -> dict[str, float]:
-    """
-    Hand real blendshapes messages to a real, active emotion node.
-
-    :param frames: frames with a face.
-    :param repeats: how many messages count.
-    :returns: median and 99th percentile in milliseconds.
-    """
-    finder = new_finder(max_faces=1, detection_rate_hz=0.0)
-    sightings = [finder.find(frame, (i + 1) * FRAME_NS) for i, frame in enumerate(frames)]
-    finder.close()
-    faces = [face for sighting in sightings for face in sighting.faces]
-    node = EmotionNode(parameter_overrides=[Parameter('autostart', value=False)])
-    node.trigger_configure()
-    node.trigger_activate()
-    times_s = []
-    for i in range(repeats + WARM_UP):
-        face, stamp = faces[i % len(faces)], ROS.time(time.time_ns() + i * FRAME_NS)
-        message = ROS.blendshapes(face, ROS.header_of_face(face.face_id, stamp))
-        start_s = time.perf_counter()
-        node._on_blendshapes(message)
-        times_s.append(time.perf_counter() - start_s)
-    published = node.statistics.report().published
-    node.close()
-    node.destroy_node()
-    if published != repeats + WARM_UP:
-        raise RuntimeError(f'Only {published} of {repeats + WARM_UP} messages gave an emotion.')
-    times_ms = np.array(times_s[WARM_UP:]) * 1000
-    return {
-        'emotion_half_ms_p50': float(np.percentile(times_ms, 50)),
-        'emotion_half_ms_p99': float(np.percentile(times_ms, 99)),
-    }
-
-
 # Node processes of the benchmark, whose logs go to a file.
 
 
 LOG = Path('out/bench.log')
 """What nodes, workers and native libraries say meanwhile."""
+
+
+def open_log() -> BinaryIO:
+    """Open `LOG` at its end."""
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    return LOG.open('ab')
 
 
 def new_node(module: str, *arguments: str) -> NodeProcess:
@@ -187,54 +175,62 @@ def new_node(module: str, *arguments: str) -> NodeProcess:
     :param module: module below emotion_estimator.nodes, such as 'emotion_node'.
     :param arguments: ROS arguments of the node.
     """
-    if not has_detector():
-        # Nor shall the node seek the detector, which would count as time of its start.
-        arguments = (*arguments, '-p', 'detection_rate_hz:=0.0')
-    LOG.parent.mkdir(parents=True, exist_ok=True)
-    with LOG.open('ab') as log:
+    with open_log() as log:
         return NodeProcess(f'nodes.{module}', *arguments, stderr=log)
 
 
-ROUNDS = 9
-FRAMES_A_ROUND = 144
+ROUNDS = 5
+FRAMES_A_ROUND = 288
 IN_FLIGHT = 2
 """One frame being looked at and one waiting: more would be skipped, as they should be."""
 LOST_S = 0.9
 PATIENCE_S = 60.0
+THREADS = (1, 2)
 
 
-def measure_throughput(frames: list[Rgb], rounds: int = ROUNDS) -> dict[str, float]:
+def measure_throughput(frames: list[Rgb], count: int = FRAMES_A_ROUND) -> dict[str, float]:
     """
-    Measure both by turns, so that a busy machine disturbs both.
+    Let MediaPipe and both nodes in one process take turns, so that a busy machine disturbs all.
 
-    :param rounds: how many turns each has.
-    :returns: median frames a second of each and the median of the rounds' ratios.
+    :param count: how many frames each gets in a round.
+    :returns: median frames a second of each, and of the rounds' ratios, with one thread and, by
+        names that end in `_2_threads`, with two.
     """
     bare = BareMediaPipe()
-    feeder = Feeder(frames)
-    reliable = 'qos_overrides./image.subscription.reliability:=reliable'
-    with new_node('both_nodes', '-p', reliable):
-        _pipeline_fps(feeder, 30)
+    reliable = 'qos_overrides./{0}/image.subscription.reliability:=reliable'
+    with ExitStack() as stack:
+        stack.callback(bare.close)
+        feeders = {}
+        for threads in THREADS:
+            name = f'threads_{threads}'
+            options = ('-p', f'threads:={threads}', '-p', reliable.format(name))
+            stack.enter_context(new_node('both_nodes', '-r', f'__ns:=/{name}', *options))
+            feeders[threads] = Feeder(frames, name)
+            stack.callback(feeders[threads].close)
+            _pipeline_fps(feeders[threads], 30)
         for frame in frames[:30]:
             bare.look_at(frame)
-        fps = [(_bare_fps(bare, frames), _pipeline_fps(feeder)) for _ in range(rounds)]
-    feeder.close()
-    bare.close()
-    return {
-        'bare_fps': statistics.median(of_bare for of_bare, _ in fps),
-        'pipeline_fps': statistics.median(of_pipeline for _, of_pipeline in fps),
-        'pipeline_fps_ratio': statistics.median(p / b for b, p in fps),
-    }
+        fps = [
+            (_bare_fps(bare, frames, count), *(_pipeline_fps(f, count) for f in feeders.values()))
+            for _ in range(ROUNDS)
+        ]
+    found = {'bare_fps': statistics.median(of_bare for of_bare, *_ in fps)}
+    for place, threads in enumerate(THREADS, start=1):
+        name = 'pipeline_fps' if threads == 1 else f'pipeline_fps_{threads}_threads'
+        found[name] = statistics.median(row[place] for row in fps)
+        ratio = name.replace('fps', 'fps_ratio')
+        found |= of_rounds(ratio, (row[place] / row[0] for row in fps))
+    return found
 
 
-def _bare_fps(bare: BareMediaPipe, frames: list[Rgb]) -> float:
+def _bare_fps(bare: BareMediaPipe, frames: list[Rgb], count: int) -> float:
     start_s = time.perf_counter()
-    for i in range(FRAMES_A_ROUND):
+    for i in range(count):
         bare.look_at(frames[i % len(frames)])
-    return FRAMES_A_ROUND / (time.perf_counter() - start_s)
+    return count / (time.perf_counter() - start_s)
 
 
-def _pipeline_fps(feeder: Feeder, count: int = FRAMES_A_ROUND) -> float:
+def _pipeline_fps(feeder: Feeder, count: int) -> float:
     """Send a frame whenever the one before the last has come out, and count the answers."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not feeder.connected():
@@ -270,59 +266,93 @@ BARE_S = 10.0
 
 
 def measure_latency(
-    frames: list[Rgb], duration_s: float, bare_s: float = BARE_S
+    frames: list[Rgb], duration_s: float, bare_s: float = BARE_S, starts: int = ROUNDS
 ) -> dict[str, float]:
     """
     Send frames at 30 Hz, best effort, and time the emotion messages by the images' stamps.
 
     :param duration_s: how long, in seconds.
     :param bare_s: how long MediaPipe is timed alone, before and after.
-    :returns: latencies in ms against MediaPipe's own at the same pace, losses, memory, start.
+    :param starts: how often the nodes are started.
+    :returns: latencies in ms against MediaPipe's own at the same pace, losses, start, and the
+        proportional set size of both processes, to which what other processes share with them
+        counts by their share.
     """
     before_ms = _bare_ms(frames, bare_s)
+    first_s = []
+    for _ in range(starts - 1):
+        with ExitStack() as stack:
+            first_s.append(start_nodes(stack, Feeder(frames))[-1])
     feeder = Feeder(frames)
-    start_s = time.monotonic()
-    with (
-        new_node('blendshape_node') as blendshape_node,
-        new_node('emotion_node') as emotion_node,
-    ):
-        while not feeder.heard:
-            _send_for(feeder, 0.1)
-            if time.monotonic() - start_s > PATIENCE_S:
-                raise TimeoutError(f'No emotion within {PATIENCE_S:g} s; see {LOG}.')
-        first_emotion_s = time.monotonic() - start_s
+    with ExitStack() as stack:
+        processes, after_s = start_nodes(stack, feeder)
+        first_s.append(after_s)
         # What went missing while the nodes were still finding each other is none of the frames
         # that count; nor is the one whose stamp tells of the pause.
         _drain(feeder)
         between_before = _counts(feeder)['between']
-        _send_for(feeder, WARM_UP_S)
+        send_for(feeder, WARM_UP_S)
         unused_before = _counts(feeder)['unused']
         feeder.forget()
         for _ in range(round(duration_s)):
-            _send_for(feeder, 1.0)
-        rss_mb = _rss_mb(blendshape_node) + _rss_mb(emotion_node)
+            send_for(feeder, 1.0)
+        pss_mb = sum(map(_pss_mb, processes))
+        sent = len(feeder.sent_ns)
         _drain(feeder)
+        heard, latencies_ms = len(feeder.heard), np.array(feeder.latencies_s) * 1000
         counts = _counts(feeder)
         lost = counts['unused'] - unused_before + counts['between'] - between_before
-    latencies_ms = np.array(feeder.latencies_s) * 1000
     after_ms = _bare_ms(frames, bare_s)
     mediapipe_ms = float(np.median(before_ms + after_ms))
-    found = {
-        'frames_sent': len(feeder.sent_ns),
+    return {
+        'frames_sent': sent,
         'frames_lost': lost,
-        'frames_lost_in_transport': len(feeder.sent_ns) - len(feeder.heard) - lost,
+        'frames_lost_in_transport': sent - heard - lost,
         'latency_ms_p50': float(np.percentile(latencies_ms, 50)),
         'latency_ms_p99': float(np.percentile(latencies_ms, 99)),
         'mediapipe_ms_p50': mediapipe_ms,
-        'latency_over_mediapipe_ms_p50': float(np.percentile(latencies_ms, 50)) - mediapipe_ms,
-        'rss_mb': rss_mb,
-        'first_emotion_s': first_emotion_s,
+        **of_rounds(
+            'latency_over_mediapipe_ms_p50',
+            (
+                float(np.median(part)) - mediapipe_ms
+                for part in np.array_split(latencies_ms, ROUNDS)
+            ),
+        ),
+        'rss_mb': pss_mb,
+        **of_rounds('first_emotion_s', first_s),
     }
-    feeder.close()
-    return found
 
 
-def _send_for(feeder: Feeder, duration_s: float) -> None:
+def start_nodes(
+    stack: ExitStack, feeder: Feeder, *options: str
+) -> tuple[tuple[NodeProcess, NodeProcess], float]:
+    """
+    Start both nodes in two processes and feed them until an emotion comes.
+
+    :param stack: ends them, and closes the feeder.
+    :param options: ROS arguments of blendshape_node.
+    :returns: the processes, and the seconds that it took.
+    """
+    stack.callback(feeder.close)
+    where = ('-r', f'__ns:={feeder.node.get_namespace()}')
+    start_s = time.monotonic()
+    processes = (
+        stack.enter_context(new_node('blendshape_node', *where, *options)),
+        stack.enter_context(new_node('emotion_node', *where)),
+    )
+    while not feeder.heard:
+        send_for(feeder, 0.1)
+        if time.monotonic() - start_s > PATIENCE_S:
+            raise TimeoutError(f'No emotion within {PATIENCE_S:g} s; see {LOG}.')
+    return processes, time.monotonic() - start_s
+
+
+def send_for(feeder: Feeder, duration_s: float) -> None:
+    """
+    Send at `RATE_HZ`.
+
+    :param duration_s: how long, in seconds; at least one frame is sent.
+    """
     start_s = time.monotonic()
     for i in range(max(1, round(duration_s * RATE_HZ))):
         feeder.send()
@@ -360,7 +390,7 @@ def _bare_ms(frames: list[Rgb], duration_s: float) -> list[float]:
     return times_ms[30:]
 
 
-def _rss_mb(process: NodeProcess) -> float:
-    status = Path(f'/proc/{process.process.pid}/status').read_text(encoding='utf-8')
-    line = next(line for line in status.splitlines() if line.startswith('VmRSS:'))
-    return int(line.split()[1]) / 1024
+def _pss_mb(process: NodeProcess) -> float:
+    path = Path(f'/proc/{process.process.pid}/smaps_rollup')
+    lines = path.read_text(encoding='utf-8').splitlines()
+    return int(next(line for line in lines if line.startswith('Pss:')).split()[1]) / 1024

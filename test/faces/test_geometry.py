@@ -32,7 +32,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from emotion_estimator.faces.geometry import MESH, align, head_angles, in_face_units
+from dev.bench.pictures import Photograph, landscape, new_finder
+from dev.bench.turned_faces import UNIT_PX, TurningPeople, head_mesh
+from emotion_estimator.faces.geometry import (
+    MESH,
+    POSE_NAMES,
+    align,
+    head_angles,
+    in_face_units,
+    rotation_of,
+)
+from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.networks import FaceNetworks
 
 TEMPLATE = random_face()
 # Directions in the image: x right, y down, z away from the camera.
@@ -174,3 +185,52 @@ def test_in_a_mirror_yaw_and_roll_change_sign_and_pitch_stays(template, leaning,
         in_mirror = pose(points_of(mirrored(rgb)), template)
         assert max(abs(seen[YAW]), abs(seen[ROLL])) > 0.3
         np.testing.assert_allclose(in_mirror, seen * [-1, 1, -1], atol=0.12)
+
+
+# Heads turned by known angles, for the measurements: rendered as they should be, and measured.
+
+
+NOSE_TIP, SELLION = 1, 168
+
+
+@pytest.fixture
+def mesh(landmarker_path, media):
+    picture = photograph(media(NEUTRAL))
+    landmarker = FaceLandmarker(FaceNetworks(landmarker_path), stills=True)
+    (face,) = landmarker.find(picture)
+    landmarker.close()
+    return head_mesh(Photograph(NEUTRAL, picture, face.box, face.landmarks), UNIT_PX)
+
+
+@pytest.mark.parametrize('angles', [(0.2, -0.3, 0.4), (-1.0, 1.2, -2.0), (0.0, 0.0, 0.0)])
+def test_a_rotation_has_the_angles_that_it_was_made_of(angles):
+    rotation = rotation_of(angles)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(head_angles(rotation[None])[0], angles, atol=1e-9)
+
+
+@pytest.mark.parametrize('axis, along', [('head.yaw', 0), ('head.pitch', 1)])
+def test_a_head_turns_to_its_left_and_downward(mesh, axis, along):
+    """In the picture the person's left is on the right, and down is down."""
+    angles = np.radians(20) * np.array([name == axis for name in POSE_NAMES])
+    turned = mesh.points @ rotation_of(tuple(angles)).T
+    before, after = (p[NOSE_TIP, along] - p[SELLION, along] for p in (mesh.points, turned))
+    assert after - before > 0.05
+
+
+def test_a_head_that_is_not_turned_is_drawn_as_photographed(mesh):
+    drawn = mesh.draw(landscape(), (0.0, 0.0, 0.0), UNIT_PX)
+    for x, y in mesh.places[[NOSE_TIP, SELLION]].round().astype(int).tolist():
+        colour = mesh.texture[y, x].astype(int)
+        around = drawn[180:300, 260:380].reshape(-1, 3).astype(int)
+        assert np.abs(around - colour).max(axis=1).min() < 12
+    assert (drawn[0, 0] == landscape()[0, 0]).all()
+
+
+@pytest.mark.parametrize('axis', POSE_NAMES)
+def test_the_pose_of_a_turned_head_is_reported(mesh, axis):
+    finder = new_finder(max_faces=1, detection_rate_hz=0.0)
+    index = POSE_NAMES.index(axis)
+    for angle, face in TurningPeople(finder).turn(mesh, index, [0, 10, 20]):
+        assert np.degrees(face.features[index]) == pytest.approx(angle, abs=9)
+    finder.close()
