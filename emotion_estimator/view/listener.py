@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -40,8 +41,14 @@ from emotion_estimator.messages.incoming import (
     nanoseconds,
     shortened,
 )
-from emotion_estimator.view.person import FaceOfImage, Pose
-from emotion_estimator.view.state import MOST_PEOPLE, ImageResult, Results
+from emotion_estimator.view.state import (
+    MOST_PEOPLE,
+    PATIENCE_S,
+    FaceOfImage,
+    ImageResult,
+    Pose,
+    Results,
+)
 
 # Best effort: no publisher waits until this node has what it sent.
 LISTENING = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -72,6 +79,7 @@ class Listener:
         self._remark = remark
         self._ready = ready
         self._results = Results()
+        self._heard_s = time.monotonic()
         self._subscriptions: list[Subscription[Any]] = []
         self._of_faces: dict[str, list[Subscription[Any]]] = {}
         self._images: deque[tuple[int, AnyImage]] = deque(maxlen=_IMAGES_KEPT)
@@ -90,6 +98,7 @@ class Listener:
         """
 
         def guarded(message: Any) -> None:
+            self._heard_s = time.monotonic()
             try:
                 work(message)
             except Exception as error:
@@ -207,8 +216,13 @@ class Listener:
             read(face, message)
         self._hand_on()
 
-    def _hand_on(self) -> None:
-        ready = self._results.take_ready()
+    def look(self) -> None:
+        """Hand on what waits for more, where nothing more has come for long."""
+        if time.monotonic() - self._heard_s > PATIENCE_S:
+            self._hand_on(patient=False)
+
+    def _hand_on(self, patient: bool = True) -> None:
+        ready = self._results.take_ready(patient)
         if ready is not None:
             fitting = [image for stamp_ns, image in self._images if stamp_ns == ready.stamp_ns]
             self._ready(ready, fitting[-1] if fitting else None)

@@ -165,6 +165,7 @@ class ViewNode(Node):  # type: ignore[misc]
     def _on_pulse(self) -> None:
         if self.hub.wanted:
             self._asked_s = time.monotonic()
+        self._listener.look()
         silent_s = time.monotonic() - self._asked_s
         self.robot.look()
         self._listen_to_images(*(self.robot.image_topic() if silent_s < NO_WISH_S else ('', '')))
@@ -227,8 +228,12 @@ class ViewNode(Node):  # type: ignore[misc]
 
     def _paint(self, result: ImageResult, image: AnyImage | None) -> None:
         step_ns = result.stamp_ns - self._shown_ns
-        # A tenth early counts as in time: stamps of cameras tremble.
-        if 0 <= step_ns < 0.9 * NS_PER_S / self.options.rate or not self.hub.wanted:
+        # A tenth early counts as in time: stamps of cameras tremble. The same stamp comes again
+        # where an image was shown before its answer, as with a slow camera.
+        if 0 < step_ns < 0.9 * NS_PER_S / self.options.rate:
+            return
+        # A page that is about to ask again gets it then: a slow camera sends no other one soon.
+        if not self.hub.wanted and time.monotonic() - self._asked_s > NO_WISH_S:
             return
         self._shown_ns = result.stamp_ns
         self._to_paint.put('', (result, image))

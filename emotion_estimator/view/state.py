@@ -111,14 +111,19 @@ class Results:
                 del self._images[min(self._images)]
         return image
 
-    def take_ready(self) -> ImageResult | None:
+    def take_ready(self, patient: bool = True) -> ImageResult | None:
         """
         Take the newest image of which all is known; those before it are forgotten.
 
+        :param patient: whether to wait for what other images had; else the decision is enough.
         :returns: the image, or None while there is none.
         """
         newest_ns = max(self._images, default=0)
-        ready = [ns for ns, image in self._images.items() if self._is_ready(image, newest_ns)]
+        ready = [
+            ns
+            for ns, image in self._images.items()
+            if self._is_ready(image, newest_ns) or (image.decided and not patient)
+        ]
         if not ready:
             return None
         self._ready_ns = max(ready)

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 
 import pytest
 from helpers.bags import START_NS, STEP_NS, replay
 
+from dev.browser import NAMES, OPTIONS, find_chromium
 from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.report.write import write_comparison, write_report
 
@@ -44,9 +44,6 @@ PAGE_WALK = replay(
 DRAWN = ('--window-size=1160,4000', '--virtual-time-budget=20000')
 
 
-BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
-
-
 class Browser:
     """
     Chromium, without a window and without a network.
@@ -58,13 +55,7 @@ class Browser:
     def __init__(self, program, profile):
         self._command = [
             program,
-            '--headless',
-            # Chromium refuses its sandbox to root, which containers run as.
-            '--no-sandbox',
-            '--disable-gpu',
-            '--disable-dev-shm-usage',
-            '--disable-background-networking',
-            '--no-first-run',
+            *OPTIONS,
             f'--user-data-dir={profile}',
             # No host can be reached: a page that needs one shows it.
             '--host-resolver-rules=MAP * ~NOTFOUND',
@@ -85,9 +76,9 @@ class Browser:
 
 def find_browser(folder):
     """Find a browser; skips where there is none."""
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    program = find_chromium()
     if program is None:
-        pytest.skip(f'There is none of {", ".join(BROWSERS)} on this machine.')
+        pytest.skip(f'There is none of {", ".join(NAMES)} on this machine.')
     return Browser(program, folder)
 
 

@@ -57,6 +57,7 @@ async function take(buffer) {
 
 function keep(moment) {
   const newest = moments.length ? moments[moments.length - 1].t : -1;
+  if (moment.t === newest) moments.pop(); // shown before its answer came
   if (moment.t < newest - 1) moments.length = 0; // the stamps began again
   // While paused what is looked at stays; of what comes on only the last minute is kept too.
   const oldest = moment.t - HISTORY_S;

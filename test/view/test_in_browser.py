@@ -1,0 +1,250 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The live view in a real browser, beside real nodes: what the page shows of a camera's images."""
+
+import base64
+import os
+import re
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from helpers.faces import NEUTRAL, frames
+from helpers.live_nodes import START_NS, LiveNodes, image_message
+from vision_msgs.msg import Classification
+
+from emotion_estimator.estimator import ExpressionEstimator
+from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.stamps import NS_PER_S
+
+pytest.importorskip('nicegui', reason='The live view needs NiceGUI.')
+dev_browser = pytest.importorskip('dev.browser', reason='The browser is spoken to by websockets.')
+
+STEP_NS = NS_PER_S // 10  # fewer than the page shows a second, so that it shows each
+COMMAND = "from emotion_estimator.commands import main; raise SystemExit(main('view'))"
+
+
+@pytest.fixture(scope='module')
+def browser(tmp_path_factory):
+    program = dev_browser.find_chromium()
+    if program is None:
+        pytest.skip(f'There is none of {", ".join(dev_browser.NAMES)} on this machine.')
+    with dev_browser.Browser(program, tmp_path_factory.mktemp('browser')) as running:
+        yield running
+
+
+class Robot:
+    """Both nodes, the live view in a process of its own, and a camera that shows a clip."""
+
+    def __init__(self, live, landmarker_path):
+        self.live = live
+        self.node = live.add(
+            BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1, detection_rate_hz=0.0
+        )
+        self.emotion_node = live.add(EmotionNode)
+        self.emotions = live.listen(Classification, '/emotion', 100)
+        self.camera = live.camera()
+        self.sent = 0
+        self.view = subprocess.Popen(
+            [sys.executable, '-c', COMMAND, '--port', '0'],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+        )
+        line = self.view.stdout.readline()
+        self.address = re.search(r'http://\S+', line)[0]
+
+    def watched(self):
+        """Wait until the view listens, as it does while a page is open."""
+        topics = ('/image', '/blendshapes', '/emotion', '/humans/faces/tracked', '/tf')
+        count = self.live.tester.count_subscribers
+        # Of images and results there is a reader beside it.
+        least = {'/image': 2, '/blendshapes': 2, '/emotion': 2}
+        self.live.until(
+            lambda: all(count(topic) >= least.get(topic, 1) for topic in topics), 'the view'
+        )
+
+    def show(self, bgr):
+        """Publish the next image and wait for its emotion; returns its stamp in nanoseconds."""
+        self.sent += 1
+        stamp_ns = START_NS + self.sent * STEP_NS
+        self.camera.publish(image_message(bgr, stamp_ns))
+
+        def answered():
+            return self.emotions and nanoseconds(self.emotions[-1].header.stamp) == stamp_ns
+
+        self.live.until(answered, f'the emotion of image {self.sent}')
+        return stamp_ns
+
+    def close(self):
+        self.view.kill()
+        self.view.wait()
+        self.live.close()
+
+
+@pytest.fixture(scope='module')
+def robot(landmarker_path, browser):
+    started = Robot(LiveNodes(), landmarker_path)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope='module')
+def clip(media):
+    """Give a clip's images, a tenth of a second apart, and what the estimator says of each."""
+    pictures, rate_hz = frames(media(NEUTRAL))
+    small = [cv2.resize(bgr, (480, 270)) for bgr in pictures[:: round(rate_hz / 10)]][:40]
+    with ExpressionEstimator.of_parameters(read_parameters()) as estimator:
+        answers = []
+        for number, bgr in enumerate(small):
+            rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            (face,) = estimator.estimate(rgb, (number + 1) * STEP_NS / NS_PER_S)
+            answers.append((face.expression, face.confidence))
+    return small, answers
+
+
+@pytest.fixture
+def page(browser, robot):
+    opened = browser.open(robot.address)
+    robot.live.until(
+        lambda: opened.run('!!(window.view && document.getElementById("view-people"))'),
+        'the page',
+        timeout_s=60,
+    )
+    robot.watched()
+    yield opened
+    assert opened.errors == []
+    outside = [url for url in opened.requested if not is_own(url, robot.address)]
+    assert outside == []
+    opened.close()
+
+
+def is_own(url, address):
+    """Tell whether an address is the page's own, or none of the network at all."""
+    return url.partition('://')[2].startswith(address.partition('://')[2]) or url.startswith(
+        ('data:', 'blob:')
+    )
+
+
+def card(page):
+    """Read the one person's card: label and percent."""
+    return page.run(
+        '[...document.querySelectorAll(".view-card")].map((card) => ['
+        'card.querySelector(".view-label").textContent,'
+        'card.querySelector(".view-percent").textContent])'
+    )
+
+
+def shows(page, answer):
+    """Tell whether the page shows one person with this expression, as sure as it is."""
+    label, confidence = answer
+    shown = card(page)
+    if [name for name, _ in shown] != [label]:
+        return False
+    percent = shown[0][1]
+    return percent == '' if label == 'unknown' else abs(int(percent[:-2]) - 100 * confidence) <= 1
+
+
+def has_picture(page, bgr):
+    """Tell whether the page shows this image."""
+    data = page.run('document.getElementById("view-canvas").toDataURL()').partition(',')[2]
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+    # It came as a JPEG.
+    return shown.shape == bgr.shape and np.abs(shown.astype(int) - bgr).mean() < 4
+
+
+def without_overlays(page):
+    page.run('["box", "label", "mesh", "gaze", "axes"].map((name) => view.overlay(name, false))')
+
+
+def test_the_page_shows_the_person_of_the_clip_and_the_expression_of_each_time(robot, page, clip):
+    images, answers = clip
+    labels = [label for label, _ in answers]
+    first = next(i for i in range(1, len(labels)) if labels[i] != labels[0])
+    times = {first - 1, first + 2, len(images) - 1}
+    assert len({labels[number] for number in times}) > 1
+    without_overlays(page)
+    for number, bgr in enumerate(images):
+        robot.show(bgr)
+        if number in times:
+            answer = answers[number]
+            robot.live.until(
+                lambda a=answer, b=bgr: shows(page, a) and has_picture(page, b),
+                f'{answer} with image {number}',
+            )
+
+
+def moment(page):
+    """Read what of the page changes with each image."""
+    return card(page), page.run('document.getElementById("view-canvas").toDataURL()')
+
+
+def test_pause_holds_what_is_shown_and_going_on_shows_what_is_new(robot, page, clip):
+    images, _ = clip
+    robot.show(images[0])
+    robot.live.until(lambda: card(page), 'the person')
+    page.press('#view-pause')
+    robot.live.until(lambda: page.run('document.body.classList.contains("view-paused")'), 'pause')
+    held = moment(page)
+    for bgr in images[-5:]:
+        robot.show(bgr)
+    robot.live.spin(0.5)
+    assert moment(page) == held
+    page.press('#view-pause')
+    robot.live.until(lambda: moment(page)[1] != held[1], 'the newest picture')
+
+
+def test_a_page_that_is_loaded_again_and_a_second_one_show_the_same_person(
+    robot, page, browser, clip
+):
+    images, _ = clip
+    robot.show(images[-1])
+    robot.live.until(lambda: card(page), 'the person')
+    page.run('window.before = true')
+    page.reload()
+    robot.live.until(
+        lambda: page.run('!window.before && !!window.view'), 'the page again', timeout_s=60
+    )
+    second = browser.open(robot.address, 800, 1280)
+
+    def both():
+        robot.show(images[-1])
+        robot.live.spin(0.1)
+        return second.run('!!window.view') and card(second) and card(second) == card(page)
+
+    robot.live.until(both, 'the same person on both', timeout_s=60)
+    # The last minute is there at once.
+    past = 'document.getElementById("view-timeline").querySelectorAll("*").length'
+    assert second.run(past) > 0
+    assert second.errors == []
+    second.close()
+
+
+def test_of_a_slow_camera_each_person_is_shown_with_their_image(robot, page, clip):
+    """As Pepper over a radio network: the answer comes long after the one before."""
+    images, _ = clip
+    without_overlays(page)
+    for bgr in (images[0], images[-1], images[0]):
+        robot.show(bgr)
+        robot.live.until(
+            lambda b=bgr: card(page) and has_picture(page, b),
+            'the person in this image',
+        )
+        robot.live.spin(1.2)
