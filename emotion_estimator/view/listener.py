@@ -41,14 +41,8 @@ from emotion_estimator.messages.incoming import (
     nanoseconds,
     shortened,
 )
-from emotion_estimator.view.state import (
-    MOST_PEOPLE,
-    PATIENCE_S,
-    FaceOfImage,
-    ImageResult,
-    Pose,
-    Results,
-)
+from emotion_estimator.view.person import FaceOfImage, Pose
+from emotion_estimator.view.state import MOST_PEOPLE, PATIENCE_S, ImageResult, Results
 
 # Best effort: no publisher waits until this node has what it sent.
 LISTENING = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)

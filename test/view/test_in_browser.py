@@ -15,20 +15,29 @@
 """The live view in a real browser, beside real nodes: what the page shows of a camera's images."""
 
 import base64
+import math
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from helpers.faces import NEUTRAL, frames
 from helpers.live_nodes import START_NS, LiveNodes, image_message
-from vision_msgs.msg import Classification
+from hri_msgs.msg import IdsList
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Classification, ObjectHypothesis
 
+from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.estimator import ExpressionEstimator
 from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.parameter_values import read_parameters
@@ -50,11 +59,44 @@ def browser(tmp_path_factory):
         yield running
 
 
-class Robot:
-    """Both nodes, the live view in a process of its own, and a camera that shows a clip."""
+class View:
+    """The live view in a process of its own."""
 
-    def __init__(self, live, landmarker_path):
+    def __init__(self, live, folder):
+        self._process = subprocess.Popen(
+            [sys.executable, '-c', COMMAND, '--port', '0', '--folder', str(folder)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+        )
+        self.address = re.search(r'http://\S+', self._process.stdout.readline())[0]
+
+    def memory_bytes(self):
+        """Tell how much memory the process has."""
+        status = Path(f'/proc/{self._process.pid}/status').read_text()
+        return 1024 * int(re.search(r'VmRSS:\s+(\d+) kB', status)[1])
+
+    def open(self, browser, live):
+        """Open its page and wait until it is there."""
+        page = browser.open(self.address)
+        live.until(
+            lambda: page.run('!!(window.view && document.getElementById("view-people"))'),
+            'the page',
+            timeout_s=90,
+        )
+        return page
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+
+
+class Robot:
+    """Both nodes, the live view, and a camera that shows a clip."""
+
+    def __init__(self, live, landmarker_path, folder):
         self.live = live
+        self.view = View(live, folder)
         self.node = live.add(
             BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1, detection_rate_hz=0.0
         )
@@ -62,14 +104,6 @@ class Robot:
         self.emotions = live.listen(Classification, '/emotion', 100)
         self.camera = live.camera()
         self.sent = 0
-        self.view = subprocess.Popen(
-            [sys.executable, '-c', COMMAND, '--port', '0'],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
-        )
-        line = self.view.stdout.readline()
-        self.address = re.search(r'http://\S+', line)[0]
 
     def watched(self):
         """Wait until the view listens, as it does while a page is open."""
@@ -94,14 +128,13 @@ class Robot:
         return stamp_ns
 
     def close(self):
-        self.view.kill()
-        self.view.wait()
+        self.view.close()
         self.live.close()
 
 
 @pytest.fixture(scope='module')
-def robot(landmarker_path, browser):
-    started = Robot(LiveNodes(), landmarker_path)
+def robot(landmarker_path, browser, tmp_path_factory):
+    started = Robot(LiveNodes(), landmarker_path, tmp_path_factory.mktemp('recordings'))
     yield started
     started.close()
 
@@ -122,16 +155,11 @@ def clip(media):
 
 @pytest.fixture
 def page(browser, robot):
-    opened = browser.open(robot.address)
-    robot.live.until(
-        lambda: opened.run('!!(window.view && document.getElementById("view-people"))'),
-        'the page',
-        timeout_s=60,
-    )
+    opened = robot.view.open(browser, robot.live)
     robot.watched()
     yield opened
     assert opened.errors == []
-    outside = [url for url in opened.requested if not is_own(url, robot.address)]
+    outside = [url for url in opened.requested if not is_own(url, robot.view.address)]
     assert outside == []
     opened.close()
 
@@ -222,7 +250,7 @@ def test_a_page_that_is_loaded_again_and_a_second_one_show_the_same_person(
     robot.live.until(
         lambda: page.run('!window.before && !!window.view'), 'the page again', timeout_s=60
     )
-    second = browser.open(robot.address, 800, 1280)
+    second = browser.open(robot.view.address, 800, 1280)
 
     def both():
         robot.show(images[-1])
@@ -248,3 +276,87 @@ def test_of_a_slow_camera_each_person_is_shown_with_their_image(robot, page, cli
             'the person in this image',
         )
         robot.live.spin(1.2)
+
+
+def text(page, selector):
+    return page.run(f'document.querySelector({selector!r}).innerText')
+
+
+def test_a_slider_shows_and_changes_the_parameter_of_the_running_node(robot, page):
+    def of_node():
+        return robot.emotion_node.parameters['min_confidence']
+
+    robot.emotion_node.set_parameters([Parameter('min_confidence', value=0.25)])
+    page.press('#view-settings')
+    control = '.view-control:has(#view-min_confidence)'
+    robot.live.until(lambda: '0.25' in text(page, control), 'the value that was set elsewhere')
+    page.press('#view-min_confidence', 'ArrowRight')
+    robot.live.until(lambda: of_node() != 0.25, 'the change')
+    # The middle of 0 to 0.6, and a step further where the slider takes the key.
+    assert of_node() == pytest.approx(0.3, abs=0.02)
+    robot.live.until(lambda: f'{of_node():g}' in text(page, control), 'the new value')
+    robot.emotion_node.set_parameters([Parameter('min_confidence', value=0.5)])
+
+
+def test_a_camera_that_is_lost_is_reported_within_three_seconds(robot, page, clip):
+    images, _ = clip
+    for bgr in images[:5]:
+        robot.show(bgr)
+    robot.live.until(lambda: not page.run('!!document.querySelector("#view-problems p")'), 'order')
+    robot.live.until(lambda: 'Nothing arrived on /image' in text(page, '#view-problems'), 'it')
+    silence_s = float(re.search(r'on /image for ([\d.]+) s', text(page, '#view-problems'))[1])
+    assert 1.0 < silence_s < 3.0
+    assert page.run('document.getElementById("view-status").dataset.level') == 'warn'
+    robot.show(images[0])
+    robot.live.until(lambda: 'Nothing' not in text(page, '#view-problems'), 'the camera again')
+
+
+def results(stamp_ns, number):
+    """Make what the nodes publish of an image with one face."""
+    header = Header(stamp=ROS.time(stamp_ns), frame_id='face_abc')
+    share = 0.5 + 0.4 * math.sin(number / 20)
+    scores = {'happy': share, 'neutral': 1 - share} if share > 0.5 else {'unknown': 1.0}
+    shapes = {**dict.fromkeys(NAMES, 0.1), 'head.roll': 0.0, 'head.pitch': 0.0, 'head.yaw': 0.1}
+    return [
+        (name, Classification(header=header, results=[
+            ObjectHypothesis(class_id=label, score=float(score)) for label, score in of.items()
+        ]))
+        for name, of in (('/blendshapes', shapes), ('/emotion', scores))
+    ]  # fmt: skip
+
+
+@pytest.mark.timeout(900)
+def test_ten_minutes_leave_the_memory_of_page_and_server_flat(live, browser, tmp_path):
+    """By stamps: five images a second, as fast as they are shown."""
+    view = View(live, tmp_path)
+    publishers = {
+        name: live.publisher(Classification, name) for name in ('/blendshapes', '/emotion')
+    }
+    tracked = live.publisher(IdsList, '/humans/faces/tracked')
+    camera = live.publisher(Image, '/image', qos_profile_sensor_data)
+    page = view.open(browser, live)
+    every = (*publishers.values(), tracked, camera)
+    live.until(lambda: all(p.get_subscription_count() for p in every), 'the view')
+    image = np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8)
+    memory = []
+    for number in range(1, 3001):
+        stamp_ns = START_NS + number * NS_PER_S // 5
+        camera.publish(image_message(np.roll(image, number, axis=1), stamp_ns))
+        header = Header(stamp=ROS.time(stamp_ns), frame_id='camera')
+        for topic, message in results(stamp_ns, number):
+            publishers[topic].publish(message)
+        tracked.publish(IdsList(header=header, ids=['abc']))
+        live.executor.spin_once(timeout_sec=0.002)
+        if number % 25 == 0:
+            # The page keeps up; by the text, for the picture is the same but turned.
+            page.run('new Promise((shown) => requestAnimationFrame(() => shown()))')
+        if number in (1200, 3000):
+            live.spin(1.0)
+            memory.append((page.heap_bytes(), view.memory_bytes()))
+    assert [name for name, _ in card(page)] == [results(0, 3000)[1][1].results[0].class_id]
+    (heap_then, server_then), (heap, server) = memory
+    assert heap - heap_then < 3_000_000, memory
+    assert server - server_then < 12_000_000, memory
+    assert page.errors == []
+    page.close()
+    view.close()
