@@ -23,7 +23,7 @@ PACKAGE := --base-paths . --merge-install \
 	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint test demo demo-replay bench fuzz soak setup-training train train-cached visibility evaluate seeds ablation far-faces repeated \
+.PHONY: help setup build lint test demo view demo-replay bench fuzz soak setup-training train train-cached visibility evaluate seeds ablation far-faces repeated \
 	thresholds tune report-steps errors bench-extraction model-card test-training test-assets assets clean lock
 
 help: ## list these targets
@@ -62,6 +62,12 @@ demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0,
 	@$(WITH_ROS) python -m emotion_estimator.extras.demo \
 	  $(if $(VIDEO),--video "$$VIDEO") $(if $(MODEL),--model "$$MODEL") \
 	  $(if $(MAX_FACES),--max-faces "$$MAX_FACES") $(if $(ROTATE),--rotate "$$ROTATE")
+
+view: setup ## play a clip to the nodes and show them at http://localhost:8080; VIDEO=file or 0, MODEL=name, MAX_FACES=4, ROTATE=180, HOST=0.0.0.0, PORT=8080
+	@$(WITH_ROS) python -m emotion_estimator.extras.view_clip \
+	  $(if $(VIDEO),--video "$$VIDEO") $(if $(MODEL),--model "$$MODEL") \
+	  $(if $(MAX_FACES),--max-faces "$$MAX_FACES") $(if $(ROTATE),--rotate "$$ROTATE") \
+	  $(if $(HOST),--host "$$HOST") $(if $(PORT),--port "$$PORT")
 
 demo-replay: setup ## make bags with labels from clips, replay them and print what came out
 	@$(WITH_ROS) python -m dev.demo_replay

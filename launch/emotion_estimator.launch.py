@@ -49,6 +49,8 @@ ARGUMENTS = (
     ('use_sim_time', '', 'Time from /clock, as when a bag is played; empty: params_file, false.'),
     ('one_process', 'true', 'Both nodes in one process; false gives each its own.'),
     ('respawn', 'true', f'Start a process again {RESPAWN_DELAY_S:g} s after it ended.'),
+    ('view', 'false', 'true serves a live page at http://localhost:8080; it needs NiceGUI.'),
+    ('view_host', 'localhost', '0.0.0.0 lets others in the network see the page, with a token.'),
     ('log_level', 'info', 'debug, info, warn, error or fatal.'),
 )
 # Those that are parameters of the nodes.
@@ -128,9 +130,19 @@ def start(context: LaunchContext) -> list[Node]:
         'respawn': truth('respawn', value['respawn']),
         'respawn_delay': RESPAWN_DELAY_S,
     }
+    nodes = [Node(executable=name, name=name, **common) for name in NODES]
     if truth('one_process', value['one_process']):
-        return [Node(executable=PACKAGE, **common)]
-    return [Node(executable=name, name=name, **common) for name in NODES]
+        nodes = [Node(executable=PACKAGE, **common)]
+    if truth('view', value['view']):
+        # A listener: where it cannot start, the nodes go on without it.
+        clock = {name: x for name, x in parameters.items() if name == 'use_sim_time'}
+        own = {
+            'arguments': ['--host', value['view_host'], *common['arguments']],
+            'parameters': [clock] if clock else [],
+            'respawn': False,
+        }
+        nodes.append(Node(executable='view', **{**common, **own}))
+    return nodes
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -76,7 +76,7 @@ MAY_IMPORT = {
     'view': NAMES_AND_FILES | BOTH_HALVES | {'colours', 'drawing', 'messages', 'nodes', 'replay'},
     'extras': NAMES_AND_FILES
     | BOTH_HALVES
-    | {'colours', 'messages', 'drawing', 'native_output', 'nodes', 'replay'},
+    | {'colours', 'messages', 'drawing', 'native_output', 'nodes', 'replay', 'view'},
 }
 WITH_ROS = {'messages', 'nodes', 'extras', 'view'}
 FILES = sorted(path for path in PACKAGE.rglob('*.py') if path != PACKAGE / '__init__.py')

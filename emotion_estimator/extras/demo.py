@@ -37,13 +37,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rich.console import Console
 from rich.live import Live
 
-from emotion_estimator.assets import (
-    DEMO_CLIP,
-    FACE_DETECTOR,
-    FACE_LANDMARKER,
-    find_asset,
-    log_to_terminal,
-)
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset, log_to_terminal
 from emotion_estimator.colours import COLOURS, colour_of, hexadecimal, ink_on
 from emotion_estimator.commands import note_interrupts
 from emotion_estimator.extras.demo_observer import (
@@ -53,10 +47,17 @@ from emotion_estimator.extras.demo_observer import (
     frames_sentence,
     view,
 )
-from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, NodeProcess, lead
+from emotion_estimator.extras.node_processes import (
+    ACTIVATE,
+    CONFIGURE,
+    NodeProcess,
+    find_video,
+    has_detector,
+    lead,
+    quoted,
+)
 from emotion_estimator.files import PACKAGE, AssetError, check_output, write_whole
 from emotion_estimator.native_output import StartUpSieve, to_stderr
-from emotion_estimator.replay.files import open_film
 
 EXIT_STOPPED = 130
 MOST_FACES = 4
@@ -78,9 +79,9 @@ def main() -> int:
     log_to_terminal()
     check_output(*{path.parent for path in (arguments.out, arguments.annotated, arguments.log)})
     try:
-        video = _video(arguments.video)
+        video = find_video(arguments.video)
         find_asset(FACE_LANDMARKER)
-        searches = _has_detector()
+        searches = has_detector()
     except (AssetError, ValueError) as error:
         console.print(str(error), style='red', markup=False, soft_wrap=True)
         return 1
@@ -147,35 +148,6 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _video(named: str) -> str:
-    """Find the video; one that cannot be decoded is refused before anything is started."""
-    if named:
-        if named.isdigit():
-            return named
-        if not Path(named).exists():
-            raise ValueError(
-                f'There is no video {named!r}; give a file, or 0 for the first webcam.'
-            )
-        open_film(Path(named)).close()
-        return named
-    return str(find_asset(DEMO_CLIP))
-
-
-def _quoted(text: str) -> str:
-    """Quote a string for a ROS argument, which is read as YAML."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _has_detector() -> bool:
-    """Find what searches for far faces, or fetch it; says what is lost where it is missing."""
-    try:
-        find_asset(FACE_DETECTOR)
-    except AssetError as error:
-        _log.warning('%s %s', FACE_DETECTOR.loss, error)
-        return False
-    return True
-
-
 def _play(
     arguments: argparse.Namespace,
     video: str,
@@ -188,10 +160,10 @@ def _play(
     with ExitStack() as running:
         sieve = running.enter_context(StartUpSieve(arguments.log, to_stderr))
         # The camera waits for the view and for blendshape_node, which is activated last.
-        waiting = ('-p', f'video:={_quoted(video)}', '-p', 'wait_for_subscribers:=2')
+        waiting = ('-p', f'video:={quoted(video)}', '-p', 'wait_for_subscribers:=2')
         camera = running.enter_context(NodeProcess('extras.camera_node', *waiting, stderr=sieve))
         nodes = {
-            'emotion_node': ('-p', 'autostart:=false', '-p', f'model:={_quoted(arguments.model)}'),
+            'emotion_node': ('-p', 'autostart:=false', '-p', f'model:={quoted(arguments.model)}'),
             'blendshape_node': (
                 *('-p', 'autostart:=false'),
                 *('-p', f'max_faces:={arguments.max_faces}'),

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -32,6 +34,12 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
 from rclpy.executors import Executor
 from rclpy.node import Node
+
+from emotion_estimator.assets import DEMO_CLIP, FACE_DETECTOR, find_asset
+from emotion_estimator.files import PACKAGE, AssetError
+from emotion_estimator.replay.files import open_film
+
+_log = logging.getLogger(f'{PACKAGE}.demo')
 
 END_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
@@ -168,3 +176,51 @@ def lead(
     finally:
         node.destroy_client(change)
         node.destroy_client(get)
+
+
+# What a demonstration plays to them.
+
+
+def find_video(named: str) -> str:
+    """
+    Find a video; one that cannot be decoded is refused before anything is started.
+
+    :param named: a file, a folder of pictures, or a webcam's number; empty is the demo's clip.
+    :returns: what `video` of camera_node takes.
+    :raises ValueError: when it is not there, or cannot be decoded.
+    :raises AssetError: when the clip cannot be had.
+    """
+    if named:
+        if named.isdigit():
+            return named
+        if not Path(named).exists():
+            raise ValueError(
+                f'There is no video {named!r}; give a file, or 0 for the first webcam.'
+            )
+        open_film(Path(named)).close()
+        return named
+    return str(find_asset(DEMO_CLIP))
+
+
+def quoted(text: str) -> str:
+    """
+    Quote a string for a ROS argument, which is read as YAML.
+
+    :param text: the string.
+    :returns: a YAML scalar.
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def has_detector() -> bool:
+    """
+    Find what searches for far faces, or fetch it; what is lost without it is said in the log.
+
+    :returns: whether it is there.
+    """
+    try:
+        find_asset(FACE_DETECTOR)
+    except AssetError as error:
+        _log.warning('%s %s', FACE_DETECTOR.loss, error)
+        return False
+    return True

@@ -316,9 +316,17 @@ def test_one_process_or_two(launch_file):
     assert len(launched(launch_file, one_process='false')) == 2
 
 
+def test_the_live_view_comes_beside_the_nodes_and_is_not_started_again(launch_file):
+    *nodes, view = launched(launch_file, view='true', view_host='0.0.0.0', use_sim_time='true')
+    assert len(nodes) == 1
+    assert view._ExecuteLocal__respawn is False
+    assert parameters_of(view) == {'use_sim_time': True}
+
+
 @pytest.mark.parametrize(
     'arguments, sentence',
     [
+        ({'view': 'perhaps'}, 'view must be true or false'),
         ({'one_process': 'maybe'}, 'one_process must be true or false'),
         ({'camera': 'hal9000'}, "no camera 'hal9000'"),
         ({'camera': '/a b/image'}, "'/a b/image' is no image topic"),
