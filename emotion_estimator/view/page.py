@@ -89,6 +89,9 @@ def _lay_out(node: ViewNode) -> None:
         '<script type="module" src="/view/view.js"></script>'
     )
     with ui.right_drawer(value=False, elevated=True).props('overlay width=400') as drawer:
+        with ui.element('div').classes('view-drawer-head'):
+            ui.label('Settings of the nodes').classes('view-heading')
+            ui.button(icon='close', on_click=drawer.hide).props('flat round aria-label=Close')
         refresh = _settings(node)
     with ui.element('header').classes('view-header'):
         ui.label('Emotion estimator').classes('view-title')
@@ -133,7 +136,6 @@ def _button(title: str, script: str, icon: str, icon_paused: str = '') -> ui.but
 
 def _settings(node: ViewNode) -> Callable[[], dict[str, Any]]:
     """Lay out what can be changed; returns what takes over what others have changed."""
-    ui.label('Settings of the nodes').classes('view-heading')
     sliders = [_Slider(node, control) for control in CONTROLS]
     ui.label('Pictures').classes('view-heading')
     topics = ui.select({'': 'those that the nodes look at'}, value='', label='Image topic')
