@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / 'static'
 OVERLAYS = (
+    ('picture', 'Picture', True),
     ('box', 'Box', True),
     ('label', 'Expression', True),
     ('mesh', 'Mesh', False),

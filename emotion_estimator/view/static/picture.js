@@ -18,7 +18,7 @@
 
 import { colourOf, inkOn } from "./colours.js";
 
-export const overlays = { box: true, label: true, mesh: false, gaze: true, axes: false };
+export const overlays = { picture: true, box: true, label: true, mesh: false, gaze: true, axes: false };
 
 const AXIS_COLOURS = ["#e62828", "#28c828", "#3c5aff"]; // forward, left, up, as RViz has them
 const GAZE_COLOUR = "#ff3df2";
@@ -36,7 +36,7 @@ export function drawPicture(canvas, picture, moment) {
     canvas.height = height;
   }
   const pen = canvas.getContext("2d");
-  if (picture) {
+  if (picture && overlays.picture) {
     pen.drawImage(picture, 0, 0);
   } else {
     pen.fillStyle = "#22262c";
