@@ -67,7 +67,6 @@ class FaceDetector:
     def __init__(self, model_path: Path, min_confidence: float = 0.6) -> None:
         self._size = (0, 0)
         self.cost = 1.0
-        """Of the latest search, as a multiple of that of 640 x 480 pixels; at least 1."""
         try:
             content = np.frombuffer(_tried(read_file(model_path)), np.uint8)
             self._detector = cv2.FaceDetectorYN.create(
@@ -93,9 +92,8 @@ class FaceDetector:
         :param image: the pixels.
         :returns: their boxes, the largest first.
         """
-        image = _bounded(image)
+        image, self.cost = _bounded(image)
         height, width = image.shape[:2]
-        self.cost = max(width * height / _USUAL_PX, 1.0)
         if self._size != (width, height):
             self._detector.setInputSize((width, height))
             self._size = (width, height)
@@ -171,7 +169,6 @@ class TiledDetector:
         self._networks = networks
         self._min_confidence = min_confidence
         self.cost = 1.0
-        """Of the latest search, as a multiple of that of 640 x 480 pixels; at least 1."""
 
     def find(self, image: Rgb) -> list[Box]:
         """
@@ -180,9 +177,8 @@ class TiledDetector:
         :param image: the pixels.
         :returns: their boxes, the largest first.
         """
-        image = _bounded(image)
+        image, self.cost = _bounded(image)
         height, width = image.shape[:2]
-        self.cost = max(width * height / _USUAL_PX, 1.0)
         found: list[Box] = []
         for side in TILES_PX:
             for top in _starts(height, side):
@@ -206,14 +202,16 @@ class TiledDetector:
         )
 
 
-def _bounded(image: Rgb) -> Rgb:
-    """Scale an image down to the pixels that are searched."""
+def _bounded(image: Rgb) -> tuple[Rgb, float]:
+    """Scale an image down to the pixels that are searched; tell what the search costs."""
     height, width = image.shape[:2]
     share = math.sqrt(SEARCHED_PX / (width * height))
-    if share >= 1:
-        return image
-    size = [max(round(side * share), 1) for side in (width, height)]
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    if share < 1:
+        width, height = (max(round(side * share), 1) for side in (width, height))
+        image = np.asarray(
+            cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return image, max(width * height / _USUAL_PX, 1.0)
 
 
 def _starts(length: int, side: int) -> list[int]:
