@@ -120,7 +120,7 @@ def every_part(quick: bool, latency_s: float) -> tuple[Part, ...]:
     people = Need('the London photographs', _find_people)
     one_face, scenes = (landmarker, clip), (landmarker, detector, people, landscape)
     tiled_scenes = (landmarker, people, landscape)
-    count, repeats, bare_s, round_s = (96, 500, 3.0, 2.0) if quick else (288, 3000, 10.0, 6.0)
+    count, repeats, bare_s, round_s = (96, 500, 3.0, 1.5) if quick else (288, 3000, 10.0, 6.0)
     starts = 1 if quick else 5
 
     return (
