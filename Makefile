@@ -13,25 +13,27 @@
 # limitations under the License.
 
 # Everything here runs without a ROS installation; on a robot use colcon itself (see README.md).
-# ROS_DISTRO chooses the wheels: kilted (Python 3.11) or jazzy (Python 3.12).
+# ROS_DISTRO chooses the wheels: kilted (Python 3.11) or jazzy (Python 3.12). OLDEST=1 takes the oldest
+# versions that the package is held to, beside Jazzy's wheels, on Python 3.10.
 ROS_DISTRO ?= kilted
+ENVIRONMENT := $(if $(OLDEST),jazzy-oldest,$(ROS_DISTRO))
 PYTHON3 ?= python3
 
-WITH_ROS := dev/with_ros --distro $(ROS_DISTRO)
-COLCON := $(WITH_ROS) colcon --log-base log/$(ROS_DISTRO)
+WITH_ROS := dev/with_ros --distro $(ENVIRONMENT)
+COLCON := $(WITH_ROS) colcon --log-base log/$(ENVIRONMENT)
 PACKAGE := --base-paths . --merge-install \
-	--build-base build/$(ROS_DISTRO) --install-base install/$(ROS_DISTRO)
+	--build-base build/$(ENVIRONMENT) --install-base install/$(ENVIRONMENT)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build lint test demo view demo-replay bench fuzz soak setup-training train train-cached visibility evaluate seeds ablation far-faces repeated \
 	thresholds tune report-steps errors bench-extraction model-card test-training test-assets assets clean lock
 
 help: ## list these targets
-	@echo 'make TARGET [ROS_DISTRO=kilted|jazzy]'
+	@echo 'make TARGET [ROS_DISTRO=kilted|jazzy] [OLDEST=1]'
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## make the environment in .venv/$ROS_DISTRO; does nothing where it is up to date
-	@$(PYTHON3) dev/setup_environment.py $(ROS_DISTRO)
+setup: ## make the environment in .venv/$ROS_DISTRO, of the oldest versions with OLDEST=1; does nothing where it is up to date
+	@$(PYTHON3) dev/setup_environment.py $(ENVIRONMENT)
 
 build: setup ## build the package into build/, install/ and log/
 	@found=$$($(COLCON) list --base-paths .) && \
@@ -44,11 +46,12 @@ lint: setup ## check style, form and types
 	@$(WITH_ROS) ruff format --check .
 	@$(WITH_ROS) mypy
 
-test: setup lint build ## lint, build and run all tests, as colcon does on a robot
+# Types and form are checked with the newest versions alone.
+test: setup $(if $(OLDEST),,lint) build ## lint, build and run all tests, as colcon does on a robot; OLDEST=1
 	@status=0; \
 	$(COLCON) test $(PACKAGE) --event-handlers console_direct+ --return-code-on-test-failure \
 	  || status=$$?; \
-	$(WITH_ROS) colcon test-result --test-result-base build/$(ROS_DISTRO) --verbose \
+	$(WITH_ROS) colcon test-result --test-result-base build/$(ENVIRONMENT) --verbose \
 	  || status=$$?; \
 	exit $$status
 

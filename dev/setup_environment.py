@@ -18,7 +18,7 @@ Make `.venv/<name>` with uv: ROS 2 from wheels and the messages no wheel has, or
 
 That is the training's, or that of py-feat, with which the benchmark compares.
 
-    dev/setup_environment.py kilted|jazzy|training|py-feat
+    dev/setup_environment.py kilted|jazzy|jazzy-oldest|training|py-feat
     dev/setup_environment.py lock [--upgrade]
 
 Each stage leaves a stamp with a hash of what went into it and into the stages before it, so a
@@ -51,20 +51,24 @@ if TYPE_CHECKING:
 LOCKS = {
     'kilted': ('3.11', 'dev/requirements.txt', 'dev/requirements-kilted.txt'),
     'jazzy': ('3.12', 'dev/requirements.txt', 'dev/requirements-jazzy.txt'),
+    'jazzy-oldest': ('3.10', 'dev/requirements-oldest.txt', 'dev/requirements-jazzy.txt'),
     'training': ('3.11', 'training/requirements.txt'),
     'py-feat': ('3.11', 'dev/requirements-py-feat.txt'),
     'uv': ('3.8', 'dev/requirements-uv.txt'),
 }
 DISTROS = ('kilted', 'jazzy')
+WITH_ROS = (*DISTROS, 'jazzy-oldest')
 
 # Messages once generated are kept here for the next environment, as uv keeps what it unpacked.
 CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'emotion_estimator')
 CMAKE_OPTIONS = ('-DBUILD_TESTING=OFF', '-DCMAKE_BUILD_TYPE=Release')
 
 SMOKE = """
-import ctypes, pathlib
-import cv2, hri_msgs.msg, mediapipe, rclpy, tf2_msgs.msg, vision_msgs.msg
-ctypes.CDLL(next(map(str, pathlib.Path(mediapipe.__file__).parent.rglob('libmediapipe.so'))))
+import ctypes, importlib.util, pathlib
+import cv2, hri_msgs.msg, rclpy, tf2_msgs.msg, vision_msgs.msg
+if importlib.util.find_spec('mediapipe'):
+    import mediapipe
+    ctypes.CDLL(next(map(str, pathlib.Path(mediapipe.__file__).parent.rglob('libmediapipe.so'))))
 rclpy.init()
 rclpy.create_node('smoke')
 rclpy.shutdown()
@@ -91,7 +95,7 @@ class Environment:
         locked = re.findall(r'^([^\s#]+)==(\S+)', self.pins, re.MULTILINE)
         self.check_pins(dict(locked))
         self.stage('packages', f'{len(locked)} pinned packages', self.pins, self.install)
-        if self.name in DISTROS:
+        if self.name in WITH_ROS:
             files = sorted(path for path in DEV.glob('interfaces/**/*') if path.is_file())
             fields = '\n'.join(f'{path.relative_to(DEV)}\n{path.read_text()}' for path in files)
             self.stage('interfaces', 'message packages', fields, lambda: self.interfaces(fields))
@@ -211,7 +215,7 @@ def main() -> int:
     """Make the environment that the first argument names, or the locks, alone at it."""
     name, *options = sys.argv[1:] or ['kilted']
     try:
-        if name not in (*DISTROS, 'training', 'py-feat', 'lock'):
+        if name not in (*WITH_ROS, 'training', 'py-feat', 'lock'):
             raise SetupError(
                 f"ROS_DISTRO is '{name}', which has no wheels: on a machine with ROS use colcon "
                 f'itself, elsewhere give `ROS_DISTRO={"` or `ROS_DISTRO=".join(DISTROS)}`.'

@@ -250,8 +250,10 @@ def _share_folders() -> list[Path]:
     source = Path(__file__).resolve().parent.parent
     if (source / 'package.xml').is_file():
         return [source]
-    prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
-    return [Path(prefix) / 'share' / PACKAGE for prefix in prefixes]
+    # Beside lib/python3.X/site-packages: pip, unlike colcon, has no AMENT_PREFIX_PATH set.
+    own = [str(prefix) for prefix in source.parents[2:3]]
+    prefixes = [*own, *os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)]
+    return [Path(prefix) / 'share' / PACKAGE for prefix in prefixes if prefix]
 
 
 def _find_shipped(

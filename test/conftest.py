@@ -14,6 +14,7 @@
 
 """Fixtures: assets on this machine, and real ROS nodes on a domain of their own."""
 
+import importlib
 import importlib.util
 import os
 from pathlib import Path
@@ -27,8 +28,9 @@ from helpers.faces import media_path
 from helpers.live_nodes import LiveNodes
 from hypothesis import settings
 
-from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.emotion.model import EmotionModel
+from emotion_estimator.faces.detection import find_yunet
 from emotion_estimator.files import AssetError, find_model
 
 if importlib.util.find_spec('keras') is None:
@@ -63,10 +65,17 @@ def landmarker_path():
 
 
 @pytest.fixture(scope='session')
+def mediapipe_engine():
+    """Import what drives MediaPipe itself, to compare with it; a robot does without."""
+    pytest.importorskip('mediapipe', reason='mediapipe is not installed here.')
+    return importlib.import_module('emotion_estimator.faces.mediapipe_landmarker')
+
+
+@pytest.fixture(scope='session')
 def detector_path():
-    """YuNet's model, which is in no package index."""
+    """YuNet's model, which is in no package index, where OpenCV can read it."""
     try:
-        return find_asset(FACE_DETECTOR)
+        return find_yunet()
     except AssetError as error:
         pytest.skip(str(error))
 

@@ -195,6 +195,7 @@ def test_the_build_type_is_ament_python(manifest):
 REQUIREMENTS = {
     'kilted': ('dev/requirements.txt', 'dev/requirements-kilted.txt'),
     'jazzy': ('dev/requirements.txt', 'dev/requirements-jazzy.txt'),
+    'jazzy-oldest': ('dev/requirements-oldest.txt', 'dev/requirements-jazzy.txt'),
     'training': ('training/requirements.txt',),
     'py-feat': ('dev/requirements-py-feat.txt',),
     'uv': ('dev/requirements-uv.txt',),

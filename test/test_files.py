@@ -78,6 +78,15 @@ def test_an_installed_package_finds_its_files_through_the_ament_prefix(tmp_path,
         find_shared_file('nowhere.yaml')
 
 
+def test_what_pip_installed_has_its_files_in_the_same_environment(tmp_path, monkeypatch):
+    package = tmp_path / 'lib' / 'python3.12' / 'site-packages' / 'emotion_estimator'
+    shared = tmp_path / 'share' / 'emotion_estimator' / 'config' / 'a.yaml'
+    write_whole(shared, b'')
+    monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)
+    monkeypatch.setattr(files, '__file__', str(package / 'files.py'))
+    assert find_shared_file('config/a.yaml') == shared
+
+
 def test_a_checkout_uses_its_own_files_whatever_is_installed(tmp_path, monkeypatch):
     """Else an old build would lend its models to the code that was edited since."""
     checkout = tmp_path / 'checkout'

@@ -36,10 +36,15 @@ from dev.bench.pictures import (
     rgb_frames,
 )
 from dev.bench.speed import ROUNDS, of_rounds
-from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, find_asset
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.emotion.estimation import EmotionEstimation
 from emotion_estimator.emotion.model import EmotionModel
-from emotion_estimator.faces.detection import Detector, FaceDetector, TiledDetector
+from emotion_estimator.faces.detection import (
+    Detector,
+    FaceDetector,
+    TiledDetector,
+    find_yunet,
+)
 from emotion_estimator.faces.finder import Face, FaceFinder
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.networks import FaceNetworks
@@ -99,7 +104,7 @@ def measure_searches() -> dict[str, float]:
     """
     networks = FaceNetworks(find_asset(FACE_LANDMARKER))
     detectors: dict[str, Detector] = {
-        'yunet': FaceDetector(find_asset(FACE_DETECTOR)),
+        'yunet': FaceDetector(find_yunet()),
         'tiled': TiledDetector(networks),
     }
     picture = landscape()

@@ -49,6 +49,7 @@ from emotion_estimator.assets import (
     find_asset,
     find_media,
 )
+from emotion_estimator.faces.detection import find_yunet
 from emotion_estimator.files import AssetError
 
 Metrics = dict[str, float]
@@ -237,7 +238,7 @@ def choose(parts: Sequence[Part], quick: bool, asked: Sequence[str] | None = Non
 
 def _find_detector() -> None:
     try:
-        find_asset(FACE_DETECTOR)
+        find_yunet()
     except AssetError as error:
         raise AssetError(f'{FACE_DETECTOR.loss} {error}') from error
 

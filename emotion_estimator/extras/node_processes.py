@@ -36,6 +36,7 @@ from rclpy.executors import Executor
 from rclpy.node import Node
 
 from emotion_estimator.assets import DEMO_CLIP, FACE_DETECTOR, find_asset
+from emotion_estimator.faces.detection import find_yunet
 from emotion_estimator.files import PACKAGE, AssetError
 from emotion_estimator.replay.files import open_film
 
@@ -219,7 +220,7 @@ def has_detector() -> bool:
     :returns: whether it is there.
     """
     try:
-        find_asset(FACE_DETECTOR)
+        find_yunet()
     except AssetError as error:
         _log.warning('%s %s', FACE_DETECTOR.loss, error)
         return False

@@ -27,16 +27,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.assets import FACE_DETECTOR
+from emotion_estimator.assets import FACE_DETECTOR, find_asset
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.networks import REGION_SCALE, FaceNetworks
-from emotion_estimator.files import FileError, read_file
+from emotion_estimator.files import AssetError, FileError, read_file
 
 _OVERLAP = 0.3  # intersection over union above which two boxes are one face; YuNet's own default
 _MOST_BOXES = 5000  # before boxes of one face are joined; YuNet's default too
 
 
+RUNS_YUNET = int(cv2.__version__.partition('.')[0]) >= 5
+"""Whether OpenCV can read YuNet: version 4 reads no network that takes images of any size."""
 SEARCHED_PX = 500_000
 """
 Most pixels that are searched; a larger image is scaled down to so many, 943 x 530 or 816 x 612.
@@ -50,6 +52,19 @@ TILES_PX = (480, 160)
 TILES_SHARE = 0.3
 """Share of a tile that the next one shows too."""
 _MOST_A_TILE = 5
+
+
+def find_yunet(fetch: bool = True) -> Path:
+    """
+    Find the published network of `FaceDetector`.
+
+    :param fetch: whether the network may be asked.
+    :returns: the file.
+    :raises AssetError: when it is not there, or this OpenCV cannot read it.
+    """
+    if not RUNS_YUNET:
+        raise AssetError(f'OpenCV {cv2.__version__} cannot read YuNet; OpenCV 5 can.')
+    return find_asset(FACE_DETECTOR, fetch)
 
 
 class FaceDetector:
@@ -68,15 +83,9 @@ class FaceDetector:
         self._size = (0, 0)
         self.cost = 1.0
         try:
-            content = np.frombuffer(_tried(read_file(model_path)), np.uint8)
+            _try(model_path)
             self._detector = cv2.FaceDetectorYN.create(
-                'onnx',
-                content,
-                np.zeros(0, np.uint8),
-                (0, 0),
-                min_confidence,
-                _OVERLAP,
-                _MOST_BOXES,
+                str(model_path), '', (0, 0), min_confidence, _OVERLAP, _MOST_BOXES
             )
             # Another network is found out by use alone.
             self.find(np.zeros((_TRIED_PX, _TRIED_PX, 3), np.uint8))
@@ -112,31 +121,28 @@ class FaceDetector:
 # Damaged networks have divided by zero in OpenCV, which ends the process.
 _TRY_IT = """
 import sys, cv2, numpy
-content, none = numpy.frombuffer(sys.stdin.buffer.read(), numpy.uint8), numpy.zeros(0, numpy.uint8)
-detector = cv2.FaceDetectorYN.create('onnx', content, none, (256, 256))
+detector = cv2.FaceDetectorYN.create(sys.argv[1], '', (256, 256))
 detector.detect(numpy.zeros((256, 256, 3), numpy.uint8))
 """
 _TRIAL_S = 20.0
 
 
-def _tried(content: bytes) -> bytes:
+def _try(path: Path) -> None:
     """
     Try a network that is not the published one in a process of its own.
 
-    :param content: the file's.
-    :returns: the same.
-    :raises FileError: when it ends that process, or keeps it busy for long.
+    :param path: the file.
+    :raises FileError: when it cannot be read, ends that process, or keeps it busy for long.
     """
-    if hashlib.sha256(content).hexdigest() == FACE_DETECTOR.sha256:
-        return content
-    command = [sys.executable, '-c', _TRY_IT]
+    if hashlib.sha256(read_file(path)).hexdigest() == FACE_DETECTOR.sha256:
+        return
+    command = [sys.executable, '-c', _TRY_IT, str(path)]
     try:
-        done = subprocess.run(command, input=content, capture_output=True, timeout=_TRIAL_S)
+        done = subprocess.run(command, capture_output=True, timeout=_TRIAL_S)
     except subprocess.TimeoutExpired as error:
         raise FileError(f'it keeps OpenCV busy for more than {_TRIAL_S:g} s') from error
     if done.returncode < 0:
         raise FileError(f'it ends the process that tries it (signal {-done.returncode})')
-    return content
 
 
 class Detector(Protocol):

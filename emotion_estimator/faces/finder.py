@@ -31,7 +31,7 @@ from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, Asset, find
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.camera import turned, turned_points
-from emotion_estimator.faces.detection import Detector, FaceDetector, TiledDetector
+from emotion_estimator.faces.detection import Detector, FaceDetector, TiledDetector, find_yunet
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
@@ -310,7 +310,7 @@ def find_finder_files(
         detector_path = None
     elif detector_path is None:
         try:
-            detector_path = find_asset(FACE_DETECTOR, fetch)
+            detector_path = find_yunet(fetch)
         except AssetError as error:
             warn(f'{FACE_DETECTOR.loss} {error}')
     return FinderFiles(

@@ -357,11 +357,12 @@ class ImageDecoder:
 
 def _decoded_quietly(data: bytes, flags: int) -> NDArray[Any] | None:
     """Decode a file; OpenCV's own line on each that is broken would repeat what is said of it."""
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    log: Any = cv2 if hasattr(cv2, 'setLogLevel') else cv2.utils.logging  # as of OpenCV 5
+    level = log.setLogLevel(0)
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        log.setLogLevel(level)
 
 
 def open_video(path: Path | str | int) -> cv2.VideoCapture:
@@ -394,7 +395,6 @@ def rgb_of_bgr(bgr: NDArray[np.uint8]) -> Rgb:
 
 def _unknown_encoding(encoding: str) -> str:
     lower = {name.lower(): name for name in _LAYOUTS}
-    meant = lower.get(encoding.strip().lower())
-    if meant:
+    if meant := lower.get(encoding.strip().lower()):
         return f'The encoding {encoding!r} is not known; {meant!r} is (case matters in ROS).'
     return f'The encoding {encoding!r} is not known; known are {", ".join(_LAYOUTS)}.'

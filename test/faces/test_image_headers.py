@@ -26,11 +26,14 @@ from hypothesis import strategies as st
 
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
 
+EXTENSIONS = ('.png', '.webp', '.tiff', '.bmp', '.ppm', '.gif', '.jpg')
 GREY_LEVELS = np.add.outer(np.arange(24), np.arange(32)).astype(np.uint8)
 PICTURE = np.dstack([GREY_LEVELS, GREY_LEVELS * 2, 255 - GREY_LEVELS])
 
 
 def compressed(extension, picture=PICTURE):
+    if not cv2.haveImageWriter(extension):
+        pytest.skip(f'OpenCV {cv2.__version__} cannot write {extension}.')
     return cv2.imencode(extension, picture)[1].tobytes()
 
 
@@ -132,9 +135,7 @@ def test_a_raw_image_of_a_huge_size_is_refused(width, height):
         ImageDecoder().decode_raw('mono8', height, width, width, bytes(9))
 
 
-@pytest.mark.parametrize(
-    'extension', ['.png', '.webp', '.tiff', '.bmp', '.ppm', '.gif', '.jpg', '.pgm']
-)
+@pytest.mark.parametrize('extension', [*EXTENSIONS, '.pgm'])
 @pytest.mark.parametrize('shape', [(1, 300), (300, 1), (24, 32)])
 def test_pictures_of_all_formats_have_the_size_that_their_header_states(extension, shape):
     picture = np.full((*shape, 3), 200, np.uint8)
@@ -146,7 +147,7 @@ def test_pictures_of_all_formats_have_the_size_that_their_header_states(extensio
     assert abs(found.mean() - 200) <= 20
 
 
-@given(st.sampled_from(['.png', '.webp', '.tiff', '.bmp', '.ppm', '.gif', '.jpg']), st.data())
+@given(st.sampled_from(list(filter(cv2.haveImageWriter, EXTENSIONS))), st.data())
 def test_any_change_of_a_picture_file_gives_a_picture_or_a_sentence(extension, data):
     content = bytearray(compressed(extension))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -184,6 +185,7 @@ def test_pixels_of_messages_stay_as_they_lie_and_photographs_are_turned(
     np.testing.assert_array_equal(ImageDecoder().decode_file(content), upright)
 
 
+@pytest.mark.skipif(cv2.__version__ < '4.7', reason='OpenCV 4.6 prints past its own log.')
 @pytest.mark.parametrize('extension', ['.ppm', '.bmp', '.tiff', '.gif'])
 def test_of_a_broken_file_opencv_prints_nothing_itself(extension, capfd):
     with pytest.raises(ImageError):

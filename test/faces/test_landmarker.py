@@ -19,7 +19,6 @@ import os
 import threading
 
 import cv2
-import mediapipe as mp
 import numpy as np
 import pytest
 from helpers.faces import (
@@ -32,7 +31,6 @@ from helpers.faces import (
     photograph,
     smiley,
 )
-from mediapipe.tasks.python import BaseOptions, vision
 
 from emotion_estimator import blendshapes
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN, Trust
@@ -41,13 +39,6 @@ from emotion_estimator.faces.detection import FaceDetector
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import FaceLandmarker
-from emotion_estimator.faces.mediapipe_landmarker import (
-    detect_through_objects,
-    detect_through_structures,
-    has_structures,
-    keep_off_last_core,
-    new_threads_on_one_core,
-)
 from emotion_estimator.faces.multi_face import CloseUp, FaceSearch
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
@@ -56,8 +47,10 @@ from emotion_estimator.stamps import NS_PER_S
 
 
 @pytest.fixture
-def make(landmarker_path):
-    """Make landmarkers that are closed after the test."""
+def make(landmarker_path, mediapipe_engine):
+    """Make landmarkers of MediaPipe's own that are closed after the test."""
+    from mediapipe.tasks.python import BaseOptions, vision
+
     made = []
 
     def landmarker(faces):
@@ -76,6 +69,8 @@ def make(landmarker_path):
 
 
 def pictures(media):
+    import mediapipe as mp
+
     clip, _ = frames(media('single_face.mp4'), 3)
     several = np.hstack([photograph(media(name)) for name in PEOPLE[1:3]])
     nothing = np.zeros((240, 320, 3), np.uint8)
@@ -84,13 +79,13 @@ def pictures(media):
 
 
 @pytest.mark.parametrize('faces', [1, 2])
-def test_both_ways_give_the_same_numbers(make, media, faces):
+def test_both_ways_give_the_same_numbers(make, mediapipe_engine, media, faces):
     one, other = make(faces), make(faces)
-    assert has_structures(one)
+    assert mediapipe_engine.has_structures(one)
     counts = []
     for i, image in enumerate(pictures(media)):
-        found = detect_through_structures(one, image, 40 * (i + 1))
-        expected = detect_through_objects(other, image, 40 * (i + 1))
+        found = mediapipe_engine.detect_through_structures(one, image, 40 * (i + 1))
+        expected = mediapipe_engine.detect_through_objects(other, image, 40 * (i + 1))
         assert len(found) == len(expected)
         counts.append(len(found))
         for ours, theirs in zip(found, expected):
@@ -190,7 +185,7 @@ def test_with_the_detector_too_a_face_alone_is_reported(answers_with_detector, m
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
-def test_only_threads_started_within_keep_to_the_core():
+def test_only_threads_started_within_keep_to_the_core(mediapipe_engine):
     allowed = os.sched_getaffinity(0)
     seen = {}
     go_on = threading.Event()
@@ -201,7 +196,7 @@ def test_only_threads_started_within_keep_to_the_core():
 
     before = threading.Thread(target=look, args=('before',))
     before.start()
-    with new_threads_on_one_core() as core:
+    with mediapipe_engine.new_threads_on_one_core() as core:
         within = threading.Thread(target=look, args=('within',))
         within.start()
     after = threading.Thread(target=look, args=('after',))
@@ -213,7 +208,7 @@ def test_only_threads_started_within_keep_to_the_core():
     assert os.sched_getaffinity(0) == allowed
 
 
-def affinities_of_a_thread_that(work):
+def affinities_of_a_thread_that(work, new_threads_on_one_core):
     """Let a thread work; give its affinity then, and that of one that it starts for the core."""
     seen = []
 
@@ -233,20 +228,24 @@ def affinities_of_a_thread_that(work):
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
-def test_a_thread_that_keeps_off_the_last_core_still_starts_others_on_it():
+def test_a_thread_that_keeps_off_the_last_core_still_starts_others_on_it(mediapipe_engine):
+    keep_off = mediapipe_engine.keep_off_last_core
+    on_one = mediapipe_engine.new_threads_on_one_core
     allowed = os.sched_getaffinity(0)
     core = max(allowed)
     others = allowed - {core} or allowed
-    assert affinities_of_a_thread_that(keep_off_last_core) == [others, {core}, others]
+    assert affinities_of_a_thread_that(keep_off, on_one) == [others, {core}, others]
     assert os.sched_getaffinity(0) == allowed
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_getaffinity'), reason='needs Linux affinity')
-def test_with_a_single_core_nothing_is_kept_off_it():
+def test_with_a_single_core_nothing_is_kept_off_it(mediapipe_engine):
+    keep_off = mediapipe_engine.keep_off_last_core
+    on_one = mediapipe_engine.new_threads_on_one_core
     allowed = os.sched_getaffinity(0)
     core = min(allowed)
     os.sched_setaffinity(0, {core})
     try:
-        assert affinities_of_a_thread_that(keep_off_last_core) == [{core}] * 3
+        assert affinities_of_a_thread_that(keep_off, on_one) == [{core}] * 3
     finally:
         os.sched_setaffinity(0, allowed)

@@ -26,12 +26,11 @@ import pytest
 from helpers.faces import PEOPLE, TURNED, frames, photograph
 from hypothesis import given
 from hypothesis import strategies as st
-from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarksConnections
 
 from emotion_estimator.assets import ASSETS_VARIABLE, MEDIA
 from emotion_estimator.faces import detection
 from emotion_estimator.faces.detection import FaceDetector
-from emotion_estimator.faces.finder import FinderFiles, build_finder
+from emotion_estimator.faces.finder import FinderFiles, build_finder, find_finder_files
 from emotion_estimator.faces.landmarker import (
     Box,
     FaceLandmarker,
@@ -40,7 +39,6 @@ from emotion_estimator.faces.landmarker import (
     large_enough,
     new_landmarkers,
 )
-from emotion_estimator.faces.mediapipe_landmarker import MediaPipeLandmarker
 from emotion_estimator.faces.networks import FaceNetworks, Region, region_of
 from emotion_estimator.files import find_shared_file
 from emotion_estimator.parameter_values import read_parameters
@@ -89,10 +87,10 @@ class Differences:
 @pytest.mark.parametrize('name', CLIPS)
 @pytest.mark.parametrize('max_faces', [1, 3])
 def test_faces_of_a_clip_are_those_that_mediapipe_finds(
-    landmarker_path, networks, media, name, max_faces
+    landmarker_path, mediapipe_engine, networks, media, name, max_faces
 ):
     pictures, rate_hz = frames(media(name), 120)
-    reference = MediaPipeLandmarker(landmarker_path, max_faces=max_faces)
+    reference = mediapipe_engine.MediaPipeLandmarker(landmarker_path, max_faces=max_faces)
     engine = FaceLandmarker(networks, max_faces=max_faces)
     found = Differences()
     for number, bgr in enumerate(pictures, start=1):
@@ -104,8 +102,10 @@ def test_faces_of_a_clip_are_those_that_mediapipe_finds(
 
 
 @pytest.mark.parametrize('name', [*PEOPLE, TURNED])
-def test_a_photograph_gives_what_mediapipe_gives(landmarker_path, networks, media, name):
-    reference = MediaPipeLandmarker(landmarker_path, stills=True)
+def test_a_photograph_gives_what_mediapipe_gives(
+    landmarker_path, mediapipe_engine, networks, media, name
+):
+    reference = mediapipe_engine.MediaPipeLandmarker(landmarker_path, stills=True)
     engine = FaceLandmarker(networks, stills=True)
     rgb, found = photograph(media(name)), Differences()
     found.add(rgb, reference.find(rgb), engine.find(rgb))
@@ -115,12 +115,12 @@ def test_a_photograph_gives_what_mediapipe_gives(landmarker_path, networks, medi
 
 
 @pytest.mark.assets
-def test_500_photographs_give_what_mediapipe_gives(landmarker_path, networks):
+def test_500_photographs_give_what_mediapipe_gives(landmarker_path, mediapipe_engine, networks):
     folder = Path(os.environ.get(ASSETS_VARIABLE, ''), 'ood')
     paths = sorted(folder.glob('london/*.jpg'))[:100] + sorted(folder.glob('web/*'))[:400]
     if not paths:
         pytest.skip(f'{ASSETS_VARIABLE} names no folder with the photographs.')
-    reference = MediaPipeLandmarker(landmarker_path, stills=True)
+    reference = mediapipe_engine.MediaPipeLandmarker(landmarker_path, stills=True)
     engine = FaceLandmarker(networks, stills=True)
     found = Differences()
     for path in paths:
@@ -132,9 +132,12 @@ def test_500_photographs_give_what_mediapipe_gives(landmarker_path, networks):
 
 
 @pytest.mark.parametrize('direction', [(-1, 0), (1, 0), (0, -1), (0, 1)])
-def test_a_face_may_leave_through_each_edge(landmarker_path, networks, media, direction):
+def test_a_face_may_leave_through_each_edge(
+    landmarker_path, mediapipe_engine, networks, media, direction
+):
     picture = photograph(media(PEOPLE[0]))
-    reference, engine = MediaPipeLandmarker(landmarker_path), FaceLandmarker(networks)
+    reference = mediapipe_engine.MediaPipeLandmarker(landmarker_path)
+    engine = FaceLandmarker(networks)
     seen = []
     for step in range(16):
         by = np.float32([[1, 0, 32 * step * direction[0]], [0, 1, 32 * step * direction[1]]])
@@ -233,6 +236,15 @@ def test_a_network_is_tried_in_a_process_of_its_own(tmp_path, monkeypatch):
         FaceDetector(path)
 
 
+def test_an_opencv_that_cannot_read_yunet_costs_a_sentence(landmarker_path, monkeypatch):
+    monkeypatch.setattr(detection, 'RUNS_YUNET', False)
+    heard = []
+    files = find_finder_files(read_parameters().blendshape_node, warn=heard.append)
+    assert files.detector is None
+    (sentence,) = heard
+    assert f'OpenCV {cv2.__version__} cannot read YuNet; OpenCV 5 can.' in sentence
+
+
 def test_a_crop_of_a_turned_region_has_the_regions_corners():
     region = Region(x=100, y=50, width=40, height=20, roll_rad=np.pi / 2)
     corners = region.from_crop(256) @ np.array([[0, 0, 1], [256, 0, 1], [256, 256, 1]]).T
@@ -280,7 +292,9 @@ def test_smoothing_follows_the_published_formula():
     assert smoothing(after + 1, 1.1)[2, 0] == 2, 'a time that does not go forward smooths nothing'
 
 
-def test_the_triangles_that_are_drawn_are_those_of_mediapipe():
+def test_the_triangles_that_are_drawn_are_those_of_mediapipe(mediapipe_engine):
+    from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarksConnections
+
     triangles = np.load(find_shared_file('resource/face_mesh/triangles.npy'))
     edges = {(int(t[i]), int(t[(i + 1) % 3])) for t in triangles for i in range(3)}
     assert edges == {
@@ -296,7 +310,9 @@ def test_an_engine_that_is_not_installed_is_named(networks, landmarker_path, mon
 
 
 @pytest.mark.parametrize('engine', ['litert', 'mediapipe'])
-def test_without_yunet_each_engine_finds_the_whole_group(landmarker_path, media, engine):
+def test_without_yunet_each_engine_finds_the_whole_group(landmarker_path, media, engine, request):
+    if engine == 'mediapipe':
+        request.getfixturevalue('mediapipe_engine')
     asked = {'max_faces': 8, 'engine': engine}
     finder = build_finder(
         {**read_parameters().blendshape_node, **asked}, FinderFiles(landmarker_path, None, None)

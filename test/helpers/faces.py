@@ -36,7 +36,7 @@ from emotion_estimator.faces.geometry import LANDMARKS, MESH, in_face_units
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
-from emotion_estimator.files import DEFAULT_ENCODING, AssetError, find_encoding
+from emotion_estimator.files import DEFAULT_ENCODING, AssetError, find_encoding, find_shared_file
 from emotion_estimator.stamps import NS_PER_S
 
 _beside = Path(__file__).resolve().parents[2] / 'shared'
@@ -280,11 +280,7 @@ GREY = (110, 110, 110)
 @cache
 def triangles():
     """List the mesh's triangles; its edges run round one after the other."""
-    from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarksConnections
-
-    edges = FaceLandmarksConnections.FACE_LANDMARKS_TESSELATION
-    starts = [edge.start for edge in edges]
-    return np.array(starts).reshape(-1, 3)
+    return np.load(find_shared_file('resource/face_mesh/triangles.npy'))
 
 
 def render(image, landmarks, rotation, distance=6.0):
