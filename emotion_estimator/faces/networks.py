@@ -117,10 +117,14 @@ class Region:
         :returns: affine map of shape [2, 3], crop to image.
         """
         cos, sin = math.cos(self.roll_rad), math.sin(self.roll_rad)
-        right = np.array([cos, sin]) * self.width
-        down = np.array([-sin, cos]) * self.height
-        corner = np.array([self.x, self.y]) - (right + down) / 2
-        return np.stack([right / size_px, down / size_px, corner], axis=1)
+        right = cos * self.width, sin * self.width
+        down = -sin * self.height, cos * self.height
+        return np.array(
+            [
+                [r / size_px, d / size_px, middle - (r + d) / 2]
+                for r, d, middle in zip(right, down, (self.x, self.y))
+            ]
+        )
 
 
 def region_of(points: NDArray[np.float32]) -> Region:
@@ -160,6 +164,9 @@ class FaceNetworks:
             path, _BLENDSHAPES, parts, threads, (1, len(_OF_BLENDSHAPES), 2), ((52,),)
         )
         self._anchors = _anchors()
+        # Black beside the image: BORDER_ZERO.
+        self._whole_crop = _Cropper(_DETECTOR_PX, cv2.BORDER_CONSTANT)
+        self._face_crop = _Cropper(_CROP_PX, cv2.BORDER_REPLICATE)
 
     def detect(self, image: Rgb, min_confidence: float, most: int) -> list[Region]:
         """
@@ -173,10 +180,7 @@ class FaceNetworks:
         height, width = image.shape[:2]
         side = float(max(height, width))
         whole = Region(width / 2, height / 2, side, side, 0.0)
-        # Black beside the image: BORDER_ZERO.
-        values, logits = self._detector(
-            _crop(image, whole, _DETECTOR_PX, cv2.BORDER_CONSTANT), 2 / 255, -1.0
-        )
+        values, logits = self._detector(self._whole_crop(image, whole), 2 / 255, -1.0)
         limited = np.clip(logits[0, :, 0], -_LOGIT_LIMIT, _LOGIT_LIMIT).astype(np.float64)
         scores = 1 / (1 + np.exp(-limited))
         kept = np.flatnonzero(scores >= min_confidence)
@@ -202,8 +206,7 @@ class FaceNetworks:
         :returns: shape [478, 3] in pixels, z in the scale of x, smaller is nearer; and how sure it
             is that there is a face, in [0, 1], or 0 where the network answers with no numbers.
         """
-        crop = _crop(image, region, _CROP_PX, cv2.BORDER_REPLICATE)
-        values, logit = self._landmarks(crop, 1 / 255, 0.0)
+        values, logit = self._landmarks(self._face_crop(image, region), 1 / 255, 0.0)
         points = values.reshape(LANDMARKS, 3)
         matrix = region.from_crop(_CROP_PX).astype(np.float32)
         found = np.empty((LANDMARKS, 3), np.float32)
@@ -223,6 +226,42 @@ class FaceNetworks:
         """
         (values,) = self._blendshapes(points[_OF_BLENDSHAPES, :2][None], 1.0, 0.0)
         return values
+
+
+class _Cropper:
+    """
+    Cuts regions out (ImageToTensorCalculator with OpenCV's converter).
+
+    MediaPipe's OpenCV looks at 32nds of a pixel; newer ones are exact, and a network that is
+    shown an enlarged small face answers otherwise. So the 32nds are computed here.
+    """
+
+    def __init__(self, size_px: int, border: int) -> None:
+        self._size_px, self._border = size_px, border
+        self._steps = np.arange(size_px)
+        # Arrays that are used again: to get new ones for each crop takes as long as to fill them.
+        shape = (size_px, size_px)
+        self._x, self._y = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        self._places, self._parts = np.empty((*shape, 2), np.int16), np.empty(shape, np.uint16)
+        self._crop = np.empty((*shape, 3), np.uint8)
+
+    def __call__(self, image: Rgb, region: Region) -> NDArray[np.uint8]:
+        """Cut a region out; the crop is overwritten by the next one."""
+        matrix = region.from_crop(self._size_px)
+        across = matrix[:, 0, None] * self._steps
+        down = matrix[:, 1, None] * self._steps + matrix[:, 2, None]
+        np.add(across[0], down[0, :, None], out=self._x, dtype=np.float32)
+        np.add(across[1], down[1, :, None], out=self._y, dtype=np.float32)
+        cv2.convertMaps(self._x, self._y, cv2.CV_16SC2, self._places, self._parts)
+        cv2.remap(
+            image,
+            self._places,
+            self._parts,
+            cv2.INTER_LINEAR,
+            dst=self._crop,
+            borderMode=self._border,
+        )
+        return self._crop
 
 
 class _Network:
@@ -287,23 +326,6 @@ def _read_task(path: Path) -> dict[str, bytes]:
     except Exception:
         reason = 'it is damaged, or no .task file'
     raise ValueError(f'{path} cannot be used: {reason}; use the published face_landmarker.task.')
-
-
-def _crop(image: Rgb, region: Region, size_px: int, border: int) -> NDArray[np.uint8]:
-    """
-    Cut a region out (ImageToTensorCalculator with OpenCV's converter).
-
-    MediaPipe's OpenCV looks at 32nds of a pixel; newer ones are exact, and a network that is
-    shown an enlarged small face answers otherwise. So the 32nds are computed here.
-    """
-    matrix = region.from_crop(size_px)
-    steps = np.arange(size_px)
-    across, down = matrix[:, 0, None] * steps, matrix[:, 1, None] * steps + matrix[:, 2, None]
-    x, y = (np.add(across[n], down[n, :, None], dtype=np.float32) for n in (0, 1))
-    places, parts = cv2.convertMaps(x, y, cv2.CV_16SC2)
-    return np.asarray(
-        cv2.remap(image, places, parts, cv2.INTER_LINEAR, borderMode=border), np.uint8
-    )
 
 
 def _anchors() -> NDArray[np.float32]:
