@@ -229,10 +229,15 @@ class FaceTracker:
         known: list[_Track | None] = [None] * len(faces)
         if not self._tracks:
             return known
+        if len(faces) == len(self._tracks) == 1:
+            # Nobody else may be meant: its shape and the assignment decide nothing.
+            (track,), (face,) = self._tracks, faces
+            most = self._max_distance + _STRAY_PER_S * track.unsure_s(stamp_ns)
+            return [track if track.way_to(face.box, stamp_ns) <= most else None]
         ways = np.array([[t.way_to(face.box, stamp_ns) for t in self._tracks] for face in faces])
         unsure_s = np.array([t.unsure_s(stamp_ns) for t in self._tracks])
         near = ways <= self._max_distance + _STRAY_PER_S * unsure_s
-        if near.size > 1 and shapes is not None:
+        if shapes is not None:
             differences = np.array(
                 [[_difference(t.shape, s) for t in self._tracks] for s in shapes]
             )
