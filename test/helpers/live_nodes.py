@@ -20,7 +20,6 @@ from collections import defaultdict
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
@@ -28,6 +27,7 @@ from std_msgs.msg import Header
 
 from emotion_estimator.extras.node_processes import claim_domain
 from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.nodes.spin import new_executor
 
 DOMAINS = range(10, 100)
 START_NS = 1_700_000_000 * 1_000_000_000
@@ -60,7 +60,7 @@ class LiveNodes:
         self.domain_id, self._claim = claim_domain(DOMAINS)
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain_id)
-        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor = new_executor(self.context)
         self.tester = rclpy.create_node('tester', context=self.context)
         self.executor.add_node(self.tester)
         self.nodes = []

@@ -16,6 +16,8 @@
 
 import json
 import shutil
+import threading
+import time
 from fnmatch import fnmatch
 from xml.etree import ElementTree
 
@@ -69,6 +71,20 @@ def wired(live):
                 live.until(lambda: len(self.emotions) >= emotions, 'the emotion')
 
     return Wired()
+
+
+def test_an_executor_looks_at_its_nodes_once_a_callback_and_others_wake_it(live):
+    looks, done = [], []
+    timer = live.tester.create_timer(0, lambda: done.append(1) or timer.cancel())
+    live.until(lambda: done, 'the timer')
+    nodes = live.executor.get_nodes
+    live.executor.get_nodes = lambda: looks.append(1) or nodes()
+    live.executor.spin_once(timeout_sec=0.05)
+    assert len(looks) == 1
+    threading.Timer(0.1, live.executor.create_task, (done.append, 2)).start()
+    start_s = time.monotonic()
+    live.executor.spin_once(timeout_sec=60)
+    assert (done, time.monotonic() - start_s < 30) == ([1, 2], True)
 
 
 def test_every_class_comes_sorted_with_the_images_header(live, wired):
