@@ -27,6 +27,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Union
 
+import cv2
 from rclpy.subscription import Subscription
 from vision_msgs.msg import Classification
 
@@ -75,6 +76,8 @@ class BlendshapeNode(ManagedNode):
 
     def load(self) -> None:
         """Load the encoding and MediaPipe's model."""
+        # OpenCV's threads wait in a busy loop: for small pictures that takes more than it saves.
+        cv2.setNumThreads(self.parameters['threads'])
         # Before the landmarker, whose graph would have to be closed were the encoding wrong.
         name = self.parameters['encoding']
         encoding = read_encoding(find_encoding(name or DEFAULT_ENCODING))
