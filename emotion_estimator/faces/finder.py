@@ -20,7 +20,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -91,7 +90,7 @@ class Face:
 
     :param face_id: stays the same while the face is followed.
     :param box: where it is in the image.
-    :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
+    :param rate: computes `blendshapes`.
     :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param feature_names: names of `features`; the same for all faces of a `FaceFinder`.
     :param encode: computes `features`, as those of an upright face.
@@ -100,11 +99,16 @@ class Face:
 
     face_id: str
     box: Box
-    blendshapes: NDArray[np.float32]
+    rate: Callable[[], NDArray[np.float32]]
     landmarks: NDArray[np.float32]
     feature_names: tuple[str, ...]
     encode: Callable[[], NDArray[np.float32]]
     rotate: int = 0
+
+    @cached_property
+    def blendshapes(self) -> NDArray[np.float32]:
+        """See `LandmarkedFace.blendshapes`."""
+        return self.rate()
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
@@ -122,12 +126,9 @@ class Face:
 
         :returns: every blendshape, then every further feature, by name.
         """
-        return dict(
-            chain(
-                zip(NAMES, self.blendshapes.tolist()),
-                zip(self.feature_names, self.features.tolist()),
-            )
-        )
+        named = dict(zip(NAMES, self.blendshapes.tolist()))
+        named.update(zip(self.feature_names, self.features.tolist()))
+        return named
 
 
 @dataclass(frozen=True)
@@ -221,8 +222,8 @@ class FaceFinder:
         encode = partial(self._features.of, upright, face.landmarks)
         back = turned_points(face.landmarks, -self._rotate % 360, width, height)
         box = box_of(back) if self._rotate else face.box
-        names, shapes = self.feature_names, face.blendshapes
-        return Face(face_id, box, shapes, back, names, encode, self._rotate)
+        names = self.feature_names
+        return Face(face_id, box, face.rate, back, names, encode, self._rotate)
 
     def _step(self, stamp_ns: int, line: object) -> Step:
         if self._newest_ns is None:

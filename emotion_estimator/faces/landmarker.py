@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,14 +70,24 @@ class LandmarkedFace:
     One face in one image.
 
     :param box: where it is.
-    :param blendshapes: shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
+    :param rate: computes `blendshapes`.
     :param landmarks: shape [478, 3], MediaPipe's face mesh: x and y as fractions of the image's
         width and height, z in the scale of x, smaller is nearer.
     """
 
     box: Box
-    blendshapes: NDArray[np.float32]
+    rate: Callable[[], NDArray[np.float32]]
     landmarks: NDArray[np.float32]
+
+    @cached_property
+    def blendshapes(self) -> NDArray[np.float32]:
+        """
+        Shape [52] in the order of `blendshapes.NAMES`, each in [0, 1].
+
+        Computed when they are first asked for, by whichever thread asks: following the face into
+        the next frame does without.
+        """
+        return self.rate()
 
 
 def box_of(landmarks: NDArray[np.float32]) -> Box:
@@ -211,7 +221,8 @@ class FaceLandmarker:
         return [self._face(points, points / scale) for points in found]
 
     def _face(self, points: NDArray[np.float32], landmarks: NDArray[np.float32]) -> LandmarkedFace:
-        return LandmarkedFace(box_of(landmarks), self._networks.blendshapes(points), landmarks)
+        rate = partial(self._networks.blendshapes, points)
+        return LandmarkedFace(box_of(landmarks), rate, landmarks)
 
     def close(self) -> None:
         """Nothing is held but the networks."""

@@ -23,6 +23,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,9 @@ class MediaPipeLandmarker:
         """
         frame = mp.Image(image_format=mp.ImageFormat.SRGB, data=image)
         return [
-            LandmarkedFace(box_of(face.landmarks), face.scores, face.landmarks)
+            LandmarkedFace(
+                box_of(face.landmarks), partial(np.asarray, face.scores), face.landmarks
+            )
             for face in self._detect(self._landmarker, frame, time_ms)
         ]
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -143,7 +144,9 @@ def region_of(points: NDArray[np.float32]) -> Region:
 
 class FaceNetworks:
     """
-    The networks of one face_landmarker.task; one thread at a time may use them.
+    The networks of one face_landmarker.task.
+
+    One thread at a time may find faces; others may compute blendshapes in the meantime.
 
     :param path: the file, see `assets.FACE_LANDMARKER`.
     :param threads: that each network may use, at least 1.
@@ -163,6 +166,7 @@ class FaceNetworks:
         self._blendshapes = _Network(
             path, _BLENDSHAPES, parts, threads, (1, len(_OF_BLENDSHAPES), 2), ((52,),)
         )
+        self._lock = threading.Lock()
         self._anchors = _anchors()
         # Black beside the image: BORDER_ZERO.
         self._whole_crop = _Cropper(_DETECTOR_PX, cv2.BORDER_CONSTANT)
@@ -224,7 +228,8 @@ class FaceNetworks:
         :param points: its landmarks in pixels, shape [478, 3].
         :returns: shape [52] in MediaPipe's order, each in [0, 1].
         """
-        (values,) = self._blendshapes(points[_OF_BLENDSHAPES, :2][None], 1.0, 0.0)
+        with self._lock:
+            (values,) = self._blendshapes(points[_OF_BLENDSHAPES, :2][None], 1.0, 0.0)
         return values
 
 

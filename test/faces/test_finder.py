@@ -162,7 +162,7 @@ def landmarks(person=0, smile=0.0):
 
 def face(x, y=0.5, size=0.2, **of):
     box = Box(x - size / 2, y - size / 2, x + size / 2, y + size / 2)
-    return LandmarkedFace(box, np.zeros(52, np.float32), landmarks(**of))
+    return LandmarkedFace(box, lambda: np.zeros(52), landmarks(**of))
 
 
 def matrices():

@@ -228,7 +228,7 @@ def box_at(x):
 
 
 def face_at(x):
-    return LandmarkedFace(box_at(x), np.zeros(52, np.float32), np.zeros((478, 3), np.float32))
+    return LandmarkedFace(box_at(x), lambda: np.zeros(52), np.zeros((478, 3), np.float32))
 
 
 class Scene:

@@ -177,9 +177,21 @@ def test_no_face_comes_out_of_a_network_that_answers_with_no_numbers(landmarker_
     assert FaceLandmarker(broken).find(photograph(media(PEOPLE[0])), 1) == []
 
 
+def test_following_a_face_does_without_its_blendshapes(landmarker_path, media):
+    networks, asked = FaceNetworks(landmarker_path), []
+    rate = networks.blendshapes
+    networks.blendshapes = lambda points: asked.append(points) or rate(points)
+    (face,) = FaceLandmarker(networks).find(photograph(media(PEOPLE[0])), 1)
+    assert not asked
+    assert face.blendshapes is face.blendshapes
+    assert len(asked) == 1
+
+
 def test_what_is_narrower_than_eight_pixels_is_no_face():
     seven, eight = (
-        LandmarkedFace(Box(0.5, 0.5, 0.5 + px / 100, 0.6), np.zeros(52), np.zeros((478, 3)))
+        LandmarkedFace(
+            Box(0.5, 0.5, 0.5 + px / 100, 0.6), lambda: np.zeros(52), np.zeros((478, 3))
+        )
         for px in (7, 8.5)
     )
     assert large_enough([seven, eight], 100) == [eight]

@@ -48,7 +48,7 @@ STAMP_NS = 1_700_000_000_123_456_789
 FACE = Face(
     'abc',
     Box(0.1, 0.2, 0.3, 0.4),
-    np.linspace(0, 1, 52, dtype=np.float32),
+    lambda: np.linspace(0, 1, 52, dtype=np.float32),
     np.zeros((478, 3), np.float32),
     ('head.yaw', 'geometry.v1.00'),
     lambda: np.array([-0.5, 2.25], np.float32),
@@ -150,7 +150,7 @@ def test_facs_are_by_code_in_the_face_s_frame():
     pose = ('head.roll', 'head.pitch', 'head.yaw')
     face = replace(
         FACE,
-        blendshapes=shapes,
+        rate=lambda: shapes,
         feature_names=(*pose, 'geometry.v1.00'),
         encode=lambda: np.array([0, 0, -np.pi / 8, 3], np.float32),
     )
@@ -190,7 +190,7 @@ def test_the_head_s_frame_hangs_on_the_camera_and_the_gaze_s_on_the_head():
     shapes = np.zeros(52, np.float32)
     head = Rotation.from_rotvec([0.1, 0.2, 0.3])
     pose = HeadPose(np.array([0.5, -0.25, 2.0]), head.as_matrix())
-    message = sent(ROS.frames(frames_of(replace(FACE, blendshapes=shapes), pose), IMAGE_HEADER))
+    message = sent(ROS.frames(frames_of(replace(FACE, rate=lambda: shapes), pose), IMAGE_HEADER))
     face, gaze = message.transforms
     assert [face.child_frame_id, gaze.child_frame_id] == ['face_abc', 'gaze_abc']
     assert face.header == IMAGE_HEADER

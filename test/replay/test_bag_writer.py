@@ -58,7 +58,7 @@ def seen(stamp_ns, label='happy'):
     face = Face(
         'abc',
         Box(0.25, -0.25, 0.5, 0.75),
-        np.full(52, 0.25, np.float32),
+        lambda: np.full(52, 0.25, np.float32),
         np.asarray(0.5 + 0.1 * TEMPLATE, np.float32),
         ('head.roll',),
         lambda: np.array([0.5], np.float32),

@@ -291,7 +291,7 @@ def test_the_gaze_that_hangs_on_the_head_is_placed_before_the_camera():
     rotation = Rotation.from_rotvec([0.4, -0.3, 2.0]).as_matrix()
     shapes = np.zeros(len(NAMES), np.float32)
     shapes[[NAMES.index('eyeLookOutLeft'), NAMES.index('eyeLookUpRight')]] = 0.8
-    face = Face('abc', Box(0, 0, 1, 1), shapes, np.zeros((478, 3), np.float32), (), lambda: None)
+    face = Face('abc', Box(0, 0, 1, 1), lambda: shapes, np.zeros((478, 3), np.float32), (), None)
     frames = frames_of(face, HeadPose(np.array([0.2, -0.1, 1.5]), rotation))
     message = ROS.frames(frames, ROS.header(NS_PER_S, 'camera'))
     head, gaze = (pose_of(transform.transform) for transform in message.transforms)
