@@ -27,7 +27,6 @@ from typing import BinaryIO
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -37,6 +36,7 @@ from dev.bench.pictures import BareMediaPipe
 from emotion_estimator.extras.node_processes import NodeProcess
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.nodes.lifecycle import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
+from emotion_estimator.nodes.spin import new_executor
 from emotion_estimator.stamps import NS_PER_S
 
 # Figures that are medians of rounds in which what is compared takes turns.
@@ -82,8 +82,11 @@ class Feeder:
     def __init__(self, frames: list[Rgb], namespace: str = '') -> None:
         # Serialised once: what is measured is the nodes, not their camera.
         self._frames = [bytearray(serialize_message(_image(frame))) for frame in frames]
-        self.node = rclpy.create_node('bench', namespace=namespace)
-        self.executor = SingleThreadedExecutor()
+        # As little beside as can be: it takes of the cores that the nodes are measured on.
+        self.node = rclpy.create_node(
+            'bench', namespace=namespace, enable_rosout=False, start_parameter_services=False
+        )
+        self.executor = new_executor()
         self.executor.add_node(self.node)
         self._publisher = self.node.create_publisher(
             Image, 'image', 10, event_callbacks=NO_PUBLISHER_EVENTS
