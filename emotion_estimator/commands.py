@@ -89,6 +89,11 @@ def run(module: str, stopped: int = STOPPED) -> int:
         ignore_interrupts()
 
 
+def has_display() -> bool:
+    """Tell whether a window can be opened."""
+    return bool(os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY'))
+
+
 # rclpy writes a file for each process, and does not start without.
 _ROS_LOG = re.compile(
     r"Failed (?:to create log directory '(.+)'|opening file (.+) for writing): ([^,]+)"

@@ -24,8 +24,11 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 import argparse
 import io
 import logging
+import socket
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
@@ -39,7 +42,7 @@ from rich.live import Live
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset, log_to_terminal
 from emotion_estimator.colours import COLOURS, colour_of, hexadecimal, ink_on
-from emotion_estimator.commands import note_interrupts
+from emotion_estimator.commands import has_display, note_interrupts
 from emotion_estimator.extras.demo_observer import (
     Moment,
     Observer,
@@ -61,6 +64,10 @@ from emotion_estimator.native_output import StartUpSieve, to_stderr
 
 EXIT_STOPPED = 130
 MOST_FACES = 4
+PAGE_PORT = 8080
+PAGE_NODE = 'emotion_view'
+PAGE_WAIT_S = 20.0
+"""The clip waits so long for the page, in seconds: to be served, and to be open on a display."""
 LAST_WORD_S = 2.0
 """Longest wait for the nodes' counts after the last frame, in seconds."""
 
@@ -144,6 +151,7 @@ def _parse() -> argparse.Namespace:
         default=Path('out/demo/nodes.log'),
         help='file for what libraries say when they start',
     )
+    parser.add_argument('--no-page', action='store_true', help='show nothing in a browser')
     parser.add_argument('--no-thumbnails', action='store_true', help='draw no frames')
     return parser.parse_args()
 
@@ -174,8 +182,14 @@ def _play(
         }
         for name, ros_arguments in nodes.items():
             running.enter_context(NodeProcess(f'nodes.{name}', *ros_arguments, stderr=sieve))
+        page: NodeProcess | None = None
+        if not arguments.no_page and find_spec('nicegui') is not None:
+            options = ('--', '--open', '--port', str(_free_port()))
+            page = running.enter_context(NodeProcess('view.main', *options, stderr=sieve))
         # A node that is active before the other has loaded would miss it, and say so.
         for transition, name in product((CONFIGURE, ACTIVATE), nodes):
+            if page is not None and (transition, name) == (ACTIVATE, 'blendshape_node'):
+                _await_page(page, observer, executor)  # the clip begins behind it
             if not lead(observer, executor, name, transition):
                 if not rclpy.ok():
                     raise ExternalShutdownException
@@ -184,6 +198,29 @@ def _play(
     if not observer.moments:
         return 'No face was estimated: is there one in the video? What the nodes said is above.'
     return ''
+
+
+def _free_port() -> int:
+    """Choose where the page is served: another port where the usual one is taken."""
+    with socket.socket() as probe:
+        # As the server does: one that was left a moment ago is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(('localhost', PAGE_PORT))
+        except OSError:
+            return 0
+    return PAGE_PORT
+
+
+def _await_page(page: NodeProcess, observer: Observer, executor: SingleThreadedExecutor) -> None:
+    """Wait until the page is served, and open where there is a display, or for long enough."""
+    deadline_s = time.monotonic() + PAGE_WAIT_S
+    while page.running() and rclpy.ok() and time.monotonic() < deadline_s:
+        # Its address was printed before; this node and an open page listen to images.
+        served = PAGE_NODE in observer.get_node_names()
+        if served and (not has_display() or observer.count_subscribers('image') > 1):
+            return
+        executor.spin_once(timeout_sec=0.1)
 
 
 def _watch(

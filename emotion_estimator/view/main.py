@@ -24,6 +24,8 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 import argparse
 import secrets
 import sys
+import threading
+import webbrowser
 from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -31,6 +33,7 @@ from pathlib import Path
 
 from rclpy.utilities import remove_ros_args
 
+from emotion_estimator.commands import has_display
 from emotion_estimator.nodes.spin import run
 
 DEFAULT_PORT = 8080
@@ -64,6 +67,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         default=Path.home() / 'emotion_estimator_recordings',
         help='where recordings go, and nowhere else',
     )
+    add('--open', action='store_true', help='open it in a browser, where there is a display')
     add('--width', type=int, default=DEFAULT_WIDTH, help='most pixels across a picture')
     return parser.parse_args(arguments)
 
@@ -85,7 +89,11 @@ def main() -> int:
     token = '' if options.host in LOCAL_HOSTS else secrets.token_urlsafe(18)
     try:
         bound = bound_socket(options.host, options.port)
-        announce(addresses(options.host, bound.getsockname()[1], token), token)
+        found = addresses(options.host, bound.getsockname()[1], token)
+        announce(found, token)
+        if options.open and has_display():
+            # In a thread of its own: some browsers return when they are closed.
+            threading.Thread(target=webbrowser.open, args=(found[-1],), daemon=True).start()
         return run([partial(ViewNode, options, token, bound)])
     except ValueError as error:
         print(error, file=sys.stderr)

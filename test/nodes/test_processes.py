@@ -197,11 +197,12 @@ def demonstrate(live, video, *arguments):
         [*command, *arguments],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
         env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id), 'COLUMNS': '200'},
     )
 
 
+@pytest.mark.timeout(240)
 def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tmp_path):
     picture, annotated = tmp_path / 'timeline.png', tmp_path / 'annotated.png'
     log = tmp_path / 'nodes.log'
@@ -211,6 +212,7 @@ def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tm
     finished = demonstrate(live, clip, *pictures)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert 'happy' in finished.stdout
+    assert 'The live view: http://localhost:' in finished.stdout
     assert 'frames looked at' in finished.stdout
     # The last view tells the rates of the whole run.
     rates = re.findall(r'images +([\d.]+) Hz +emotions +([\d.]+) Hz', finished.stdout)

@@ -62,12 +62,12 @@ def browser(tmp_path_factory):
 class View:
     """The live view in a process of its own."""
 
-    def __init__(self, live, folder):
+    def __init__(self, live, folder, *options, **environment):
         self._process = subprocess.Popen(
-            [sys.executable, '-c', COMMAND, '--port', '0', '--folder', str(folder)],
+            [sys.executable, '-c', COMMAND, '--port', '0', '--folder', str(folder), *options],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+            env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id), **environment},
         )
         self.address = re.search(r'http://\S+', self._process.stdout.readline())[0]
 
@@ -359,4 +359,14 @@ def test_ten_minutes_leave_the_memory_of_page_and_server_flat(live, browser, tmp
     assert server - server_then < 12_000_000, memory
     assert page.errors == []
     page.close()
+    view.close()
+
+
+def test_with_a_display_the_page_is_opened_in_the_user_s_browser(live, tmp_path):
+    noted, program = tmp_path / 'noted', tmp_path / 'browser'
+    program.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {noted}\n')
+    program.chmod(0o755)
+    view = View(live, tmp_path, '--open', DISPLAY=':0', BROWSER=str(program))
+    live.until(lambda: noted.exists() and noted.read_text(), 'the browser')
+    assert noted.read_text() == view.address
     view.close()
