@@ -122,7 +122,9 @@ BLENDSHAPE_NODE = (
         "What runs the face landmarker's networks: LiteRT, or MediaPipe's own graphs.",
         choices=('litert', 'mediapipe'),
     ),
-    Spec('threads', 1, 'Threads that each network may use, with engine: litert, and OpenCV.', 1, 64),
+    Spec(
+        'threads', 1, 'Threads that each network may use, with engine: litert, and OpenCV.', 1, 64
+    ),
     Spec(
         'on_one_core',
         True,

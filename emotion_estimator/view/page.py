@@ -78,6 +78,8 @@ def build_page(node: ViewNode) -> FastAPI:
         tailwind=False,
         show_welcome_message=False,
         reconnect_timeout=10.0,
+        # Nothing is bound: no loop over bindings while no page is open.
+        binding_refresh_interval=None,
     )
     return served
 

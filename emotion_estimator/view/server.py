@@ -93,15 +93,13 @@ class Guard:
 
     :param app: what is guarded.
     :param token: to be shown; empty asks for none.
-    :param clock_s: see `RequestBudget`.
+    :param budget: of the requests; None takes one of its own.
     """
 
-    def __init__(
-        self, app: App, token: str = '', clock_s: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, app: App, token: str = '', budget: RequestBudget | None = None) -> None:
         self.app = app
         self._token = token
-        self._budget = RequestBudget(clock_s)
+        self._budget = budget or RequestBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on, one request or socket."""

@@ -15,16 +15,24 @@
 """Who may see the live view, how much may be asked, and what each page is sent."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 pytest.importorskip('nicegui', reason='the live view is optional: pip install nicegui segno')
 
+import httpx
 from fastapi import FastAPI, WebSocket
 from fastapi.testclient import TestClient
+from helpers.live_nodes import DOMAINS
 from starlette.websockets import WebSocketDisconnect
 
+from emotion_estimator.extras.node_processes import claim_domain
 from emotion_estimator.view.server import (
     MOST_PAGES,
     MOST_REQUESTS_AT_ONCE,
@@ -69,8 +77,8 @@ def served(hub=None):
     return app
 
 
-def client(token='', hub=None, base='http://localhost:8080', clock=None):
-    guard = Guard(served(hub), token, clock or Clock())
+def client(token='', hub=None, base='http://localhost:8080', budget=None):
+    guard = Guard(served(hub), token, budget)
     return TestClient(guard, base_url=base, follow_redirects=False)
 
 
@@ -147,9 +155,10 @@ def test_requests_beyond_a_limit_are_refused_until_time_has_passed():
 
 
 def test_a_page_that_asks_too_often_is_given_a_sentence():
-    guarded = client()
-    for _ in range(MOST_REQUESTS_AT_ONCE):
-        assert guarded.get('/').status_code == 200
+    budget = RequestBudget(Clock())
+    guarded = client(budget=budget)
+    assert guarded.get('/').status_code == 200
+    assert sum(budget.take('testclient') for _ in range(MOST_REQUESTS_AT_ONCE)) > 800
     refused(guarded.get('/'), 429, 'Too many requests')
 
 
@@ -260,3 +269,41 @@ def test_where_the_page_is_opened():
     first, second = addresses('0.0.0.0', 8081, 'a b')
     assert first.endswith(':8081/?token=a%20b')
     assert second == 'http://localhost:8081/?token=a%20b'
+
+
+@pytest.fixture
+def view_process(tmp_path):
+    """Start the command with a token and give what it says; ended with Ctrl-C."""
+    domain_id, claim = claim_domain(DOMAINS)
+    words = ('--host', '0.0.0.0', '--port', '0', '--folder', str(tmp_path))
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain_id)}
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'emotion_estimator.view.main', *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    claim.close()
+
+
+def test_the_command_serves_a_page_that_needs_no_other_address_and_ends_quietly(view_process):
+    lines = [view_process.stdout.readline() for _ in range(3)]
+    address = lines[1].removeprefix('The live view: ').strip()
+    assert 'faces included' in lines[2]
+    base = address.partition('/?token=')[0]
+    with httpx.Client(timeout=100.0) as browser:
+        assert browser.get(base).status_code == 403
+        assert browser.get(f'{base}/?token=wrong').status_code == 403
+        assert browser.get(f'{base}/view/../../setup.py?token=wrong').status_code == 403
+        answer = browser.get(address, follow_redirects=True)
+        assert answer.status_code == 200
+        for path in ('/view/..%2f..%2fnode.py', '/view/%2e%2e/node.py', '/view//etc/passwd'):
+            assert browser.get(base + path).status_code in (400, 404)
+        assert browser.get(f'{base}/view/view.js').status_code == 200
+    assert re.findall(r'(?:src|href|from|url\()\s*=?\s*"?(https?://[^"\s)]+)', answer.text) == []
+    view_process.send_signal(signal.SIGINT)
+    assert view_process.wait(60.0) == 0

@@ -14,6 +14,9 @@
 
 """The live view among real nodes: what it reads, changes and records."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from helpers.live_nodes import START_NS, image_message
@@ -246,3 +249,14 @@ def test_a_recording_that_cannot_be_written_is_reported(live, tmp_path):
     assert 'is a file, not a folder' in facts['word']
     recorder.start('../walk', None)
     assert 'letters, digits' in recorder.facts()['word']
+
+
+def test_without_nicegui_a_sentence_says_what_to_install():
+    script = (
+        "import sys; sys.modules['nicegui'] = None; sys.argv = ['view']\n"
+        'from emotion_estimator.view.main import main; sys.exit(main())'
+    )
+    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'pip install nicegui segno' in done.stderr
+    assert 'Traceback' not in done.stderr

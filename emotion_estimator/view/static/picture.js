@@ -109,7 +109,9 @@ function drawArrow(pen, from, to, colour, lineWidth, head) {
 function drawName(pen, person, width, height, unit) {
   if (!person.box) return;
   const words = [];
-  if (overlays.label && person.label) words.push([`${person.label} ${Math.round(100 * person.confidence)} %`, 18]);
+  // What is unknown is not the surer the greater its score; its reason says more.
+  const more = person.label === "unknown" ? person.reason : `${Math.round(100 * person.confidence)} %`;
+  if (overlays.label && person.label) words.push([`${person.label} ${more}`, 18]);
   if (overlays.box) words.push([person.id, 12]);
   if (!words.length) return;
   const gap = 5 * unit;
