@@ -32,6 +32,7 @@ from types import FrameType
 
 STOPPED = 130
 UNWRITTEN = 2
+MISSING = 3
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # Module whose `main` a command runs, and its exit status where Ctrl-C comes before that.
@@ -66,19 +67,26 @@ def run(module: str, stopped: int = STOPPED) -> int:
     :param module: its name.
     :param stopped: exit status where Ctrl-C comes while Python imports; 0 where the module deals
         with signals itself after that.
-    :returns: its exit status; `UNWRITTEN` where an output, or ROS's log, cannot be written.
+    :returns: its exit status; `UNWRITTEN` where an output, or ROS's log, cannot be written,
+        `MISSING` where a package is not installed.
     """
     before = [signal.getsignal(number) for number in _SIGNALS]
     # Nothing is to be released yet, and an exception would pass through half-imported modules.
     _handle(lambda number, frame: os._exit(stopped))
     # Who started this process may have held them back until here.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    begin: Callable[[], int] = import_module(module).main
-    if stopped:
-        for number, handler in zip(_SIGNALS, before):
-            signal.signal(number, handler)
     try:
+        begin: Callable[[], int] = import_module(module).main
+        if stopped:
+            for number, handler in zip(_SIGNALS, before):
+                signal.signal(number, handler)
         return begin()
+    except ModuleNotFoundError as error:
+        sentence = _of_missing(error.name or '')
+        if not sentence:
+            raise
+        print(sentence, file=sys.stderr)
+        return MISSING
     except (OSError, RuntimeError) as error:
         sentence = _of_output(error)
         if not sentence:
@@ -92,6 +100,27 @@ def run(module: str, stopped: int = STOPPED) -> int:
 def has_display() -> bool:
     """Tell whether a window can be opened."""
     return bool(os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY'))
+
+
+# What a robot may lack, by the name it is imported under, and how it is installed.
+_HOW_TO_INSTALL = {
+    'ai_edge_litert': "pip install 'numpy<2' ai-edge-litert",
+    'cv2': 'apt install python3-opencv, or pip install opencv-python-headless',
+    'matplotlib': 'apt install python3-matplotlib',
+    'numpy': 'apt install python3-numpy',
+    'rich': 'apt install python3-rich',
+    'rosbags': "pip install 'numpy<2' rosbags",
+    'yaml': 'apt install python3-yaml',
+}
+
+
+def _of_missing(module: str) -> str:
+    """Make a sentence of a module that is not there; nothing of one of this package's own."""
+    package = module.partition('.')[0]
+    how = _HOW_TO_INSTALL.get(package, '')
+    if package == 'rclpy' or package.endswith(('_msgs', '_interfaces')):
+        how = "source ROS's setup.bash; rosdep installs what package.xml names"
+    return how and f'This command needs {package}, which is not installed: {how}.'
 
 
 # rclpy writes a file for each process, and does not start without.

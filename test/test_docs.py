@@ -181,7 +181,8 @@ def test_name_version_and_maintainer_are_the_same_everywhere(manifest):
 def test_dependencies_are_named_once_and_every_imported_package_is_there(manifest):
     names = [element.text for element in manifest.iter('exec_depend')]
     assert len(names) == len(set(names))
-    assert {'rclpy', 'vision_msgs', 'hri_msgs', 'python3-mediapipe-pip', 'cv_bridge'} <= set(names)
+    assert {'rclpy', 'vision_msgs', 'hri_msgs', 'python3-opencv', 'cv_bridge'} <= set(names)
+    assert [name for name in names if name.endswith('-pip')] == []
 
 
 def test_the_build_type_is_ament_python(manifest):

@@ -25,6 +25,7 @@ from helpers.faces import frames
 
 from emotion_estimator import ExpressionEstimator, FaceExpression
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.commands import MISSING
 from emotion_estimator.faces.camera import PinholeCamera, turned, turned_points
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.multi_face import face_picture
@@ -187,3 +188,38 @@ def test_a_node_imports_only_what_it_uses_and_stays_small(live, module, name, ne
     pss_kb, *heavy = done.stdout.split()
     assert heavy == needed
     assert int(pss_kb) < most_kb
+
+
+LACKING = """
+import sys
+sys.modules['{lacking}'] = None
+from emotion_estimator import commands
+sys.argv = ['{command}', 'nowhere.bag', '-o', 'nowhere']
+sys.exit(commands.main('{command}'))
+"""
+
+
+@pytest.mark.parametrize(
+    ('command', 'lacking', 'how'),
+    [
+        ('blendshape_node', 'ai_edge_litert', "pip install 'numpy<2' ai-edge-litert"),
+        ('emotion_node', 'ai_edge_litert', "pip install 'numpy<2' ai-edge-litert"),
+        ('blendshape_node', 'cv2', 'apt install python3-opencv'),
+        ('blendshape_node', 'rclpy', "source ROS's setup.bash"),
+        ('emotion_node', 'hri_msgs', "source ROS's setup.bash"),
+        ('replay', 'rich', 'apt install python3-rich'),
+        ('replay', 'rosbags', "pip install 'numpy<2' rosbags"),
+    ],
+)
+def test_a_command_that_lacks_a_package_says_which_in_a_sentence(tmp_path, command, lacking, how):
+    code = LACKING.format(command=command, lacking=lacking)
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    assert done.returncode == MISSING
+    assert f'This command needs {lacking}, which is not installed: {how}' in done.stderr
+    assert 'Traceback' not in done.stderr
