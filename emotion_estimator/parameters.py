@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Union
 
 from emotion_estimator.emotion.decision import (
+    DEFAULT_CLASS_PRIOR,
     DEFAULT_HYSTERESIS,
     DEFAULT_MAX_PITCH_DEG,
     DEFAULT_MAX_YAW_DEG,
@@ -183,6 +184,14 @@ EMOTION_NODE = (
         'basic7',
         'Name of a model that ships, or path of a model folder.',
         names_file=True,
+    ),
+    Spec(
+        'class_prior',
+        DEFAULT_CLASS_PRIOR,
+        'How often each expression is expected: model (as its folder states), uniform, training '
+        '(as often as in what it learned from), or shares of all its classes, such as '
+        'neutral=.6,happy=.2,sad=.04,surprised=.04,angry=.04,scared=.04,disgusted=.04.',
+        at_run_time=True,
     ),
     Spec(
         'min_confidence',

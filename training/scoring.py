@@ -30,7 +30,12 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE, Decider
+from emotion_estimator.emotion.decision import (
+    DEFAULT_CLASS_PRIOR,
+    DEFAULT_HYSTERESIS,
+    DEFAULT_MIN_CONFIDENCE,
+    Decider,
+)
 from emotion_estimator.emotion.model import EmotionModel, softmax
 from emotion_estimator.files import write_whole
 from training import sources
@@ -51,6 +56,8 @@ from training.settings import Settings
 from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import constant_windows, retimed
 
+AS_TRAINED = ('p7_accuracy_readable', 'p7_cross_entropy_to_votes', 'p7_ece')
+
 
 def seven_class_scores(
     model: EmotionModel, stills: Stills, tracks: list[Track]
@@ -60,14 +67,17 @@ def seven_class_scores(
 
     :param stills: all photographs of a split, all features.
     :param tracks: sequences composed of them, with the model's features.
-    :returns: the metrics; those of S with the decision's hysteresis end in '_hysteresis'; and
+    :returns: the metrics with the class prior that ships; those of S with the decision's
+        hysteresis end in '_hysteresis', some of P7 with the training's prior in '_as_trained'; and
         the probabilities of the readable photographs.
     """
-    probabilities = still_probabilities(model, stills)
+    probabilities = still_probabilities(model, stills, DEFAULT_CLASS_PRIOR)
+    as_trained = p7_scores(still_probabilities(model, stills), stills)
     by_label = label_probabilities(model, stills)
     return {
         **f7_scores(by_label, stills),
         **p7_scores(probabilities, stills),
+        **{f'{name}_as_trained': as_trained[name] for name in AS_TRAINED},
         **sure_scores(probabilities, stills, DEFAULT_MIN_CONFIDENCE),
         **sequence_scores(model, tracks),
         **network_latency(model),
@@ -141,11 +151,12 @@ def network_latency(model: EmotionModel, calls: int = 2000) -> Metrics:
 
 def track_probabilities(model: EmotionModel, track: Track) -> NDArray[np.float64]:
     """
-    Run a model over a sequence.
+    Run a model over a sequence, with the class prior that ships.
 
     :returns: at each frame, shape [frames, labels].
     """
-    return np.array([model.probabilities(window) for window in buffer_windows(track)])
+    found = np.array([model.probabilities(window) for window in buffer_windows(track)])
+    return model.metadata.prior(DEFAULT_CLASS_PRIOR).applied(found)
 
 
 def decisions(labels: tuple[str, ...], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:

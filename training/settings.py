@@ -99,6 +99,11 @@ MODELS: dict[str, Settings] = {
 """The models that ship, by the names of their folders."""
 
 
+CLASS_PRIORS: dict[str, str] = {'basic7': 'uniform', 'basic7_blendshapes': 'uniform'}
+"""The `class_prior` that a model's folder states; the others' is the training's. Decides nothing
+of the training."""
+
+
 def run_key(settings: Settings, training: Stills, public: Stills) -> str:
     """
     Name a training run by all that decides its outcome, see `content_key`.

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""From class probabilities to one label per frame: trust, hysteresis, the option 'unknown'."""
+"""From class probabilities to one label per frame: prior, trust, hysteresis, 'unknown'."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ UNKNOWN = 'unknown'
 MAX_MIN_CONFIDENCE = 0.6
 DEFAULT_MIN_CONFIDENCE = 0.5
 DEFAULT_HYSTERESIS = 1.5
+DEFAULT_CLASS_PRIOR = 'model'
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,115 @@ class Decider:
         self._shown = best
         ranked = sorted(zip(self._names, scores), key=itemgetter(1), reverse=True)
         return Decision(self._names[best], tuple(ranked))
+
+
+# How often each expression is expected where the model is used.
+
+
+class PriorError(ValueError):
+    """A class prior that a model cannot take; the message says why and what to do."""
+
+
+class ClassPrior:
+    """
+    Exchanges how often a model saw each class in training for how often it is to be expected.
+
+    A prior is 'training' (as often as the model saw them), 'uniform' (each class as often) or
+    shares by name, such as 'neutral=.5,happy=.3,sad=.2', which need not sum to 1. Of a model with
+    coarser classes each of these has a share, whatever expressions it stands for.
+
+    :param prior: as above.
+    :param labels: the model's classes.
+    :param training_shares: of each class in the training; empty where the model does not say.
+    :raises PriorError: when it does not fit the classes, or the training's shares are not known.
+    """
+
+    def __init__(
+        self,
+        prior: str = 'training',
+        labels: tuple[str, ...] = (),
+        training_shares: tuple[float, ...] = (),
+    ) -> None:
+        self._shares: NDArray[np.float64] | None = None
+        self._training_shares = np.array(training_shares, np.float64)
+        if prior == 'training':
+            return
+        shares = np.ones(len(labels)) if prior == 'uniform' else _shares_by_name(prior, labels)
+        if not training_shares:
+            raise PriorError(
+                f'class_prior cannot be {prior!r}: the model does not state its class_shares, how '
+                "often each class is in what it learned from; set it to 'training'."
+            )
+        self._shares = shares / shares.sum()
+
+    def applied(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """
+        Move a model's probabilities to the prior.
+
+        :param probabilities: of the classes, shape [..., labels], summing to 1.
+        :returns: the same shape, summing to 1.
+        """
+        if self._shares is None:
+            return probabilities
+        return with_prior(probabilities, self._training_shares, self._shares)
+
+
+def with_prior(
+    probabilities: NDArray[np.float64],
+    training_shares: NDArray[np.float64],
+    shares: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """
+    Move probabilities to class shares other than those of the training.
+
+    M. Saerens, P. Latinne, C. Decaestecker, "Adjusting the outputs of a classifier to new a
+    priori probabilities: a simple procedure", Neural Computation 14 (2002), 21-41: each class
+    times the ratio of its shares, then to a sum of 1.
+
+    :param probabilities: shape [..., classes], summing to 1.
+    :param training_shares: of the classes among the targets of the training, shape [classes],
+        all above 0.
+    :param shares: of the classes where the classifier is used, shape [classes].
+    :returns: the same shape, summing to 1; the shares themselves where no class is left.
+    :raises ValueError: when the training lacked a class.
+    """
+    if not (training_shares > 0).all():
+        raise ValueError(
+            f'Each class needs a share above 0 in the training, but they are {training_shares}.'
+        )
+    moved = probabilities * (shares / training_shares)
+    total = moved.sum(axis=-1, keepdims=True)
+    return np.where(total > 0, moved / np.where(total > 0, total, 1), shares)
+
+
+_MOST_LETTERS = 2000  # of a prior
+
+
+def _shares_by_name(prior: str, labels: tuple[str, ...]) -> NDArray[np.float64]:
+    """Read shares such as 'neutral=.5,happy=.5'; shape [labels]."""
+    wanted = f"'model', 'uniform', 'training' or shares such as '{labels[0]}=.5,...'"
+    found: dict[str, float] = {}
+    for part in prior[:_MOST_LETTERS].split(','):
+        name, _, number = (piece.strip() for piece in part.partition('='))
+        try:
+            share = float(number)
+        except ValueError:
+            raise PriorError(f'class_prior must be {wanted}, not {prior[:100]!r}.') from None
+        if name not in labels:
+            raise PriorError(
+                f'class_prior: {name[:100]!r} is none of the classes {", ".join(labels)}.'
+            )
+        if name in found:
+            raise PriorError(f'class_prior names {name} twice.')
+        if not (0 <= share < math.inf):
+            raise PriorError(f'class_prior: the share of {name} must be 0 or more, not {number}.')
+        found[name] = share
+    missing = [label for label in labels if label not in found]
+    if missing:
+        raise PriorError(f'class_prior lacks a share of {", ".join(missing)}; 0 rules one out.')
+    if not 0 < sum(found.values()) < math.inf:
+        raise PriorError('class_prior needs a share above 0.')
+    return np.array([found[label] for label in labels])
 
 
 # How far an estimate is to be trusted: less when the face is turned away or covered.

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.blendshapes import range_of
-from emotion_estimator.emotion.decision import TRUSTED_NAMES, VALENCE_AROUSAL, Decider, Trust
+from emotion_estimator.emotion.decision import TRUSTED_NAMES, ClassPrior, Decider, Trust
 from emotion_estimator.emotion.model import EmotionModel, ModelMetadata
 from emotion_estimator.stamps import NS_PER_S, SILENCE_S, Step, TimeLine
 
@@ -158,7 +158,8 @@ class EmotionEstimate:
         is not trusted of them counts as neutral.
     :param arousal: expectation over the class probabilities, in [-1, 1].
     :param step: how the stamp followed the face's newest one.
-    :param probabilities: of the model's labels in their order, before hysteresis and 'unknown'.
+    :param probabilities: of the model's labels in their order, with the class prior, before
+        hysteresis and 'unknown'.
     """
 
     face_id: str
@@ -191,6 +192,7 @@ class EmotionEstimation:
     :param max_gap_s: see `TemporalBuffer`.
     :param trust: weighs each estimate; None leaves out no turned face, and no covered one.
     :param face_timeout_s: a face unseen for longer ends, by the stamps of all faces.
+    :param prior: of the classes; None leaves it as trained.
     :raises ValueError: when a parameter is outside its range.
     """
 
@@ -202,16 +204,16 @@ class EmotionEstimation:
         max_gap_s: float = 0.25,
         trust: Trust | None = None,
         face_timeout_s: float = math.inf,
+        prior: ClassPrior | None = None,
     ) -> None:
         self._model = model
         self._features = model.metadata.features
         self._ranges = {name: range_of(name) for name in (*self._features, *TRUSTED_NAMES)}
-        self._coordinates = np.array(
-            [VALENCE_AROUSAL.get(label, (0.0, 0.0)) for label in model.metadata.labels]
-        )
+        self._coordinates = model.metadata.coordinates
         self._max_gap_s = max_gap_s
         self._trust = trust
         self.face_timeout_s = face_timeout_s
+        self.prior = prior or ClassPrior()
         self.step = Step.FIRST
         """How the stamp taken last followed that face's newest one."""
         self._faces: dict[str, _Face] = {}
@@ -269,7 +271,7 @@ class EmotionEstimation:
         face.buffer.add(stamp_ns, values)
         self._faces[face_id] = face
         self.end_lost_faces(stamp_ns)
-        probabilities = self._model.probabilities(face.buffer.window())
+        probabilities = self.prior.applied(self._model.probabilities(face.buffer.window()))
         if self._trust is not None:
             face.trust = self._trust.of(features, face.trust, gap_s)
         decision = face.decider.decide(probabilities, face.trust)
@@ -350,12 +352,9 @@ class EmotionEstimation:
 
     def _new_face(self) -> _Face:
         metadata = self._model.metadata
-        return _Face(
-            TemporalBuffer(
-                len(self._features), metadata.window_s, metadata.rate_hz, self._max_gap_s
-            ),
-            Decider(metadata.labels, self._min_confidence, self._hysteresis),
-        )
+        size, window_s, rate_hz = len(self._features), metadata.window_s, metadata.rate_hz
+        buffer = TemporalBuffer(size, window_s, rate_hz, self._max_gap_s)
+        return _Face(buffer, Decider(metadata.labels, self._min_confidence, self._hysteresis))
 
 
 def _listed(names: list[str], most: int = 5) -> str:
@@ -379,7 +378,7 @@ def build_estimation(
     """
     Put an emotion estimation together.
 
-    :param parameters: `min_confidence`, `hysteresis`, `max_gap_s`, `max_yaw_deg`,
+    :param parameters: `class_prior`, `min_confidence`, `hysteresis`, `max_gap_s`, `max_yaw_deg`,
         `max_pitch_deg` and `face_timeout_s`, see config/emotion_estimator.yaml.
     :param folder: of the model.
     :returns: the estimation, and what its model states of itself.
@@ -393,5 +392,6 @@ def build_estimation(
         float(parameters['max_gap_s']),
         Trust(float(parameters['max_yaw_deg']), float(parameters['max_pitch_deg'])),
         float(parameters['face_timeout_s']),
+        model.metadata.prior(parameters['class_prior']),
     )
     return estimation, model.metadata

@@ -27,12 +27,19 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from emotion_estimator.emotion.decision import (
+    DEFAULT_CLASS_PRIOR,
+    VALENCE_AROUSAL,
+    ClassPrior,
+    PriorError,
+)
 from emotion_estimator.files import FileError, check_shapes, read_file, read_text
 
 METADATA_FILE = 'metadata.json'
 SCHEMA = 1
 _MOST = {'rate_hz': 1000.0, 'window_s': 60.0, 'temperature': 1000.0}
 _MOST_NAMES = 1000
+_SHARES_OFF = 0.01  # of their sum from 1: they are rounded
 
 
 class ModelError(ValueError):
@@ -59,11 +66,29 @@ class ModelMetadata:
     metrics: dict[str, Any] = field(default_factory=dict)
     description: str = ''
     further_labels: tuple[str, ...] = ()  # of outputs behind those of labels; see `further`
+    class_shares: tuple[float, ...] = ()  # of each label in the training: what is expected of a
+    # face before it is looked at; empty where that is not known
+    class_prior: str = 'training'  # which prior it ships with, see `ClassPrior`
 
     @property
     def steps(self) -> int:
         """Number of steps in the window."""
         return max(1, round(self.window_s * self.rate_hz))
+
+    @property
+    def coordinates(self) -> NDArray[np.float64]:
+        """Valence and arousal of each label, shape [labels, 2], see `VALENCE_AROUSAL`."""
+        return np.array([VALENCE_AROUSAL.get(label, (0.0, 0.0)) for label in self.labels])
+
+    def prior(self, stated: object) -> ClassPrior:
+        """
+        Read a prior of its classes.
+
+        :param stated: as the parameter `class_prior` states it; 'model' is `self.class_prior`.
+        :raises PriorError: when it does not fit the model.
+        """
+        named = self.class_prior if stated == DEFAULT_CLASS_PRIOR else str(stated)
+        return ClassPrior(named, self.labels, self.class_shares)
 
 
 class EmotionModel:
@@ -187,7 +212,7 @@ def read_metadata(folder: Path) -> ModelMetadata:
             f'{SCHEMA}; use a model made for this version.'
         )
     known = {item.name for item in fields(ModelMetadata)}
-    optional = {'metrics', 'description', 'further_labels'}
+    optional = {'metrics', 'description', 'further_labels', 'class_shares', 'class_prior'}
     missing = sorted(known - optional - raw.keys())
     if missing:
         raise ModelError(f'{path} lacks {", ".join(missing)}; export the model again.')
@@ -198,6 +223,7 @@ def read_metadata(folder: Path) -> ModelMetadata:
         values['further_labels'] = _distinct_names(path, 'further_labels', raw['further_labels'])
     else:
         values['further_labels'] = ()
+    values['class_shares'] = _shares(path, raw.get('class_shares') or [], len(values['labels']))
     for name in ('rate_hz', 'window_s', 'temperature'):
         values[name] = _positive(path, name, raw[name])
     for name in ('name', 'version', 'network', 'network_sha256', 'normalisation', 'licence'):
@@ -207,7 +233,12 @@ def read_metadata(folder: Path) -> ModelMetadata:
         raise ModelError(
             f'{path}: network must be a file name, not the path {_shown(raw["network"])}.'
         )
-    return ModelMetadata(**values)
+    metadata = ModelMetadata(**values)
+    try:
+        metadata.prior(metadata.class_prior)
+    except PriorError as error:
+        raise ModelError(f'{path}: {error}') from error
+    return metadata
 
 
 def _distinct_names(path: Path, name: str, value: Any) -> tuple[str, ...]:
@@ -218,6 +249,20 @@ def _distinct_names(path: Path, name: str, value: Any) -> tuple[str, ...]:
     if len(set(value)) != len(value):
         raise ModelError(f'{path}: {name} holds a name twice.')
     return tuple(value)
+
+
+def _shares(path: Path, value: Any, labels: int) -> tuple[float, ...]:
+    if not value:
+        return ()
+    numbers = isinstance(value, list) and all(type(v) in (int, float) for v in value)
+    if not numbers or len(value) != labels or not all(0 < v <= 1 for v in value):
+        raise ModelError(
+            f'{path}: class_shares must be {labels} numbers above 0 and at most 1, one for each '
+            f'label, not {_shown(value)}.'
+        )
+    if abs(sum(value) - 1) > _SHARES_OFF:
+        raise ModelError(f'{path}: class_shares must sum to 1, not to {sum(value):g}.')
+    return tuple(map(float, value))
 
 
 def _positive(path: Path, name: str, value: Any) -> float:

@@ -308,6 +308,7 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     metadata = read_metadata(find_model(str(emotion['model'])))
     # Said once rather than once a recording.
     Decider(metadata.labels, float(emotion['min_confidence']), float(emotion['hysteresis']))
+    metadata.prior(emotion['class_prior'])
     # Said and fetched once: the recordings' processes only look on this machine.
     find_finder_files(parameters.blendshape_node, fetch=True, warn=_log.warning)
     selection = Selection(options.rate_hz, options.from_s, options.to_s, options.stills)

@@ -70,6 +70,7 @@ class Parameters:
     :param specs: its parameters.
     :param configured: tells whether the node is configured, so that fixed ones stay.
     :param changed: called with name and value of each run-time change that is accepted.
+    :param objection: says of a name and a new value why it cannot be taken; '' where it can.
     :raises rclpy.exceptions.ParameterException: when a start value is wrong.
     """
 
@@ -79,11 +80,13 @@ class Parameters:
         specs: Iterable[Spec],
         configured: Callable[[], bool],
         changed: Callable[[dict[str, Any]], None],
+        objection: Callable[[str, Any], str],
     ) -> None:
         self._node = node
         self._specs = {spec.name: spec for spec in specs}
         self._configured = configured
         self._changed = changed
+        self._objection = objection
         self._declared = False
         # Before the declarations, so that start values are checked too.
         node.add_on_set_parameters_callback(self._check)
@@ -129,6 +132,8 @@ class Parameters:
                     'started: state it in params_file, or start the node with '
                     'allow_remote_paths: true.'
                 )
+            if self._declared and (objection := self._objection(spec.name, parameter.value)):
+                return refused(objection)
         return SetParametersResult(successful=True)
 
     def _paths_allowed(self) -> bool:

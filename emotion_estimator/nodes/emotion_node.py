@@ -31,12 +31,13 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from vision_msgs.msg import Classification
 
+from emotion_estimator.emotion.decision import PriorError
 from emotion_estimator.emotion.estimation import (
     EmotionEstimation,
     FeatureError,
     build_estimation,
 )
-from emotion_estimator.emotion.model import ModelError
+from emotion_estimator.emotion.model import ModelError, ModelMetadata
 from emotion_estimator.files import find_model
 from emotion_estimator.messages.incoming import (
     MOST_FACES,
@@ -64,18 +65,17 @@ class EmotionNode(ManagedNode):
         self._emotion = self.create_lifecycle_publisher(Classification, 'emotion', 10)
         self._expressions: dict[str, Publisher[Expression]] = {}
         self._estimation: EmotionEstimation | None = None
-        self._model_name = ''
+        self._metadata: ModelMetadata | None = None
 
     def load(self) -> None:
         """Load the model."""
-        self._estimation, metadata = build_estimation(
+        self._estimation, self._metadata = build_estimation(
             self.parameters, find_model(self.parameters['model'])
         )
-        self._model_name = f'{metadata.name} {metadata.version}'
 
     def release(self) -> None:
         """Forget the model."""
-        self._estimation = None
+        self._estimation = self._metadata = None
 
     def start(self) -> Subscription[Any]:
         """Begin to take blendshapes."""
@@ -95,7 +95,9 @@ class EmotionNode(ManagedNode):
 
     def facts(self) -> Mapping[str, object]:
         """Tell model and faces."""
-        return {'faces': len(self._expressions), 'model': self._model_name}
+        model = self._metadata
+        named = f'{model.name} {model.version}' if model else ''
+        return {'faces': len(self._expressions), 'model': named}
 
     def problems(self) -> list[str]:
         """Tell of a rate for which the parameters are not made."""
@@ -104,9 +106,19 @@ class EmotionNode(ManagedNode):
         advice = advice_for_rate(step_s, {name: self.parameters[name] for name in names})
         return [advice] if advice else []
 
+    def objection(self, name: str, value: Any) -> str:
+        """Refuse a class prior that does not fit the model."""
+        try:
+            if name == 'class_prior' and self._metadata is not None:
+                self._metadata.prior(value)
+        except PriorError as error:
+            return str(error)
+        return ''
+
     def on_parameters_changed(self, changed: dict[str, Any]) -> None:
-        """Take over new thresholds from the next frame on."""
-        if self._estimation is not None:
+        """Take over prior and thresholds from the next frame on."""
+        if self._estimation is not None and self._metadata is not None:
+            self._estimation.prior = self._metadata.prior(self.parameters['class_prior'])
             self._estimation.face_timeout_s = self.parameters['face_timeout_s']
             self._estimation.set_thresholds(
                 self.parameters['min_confidence'], self.parameters['hysteresis']

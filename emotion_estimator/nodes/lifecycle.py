@@ -103,7 +103,11 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         for service in self.services:
             service.callback = self.guarded(service.callback)
         self.parameters = Parameters(
-            self, [*specs, *EVERY_NODE], self._is_configured, self.on_parameters_changed
+            self,
+            [*specs, *EVERY_NODE],
+            self._is_configured,
+            self.on_parameters_changed,
+            self.objection,
         )
         self._silent = False
         self._diagnostics = Diagnostics(self, self._status)
@@ -221,6 +225,10 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
     def problems(self) -> list[str]:
         """Tell in sentences what else is wrong."""
         return []
+
+    def objection(self, name: str, value: Any) -> str:
+        """Say why what is loaded cannot take a parameter's new value; '' where it can."""
+        return ''
 
     def on_parameters_changed(self, changed: dict[str, Any]) -> None:
         """

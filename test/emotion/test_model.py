@@ -26,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_estimator import blendshapes
+from emotion_estimator.emotion.decision import ClassPrior, PriorError
 from emotion_estimator.emotion.estimation import TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel, ModelError, read_metadata
 from emotion_estimator.files import AssetError, find_model
@@ -83,7 +84,14 @@ def test_a_missing_folder_names_the_models_that_are_there():
         ({'window_s': float('nan')}, 'window_s must be a number above 0'),
         ({'network': '../network.tflite'}, 'must be a file name'),
         ({'network': 'other.tflite'}, 'other.tflite is missing'),
-        ({'labels': ['happy', 'sad']}, 'asks for'),
+        ({'labels': ['happy', 'sad'], 'class_shares': [0.6, 0.4]}, 'asks for'),
+        ({'class_shares': [1.0]}, 'class_shares must be 7 numbers above 0'),
+        ({'class_shares': [0, 0, 0, 0, 0, 0, 1]}, 'class_shares must be 7 numbers above 0'),
+        ({'class_shares': ['a'] * 7}, 'class_shares must be 7 numbers above 0'),
+        ({'class_shares': [0.5] * 7}, 'class_shares must sum to 1, not to 3.5'),
+        ({'class_prior': 'even'}, "class_prior must be 'model', 'uniform', 'training' or shares"),
+        ({'class_prior': 3}, "class_prior must be 'model'"),
+        ({'class_prior': 'uniform', 'class_shares': ...}, 'does not state its class_shares'),
         ({'further_labels': ['a', 'a']}, 'further_labels holds a name twice'),
         ({'further_labels': ['fer2013.sad']}, 'asks for'),
         ({'window_s': 1.0}, 'asks for'),
@@ -248,3 +256,88 @@ def test_lengths_that_are_not_positive_are_refused_by_name(field):
     arguments = {'feature_count': 1, 'window_s': 1.0, 'rate_hz': 10.0, 'max_gap_s': 0.25}
     with pytest.raises(ValueError, match=field):
         TemporalBuffer(**{**arguments, field: 0})
+
+
+# Which class is expected how often.
+
+
+MOODS = ('happy', 'sad', 'neutral')
+SEEN = (0.25, 0.25, 0.5)
+chances = st.lists(st.floats(1e-6, 1), min_size=3, max_size=3).map(lambda v: np.array(v) / sum(v))
+
+
+@pytest.mark.parametrize(
+    'prior, expected',
+    [
+        # Weights 4, 4, 2.
+        ('uniform', [0.2 / 0.75, 0.3 / 0.75, 0.25 / 0.75]),
+        # Weights 2, 0, 1: shares need not sum to 1.
+        ('happy=2,sad=0,neutral=2', [0.4 / 0.9, 0, 0.5 / 0.9]),
+        (' neutral = .5, happy=.25 ,sad=.25', [0.2, 0.3, 0.5]),
+        ('training', [0.2, 0.3, 0.5]),
+    ],
+)
+def test_a_prior_is_bayes_by_hand(prior, expected):
+    found = ClassPrior(prior, MOODS, SEEN).applied(np.array([0.2, 0.3, 0.5]))
+    np.testing.assert_allclose(found, expected)
+
+
+@given(chances, chances, chances)
+def test_probabilities_sum_to_1_whatever_is_expected(probabilities, seen, wanted):
+    stated = ','.join(f'{name}={share!r}' for name, share in zip(MOODS, wanted.tolist()))
+    for prior in ('uniform', stated):
+        found = ClassPrior(prior, MOODS, tuple(seen.tolist())).applied(probabilities)
+        assert found.sum() == pytest.approx(1)
+        assert (found >= 0).all()
+
+
+@given(chances, chances)
+def test_the_trainings_prior_changes_nothing(probabilities, seen):
+    shares = tuple(seen.tolist())
+    stated = ','.join(f'{name}={share!r}' for name, share in zip(MOODS, shares))
+    assert ClassPrior('training', MOODS, shares).applied(probabilities) is probabilities
+    found = ClassPrior(stated, MOODS, shares).applied(probabilities)
+    np.testing.assert_allclose(found, probabilities, rtol=1e-9)
+
+
+def test_what_is_ruled_out_leaves_the_prior_where_nothing_else_is_left():
+    prior = ClassPrior('happy=1,sad=1,neutral=0', MOODS, SEEN)
+    np.testing.assert_allclose(prior.applied(np.array([0.0, 0.0, 1.0])), [0.5, 0.5, 0])
+
+
+@pytest.mark.parametrize(
+    'prior, sentence',
+    [
+        ('unifrom', 'must be .model., .uniform., .training. or shares'),
+        ('', 'must be .model.'),
+        ('happy=x,sad=1,neutral=1', 'must be .model.'),
+        ('happy=1,sad=1,angry=1', "'angry' is none of the classes happy, sad, neutral"),
+        ('happy=1,sad=1', 'lacks a share of neutral'),
+        ('happy=-1,sad=1,neutral=1', 'the share of happy must be 0 or more, not -1'),
+        ('happy=nan,sad=1,neutral=1', 'the share of happy must be 0 or more, not nan'),
+        ('happy=inf,sad=1,neutral=1', 'the share of happy must be 0 or more, not inf'),
+        ('happy=1,happy=1,sad=1,neutral=1', 'names happy twice'),
+        ('happy=0,sad=0,neutral=0', 'needs a share above 0'),
+    ],
+)
+def test_a_prior_that_does_not_fit_is_refused_with_a_sentence(prior, sentence):
+    with pytest.raises(PriorError, match=sentence):
+        ClassPrior(prior, MOODS, SEEN)
+
+
+def test_a_model_that_does_not_say_what_it_saw_takes_the_trainings_prior_alone(folder):
+    change(folder, class_shares=..., class_prior=...)
+    metadata = read_metadata(folder)
+    assert metadata.class_shares == () and metadata.class_prior == 'training'
+    probabilities = np.full(7, 1 / 7)
+    for stated in ('model', 'training'):
+        assert metadata.prior(stated).applied(probabilities) is probabilities
+    with pytest.raises(PriorError, match=r"does not state its class_shares.*set it to 'training'"):
+        metadata.prior('uniform')
+
+
+def test_a_model_ships_with_a_prior_of_its_own(folder):
+    change(folder, class_prior='uniform')
+    metadata = read_metadata(folder)
+    seen = np.array(metadata.class_shares)
+    np.testing.assert_allclose(metadata.prior('model').applied(seen), np.full(7, 1 / 7))

@@ -274,6 +274,41 @@ def test_thresholds_out_of_range_are_refused(live, name, value):
         live.add(EmotionNode, **{name: value})
 
 
+def test_the_class_prior_changes_while_the_node_runs_and_only_to_what_fits(live, wired):
+    def scores_of(number):
+        wired.send(message_of(SMILE, START_NS + number * FRAME_NS), number + 1)
+        return {result.class_id: result.score for result in wired.emotions[-1].results}
+
+    node = wired.node
+    for name, value in (('hysteresis', 1.0), ('min_confidence', 0.0), ('class_prior', 'training')):
+        assert node.set_parameters([Parameter(name, value=value)])[0].successful
+    before = scores_of(0)
+    labels = [name for name in before if name != 'unknown']
+    sad = ','.join(f'{name}={10 if name == "sad" else 1}' for name in labels)
+    for wrong, sentence in (
+        ('sad=1', 'class_prior lacks a share of'),
+        (f'{sad},bored=1', "'bored' is none of the classes"),
+    ):
+        (result,) = node.set_parameters([Parameter('class_prior', value=wrong)])
+        assert not result.successful and sentence in result.reason
+    assert node.set_parameters([Parameter('class_prior', value=sad)])[0].successful
+    stated = scores_of(1)
+    assert node.set_parameters([Parameter('class_prior', value='uniform')])[0].successful
+    uniform = scores_of(2)
+    # Bayes: the same face, so that the odds differ by what was asked for alone.
+    odds, even = (found['sad'] / found['happy'] for found in (stated, uniform))
+    assert odds == pytest.approx(10 * even, rel=0.2)
+    assert sum(stated.values()) == pytest.approx(1)
+
+
+def test_a_class_prior_that_does_not_fit_the_model_fails_the_configuration(live, capfd):
+    node = live.add(EmotionNode, autostart=False, class_prior='happy=1,sad=1')
+    assert not live.change(node, 'configure')
+    assert 'class_prior lacks a share of angry' in capfd.readouterr().err
+    assert node.set_parameters([Parameter('class_prior', value='uniform')])[0].successful
+    assert live.change(node, 'configure')
+
+
 @pytest.mark.parametrize(
     'name, value, sentence',
     [

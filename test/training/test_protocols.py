@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.emotion.decision import with_prior
 from training.datasets.pictures import LABELS, DataError, assets_folder
 from training.fitting import fit_temperature
 from training.protocols.sequences import (
@@ -45,7 +46,6 @@ from training.protocols.stills import (
     p7_scores,
     read_matched_rows,
     report_scores,
-    with_prior,
 )
 from training.seed_report.figures import REPORT_CONFUSION
 from training.stills import HAPPY_UNKNOWN_SAD, Stills

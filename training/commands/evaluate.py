@@ -32,7 +32,11 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.emotion.decision import DEFAULT_HYSTERESIS, DEFAULT_MIN_CONFIDENCE
+from emotion_estimator.emotion.decision import (
+    DEFAULT_CLASS_PRIOR,
+    DEFAULT_HYSTERESIS,
+    DEFAULT_MIN_CONFIDENCE,
+)
 from emotion_estimator.emotion.model import EmotionModel, read_metadata, softmax
 from emotion_estimator.evaluation.classification_metrics import confusion
 from emotion_estimator.faces.encoding import read_encoding
@@ -109,7 +113,7 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Me
     features = EmotionModel(sources.MODELS / BASIC).metadata.features
     if split is Split.PRIVATE:
         report = read_matched_rows()
-        shares = np.array(three.metadata.metrics['training']['class_shares'])
+        shares = np.array(three.metadata.class_shares)
         found['report'] = {THREE: report_metrics(answers, stills, report, shares)}
         found['report']['the_report'] = {
             name: dict.fromkeys(('value', 'low', 'high'), value)
@@ -198,9 +202,9 @@ def _clips() -> dict[str, Metrics]:
     """Follow the faces of all clips with each model, at the emotion node's defaults."""
     names = (*NAMES, *read_encoding(encoding_path()).names)
     faces = read_series(TRAINING_CLIPS + EVALUATION_CLIPS, encoding_path())
-    thresholds = (DEFAULT_MIN_CONFIDENCE, DEFAULT_HYSTERESIS)
+    chosen = (DEFAULT_MIN_CONFIDENCE, DEFAULT_HYSTERESIS, DEFAULT_CLASS_PRIOR)
     return {
-        name: clip_scores(EmotionModel(sources.MODELS / name), faces, names, *thresholds)
+        name: clip_scores(EmotionModel(sources.MODELS / name), faces, names, *chosen)
         for name in MODELS
     }
 

@@ -34,7 +34,7 @@ from training.commands import command, terminal
 from training.encoding.visibility import fit_shipped_visibility
 from training.export import export_answers, write_model
 from training.fitting import Material, read_material, trained_network
-from training.settings import MODEL_VERSION, MODELS, Settings, run_key
+from training.settings import CLASS_PRIORS, MODEL_VERSION, MODELS, Settings, run_key
 from training.still_features import fit_shipped_encoding
 from training.windows import RATE_HZ, WINDOW_S
 
@@ -66,7 +66,6 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     training: dict[str, Any] = {
         'key': run_key(settings, material.training.only(features), public),
         'settings': dataclasses.asdict(settings),
-        'class_shares': exported.class_shares.round(4).tolist(),
         'encoding_sha256': sha256_of(material.encoding) if settings.groups else None,
     }
     groups = ''.join(f', {group}' for group in settings.groups)
@@ -75,6 +74,8 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
         'version': MODEL_VERSION,
         'labels': exported.labels,
         'further_labels': exported.further_labels,
+        'class_prior': CLASS_PRIORS.get(name, 'training'),
+        'class_shares': [round(share, 4) for share in exported.class_shares.tolist()],
         'features': features,
         'rate_hz': RATE_HZ,
         'window_s': WINDOW_S,

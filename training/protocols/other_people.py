@@ -30,7 +30,7 @@ from rich.progress import track
 from emotion_estimator.asset_sources import Wheel
 from emotion_estimator.assets import ASSETS_VARIABLE, Asset, find_asset
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.emotion.decision import VISIBLE_PARTS, Trust
+from emotion_estimator.emotion.decision import DEFAULT_CLASS_PRIOR, VISIBLE_PARTS, Trust
 from emotion_estimator.emotion.estimation import build_estimation
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.estimator import ExpressionEstimator
@@ -205,9 +205,16 @@ def surest(classify: Classify, faces: HeldFaces, names: tuple[str, ...]) -> Answ
     return Answers(labels, np.where(faces.found, ANSWERED, NO_FACE))
 
 
-def held_probabilities(model: EmotionModel) -> Classify:
-    """Let a model classify faces that are held over the window."""
-    return lambda values: np.array([model.probabilities(w) for w in constant_windows(values)])
+def held_probabilities(model: EmotionModel, prior: str = DEFAULT_CLASS_PRIOR) -> Classify:
+    """
+    Let a model classify faces that are held over the window.
+
+    :param prior: see `ClassPrior`.
+    """
+    expected = model.metadata.prior(prior)
+    return lambda values: expected.applied(
+        np.array([model.probabilities(window) for window in constant_windows(values)])
+    )
 
 
 def scores(answers: Answers, pictures: PeoplesPictures, labels: tuple[str, ...]) -> Metrics:

@@ -223,6 +223,7 @@ def clip_scores(
     names: tuple[str, ...],
     min_confidence: float,
     hysteresis: float,
+    prior: str = 'training',
 ) -> Metrics:
     """
     Let the runtime's own estimation follow real faces at their frame rate and at lower ones.
@@ -231,9 +232,11 @@ def clip_scores(
     :param names: of the features.
     :param min_confidence: of the decision, see `Decider`.
     :param hysteresis: of the decision, see `Decider`.
+    :param prior: see `ClassPrior`.
     :returns: changes of the answer a second, 'unknown' being one; and the share of the frames at
         which a camera of 15 or 10 frames a second gets the same answer. Intervals resample faces.
     """
+    expected = model.metadata.prior(prior)
     changes, seconds = [], []
     same: dict[float, list[tuple[int, int]]] = {rate: [] for rate in LOWER_RATES_HZ}
     for values, rate_hz in faces:
@@ -243,7 +246,7 @@ def clip_scores(
             values: NDArray[np.float32] = values,
             rate_hz: float = rate_hz,
         ) -> list[str]:
-            estimation = EmotionEstimation(model, min_confidence, hysteresis)
+            estimation = EmotionEstimation(model, min_confidence, hysteresis, prior=expected)
             found = []
             for frame in frames.tolist():
                 stamp_ns = round((frame + 1) * NS_PER_S / rate_hz)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.assets import ASSETS_VARIABLE
+from emotion_estimator.emotion.decision import with_prior
 from emotion_estimator.emotion.estimation import TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation import classification_metrics as metrics
@@ -39,14 +40,18 @@ Metrics = dict[str, dict[str, float]]
 """Score by name, each as value, low and high, see `Interval.rounded`."""
 
 
-def still_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float64]:
+def still_probabilities(
+    model: EmotionModel, stills: Stills, prior: str = 'training'
+) -> NDArray[np.float64]:
     """
     Run the runtime's own buffer and model on each readable photograph held constant.
 
     :param stills: photographs with all features; unreadable ones give no row.
+    :param prior: see `ClassPrior`.
     :returns: shape [readable, labels].
     """
-    return np.array([model.probabilities(window) for window in _held(model, stills)])
+    found = np.array([model.probabilities(window) for window in _held(model, stills)])
+    return model.metadata.prior(prior).applied(found)
 
 
 def label_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float64]:
@@ -280,33 +285,6 @@ def _checked(path: Path, index: int, line: dict[str, str]) -> tuple[int, int]:
             f'{[line.get(name) for name in _COLUMNS]}.'
         )
     return photograph, label
-
-
-def with_prior(
-    probabilities: NDArray[np.float64],
-    training_shares: NDArray[np.float64],
-    shares: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """
-    Move probabilities to class shares other than those of the training.
-
-    M. Saerens, P. Latinne, C. Decaestecker, "Adjusting the outputs of a classifier to new a
-    priori probabilities: a simple procedure", Neural Computation 14 (2002), 21-41: each class
-    times the ratio of its shares, then to a sum of 1.
-
-    :param probabilities: shape [N, classes], rows summing to 1.
-    :param training_shares: of the classes among the targets of the training, shape [classes],
-        all above 0.
-    :param shares: of the classes where the classifier is used, shape [classes].
-    :returns: shape [N, classes], rows summing to 1.
-    :raises ValueError: when the training lacked a class.
-    """
-    if not (training_shares > 0).all():
-        raise ValueError(
-            f'Each class needs a share above 0 in the training, but they are {training_shares}.'
-        )
-    moved = probabilities * (shares / training_shares)
-    return np.asarray(moved / moved.sum(axis=1, keepdims=True))
 
 
 def report_scores(
