@@ -128,8 +128,9 @@ tune: setup-training ## search settings at random; MODEL=basic7 TRIALS=20 EPOCHS
 report-steps: setup-training ## the seed report's steps on FER2013: tables, plots, sheets into out/report
 	@$(TRAIN) -m training.commands.seed_report
 
-errors: setup-training ## what MODEL=basic7 gets wrong on SPLIT=public, with pictures, into out/errors
-	@$(TRAIN) -m training.commands.studies errors --model $(or $(MODEL),basic7) --split $(or $(SPLIT),public)
+errors: setup-training ## what MODEL=basic7 gets wrong on SPLIT=public or X=folder, with pictures, into out/errors
+	@$(TRAIN) -m training.commands.studies errors --model $(or $(MODEL),basic7) --split $(or $(SPLIT),public) \
+	  $(if $(X),--x "$$X")
 
 bench-extraction: setup-training ## faces per second with one process and with all cores
 	@$(TRAIN) -m training.commands.extraction_speed

@@ -19,6 +19,7 @@ Of `metrics` in metadata.json they read
 
     private, public, report, clips: {score: metric}    FER2013's PrivateTest and PublicTest, the
         seed report's rows, real clips
+    x_ck48_dev, x_london, x_web: {score: metric}        other people's pictures
     baselines: {split: {method: {score: metric}}}       other methods on the same split
     spread: {split: {score: [value, ...]}}              the model trained again, a value each seed
 
@@ -42,6 +43,13 @@ SPLITS = {
     'report': "the seed report's rows",
     'clips': 'real clips',
 }
+X_SETS = {
+    'x_ck48_dev': 'CK+48',
+    'x_london': 'London',
+    'x_web': 'web',
+}
+"""Sets of protocol X."""
+
 COMPARED = {
     'f7_accuracy_readable': 'F7 accuracy',
     'f7_macro_f1_readable': 'F7 macro-F1',
@@ -54,10 +62,30 @@ COMPARED = {
     's_onset_to_stable_ms': 'S those: ms from onset',
     's_false_switches_per_s': 'S false switches a second',
     'c_switches_per_s': 'C switches a second',
+    'x_accuracy': 'accuracy',
+    'x_balanced': 'balanced accuracy',
+    'x_recall_happy': 'smiles decided happy',
+    'x_false_alarms': 'neutral faces decided otherwise',
+    'x_no_answer': 'no answer',
 }
 """Scores in which other methods are compared, and their headings."""
 
-METHODS = {'the_report': 'the seed report'}
+X_SCORES = {
+    'x_balanced': 'balanced accuracy',
+    'x_false_alarms': 'neutral faces decided otherwise',
+    'x_no_answer': 'no answer: unknown, or no face found',
+    'x_no_face': 'no face found',
+    'x_turned': 'unknown, as the head is turned',
+    'x_covered': 'unknown, as something is covered',
+    'x_unsure': 'unknown, as no class is likely enough',
+}
+"""Headings of scores of protocol X that are not their names."""
+
+METHODS = {
+    'the_report': 'the seed report',
+    'fer': 'fer, with its own face detector',
+    'fer_our_faces': "fer's network, on the faces found here",
+}
 """Headings of other methods that are not their names."""
 
 COVERAGE_PREFIX = 'coverage_'
@@ -138,7 +166,7 @@ def other_methods(model: ModelMetadata) -> str:
     :raises CardError: when the metrics are no numbers.
     """
     tables = []
-    for split, heading in SPLITS.items():
+    for split, heading in {**SPLITS, **X_SETS}.items():
         methods = {
             name: metrics_at(model, 'baselines', split, name)
             for name in metrics_at(model, 'baselines', split)
@@ -153,6 +181,28 @@ def other_methods(model: ModelMetadata) -> str:
         if names:
             tables.append(table(rows))
     return '\n\n'.join(tables) or f'{NOT_MEASURED.capitalize()}.'
+
+
+def other_people(model: ModelMetadata) -> str:
+    """
+    List a model's scores on other people's pictures, a column for each set.
+
+    :returns: Markdown; 'Not measured.' where there are none.
+    :raises CardError: when the metrics are no numbers.
+    """
+    found = {split: metrics_at(model, split) for split in X_SETS if metrics_at(model, split)}
+    names = dict.fromkeys(name for scores in found.values() for name in scores)
+    rows: list[tuple[str, ...]] = [('protocol X', *(X_SETS[split] for split in found))]
+    for name in names:
+        said = X_SCORES.get(name) or name.removeprefix('x_').replace('_', ' ')
+        texts = (
+            metric_text(scores[name], '.2f', f'{model.name}: metrics.{split}.{name}')
+            if name in scores
+            else ''
+            for split, scores in found.items()
+        )
+        rows.append((said, *texts))
+    return table(rows) if found else f'{NOT_MEASURED.capitalize()}.'
 
 
 def seeds_spread(model: ModelMetadata) -> str:

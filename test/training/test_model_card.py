@@ -31,6 +31,7 @@ from training.card_tables import (
     class_bias,
     metric_text,
     other_methods,
+    other_people,
     seeds_spread,
     table,
 )
@@ -282,6 +283,24 @@ def test_other_methods_stand_beside_the_model():
         '| constant | .250 | not measured |',
         '| lstm shuffled time | not measured | .500 [.400, .600] |',
     ]
+
+
+def test_other_peoples_pictures_have_a_column_for_each_set():
+    club = {'value': 0.5, 'low': 0.25, 'high': 0.75}
+    found = other_people(
+        with_tables(
+            x_london={'x_balanced': 0.9, 'x_recall_happy_male': club},
+            x_web={'x_balanced': 0.4, 'x_covered': 0.05},
+        )
+    )
+    assert found.splitlines() == [
+        '| protocol X | London | web |',
+        '|---|---|---|',
+        '| balanced accuracy | .90 | .40 |',
+        '| recall happy male | .50 [.25, .75] |  |',
+        '| unknown, as something is covered |  | .05 |',
+    ]
+    assert other_people(with_tables()) == 'Not measured.'
 
 
 def test_the_spread_over_seeds():

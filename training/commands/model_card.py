@@ -39,12 +39,14 @@ from emotion_estimator.files import write_whole
 from training.card_tables import (
     COVERAGE_PREFIX,
     SPLITS,
+    X_SETS,
     CardError,
     class_bias,
     has_seven_classes,
     metric_text,
     metrics_at,
     other_methods,
+    other_people,
     recall_prefix,
     seeds_spread,
     table,
@@ -144,12 +146,18 @@ def _model_section(
         window=f'{model.window_s:g} s at {model.rate_hz:g} Hz',
         normalisation=model.normalisation,
         temperature=f'{model.temperature:g}',
+        class_shares=', '.join(
+            f'{label} {share:.3g}' for label, share in zip(model.labels, model.class_shares)
+        )
+        or 'not stated',
+        class_prior=model.class_prior,
         network=model.network,
         sha256=model.network_sha256,
         run=f'key {run.get("key", "not stated")}, seed {seed}',
         licence=model.licence,
         data=data,
         still_metrics=filler.format(sections['seven' if has_seven_classes(model) else 'three']),
+        other_people=other_people(model),
         other_methods=other_methods(model),
         spread=seeds_spread(model),
         bias=class_bias(model),
@@ -187,7 +195,7 @@ def not_shown(model: ModelMetadata) -> list[str]:
     shown = {field.partition('.')[2] for fields in parsed for _, field, _, _ in fields if field}
     for start in (recall_prefix(model)[0], COVERAGE_PREFIX):
         shown |= {start + label for label in model.labels}
-    known = {*SPLITS, 'baselines', 'spread', 'training'}
+    known = {*SPLITS, *X_SETS, 'baselines', 'spread', 'training'}
     unknown = [name for name in model.metrics if name not in known]
     unknown += [
         f'{split}.{score}'

@@ -26,23 +26,37 @@ import dataclasses
 import json
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.emotion.decision import DEFAULT_CLASS_PRIOR
 from emotion_estimator.emotion.model import EmotionModel
-from emotion_estimator.evaluation.classification_metrics import Confusion, confusion, risk_coverage
+from emotion_estimator.evaluation.classification_metrics import (
+    Confusion,
+    confusion,
+    recalls,
+    risk_coverage,
+)
 from emotion_estimator.files import find_model, write_whole
 from training import sources
 from training.commands import command, terminal
 from training.commands.evaluate import tracks_of
 from training.commands.train import train
-from training.datasets.pictures import LABELS, Split
+from training.datasets.labelled_folder import PeoplesPictures
+from training.datasets.pictures import LABELS, NEUTRAL, Pictures, Split
 from training.export import write_metadata
 from training.extraction.views import X4_PAD25, ViewedPictures
 from training.fitting import read_material
+from training.protocols.other_people import (
+    FRAMED,
+    find_held_faces,
+    held_probabilities,
+)
 from training.protocols.stills import (
     f7_scores,
     label_probabilities,
@@ -59,7 +73,7 @@ from training.still_features import (
     read_training_stills,
     stand_in_a_test_split,
 )
-from training.stills import POSITIVE_NEGATIVE, Stills, truth_for
+from training.stills import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, Stills, truth_for
 from training.windows import STEPS
 
 SEEDS = (1, 2, 3)
@@ -203,17 +217,42 @@ THRESHOLDS = (0.0, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 
 def thresholds(_: argparse.Namespace) -> None:
-    """Print coverage against accuracy on PublicTest, which chose `min_confidence`."""
-    stills = read_stills(Split.PUBLIC)
-    majority = stills.majority()[stills.readable[:, 0]]
-    clear = majority >= 0
-    probabilities = still_probabilities(EmotionModel(sources.MODELS / 'basic7'), stills)[clear]
-    title = 'PublicTest, readable, with a majority of the votes'
-    table = Table('least probability', 'answered', 'right', title=title)
+    """
+    Print what a least probability and a class prior do, on PublicTest and other people's pictures.
+
+    Of the faces found: share answered, share of the answers that are right, mean recall, recall of
+    neutral faces; where there is no answer it counts as wrong in the recalls.
+    """
+    public = read_stills(Split.PUBLIC)
+    for name in SEVEN_CLASS_MODELS:
+        model = EmotionModel(sources.MODELS / name)
+        features = model.metadata.features
+        clear = public.select(public.readable[:, 0] & (public.majority() >= 0))
+        sets = {'PublicTest': (clear.only(features).values, clear.majority())}
+        for place, pictures in sources.read_other_people().items():
+            faces = find_held_faces(pictures.photographs.pictures)
+            sets[place] = (faces.only(features), pictures.photographs.labels[faces.found])
+        for prior in ('training', 'uniform'):
+            classify = held_probabilities(model, prior)
+            answered = {n: (classify(values), labels) for n, (values, labels) in sets.items()}
+            terminal(140).print(_threshold_table(f'{name}, class_prior: {prior}', answered))
+
+
+def _threshold_table(
+    title: str, answered: dict[str, tuple[NDArray[np.float64], NDArray[np.int64]]]
+) -> Table:
+    table = Table('least probability', title=f'{title}: answered, right, mean recall, neutral')
+    for place in answered:
+        table.add_column(place, justify='right')
     for threshold in THRESHOLDS:
-        answered, right = risk_coverage(probabilities, majority[clear], threshold)
-        table.add_row(f'{threshold:g}', f'{answered:.3f}', f'{right:.3f}')
-    terminal().print(table)
+        cells = []
+        for likely, labels in answered.values():
+            answers = np.where(likely.max(axis=1) >= threshold, likely.argmax(axis=1), -1)
+            found = recalls(answers, labels, len(LABELS))
+            figures = *risk_coverage(likely, labels, threshold), np.nanmean(found), found[NEUTRAL]
+            cells.append(' '.join(f'{figure:.3f}' for figure in figures))
+        table.add_row(f'{threshold:g}', *cells)
+    return table
 
 
 def matrix_table(found: Confusion, title: str) -> Table:
@@ -246,13 +285,38 @@ def analyse_errors(
     :param folder: gets the pages and the drawn matrix.
     :raises DataError: when photographs are missing, or the classes are not known.
     """
-    name, labels = model.metadata.name, model.metadata.labels
-    truth = truth_for(labels, stills)
+    truth = truth_for(model.metadata.labels, stills)
     counted = stills.readable[:, 0] & (truth >= 0)
-    probabilities = still_probabilities(model, stills.select(counted))
-    truth, answers = truth[counted], probabilities.argmax(axis=1)
-    where = f'{name}, {split.name.lower()}'
-    found = confusion(answers, truth, labels)
+    probabilities = still_probabilities(model, stills.select(counted), DEFAULT_CLASS_PRIOR)
+    photographs = sources.read_photographs()
+    rows = np.flatnonzero(photographs.splits == split)[counted]
+    outlines = read_faces_twice(photographs.split(split), X4_PAD25).outlines()[counted]
+    pictures = ViewedPictures(photographs.pictures, X4_PAD25)
+    answered = Answered(rows, probabilities, truth[counted], outlines)
+    return _draw_errors(model, answered, pictures, split.name.lower(), console, folder)
+
+
+class Answered(NamedTuple):
+    """N answers to pictures of a data set, see `error_sheet`."""
+
+    rows: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    truth: NDArray[np.int64]
+    landmarks: NDArray[np.float32]
+
+
+def _draw_errors(
+    model: EmotionModel,
+    answered: Answered,
+    pictures: Pictures,
+    place: str,
+    console: Console,
+    folder: Path,
+) -> list[Path]:
+    name, labels = model.metadata.name, model.metadata.labels
+    _, probabilities, truth, _ = answered
+    where = f'{name}, {place}'
+    found = confusion(probabilities.argmax(axis=1), truth, labels)
     console.print(matrix_table(found, f'{where}: {len(truth)} photographs'))
     console.print(class_table(found, where))
     if labels == LABELS:
@@ -260,33 +324,42 @@ def analyse_errors(
         two = confusion(coarse, POSITIVE_NEGATIVE.labels(truth), POSITIVE_NEGATIVE.names)
         console.print(matrix_table(two, f'{where}: positive or negative (section 7)'))
         console.print(class_table(two, f'{where}: positive or negative'))
-    sheet = folder / f'{name}_{split.name.lower()}.png'
+    sheet = folder / f'{name}_{place}.png'
     matrix = sheet.with_name(f'{sheet.stem}_confusion.png')
     draw_confusion(found, matrix, where)
-    photographs = sources.read_photographs()
-    rows = np.flatnonzero(photographs.splits == split)
-    outlines = read_faces_twice(photographs.split(split), X4_PAD25).outlines()
     for stale in folder.glob(f'{sheet.stem}-*.png'):  # there may have been more of them
         stale.unlink()
-    pages = error_sheet(
-        ViewedPictures(photographs.pictures, X4_PAD25),
-        rows[counted],
-        probabilities,
-        truth,
-        outlines[counted],
-        sheet,
-        labels,
-    )
+    pages = error_sheet(pictures, *answered, sheet, labels)
     return [matrix, *pages]
 
 
 def errors(options: argparse.Namespace) -> None:
     """Print which photographs a model answers wrongly, and draw them."""
     split = Split[options.split.upper()]
-    console = terminal()
+    console, folder = terminal(), sources.OUT / 'errors'
     model = EmotionModel(find_model(options.model))
-    written = analyse_errors(model, read_stills(split), split, console, sources.OUT / 'errors')
-    console.print(f'Written: {written[0]} and {len(written) - 1} pages', soft_wrap=True)
+    if options.x:
+        found = sources.read_other_people(options.x)
+        pages = [analyse_other_people(model, *one, console, folder) for one in found.items()]
+    else:
+        pages = [analyse_errors(model, read_stills(split), split, console, folder)]
+    for written in pages:
+        console.print(f'Written: {written[0]} and {len(written) - 1} pages', soft_wrap=True)
+
+
+def analyse_other_people(
+    model: EmotionModel, name: str, pictures: PeoplesPictures, console: Console, folder: Path
+) -> list[Path]:
+    """Print and draw the same of a set of other people's pictures, as the runtime sees them."""
+    seen = ViewedPictures(pictures.photographs.pictures, FRAMED)
+    faces = find_held_faces(pictures.photographs.pictures)
+    rows = np.flatnonzero(faces.found)
+    labels = pictures.photographs.labels[rows]
+    truth = labels if model.metadata.labels == LABELS else HAPPY_UNKNOWN_SAD.labels(labels)
+    probabilities = held_probabilities(model)(faces.only(model.metadata.features))
+    corners = faces.boxes[rows][:, [[0, 1], [2, 1], [0, 3], [2, 3]]]
+    answered = Answered(rows, probabilities, truth, corners)
+    return _draw_errors(model, answered, seen, name, console, folder)
 
 
 STUDIES = {
@@ -318,6 +391,9 @@ def main(arguments: list[str] | None) -> int:
             command.add_argument('--model', default='basic7', help='name or path of its folder')
             command.add_argument(
                 '--split', choices=[split.name.lower() for split in Split], default='public'
+            )
+            command.add_argument(
+                '--x', type=Path, metavar='FOLDER', help='of labelled pictures, instead of a split'
             )
     options = parser.parse_args(arguments)
     STUDIES[options.study](options)

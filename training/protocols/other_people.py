@@ -42,6 +42,7 @@ from emotion_estimator.parameter_values import NodeParameters, read_parameters
 from training import sources
 from training.datasets.labelled_folder import PeoplesPictures
 from training.datasets.pictures import LABELS, NEUTRAL, PictureError, Pictures, assets_folder
+from training.extraction.views import View
 from training.protocols.stills import Metrics
 from training.stills import HAPPY_UNKNOWN_SAD
 from training.windows import constant_windows
@@ -74,6 +75,17 @@ def framed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if picture.ndim == 2:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
     return picture
+
+
+class _Framed(View):
+    """What the runtime looks at of each picture."""
+
+    def picture(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Prepare one picture, see `framed`."""
+        return framed(picture)
+
+
+FRAMED = _Framed('framed')
 
 
 @dataclass(frozen=True)
