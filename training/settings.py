@@ -99,9 +99,27 @@ MODELS: dict[str, Settings] = {
 """The models that ship, by the names of their folders."""
 
 
-CLASS_PRIORS: dict[str, str] = {'basic7': 'uniform', 'basic7_blendshapes': 'uniform'}
-"""The `class_prior` that a model's folder states; the others' is the training's. Decides nothing
-of the training."""
+CLASS_PRIORS: dict[str, float] = {'basic7': 0.0, 'basic7_blendshapes': 0.25}
+"""
+The prior that a model's folder states: the training's class shares to this power, so that 0 is
+uniform and 1, that of models which are not named, the training's. Decides nothing of the training.
+
+Chosen by `make thresholds`, see training/README.md.
+"""
+
+
+def class_prior(name: str, labels: tuple[str, ...], shares: list[float]) -> str:
+    """
+    State a model's prior as its folder does, see `ClassPrior`.
+
+    :param name: of the model.
+    :param shares: of its labels in the training.
+    """
+    power = CLASS_PRIORS.get(name, 1.0)
+    if power in (0.0, 1.0):
+        return 'training' if power else 'uniform'
+    raised = [share**power for share in shares]
+    return ','.join(f'{label}={share / sum(raised):.3f}' for label, share in zip(labels, raised))
 
 
 def run_key(settings: Settings, training: Stills, public: Stills) -> str:

@@ -36,7 +36,7 @@ from emotion_estimator.assets import (
     find_asset,
     find_media,
 )
-from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, Trust
+from emotion_estimator.emotion.decision import DEFAULT_CLASS_PRIOR, DEFAULT_MIN_CONFIDENCE, Trust
 from emotion_estimator.emotion.estimation import EmotionEstimate, EmotionEstimation
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.faces.finder import (
@@ -365,12 +365,13 @@ def held_expression(
     trust: Trust | None = None,
 ) -> EmotionEstimate:
     """
-    Estimate the expression of a face that is held for two seconds.
+    Estimate the expression of a face that is held for two seconds, with the model's own prior.
 
     :param face: the face.
     :param min_confidence: see `Decider`; 0 tells the likeliest expression, never 'unknown'.
     :param trust: see `EmotionEstimation`.
     :returns: the last estimate.
     """
-    estimation = EmotionEstimation(model, min_confidence, trust=trust)
+    prior = model.metadata.prior(DEFAULT_CLASS_PRIOR)
+    estimation = EmotionEstimation(model, min_confidence, trust=trust, prior=prior)
     return estimation.estimate_held(face.named_values())

@@ -34,7 +34,7 @@ from training.commands import command, terminal
 from training.encoding.visibility import fit_shipped_visibility
 from training.export import export_answers, write_model
 from training.fitting import Material, read_material, trained_network
-from training.settings import CLASS_PRIORS, MODEL_VERSION, MODELS, Settings, run_key
+from training.settings import MODEL_VERSION, MODELS, Settings, class_prior, run_key
 from training.still_features import fit_shipped_encoding
 from training.windows import RATE_HZ, WINDOW_S
 
@@ -68,14 +68,15 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
         'settings': dataclasses.asdict(settings),
         'encoding_sha256': sha256_of(material.encoding) if settings.groups else None,
     }
+    shares = [round(share, 4) for share in exported.class_shares.tolist()]
     groups = ''.join(f', {group}' for group in settings.groups)
     facts: dict[str, Any] = {
         'schema': SCHEMA,
         'version': MODEL_VERSION,
         'labels': exported.labels,
         'further_labels': exported.further_labels,
-        'class_prior': CLASS_PRIORS.get(name, 'training'),
-        'class_shares': [round(share, 4) for share in exported.class_shares.tolist()],
+        'class_prior': class_prior(name, exported.labels, shares),
+        'class_shares': shares,
         'features': features,
         'rate_hz': RATE_HZ,
         'window_s': WINDOW_S,
