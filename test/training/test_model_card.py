@@ -121,7 +121,7 @@ def test_without_metrics_no_figure_is_invented():
             assert not any(re.search(r'\d', cell) for cell in cells[1:])
     shown = text[text.index('### Figures of basic7') : text.index('## On a real clip')]
     assert not re.search(r'\| *(\d|\.\d)[\d.]* *(\[|\|)', shown)
-    assert shown.count('\nNot measured.\n') == 4  # other methods and seeds, of two models
+    assert shown.count('\nNot measured.\n') == 6  # people, other methods, seeds; of two models
 
 
 def test_a_model_is_described_by_its_metadata():

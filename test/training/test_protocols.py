@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +26,7 @@ from hypothesis.extra.numpy import arrays
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.decision import with_prior
+from emotion_estimator.emotion.model import SCHEMA, ModelMetadata
 from training.datasets.pictures import LABELS, DataError, assets_folder
 from training.fitting import fit_temperature
 from training.protocols.sequences import (
@@ -333,8 +333,20 @@ ONE_FEATURE = ('a',)
 class Follows:
     """Answers with the newest value of its one feature: 1 is yes, 0 is no."""
 
-    metadata = SimpleNamespace(
-        name='follows', features=ONE_FEATURE, labels=('yes', 'no'), window_s=2.0, rate_hz=15.0
+    metadata = ModelMetadata(
+        schema=SCHEMA,
+        name='follows',
+        version='1',
+        labels=('yes', 'no'),
+        features=ONE_FEATURE,
+        rate_hz=15.0,
+        window_s=2.0,
+        network='none',
+        network_sha256='none',
+        normalisation='none',
+        temperature=1.0,
+        data='none',
+        licence='none',
     )
 
     def probabilities(self, window):

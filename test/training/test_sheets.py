@@ -242,7 +242,7 @@ def test_wrong_answers_are_drawn_with_their_landmarks_and_rows(tmp_path, monkeyp
     drawn = []
     monkeypatch.setattr(sources, 'read_photographs', lambda: photographs)
     monkeypatch.setattr(studies, 'read_faces_twice', lambda _pictures, _view: faces)
-    monkeypatch.setattr(studies, 'still_probabilities', lambda _model, _stills: answers)
+    monkeypatch.setattr(studies, 'still_probabilities', lambda *_: answers)
     monkeypatch.setattr(studies, 'error_sheet', lambda *arguments: drawn.append(arguments) or [])
     stale = tmp_path / 'made_public-7.png'
     stale.touch()
