@@ -29,6 +29,7 @@ from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.messages.outgoing import ROS, bag_types
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.view.controls import CONTROLS, Controls
@@ -260,3 +261,18 @@ def test_without_nicegui_a_sentence_says_what_to_install():
     assert done.returncode == 1
     assert 'pip install nicegui segno' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def test_a_node_loads_again_for_what_is_fixed_while_it_is_configured(live, robot, landmarker_path):
+    robot, controls = robot
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), detection_rate_hz=0.0)
+    known(live, robot, controls, 'max_faces')
+    assert controls.values['max_faces'] == 1
+    controls.change('max_faces', 3)
+    live.until(lambda: controls.values.get('max_faces') == 3, 'the new value')
+    live.until(lambda: live.state(node) == 'active', 'the node at work')
+    assert node.parameters['max_faces'] == 3
+    controls.change('max_faces', 99)
+    live.until(lambda: controls.refusal[0] == 1, 'the refusal')
+    live.until(lambda: live.state(node) == 'active', 'the node at work again')
+    assert node.parameters['max_faces'] == 3
