@@ -30,6 +30,7 @@ const HIDDEN_LOOK_MS = 500;
 
 const moments = []; // in the order of time: {t, people, picture: ImageBitmap or null, jpeg}
 let pausedAt = null; // time that is looked at, or null while the page is live
+let heldUntil = 0; // while paused, the end of the minute that is looked at
 let shownTimelineMs = 0;
 let socket = null;
 
@@ -58,10 +59,17 @@ async function take(buffer) {
 function keep(moment) {
   const newest = moments.length ? moments[moments.length - 1].t : -1;
   if (moment.t === newest) moments.pop(); // shown before its answer came
-  if (moment.t < newest - 1) moments.length = 0; // the stamps began again
-  // While paused what is looked at stays; of what comes on only the last minute is kept too.
-  const oldest = moment.t - HISTORY_S;
-  while (moments.length && moments[0].t < oldest && (pausedAt === null || moments[0].t < pausedAt - HISTORY_S)) moments.shift();
+  if (moment.t < newest - 1) {
+    moments.length = 0; // the stamps began again: there is nothing to look back on
+    hold(null);
+  }
+  // While paused the minute that is looked at stays; of what comes only the last minute does too.
+  const first = pausedAt === null ? 0 : moments.findIndex((past) => past.t > heldUntil);
+  if (first >= 0) {
+    let count = 0;
+    while (first + count < moments.length && moments[first + count].t < moment.t - HISTORY_S) count += 1;
+    moments.splice(first, count);
+  }
   thinOut();
   moments.push(moment);
 }
@@ -91,7 +99,8 @@ async function show(moment) {
   const nowMs = performance.now();
   if (pausedAt !== null || nowMs - shownTimelineMs > TIMELINE_STEP_MS) {
     shownTimelineMs = nowMs;
-    drawTimeline(byId("view-timeline"), moments, pausedAt, HISTORY_S);
+    const held = pausedAt === null ? moments : moments.filter((past) => past.t <= heldUntil);
+    drawTimeline(byId("view-timeline"), held, pausedAt, HISTORY_S);
   }
 }
 
@@ -100,6 +109,7 @@ function momentAt(time) {
   let best = null;
   let pictured = null;
   for (const moment of moments) {
+    if (moment.t > heldUntil) break;
     if (!best || Math.abs(moment.t - time) < Math.abs(best.t - time)) best = moment;
     if (moment.jpeg && (!pictured || Math.abs(moment.t - time) < Math.abs(pictured.t - time))) pictured = moment;
   }
@@ -107,9 +117,14 @@ function momentAt(time) {
   return pictured && best && Math.abs(pictured.t - best.t) <= PICTURE_STEP_S ? pictured : best;
 }
 
-function lookAt(time) {
+function hold(time) {
   pausedAt = time;
   document.body.classList.toggle("view-paused", time !== null);
+}
+
+function lookAt(time) {
+  if (pausedAt === null && moments.length) heldUntil = moments[moments.length - 1].t;
+  hold(time);
   const moment = time === null ? moments[moments.length - 1] : momentAt(time);
   if (moment) show(moment);
 }
