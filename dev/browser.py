@@ -68,12 +68,14 @@ class Browser:
 
     :param program: its path, see `find_chromium`.
     :param profile: an empty folder of its own.
+    :param niceness: from 0 to 19, of the lowest priority.
     :raises BrowserError: when it does not start.
     """
 
-    def __init__(self, program: str, profile: Path) -> None:
+    def __init__(self, program: str, profile: Path, niceness: int = 0) -> None:
         self._process = subprocess.Popen(
             [
+                *('nice', '-n', str(niceness)),
                 program,
                 *OPTIONS,
                 '--remote-debugging-port=0',
@@ -173,13 +175,16 @@ class Browser:
         elif (listener := self._listeners.get(message.get('sessionId', ''))) is not None:
             listener(message['method'], message['params'])
 
-    def open(self, address: str, width: int = 1280, height: int = 800) -> Page:
+    def open(
+        self, address: str, width: int = 1280, height: int = 800, watched: bool = True
+    ) -> Page:
         """
         Open a page.
 
         :param address: its URL.
         :param width: of its window in pixels.
         :param height: its height in pixels.
+        :param watched: whether errors and requests are noted, which costs time.
         :returns: the page; whether it is loaded is seen by what is on it.
         """
         # In a window of its own: behind another page it would be hidden.
@@ -187,7 +192,7 @@ class Browser:
         attached = self.ask('Target.attachToTarget', targetId=target, flatten=True)
         page = Page(self, target, attached['sessionId'])
         self._listeners[attached['sessionId']] = page.notice
-        for domain in _WATCHED:
+        for domain in _WATCHED if watched else ():
             page.ask(f'{domain}.enable')
         page.ask('Emulation.setFocusEmulationEnabled', enabled=True)
         page.size(width, height)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from dev.bench.covered_faces import measure_covered_faces
+from dev.bench.live_view import find_browser, measure_live_view
 from dev.bench.many_faces import (
     measure_crossings,
     measure_emotion_half,
@@ -142,6 +143,13 @@ def every_part(quick: bool, latency_s: float) -> tuple[Part, ...]:
             lambda: measure_latency(frames(), latency_s, bare_s, starts),
             one_face,
             about_s=10 + latency_s + 2 * bare_s + 4 * starts,
+        ),
+        Part(
+            'live view',
+            lambda: measure_live_view(frames(), count, round_s),
+            (*one_face, Need('Chromium and NiceGUI', find_browser)),
+            about_s=80 + 10 * round_s + 0.2 * count,
+            slow=True,
         ),
         Part(
             'processor time',

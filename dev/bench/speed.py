@@ -210,11 +210,11 @@ def measure_throughput(frames: list[Rgb], count: int = FRAMES_A_ROUND) -> dict[s
             stack.enter_context(new_node('both_nodes', '-r', f'__ns:=/{name}', *options))
             feeders[threads] = Feeder(frames, name)
             stack.callback(feeders[threads].close)
-            _pipeline_fps(feeders[threads], 30)
+            pipeline_fps(feeders[threads], 30)
         for frame in frames[:30]:
             bare.look_at(frame)
         fps = [
-            (_bare_fps(bare, frames, count), *(_pipeline_fps(f, count) for f in feeders.values()))
+            (_bare_fps(bare, frames, count), *(pipeline_fps(f, count) for f in feeders.values()))
             for _ in range(ROUNDS)
         ]
     found = {'bare_fps': statistics.median(of_bare for of_bare, *_ in fps)}
@@ -233,8 +233,8 @@ def _bare_fps(bare: BareMediaPipe, frames: list[Rgb], count: int) -> float:
     return count / (time.perf_counter() - start_s)
 
 
-def _pipeline_fps(feeder: Feeder, count: int) -> float:
-    """Send a frame whenever the one before the last has come out, and count the answers."""
+def pipeline_fps(feeder: Feeder, count: int) -> float:
+    """Send a frame whenever the last but one has come out; returns answers a second."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not feeder.connected():
         feeder.spin(0.1)

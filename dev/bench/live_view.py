@@ -1,0 +1,139 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What the live view costs the nodes: without a page, with one, with ten, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import socket
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+
+from dev.bench.speed import (
+    ROUNDS,
+    Feeder,
+    of_rounds,
+    open_log,
+    pipeline_fps,
+    send_for,
+    start_nodes,
+)
+from dev.browser import Browser, Page, find_chromium
+from emotion_estimator.extras.node_processes import NodeProcess
+from emotion_estimator.faces.image_decoding import Rgb
+
+MOST_PAGES = 10
+IDLE_S = 10.0
+LOAD_TIMEOUT_S = 90.0
+_SHOWN = 'document.querySelector(".view-label")?.textContent ?? ""'
+
+
+def find_browser() -> str:
+    """
+    Find what the page is looked at with.
+
+    :returns: path of the browser.
+    :raises FileNotFoundError: when it, or NiceGUI, is not there.
+    """
+    program = find_chromium()
+    if program is None or find_spec('nicegui') is None:
+        raise FileNotFoundError('There is no Chromium, or no NiceGUI, on this machine.')
+    return program
+
+
+def measure_live_view(frames: list[Rgb], count: int, round_s: float) -> dict[str, float]:
+    """
+    Let nodes without a page and nodes with one take turns.
+
+    The browser has the lowest priority: a tablet's takes nothing of a robot's cores.
+
+    :param count: frames of a round of throughput.
+    :param round_s: length of a round at 30 frames a second, in seconds.
+    :returns: share of a core of a view without a page; frames a second with a page as a ratio to
+        those without, and what a page adds to the latency; how many of ten pages show the person.
+    """
+    with socket.socket() as probe:
+        probe.bind(('localhost', 0))
+        port = probe.getsockname()[1]
+    with ExitStack() as stack:
+        feeder = Feeder(frames)
+        start_nodes(stack, feeder)
+        with open_log() as log:
+            options = ('--', '--port', str(port))
+            view = stack.enter_context(NodeProcess('view.main', *options, stderr=log))
+        while 'emotion_view' not in feeder.node.get_node_names():
+            send_for(feeder, 0.1)
+        send_for(feeder, 3.0)
+        idle = _core_share(view.process.pid, feeder, IDLE_S)
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        browser = stack.enter_context(Browser(find_browser(), Path(folder), niceness=19))
+        address = f'http://localhost:{port}'
+        ratios, further_ms = [], []
+        for _ in range(ROUNDS):
+            fps, latency_ms = _measured(feeder, count, round_s)
+            page = _open(browser, address, feeder)
+            fps_with, latency_with_ms = _measured(feeder, count, round_s)
+            page.close()
+            ratios.append(fps_with / fps)
+            further_ms.append(latency_with_ms - latency_ms)
+        pages = [_open(browser, address, feeder) for _ in range(MOST_PAGES)]
+        send_for(feeder, 3.0)
+        shown = sum(bool(page.run(_SHOWN)) for page in pages)
+    return {
+        'view_idle_core_share': idle,
+        **of_rounds('view_fps_ratio', ratios),
+        **of_rounds('view_latency_ms', further_ms),
+        'view_pages_of_ten': shown,
+    }
+
+
+def _core_share(pid: int, feeder: Feeder, duration_s: float) -> float:
+    """Tell how much of a core a process takes while images come."""
+    before_s, start_s = _processor_s(pid), time.monotonic()
+    send_for(feeder, duration_s)
+    return (_processor_s(pid) - before_s) / (time.monotonic() - start_s)
+
+
+def _processor_s(pid: int) -> float:
+    """Tell how long a process has run on whatever core, in seconds."""
+    fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def _measured(feeder: Feeder, count: int, round_s: float) -> tuple[float, float]:
+    """Measure frames a second, and the median latency in ms at 30 a second."""
+    fps = pipeline_fps(feeder, count)
+    send_for(feeder, 1.0)
+    feeder.forget()
+    deadline_s = time.monotonic() + LOAD_TIMEOUT_S
+    send_for(feeder, round_s)
+    while not feeder.latencies_s and time.monotonic() < deadline_s:
+        send_for(feeder, 0.5)
+    return fps, 1000 * statistics.median(feeder.latencies_s)
+
+
+def _open(browser: Browser, address: str, feeder: Feeder) -> Page:
+    """Open a page and wait until it shows the person."""
+    page = browser.open(address, watched=False)
+    deadline_s = time.monotonic() + LOAD_TIMEOUT_S
+    while not page.run(_SHOWN):
+        send_for(feeder, 0.5)
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f'The page shows nobody within {LOAD_TIMEOUT_S:g} s.')
+    return page
