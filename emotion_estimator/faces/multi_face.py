@@ -238,7 +238,7 @@ class FaceCounter:
     Counts the faces of an image that nobody follows.
 
     :param landmarker: for stills, of one face more than are followed; closed with this object.
-    :param detector: finds small faces and many; None leaves it at MediaPipe's own.
+    :param detector: finds faces, also small ones and many; None leaves it at the landmarker.
     :param rotate: see `FaceFinder`.
     """
 
@@ -258,13 +258,15 @@ class FaceCounter:
         """
         known = [turned_box(box, self._rotate) for box in followed]
         image = turned(image, self._rotate)
-        for face in self._landmarker.find(image):
+        if self._detector is None:
+            faces = iter(self._landmarker.find(image))
+        else:
+            # Of those that are known, nobody asks for landmarks.
+            boxes = (box for box in self._detector.find(image) if _is_apart(box, known))
+            faces = filter(None, (self._close_up.find(image, box) for box in boxes))
+        for face in faces:
             if _is_apart(face.box, known):
                 known.append(face.box)
-        for box in [] if self._detector is None else self._detector.find(image):
-            seen = self._close_up.find(image, box) if _is_apart(box, known) else None
-            if seen is not None and _is_apart(seen.box, known):
-                known.append(seen.box)
         return len(known) - len(followed)
 
     def close(self) -> None:

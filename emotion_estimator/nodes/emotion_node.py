@@ -181,4 +181,4 @@ class EmotionNode(ManagedNode):
 
 def main() -> int:
     """Run the node by itself."""
-    return run([EmotionNode])
+    return run([EmotionNode], sends_images=False)

@@ -71,6 +71,17 @@ _TO_DO = {
 }
 
 
+def give_memory_back() -> None:
+    """
+    Give what loading or releasing models left over back to the system.
+
+    glibc keeps it in its heaps otherwise, in pieces that the next models do not fit.
+    """
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if trim is not None:
+        trim(0)
+
+
 def _last(*arguments: Any) -> Any:
     """Return what a service was given to fill in."""
     return arguments[-1] if arguments else None
@@ -277,7 +288,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load models."""
-        return self._reported(super().on_configure, state, self.load, self.release)
+        return self._reported(super().on_configure, state, self._load_all, self.release)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to work."""
@@ -295,18 +306,15 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release the models."""
-        return self._reported(super().on_cleanup, state, self._release_memory)
+        return self._reported(super().on_cleanup, state, self._release_all)
 
-    def _release_memory(self) -> None:
-        """
-        Release the models, and give their memory back to the system.
+    def _load_all(self) -> None:
+        self.load()
+        give_memory_back()
 
-        glibc keeps it in its heaps otherwise, in pieces that the next models do not fit.
-        """
+    def _release_all(self) -> None:
         self.release()
-        trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
-        if trim is not None:
-            trim(0)
+        give_memory_back()
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and release everything."""

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import rclpy
@@ -39,6 +41,7 @@ from emotion_estimator.nodes.lifecycle import ManagedNode
 EXIT_WRONG_PARAMETER = 2
 _M_ARENA_MAX = -8  # glibc's malloc.h, see mallopt(3)
 _HEAPS = 2
+_FOR_IMAGES = 'fastdds_large_images.xml'
 POLL_S = 0.1
 """How often it is looked for Ctrl-C, in seconds."""
 
@@ -57,6 +60,7 @@ def run(
     factories: Sequence[Callable[[], Node]],
     assets_of: Mapping[str, AssetsOf] | None = None,
     arguments: list[str] | None = None,
+    sends_images: bool = True,
 ) -> int:
     """
     Run nodes in one executor until SIGINT, SIGTERM or until one ends the process.
@@ -66,9 +70,12 @@ def run(
     :param factories: make the nodes.
     :param assets_of: for nodes by name, what they load.
     :param arguments: command line; None takes that of the process.
+    :param sends_images: whether any of them does.
     :returns: exit status: 0, or 2 when a parameter's start value or a ROS argument is wrong.
     """
     _share_heaps()
+    if not sends_images:
+        _take_no_large_segment()
     raise_first_interrupt()
     try:
         for name, assets in (assets_of or {}).items():
@@ -175,6 +182,17 @@ def _share_heaps() -> None:
     set_option = getattr(ctypes.CDLL(None), 'mallopt', None)
     if set_option is not None:
         set_option(_M_ARENA_MAX, _HEAPS)
+
+
+def _take_no_large_segment() -> None:
+    """
+    Leave config/fastdds_large_images.xml to those who send images, where it is set for all.
+
+    Fast DDS fills the segment of shared memory that it asks for: 33 MB in each process.
+    """
+    for variable in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+        if Path(os.environ.get(variable, '')).name == _FOR_IMAGES:
+            del os.environ[variable]
 
 
 def _fetch(name: str, assets_of: AssetsOf, arguments: list[str] | None) -> None:

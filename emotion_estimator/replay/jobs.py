@@ -27,14 +27,12 @@ from dataclasses import asdict, astuple, dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-import cv2
-
 from emotion_estimator.faces.encoding import visibility_file
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import AssetError, OutputError, find_model, sha256_of
 from emotion_estimator.parallel import engine as parallel
 from emotion_estimator.parallel.engine import Patience, reporter, run_all
-from emotion_estimator.parallel.workers import available_cores, open_workers
+from emotion_estimator.parallel.workers import open_workers
 from emotion_estimator.parameter_values import NodeParameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.features import FeatureTable
@@ -317,8 +315,6 @@ def _work(job: Job) -> str | OutputError:
         image_count = count
         report(0, count)
 
-    if len(available_cores()) == 1:
-        cv2.setNumThreads(1)
     try:
         run_job(job, lambda read: report(read, image_count), opened)
     except OutputError as error:

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -37,6 +37,7 @@ from emotion_estimator.faces.geometry import POSE_NAMES
 from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.faces.multi_face import FaceCounter, face_picture
 from emotion_estimator.parallel.engine import ahead
+from emotion_estimator.parallel.workers import available_cores
 from emotion_estimator.parameter_values import NodeParameters
 from emotion_estimator.replay.pictures import Pictures
 from emotion_estimator.replay.predictions import Prediction, Replay, settings_of
@@ -101,21 +102,22 @@ def replay(
     :raises AssetError: when a model is not there.
     :raises ValueError: when a model or a parameter cannot be used.
     """
+    # OpenCV's threads wait in a busy loop: for these pictures that takes more than it saves.
+    cv2.setNumThreads(int(parameters.blendshape_node['threads']))
     estimator = ExpressionEstimator.of_parameters(parameters)
     gathered = _Gathered()
     order = ImageOrder(gathered.refuse, progress)
-    # MediaPipe needs no interpreter: reading and estimating go on in the meantime.
     pictures = isinstance(recording, Pictures)
     if isinstance(recording, Pictures):
         recording.are_a_film = not selection.stills
     if selection.stills or (pictures and recording.image_count == 1):
-        found = ahead(_decoded((image.frame, 0) for image in order.each(recording)))
+        found = _beforehand(_decoded((image.frame, 0) for image in order.each(recording)))
     else:
         # As the node would leave out: a recording has what its camera sent.
         rates_hz = selection.rate_hz, float(parameters.blendshape_node['max_rate_hz'])
         paced = replace(selection, rate_hz=min(filter(None, rates_hz), default=0.0))
-        decoded = ahead(_decoded(order.selected(recording, paced)))
-        found = ahead(_found(estimator, decoded))
+        decoded = _beforehand(_decoded(order.selected(recording, paced)))
+        found = _beforehand(_found(estimator, decoded))
     further = _FurtherFaces(parameters)
     try:
         with closing(found), closing(further):
@@ -201,7 +203,19 @@ class _Image:
     error: str = ''
 
 
-def _decoded(frames: Iterator[tuple[Frame, object]]) -> Iterator[_Image]:
+_Images = Generator[_Image, None, None]
+
+
+def _beforehand(images: _Images) -> _Images:
+    """
+    Make images in a thread of their own, where there is a core for it: else they only take turns.
+
+    The networks need no interpreter: reading and estimating go on in the meantime.
+    """
+    return ahead(images) if len(available_cores()) > 1 else images
+
+
+def _decoded(frames: Iterator[tuple[Frame, object]]) -> _Images:
     for frame, line in frames:
         try:
             yield _Image(frame, line, frame.decode())
@@ -209,7 +223,7 @@ def _decoded(frames: Iterator[tuple[Frame, object]]) -> Iterator[_Image]:
             yield _Image(frame, line, None, error=str(error))
 
 
-def _found(estimator: ExpressionEstimator, images: Iterator[_Image]) -> Iterator[_Image]:
+def _found(estimator: ExpressionEstimator, images: _Images) -> _Images:
     for image in images:
         if image.pixels is None:
             yield image

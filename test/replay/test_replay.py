@@ -14,6 +14,8 @@
 
 """A replay tells the same every time, at the rate and in the part that are asked for."""
 
+import os
+import threading
 from dataclasses import replace
 
 import cv2
@@ -60,7 +62,9 @@ def replayed(path, parameters, selection=Selection(), **options):  # noqa: B008
     return reported
 
 
-def test_a_smile_is_reported_twice_alike(tmp_path, parameters, landmarker_path, media):
+def test_a_smile_is_reported_alike_on_all_cores_and_on_one(
+    tmp_path, parameters, landmarker_path, media
+):
     pictures, _ = frames(media('single_face.mp4'))
     small = [cv2.resize(picture, (480, 270)) for picture in pictures[::3]]
     bag = camera_bag(tmp_path / 'bag', small)
@@ -83,7 +87,14 @@ def test_a_smile_is_reported_twice_alike(tmp_path, parameters, landmarker_path, 
     thumbnail = np.frombuffer(reported.thumbnails[reported.stamps_ns[0], last.face_id], np.uint8)
     assert cv2.imdecode(thumbnail, cv2.IMREAD_COLOR).shape == (96, 96, 3)
     assert reported.problems == ()
-    again = replayed(bag, parameters)
+    cores, before, threads = os.sched_getaffinity(0), threading.active_count(), set()
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        listeners = (lambda *_: threads.add(threading.active_count()),)
+        again = replayed(bag, parameters, listeners=listeners)
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert threads == {before}
     for name, one in (('a', reported), ('b', again)):
         write_replay(tmp_path / f'{name}.json', one)
         (tmp_path / f'{name}.csv').write_bytes(emotions([one]))
