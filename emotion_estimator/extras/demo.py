@@ -36,6 +36,7 @@ import numpy as np
 import rclpy
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rich.console import Console
 from rich.live import Live
@@ -250,6 +251,7 @@ def _is_over(observer: Observer) -> bool:
 
 LONGEST_GAP_S = 0.5
 """A face unseen for longer leaves a gap in its curve, in seconds."""
+_LEGEND_IN = 0.4  # height of the colours' names, in inches
 
 
 def draw_timeline(
@@ -273,7 +275,11 @@ def draw_timeline(
     end_s = max(0.1, *(m.time_s for m in moments))
     strip = [1.1] if thumbnails else []
     heights = strip + [2.4, 0.35] * len(faces)
-    figure = Figure(figsize=(12, 1.2 + sum(heights)), layout='constrained')
+    height_in = 1.2 + sum(heights)
+    # Room for the legend; matplotlib 3.6, which apt has, makes none for one 'outside'.
+    below = _LEGEND_IN / height_in
+    layout = ConstrainedLayoutEngine(rect=(0, below, 1, 1 - below))
+    figure = Figure(figsize=(12, height_in), layout=layout)
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
     figure.suptitle(title, parse_math=False)
@@ -287,7 +293,7 @@ def draw_timeline(
     strip_axis.set_xlabel('time of the image in s')
     strip_axis.set_xlim(0, end_s)
     handles, names = figure.axes[1 if thumbnails else 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc='outside lower center', ncols=len(names), frameon=False)
+    figure.legend(handles, names, loc='lower center', ncols=len(names), frameon=False)
     png = io.BytesIO()
     figure.savefig(png, format='png', dpi=100)
     write_whole(path, png.getvalue())
