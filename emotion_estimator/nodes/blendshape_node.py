@@ -119,6 +119,7 @@ class BlendshapeNode(ManagedNode):
         assert source is not None, 'a node is configured before it is activated'
         self._received, self._to_publish = LatestOfEach(), SimpleQueue()
         self._blindness = Silence()
+        self._is_looking = False
         self._upright = UprightWatch(_LOOKED_AT // 2, _LOOKED_AT)
         self._threads = [
             self.start_thread(partial(self._look, source)),
@@ -153,7 +154,9 @@ class BlendshapeNode(ManagedNode):
         if isinstance(self._source, CameraFaces):
             self._source.watch()
             patience_s = PATIENCE * self._source.looked_at_step_s
-            self._to_publish.put((self._end_when_blind, patience_s))
+            # However long a busy machine looks at an image: that is no silence of the camera.
+            if not self._is_looking:
+                self._to_publish.put((self._end_when_blind, patience_s))
 
     def _end_when_blind(self, patience_s: float) -> None:
         timeout_s = max(self.parameters['max_absence_s'], patience_s)
@@ -195,7 +198,9 @@ class BlendshapeNode(ManagedNode):
                 self._to_publish.put((self._publish, seen))
 
         while (received := self._received.take()) is not None:
+            self._is_looking = True
             self.attempt(look, received)
+            self._is_looking = False
         self._to_publish.put(None)
 
     def _lose(self, face_ids: Iterable[str]) -> None:

@@ -171,7 +171,8 @@ def test_of_a_camera_upside_down_all_but_the_face_s_own_picture_is_as_the_image_
 
 
 def test_a_lost_face_s_topics_go_once_and_a_short_absence_is_none(live, landmarker_path, face):
-    watched = Watched(live, landmarker_path, max_absence_s=0.5, detection_rate_hz=0.0)
+    # Long, so that a busy machine, which stops between two images, is no absence.
+    watched = Watched(live, landmarker_path, max_absence_s=4.5, detection_rate_hz=0.0)
     destroyed = Counter()
     destroy = watched.node.destroy_publisher
 
@@ -185,14 +186,14 @@ def test_a_lost_face_s_topics_go_once_and_a_short_absence_is_none(live, landmark
     mine = {f'/humans/faces/{FACE_ID}/{name}' for name in OF_FACE}
     live.until(lambda: watched.topics() == mine | {'/humans/faces/tracked'}, 'the topics')
     nothing = np.zeros_like(face)
-    for _ in range(20):
-        watched.see(nothing)
+    for _ in range(31):
+        watched.see(nothing, 150_000_000)
     live.until(lambda: watched.topics() == {'/humans/faces/tracked'}, 'the end of the topics')
     assert destroyed == dict.fromkeys(OF_FACE, 1)
-    live.until(lambda: len(tracked) == 21, 'the lists')
+    live.until(lambda: len(tracked) == 32, 'the lists')
     present = [len(message.ids) for message in tracked]
     # The image with the face, and 0.3 s more.
-    assert present == [1] * 10 + [0] * 11
+    assert present == [1] * 3 + [0] * 29
 
 
 def test_an_image_without_a_frame_places_no_head(live, landmarker_path, face):
