@@ -76,7 +76,9 @@ class CameraNode(Node):  # type: ignore[misc]
 
     def __init__(self, **options: Any) -> None:
         super().__init__('camera_node', **options)
-        self.parameters = Parameters(self, SPECS, lambda: True, lambda changed: None)
+        self.parameters = Parameters(
+            self, SPECS, lambda: True, lambda changed: None, lambda *_: ''
+        )
         video = self.parameters['video']
         self._live = video.isdigit()
         self._source = self._webcam(int(video)) if self._live else self._video(Path(video))
