@@ -257,6 +257,7 @@ def _sheet_by(text: str, delimiter: str, first_line: int) -> _Sheet:
 
 
 _CLOCK = re.compile(r'(?:(\d{1,4}):)?([0-5]?\d):([0-5]?\d(?:[.,]\d+)?)')
+_FRACTION = re.compile(r'[.,](\d+)')
 _GROUPED = re.compile(r'[1-9]\d{0,2}(?:[.,]\d{3})+')
 _LEAST_DIGITS = ((10**17, 9), (10**14, 6), (10**11, 3))
 """Least time since 1970 (it is in 1973) by the decimal places of a second in which it counts."""
@@ -334,8 +335,10 @@ def _decimal_mark(texts: Sequence[str], delimiter: str) -> str | None:
 
 def _iso_seconds(text: str) -> Decimal | None:
     """Read an ISO date and time as seconds since 1970; without a zone it is UTC."""
+    # Python 3.10 reads three or six digits behind the seconds, and no others.
+    text = _FRACTION.sub(lambda found: f'.{found[1][:6]:0<6}', text.replace('Z', '+00:00'))
     try:
-        time = datetime.fromisoformat(text.replace(',', '.').replace('Z', '+00:00'))
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
     if time.tzinfo is None:

@@ -43,6 +43,7 @@ from rosbags.highlevel import AnyReader
 from emotion_estimator import ExpressionEstimator, assets
 from emotion_estimator.asset_sources import SourceError
 from emotion_estimator.evaluation.cli import main
+from emotion_estimator.faces import detection
 from emotion_estimator.files import OutputError
 from emotion_estimator.parameter_values import read_parameters
 from emotion_estimator.replay.jobs import Advanced, Finished, Job, Settings, named_apart, run_jobs
@@ -106,7 +107,8 @@ def test_a_missing_detector_is_reported_once_and_the_recordings_are_replayed(
     assert main([*bags, '-o', str(tmp_path / 'out')]) == 0
     said = capfd.readouterr().err
     assert said.count(assets.FACE_DETECTOR.loss) == 1
-    assert 'no network' in said and 'fetch_assets' in said
+    if detection.RUNS_YUNET:
+        assert 'no network' in said and 'fetch_assets' in said
     for name in ('first', 'second'):
         assert f'{name}: 2 images, 0 answers on 0 faces.' in said
 

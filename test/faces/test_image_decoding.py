@@ -17,6 +17,7 @@
 import cv2
 import numpy as np
 import pytest
+from helpers.faces import yuv_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,28 +74,10 @@ def test_grey_gives_three_equal_channels(encoding):
     np.testing.assert_array_equal(found, np.dstack([grey] * 3))
 
 
-def yuv_rows(encoding, picture=SMOOTH):
-    """Encode a picture by ITU-R BT.601 (video range), independently of the decoder."""
-    r, g, b = np.moveaxis(picture.astype(float), 2, 0)
-    y = 16 + (65.738 * r + 129.057 * g + 25.064 * b) / 256
-    u = 128 + (-37.945 * r - 74.494 * g + 112.439 * b) / 256
-    v = 128 + (112.439 * r - 94.154 * g - 18.285 * b) / 256
-    y, u, v = (np.clip(np.rint(plane), 0, 255).astype(np.uint8) for plane in (y, u, v))
-    if encoding in ('nv12', 'nv21'):
-        chroma = (u, v) if encoding == 'nv12' else (v, u)
-        pairs = np.stack([plane[::2, ::2] for plane in chroma], axis=2)
-        return np.vstack([y, pairs.reshape(12, 32)])
-    chroma = np.where(
-        np.arange(32) % 2 == 0, np.repeat(u[:, ::2], 2, 1), np.repeat(v[:, ::2], 2, 1)
-    )
-    order = (chroma, y) if encoding in ('uyvy', 'yuv422') else (y, chroma)
-    return np.stack(order, axis=2).reshape(24, 64)
-
-
 @pytest.mark.parametrize('encoding', ['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21'])
 @pytest.mark.parametrize('padding', [0, 4])
 def test_yuv_encodings_come_close_to_the_picture_they_were_made_of(encoding, padding):
-    rows = np.pad(yuv_rows(encoding), ((0, 0), (0, padding)))
+    rows = np.pad(yuv_rows(encoding, SMOOTH), ((0, 0), (0, padding)))
     found = decode_image(encoding, 24, 32, rows.shape[1], rows.tobytes())
     error = np.abs(found.astype(int) - SMOOTH)
     assert np.median(error) <= 3

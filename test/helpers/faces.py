@@ -104,6 +104,24 @@ def frames(path, most=None):
     return pictures, capture.get(cv2.CAP_PROP_FPS)
 
 
+def yuv_rows(encoding, picture):
+    """Encode an RGB picture by ITU-R BT.601 (video range), independently of the decoder."""
+    r, g, b = np.moveaxis(picture.astype(float), 2, 0)
+    y = 16 + (65.738 * r + 129.057 * g + 25.064 * b) / 256
+    u = 128 + (-37.945 * r - 74.494 * g + 112.439 * b) / 256
+    v = 128 + (112.439 * r - 94.154 * g - 18.285 * b) / 256
+    y, u, v = (np.clip(np.rint(plane), 0, 255).astype(np.uint8) for plane in (y, u, v))
+    if encoding in ('nv12', 'nv21'):
+        chroma = (u, v) if encoding == 'nv12' else (v, u)
+        pairs = np.stack([plane[::2, ::2] for plane in chroma], axis=2)
+        return np.vstack([y, pairs.reshape(-1, y.shape[1])])
+    chroma = np.where(
+        np.arange(y.shape[1]) % 2 == 0, np.repeat(u[:, ::2], 2, 1), np.repeat(v[:, ::2], 2, 1)
+    )
+    order = (chroma, y) if encoding in ('uyvy', 'yuv422') else (y, chroma)
+    return np.stack(order, axis=2).reshape(len(y), -1)
+
+
 # Pictures, RGB 640 x 480, that resemble people without showing a face.
 
 

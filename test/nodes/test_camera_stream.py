@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from helpers.faces import SMILING
+from helpers.faces import SMILING, yuv_rows
 from helpers.live_nodes import START_NS, image_message
 from hri_msgs.msg import IdsList
 from nodes.test_blendshape_node import FRAME_NS, run_node, send, warnings_of
@@ -384,7 +384,7 @@ def test_swapped_chroma_is_suspected_while_no_face_comes(live, landmarker_path, 
     landscape = cv2.resize(cv2.imread(str(media('free-mountain-vector-01.jpg'))), (640, 480))
     node, _ = run_node(live, landmarker_path, detection_rate_hz=0.0)
     camera = live.camera()
-    yuyv = cv2.cvtColor(landscape, cv2.COLOR_BGR2YUV_YUYV).tobytes()
+    yuyv = yuv_rows('yuyv', landscape[..., ::-1]).tobytes()
     for i in range(FACELESS_IMAGES):
         assert node.problems() == []
         fields = {'encoding': 'yuv422', 'step': 1280, 'data': yuyv}

@@ -27,7 +27,7 @@ from helpers.bags import (
     text,
     write_bag,
 )
-from helpers.faces import frames
+from helpers.faces import frames, yuv_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -260,7 +260,7 @@ def test_pictures_of_a_camera_upside_down_are_turned(tmp_path, landmarker_path, 
 
 def test_a_wrong_step_and_swapped_luma_are_hinted_at_and_no_image_is_lost(tmp_path, media):
     (picture,), _ = frames(media('single_face.mp4'), 1)
-    yuyv = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_YUYV)
+    yuyv = yuv_rows('yuyv', picture[..., ::-1]).reshape(360, 640, 2)
     images = [
         raw_image(ROS2, yuyv, START_NS + n, encoding='yuv422', step=1280 + 8 * (n == 1))
         for n in range(3)
