@@ -30,9 +30,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from websockets.sync.client import ClientConnection, connect
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 OPTIONS = (
@@ -98,6 +99,9 @@ class Browser:
         self._listeners: dict[str, Callable[[str, Any], None]] = {}
 
     def _connected(self, written: Path) -> ClientConnection:
+        # Here, as others ask this file only where the browser is.
+        from websockets.sync.client import connect
+
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while not (written.is_file() and len(lines := written.read_text().split()) == 2):
             if time.monotonic() > deadline_s or self._process.poll() is not None:

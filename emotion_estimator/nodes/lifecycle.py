@@ -348,7 +348,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
             work()
         except Exception as error:
             if undo is not None and isinstance(error, (AssetError, ValueError)):
-                self._failure = shortened(str(error))
+                self._failure = shortened(str(error), _MOST_LETTERS)
                 self.get_logger().error(self._failure)
                 undo()
                 return TransitionCallbackReturn.FAILURE

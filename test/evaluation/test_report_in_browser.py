@@ -24,10 +24,9 @@ from dataclasses import replace
 import pytest
 from helpers.bags import START_NS, STEP_NS, replay
 
+from dev.browser import NAMES, OPTIONS, find_chromium
 from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.report.write import write_comparison, write_report
-
-dev_browser = pytest.importorskip('dev.browser', reason='The browser is spoken to by websockets.')
 
 
 def segment(start, end, label, face=''):
@@ -56,7 +55,7 @@ class Browser:
     def __init__(self, program, profile):
         self._command = [
             program,
-            *dev_browser.OPTIONS,
+            *OPTIONS,
             f'--user-data-dir={profile}',
             # No host can be reached: a page that needs one shows it.
             '--host-resolver-rules=MAP * ~NOTFOUND',
@@ -77,9 +76,9 @@ class Browser:
 
 def find_browser(folder):
     """Find a browser; skips where there is none."""
-    program = dev_browser.find_chromium()
+    program = find_chromium()
     if program is None:
-        pytest.skip(f'There is none of {", ".join(dev_browser.NAMES)} on this machine.')
+        pytest.skip(f'There is none of {", ".join(NAMES)} on this machine.')
     return Browser(program, folder)
 
 

@@ -128,6 +128,7 @@ def test_of_two_cameras_on_a_topic_the_first_is_looked_at_and_both_are_named(
     assert capfd.readouterr().err.count('has 2 publishers') == 1
 
 
+@pytest.mark.usefixtures('named_publishers')
 def test_two_cameras_with_the_same_frame_are_kept_apart_too(live, landmarker_path, face, drivers):
     node, _ = run_node(live, landmarker_path)
     left, right = drivers('left_driver', 'right_driver')

@@ -26,6 +26,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from helpers.faces import SMILE, SMILING
 from helpers.live_nodes import START_NS, image_message
 from hri_msgs.msg import IdsList
+from lifecycle_msgs.srv import ChangeState
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -303,7 +304,8 @@ def test_each_callback_may_fail_once_and_the_node_goes_on(
     named = {'landmarker': str(landmarker_path)} if model == 'landmarker' else {'model': model}
     node = live.add(failing_once(node_class), autostart=False, **named)
     for service in list(node.services):
-        for _ in range(2):
+        # Jazzy's raises itself where no transition is named.
+        for _ in range(1 if service.srv_type is ChangeState else 2):
             live.call(service.srv_type, service.srv_name, service.srv_type.Request())
     refused, accepted, again = (
         node.set_parameters([Parameter('ros4hri', value=True)])[0] for _ in range(3)
