@@ -25,10 +25,12 @@ from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
     ParameterDescriptor,
+    ParameterEvent,
     SetParametersResult,
 )
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_parameter_events
 
 from emotion_estimator.parameters import ALLOW_REMOTE_PATHS, NODES, Spec
 
@@ -95,7 +97,12 @@ class Parameters:
                 node.declare_parameter(spec.name, spec.default, descriptor_of(spec))
         self._declared = True
         self._warn_of_misspelt_names()
-        node.add_post_set_parameters_callback(self._tell)
+        if hasattr(Node, 'add_post_set_parameters_callback'):
+            node.add_post_set_parameters_callback(self._tell)
+        else:  # Humble's rclpy, which announces what was set all the same.
+            node.create_subscription(
+                ParameterEvent, '/parameter_events', self._on_event, qos_profile_parameter_events
+            )
 
     def __getitem__(self, name: str) -> Any:
         """Return a parameter's value."""
@@ -138,6 +145,10 @@ class Parameters:
 
     def _paths_allowed(self) -> bool:
         return bool(self[ALLOW_REMOTE_PATHS.name])
+
+    def _on_event(self, event: ParameterEvent) -> None:
+        if event.node == self._node.get_fully_qualified_name():
+            self._tell([Parameter.from_parameter_msg(p) for p in event.changed_parameters])
 
     def _tell(self, parameters: list[Parameter[Any]]) -> None:
         changed = {p.name: p.value for p in parameters if p.name in self._specs}

@@ -25,10 +25,8 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import State
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
+from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import (
     LifecycleNode,
     LifecyclePublisher,
@@ -38,6 +36,11 @@ from rclpy.lifecycle import (
 from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+except ModuleNotFoundError:  # Humble's rclpy
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 from emotion_estimator.files import AssetError
 from emotion_estimator.messages.incoming import shortened
@@ -77,9 +80,7 @@ def give_memory_back() -> None:
 
     glibc keeps it in its heaps otherwise, in pieces that the next models do not fit.
     """
-    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
-    if trim is not None:
-        trim(0)
+    getattr(ctypes.CDLL(None), 'malloc_trim', int)(0)
 
 
 def _last(*arguments: Any) -> Any:

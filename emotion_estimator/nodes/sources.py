@@ -130,6 +130,8 @@ class CameraCalibration:
             self._node.destroy_subscription(subscription)
 
 
+NAMES_SENDER = hasattr(Subscription, 'CallbackType')
+"""Whether rclpy tells of whom a message is; Humble's hands over the message alone."""
 FACELESS_IMAGES = 10
 """After so many images without a face in a row, what may be the reason is reported."""
 
@@ -169,7 +171,7 @@ class CameraFaces:
         subscription = self._node.create_subscription(
             CompressedImage if compressed else Image,
             topic,
-            self._stream.on_image,
+            self._stream.on_image if NAMES_SENDER else partial(self._stream.on_image, known={}),
             # A copy: rclpy writes overrides into the profile that it is given.
             copy(qos_profile_sensor_data),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),

@@ -15,6 +15,7 @@
 """A parameter or a file that is wrong costs a sentence, and can be mended while the node runs."""
 
 import io
+import itertools
 import os
 import signal
 import subprocess
@@ -23,15 +24,21 @@ import time
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from helpers.asset_servers import closed_url, environment, patience, serving, silent
+from helpers.faces import SMILING
+from helpers.live_nodes import START_NS
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from nodes.test_blendshape_node import FRAME_NS, looked_at, run_node
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER
+from emotion_estimator.nodes import sources
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode, blendshape_node_assets
 from emotion_estimator.nodes.emotion_node import EmotionNode
 
@@ -97,6 +104,28 @@ def test_wrong_parameter_values_are_refused_at_run_time(live, name, value, sente
     (result,) = node.set_parameters([Parameter(name, value=value)])
     assert not result.successful
     assert sentence in result.reason
+
+
+def test_humble_s_rclpy_does_which_says_neither_what_was_set_nor_who_sent_an_image(
+    live, landmarker_path, media, monkeypatch
+):
+    monkeypatch.delattr(Node, 'add_post_set_parameters_callback')
+    monkeypatch.setattr(sources, 'NAMES_SENDER', False)
+    node, _ = run_node(live, landmarker_path, max_rate_hz=10.0)
+    camera = live.camera()
+    face = cv2.resize(cv2.imread(str(media(SMILING))), (320, 320))
+    stamps_ns = itertools.count(START_NS, FRAME_NS)
+
+    def taken(count):
+        sent = [next(stamps_ns) for _ in range(count)]
+        return [sent.index(ns) for ns in looked_at(live, node, camera, face, sent)]
+
+    assert taken(9) == [0, 3, 6]
+    (result,) = node.set_parameters([Parameter('max_rate_hz', value=-1.0)])
+    assert not result.successful
+    (result,) = node.set_parameters([Parameter('max_rate_hz', value=0.0)])
+    assert result.successful
+    live.until(lambda: taken(2) == [0, 1], 'every image')
 
 
 @pytest.mark.parametrize(
