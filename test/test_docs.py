@@ -182,7 +182,14 @@ def test_dependencies_are_named_once_and_every_imported_package_is_there(manifes
     names = [element.text for element in manifest.iter('exec_depend')]
     assert len(names) == len(set(names))
     assert {'rclpy', 'vision_msgs', 'hri_msgs', 'python3-opencv', 'cv_bridge'} <= set(names)
-    assert [name for name in names if name.endswith('-pip')] == []
+    assert [name for name in names if name.endswith('-pip')] == ['python3-mediapipe-pip']
+
+
+def test_where_rosdep_installs_mediapipe_is_skipped_which_would_replace_apt_s_numpy():
+    for name in ('README.md', 'docker/Dockerfile'):
+        text = (ROOT / name).read_text(encoding='utf-8').replace('\\\n', ' ')
+        (line,) = re.findall(r'rosdep install .*', text)
+        assert '--skip-keys python3-mediapipe-pip' in line
 
 
 def test_the_build_type_is_ament_python(manifest):
