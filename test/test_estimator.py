@@ -248,10 +248,11 @@ def test_a_node_stays_small(live, module, topic, most_mb, most_shared_mb):
     )
     try:
         live.until(lambda: live.tester.count_subscribers(topic), 'its input', timeout_s=60)
-        sizes_mb = megabytes(process), megabytes(process, '/dev/shm/fastdds')
+        sizes_mb = megabytes(process), megabytes(process, '/dev/shm/fast')
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(30)
     print(f'{module}: {sizes_mb[0]:.0f} MB, of which {sizes_mb[1]:.0f} MB are shared')
-    assert sizes_mb[0] < most_mb
+    # OpenCV 4.6, which only Jazzy is tried with, takes some more.
+    assert sizes_mb[0] < most_mb + 10 * (os.environ.get('ROS_DISTRO') == 'jazzy')
     assert 0 < sizes_mb[1] < most_shared_mb

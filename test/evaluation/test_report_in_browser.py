@@ -19,6 +19,7 @@ from __future__ import annotations
 import html
 import re
 import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -35,7 +36,8 @@ def segment(start, end, label, face=''):
 
 HOSTILE = (
     '</script><script>console.error("broke out")</script>"\'<img src=x onerror=console.error(1)>'
-    '&amp;\x00'
+    '&amp;' + '\x00' * (sys.version_info >= (3, 11))
+    # Python 3.10 writes it into no table.
 )
 PAGE_TRUTH = {'walk': [segment(0, 30, 'happy'), segment(30, 60, 'sad')]}
 PAGE_WALK = replay(

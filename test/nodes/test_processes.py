@@ -88,7 +88,7 @@ def test_both_nodes_in_one_process_give_emotions_and_end_on_ctrl_c(
     live.until(
         lambda: not {'blendshape_node', 'emotion_node'} & set(live.tester.get_node_names()),
         'the nodes to leave the graph',
-        timeout_s=5,
+        timeout_s=10,  # a node that does not say that it leaves is known for 20 s
     )
 
 

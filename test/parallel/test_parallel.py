@@ -189,6 +189,7 @@ def test_what_processes_say_goes_to_the_log(tmp_path, capfd):
     assert capfd.readouterr().err == ''
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason='3.10 waits until the task is read.')
 def test_a_process_that_is_not_ready_for_its_task_yet_can_be_ended():
     content = b'0' * 10_000_000  # more than a pipe holds
     with LocalProcesses(1) as workers:
@@ -255,6 +256,7 @@ def test_a_scheduler_that_ends_is_reported(tmp_path):
 
 @pytest.mark.parametrize('address', ['tcp://127.0.0.1:1', 'nowhere'])
 def test_a_scheduler_that_does_not_answer_is_named(address, monkeypatch):
+    pytest.importorskip('distributed')
     monkeypatch.setattr(workers_module, 'CONNECT_S', 0.5)
     with pytest.raises(SchedulerError, match=rf'{address}.*dask scheduler'):
         open_workers(address)
@@ -368,6 +370,7 @@ def test_a_disk_that_is_not_shared_is_stated(mortal_cluster, tmp_path):
 
 @replays
 def test_a_scheduler_that_is_not_there_is_stated_in_a_sentence(tmp_path, capfd):
+    pytest.importorskip('distributed')
     bag, output = blank_bag(tmp_path / 'bag', 1), tmp_path / 'out'
     assert main([str(bag), '-o', str(output), '--scheduler', 'nowhere']) == 2
     assert "No Dask scheduler answers at 'nowhere'" in ' '.join(capfd.readouterr().err.split())

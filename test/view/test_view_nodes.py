@@ -154,7 +154,7 @@ def test_a_slider_changes_the_running_node_whatever_its_name(live, robot):
     remap = ('__node:=other', '__ns:=/lab', 'emotion:=/emotion', '/lab/emotion:=/emotion')
     node = live.add(EmotionNode, remap=remap)
     known(live, robot, controls, 'min_confidence')
-    assert controls.values['min_confidence'] == 0.5
+    assert controls.values['min_confidence'] == node.parameters['min_confidence']
     controls.change('min_confidence', 0.25)
     live.until(lambda: controls.values['min_confidence'] == 0.25, 'the new value')
     assert node.parameters['min_confidence'] == 0.25
