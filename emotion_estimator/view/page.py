@@ -139,7 +139,10 @@ def _button(title: str, script: str, icon: str, icon_paused: str = '') -> ui.but
 
 def _settings(node: ViewNode) -> Callable[[], dict[str, Any]]:
     """Lay out what can be changed; returns what takes over what others have changed."""
-    sliders = [_Slider(node, control) for control in CONTROLS]
+    controls = [
+        _Words(node, control) if isinstance(control.spec.default, str) else _Slider(node, control)
+        for control in CONTROLS
+    ]
     ui.label('Pictures').classes('view-heading')
     topics = ui.select({'': 'those that the nodes look at'}, value='', label='Image topic')
     topics.props('id=view-topic').classes('view-wide')
@@ -150,8 +153,8 @@ def _settings(node: ViewNode) -> Callable[[], dict[str, Any]]:
     def refresh() -> dict[str, Any]:
         nonlocal refusals
         facts = node.robot.facts
-        for slider in sliders:
-            slider.take(node.controls.values)
+        for control in controls:
+            control.take(node.controls.values)
         listed = {'': 'those that the nodes look at', **{x: x for x in facts.get('topics', ())}}
         if listed != topics.options:
             topics.set_options(listed, value=facts.get('chosen', ''))
@@ -214,6 +217,33 @@ class _Slider:
             if self._known is not None:
                 self._slider.set_value(self._place(self._known))
             self._show()
+
+
+class _Words:
+    """A parameter of words with its meaning; follows changes that others make."""
+
+    def __init__(self, node: ViewNode, control: Control) -> None:
+        self._node, self._name = node, control.spec.name
+        with ui.element('div').classes('view-control'):
+            self._input = ui.input(self._name).classes('view-wide')
+            self._input.props(f'id=view-{self._name} aria-label={self._name} maxlength=200')
+            # When it is left, or at Enter; not with every letter.
+            self._input.on('change', self._changed)
+            ui.label(control.spec.description).classes('view-control-text')
+        self._known: str | None = None
+        self.take(node.controls.values)
+
+    def _changed(self) -> None:
+        self._known = str(self._input.value or '').strip()
+        self._node.do(partial(self._node.controls.change, self._name, self._known))
+
+    def take(self, values: dict[str, Any]) -> None:
+        """Show the node's value, where it is another than before."""
+        value = values.get(self._name)
+        self._input.set_enabled(value is not None)
+        if value != self._known:
+            self._known = value
+            self._input.set_value(value or '')
 
 
 class _Record:
