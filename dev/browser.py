@@ -299,13 +299,20 @@ class Page:
         """
         element = f'document.querySelector({json.dumps(selector)})'
         self.run(f'{element}.scrollIntoView({{block: "center"}})')
-        box = self.run(f'{element}.getBoundingClientRect().toJSON()')
+        box, before = self._box(element), None
+        while box != before:  # A drawer that opens takes its elements along.
+            self.run('new Promise((done) => setTimeout(() => requestAnimationFrame(done), 50))')
+            box, before = self._box(element), box
         place = {'x': box['x'] + box['width'] / 2, 'y': box['y'] + box['height'] / 2}
         for kind in ('mousePressed', 'mouseReleased'):
             self.ask('Input.dispatchMouseEvent', type=kind, button='left', clickCount=1, **place)
         for key in keys:
             for kind in ('keyDown', 'keyUp'):
                 self.ask('Input.dispatchKeyEvent', type=kind, key=key, code=key)
+
+    def _box(self, element: str) -> dict[str, float]:
+        box: dict[str, float] = self.run(f'{element}.getBoundingClientRect().toJSON()')
+        return box
 
     def reload(self) -> None:
         """Load it again."""

@@ -237,7 +237,7 @@ def megabytes(process, names=''):
     ('module', 'topic', 'most_mb', 'most_shared_mb'),
     [
         ('emotion_node', '/blendshapes', 70, 5),
-        ('blendshape_node', '/image', 140, 40),
+        ('blendshape_node', '/image', 180, 40),
     ],
 )
 def test_a_node_stays_small(live, module, topic, most_mb, most_shared_mb):

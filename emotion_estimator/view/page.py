@@ -27,6 +27,7 @@ from fastapi import FastAPI, WebSocket
 from fastapi.staticfiles import StaticFiles
 from nicegui import app as gui
 from nicegui import run, ui
+from nicegui.events import GenericEventArguments
 
 from emotion_estimator.colours import COLOURS, shades
 from emotion_estimator.view.controls import CONTROLS, Control
@@ -195,17 +196,18 @@ class _Slider:
         """Where on the slider a value lies."""
         return math.log10(value) if self._wide else value
 
-    def _value(self) -> float:
-        """Of where the slider is."""
-        place = float(self._slider.value)
+    def _value(self, place: float) -> float:
+        """Of a place on the slider."""
         value = 10**place if self._wide else place
         return min(max(float(f'{value:.3g}'), self._least), self._most)
 
     def _show(self) -> None:
-        self._shown.set_text('not known' if self._known is None else f'{self._value():g}')
+        value = f'{self._value(float(self._slider.value)):g}'
+        self._shown.set_text('not known' if self._known is None else value)
 
-    def _changed(self) -> None:
-        self._known = self._value()
+    def _changed(self, event: GenericEventArguments) -> None:
+        # The event's own place: the slider's may come later.
+        self._known = self._value(float(event.args))
         self._node.do(partial(self._node.controls.change, self._control.spec.name, self._known))
 
     def take(self, values: dict[str, Any]) -> None:
@@ -220,30 +222,22 @@ class _Slider:
 
 
 class _Words:
-    """A parameter of words with its meaning; follows changes that others make."""
+    """A parameter of words with its value and meaning; it is changed elsewhere."""
 
     def __init__(self, node: ViewNode, control: Control) -> None:
-        self._node, self._name = node, control.spec.name
+        self._name = control.spec.name
         with ui.element('div').classes('view-control'):
-            self._input = ui.input(self._name).classes('view-wide')
-            self._input.props(f'id=view-{self._name} aria-label={self._name} maxlength=200')
-            # When it is left, or at Enter; not with every letter.
-            self._input.on('change', self._changed)
-            ui.label(control.spec.description).classes('view-control-text')
-        self._known: str | None = None
+            with ui.element('div').classes('view-control-head'):
+                ui.label(self._name).classes('view-control-name')
+                self._shown = ui.label('').classes('view-control-value')
+            how = f'Change it with `ros2 param set {control.node} {self._name} ...`.'
+            ui.label(f'{control.spec.description} {how}').classes('view-control-text')
+        self._shown.props(f'id=view-{self._name}')
         self.take(node.controls.values)
 
-    def _changed(self) -> None:
-        self._known = str(self._input.value or '').strip()
-        self._node.do(partial(self._node.controls.change, self._name, self._known))
-
     def take(self, values: dict[str, Any]) -> None:
-        """Show the node's value, where it is another than before."""
-        value = values.get(self._name)
-        self._input.set_enabled(value is not None)
-        if value != self._known:
-            self._known = value
-            self._input.set_value(value or '')
+        """Show the node's value."""
+        self._shown.set_text(str(values.get(self._name, 'not known')))
 
 
 class _Record:
