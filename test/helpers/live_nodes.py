@@ -16,6 +16,8 @@
 
 import time
 from collections import defaultdict
+from fnmatch import fnmatch
+from xml.etree import ElementTree
 
 import rclpy
 from lifecycle_msgs.msg import Transition
@@ -26,6 +28,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from emotion_estimator.extras.node_processes import claim_domain
+from emotion_estimator.files import find_shared_file
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.spin import new_executor
 
@@ -51,6 +54,38 @@ def image_message(bgr, stamp_ns, **fields):
         'data': bgr.tobytes(),
     }
     return Image(**{**right, **fields})
+
+
+def done_by(asking, name):
+    """
+    Read what a running node of the namespace / publishes, subscribes to, serves and calls.
+
+    :param asking: any node of the same domain.
+    :param name: of the node that is looked at, which may run in another process.
+    :returns: by the words of an SROS2 policy, full names without the first slash.
+    """
+    found = {
+        ('topics', 'publish'): asking.get_publisher_names_and_types_by_node(name, '/'),
+        ('topics', 'subscribe'): asking.get_subscriber_names_and_types_by_node(name, '/'),
+        ('services', 'reply'): asking.get_service_names_and_types_by_node(name, '/'),
+        ('services', 'request'): asking.get_client_names_and_types_by_node(name, '/'),
+    }
+    return {may: {each[1:] for each, _ in names} for may, names in found.items()}
+
+
+def assert_policy_allows(asking, name):
+    """Compare what a running node does with the SROS2 policy that ships."""
+    root = ElementTree.parse(find_shared_file('config/sros2_policy.xml')).getroot()
+    (profile,) = (each for each in root.iter('profile') if each.get('node') == name)
+    for (group, may), names in done_by(asking, name).items():
+        patterns = [
+            item.text.replace('~', name)
+            for part in profile.findall(group)
+            if part.get(may) == 'ALLOW'
+            for item in part
+        ]
+        refused = {each for each in names if not any(fnmatch(each, p) for p in patterns)}
+        assert not refused, f'The policy does not let {name} {may}: {sorted(refused)}.'
 
 
 class LiveNodes:

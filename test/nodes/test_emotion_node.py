@@ -18,21 +18,19 @@ import json
 import shutil
 import threading
 import time
-from fnmatch import fnmatch
-from xml.etree import ElementTree
 
 import cv2
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from helpers.faces import RESTING, SMILE, SMILING
-from helpers.live_nodes import START_NS, image_message
+from helpers.live_nodes import START_NS, assert_policy_allows, done_by, image_message
 from hri_msgs.msg import Expression, IdsList
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
-from emotion_estimator.files import find_model, find_shared_file
+from emotion_estimator.files import find_model
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
@@ -335,18 +333,6 @@ def test_faces_beyond_a_hundred_at_once_are_left_out(live, wired):
     assert wired.node.facts()['faces'] == 100
 
 
-def what_may_be_done(node_name):
-    """Read the SROS2 policy that ships: of a node, patterns of names by what it may do."""
-    root = ElementTree.parse(find_shared_file('config/sros2_policy.xml')).getroot()
-    (profile,) = (p for p in root.iter('profile') if p.get('node') == node_name)
-    allowed = {'publish': [], 'subscribe': [], 'reply': []}
-    for group in profile:
-        for what in allowed:
-            if group.get(what) == 'ALLOW':
-                allowed[what] += [name.text.replace('~', node_name) for name in group]
-    return allowed
-
-
 @pytest.mark.parametrize('ros4hri_input', [False, True])
 def test_the_security_policy_allows_what_both_nodes_do(
     live, landmarker_path, media, ros4hri_input
@@ -367,24 +353,15 @@ def test_the_security_policy_allows_what_both_nodes_do(
         face = cv2.resize(cv2.imread(str(media(SMILING))), (480, 480))
         camera.publish(image_message(face, START_NS))
 
-    def done():
-        here = [(each.get_name(), each.get_namespace()) for each in nodes]
-        return {
-            'publish': [node.get_publisher_names_and_types_by_node(*one) for one in here],
-            'subscribe': [node.get_subscriber_names_and_types_by_node(*one) for one in here],
-            'reply': [node.get_service_names_and_types_by_node(*one) for one in here],
-        }
-
-    what, ends = (
-        ('subscribe', {'cropped'}) if ros4hri_input else ('publish', {'roi', 'expression'})
+    name, may, ends = (
+        ('blendshape_node', 'subscribe', {'cropped'})
+        if ros4hri_input
+        else ('emotion_node', 'publish', {'expression'})
     )
 
-    def there():
-        return {name.rsplit('/', 1)[-1] for part in done()[what] for name, _ in part}
+    def last_parts():
+        return {each.rsplit('/', 1)[-1] for each in done_by(live.tester, name)['topics', may]}
 
-    live.until(lambda: ends <= there(), "a face's topics")
-    for may, by_node in done().items():
-        for one, names in zip(nodes, by_node):
-            allowed = what_may_be_done(one.get_name())[may]
-            for name, _ in names:
-                assert any(fnmatch(name[1:], each) for each in allowed), f'{may} {name}'
+    live.until(lambda: last_parts() >= ends, "a face's topics")
+    for each in nodes:
+        assert_policy_allows(live.tester, each.get_name())

@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers.faces import NEUTRAL, frames
-from helpers.live_nodes import START_NS, LiveNodes, image_message
+from helpers.live_nodes import START_NS, LiveNodes, assert_policy_allows, done_by, image_message
 from hri_msgs.msg import IdsList
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
@@ -303,6 +303,24 @@ def test_a_parameter_of_words_is_shown_as_the_running_node_has_it(robot, page):
     for words in ('uniform', 'model'):
         robot.emotion_node.set_parameters([Parameter('class_prior', value=words)])
         robot.live.until(lambda w=words: text(page, '#view-class_prior') == w, words)
+
+
+def test_the_security_policy_allows_what_a_page_makes_the_view_do(robot, page, clip):
+    images, _ = clip
+    page.press('#view-settings')
+    robot.live.until(lambda: 'RECORD' in text(page, '#view-record').upper(), 'the button')
+    page.press('#view-record')
+
+    def does():
+        robot.show(images[0])
+        done = set().union(*done_by(robot.live.tester, 'emotion_view').values())
+        ends = {each.rsplit('/', 1)[-1] for each in done}
+        return ends >= {'landmarks', 'expression', 'facs', 'image', 'change_state'}
+
+    robot.live.until(does, 'the topics of the face, the recording and the controls')
+    assert_policy_allows(robot.live.tester, 'emotion_view')
+    page.press('#view-record')
+    robot.live.until(lambda: 'is written' in text(page, '#view-recorded'), 'the end of it')
 
 
 def test_a_camera_that_is_lost_is_reported_within_three_seconds(robot, page, clip):
