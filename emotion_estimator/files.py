@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 PACKAGE = 'emotion_estimator'
 DEFAULT_ENCODING = 'v3'
@@ -199,30 +200,91 @@ def check_output(*folders: Path) -> None:
     """
     for folder in folders:
         # Whether there is room shows only where it is taken.
-        with (
-            writing(folder),
-            _made(folder, for_good=False),
-            tempfile.TemporaryFile(dir=folder) as file,
-        ):
-            file.write(bytes(LEAST_FREE_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
+        with writing(folder):
+            made = _make(folder)
+            try:
+                with tempfile.TemporaryFile(dir=folder) as file:
+                    file.write(bytes(LEAST_FREE_BYTES))
+                    file.flush()
+                    os.fsync(file.fileno())
+            finally:
+                _remove_empty(made)
 
 
-@contextmanager
-def _made(folder: Path, for_good: bool = True) -> Iterator[None]:
-    """Make a folder; where the block fails, or it is not for good, unmake it behind that."""
+def _make(folder: Path) -> list[Path]:
+    """Make a folder; gives those that were not there, the innermost first."""
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        yield
     except OSError:
-        for_good = False
+        _remove_empty(made)
         raise
-    finally:
-        for each in made if not for_good else ():
-            with suppress(OSError):
-                each.rmdir()
+    return made
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for each in folders:
+        with suppress(OSError):
+            each.rmdir()
+
+
+class WholeFile:
+    """
+    A file that stands under its name when all of it is written, and not before.
+
+    As a context manager it gives the open file; it finishes it, or drops it where the block fails.
+
+    :param path: the file; its folder is made.
+    :param text: whether text is written, in UTF-8, with line ends as they come, or bytes.
+    :raises OutputError: naming the file and the reason; also when it is finished.
+    """
+
+    def __init__(self, path: Path, text: bool = False) -> None:
+        self._path = path
+        with writing(path):
+            self._made = _make(path.parent)
+            try:
+                handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+            except OSError:
+                _remove_empty(self._made)
+                raise
+        self._temporary = Path(name)
+        self.file: IO[Any] = (
+            os.fdopen(handle, 'w', encoding='utf-8', newline='')
+            if text
+            else os.fdopen(handle, 'wb')
+        )
+        """Open to be written."""
+
+    def finish(self) -> None:
+        """Put the file in its place."""
+        try:
+            with writing(self._path):
+                self.file.close()
+                self._temporary.chmod(0o644)
+                self._temporary.replace(self._path)
+        except BaseException:
+            self.close()
+            raise
+        self._made = []
+
+    def close(self) -> None:
+        """Drop what is unfinished; nothing, where the file is in its place."""
+        with suppress(OSError):  # on a full disk, what was not yet written
+            self.file.close()
+        self._temporary.unlink(missing_ok=True)
+        _remove_empty(self._made)
+
+    def __enter__(self) -> IO[Any]:
+        """Give the open file."""
+        return self.file
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Finish it, or drop it."""
+        if kind is None:
+            self.finish()
+        else:
+            self.close()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -233,16 +295,8 @@ def write_whole(path: Path, content: bytes) -> None:
     :param content: the bytes.
     :raises OutputError: naming the file and the reason.
     """
-    with writing(path), _made(path.parent):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-        try:
-            with os.fdopen(handle, 'wb') as file:
-                file.write(content)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with writing(path), WholeFile(path) as file:
+        file.write(content)
 
 
 def _share_folders() -> list[Path]:

@@ -28,6 +28,7 @@ from emotion_estimator.files import (
     LEAST_FREE_BYTES,
     AssetError,
     OutputError,
+    WholeFile,
     check_output,
     find_encoding,
     find_model,
@@ -128,6 +129,22 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert path.read_bytes() == b'first'
     assert [p.name for p in tmp_path.iterdir()] == ['file']
     assert sha256_of(path) == hashlib.sha256(b'first').hexdigest()
+
+
+def test_a_file_that_grows_stands_under_its_name_when_it_is_finished(tmp_path):
+    path = tmp_path / 'new' / 'table.csv'
+    whole = WholeFile(path, text=True)
+    whole.file.write('Gr\u00fc\u00dfe\r\n')
+    assert not path.exists()
+    whole.finish()
+    whole.close()
+    assert path.read_bytes() == b'Gr\xc3\xbc\xc3\x9fe\r\n'
+    assert path.stat().st_mode & 0o777 == 0o644
+    dropped = WholeFile(tmp_path / 'dropped' / 'table.csv', text=True)
+    dropped.file.write('half of it')
+    dropped.close()
+    assert [p.name for p in tmp_path.iterdir()] == ['new']
+    assert [p.name for p in path.parent.iterdir()] == ['table.csv']
 
 
 # Start-up lines of native libraries are kept in a file; everything else is still read.

@@ -17,8 +17,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +28,7 @@ from emotion_estimator.faces.geometry import LANDMARKS, POSE_NAMES
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.pose import eye_angles
 from emotion_estimator.faces.rep155 import facial_action_units
-from emotion_estimator.files import writing
+from emotion_estimator.files import WholeFile, writing
 from emotion_estimator.replay.recordings import Frame
 
 IMAGE_COLUMNS = ('stamp_ns', 'file')
@@ -76,12 +74,9 @@ class FeatureTable:
 
     def __init__(self, path: Path, landmarks: bool) -> None:
         self._path, self._landmarks = path, landmarks
+        self._whole = WholeFile(path, text=True)
+        self._rows = csv.writer(self._whole.file)
         with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-            self._temporary = Path(name)
-            self._file = os.fdopen(handle, 'w', encoding='utf-8', newline='')
-            self._rows = csv.writer(self._file)
             self._rows.writerow(table_columns(landmarks))
 
     def __call__(self, frame: Frame, _: Rgb, result: FrameResult) -> None:
@@ -94,15 +89,11 @@ class FeatureTable:
 
     def finish(self) -> None:
         """Put the table in its place."""
-        with writing(self._path):
-            self._file.close()
-            self._temporary.chmod(0o644)
-            self._temporary.replace(self._path)
+        self._whole.finish()
 
     def close(self) -> None:
         """Drop what is unfinished."""
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        self._whole.close()
 
     def _row(self, face: Face, estimate: EmotionEstimate) -> list[object]:
         box, values = face.box, face.named_values()

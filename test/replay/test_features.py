@@ -93,7 +93,7 @@ def test_a_table_that_was_removed_is_written_again(folder, tmp_path):
 
 def test_a_table_that_is_not_finished_leaves_nothing(tmp_path):
     FeatureTable(tmp_path / 'new' / 'walk.csv', landmarks=False).close()
-    assert list((tmp_path / 'new').iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_landmarks_without_the_table_are_refused(folder, tmp_path, capfd):
