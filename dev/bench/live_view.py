@@ -37,6 +37,7 @@ from dev.bench.speed import (
 from dev.browser import Browser, Page, find_chromium
 from emotion_estimator.extras.node_processes import NodeProcess
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.view.main import NODE_NAME
 
 MOST_PAGES = 10
 IDLE_S = 10.0
@@ -77,7 +78,7 @@ def measure_live_view(frames: list[Rgb], count: int, round_s: float) -> dict[str
         with open_log() as log:
             options = ('--', '--port', str(port))
             view = stack.enter_context(NodeProcess('view.main', *options, stderr=log))
-        while 'emotion_view' not in feeder.node.get_node_names():
+        while NODE_NAME not in feeder.node.get_node_names():
             send_for(feeder, 0.1)
         send_for(feeder, 3.0)
         idle = _core_share(view.process.pid, feeder, IDLE_S)

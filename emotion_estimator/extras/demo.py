@@ -62,11 +62,10 @@ from emotion_estimator.extras.node_processes import (
 )
 from emotion_estimator.files import PACKAGE, AssetError, check_output, write_whole
 from emotion_estimator.native_output import StartUpSieve, to_stderr
+from emotion_estimator.view.main import DEFAULT_PORT, NODE_NAME
 
 EXIT_STOPPED = 130
 MOST_FACES = 4
-PAGE_PORT = 8080
-PAGE_NODE = 'emotion_view'
 PAGE_WAIT_S = 20.0
 """The clip waits so long for the page, in seconds: to be served, and to be open on a display."""
 LAST_WORD_S = 2.0
@@ -207,10 +206,10 @@ def _free_port() -> int:
         # As the server does: one that was left a moment ago is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(('localhost', PAGE_PORT))
+            probe.bind(('localhost', DEFAULT_PORT))
         except OSError:
             return 0
-    return PAGE_PORT
+    return DEFAULT_PORT
 
 
 def _await_page(page: NodeProcess, observer: Observer, executor: SingleThreadedExecutor) -> None:
@@ -218,7 +217,7 @@ def _await_page(page: NodeProcess, observer: Observer, executor: SingleThreadedE
     deadline_s = time.monotonic() + PAGE_WAIT_S
     while page.running() and rclpy.ok() and time.monotonic() < deadline_s:
         # Its address was printed before; this node and an open page listen to images.
-        served = PAGE_NODE in observer.get_node_names()
+        served = NODE_NAME in observer.get_node_names()
         if served and (not has_display() or observer.count_subscribers('image') > 1):
             return
         executor.spin_once(timeout_sec=0.1)

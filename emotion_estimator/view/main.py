@@ -36,6 +36,7 @@ from rclpy.utilities import remove_ros_args
 from emotion_estimator.commands import has_display
 from emotion_estimator.nodes.spin import run
 
+NODE_NAME = 'emotion_view'
 DEFAULT_PORT = 8080
 DEFAULT_RATE_HZ = 15.0
 DEFAULT_WIDTH = 640

@@ -42,6 +42,7 @@ from emotion_estimator.nodes.camera_stream import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.controls import Controls
 from emotion_estimator.view.listener import LATEST, AnyImage, Listener
+from emotion_estimator.view.main import NODE_NAME
 from emotion_estimator.view.page import build_page
 from emotion_estimator.view.person import Limits
 from emotion_estimator.view.recorder import Recorder
@@ -49,9 +50,6 @@ from emotion_estimator.view.robot import Arrivals, Robot
 from emotion_estimator.view.server import Hub, PageServer, message
 from emotion_estimator.view.state import ImageResult, People
 
-DEFAULT_PORT = 8080
-DEFAULT_RATE_HZ = 15.0
-DEFAULT_WIDTH = 640
 QUALITY = 75
 """Of the JPEG pictures, from 0 to 100."""
 PULSE_S = 0.5
@@ -63,10 +61,6 @@ ASLEEP_S = 30.0
 UNANSWERED_S = 1.0
 """Pictures are shown without results when none came for so long, in seconds."""
 LOG_PERIOD_S = 5.0
-MISSING = (
-    'The live view needs NiceGUI, which is not installed: run `pip install nicegui segno`, or '
-    '`pip install .[view]` in the package.'
-)
 
 
 class ViewNode(Node):  # type: ignore[misc]
@@ -82,7 +76,7 @@ class ViewNode(Node):  # type: ignore[misc]
     def __init__(
         self, options: argparse.Namespace, token: str, bound: socket.socket, **further: Any
     ) -> None:
-        super().__init__('emotion_view', **further)
+        super().__init__(NODE_NAME, **further)
         self.options = options
         self.people = People()
         self._listener = Listener(self, self.remark, self._on_result)
