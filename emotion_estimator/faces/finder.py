@@ -90,7 +90,7 @@ class Face:
 
     :param face_id: stays the same while the face is followed.
     :param box: where it is in the image.
-    :param rate: computes `blendshapes`.
+    :param compute_blendshapes: computes `blendshapes`.
     :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param feature_names: names of `features`; the same for all faces of a `FaceFinder`.
     :param encode: computes `features`, as those of an upright face.
@@ -99,7 +99,7 @@ class Face:
 
     face_id: str
     box: Box
-    rate: Callable[[], NDArray[np.float32]]
+    compute_blendshapes: Callable[[], NDArray[np.float32]]
     landmarks: NDArray[np.float32]
     feature_names: tuple[str, ...]
     encode: Callable[[], NDArray[np.float32]]
@@ -108,7 +108,7 @@ class Face:
     @cached_property
     def blendshapes(self) -> NDArray[np.float32]:
         """See `LandmarkedFace.blendshapes`."""
-        return self.rate()
+        return self.compute_blendshapes()
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
@@ -223,7 +223,7 @@ class FaceFinder:
         back = turned_points(face.landmarks, -self._rotate % 360, width, height)
         box = box_of(back) if self._rotate else face.box
         names = self.feature_names
-        return Face(face_id, box, face.rate, back, names, encode, self._rotate)
+        return Face(face_id, box, face.compute_blendshapes, back, names, encode, self._rotate)
 
     def _step(self, stamp_ns: int, line: object) -> Step:
         if self._newest_ns is None:

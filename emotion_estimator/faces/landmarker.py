@@ -70,13 +70,13 @@ class LandmarkedFace:
     One face in one image.
 
     :param box: where it is.
-    :param rate: computes `blendshapes`.
+    :param compute_blendshapes: computes `blendshapes`.
     :param landmarks: shape [478, 3], MediaPipe's face mesh: x and y as fractions of the image's
         width and height, z in the scale of x, smaller is nearer.
     """
 
     box: Box
-    rate: Callable[[], NDArray[np.float32]]
+    compute_blendshapes: Callable[[], NDArray[np.float32]]
     landmarks: NDArray[np.float32]
 
     @cached_property
@@ -87,7 +87,7 @@ class LandmarkedFace:
         Computed when they are first asked for, by whichever thread asks: following the face into
         the next frame does without.
         """
-        return self.rate()
+        return self.compute_blendshapes()
 
 
 def box_of(landmarks: NDArray[np.float32]) -> Box:
@@ -221,8 +221,8 @@ class FaceLandmarker:
         return [self._face(points, points / scale) for points in found]
 
     def _face(self, points: NDArray[np.float32], landmarks: NDArray[np.float32]) -> LandmarkedFace:
-        rate = partial(self._networks.blendshapes, points)
-        return LandmarkedFace(box_of(landmarks), rate, landmarks)
+        compute = partial(self._networks.blendshapes, points)
+        return LandmarkedFace(box_of(landmarks), compute, landmarks)
 
     def close(self) -> None:
         """Nothing is held but the networks."""

@@ -84,7 +84,7 @@ class CloseUp:
         scale = np.array([side_px / width, side_px / height, side_px / width], np.float32)
         corner = np.array([left / width, top / height, 0], np.float32)
         landmarks = found[0].landmarks * scale + corner
-        return LandmarkedFace(box_of(landmarks), found[0].rate, landmarks)
+        return LandmarkedFace(box_of(landmarks), found[0].compute_blendshapes, landmarks)
 
     def close(self) -> None:
         """Release the landmarker."""

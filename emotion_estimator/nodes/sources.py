@@ -355,7 +355,7 @@ class CroppedFaces:
         if found is None:
             return ObservedFaces(message.header, ())
         names, encode = self._features.names, partial(self._features.of, crop, found.landmarks)
-        face = Face(face_id, found.box, found.rate, found.landmarks, names, encode)
+        face = Face(face_id, found.box, found.compute_blendshapes, found.landmarks, names, encode)
         return ObservedFaces(message.header, (face,))
 
     def _end(self, face_ids: Iterable[str]) -> None:

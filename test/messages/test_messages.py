@@ -150,7 +150,7 @@ def test_facs_are_by_code_in_the_face_s_frame():
     pose = ('head.roll', 'head.pitch', 'head.yaw')
     face = replace(
         FACE,
-        rate=lambda: shapes,
+        compute_blendshapes=lambda: shapes,
         feature_names=(*pose, 'geometry.v1.00'),
         encode=lambda: np.array([0, 0, -np.pi / 8, 3], np.float32),
     )
@@ -190,7 +190,11 @@ def test_the_head_s_frame_hangs_on_the_camera_and_the_gaze_s_on_the_head():
     shapes = np.zeros(52, np.float32)
     head = Rotation.from_rotvec([0.1, 0.2, 0.3])
     pose = HeadPose(np.array([0.5, -0.25, 2.0]), head.as_matrix())
-    message = sent(ROS.frames(frames_of(replace(FACE, rate=lambda: shapes), pose), IMAGE_HEADER))
+    message = sent(
+        ROS.frames(
+            frames_of(replace(FACE, compute_blendshapes=lambda: shapes), pose), IMAGE_HEADER
+        )
+    )
     face, gaze = message.transforms
     assert [face.child_frame_id, gaze.child_frame_id] == ['face_abc', 'gaze_abc']
     assert face.header == IMAGE_HEADER
