@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 # MediaPipe, LiteRT and OpenCV write to the process's stderr before any of their switches is read.
@@ -85,12 +84,7 @@ class StartUpSieve:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Pass on what was written until now, and end."""
         os.close(self._writes)
         os.close(self._end)

@@ -30,7 +30,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextvars import ContextVar
 from dataclasses import dataclass
 from queue import Full, Queue
-from types import TracebackType
 from typing import Any, Generic, TypeVar, Union
 
 Result = TypeVar('Result')
@@ -146,12 +145,7 @@ class Workers(ABC):
         """Return the workers."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
 
