@@ -48,7 +48,8 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
         *shared_files(
-            'launch', 'config', 'resource/models', 'resource/face_encodings', 'resource/face_mesh'
+            *('launch', 'config', 'examples'),
+            *('resource/models', 'resource/face_encodings', 'resource/face_mesh'),
         ),
         *shared_files(*map(str, sorted(Path('dev/interfaces').glob('*/msg')))),
     ],

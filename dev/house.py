@@ -56,7 +56,7 @@ _NO_CODE = {
 
 def python_files() -> list[Path]:
     """List the project's Python files."""
-    folders = ('emotion_estimator', 'launch', 'training', 'test', 'dev')
+    folders = ('emotion_estimator', 'examples', 'launch', 'training', 'test', 'dev')
     found = [path for folder in folders for path in (ROOT / folder).rglob('*.py')]
     return sorted([*found, ROOT / 'setup.py'])
 

@@ -30,6 +30,7 @@ include_patterns = [
     'CONTRIBUTING.md',
     'CHANGELOG.rst',
     'config/README.md',
+    'examples/README.md',
     'training/README.md',
     'doc/**',
     'reference/**',

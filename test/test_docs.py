@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     [
         *(ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'MODEL_CARD.md')),
-        *(ROOT / name for name in ('config/README.md', 'training/README.md')),
+        *(ROOT / f'{name}/README.md' for name in ('config', 'examples', 'training')),
         *(ROOT / 'doc').glob('*.md'),
     ]
 )
@@ -289,7 +289,7 @@ def test_make_hands_a_path_with_an_apostrophe_on_as_it_is():
 # The ament linters, where ROS has them.
 
 
-LINTED = ['emotion_estimator', 'test', 'launch']
+LINTED = ['emotion_estimator', 'examples', 'test', 'launch']
 ARGUMENTS = {
     'ament_copyright': LINTED,
     'ament_flake8': ['--config', 'setup.cfg', *LINTED],
