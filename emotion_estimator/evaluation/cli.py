@@ -60,6 +60,7 @@ from emotion_estimator.replay.jobs import (
     Finished,
     Job,
     Settings,
+    file_names,
     job_key,
     named_apart,
     run_jobs,
@@ -314,10 +315,12 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     selection = Selection(options.rate_hz, options.from_s, options.to_s, options.stills)
     settings = Settings(parameters, selection, options.topic, options.picture_rate_hz)
     jobs = []
-    for path, name in named_apart(options.recordings).items():
-        record = _record_path(options, name)
-        table = f'{name.replace("/", "_")}.csv'
-        features = options.output / 'features' / table if options.features else None
+    names = named_apart(options.recordings)
+    tables = file_names(names.values())
+    bags = file_names(name.removesuffix('.mcap') for name in names.values())
+    for (path, name), table, bag in zip(names.items(), tables, bags):
+        record = _record_path(options, bag)
+        features = options.output / 'features' / f'{table}.csv' if options.features else None
         outputs = (record, options.with_input, features, options.landmarks)
         key = job_key(path, settings, *outputs)
         kept = options.output / 'kept' / f'{Path(name).name}-{key}.json'
@@ -342,8 +345,7 @@ def _check_record(options: argparse.Namespace) -> None:
 def _record_path(options: argparse.Namespace, name: str) -> Path | None:
     if options.record is None or len(options.recordings) == 1:
         return options.record  # type: ignore[no-any-return]
-    stem = name.replace('/', '_').removesuffix('.mcap')
-    return Path(options.record / f'{stem}.mcap')
+    return Path(options.record / f'{name}.mcap')
 
 
 def _work(jobs: Sequence[Job], options: argparse.Namespace, console: Console) -> dict[Path, str]:

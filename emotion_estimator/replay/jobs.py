@@ -21,7 +21,7 @@ import hashlib
 import json
 import os
 import traceback
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, astuple, dataclass, replace
 from itertools import chain
@@ -177,6 +177,24 @@ def named_apart(paths: list[Path]) -> Mapping[Path, str]:
     while len({names[-parts:] for names in whole}) < len(whole):
         parts += 1
     return {path: '/'.join(names[-parts:]) for names, path in reversed(whole.items())}
+
+
+def file_names(names: Iterable[str]) -> list[str]:
+    """
+    Make file names of recordings' names, each its own.
+
+    :param names: of the recordings, as `named_apart` gives them.
+    :returns: for each a name without '/', in their order; a number follows one that is taken.
+    """
+    made: list[str] = []
+    for name in names:
+        plain = one = name.replace('/', '_')
+        number = 1
+        while one in made:
+            number += 1
+            one = f'{plain}_{number}'
+        made.append(one)
+    return made
 
 
 def _plain(path: Path) -> Path:

@@ -20,12 +20,13 @@ import json
 import cv2
 import numpy as np
 import pytest
-from helpers.bags import START_NS
+from helpers.bags import START_NS, camera_bag
 from helpers.faces import frames
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.evaluation.cli import main
 from emotion_estimator.replay.features import FeatureTable, table_columns
+from emotion_estimator.replay.jobs import file_names
 
 pytestmark = pytest.mark.usefixtures('landmarker_path')
 FRAME_NS = 33_333_333
@@ -94,6 +95,26 @@ def test_a_table_that_was_removed_is_written_again(folder, tmp_path):
 def test_a_table_that_is_not_finished_leaves_nothing(tmp_path):
     FeatureTable(tmp_path / 'new' / 'walk.csv', landmarks=False).close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_recordings_whose_names_differ_by_folders_alone_have_files_of_their_own(tmp_path):
+    counts = {'a/b_c': 2, 'q/b_c': 3, 'a_b/c': 4}
+    for name, count in counts.items():
+        camera_bag(tmp_path / name, [np.full((32, 32, 3), 90, np.uint8)] * count)
+    bags, output = tmp_path / 'bags', tmp_path / 'out'
+    paths = [str(tmp_path / name) for name in counts]
+    arguments = ('-o', str(output), '--jobs', '1', '--features', '--record', str(bags))
+    assert main([*paths, *arguments]) == 0
+    rows = {path.stem: len(path.read_text().splitlines()) - 1 for path in output.rglob('a_*.csv')}
+    assert rows == {'a_b_c': 2, 'a_b_c_2': 4}
+    assert sorted(path.name for path in bags.iterdir()) == [
+        *('a_b_c.mcap', 'a_b_c_2.mcap', 'q_b_c.mcap'),
+    ]
+
+
+def test_a_bag_file_and_a_folder_of_the_same_name_are_recorded_into_two_files():
+    assert file_names(['walk', 'walk']) == ['walk', 'walk_2']
+    assert file_names(['walk_2', 'walk', 'walk']) == ['walk_2', 'walk', 'walk_3']
 
 
 def test_landmarks_without_the_table_are_refused(folder, tmp_path, capfd):
