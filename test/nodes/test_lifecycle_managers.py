@@ -15,6 +15,7 @@
 """Both nodes under whoever else manages life cycles: Nav2's manager, launch_ros's own start."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -123,7 +124,8 @@ def test_launch_ros_s_own_start_and_ours_leave_the_node_active(live, autostart):
     launched = subprocess.Popen(
         [sys.executable, '-c', LAUNCHED, code, 'emotion_node', str(autostart)],
         env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
 
@@ -132,12 +134,16 @@ def test_launch_ros_s_own_start_and_ours_leave_the_node_active(live, autostart):
         return answer.current_state.label
 
     try:
-        live.until(lambda: state() == 'active', 'the node', timeout_s=60)
+        served = '/emotion_node/get_state'
+        live.until(lambda: live.tester.count_services(served), 'the node', timeout_s=60)
+        live.until(lambda: state() == 'active', 'the active node')
         # Whoever comes second is refused; it comes while this is waited for, or not at all.
         live.spin(2.0)
         assert state() == 'active'
         assert [e.goal_state.label for e in events if e.goal_state.label == 'finalized'] == []
     finally:
-        launched.terminate()
-        _, said = launched.communicate(timeout=30)
+        # As Ctrl-C does: SIGTERM would end launch and leave the node.
+        launched.send_signal(signal.SIGINT)
+        said, _ = launched.communicate(timeout=60)
+    assert 'process has finished cleanly' in said
     assert 'Traceback' not in said
