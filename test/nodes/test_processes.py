@@ -324,6 +324,8 @@ def test_the_live_view_comes_beside_the_nodes_and_is_not_started_again(launch_fi
     assert len(nodes) == 1
     assert view._ExecuteLocal__respawn is False
     assert parameters_of(view) == {'use_sim_time': True}
+    # The token stands in no log file.
+    assert 'log' not in str(view.output['stdout'])
 
 
 @pytest.mark.parametrize(
