@@ -39,6 +39,8 @@ from emotion_estimator.nodes.spin import run
 DEFAULT_PORT = 8080
 DEFAULT_RATE_HZ = 15.0
 DEFAULT_WIDTH = 640
+GATHER_S = 0.03
+"""How far apart results are taken, in seconds: all of an image at once."""
 MISSING = (
     'The live view needs NiceGUI, which is not installed: run `pip install nicegui segno`, or '
     '`pip install .[view]` in the package.'
@@ -94,7 +96,9 @@ def main() -> int:
         if options.open and has_display():
             # In a thread of its own: some browsers return when they are closed.
             threading.Thread(target=webbrowser.open, args=(found[-1],), daemon=True).start()
-        return run([partial(ViewNode, options, token, bound)])
+        # Nobody sets parameters of this node, and their services would be looked at each time.
+        node = partial(ViewNode, options, token, bound, start_parameter_services=False)
+        return run([node], gather_s=GATHER_S)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
