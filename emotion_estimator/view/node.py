@@ -47,7 +47,7 @@ from emotion_estimator.view.person import Limits
 from emotion_estimator.view.recorder import Recorder
 from emotion_estimator.view.robot import Arrivals, Robot
 from emotion_estimator.view.server import Hub, PageServer, message
-from emotion_estimator.view.state import ImageResult, People
+from emotion_estimator.view.state import ImageResult, Pace, People
 
 DEFAULT_PORT = 8080
 DEFAULT_RATE_HZ = 15.0
@@ -85,7 +85,8 @@ class ViewNode(Node):  # type: ignore[misc]
         super().__init__('emotion_view', **further)
         self.options = options
         self.people = People()
-        self._listener = Listener(self, self.remark, self._on_result)
+        self._pace = Pace(options.rate)
+        self._listener = Listener(self, self.remark, self._on_result, self._pace, self._on_answer)
         self.controls = Controls(self, self._listener.subscribe)
         self.robot = Robot(self, self._listener.subscribe, self.controls)
         self.recorder = Recorder(self, options.folder)
@@ -220,10 +221,11 @@ class ViewNode(Node):  # type: ignore[misc]
 
     def _on_result(self, result: ImageResult, image: AnyImage | None) -> None:
         self._answered_s = time.monotonic()
-        if result.faces:
-            now_ns = self.get_clock().now().nanoseconds
-            self.robot.answers.add((now_ns - result.stamp_ns) / NS_PER_S)
         self._paint(result, image)
+
+    def _on_answer(self, stamp_ns: int) -> None:
+        now_ns = self.get_clock().now().nanoseconds
+        self.robot.answers.add((now_ns - stamp_ns) / NS_PER_S)
 
     def _paint(self, result: ImageResult, image: AnyImage | None) -> None:
         step_ns = result.stamp_ns - self._shown_ns
