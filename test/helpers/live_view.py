@@ -29,6 +29,7 @@ from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
 STEP_NS = NS_PER_S // 10  # fewer than the page shows a second, so that it shows each
+USUAL = ('--port', '0', '--rate', '15')  # the rate stays, however busy the machine
 COMMAND = "from emotion_estimator.commands import main; raise SystemExit(main('view'))"
 
 
@@ -37,7 +38,7 @@ class View:
 
     def __init__(self, live, folder, *options, **environment):
         self._process = subprocess.Popen(
-            [sys.executable, '-c', COMMAND, '--port', '0', '--folder', str(folder), *options],
+            [sys.executable, '-c', COMMAND, *USUAL, '--folder', str(folder), *options],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id), **environment},

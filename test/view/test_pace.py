@@ -28,6 +28,7 @@ from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.spin import new_executor
 from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.listener import Listener
+from emotion_estimator.view.robot import Load
 from emotion_estimator.view.state import Pace
 
 STEP_NS = NS_PER_S // 30
@@ -50,6 +51,17 @@ def test_stamps_that_begin_again_are_chosen_again():
     assert pace.chooses(START_NS - 20 * NS_PER_S)
     assert not pace.chooses(START_NS - 20 * NS_PER_S + STEP_NS)
     assert pace.chooses(START_NS - 20 * NS_PER_S + 2 * STEP_NS)
+
+
+def test_processors_that_are_barely_idle_are_busy_until_a_fifth_is_idle_again():
+    times_s = iter([(0, 0), (4, 5), (4.1, 10), (4.9, 15), (5, 16), (6.1, 20)])
+    load = Load(lambda: next(times_s))
+    # The last but one comes too soon to tell.
+    assert [load.is_high() for _ in range(5)] == [False, True, True, True, False]
+
+
+def test_a_system_that_does_not_tell_its_load_is_never_busy():
+    assert not Load(lambda: None).is_high()
 
 
 def test_of_images_that_are_not_shown_answers_are_counted_and_nothing_is_read(live):
