@@ -304,6 +304,18 @@ class Page:
             for kind in ('keyDown', 'keyUp'):
                 self.ask('Input.dispatchKeyEvent', type=kind, key=key, code=key)
 
+    def write(self, selector: str, text: str) -> None:
+        """
+        Put text into a field as a keyboard does, in place of what it holds.
+
+        :param selector: of the field, as CSS has it.
+        :param text: what is written.
+        :raises BrowserError: where there is no such field.
+        """
+        self.press(selector)
+        self.run(f'document.querySelector({json.dumps(selector)}).select()')
+        self.ask('Input.insertText', text=text)
+
     def _box(self, element: str) -> dict[str, float]:
         box: dict[str, float] = self.run(f'{element}.getBoundingClientRect().toJSON()')
         return box

@@ -140,6 +140,8 @@ def start(context: LaunchContext) -> list[Node]:
             'arguments': ['--host', value['view_host'], *common['arguments']],
             'parameters': [clock] if clock else [],
             'respawn': False,
+            # What it prints holds the token, which no log file keeps.
+            'output': {'stdout': 'screen', 'stderr': {'screen', 'log'}},
         }
         nodes.append(Node(executable='view', **{**common, **own}))
     return nodes

@@ -26,6 +26,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dev.bench.speed import (
+    RATE_HZ,
     ROUNDS,
     Feeder,
     of_rounds,
@@ -42,6 +43,7 @@ from emotion_estimator.view.main import NODE_NAME
 MOST_PAGES = 10
 IDLE_S = 10.0
 LOAD_TIMEOUT_S = 90.0
+LAST_WAIT_S = 1.0
 _SHOWN = 'document.querySelector(".view-label")?.textContent ?? ""'
 
 
@@ -66,8 +68,10 @@ def measure_live_view(frames: list[Rgb], count: int, round_s: float) -> dict[str
 
     :param count: frames of a round of throughput.
     :param round_s: length of a round at 30 frames a second, in seconds.
-    :returns: share of a core of a view without a page; frames a second with a page as a ratio to
-        those without, and what a page adds to the latency; how many of ten pages show the person.
+    :returns: shares of a core: of a view without a page, of one with a page, and of the browser
+        beside that; frames a second with a page as a ratio to those without; of 30 images a second
+        those that a page costs, and what it adds to the latency; how many of ten pages show the
+        person.
     """
     with socket.socket() as probe:
         probe.bind(('localhost', 0))
@@ -85,19 +89,27 @@ def measure_live_view(frames: list[Rgb], count: int, round_s: float) -> dict[str
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         browser = stack.enter_context(Browser(find_browser(), Path(folder), niceness=19))
         address = f'http://localhost:{port}'
-        ratios, further_ms = [], []
+        ratios, further_ms, further_lost, shares = [], [], [], []
         for _ in range(ROUNDS):
-            fps, latency_ms = _measured(feeder, count, round_s)
+            fps, latency_ms, lost = _measured(feeder, count, round_s)
             page = _open(browser, address, feeder)
-            fps_with, latency_with_ms = _measured(feeder, count, round_s)
+            fps_with = pipeline_fps(feeder, count)
+            start_s, before_s = time.monotonic(), _times_s(view, browser)
+            latency_with_ms, lost_with = _at_camera_rate(feeder, round_s)
+            passed_s = time.monotonic() - start_s
+            shares.append([(b - a) / passed_s for a, b in zip(before_s, _times_s(view, browser))])
             page.close()
             ratios.append(fps_with / fps)
             further_ms.append(latency_with_ms - latency_ms)
+            further_lost.append(lost_with - lost)
         pages = [_open(browser, address, feeder) for _ in range(MOST_PAGES)]
         send_for(feeder, 3.0)
         shown = sum(bool(page.run(_SHOWN)) for page in pages)
     return {
         'view_idle_core_share': idle,
+        **of_rounds('view_core_share', (of_view for of_view, _ in shares)),
+        **of_rounds('view_browser_core_share', (of_browser for _, of_browser in shares)),
+        **of_rounds('view_lost_a_second', further_lost),
         **of_rounds('view_fps_ratio', ratios),
         **of_rounds('view_latency_ms', further_ms),
         'view_pages_of_ten': shown,
@@ -112,21 +124,46 @@ def _core_share(pid: int, feeder: Feeder, duration_s: float) -> float:
 
 
 def _processor_s(pid: int) -> float:
-    """Tell how long a process has run on whatever core, in seconds."""
+    """Tell how long a process has run on whatever core, in seconds; 0 for one that is gone."""
+    if not Path(f'/proc/{pid}').exists():
+        return 0.0
     fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
-def _measured(feeder: Feeder, count: int, round_s: float) -> tuple[float, float]:
-    """Measure frames a second, and the median latency in ms at 30 a second."""
-    fps = pipeline_fps(feeder, count)
+def _times_s(view: NodeProcess, browser: Browser) -> tuple[float, float]:
+    """Tell how long the view, and the browser with its children, have run."""
+    return _processor_s(view.process.pid), sum(map(_processor_s, _family(browser.process_id)))
+
+
+def _family(pid: int) -> list[int]:
+    """List a process and its descendants."""
+    children = [
+        int(child)
+        for path in Path(f'/proc/{pid}/task').glob('*/children')
+        for child in path.read_text().split()
+    ]
+    return [pid, *(each for child in children for each in _family(child))]
+
+
+def _measured(feeder: Feeder, count: int, round_s: float) -> tuple[float, float, float]:
+    """Measure frames a second, and what `_at_camera_rate` does."""
+    return (pipeline_fps(feeder, count), *_at_camera_rate(feeder, round_s))
+
+
+def _at_camera_rate(feeder: Feeder, round_s: float) -> tuple[float, float]:
+    """Measure at 30 images a second the median latency in ms, and lost ones a second."""
     send_for(feeder, 1.0)
     feeder.forget()
     deadline_s = time.monotonic() + LOAD_TIMEOUT_S
     send_for(feeder, round_s)
     while not feeder.latencies_s and time.monotonic() < deadline_s:
         send_for(feeder, 0.5)
-    return fps, 1000 * statistics.median(feeder.latencies_s)
+    sent, deadline_s = list(feeder.sent_ns), time.monotonic() + LAST_WAIT_S
+    while feeder.in_flight() and time.monotonic() < deadline_s:
+        feeder.spin(0.1)
+    lost = sum(stamp_ns not in feeder.heard for stamp_ns in sent)
+    return 1000 * statistics.median(feeder.latencies_s), lost * RATE_HZ / len(sent)
 
 
 def _open(browser: Browser, address: str, feeder: Feeder) -> Page:

@@ -163,6 +163,7 @@ LIMITS = {
     'core_share_ratio': ('<=', 0.75),
     'view_idle_core_share': ('<=', 0.01),
     'view_fps_ratio': ('>=', 0.95),
+    'view_lost_a_second': ('<=', 1.5),
     'view_latency_ms': ('<=', 3.0),
     'view_pages_of_ten': ('>=', 10),
     'multi_face_found': ('>=', 5),

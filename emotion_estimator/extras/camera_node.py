@@ -54,6 +54,7 @@ SPECS = (
     Spec('loop', False, 'Begin again at the end of the file; the stamps go on.'),
     Spec('frame_id', 'camera', 'Frame of the images (REP-103 optical frame).'),
     Spec('wait_for_subscribers', 0, 'Subscriptions to wait for before the first frame.', 0, 100),
+    Spec('wait_for', '', 'Names of nodes, with commas, that subscribe before the first frame.'),
 )
 _LOOK_S = 0.02
 """How often it looks for subscribers before the first frame."""
@@ -91,7 +92,7 @@ class CameraNode(Node):  # type: ignore[misc]
 
     def _on_timer(self) -> None:
         if self._steady_start_ns is None:
-            if self._publisher.get_subscription_count() < self.parameters['wait_for_subscribers']:
+            if not self._is_heard():
                 return
             self._start_ns = self.get_clock().now().nanoseconds
             self._steady_start_ns = self._steady.now().nanoseconds
@@ -115,6 +116,15 @@ class CameraNode(Node):  # type: ignore[misc]
         wait_ns = self._steady_start_ns + due_ns - self._steady.now().nanoseconds
         self._timer.timer_period_ns = max(wait_ns, 1)
         self._timer.reset()
+
+    def _is_heard(self) -> bool:
+        """Tell whether those that are waited for have subscribed."""
+        count = self._publisher.get_subscription_count()
+        names = {name.strip() for name in self.parameters['wait_for'].split(',')} - {''}
+        if count < max(self.parameters['wait_for_subscribers'], len(names)):
+            return False
+        there = self.get_subscriptions_info_by_topic(self._publisher.topic_name) if names else ()
+        return names <= {each.node_name for each in there}
 
     def _video(self, path: Path) -> Generator[_Picture, None, None]:
         """Read a file's frames with the time at which each is shown; again and again to loop."""

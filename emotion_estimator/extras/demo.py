@@ -68,6 +68,8 @@ EXIT_STOPPED = 130
 MOST_FACES = 4
 PAGE_WAIT_S = 20.0
 """The clip waits so long for the page, in seconds: to be served, and to be open on a display."""
+MEETING_S = 20.0
+"""The clip waits so long for the nodes to meet on their topics, in seconds."""
 LAST_WORD_S = 2.0
 """Longest wait for the nodes' counts after the last frame, in seconds."""
 
@@ -168,7 +170,8 @@ def _play(
     with ExitStack() as running:
         sieve = running.enter_context(StartUpSieve(arguments.log, to_stderr))
         # The camera waits for the view and for blendshape_node, which is activated last.
-        waiting = ('-p', f'video:={quoted(video)}', '-p', 'wait_for_subscribers:=2')
+        listeners = f'{observer.get_name()},blendshape_node'
+        waiting = ('-p', f'video:={quoted(video)}', '-p', f'wait_for:={listeners}')
         camera = running.enter_context(NodeProcess('extras.camera_node', *waiting, stderr=sieve))
         nodes = {
             'emotion_node': ('-p', 'autostart:=false', '-p', f'model:={quoted(arguments.model)}'),
@@ -188,8 +191,10 @@ def _play(
             page = running.enter_context(NodeProcess('view.main', *options, stderr=sieve))
         # A node that is active before the other has loaded would miss it, and say so.
         for transition, name in product((CONFIGURE, ACTIVATE), nodes):
-            if page is not None and (transition, name) == (ACTIVATE, 'blendshape_node'):
-                _await_page(page, observer, executor)  # the clip begins behind it
+            if (transition, name) == (ACTIVATE, 'blendshape_node'):  # the clip begins behind it
+                if page is not None:
+                    _await_page(page, observer, executor)
+                _await_meeting(observer, executor, console)
             if not lead(observer, executor, name, transition):
                 if not rclpy.ok():
                     raise ExternalShutdownException
@@ -219,6 +224,20 @@ def _await_page(page: NodeProcess, observer: Observer, executor: SingleThreadedE
         # Its address was printed before; this node and an open page listen to images.
         served = NODE_NAME in observer.get_node_names()
         if served and (not has_display() or observer.count_subscribers('image') > 1):
+            return
+        executor.spin_once(timeout_sec=0.1)
+
+
+def _await_meeting(observer: Observer, executor: SingleThreadedExecutor, console: Console) -> None:
+    """Wait until the nodes have met on their topics, which takes a busy machine a while."""
+    deadline_s = time.monotonic() + MEETING_S
+    while observer.context.ok() and (topic := observer.unmet()):
+        if time.monotonic() > deadline_s:
+            sentence = (
+                f'Not all who send and listen on {topic} have met within {MEETING_S:g} s: the '
+                'first frames may be lost. Is the machine busy, or does a firewall stand between?'
+            )
+            console.print(sentence, highlight=False, soft_wrap=True)
             return
         executor.spin_once(timeout_sec=0.1)
 

@@ -189,7 +189,7 @@ _FACE_SHOWN_S = 0.5
 _RATE_WINDOW_S = 2.0
 _WAITING, _IMAGES_WAITING = 100, 30
 """Messages that may wait while a busy machine lets the view wait."""
-_LOOKS = 'blendshape_node'
+_LOOKS, _NAMES = 'blendshape_node', 'emotion_node'
 _QUIET_S = 0.5
 """Longer than an image is looked at, in seconds: counts after such a silence are final."""
 
@@ -214,6 +214,7 @@ class Observer(Node):  # type: ignore[misc]
         self._sent_ns: set[int] = set()
         self._looked_at_ns: set[int] = set()
         self._counts: dict[str, int] = {}
+        self._links: dict[tuple[str, str], int] = {}
         self._counted_s = 0.0
         self._keep_thumbnails = thumbnails
         self._rotate = rotate
@@ -239,6 +240,23 @@ class Observer(Node):  # type: ignore[misc]
     def counts_are_final(self) -> bool:
         """Whether the node has reported its counts after all that was heard."""
         return self._counted_s - self._last_heard_s > _QUIET_S
+
+    def unmet(self) -> str:
+        """
+        Tell which topic would lose its first messages, by whom the nodes say they have met.
+
+        :returns: the topic; empty where each has met who sends and who listens.
+        """
+        listeners = {
+            topic: max(1, self.count_subscribers(topic)) for topic in ('blendshapes', 'emotion')
+        }
+        met = {
+            'blendshapes': self._links.get((_LOOKS, 'subscribers'), 0) >= listeners['blendshapes']
+            and self._links.get((_NAMES, 'publishers'), 0) > 0,
+            'emotion': self._links.get((_NAMES, 'subscribers'), 0) >= listeners['emotion'],
+            '/humans/faces/tracked': self.count_publishers('/humans/faces/tracked') > 0,
+        }
+        return next((topic for topic, has_met in met.items() if not has_met), '')
 
     def _time_s(self, stamp_ns: int) -> float:
         if self._start_ns is None:
@@ -278,8 +296,10 @@ class Observer(Node):  # type: ignore[misc]
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name == _LOOKS:
-                values = {item.key: item.value for item in status.values}
+            values = {item.key: item.value for item in status.values}
+            for key in {'publishers', 'subscribers'}.intersection(values):
+                self._links[status.name, key] = int(values[key])
+            if status.name == _LOOKS and 'published' in values:
                 self._counts = {
                     key: int(values[key]) for key in ('published', 'skipped', 'refused')
                 }

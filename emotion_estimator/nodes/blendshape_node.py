@@ -166,8 +166,13 @@ class BlendshapeNode(ManagedNode):
                 self._face_publishers.end_all()
 
     def facts(self) -> Mapping[str, object]:
-        """Tell how many faces are seen, in images of which size."""
-        return {'faces': self._faces_now, 'image': self._size_now, 'model': FACE_LANDMARKER.name}
+        """Tell how many faces are seen, in images of which size, and how many listen."""
+        return {
+            'faces': self._faces_now,
+            'image': self._size_now,
+            'model': FACE_LANDMARKER.name,
+            'subscribers': self._blendshapes.get_subscription_count(),
+        }
 
     def on_parameters_changed(self, changed: dict[str, Any]) -> None:
         """Take over another rate from the next image on."""

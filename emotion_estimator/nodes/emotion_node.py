@@ -94,10 +94,15 @@ class EmotionNode(ManagedNode):
         self._end_topics()
 
     def facts(self) -> Mapping[str, object]:
-        """Tell model and faces."""
+        """Tell model and faces, how many send blendshapes and how many listen."""
         model = self._metadata
         named = f'{model.name} {model.version}' if model else ''
-        return {'faces': len(self._expressions), 'model': named}
+        return {
+            'faces': len(self._expressions),
+            'model': named,
+            'publishers': self.count_publishers('blendshapes'),
+            'subscribers': self._emotion.get_subscription_count(),
+        }
 
     def problems(self) -> list[str]:
         """Tell of a rate for which the parameters are not made."""

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ import numpy as np
 from hri_msgs.msg import Expression, FacialLandmarks, IdsList, NormalizedRegionOfInterest2D
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from tf2_msgs.msg import TFMessage
@@ -41,15 +43,21 @@ from emotion_estimator.messages.incoming import (
     nanoseconds,
     shortened,
 )
+from emotion_estimator.nodes.lifecycle import NO_SUBSCRIPTION_EVENTS
+from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.person import FaceOfImage, Pose
-from emotion_estimator.view.state import MOST_PEOPLE, PATIENCE_S, ImageResult, Results
+from emotion_estimator.view.state import MOST_PEOPLE, PATIENCE_S, ImageResult, Pace, Results
 
 # Best effort: no publisher waits until this node has what it sent.
 LISTENING = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
-LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATEST = QoSProfile(depth=3, reliability=ReliabilityPolicy.BEST_EFFORT)
 _IMAGES_KEPT = 12
 _MOST_LABELS = 50
 _MOST_LETTERS = 40  # of a label
+# A serialised message begins with four bytes of encapsulation, the second of which tells the order
+# of bytes; then comes the header, and in it the stamp; in TFMessage the count of frames is before.
+_STAMP = struct.Struct('<iI')
+_STAMP_AT, _STAMP_OF_FRAME_AT = 4, 8
 
 AnyImage: TypeAlias = Image | CompressedImage
 
@@ -61,6 +69,8 @@ class Listener:
     :param node: subscribes.
     :param remark: called with a sentence on what cannot be used.
     :param ready: called with what is known of an image, and the image where it has come.
+    :param pace: chooses the images of which results are read; None chooses all.
+    :param answered: called with the stamp of each image, chosen or not, whose emotion has come.
     """
 
     def __init__(
@@ -68,10 +78,14 @@ class Listener:
         node: Node,
         remark: Callable[[str], None],
         ready: Callable[[ImageResult, AnyImage | None], None],
+        pace: Pace | None = None,
+        answered: Callable[[int], None] = lambda stamp_ns: None,
     ) -> None:
         self._node = node
         self._remark = remark
         self._ready = ready
+        self._pace = pace or Pace(math.inf)
+        self._answered, self._answered_ns = answered, -1
         self._results = Results()
         self._heard_s = time.monotonic()
         self._subscriptions: list[Subscription[Any]] = []
@@ -79,7 +93,12 @@ class Listener:
         self._images: deque[tuple[int, AnyImage]] = deque(maxlen=_IMAGES_KEPT)
 
     def subscribe(
-        self, kind: type, topic: str, work: Callable[[Any], None], qos: QoSProfile = LISTENING
+        self,
+        kind: type,
+        topic: str,
+        work: Callable[[Any], None],
+        qos: QoSProfile = LISTENING,
+        raw: bool = False,
     ) -> Subscription[Any]:
         """
         Subscribe; whatever is wrong with a message costs a warning, not the node.
@@ -88,6 +107,7 @@ class Listener:
         :param topic: their topic.
         :param work: takes each.
         :param qos: of the subscription.
+        :param raw: whether they are taken as they were sent, in bytes.
         :returns: the subscription.
         """
 
@@ -99,7 +119,30 @@ class Listener:
                 if self._node.context.ok():
                     self._remark(f'{topic}: {type(error).__name__}: {error}')
 
-        return self._node.create_subscription(kind, topic, guarded, qos)
+        # Each event of a subscription would be looked at with each message of any.
+        return self._node.create_subscription(
+            kind, topic, guarded, qos, event_callbacks=NO_SUBSCRIPTION_EVENTS, raw=raw
+        )
+
+    def _subscribe_chosen(
+        self, kind: type, topic: str, work: Callable[[Any], None]
+    ) -> Subscription[Any]:
+        """Subscribe to results; of images that were not chosen they are not even unpacked."""
+        place = _STAMP_OF_FRAME_AT if kind is TFMessage else _STAMP_AT
+
+        def unpack(raw: bytes) -> None:
+            # What cannot be told by its first bytes is unpacked, which says what is wrong with it.
+            if len(raw) >= place + _STAMP.size and raw[1] & 1:
+                seconds, rest_ns = _STAMP.unpack_from(raw, place)
+                stamp_ns = seconds * NS_PER_S + rest_ns
+                if topic == 'emotion' and stamp_ns != self._answered_ns:
+                    self._answered_ns = stamp_ns
+                    self._answered(stamp_ns)
+                if not self._pace.chooses(stamp_ns):
+                    return
+            work(deserialize_message(raw, kind))
+
+        return self.subscribe(kind, topic, unpack, raw=True)
 
     @property
     def listens(self) -> bool:
@@ -109,7 +152,7 @@ class Listener:
     def start(self) -> None:
         """Listen to what the nodes publish."""
         self._subscriptions = [
-            self.subscribe(kind, topic, work)
+            self._subscribe_chosen(kind, topic, work)
             for kind, topic, work in (
                 (Classification, 'blendshapes', self._on_blendshapes),
                 (Classification, 'emotion', self._on_emotion),
@@ -147,7 +190,7 @@ class Listener:
         for face_id in face_ids:
             if face_id not in self._of_faces:
                 self._of_faces[face_id] = [
-                    self.subscribe(
+                    self._subscribe_chosen(
                         kind,
                         f'/humans/faces/{face_id}/{name}',
                         partial(self._on_part, face_id, read),

@@ -39,7 +39,10 @@ from emotion_estimator.nodes.spin import run
 NODE_NAME = 'emotion_view'
 DEFAULT_PORT = 8080
 DEFAULT_RATE_HZ = 15.0
+BUSY_RATE_HZ = 5.0
 DEFAULT_WIDTH = 640
+GATHER_S = 0.03
+"""How far apart results are taken, in seconds: all of an image at once."""
 MISSING = (
     'The live view needs NiceGUI, which is not installed: run `pip install nicegui segno`, or '
     '`pip install .[view]` in the package.'
@@ -61,7 +64,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         help='address to serve at; 0.0.0.0 lets others in the network in, who need the token',
     )
     add('--port', type=int, default=DEFAULT_PORT, help='0 takes any that is free')
-    add('--rate', type=float, default=DEFAULT_RATE_HZ, help='most pictures a second')
+    add(
+        '--rate',
+        type=float,
+        help=f'most pictures a second; else {DEFAULT_RATE_HZ:g}, and {BUSY_RATE_HZ:g} while all '
+        'processors are busy',
+    )
     add(
         '--folder',
         type=Path,
@@ -70,7 +78,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add('--open', action='store_true', help='open it in a browser, where there is a display')
     add('--width', type=int, default=DEFAULT_WIDTH, help='most pixels across a picture')
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    # A rate that was given stays, however busy the machine.
+    options.busy_rate = BUSY_RATE_HZ if options.rate is None else options.rate
+    options.rate = DEFAULT_RATE_HZ if options.rate is None else options.rate
+    return options
 
 
 def main() -> int:
@@ -95,7 +107,9 @@ def main() -> int:
         if options.open and has_display():
             # In a thread of its own: some browsers return when they are closed.
             threading.Thread(target=webbrowser.open, args=(found[-1],), daemon=True).start()
-        return run([partial(ViewNode, options, token, bound)])
+        # Nobody sets parameters of this node, and their services would be looked at each time.
+        node = partial(ViewNode, options, token, bound, start_parameter_services=False)
+        return run([node], gather_s=GATHER_S)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1

@@ -46,9 +46,9 @@ from emotion_estimator.view.main import NODE_NAME
 from emotion_estimator.view.page import build_page
 from emotion_estimator.view.person import Limits
 from emotion_estimator.view.recorder import Recorder
-from emotion_estimator.view.robot import Arrivals, Robot
+from emotion_estimator.view.robot import Arrivals, Load, Robot
 from emotion_estimator.view.server import Hub, PageServer, message
-from emotion_estimator.view.state import ImageResult, People
+from emotion_estimator.view.state import ImageResult, Pace, People
 
 QUALITY = 75
 """Of the JPEG pictures, from 0 to 100."""
@@ -79,7 +79,9 @@ class ViewNode(Node):  # type: ignore[misc]
         super().__init__(NODE_NAME, **further)
         self.options = options
         self.people = People()
-        self._listener = Listener(self, self.remark, self._on_result)
+        self._pace = Pace(options.rate)
+        self._load = Load()
+        self._listener = Listener(self, self.remark, self._on_result, self._pace, self._on_answer)
         self.controls = Controls(self, self._listener.subscribe)
         self.robot = Robot(self, self._listener.subscribe, self.controls)
         self.recorder = Recorder(self, options.folder)
@@ -163,6 +165,7 @@ class ViewNode(Node):  # type: ignore[misc]
         self.robot.look()
         self._listen_to_images(*(self.robot.image_topic() if silent_s < NO_WISH_S else ('', '')))
         self._take_values()
+        self._adapt_pace()
         if silent_s < NO_WISH_S:
             self.hub.offer('health', message(self.robot.report(self._image)))
         if silent_s > ASLEEP_S:
@@ -192,6 +195,14 @@ class ViewNode(Node):  # type: ignore[misc]
             self._field_of_view_deg = field_of_view_deg
             self._camera = KnownCamera(math.radians(field_of_view_deg), self.remark)
 
+    def _adapt_pace(self) -> None:
+        """Show less while the machine is busy: the nodes come first."""
+        most_hz, least_hz = self.options.rate, self.options.busy_rate
+        self._pace.rate_hz = least_hz if self._load.is_high() else most_hz
+        slower = self._pace.rate_hz < most_hz
+        said = f'{least_hz:g} pictures/s, since the machine is busy'
+        self.robot.remark = said if slower else ''
+
     def _fall_asleep(self) -> None:
         self._listener.stop()
         self.robot.stop()
@@ -214,16 +225,17 @@ class ViewNode(Node):  # type: ignore[misc]
 
     def _on_result(self, result: ImageResult, image: AnyImage | None) -> None:
         self._answered_s = time.monotonic()
-        if result.faces:
-            now_ns = self.get_clock().now().nanoseconds
-            self.robot.answers.add((now_ns - result.stamp_ns) / NS_PER_S)
         self._paint(result, image)
+
+    def _on_answer(self, stamp_ns: int) -> None:
+        now_ns = self.get_clock().now().nanoseconds
+        self.robot.answers.add((now_ns - stamp_ns) / NS_PER_S)
 
     def _paint(self, result: ImageResult, image: AnyImage | None) -> None:
         step_ns = result.stamp_ns - self._shown_ns
         # A tenth early counts as in time: stamps of cameras tremble. The same stamp comes again
         # where an image was shown before its answer, as with a slow camera.
-        if 0 < step_ns < 0.9 * NS_PER_S / self.options.rate:
+        if 0 < step_ns < 0.9 * NS_PER_S / self._pace.rate_hz:
             return
         # A page that is about to ask again gets it then: a slow camera sends no other one soon.
         if not self.hub.wanted and time.monotonic() - self._asked_s > NO_WISH_S:

@@ -49,6 +49,9 @@ REFRESH_S = 0.5
 """How often an open page takes over what others have changed, in seconds."""
 _WIDE = 50  # times the least value: a wider range is laid out by its logarithm
 _STEPS = 100
+_WORDS = {'class_prior': ('model', 'uniform', 'training')}
+"""Values of parameters of words that the page completes."""
+_MOST_LETTERS = 500  # of a parameter of words
 
 
 def build_page(node: ViewNode) -> FastAPI:
@@ -222,22 +225,45 @@ class _Slider:
 
 
 class _Words:
-    """A parameter of words with its value and meaning; it is changed elsewhere."""
+    """
+    A parameter of words: its value, and a field for another one, which a button sets.
+
+    The value and the field are apart: what a node refused stays in the field, to be mended.
+    """
 
     def __init__(self, node: ViewNode, control: Control) -> None:
-        self._name = control.spec.name
+        self._node, self._name = node, control.spec.name
         with ui.element('div').classes('view-control'):
             with ui.element('div').classes('view-control-head'):
                 ui.label(self._name).classes('view-control-name')
                 self._shown = ui.label('').classes('view-control-value')
-            how = f'Change it with `ros2 param set {control.node} {self._name} ...`.'
-            ui.label(f'{control.spec.description} {how}').classes('view-control-text')
+            with ui.element('div').classes('view-control-words'):
+                self._field = ui.input(autocomplete=list(_WORDS.get(self._name, ())))
+                self._button = ui.button('Set', on_click=self._set)
+            ui.label(control.spec.description).classes('view-control-text')
         self._shown.props(f'id=view-{self._name}')
+        self._field.props(
+            f'for=view-{self._name}-field dense maxlength={_MOST_LETTERS} '
+            f'aria-label="New {self._name}"'
+        )
+        self._field.on('keydown.enter', self._set)
+        self._button.props(f'id=view-{self._name}-set flat dense')
+        self._known: str | None = None
         self.take(node.controls.values)
 
+    def _set(self) -> None:
+        words = str(self._field.value or '').strip()[:_MOST_LETTERS]
+        self._node.do(partial(self._node.controls.change, self._name, words))
+
     def take(self, values: dict[str, Any]) -> None:
-        """Show the node's value."""
-        self._shown.set_text(str(values.get(self._name, 'not known')))
+        """Show the node's value; what is being written stays where that is the same as before."""
+        value = values.get(self._name)
+        self._field.set_enabled(value is not None)
+        self._button.set_enabled(value is not None)
+        self._shown.set_text('not known' if value is None else str(value))
+        if value is not None and value != self._known:
+            self._field.set_value(str(value))
+        self._known = None if value is None else str(value)
 
 
 class _Record:

@@ -16,9 +16,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,8 @@ IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 SILENT_S = 1.5
 """Silence of the images after which the page says so, in seconds."""
 RATE_WINDOW_S = 2.0
+_LOAD_WINDOW_S = 4.0  # of all processors together
+_BARELY_IDLE, _IDLE_AGAIN = 0.05, 0.2  # shares of the processors' time
 _PLAUSIBLE_S = 10.0  # a longer way from stamp to answer is another clock's
 _MOST_TOPICS = 100
 _LOOK_EVERY = 4  # pulses: the graph is not asked for its topics more often
@@ -77,6 +81,39 @@ class Arrivals:
         return median_s if 0 <= median_s < _PLAUSIBLE_S else None
 
 
+class Load:
+    """
+    Tells whether the processors are all busy, by what they did in the last seconds.
+
+    :param times_s: gives the seconds in which they were idle and those that passed, of all
+        together; None where the system does not tell.
+    """
+
+    def __init__(self, times_s: Callable[[], tuple[float, float] | None] | None = None) -> None:
+        self._times_s = times_s or _processor_times_s
+        self._before = self._times_s()
+        self._high = False
+
+    def is_high(self) -> bool:
+        """Tell whether they are; it takes some idle time until they are no more."""
+        now = self._times_s()
+        if now is not None and self._before is not None:
+            idle_s, passed_s = (a - b for a, b in zip(now, self._before))
+            if passed_s > _LOAD_WINDOW_S:
+                self._high = idle_s / passed_s < (_IDLE_AGAIN if self._high else _BARELY_IDLE)
+                self._before = now
+        return self._high
+
+
+def _processor_times_s() -> tuple[float, float] | None:
+    try:
+        line = Path('/proc/stat').read_text(encoding='ascii').partition('\n')[0]
+        tick_s, times = 1 / os.sysconf('SC_CLK_TCK'), [int(x) for x in line.split()[1:9]]
+        return tick_s * sum(times[3:5]), tick_s * sum(times)
+    except (OSError, ValueError):
+        return None  # no Linux
+
+
 class Robot:
     """
     Looks at the robot while a page is open; used by the thread that spins alone, but for `facts`.
@@ -103,6 +140,8 @@ class Robot:
         self._chosen = ''
         self.images = Arrivals()
         self.answers = Arrivals()
+        self.remark = ''
+        """What else the page says in a few words, beside the rates."""
         self.facts: dict[str, Any] = {'kind': 'health', 'level': 'ok', 'problems': []}
         """What the page shows of it; replaced as a whole, so that any thread may read it."""
 
@@ -197,10 +236,11 @@ class Robot:
         nodes = [self._row(name) for name in TOPIC_OF]
         answers = f'{self.answers.rate_hz():.0f} answers/s'
         way = '' if latency_s is None else f' · {1000 * latency_s:.0f} ms'
+        further = f' · {self.remark}' if self.remark else ''
         self.facts = {
             'kind': 'health',
             'level': 'warn' if problems else 'ok',
-            'summary': f'{camera["rate"]:.0f} images/s · {answers}{way}',
+            'summary': f'{camera["rate"]:.0f} images/s · {answers}{way}{further}',
             'problems': problems,
             'camera': camera,
             'nodes': nodes,

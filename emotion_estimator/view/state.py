@@ -141,6 +141,37 @@ class Results:
         return not image.faces or awaited <= image.parts or waited_s > PATIENCE_S
 
 
+class Pace:
+    """
+    Chooses images by their stamps, so that no more a second are shown.
+
+    :param rate_hz: at most so many a second.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self.rate_hz = rate_hz
+        self._chosen: deque[int] = deque(maxlen=_MOST_IMAGES)
+
+    def chooses(self, stamp_ns: int) -> bool:
+        """
+        Tell whether an image is shown; the answer stays the same for each message of it.
+
+        :param stamp_ns: its stamp in nanoseconds.
+        :returns: whether it is, or was, far enough from the one chosen before.
+        """
+        if stamp_ns in self._chosen:
+            return True
+        if self._chosen:
+            # A tenth early counts as in time: stamps of cameras tremble.
+            step_ns = stamp_ns - max(self._chosen)
+            if -_RESTART_S * NS_PER_S <= step_ns < 0.9 * NS_PER_S / self.rate_hz:
+                return False
+            if step_ns < 0:
+                self._chosen.clear()
+        self._chosen.append(stamp_ns)
+        return True
+
+
 # What is shown of a person.
 
 

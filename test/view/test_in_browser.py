@@ -16,168 +16,24 @@
 
 import base64
 import math
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from helpers.faces import NEUTRAL, frames
-from helpers.live_nodes import START_NS, LiveNodes, assert_policy_allows, done_by, image_message
+from helpers.live_nodes import START_NS, assert_policy_allows, done_by, image_message
+from helpers.live_view import View, card, text
 from hri_msgs.msg import IdsList
-from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.estimator import ExpressionEstimator
-from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.blendshape_node import BlendshapeNode
-from emotion_estimator.nodes.emotion_node import EmotionNode
-from emotion_estimator.parameter_values import read_parameters
 from emotion_estimator.stamps import NS_PER_S
 
 pytest.importorskip('nicegui', reason='The live view needs NiceGUI.')
-dev_browser = pytest.importorskip('dev.browser', reason='The browser is spoken to by websockets.')
-
-STEP_NS = NS_PER_S // 10  # fewer than the page shows a second, so that it shows each
-COMMAND = "from emotion_estimator.commands import main; raise SystemExit(main('view'))"
-
-
-@pytest.fixture(scope='module')
-def browser(tmp_path_factory):
-    program = dev_browser.find_chromium()
-    if program is None:
-        pytest.skip(f'There is none of {", ".join(dev_browser.NAMES)} on this machine.')
-    with dev_browser.Browser(program, tmp_path_factory.mktemp('browser')) as running:
-        yield running
-
-
-class View:
-    """The live view in a process of its own."""
-
-    def __init__(self, live, folder, *options, **environment):
-        self._process = subprocess.Popen(
-            [sys.executable, '-c', COMMAND, '--port', '0', '--folder', str(folder), *options],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id), **environment},
-        )
-        self.address = re.search(r'http://\S+', self._process.stdout.readline())[0]
-
-    def memory_bytes(self):
-        """Tell how much memory the process has."""
-        status = Path(f'/proc/{self._process.pid}/status').read_text()
-        return 1024 * int(re.search(r'VmRSS:\s+(\d+) kB', status)[1])
-
-    def open(self, browser, live):
-        """Open its page and wait until it is there."""
-        page = browser.open(self.address)
-        live.until(
-            lambda: page.run('!!(window.view && document.getElementById("view-people"))'),
-            'the page',
-            timeout_s=90,
-        )
-        return page
-
-    def close(self):
-        self._process.kill()
-        self._process.wait()
-
-
-class Robot:
-    """Both nodes, the live view, and a camera that shows a clip."""
-
-    def __init__(self, live, landmarker_path, folder):
-        self.live = live
-        self.view = View(live, folder)
-        self.node = live.add(
-            BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1, detection_rate_hz=0.0
-        )
-        self.emotion_node = live.add(EmotionNode)
-        self.emotions = live.listen(Classification, '/emotion', 100)
-        self.camera = live.camera()
-        self.sent = 0
-
-    def watched(self):
-        """Wait until the view listens, as it does while a page is open."""
-        topics = ('/image', '/blendshapes', '/emotion', '/humans/faces/tracked', '/tf')
-        count = self.live.tester.count_subscribers
-        # Of images and results there is a reader beside it.
-        least = {'/image': 2, '/blendshapes': 2, '/emotion': 2}
-        self.live.until(
-            lambda: all(count(topic) >= least.get(topic, 1) for topic in topics), 'the view'
-        )
-
-    def show(self, bgr):
-        """Publish the next image and wait for its emotion; returns its stamp in nanoseconds."""
-        self.sent += 1
-        stamp_ns = START_NS + self.sent * STEP_NS
-        self.camera.publish(image_message(bgr, stamp_ns))
-
-        def answered():
-            return self.emotions and nanoseconds(self.emotions[-1].header.stamp) == stamp_ns
-
-        self.live.until(answered, f'the emotion of image {self.sent}')
-        return stamp_ns
-
-    def close(self):
-        self.view.close()
-        self.live.close()
-
-
-@pytest.fixture(scope='module')
-def robot(landmarker_path, browser, tmp_path_factory):
-    started = Robot(LiveNodes(), landmarker_path, tmp_path_factory.mktemp('recordings'))
-    yield started
-    started.close()
-
-
-@pytest.fixture(scope='module')
-def clip(media):
-    """Give a clip's images, a tenth of a second apart, and what the estimator says of each."""
-    pictures, rate_hz = frames(media(NEUTRAL))
-    small = [cv2.resize(bgr, (480, 270)) for bgr in pictures[:: round(rate_hz / 10)]][:40]
-    with ExpressionEstimator.of_parameters(read_parameters()) as estimator:
-        answers = []
-        for number, bgr in enumerate(small):
-            rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-            (face,) = estimator.estimate(rgb, (number + 1) * STEP_NS / NS_PER_S)
-            answers.append((face.expression, face.confidence))
-    return small, answers
-
-
-@pytest.fixture
-def page(browser, robot):
-    opened = robot.view.open(browser, robot.live)
-    robot.watched()
-    yield opened
-    assert opened.errors == []
-    outside = [url for url in opened.requested if not is_own(url, robot.view.address)]
-    assert outside == []
-    opened.close()
-
-
-def is_own(url, address):
-    """Tell whether an address is the page's own, or none of the network at all."""
-    return url.partition('://')[2].startswith(address.partition('://')[2]) or url.startswith(
-        ('data:', 'blob:')
-    )
-
-
-def card(page):
-    """Read the one person's card: label and percent."""
-    return page.run(
-        '[...document.querySelectorAll(".view-card")].map((card) => ['
-        'card.querySelector(".view-label").textContent,'
-        'card.querySelector(".view-percent").textContent])'
-    )
 
 
 def shows(page, answer):
@@ -276,33 +132,6 @@ def test_of_a_slow_camera_each_person_is_shown_with_their_image(robot, page, cli
             'the person in this image',
         )
         robot.live.spin(1.2)
-
-
-def text(page, selector):
-    return page.run(f'document.querySelector({selector!r}).innerText')
-
-
-def test_a_slider_shows_and_changes_the_parameter_of_the_running_node(robot, page):
-    def of_node():
-        return robot.emotion_node.parameters['min_confidence']
-
-    robot.emotion_node.set_parameters([Parameter('min_confidence', value=0.25)])
-    page.press('#view-settings')
-    control = '.view-control:has(#view-min_confidence)'
-    robot.live.until(lambda: '0.25' in text(page, control), 'the value that was set elsewhere')
-    page.press('#view-min_confidence', 'ArrowRight')
-    robot.live.until(lambda: of_node() != 0.25, 'the change')
-    # The middle of 0 to 0.6, and a step further where the slider takes the key.
-    assert of_node() == pytest.approx(0.3, abs=0.02)
-    robot.live.until(lambda: f'{of_node():g}' in text(page, control), 'the new value')
-    robot.emotion_node.set_parameters([Parameter('min_confidence', value=0.5)])
-
-
-def test_a_parameter_of_words_is_shown_as_the_running_node_has_it(robot, page):
-    page.press('#view-settings')
-    for words in ('uniform', 'model'):
-        robot.emotion_node.set_parameters([Parameter('class_prior', value=words)])
-        robot.live.until(lambda w=words: text(page, '#view-class_prior') == w, words)
 
 
 def test_the_security_policy_allows_what_a_page_makes_the_view_do(robot, page, clip):

@@ -34,6 +34,7 @@ from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.view.controls import CONTROLS, Controls
 from emotion_estimator.view.listener import Listener
+from emotion_estimator.view.main import parse
 from emotion_estimator.view.recorder import Recorder, RecordingNameError, recording_path
 from emotion_estimator.view.robot import Robot
 
@@ -174,6 +175,20 @@ def test_a_robot_without_nodes_is_said_what_to_start(live, robot):
     assert 'No emotion_node is there: nobody publishes /emotion. Start' in facts['problems'][1]
     controls.change('hysteresis', 2.0)
     assert controls.refusal == (1, 'hysteresis cannot be set: its node is not there.')
+
+
+def test_the_page_says_beside_the_rates_that_it_shows_less(live, robot):
+    robot, _ = robot
+    assert robot.report(None)['summary'] == '0 images/s · 0 answers/s'
+    robot.remark = '5 pictures/s, since the machine is busy'
+    summary = robot.report(None)['summary']
+    assert summary == '0 images/s · 0 answers/s · 5 pictures/s, since the machine is busy'
+
+
+def test_a_rate_that_was_given_stays_on_a_busy_machine_and_the_usual_one_falls():
+    given, usual = parse(['--rate', '10']), parse([])
+    assert (given.rate, given.busy_rate) == (10.0, 10.0)
+    assert (usual.rate, usual.busy_rate) == (15.0, 5.0)
 
 
 def test_image_topics_are_listed_and_one_of_them_can_be_chosen(live, robot):
