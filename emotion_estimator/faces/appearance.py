@@ -194,10 +194,18 @@ _SEEN = np.array([0.40, 0.45, 0.05])
 Gradients that count as nothing and as all to be seen, of mouth, eyes and skin.
 
 Of 240 photographs of FER2013's training split 98 % lie above `_SEEN`, and above twice that of
-skin. A cartoon's and a line drawing's skin have 0, and real skin in too much light little. For
+skin. A cartoon's and a line drawing's skin have 0. For
 mouths and eyes that were painted over see `dev.bench.covered_faces`.
 """
 _FLAT = 5  # skin is judged by the fifth of it that has the weakest gradients
+_EXPOSED = (4, 249)
+"""Grey values between which a camera still tells shades apart; beyond, skin is flat too."""
+_LEAST_EXPOSED = 0.4
+"""
+Share of the face that must lie between them.
+
+Of faces so bright that half of the skin is white, .42 and more do (CK+48, the development half).
+"""
 
 _LOGITS_COVERED = np.array([-2.0, -2.0, 0.5])
 _LOGITS_SEEN = np.array([0.0, 0.0, 2.5])
@@ -238,14 +246,14 @@ class FaceVisibility:
         """
         across = cv2.Sobel(crop, cv2.CV_32F, 1, 0)
         down = cv2.Sobel(crop, cv2.CV_32F, 0, 1)
-        strength = cv2.magnitude(across, down)
-        in_face = strength[self._face]
+        strength = np.asarray(cv2.magnitude(across, down), np.float32)
+        in_face, skin = strength[self._face], self._skin(crop, strength)
         edges = np.abs(down)
         seen = np.array(
             [
                 edges[self._mouth].mean(),
                 edges[self._eyes].mean(),
-                np.partition(in_face, len(in_face) // _FLAT)[len(in_face) // _FLAT],
+                np.partition(skin, len(skin) // _FLAT)[len(skin) // _FLAT],
             ]
         )
         # The 1 keeps a crop of one colour from being divided by 0.
@@ -256,6 +264,13 @@ class FaceVisibility:
             reported = (logits - _LOGITS_COVERED) / (_LOGITS_SEEN - _LOGITS_COVERED)
             share[[0, 1, 3]] = np.minimum(share[[0, 1, 3]], reported)
         return np.asarray(np.clip(share, 0, 1), np.float32)
+
+    def _skin(self, crop: NDArray[np.uint8], strength: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the gradients by which skin is judged: not where light has wiped them out."""
+        exposed = self._face & (crop >= _EXPOSED[0]) & (crop <= _EXPOSED[1])
+        if exposed.sum() < _LEAST_EXPOSED * self._face.sum():
+            exposed = self._face  # a drawing on white paper has nothing else
+        return strength[exposed]
 
 
 def _ellipse(points: NDArray[np.float32], margin_px: float) -> NDArray[np.bool_]:

@@ -160,6 +160,20 @@ def test_a_drawing_has_no_skin(visible, landmarker, draw):
     assert visible(draw(), face.landmarks)['visible.skin'] < 0.1
 
 
+def test_a_drawing_on_white_paper_has_no_skin(visible, landmarker):
+    picture = line_drawing()
+    picture[picture >= 240] = 255
+    (face,) = landmarker.find(picture)
+    assert visible(picture, face.landmarks)['visible.skin'] < 0.1
+
+
+@pytest.mark.parametrize('exposure', [1.3, 1.6])
+def test_skin_in_too_much_light_is_skin(visible, faces, exposure):
+    for picture, points in faces:
+        bright = cv2.convertScaleAbs(picture, alpha=exposure)
+        assert visible(bright, points)['visible.skin'] > 0.9
+
+
 def test_a_picture_of_one_colour_shows_nothing(visible, faces):
     picture, points = faces[0]
     seen = visible(np.full_like(picture, 128), points)
