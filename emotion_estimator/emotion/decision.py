@@ -148,6 +148,8 @@ class ClassPrior:
     :param prior: as above.
     :param labels: the model's classes.
     :param training_shares: of each class in the training; empty where the model does not say.
+    :param temperature: by which the model divides its logits. The training's shares belong to the
+        logits as they were learned, so that the exchange is made there, before they are divided.
     :raises PriorError: when it does not fit the classes, or the training's shares are not known.
     """
 
@@ -156,9 +158,10 @@ class ClassPrior:
         prior: str = 'training',
         labels: tuple[str, ...] = (),
         training_shares: tuple[float, ...] = (),
+        temperature: float = 1.0,
     ) -> None:
         self._shares: NDArray[np.float64] | None = None
-        self._training_shares = np.array(training_shares, np.float64)
+        self._training_shares = _divided(np.array(training_shares, np.float64), temperature)
         if prior == 'training':
             return
         shares = np.ones(len(labels)) if prior == 'uniform' else _shares_by_name(prior, labels)
@@ -167,7 +170,12 @@ class ClassPrior:
                 f'class_prior cannot be {prior!r}: the model does not state its class_shares, how '
                 "often each class is in what it learned from; set it to 'training'."
             )
-        self._shares = shares / shares.sum()
+        self._shares = _divided(shares, temperature)
+        if not (self._training_shares > 0).all():
+            raise PriorError(
+                f'class_prior cannot be {prior!r}: with a temperature of {temperature:g} the '
+                f"model's class_shares {training_shares} leave a class nothing."
+            )
 
     def applied(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """
@@ -179,6 +187,14 @@ class ClassPrior:
         if self._shares is None:
             return probabilities
         return with_prior(probabilities, self._training_shares, self._shares)
+
+
+def _divided(shares: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Do to shares what a temperature does to probabilities."""
+    if not shares.size:
+        return shares
+    raised = (shares / shares.max()) ** (1 / temperature)
+    return np.asarray(raised / raised.sum())
 
 
 def with_prior(

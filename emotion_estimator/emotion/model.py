@@ -88,7 +88,7 @@ class ModelMetadata:
         :raises PriorError: when it does not fit the model.
         """
         named = self.class_prior if stated == DEFAULT_CLASS_PRIOR else str(stated)
-        return ClassPrior(named, self.labels, self.class_shares)
+        return ClassPrior(named, self.labels, self.class_shares, self.temperature)
 
 
 class EmotionModel:

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from emotion_estimator import blendshapes
 from emotion_estimator.emotion.decision import ClassPrior, PriorError
 from emotion_estimator.emotion.estimation import TemporalBuffer
-from emotion_estimator.emotion.model import EmotionModel, ModelError, read_metadata
+from emotion_estimator.emotion.model import EmotionModel, ModelError, read_metadata, softmax
 from emotion_estimator.files import AssetError, find_model
 from emotion_estimator.stamps import NS_PER_S
 
@@ -84,7 +84,10 @@ def test_a_missing_folder_names_the_models_that_are_there():
         ({'window_s': float('nan')}, 'window_s must be a number above 0'),
         ({'network': '../network.tflite'}, 'must be a file name'),
         ({'network': 'other.tflite'}, 'other.tflite is missing'),
-        ({'labels': ['happy', 'sad'], 'class_shares': [0.6, 0.4]}, 'asks for'),
+        (
+            {'labels': ['happy', 'sad'], 'class_shares': [0.6, 0.4], 'class_prior': 'uniform'},
+            'asks for',
+        ),
         ({'class_shares': [1.0]}, 'class_shares must be 7 numbers above 0'),
         ({'class_shares': [0, 0, 0, 0, 0, 0, 1]}, 'class_shares must be 7 numbers above 0'),
         ({'class_shares': ['a'] * 7}, 'class_shares must be 7 numbers above 0'),
@@ -282,6 +285,20 @@ def test_a_prior_is_bayes_by_hand(prior, expected):
     np.testing.assert_allclose(found, expected)
 
 
+@given(chances, chances, chances, st.floats(0.2, 5))
+def test_a_prior_counts_before_the_temperature(seen_at_1, seen, wanted, temperature):
+    stated = ','.join(f'{name}={share!r}' for name, share in zip(MOODS, wanted.tolist()))
+    prior = ClassPrior(stated, MOODS, tuple(seen.tolist()), temperature)
+    found = prior.applied(softmax(np.log(seen_at_1) / temperature))
+    by_hand = softmax(np.log(seen_at_1 * wanted / seen) / temperature)
+    np.testing.assert_allclose(found, by_hand, rtol=1e-6, atol=1e-12)
+
+
+def test_a_temperature_that_leaves_a_class_no_share_is_refused():
+    with pytest.raises(PriorError, match=r'temperature of 0\.0005 .* leave a class nothing'):
+        ClassPrior('uniform', MOODS, SEEN, 0.0005)
+
+
 @given(chances, chances, chances)
 def test_probabilities_sum_to_1_whatever_is_expected(probabilities, seen, wanted):
     stated = ','.join(f'{name}={share!r}' for name, share in zip(MOODS, wanted.tolist()))
@@ -340,4 +357,6 @@ def test_a_model_ships_with_a_prior_of_its_own(folder):
     change(folder, class_prior='uniform')
     metadata = read_metadata(folder)
     seen = np.array(metadata.class_shares)
-    np.testing.assert_allclose(metadata.prior('model').applied(seen), np.full(7, 1 / 7))
+    seen = seen ** (1 / metadata.temperature)  # as the model answers to what says nothing
+    found = metadata.prior('model').applied(seen / seen.sum())
+    np.testing.assert_allclose(found, np.full(7, 1 / 7))

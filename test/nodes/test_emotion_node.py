@@ -30,6 +30,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
+from emotion_estimator.emotion.model import read_metadata
 from emotion_estimator.files import find_model
 from emotion_estimator.messages.incoming import nanoseconds
 from emotion_estimator.messages.outgoing import ROS
@@ -293,8 +294,9 @@ def test_the_class_prior_changes_while_the_node_runs_and_only_to_what_fits(live,
     stated = scores_of(1)
     assert node.set_parameters([Parameter('class_prior', value='uniform')])[0].successful
     uniform = scores_of(2)
-    # Bayes: the same face, so that the odds differ by what was asked for alone.
-    odds, even = (found['sad'] / found['happy'] for found in (stated, uniform))
+    # Bayes: the same face, so that the odds among the votes differ by what was asked for alone.
+    temperature = read_metadata(find_model(node.parameters['model'])).temperature
+    odds, even = ((found['sad'] / found['happy']) ** temperature for found in (stated, uniform))
     assert odds == pytest.approx(10 * even, rel=0.2)
     assert sum(stated.values()) == pytest.approx(1)
 
