@@ -67,6 +67,29 @@ def read_photographs() -> LabelledPictures:
     return fer2013.join_votes(photographs, fer2013.read_votes(Path(votes)))
 
 
+def read_to_learn_from() -> tuple[LabelledPictures, int]:
+    """
+    Read the photographs that are learned from, and say where `ood` is missing.
+
+    :returns: FER2013's training split and behind it what `TRAINED_ON` names; how many are
+        FER2013's.
+    :raises DataError: when FER2013 is missing or cannot be read.
+    """
+    photographs = read_photographs().split(Split.TRAINING)
+    count = len(photographs)
+    ours = assets_folder() / 'ood'
+    if not ours.is_dir():
+        print(
+            f'{ours} is not there: learned from FER2013 alone; MODEL_CARD.md says what it brings.'
+        )
+        return photographs, count
+    for one in read_labelled_folder(ours, TRAINED_ON)[0].values():
+        further = one.photographs.split(Split.TRAINING)
+        if len(further):
+            photographs = photographs.followed_by(further)
+    return photographs, count
+
+
 def read_other_people(folder: Path | None = None) -> dict[str, PeoplesPictures]:
     """
     Read pictures of people whom no model learned from, for protocol X.

@@ -184,13 +184,14 @@ def fit_shipped_encoding() -> Path:
     :returns: the encoding's file.
     :raises DataError: when photographs are missing.
     """
-    photographs = sources.read_photographs().split(Split.TRAINING)
+    photographs, _ = sources.read_to_learn_from()
     tables = _tables(photographs, TRAINING_VIEWS)
     # Of the first look alone: what only a second finds lies less well.
     readable = read_faces(photographs, X4_PAD25).readable
     stills = _stills(photographs, (), np.zeros((len(photographs), 1, 0), np.float32), readable)
-    stills = replace(stills, rows=np.arange(len(stills)))
-    fitted = fit_encoding(photographs, tables, read_training_stills(stills))
+    rows = rows_to_learn_from(stills, OTHERS_TIMES_IN_ENCODING)
+    learned_from = replace(stills.select(rows), rows=rows)
+    fitted = fit_encoding(photographs, tables, learned_from)
     write_whole(encoding_path(), fitted.read_bytes())
     return encoding_path()
 
@@ -200,7 +201,8 @@ def read_stills(split: Split) -> Stills:
     Compute one split's features with the encoding that ships, or take what is kept of them.
 
     :returns: all photographs of the split, unreadable ones included, with all features; in the
-        training split in all of `VIEWS`, otherwise in the first two.
+        training split, behind which what else is learned from stands, in all of `VIEWS`,
+        otherwise in the first two.
     :raises DataError: when photographs are missing.
     :raises FaceEncodingError: when the encoding is missing.
     """
@@ -219,16 +221,35 @@ def read_far_stills(split: Split) -> Stills:
     return _read_views(split, (FAR,))
 
 
-def read_training_stills(stills: Stills) -> Stills:
+OTHERS_TIMES = 2
+"""How often models learn from each photograph that is not FER2013's; see training/README.md."""
+OTHERS_TIMES_IN_ENCODING = 4
+"""The same of the face encoding."""
+
+
+def rows_to_learn_from(stills: Stills, times: int = OTHERS_TIMES) -> NDArray[np.int64]:
     """
-    Keep what a network may learn from, see `Stills.for_training`.
+    Choose what a network may learn from, see `Stills.for_training`.
 
     :param stills: the training split whole.
+    :param times: how often those of others than FER2013's stand in the result.
+    :returns: positions in it.
     """
     photographs = sources.read_photographs()
     tested = photographs.select(photographs.splits != Split.TRAINING).pictures.content()
-    training = photographs.split(Split.TRAINING).pictures.content()
-    return stills.for_training(list(training), set(tested))
+    training, count = sources.read_to_learn_from()
+    positions = replace(stills, rows=np.arange(len(stills)))
+    kept = positions.for_training(list(training.pictures.content()), set(tested)).rows
+    return np.concatenate([kept, np.repeat(kept[kept >= count], times - 1)])
+
+
+def read_training_stills(stills: Stills) -> Stills:
+    """
+    Keep what a network may learn from, see `rows_to_learn_from`.
+
+    :param stills: the training split whole.
+    """
+    return stills.select(rows_to_learn_from(stills))
 
 
 def stand_in_a_test_split() -> NDArray[np.bool_]:
@@ -254,7 +275,10 @@ def encoding_path() -> Path:
 
 def _read_views(split: Split, looked: tuple[View, ...]) -> Stills:
     """Compute one split's features in some views, or take what is kept of them."""
-    photographs = sources.read_photographs().split(split)
+    if split is Split.TRAINING:
+        photographs, _ = sources.read_to_learn_from()
+    else:
+        photographs = sources.read_photographs().split(split)
     encoding = read_encoding(encoding_path())
     tables = _tables(photographs, looked)
     seen = [part for _, table in tables for part in (table.points, table.blendshapes)]

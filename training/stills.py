@@ -39,7 +39,7 @@ class Stills:
     :param labels: FER2013's label as an index into `LABELS`, shape [N].
     :param votes: FER+ votes for each of `LABELS`, shape [N, 7].
     :param other_votes: FER+ votes for contempt, unknown and 'not a face', shape [N, 3].
-    :param rows: row in fer2013.csv, shape [N].
+    :param rows: row in fer2013.csv, shape [N]; of photographs to learn from a mere number.
     """
 
     features: tuple[str, ...]

@@ -318,6 +318,15 @@ def test_what_is_hidden_is_even_and_at_most_a_rectangle_of_the_given_size(seed):
     np.testing.assert_allclose(found[rows, columns], 0, atol=1e-6)
 
 
+@pytest.mark.parametrize('seed', range(5))
+def test_what_is_bright_of_an_overexposed_crop_is_white_and_what_is_dark_is_not(seed):
+    ramp = np.tile(np.linspace(0, 255, CROP_PX, dtype=np.uint8), (CROP_PX, 1))
+    found = changed(replace(NONE, overexposed=1.0, exposure=(1.6, 2.0)), seed, ramp)[0]
+    white = CROP_PX * 2 // 3
+    assert np.ptp(found[white:]) < 1e-3
+    assert (np.diff(found[: CROP_PX // 2 - 2]) > 0.05).all()
+
+
 def test_a_shift_moves_by_about_as_many_pixels():
     dot = np.zeros((CROP_PX, CROP_PX), np.uint8)
     dot[23:25, 23:25] = 255

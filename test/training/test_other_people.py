@@ -28,7 +28,14 @@ from emotion_estimator.files import AssetError
 from emotion_estimator.parameter_values import read_parameters
 from training import sources
 from training.datasets.labelled_folder import PeoplesPictures, read_labelled_folder
-from training.datasets.pictures import LABELS, DataError, FilePictures, LabelledPictures, Split
+from training.datasets.pictures import (
+    LABELS,
+    DataError,
+    FilePictures,
+    LabelledPictures,
+    Split,
+    one_hot,
+)
 from training.protocols.other_people import (
     ANSWERED,
     COVERED,
@@ -46,6 +53,7 @@ from training.protocols.other_people import (
     scores,
     surest,
 )
+from training.still_features import OTHERS_TIMES, _stills, rows_to_learn_from
 from training.stills import HAPPY_UNKNOWN_SAD
 
 BLENDSHAPES = sources.MODELS / 'basic7_blendshapes'
@@ -80,6 +88,66 @@ def test_a_table_names_files_expressions_and_people(tmp_path):
     )
     (missing,) = complaints
     assert missing.endswith("labels.csv, line 4: there is no picture 'club/c3.png'; left out.")
+
+
+# What of these may be learned from stands behind FER2013's training split.
+
+
+@pytest.fixture
+def learned(tmp_path, monkeypatch):
+    """Two photographs of FER2013 to learn from, two of the web, one of these for scores."""
+    images = np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
+    (tmp_path / 'fer2013').mkdir()
+    np.savez(
+        tmp_path / 'fer2013' / 'fer2013.npz',
+        images=images,
+        labels=np.array([4, 6, 3]),
+        usage=np.array([0, 1, 0]),
+        ferplus=np.zeros((3, 10), np.uint8),
+    )
+    for grey, name in enumerate(('0f', '8f', '1a')):
+        write_picture(tmp_path / 'ood' / 'web' / f'{name}.png', grey)
+    (tmp_path / 'ood' / 'labels.csv').write_text(
+        'file,expression\nweb/0f.png,disgusted\nweb/8f.png,sad\nweb/1a.png,angry\n'
+    )
+    monkeypatch.setenv('EMOTION_ESTIMATOR_ASSETS', str(tmp_path))
+    return tmp_path
+
+
+def test_other_photographs_to_learn_from_stand_behind_those_of_fer2013(learned):
+    found, count = sources.read_to_learn_from()
+    assert count == 2
+    assert [LABELS[label] for label in found.labels] == ['sad', 'happy', 'disgusted', 'angry']
+    names = [found.pictures.name(row).split('/')[-1] for row in range(4)]
+    assert names == ['fer2013 row 0', 'fer2013 row 2', '0f.png', '1a.png']
+    assert found.pictures.read(1)[0, 0] == 2
+    assert found.pictures.read(3).shape == (8, 8, 3)
+    some = found.pictures.part([3, 0, 1])
+    assert [len(some), some.name(0).split('/')[-1], some.name(2)] == [3, '1a.png', 'fer2013 row 2']
+    assert list(some.content()) == [list(found.pictures.content())[row] for row in (3, 0, 1)]
+    with pytest.raises(IndexError, match='There are 4 pictures'):
+        found.pictures.read(4)
+
+
+def test_other_photographs_are_learned_from_several_times(learned):
+    found, count = sources.read_to_learn_from()
+    readable = np.array([[True], [False], [True], [True]])
+    stills = _stills(found, (), np.zeros((4, 1, 0), np.float32), readable)
+    rows = rows_to_learn_from(stills)
+    assert np.bincount(rows, minlength=4).tolist() == [1, 0, OTHERS_TIMES, OTHERS_TIMES]
+    # Without votes the label is believed whole.
+    taught = stills.select(rows[rows >= count]).vote_shares()
+    assert {tuple(row) for row in taught.tolist()} == {
+        tuple(one_hot(np.array([LABELS.index(word)]))[0].tolist())
+        for word in ('disgusted', 'angry')
+    }
+
+
+def test_without_other_photographs_fer2013_is_learned_from_alone(learned, capsys):
+    (learned / 'ood').rename(learned / 'away')
+    found, count = sources.read_to_learn_from()
+    assert len(found) == count == 2
+    assert 'ood is not there: learned from FER2013 alone' in capsys.readouterr().out
 
 
 def test_folders_may_be_named_by_expressions(tmp_path):

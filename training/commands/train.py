@@ -35,16 +35,20 @@ from training.encoding.visibility import fit_shipped_visibility
 from training.export import export_answers, write_model
 from training.fitting import Material, read_material, trained_network
 from training.settings import MODEL_VERSION, MODELS, Settings, class_prior, run_key
-from training.still_features import fit_shipped_encoding
+from training.still_features import OTHERS_TIMES, fit_shipped_encoding
 from training.windows import RATE_HZ, WINDOW_S
 
 DATA = (
-    'FER2013 (web photographs) as MediaPipe blendshapes{groups}, labelled by {teachers}. Left out '
-    'of training: unreadable photographs, those that stand pixel for pixel in a test split or '
-    'bear two labels, and those in which most of ten people saw none of the seven expressions. '
-    'All sequences are composed of still photographs and of jitter, blinks and mouth movements '
-    'taken from real clips; no labelled video was used. PublicTest chose epoch, settings and '
-    'temperatures.'
+    'FER2013 (web photographs) as MediaPipe blendshapes{groups}, labelled by {teachers}{others}. '
+    'Left out of training: unreadable photographs, those that stand pixel for pixel in a test '
+    'split or bear two labels, and those in which most of ten people saw none of the seven '
+    'expressions. All sequences are composed of still photographs and of jitter, blinks and '
+    'mouth movements taken from real clips; no labelled video was used. PublicTest chose epoch, '
+    'settings and temperatures.'
+)
+OTHERS = (
+    '; and, {times} times each, {count} photographs of the facial_expressions collection (web '
+    "photographs, Apache-2.0) with students' labels"
 )
 DESCRIPTION = (
     '{classes} from {features} features of a face over two seconds. Estimates the expression '
@@ -68,6 +72,9 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
         'settings': dataclasses.asdict(settings),
         'encoding_sha256': sha256_of(material.encoding) if settings.groups else None,
     }
+    photographs, of_fer2013 = sources.read_to_learn_from()
+    count = len(photographs) - of_fer2013
+    others = OTHERS.format(count=count, times=OTHERS_TIMES)
     shares = [round(share, 4) for share in exported.class_shares.tolist()]
     groups = ''.join(f', {group}' for group in settings.groups)
     facts: dict[str, Any] = {
@@ -82,7 +89,11 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
         'window_s': WINDOW_S,
         'normalisation': network.DESCRIPTION,
         'temperature': exported.temperature,
-        'data': DATA.format(groups=groups, teachers=exported.teachers),
+        'data': DATA.format(
+            groups=groups,
+            teachers=exported.teachers,
+            others=others if count else '',
+        ),
         'licence': 'Apache-2.0',
         'description': DESCRIPTION.format(
             classes=', '.join(exported.labels), features=len(features)

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -208,6 +209,54 @@ class FilePictures:
 
 
 @dataclass(frozen=True)
+class JoinedPictures:
+    """
+    Pictures of several data sets, one after the other.
+
+    :param parts: each set's.
+    """
+
+    parts: tuple[Pictures, ...]
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return sum(map(len, self.parts))
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Read one picture, see `Pictures.read`."""
+        part, place = self._place(index)
+        return part.read(place)
+
+    def name(self, index: int) -> str:
+        """Name one picture as its set does."""
+        part, place = self._place(index)
+        return part.name(place)
+
+    def part(self, indices: Sequence[int]) -> JoinedPictures:
+        """
+        Keep some pictures.
+
+        :returns: those, in that order.
+        """
+        runs = itertools.groupby(map(self._place, indices), key=lambda found: id(found[0]))
+        taken = [list(run) for _, run in runs]
+        return JoinedPictures(tuple(run[0][0].part([place for _, place in run]) for run in taken))
+
+    def content(self) -> Iterator[bytes]:
+        """Give what stands for each picture, see `Pictures.content`."""
+        for part in self.parts:
+            yield from part.content()
+
+    def _place(self, index: int) -> tuple[Pictures, int]:
+        """Find the set of a picture, and its place there."""
+        for part in self.parts:
+            if index < len(part):
+                return part, index
+            index -= len(part)
+        raise IndexError(f'There are {len(self)} pictures; none has the index {index} beyond.')
+
+
+@dataclass(frozen=True)
 class LabelledPictures:
     """
     Photographs with what is known of them, N of them.
@@ -268,6 +317,19 @@ class LabelledPictures:
             splits=self.splits[rows],
             votes=self.votes[rows],
             other_votes=self.other_votes[rows],
+        )
+
+    def followed_by(self, others: LabelledPictures) -> LabelledPictures:
+        """Join photographs of another data set; the name and all complaints stay."""
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(others, name)])
+            for name in ('labels', 'splits', 'votes', 'other_votes')
+        }
+        return replace(
+            self,
+            pictures=JoinedPictures((self.pictures, others.pictures)),
+            complaints=(*self.complaints, *others.complaints),
+            **joined,
         )
 
     def split(self, split: Split) -> LabelledPictures:

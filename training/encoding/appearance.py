@@ -52,6 +52,8 @@ class CropChanges:
     :param hidden_px: least length of its sides, and one above the most.
     :param contrast: standard deviation of the contrast's natural logarithm, and of the
         brightness as share of the contrast.
+    :param overexposed: share in which what is bright is white.
+    :param exposure: least and most factor of their light.
     """
 
     mirrored: float = 0.5
@@ -65,6 +67,8 @@ class CropChanges:
     hidden: float = 0.25
     hidden_px: tuple[int, int] = (6, 18)
     contrast: float = 0.15
+    overexposed: float = 0.15
+    exposure: tuple[float, float] = (1.2, 2.2)
 
 
 def changed_crop(
@@ -77,6 +81,8 @@ def changed_crop(
     :param rng: source of chance; the same state gives the same values.
     :returns: evened, see `evened`; the same shape.
     """
+    if rng.random() < how.overexposed:
+        crop = cv2.convertScaleAbs(crop, alpha=rng.uniform(*how.exposure)).astype(np.uint8)
     if rng.random() < how.coarse:
         side = int(rng.uniform(*how.coarse_px))
         few = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
@@ -117,6 +123,7 @@ class AppearanceSettings:
 
     :param numbers: how many it makes of a crop.
     :param widths: channels at a half, a quarter and an eighth of the crop's side.
+    :param blocks: residual blocks at each of these.
     :param units: width of the layer between the numbers and the answers; training only.
     :param dropout: share of outputs dropped in training, half of it behind the convolutions.
     :param epochs: passes over the photographs.
@@ -128,10 +135,11 @@ class AppearanceSettings:
     """
 
     numbers: int = 16
-    widths: tuple[int, int, int] = (32, 64, 128)
+    widths: tuple[int, int, int] = (32, 64, 160)
+    blocks: tuple[int, int, int] = (1, 2, 2)
     units: int = 64
     dropout: float = 0.2
-    epochs: int = 50
+    epochs: int = 40
     warm_up: int = 2
     batch: int = 128
     learning_rate: float = 4e-3
@@ -236,17 +244,18 @@ def _network(how: AppearanceSettings, classes: list[int]) -> keras.Model:
     Build a small residual network.
 
     K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016:
-    one block of two convolutions for each width.
+    blocks of two convolutions.
     """
     inputs = keras.Input((CROP_PX, CROP_PX, 1))
     values = keras.layers.ReLU()(_convolved(inputs, how.widths[0], 5, 2))
-    for number, width in enumerate(how.widths):
-        stride = 2 if number else 1
-        inner = keras.layers.ReLU()(_convolved(values, width, 3, stride))
-        inner = _convolved(inner, width, 3, 1)
-        if number:
-            values = _convolved(values, width, 1, stride)
-        values = keras.layers.ReLU()(keras.layers.Add()([values, inner]))
+    for number, (width, blocks) in enumerate(zip(how.widths, how.blocks)):
+        for block in range(blocks):
+            stride = 2 if number and not block else 1
+            inner = keras.layers.ReLU()(_convolved(values, width, 3, stride))
+            inner = _convolved(inner, width, 3, 1)
+            if stride > 1:
+                values = _convolved(values, width, 1, stride)
+            values = keras.layers.ReLU()(keras.layers.Add()([values, inner]))
     values = keras.layers.Dropout(how.dropout / 2)(values)
     # Faces lie on the template, so where something is tells what it is: each channel is summed
     # with weights for its places, not averaged over them.
