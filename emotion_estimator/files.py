@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any
 
 PACKAGE = 'emotion_estimator'
-DEFAULT_ENCODING = 'v3'
+DEFAULT_ENCODING = 'v4'
 """Face encoding that this package's models were trained on."""
 
 

@@ -27,7 +27,7 @@ from training.sources import content_key
 from training.stills import Stills, Targets
 from training.windows import STEPS, Composition
 
-MODEL_VERSION = '3.0.0'
+MODEL_VERSION = '4.0.0'
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ MODELS: dict[str, Settings] = {
 """The models that ship, by the names of their folders."""
 
 
-CLASS_PRIORS: dict[str, float] = {'basic7': 0.0, 'basic7_blendshapes': 0.25}
+CLASS_PRIORS: dict[str, float] = {'basic7': 0.15, 'basic7_blendshapes': 0.25}
 """
 The prior that a model's folder states: the training's class shares to this power, so that 0 is
 uniform and 1, that of models which are not named, the training's. Decides nothing of the training.

@@ -165,7 +165,7 @@ def _encodings() -> Made:
 
     def check(data: bytes) -> None:
         try:
-            read_encoding(_file('v3.npz', data))
+            read_encoding(_file('v4.npz', data))
         except FaceEncodingError:
             return
 
