@@ -272,7 +272,8 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         """
         # Others' signal handlers may invalidate the context under a running callback.
         if self.context.ok():
-            self.refuse(f'{type(error).__name__} in {where}: {error}')
+            if 'Transition is not registered' not in str(error):  # as Jazzy says of a wrong one
+                self.refuse(f'{type(error).__name__} in {where}: {error}')
             trace = ''.join(traceback.format_exception(error))
             self.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD_S)
 
@@ -282,8 +283,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
         :param reason: a sentence.
         """
-        reason = shortened(reason)
-        self.statistics.refuse(reason)
+        self.statistics.refuse(reason := shortened(reason))
         topic = self._input.topic_name if self._input is not None else 'its input'
         self.get_logger().warning(f'{topic}: {reason}', throttle_duration_sec=LOG_PERIOD_S)
 
