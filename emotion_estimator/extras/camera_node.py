@@ -53,7 +53,6 @@ SPECS = (
     Spec('rate_hz', 0.0, "Frames per second; 0 takes the video's own times.", 0.0, 1000.0),
     Spec('loop', False, 'Begin again at the end of the file; the stamps go on.'),
     Spec('frame_id', 'camera', 'Frame of the images (REP-103 optical frame).'),
-    Spec('wait_for_subscribers', 0, 'Subscriptions to wait for before the first frame.', 0, 100),
     Spec('wait_for', '', 'Names of nodes, with commas, that subscribe before the first frame.'),
 )
 _LOOK_S = 0.02
@@ -119,9 +118,9 @@ class CameraNode(Node):  # type: ignore[misc]
 
     def _is_heard(self) -> bool:
         """Tell whether those that are waited for have subscribed."""
-        count = self._publisher.get_subscription_count()
         names = {name.strip() for name in self.parameters['wait_for'].split(',')} - {''}
-        if count < max(self.parameters['wait_for_subscribers'], len(names)):
+        # Who has subscribed by the graph may not yet have been met by the publisher.
+        if self._publisher.get_subscription_count() < len(names):
             return False
         there = self.get_subscriptions_info_by_topic(self._publisher.topic_name) if names else ()
         return names <= {each.node_name for each in there}

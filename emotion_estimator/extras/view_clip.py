@@ -74,12 +74,10 @@ def main() -> int:
             *(() if searches else ('-p', 'detection_rate_hz:=0.0')),
         )
         running.enter_context(NodeProcess('nodes.both_nodes', *nodes, stderr=sieve))
+        # The page looks at the images too, and may do so long before the nodes.
         played = ('-p', f'video:={quoted(video)}', '-p', 'loop:=true')
-        running.enter_context(
-            NodeProcess(
-                'extras.camera_node', *played, '-p', 'wait_for_subscribers:=1', stderr=sieve
-            )
-        )
+        waiting = ('-p', 'wait_for:=blendshape_node')
+        running.enter_context(NodeProcess('extras.camera_node', *played, *waiting, stderr=sieve))
         while page.running() and not noted:
             time.sleep(POLL_S)
         return 0 if noted else page.end()

@@ -171,9 +171,7 @@ def test_ros_arguments_that_are_wrong_end_with_one_sentence(start, arguments, se
 def test_the_camera_plays_a_clip_to_its_end(live, start, media):
     images = live.listen(Image, '/image', 100)
     clip = media('single_face.mp4')
-    process = start(
-        'extras.camera_node', '-p', f"video:='{clip}'", '-p', 'wait_for_subscribers:=1'
-    )
+    process = start('extras.camera_node', '-p', f"video:='{clip}'", '-p', 'wait_for:=tester')
     live.until(lambda: process.poll() is not None, 'the end', timeout_s=60)
     assert process.returncode == 0
     stamps_ns = [m.header.stamp.sec * NS_PER_S + m.header.stamp.nanosec for m in images]

@@ -192,7 +192,7 @@ def test_a_codec_that_opencv_lacks_is_named_with_a_remedy(tmp_path):
 def test_the_demo_s_camera_goes_by_the_frames_own_times(tmp_path, live, rate_hz, expected_ms):
     path = matroska(tmp_path / "it's $1.mkv", UNEVEN_MS[:8])
     images = live.listen(Image, '/image', 100)
-    live.add(CameraNode, video=str(path), rate_hz=rate_hz, loop=True, wait_for_subscribers=1)
+    live.add(CameraNode, video=str(path), rate_hz=rate_hz, loop=True, wait_for='tester')
     live.until(lambda: len(images) > 8, 'the second round')
     stamps_ns = [nanoseconds(image.header.stamp) for image in images]
     first_ms = expected_ms[0]
