@@ -86,6 +86,9 @@ def assert_policy_allows(asking, name):
         ]
         refused = {each for each in names if not any(fnmatch(each, p) for p in patterns)}
         assert not refused, f'The policy does not let {name} {may}: {sorted(refused)}.'
+        if may == 'reply':  # these it has always; topics come and go
+            needless = {p for p in patterns if not any(fnmatch(each, p) for each in names)}
+            assert not needless, f'The policy lets {name} {may} needlessly: {sorted(needless)}.'
 
 
 class LiveNodes:
