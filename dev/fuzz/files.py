@@ -165,7 +165,7 @@ def _encodings() -> Made:
 
     def check(data: bytes) -> None:
         try:
-            read_encoding(_file('v4.npz', data))
+            read_encoding(_file(f'{DEFAULT_ENCODING}.npz', data))
         except FaceEncodingError:
             return
 

@@ -161,7 +161,7 @@ class ClassPrior:
         temperature: float = 1.0,
     ) -> None:
         self._shares: NDArray[np.float64] | None = None
-        self._training_shares = _divided(np.array(training_shares, np.float64), temperature)
+        self._training_shares = _at_temperature(np.array(training_shares, np.float64), temperature)
         if prior == 'training':
             return
         shares = np.ones(len(labels)) if prior == 'uniform' else _shares_by_name(prior, labels)
@@ -170,7 +170,7 @@ class ClassPrior:
                 f'class_prior cannot be {prior!r}: the model does not state its class_shares, how '
                 "often each class is in what it learned from; set it to 'training'."
             )
-        self._shares = _divided(shares, temperature)
+        self._shares = _at_temperature(shares, temperature)
         if not (self._training_shares > 0).all():
             raise PriorError(
                 f'class_prior cannot be {prior!r}: with a temperature of {temperature:g} the '
@@ -189,7 +189,7 @@ class ClassPrior:
         return with_prior(probabilities, self._training_shares, self._shares)
 
 
-def _divided(shares: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+def _at_temperature(shares: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     """Do to shares what a temperature does to probabilities."""
     if not shares.size:
         return shares

@@ -194,17 +194,18 @@ _SEEN = np.array([0.40, 0.45, 0.05])
 Gradients that count as nothing and as all to be seen, of mouth, eyes and skin.
 
 Of 240 photographs of FER2013's training split 98 % lie above `_SEEN`, and above twice that of
-skin. A cartoon's and a line drawing's skin have 0. For
-mouths and eyes that were painted over see `dev.bench.covered_faces`.
+skin. A cartoon's and a line drawing's skin have 0. For mouths and eyes that were painted over see
+`dev.bench.covered_faces`.
 """
 _FLAT = 5  # skin is judged by the fifth of it that has the weakest gradients
 _EXPOSED = (4, 249)
 """Grey values between which a camera still tells shades apart; beyond, skin is flat too."""
 _LEAST_EXPOSED = 0.4
 """
-Share of the face that must lie between them.
+Share of the face that must lie between them, or all of it counts.
 
-Of faces so bright that half of the skin is white, .42 and more do (CK+48, the development half).
+Of faces so bright that half of the skin is white, .46 and more do (nine of CK+48); of a line
+drawing on white paper hardly any.
 """
 
 _LOGITS_COVERED = np.array([-2.0, -2.0, 0.5])

@@ -159,9 +159,11 @@ def new_executor(
     :param gather_s: see `GatheringExecutor`; 0 takes each message as it comes.
     :returns: rclpy's executor; other threads wake it as before.
     """
-    executor = SingleThreadedExecutor(context=context)
-    if gather_s:
-        executor = GatheringExecutor(gather_s, context=context)
+    executor = (
+        GatheringExecutor(gather_s, context=context)
+        if gather_s
+        else SingleThreadedExecutor(context=context)
+    )
     guard, own = getattr(executor, '_guard', None), threading.get_ident()
     if guard is not None:
         wake = guard.trigger
