@@ -56,7 +56,14 @@ from training.settings import Settings
 from training.stills import HAPPY_UNKNOWN_SAD, Stills
 from training.windows import constant_windows, retimed
 
-AS_TRAINED = ('p7_accuracy_readable', 'p7_cross_entropy_to_votes', 'p7_ece')
+AS_TRAINED = (
+    'p7_accuracy_readable',
+    'p7_cross_entropy_to_votes',
+    'p7_ece',
+    's_accuracy_hysteresis',
+    's_onset_to_stable_ms_hysteresis',
+    's_false_switches_per_s_hysteresis',
+)
 
 
 def seven_class_scores(
@@ -68,11 +75,12 @@ def seven_class_scores(
     :param stills: all photographs of a split, all features.
     :param tracks: sequences composed of them, with the model's features.
     :returns: the metrics with the class prior that ships; those of S with the decision's
-        hysteresis end in '_hysteresis', some of P7 with the training's prior in '_as_trained'; and
-        the probabilities of the readable photographs.
+        hysteresis end in '_hysteresis', some of P7 and S with the training's prior in
+        '_as_trained'; and the probabilities of the readable photographs.
     """
     probabilities = still_probabilities(model, stills, DEFAULT_CLASS_PRIOR)
     as_trained = p7_scores(still_probabilities(model, stills), stills)
+    as_trained |= sequence_scores(model, tracks, 'training')
     by_label = label_probabilities(model, stills)
     return {
         **f7_scores(by_label, stills),
@@ -84,14 +92,17 @@ def seven_class_scores(
     }, probabilities
 
 
-def sequence_scores(model: EmotionModel, tracks: list[Track]) -> Metrics:
+def sequence_scores(
+    model: EmotionModel, tracks: list[Track], prior: str = DEFAULT_CLASS_PRIOR
+) -> Metrics:
     """
     Score a model on protocol S.
 
     :param tracks: sequences with the model's features, their truth in its classes.
+    :param prior: see `ClassPrior`.
     :returns: the metrics; those with the decision's hysteresis end in '_hysteresis'.
     """
-    over_time = [track_probabilities(model, track) for track in tracks]
+    over_time = [track_probabilities(model, track, prior) for track in tracks]
     labels = model.metadata.labels
     raw = track_scores(tracks, [rows.argmax(axis=1) for rows in over_time])
     decided = track_scores(tracks, [decisions(labels, rows) for rows in over_time])
@@ -149,14 +160,17 @@ def network_latency(model: EmotionModel, calls: int = 2000) -> Metrics:
     }
 
 
-def track_probabilities(model: EmotionModel, track: Track) -> NDArray[np.float64]:
+def track_probabilities(
+    model: EmotionModel, track: Track, prior: str = DEFAULT_CLASS_PRIOR
+) -> NDArray[np.float64]:
     """
-    Run a model over a sequence, with the class prior that ships.
+    Run a model over a sequence.
 
+    :param prior: see `ClassPrior`.
     :returns: at each frame, shape [frames, labels].
     """
     found = np.array([model.probabilities(window) for window in buffer_windows(track)])
-    return model.metadata.prior(DEFAULT_CLASS_PRIOR).applied(found)
+    return model.metadata.prior(prior).applied(found)
 
 
 def decisions(labels: tuple[str, ...], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -104,7 +104,8 @@ CLASS_PRIORS: dict[str, float] = {'basic7': 0.15, 'basic7_blendshapes': 0.25}
 The prior that a model's folder states: the training's class shares to this power, so that 0 is
 uniform and 1, that of models which are not named, the training's. Decides nothing of the training.
 
-Chosen by `make thresholds`, see training/README.md.
+`make thresholds` prints what it does beside uniform shares and the training's; other powers were
+trials, see training/README.md.
 """
 
 

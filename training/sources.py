@@ -69,21 +69,16 @@ def read_photographs() -> LabelledPictures:
 
 def read_to_learn_from() -> tuple[LabelledPictures, int]:
     """
-    Read the photographs that are learned from, and say where `ood` is missing.
+    Read the photographs that are learned from.
 
-    :returns: FER2013's training split and behind it what `TRAINED_ON` names; how many are
-        FER2013's.
+    :returns: FER2013's training split and behind it what `TRAINED_ON` names, where `ood` is there;
+        how many are FER2013's.
     :raises DataError: when FER2013 is missing or cannot be read.
     """
     photographs = read_photographs().split(Split.TRAINING)
     count = len(photographs)
     ours = assets_folder() / 'ood'
-    if not ours.is_dir():
-        print(
-            f'{ours} is not there: learned from FER2013 alone; MODEL_CARD.md says what it brings.'
-        )
-        return photographs, count
-    for one in read_labelled_folder(ours, TRAINED_ON)[0].values():
+    for one in read_labelled_folder(ours, TRAINED_ON)[0].values() if ours.is_dir() else ():
         further = one.photographs.split(Split.TRAINING)
         if len(further):
             photographs = photographs.followed_by(further)

@@ -189,7 +189,8 @@ def repeated(_: argparse.Namespace) -> None:
     FER2013's training split holds photographs that stand pixel for pixel in its test splits.
     Training leaves them out; metrics of others that keep them cannot be compared with ours.
     """
-    method, columns = 'gradient_boosting', ('public readable', 'all', 'private readable', 'all')
+    method = 'gradient_boosting'
+    columns = 'public readable', 'public all', 'private readable', 'private all'
     table = Table('from', 'of', *columns, title=f'{method} on blendshapes, F7 accuracy')
     tests = [read_stills(split).only(NAMES) for split in (Split.PUBLIC, Split.PRIVATE)]
     repeated = stand_in_a_test_split()
@@ -231,7 +232,7 @@ def thresholds(_: argparse.Namespace) -> None:
         for place, pictures in sources.read_other_people().items():
             faces = find_held_faces(pictures.photographs.pictures)
             sets[place] = (faces.only(features), pictures.photographs.labels[faces.found])
-        for prior in ('training', 'uniform'):
+        for prior in ('training', 'model', 'uniform'):
             classify = held_probabilities(model, prior)
             answered = {n: (classify(values), labels) for n, (values, labels) in sets.items()}
             terminal(140).print(_threshold_table(f'{name}, class_prior: {prior}', answered))

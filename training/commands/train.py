@@ -31,6 +31,7 @@ from emotion_estimator.emotion.model import SCHEMA, EmotionModel
 from emotion_estimator.files import sha256_of
 from training import network, sources
 from training.commands import command, terminal
+from training.datasets.pictures import assets_folder
 from training.encoding.visibility import fit_shipped_visibility
 from training.export import export_answers, write_model
 from training.fitting import Material, read_material, trained_network
@@ -124,6 +125,13 @@ def main(arguments: list[str] | None) -> int:
         terminal(130).print(fit_shipped_visibility(learn=options.visibility == 'learn'))
         return 0
     start = time.monotonic()
+    photographs, of_fer2013 = sources.read_to_learn_from()
+    print(f'{len(photographs)} photographs to learn from, {of_fer2013} of them of FER2013.')
+    if len(photographs) == of_fer2013:
+        print(
+            f'{sources.TRAINED_ON} of {assets_folder() / "ood"} is missing, so that other models '
+            'come out than those that ship; training/README.md says what it brings.'
+        )
     if not options.keep_encoding:
         path = fit_shipped_encoding()
         print(f'{path.name}: {path.stat().st_size} bytes, {time.monotonic() - start:.0f} s')
