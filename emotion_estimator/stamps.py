@@ -260,19 +260,17 @@ class FirstSender(Generic[Sender]):
         return False
 
 
-_EARLY = 0.02
-"""Share of a period by which an image may come before it is due: cameras jitter."""
-
-
 class RateLimiter:
     """
     Lets images pass at most at a rate, by their stamps.
 
     :param rate_hz: images a second; 0 lets all pass.
+    :param early: share of a period by which an image may come before it is due: cameras jitter.
     """
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, early: float = 0.02) -> None:
         self._period_ns = NS_PER_S / rate_hz if rate_hz else 0.0
+        self._early_ns = early * self._period_ns
         self._due_ns: float | None = None
         self._newest_ns: int | None = None
 
@@ -290,7 +288,7 @@ class RateLimiter:
         if self._due_ns is None or back or late_ns > self._period_ns:
             self._due_ns = stamp_ns + self._period_ns
             return True
-        if late_ns < -_EARLY * self._period_ns:
+        if late_ns < -self._early_ns:
             return False
         self._due_ns += self._period_ns
         return True

@@ -93,7 +93,6 @@ class ViewNode(Node):  # type: ignore[misc]
         self._calibration: Subscription[CameraInfo] | None = None
         self._pulse: Timer | None = None
         self._asked_s = self._answered_s = 0.0
-        self._shown_ns = -1
         self._field_of_view_deg = 60.0
         self._camera = KnownCamera(math.radians(self._field_of_view_deg), self.remark)
         self._decoder = ImageDecoder()
@@ -232,15 +231,11 @@ class ViewNode(Node):  # type: ignore[misc]
         self.robot.answers.add((now_ns - stamp_ns) / NS_PER_S)
 
     def _paint(self, result: ImageResult, image: AnyImage | None) -> None:
-        step_ns = result.stamp_ns - self._shown_ns
-        # A tenth early counts as in time: stamps of cameras tremble. The same stamp comes again
-        # where an image was shown before its answer, as with a slow camera.
-        if 0 < step_ns < 0.9 * NS_PER_S / self._pace.rate_hz:
+        if not self._pace.chooses(result.stamp_ns):
             return
         # A page that is about to ask again gets it then: a slow camera sends no other one soon.
         if not self.hub.wanted and time.monotonic() - self._asked_s > NO_WISH_S:
             return
-        self._shown_ns = result.stamp_ns
         self._to_paint.put('', (result, image))
 
     # What the painter's thread does.

@@ -25,7 +25,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from emotion_estimator.faces.camera import PinholeCamera
-from emotion_estimator.stamps import NS_PER_S
+from emotion_estimator.stamps import NS_PER_S, RateLimiter
 from emotion_estimator.view.person import DRAWN, FaceOfImage, Limits, Shown, shown
 
 HISTORY_S = 60.0
@@ -35,6 +35,7 @@ HISTORY_STEP_S = 0.2
 MOST_PEOPLE = 10
 """People who are shown at once: as many as blendshape_node follows at most."""
 _MOST_IMAGES = 40  # whose messages are awaited; over a second of a fast camera
+_EARLY = 0.1  # share of a period: what is only looked at is shown evenly, however cameras jitter
 _RESTART_S = 1.0  # stamps that lie further back begin a new time line, as where a bag loops
 
 
@@ -149,25 +150,39 @@ class Pace:
     """
 
     def __init__(self, rate_hz: float) -> None:
-        self.rate_hz = rate_hz
+        self._rate_hz = rate_hz
+        self._limiter = RateLimiter(rate_hz, _EARLY)
+        self._newest_ns = 0
         self._chosen: deque[int] = deque(maxlen=_MOST_IMAGES)
+
+    @property
+    def rate_hz(self) -> float:
+        """At most so many a second; may be changed."""
+        return self._rate_hz
+
+    @rate_hz.setter
+    def rate_hz(self, rate_hz: float) -> None:
+        if rate_hz != self._rate_hz:
+            self._rate_hz, self._limiter = rate_hz, RateLimiter(rate_hz, _EARLY)
 
     def chooses(self, stamp_ns: int) -> bool:
         """
         Tell whether an image is shown; the answer stays the same for each message of it.
 
         :param stamp_ns: its stamp in nanoseconds.
-        :returns: whether it is, or was, far enough from the one chosen before.
+        :returns: whether it is, or was, due.
         """
         if stamp_ns in self._chosen:
             return True
-        if self._chosen:
-            # A tenth early counts as in time: stamps of cameras tremble.
-            step_ns = stamp_ns - max(self._chosen)
-            if -_RESTART_S * NS_PER_S <= step_ns < 0.9 * NS_PER_S / self.rate_hz:
-                return False
-            if step_ns < 0:
-                self._chosen.clear()
+        step_ns = stamp_ns - self._newest_ns
+        # It was asked before, or a newer one came first.
+        if -_RESTART_S * NS_PER_S <= step_ns <= 0:
+            return False
+        if step_ns < 0:
+            self._chosen.clear()
+        self._newest_ns = stamp_ns
+        if not self._limiter.is_due(stamp_ns):
+            return False
         self._chosen.append(stamp_ns)
         return True
 
@@ -189,6 +204,7 @@ class People:
         self._newest_ns = -1
         self._lock = threading.Lock()
         self._history: deque[Shown] = deque()
+        self._to_keep = RateLimiter(1 / HISTORY_STEP_S, _EARLY)
 
     def show(
         self, image: ImageResult, camera: PinholeCamera | None = None, rotate: int = 0
@@ -241,10 +257,9 @@ class People:
                 del self._last_ns[face_id], self._since_ns[face_id]
 
     def _keep(self, stamp_ns: int, people: list[Shown]) -> None:
-        time_s = stamp_ns / NS_PER_S
-        # A tenth early counts as in time: stamps of cameras tremble.
-        if self._history and time_s - self._history[-1]['t'] < 0.9 * HISTORY_STEP_S:
+        if not self._to_keep.is_due(stamp_ns):
             return
+        time_s = stamp_ns / NS_PER_S
         kept = [{k: v for k, v in person.items() if k not in DRAWN} for person in people]
         self._history.append({'t': time_s, 'people': kept})
         while time_s - self._history[0]['t'] > HISTORY_S:

@@ -44,6 +44,27 @@ def test_of_thirty_images_a_second_as_many_are_chosen_as_are_shown(rate_hz, expe
     assert again == chosen
 
 
+@pytest.mark.parametrize('camera_hz, expected', [(20, 15), (25, 15), (60, 15), (12, 12)])
+def test_of_a_camera_of_any_rate_as_many_are_chosen(camera_hz, expected):
+    pace = Pace(15.0)
+    stamps_ns = [START_NS + n * NS_PER_S // camera_hz for n in range(4 * camera_hz)]
+    assert sum(map(pace.chooses, stamps_ns)) == 4 * expected
+
+
+def test_of_stamps_that_tremble_every_other_one_is_chosen():
+    pace = Pace(15.0)
+    tremble_ns = (0, 4_000_000, -4_000_000, 3_000_000, -5_000_000, 0)
+    stamps_ns = [START_NS + n * STEP_NS + tremble_ns[n % 6] for n in range(60)]
+    assert list(map(pace.chooses, stamps_ns)) == [True, False] * 30
+
+
+def test_another_rate_counts_from_the_next_image_on():
+    pace = Pace(15.0)
+    assert [pace.chooses(START_NS + n * STEP_NS) for n in range(3)] == [True, False, True]
+    pace.rate_hz = 5.0
+    assert [n for n in range(3, 20) if pace.chooses(START_NS + n * STEP_NS)] == [3, 9, 15]
+
+
 def test_stamps_that_begin_again_are_chosen_again():
     pace = Pace(15.0)
     assert pace.chooses(START_NS)
