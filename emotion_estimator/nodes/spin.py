@@ -31,12 +31,14 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
 
 from emotion_estimator.assets import Asset, fetch_missing, find_asset, log_to_terminal
 from emotion_estimator.commands import ignore_interrupts, note_interrupts, raise_first_interrupt
 from emotion_estimator.files import AssetError
-from emotion_estimator.nodes.lifecycle import ManagedNode
+from emotion_estimator.nodes.lifecycle import NO_SUBSCRIPTION_EVENTS, ManagedNode
 
 EXIT_WRONG_PARAMETER = 2
 _M_ARENA_MAX = -8  # glibc's malloc.h, see mallopt(3)
@@ -144,6 +146,46 @@ class GatheringExecutor(SingleThreadedExecutor):  # type: ignore[misc]
         time.sleep(max(0.0, self._looked_s + self._gather_s - time.monotonic()))
         self._looked_s = time.monotonic()
         return super().wait_for_ready_callbacks(*arguments, **named)
+
+
+def subscribe_to_all(
+    node: Node,
+    kind: type,
+    topic: str,
+    work: Callable[[Any], None],
+    qos: QoSProfile,
+    raw: bool = False,
+) -> Subscription[Any]:
+    """
+    Subscribe and, when something has come, take all of it.
+
+    An executor takes one message of each topic whenever it looks. Where more come between two
+    looks of a `GatheringExecutor`, the others would wait until newer ones push them out.
+
+    :param node: subscribes.
+    :param kind: type of the messages.
+    :param topic: their topic.
+    :param work: takes each, in the thread that spins.
+    :param qos: of the subscription.
+    :param raw: whether they are taken as they were sent, in bytes.
+    :returns: the subscription.
+    """
+
+    def take_all(message: Any) -> None:
+        # Held, since the work may destroy the subscription.
+        with subscription.handle:
+            work(message)
+            for _ in range(qos.depth - 1):
+                taken = subscription.handle.take_message(kind, raw)
+                if taken is None:
+                    return
+                work(taken[0])
+
+    # Each event of a subscription would be looked at with each message of any.
+    subscription = node.create_subscription(
+        kind, topic, take_all, qos, event_callbacks=NO_SUBSCRIPTION_EVENTS, raw=raw
+    )
+    return subscription
 
 
 def new_executor(

@@ -43,7 +43,7 @@ from emotion_estimator.messages.incoming import (
     nanoseconds,
     shortened,
 )
-from emotion_estimator.nodes.lifecycle import NO_SUBSCRIPTION_EVENTS
+from emotion_estimator.nodes.spin import subscribe_to_all
 from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.person import FaceOfImage, Pose
 from emotion_estimator.view.state import MOST_PEOPLE, PATIENCE_S, ImageResult, Pace, Results
@@ -119,10 +119,7 @@ class Listener:
                 if self._node.context.ok():
                     self._remark(f'{topic}: {type(error).__name__}: {error}')
 
-        # Each event of a subscription would be looked at with each message of any.
-        return self._node.create_subscription(
-            kind, topic, guarded, qos, event_callbacks=NO_SUBSCRIPTION_EVENTS, raw=raw
-        )
+        return subscribe_to_all(self._node, kind, topic, guarded, qos, raw)
 
     def _subscribe_chosen(
         self, kind: type, topic: str, work: Callable[[Any], None]
@@ -225,7 +222,8 @@ class Listener:
         for complaint in complaints:
             self._remark(complaint)
         self._follow(faces[:MOST_PEOPLE])
-        self._results.image(nanoseconds(message.header.stamp)).listed = True
+        image = self._results.image(nanoseconds(message.header.stamp))
+        image.listed, image.expected = True, frozenset(self._followed)
         self._hand_on()
 
     def _on_frames(self, message: TFMessage) -> None:

@@ -42,6 +42,7 @@ from emotion_estimator.messages.outgoing import (
     bag_types,
     ros_type,
 )
+from emotion_estimator.nodes.spin import subscribe_to_all
 from emotion_estimator.replay.bag_file import BagFile
 from emotion_estimator.view.state import MOST_PEOPLE
 
@@ -153,7 +154,7 @@ class Recorder:
     def _subscribe(self, topic: str, kind: str) -> Subscription[Any]:
         resolved = self._node.resolve_topic_name(topic)
         work: Callable[[bytes], None] = partial(self._write, resolved, kind)
-        return self._node.create_subscription(ros_type(kind), topic, work, _QOS, raw=True)
+        return subscribe_to_all(self._node, ros_type(kind), topic, work, _QOS, raw=True)
 
     def _write(self, topic: str, kind: str, raw: bytes) -> None:
         if self._bag is None:

@@ -47,11 +47,13 @@ class ImageResult:
     :param stamp_ns: its stamp in nanoseconds.
     :param faces: by id.
     :param listed: whether the list of its faces has come.
+    :param expected: whom it names; also who was not seen in this image, but just before.
     """
 
     stamp_ns: int
     faces: dict[str, FaceOfImage] = field(default_factory=dict)
     listed: bool = False
+    expected: frozenset[str] = frozenset()
 
     def face(self, face_id: str) -> FaceOfImage | None:
         """
@@ -74,7 +76,9 @@ class ImageResult:
     def parts(self) -> frozenset[str]:
         """Which of `PARTS` every face that was described has."""
         described = [face for face in self.faces.values() if face.features]
-        return frozenset(name for name in PARTS if all(getattr(face, name) for face in described))
+        return frozenset(
+            name for name in PARTS if described and all(getattr(face, name) for face in described)
+        )
 
 
 PARTS = ('affect', 'box', 'points', 'head', 'gaze')
@@ -138,6 +142,10 @@ class Results:
         waited_s = (newest_ns - image.stamp_ns) / NS_PER_S
         if not image.decided:
             return waited_s > LONGEST_WAIT_S
+        # The list may be taken before what came with it on other topics.
+        known = {name for name, face in image.faces.items() if face.features or face.scores}
+        if not image.expected <= known and waited_s <= PATIENCE_S:
+            return False
         awaited = frozenset[str]().union(*self._had)
         return not image.faces or awaited <= image.parts or waited_s > PATIENCE_S
 

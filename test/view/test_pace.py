@@ -21,11 +21,13 @@ import pytest
 import rclpy
 from helpers.live_nodes import START_NS
 from hri_msgs.msg import IdsList
+from rclpy.duration import Duration
+from rclpy.qos import QoSProfile
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.spin import new_executor
+from emotion_estimator.nodes.spin import new_executor, subscribe_to_all
 from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.listener import Listener
 from emotion_estimator.view.robot import Load
@@ -107,6 +109,31 @@ def test_of_images_that_are_not_shown_answers_are_counted_and_nothing_is_read(li
     assert answers == stamps_ns
     assert [result.stamp_ns for result, _ in ready] == stamps_ns[::2]
     assert remarks == []
+
+
+def test_of_one_topic_all_that_has_come_is_taken_at_one_look(live):
+    gathering = new_executor(live.context, gather_s=0.2)
+    listening = rclpy.create_node('listening', context=live.context)
+    gathering.add_node(listening)
+    heard = []
+
+    def hear(message):
+        heard.append(message.data)
+        if message.data == '5':
+            listening.destroy_subscription(subscription)
+
+    subscription = subscribe_to_all(listening, String, '/topic', hear, QoSProfile(depth=10))
+    publisher = live.publisher(String, '/topic')
+    live.until(publisher.get_subscription_count, 'the listener')
+    for number in range(6):
+        publisher.publish(String(data=str(number)))
+    live.until(lambda: publisher.wait_for_all_acked(Duration(seconds=1)), 'their arrival')
+    deadline_s = time.monotonic() + 10
+    while not heard and time.monotonic() < deadline_s:
+        gathering.spin_once(timeout_sec=0.1)
+    assert heard == list('012345')
+    listening.destroy_node()
+    gathering.shutdown()
 
 
 def test_what_comes_within_a_moment_is_looked_for_once(live):

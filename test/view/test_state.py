@@ -132,6 +132,28 @@ def test_an_image_without_a_face_is_ready_once_it_is_listed():
     assert results.take_ready().faces == {}
 
 
+def test_a_face_that_is_listed_is_awaited_for_a_while():
+    results = Results()
+    first = results.image(STEP_NS)
+    first.listed, first.expected = True, frozenset({'a'})
+    first.face('a').box = (0.1, 0.1, 0.2, 0.2)
+    assert results.take_ready() is None
+    whole(results, 1)
+    assert results.take_ready() is first
+    second = results.image(2 * STEP_NS)
+    second.listed, second.expected = True, frozenset({'a'})
+    for number in range(3, 7):
+        results.image(number * STEP_NS)
+        assert results.take_ready() is None
+    # Still listed, though not seen any more: 0.15 s later that is clear.
+    results.image(7 * STEP_NS)
+    assert results.take_ready() is second
+    assert second.parts == frozenset()
+    third = results.image(8 * STEP_NS)
+    third.listed, third.expected = True, frozenset({'a'})
+    assert results.take_ready(patient=False) is third
+
+
 def test_a_newer_image_takes_the_place_of_one_that_lacks_something():
     results = Results()
     results.image(STEP_NS).face('a').features = features()
