@@ -89,7 +89,10 @@ class Listener:
         self._results = Results()
         self._heard_s = time.monotonic()
         self._subscriptions: list[Subscription[Any]] = []
-        self._of_faces: dict[str, list[Subscription[Any]]] = {}
+        self._followed: tuple[str, ...] = ()
+        self._of_faces: dict[tuple[str, str], Subscription[Any]] = {}
+        self.reads_landmarks = False
+        """Whether it listens to the landmarks of faces."""
         self._images: deque[tuple[int, AnyImage]] = deque(maxlen=_IMAGES_KEPT)
 
     def subscribe(
@@ -181,23 +184,30 @@ class Listener:
 
     def _follow(self, face_ids: Sequence[str]) -> None:
         """Listen to the topics of these faces alone."""
-        for face_id in set(self._of_faces).difference(face_ids):
-            for subscription in self._of_faces.pop(face_id):
-                self._node.destroy_subscription(subscription)
-        for face_id in face_ids:
-            if face_id not in self._of_faces:
-                self._of_faces[face_id] = [
-                    self._subscribe_chosen(
-                        kind,
-                        f'/humans/faces/{face_id}/{name}',
-                        partial(self._on_part, face_id, read),
-                    )
-                    for kind, name, read in (
-                        (NormalizedRegionOfInterest2D, 'roi', _read_region),
-                        (FacialLandmarks, 'landmarks', _read_landmarks),
-                        (Expression, 'expression', _read_expression),
-                    )
-                ]
+        self._followed = tuple(face_ids)
+        wanted = {
+            (face_id, name): (kind, read)
+            for face_id in face_ids
+            for name, (kind, read) in _OF_FACE.items()
+            if name != 'landmarks' or self.reads_landmarks
+        }
+        for key in set(self._of_faces).difference(wanted):
+            self._node.destroy_subscription(self._of_faces.pop(key))
+        for key in wanted.keys() - self._of_faces.keys():
+            (face_id, name), (kind, read) = key, wanted[key]
+            self._of_faces[key] = self._subscribe_chosen(
+                kind, f'/humans/faces/{face_id}/{name}', partial(self._on_part, face_id, read)
+            )
+
+    def read_landmarks(self, on: bool) -> None:
+        """
+        Listen to the landmarks of faces, or no more.
+
+        :param on: whether to.
+        """
+        self.reads_landmarks = on
+        self._follow(self._followed)
+        self._results.expect('points', on)
 
     def _on_blendshapes(self, message: Classification) -> None:
         read = face_features(message)
@@ -273,6 +283,14 @@ def _read_landmarks(face: FaceOfImage, message: FacialLandmarks) -> None:
 
 def _read_expression(face: FaceOfImage, message: Expression) -> None:
     face.affect = (message.valence, message.arousal)
+
+
+_OF_FACE: dict[str, tuple[type, Callable[[FaceOfImage, Any], None]]] = {
+    'roi': (NormalizedRegionOfInterest2D, _read_region),
+    'landmarks': (FacialLandmarks, _read_landmarks),
+    'expression': (Expression, _read_expression),
+}
+"""Topics of a face that are listened to, their types, and what reads their messages."""
 
 
 def on_parent(pose: Pose, parent: Pose) -> Pose:

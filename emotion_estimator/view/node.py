@@ -125,6 +125,8 @@ class ViewNode(Node):  # type: ignore[misc]
         self._asked_s = time.monotonic()
         if self._image is None:
             self.do(self._listen)
+        if ('mesh' in self.hub.wishes()) != self._listener.reads_landmarks:
+            self.do(self._follow_wishes)
 
     def _greeting(self) -> dict[str, Any]:
         return {'kind': 'hello', 'history': self.people.history()}
@@ -155,6 +157,10 @@ class ViewNode(Node):  # type: ignore[misc]
             self._pulse = self.create_timer(PULSE_S, pulse, clock=steady)
         if self._image is None:
             self._on_pulse()
+
+    def _follow_wishes(self) -> None:
+        """Listen to the landmarks while a page draws them: blendshape_node sends them for it."""
+        self._listener.read_landmarks('mesh' in self.hub.wishes())
 
     def _on_pulse(self) -> None:
         if self.hub.wanted:

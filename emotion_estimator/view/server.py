@@ -38,7 +38,7 @@ REQUESTS_PER_S = 30.0
 MOST_REQUESTS_AT_ONCE = 900
 _MOST_ADDRESSES = 1000  # whose requests are counted
 _MOST_CONNECTIONS = 300
-_MOST_WORD = 16  # bytes of what a page sends on its socket of moments
+_MOST_LETTERS = 16  # of what a page sends on its socket of moments
 _COOKIE = 'emotion_estimator_view'
 _CONTENT_POLICY = (
     # A page of NiceGUI compiles its templates; nothing may come from, or go to, another address.
@@ -213,6 +213,7 @@ class Hub:
         self._newest: dict[str, tuple[int, bytes]] = {}
         self._count = 0
         self._asking: set[asyncio.Event] = set()
+        self._wishes: dict[asyncio.Event, frozenset[str]] = {}
         self.pages = 0
         """Pages that are open."""
 
@@ -220,6 +221,10 @@ class Hub:
     def wanted(self) -> bool:
         """Whether a page waits for something new; may be asked from any thread."""
         return bool(self._asking)
+
+    def wishes(self) -> frozenset[str]:
+        """Tell what pages ask for beside the usual, 'mesh' or nothing; from any thread."""
+        return frozenset[str]().union(*list(self._wishes.values()))
 
     def offer(self, kind: str, content: bytes) -> None:
         """
@@ -252,13 +257,15 @@ class Hub:
         asked = asyncio.Event()
         sending = asyncio.create_task(self._send_all(page, asked))
         try:
-            while len(await page.receive_text()) <= _MOST_WORD:
+            while len(words := await page.receive_text()) <= _MOST_LETTERS:
+                self._wishes[asked] = frozenset(words.split()[1:])
                 asked.set()
-            await page.close(1008, 'A page asks with one word.')
+            await page.close(1008, 'A page asks with a word or two.')
         except WebSocketDisconnect:
             pass
         finally:
             self.pages -= 1
+            self._wishes.pop(asked, None)
             sending.cancel()
 
     async def _send_all(self, page: WebSocket, asked: asyncio.Event) -> None:
@@ -383,11 +390,8 @@ class PageServer:
         )
         self._bound = bound
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._server.run, args=([bound],), daemon=True)
         self._thread.start()
-
-    def _run(self) -> None:
-        self._server.run(sockets=[self._bound])
 
     def close(self) -> None:
         """End it."""

@@ -138,6 +138,17 @@ class Results:
             self._had.append(taken.parts)
         return taken
 
+    def expect(self, part: str, on: bool) -> None:
+        """
+        Wait for a part as if images before had had it, or no more.
+
+        :param part: one of `PARTS`, which begins or ends to be listened to.
+        :param on: whether it begins.
+        """
+        before = [parts - {part} for parts in self._had]
+        self._had.clear()
+        self._had.extend([*before, frozenset({part})] if on else before)
+
     def _is_ready(self, image: ImageResult, newest_ns: int) -> bool:
         waited_s = (newest_ns - image.stamp_ns) / NS_PER_S
         if not image.decided:

@@ -46,10 +46,15 @@ def shows(page, answer):
     return percent == '' if label == 'unknown' else abs(int(percent[:-2]) - 100 * confidence) <= 1
 
 
+def picture(page):
+    """Read what the page shows of the camera, with what is drawn into it, as BGR."""
+    data = page.run('document.getElementById("view-canvas").toDataURL()').partition(',')[2]
+    return cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+
+
 def has_picture(page, bgr):
     """Tell whether the page shows this image."""
-    data = page.run('document.getElementById("view-canvas").toDataURL()').partition(',')[2]
-    shown = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+    shown = picture(page)
     # It came as a JPEG.
     return shown.shape == bgr.shape and np.abs(shown.astype(int) - bgr).mean() < 4
 
@@ -73,6 +78,30 @@ def test_the_page_shows_the_person_of_the_clip_and_the_expression_of_each_time(r
                 lambda a=answer, b=bgr: shows(page, a) and has_picture(page, b),
                 f'{answer} with image {number}',
             )
+
+
+def test_the_mesh_is_drawn_into_its_picture_while_it_is_switched_on(robot, page, clip):
+    images, _ = clip
+    without_overlays(page)
+    topic = '/humans/faces/{}/landmarks'.format
+    robot.show(images[0])
+    robot.live.until(lambda: card(page) and has_picture(page, images[0]), 'the person')
+    face = page.run('document.querySelector(".view-card").dataset.id')
+    count = robot.live.tester.count_subscribers
+    assert count(topic(face)) == 0
+    page.run('view.overlay("mesh", true)')
+    robot.live.until(lambda: count(topic(face)) == 1, 'the view to listen')
+
+    def drawn():
+        robot.show(images[0])
+        # Lines and points are white, and lighter than skin.
+        return ((picture(page).astype(int) - images[0]).min(axis=2) > 40).sum() > 200
+
+    robot.live.until(drawn, 'the mesh')
+    page.run('view.overlay("mesh", false)')
+    robot.live.until(lambda: count(topic(face)) == 0, 'the view to listen no more')
+    robot.show(images[0])
+    robot.live.until(lambda: has_picture(page, images[0]), 'the picture alone')
 
 
 def moment(page):

@@ -217,6 +217,19 @@ def test_what_no_page_asks_for_is_not_wanted():
     until(lambda: not hub.wanted and not hub.pages)
 
 
+def test_what_any_page_asks_for_beside_the_usual_is_wished_until_it_is_closed():
+    hub = hub_of([])
+    guarded = client(hub=hub)
+    with guarded, guarded.websocket_connect(MOMENTS) as usual:
+        usual.send_text('next')
+        until(lambda: hub.wanted)
+        assert hub.wishes() == frozenset()
+        with guarded.websocket_connect(MOMENTS) as drawing:
+            drawing.send_text('next mesh')
+            until(lambda: hub.wishes() == {'mesh'})
+        until(lambda: not hub.wishes())
+
+
 def test_ten_pages_are_sent_the_same():
     hub = hub_of([])
     guarded = client(hub=hub)

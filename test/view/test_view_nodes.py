@@ -110,6 +110,36 @@ def test_what_many_topics_say_of_an_image_is_handed_on_with_that_image(live, hea
     live.until(lambda: not roi.get_subscription_count(), 'the end of those of the face')
 
 
+def test_landmarks_are_listened_to_while_they_are_drawn_and_not_awaited_thereafter(live, heard):
+    blendshapes = heard.publisher(Classification, '/blendshapes')
+    emotion = heard.publisher(Classification, '/emotion')
+    tracked = heard.publisher(IdsList, '/humans/faces/tracked')
+    roi = live.publisher(Region, '/humans/faces/abc/roi')
+    landmarks = live.publisher(FacialLandmarks, '/humans/faces/abc/landmarks')
+    count = landmarks.get_subscription_count
+
+    def show(number):
+        stamp_ns = START_NS + number * 50_000_000
+        points = [NormalizedPointOfInterest2D(x=0.5, y=0.25, c=1.0)] * 70
+        landmarks.publish(FacialLandmarks(header=header('camera', stamp_ns), landmarks=points))
+        blendshapes.publish(scored(RESTING, stamp_ns=stamp_ns))
+        emotion.publish(scored({'happy': 1.0}, stamp_ns=stamp_ns))
+        live.until(lambda: heard.ready[-1:] and heard.ready[-1][0].stamp_ns == stamp_ns, 'it')
+        return [len(face.points) for face in heard.ready[-1][0].faces.values()]
+
+    tracked.publish(IdsList(header=header('camera'), ids=['abc']))
+    live.until(roi.get_subscription_count, 'the listener to the face')
+    assert count() == 0
+    assert show(1) == [0]
+    heard.listener.read_landmarks(True)
+    live.until(count, 'the listener to its landmarks')
+    numbers = iter(range(2, 99))
+    live.until(lambda: show(next(numbers)) == [70], 'landmarks')
+    heard.listener.read_landmarks(False)
+    live.until(lambda: not count(), 'the end of it')
+    assert show(100) == [0]
+
+
 def test_an_id_that_is_a_script_is_refused_and_a_label_stays_text(live, heard):
     emotion = heard.publisher(Classification, '/emotion')
     tracked = heard.publisher(IdsList, '/humans/faces/tracked')

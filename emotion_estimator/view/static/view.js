@@ -136,7 +136,7 @@ function connect() {
   const ask = () => {
     // A page that nobody sees asks for nothing, so that nothing is sent to it.
     if (document.hidden) setTimeout(ask, HIDDEN_LOOK_MS);
-    else if (socket.readyState === WebSocket.OPEN) socket.send("next");
+    else if (socket.readyState === WebSocket.OPEN) socket.send(overlays.mesh ? "next mesh" : "next");
   };
   socket.onopen = () => {
     document.body.classList.remove("view-lost");
