@@ -43,7 +43,7 @@ from emotion_estimator.nodes.lifecycle import NO_SUBSCRIPTION_EVENTS, ManagedNod
 EXIT_WRONG_PARAMETER = 2
 _M_ARENA_MAX = -8  # glibc's malloc.h, see mallopt(3)
 _HEAPS = 2
-_FOR_IMAGES = 'fastdds_large_images.xml'
+_FOR_SENDERS, _FOR_LISTENERS = 'fastdds_large_images.xml', 'fastdds_received_images.xml'
 POLL_S = 0.1
 """How often it is looked for Ctrl-C, in seconds."""
 
@@ -268,11 +268,17 @@ def _take_no_large_segment() -> None:
     """
     Leave config/fastdds_large_images.xml to those who send images, where it is set for all.
 
-    Fast DDS fills the segment of shared memory that it asks for: 33 MB in each process.
+    Fast DDS fills the segment of shared memory that it asks for: 33 MB in each process. The
+    profile beside it asks for none, and keeps the socket buffers for images of other machines.
     """
     for variable in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
-        if Path(os.environ.get(variable, '')).name == _FOR_IMAGES:
-            del os.environ[variable]
+        profile = Path(os.environ.get(variable, ''))
+        if profile.name == _FOR_SENDERS:
+            other = profile.with_name(_FOR_LISTENERS)
+            if other.is_file():
+                os.environ[variable] = str(other)
+            else:
+                del os.environ[variable]
 
 
 def _fetch(name: str, assets_of: AssetsOf, arguments: list[str] | None) -> None:

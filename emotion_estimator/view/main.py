@@ -109,7 +109,7 @@ def main() -> int:
             threading.Thread(target=webbrowser.open, args=(found[-1],), daemon=True).start()
         # Nobody sets parameters of this node, and their services would be looked at each time.
         node = partial(ViewNode, options, token, bound, start_parameter_services=False)
-        return run([node], gather_s=GATHER_S)
+        return run([node], sends_images=False, gather_s=GATHER_S)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
