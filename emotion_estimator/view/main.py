@@ -22,6 +22,7 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
     raise SystemExit(commands.main('view'))
 
 import argparse
+import os
 import secrets
 import sys
 import threading
@@ -34,13 +35,15 @@ from pathlib import Path
 from rclpy.utilities import remove_ros_args
 
 from emotion_estimator.commands import has_display
-from emotion_estimator.nodes.spin import run
+from emotion_estimator.nodes.spin import keep_freed_memory, run
 
 NODE_NAME = 'emotion_view'
 DEFAULT_PORT = 8080
 DEFAULT_RATE_HZ = 15.0
 BUSY_RATE_HZ = 5.0
 DEFAULT_WIDTH = 640
+NICENESS = 5
+"""By how much its priority is lower than that of the nodes: a robot that is busy goes first."""
 GATHER_S = 0.03
 """How far apart results are taken, in seconds: all of an image at once."""
 MISSING = (
@@ -92,6 +95,9 @@ def main() -> int:
     :returns: exit status: 0, or 1 with a sentence when it cannot be served.
     """
     options = parse(remove_ros_args(sys.argv)[1:])
+    # Before there are threads, each of which takes over the priority of the one that starts it.
+    os.nice(NICENESS)
+    keep_freed_memory()
     if find_spec('nicegui') is None:
         print(MISSING, file=sys.stderr)
         return 1

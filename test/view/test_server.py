@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,7 @@ from helpers.live_nodes import DOMAINS
 from starlette.websockets import WebSocketDisconnect
 
 from emotion_estimator.extras.node_processes import claim_domain
+from emotion_estimator.view.main import NICENESS
 from emotion_estimator.view.server import (
     MOST_PAGES,
     MOST_REQUESTS_AT_ONCE,
@@ -45,6 +47,7 @@ from emotion_estimator.view.server import (
     message,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = 'a-long-token'
 MOMENTS = 'ws://localhost:8080/moments'
 
@@ -289,7 +292,11 @@ def view_process(tmp_path):
     """Start the command with a token and give what it says; ended with Ctrl-C."""
     domain_id, claim = claim_domain(DOMAINS)
     words = ('--host', '0.0.0.0', '--port', '0', '--folder', str(tmp_path))
-    environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain_id)}
+    profiles = dict.fromkeys(
+        (f'{name}_DEFAULT_PROFILES_FILE' for name in ('FASTDDS', 'FASTRTPS')),
+        str(ROOT / 'config/fastdds_large_images.xml'),
+    )
+    environment = {**os.environ, **profiles, 'ROS_DOMAIN_ID': str(domain_id)}
     process = subprocess.Popen(
         [sys.executable, '-m', 'emotion_estimator.view.main', *words],
         stdout=subprocess.PIPE,
@@ -301,6 +308,29 @@ def view_process(tmp_path):
     process.wait()
     process.stdout.close()
     claim.close()
+
+
+def test_the_command_lets_the_nodes_go_first_and_takes_no_segment_for_images(view_process):
+    for _ in range(3):
+        view_process.stdout.readline()
+    process = Path(f'/proc/{view_process.pid}')
+    niceness = os.getpriority(os.PRIO_PROCESS, 0) + NICENESS
+
+    def listening():
+        """List the threads in which Fast DDS listens to shared memory."""
+        return [
+            int(task.name)
+            for task in (process / 'task').iterdir()
+            if (task / 'comm').read_text().startswith('dds.shm')
+        ]
+
+    until(listening)
+    threads = [view_process.pid, *listening()]
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {niceness}
+    mapped = (process / 'maps').read_text()
+    segments = set(re.findall(r'/dev/shm/fastdds_[0-9a-f]+$', mapped, re.MULTILINE))
+    assert segments
+    assert max(Path(segment).stat().st_size for segment in segments) < 1_000_000
 
 
 def test_the_command_serves_a_page_that_needs_no_other_address_and_ends_quietly(view_process):
