@@ -39,6 +39,11 @@ function draw(tag, attributes, parent) {
   return made;
 }
 
+/* What stands already is left alone: to write it again would have the page laid out again. */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 export function showCards(place, moment, past, silent) {
   const ids = moment.people.map((person) => person.id);
   for (const [id, card] of cards) {
@@ -54,7 +59,7 @@ export function showCards(place, moment, past, silent) {
   place.classList.toggle("view-several", ids.length > 1);
   let nobody = place.querySelector(".view-nobody");
   if (!nobody) nobody = make("div", "view-nobody", place);
-  nobody.textContent = silent ? "Nothing is said of this picture." : "No face is seen.";
+  write(nobody, silent ? "Nothing is said of this picture." : "No face is seen.");
   nobody.hidden = ids.length > 0;
 }
 
@@ -75,29 +80,33 @@ class Card {
     this.gaze = new GazeDial(dials);
     this.affect = new Circumplex(dials);
     this.units = make("div", "view-units", this.root);
+    this.shownUnits = "";
     this.foot = make("div", "view-foot", this.root);
   }
 
   show(person, past, time) {
     const colour = colourOf(person.label);
     this.root.style.setProperty("--shown", colour);
-    this.label.textContent = person.label || "...";
-    this.percent.textContent = person.label && person.label !== "unknown" ? `${Math.round(100 * person.confidence)} %` : "";
-    this.words.textContent = person.reason || person.sure;
-    this.looks.textContent = person.looks;
+    write(this.label, person.label || "...");
+    write(this.percent, person.label && person.label !== "unknown" ? `${Math.round(100 * person.confidence)} %` : "");
+    write(this.words, person.reason || person.sure);
+    write(this.looks, person.looks);
     this.showBars(person.scores);
     this.head.show(person.head);
     this.gaze.show(person.gaze);
     this.affect.show(person, past, time);
-    this.units.replaceChildren(
-      ...person.units.map(([name, value]) => {
-        const chip = make("span", "view-unit", null, name);
-        chip.style.setProperty("--share", `${Math.round(100 * Math.min(value, 1))}%`);
-        return chip;
-      }),
-    );
+    this.showUnits(person.units);
     const away = person.distance === null ? "" : ` · ${person.distance.toFixed(2)} m away`;
-    this.foot.textContent = `${person.id}${away}`;
+    write(this.foot, `${person.id}${away}`);
+  }
+
+  showUnits(units) {
+    const names = units.map(([name]) => name);
+    if (names.join() !== this.shownUnits) {
+      this.shownUnits = names.join();
+      this.units.replaceChildren(...names.map((name) => make("span", "view-unit", null, name)));
+    }
+    units.forEach(([, value], i) => this.units.children[i].style.setProperty("--share", `${Math.round(100 * Math.min(value, 1))}%`));
   }
 
   showBars(scores) {
@@ -108,12 +117,14 @@ class Card {
       const track = make("span", "view-bar-track", row);
       this.rows.set(label, { row, fill: make("span", "view-bar-fill", track), value: make("span", "view-bar-value", row) });
     }
+    const most = Math.max(...Object.values(scores));
     for (const [label, { row, fill, value }] of this.rows) {
       const score = scores[label] || 0;
-      fill.style.width = `${100 * Math.min(score, 1)}%`;
+      // Moved in from the left, which costs no layout as another width would.
+      fill.style.transform = `translateX(${(100 * Math.min(score, 1) - 100).toFixed(1)}%)`;
       fill.style.background = colourOf(label);
-      value.textContent = Math.round(100 * score);
-      row.classList.toggle("view-bar-best", score === Math.max(...Object.values(scores)));
+      write(value, String(Math.round(100 * score)));
+      row.classList.toggle("view-bar-best", score === most);
     }
   }
 }
@@ -149,7 +160,7 @@ class HeadDial extends Dial {
     const [roll, pitch, yaw] = head; // the person's left is the picture's right
     this.face.setAttribute("transform", `translate(${onDial(yaw) / 3} ${onDial(pitch) / 3}) rotate(${-roll})`);
     this.nose.setAttribute("transform", `translate(${onDial(yaw) / 3} ${onDial(pitch) / 3})`);
-    this.value.textContent = `yaw ${signed(yaw)} pitch ${signed(pitch)} roll ${signed(roll)}`;
+    write(this.value, `yaw ${signed(yaw)} pitch ${signed(pitch)} roll ${signed(roll)}`);
   }
 }
 
@@ -169,7 +180,7 @@ class GazeDial extends Dial {
     this.line.setAttribute("y2", y);
     this.point.setAttribute("cx", x);
     this.point.setAttribute("cy", y);
-    this.value.textContent = `${Math.abs(Math.round(gaze[0]))}° ${gaze[0] < 0 ? "left" : "right"} ${Math.abs(Math.round(gaze[1]))}° ${gaze[1] < 0 ? "up" : "down"}`;
+    write(this.value, `${Math.abs(Math.round(gaze[0]))}° ${gaze[0] < 0 ? "left" : "right"} ${Math.abs(Math.round(gaze[1]))}° ${gaze[1] < 0 ? "up" : "down"}`);
   }
 }
 
@@ -194,6 +205,6 @@ class Circumplex extends Dial {
     const [valence, arousal] = person.affect;
     this.point.setAttribute("cx", 44 * valence);
     this.point.setAttribute("cy", -44 * arousal);
-    this.value.textContent = `${valence.toFixed(2)}, ${arousal.toFixed(2)}`;
+    write(this.value, `${valence.toFixed(2)}, ${arousal.toFixed(2)}`);
   }
 }

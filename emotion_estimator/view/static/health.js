@@ -32,16 +32,32 @@ function written(name, value) {
   return name === "in" || name === "out" ? value.toFixed(1) : String(value);
 }
 
+const shown = {}; // what stands on the page, as text
+
+/* Does something where this part is another than what stands there. */
+function whenNew(name, part, work) {
+  const text = JSON.stringify(part);
+  if (shown[name] === text) return;
+  shown[name] = text;
+  work(part);
+}
+
 export function showHealth(status, problems, place, health) {
-  status.textContent = health.summary;
+  if (status.textContent !== health.summary) status.textContent = health.summary;
   status.dataset.level = health.level;
-  problems.replaceChildren(
-    ...health.problems.map((sentence) => {
-      const line = document.createElement("p");
-      line.textContent = sentence;
-      return line;
-    }),
-  );
+  whenNew("problems", health.problems, (sentences) => {
+    problems.replaceChildren(
+      ...sentences.map((sentence) => {
+        const line = document.createElement("p");
+        line.textContent = sentence;
+        return line;
+      }),
+    );
+  });
+  whenNew("robot", [health.camera, health.nodes], () => showRobot(place, health));
+}
+
+function showRobot(place, health) {
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
   cell(head, "th", "");

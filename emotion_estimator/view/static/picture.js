@@ -35,7 +35,7 @@ export function drawPicture(canvas, picture, moment) {
     canvas.width = width;
     canvas.height = height;
   }
-  const pen = canvas.getContext("2d");
+  const pen = canvas.getContext("2d", { alpha: false });
   if (picture && overlays.picture) {
     pen.drawImage(picture, 0, 0);
   } else {

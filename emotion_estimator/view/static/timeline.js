@@ -19,6 +19,7 @@
 import { colourOf, isDark, ordered } from "./colours.js";
 
 const LONGEST_GAP_S = 0.6; // a face unseen for longer leaves a gap
+const LEAST_STEP_S = 0.15; // some two pixels: what lies closer is not told apart
 const ROW_PX = 64;
 const STRIP_PX = 12;
 const LEFT_PX = 0;
@@ -45,7 +46,8 @@ export function drawTimeline(place, moments, pausedAt, historyS) {
     if (moment.t < from) continue;
     for (const person of moment.people) {
       if (!people.has(person.id)) people.set(person.id, []);
-      people.get(person.id).push([moment.t, person]);
+      const points = people.get(person.id);
+      if (!points.length || moment.t - points[points.length - 1][0] >= LEAST_STEP_S) points.push([moment.t, person]);
     }
   }
   const ids = [...people.keys()].sort((a, b) => people.get(b).length - people.get(a).length).slice(0, MOST_ROWS).sort();
@@ -113,9 +115,11 @@ function drawPiece(pen, points, x) {
     pen.fill();
     below = above;
   }
-  points.forEach(([time, person], i) => {
-    const until = i + 1 < points.length ? points[i + 1][0] : time + 0.05;
+  for (let i = 0, next = 0; i < points.length; i = next) {
+    const [time, person] = points[i];
+    while (next < points.length && points[next][1].label === person.label) next += 1;
+    const until = next < points.length ? points[next][0] : points[next - 1][0] + 0.05;
     pen.fillStyle = colourOf(person.label);
     pen.fillRect(x(time), ROW_PX - STRIP_PX, Math.max(1, x(until) - x(time) + 0.5), STRIP_PX);
-  });
+  }
 }

@@ -24,7 +24,7 @@ import { drawTimeline, timeAt } from "./timeline.js";
 const HISTORY_S = 60; // as state.py has it
 const PICTURE_STEP_S = 0.2; // pictures kept to look back on lie so far apart
 const STILL_TRUE_S = 1.5;
-const TIMELINE_STEP_MS = 200;
+const TIMELINE_STEP_MS = 400;
 const RECONNECT_MS = 1000;
 const HIDDEN_LOOK_MS = 500;
 
