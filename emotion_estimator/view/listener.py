@@ -87,7 +87,7 @@ class Listener:
         self._pace = pace or Pace(math.inf)
         self._answered, self._answered_ns = answered, -1
         self._results = Results()
-        self._heard_s = time.monotonic()
+        self._heard_s, self._was_silent = time.monotonic(), False
         self._subscriptions: list[Subscription[Any]] = []
         self._followed: tuple[str, ...] = ()
         self._of_faces: dict[tuple[str, str], Subscription[Any]] = {}
@@ -262,9 +262,16 @@ class Listener:
         self._hand_on()
 
     def look(self) -> None:
-        """Hand on what waits for more, where nothing more has come for long."""
-        if time.monotonic() - self._heard_s > PATIENCE_S:
+        """
+        Hand on what waits for more, where nothing more has come for long; called now and then.
+
+        The second silent call does: before the first one what has come may not have been taken,
+        on a machine that lets this process wait.
+        """
+        silent = time.monotonic() - self._heard_s > PATIENCE_S
+        if silent and self._was_silent:
             self._hand_on(patient=False)
+        self._was_silent = silent
 
     def _hand_on(self, patient: bool = True) -> None:
         ready = self._results.take_ready(patient)
