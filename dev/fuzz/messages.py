@@ -38,8 +38,7 @@ from emotion_estimator.faces.image_decoding import ENCODINGS, ImageDecoder, Imag
 from emotion_estimator.files import (
     find_model,
 )
-from emotion_estimator.messages.incoming import MessageError, face_features, rgb_of
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS, MessageError, face_features, rgb_of
 from emotion_estimator.parameter_values import read_parameters
 from emotion_estimator.stamps import NS_PER_S
 

@@ -35,7 +35,7 @@ from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability, 
 from rosgraph_msgs.msg import Clock
 from tf2_msgs.msg import TFMessage
 
-from emotion_estimator.messages.outgoing import ROS, standard_types
+from emotion_estimator.messages import ROS, standard_types
 from emotion_estimator.nodes.lifecycle import LAST_WORD
 from emotion_estimator.replay.bag import with_slash
 from emotion_estimator.replay.bag_reader import BagReader

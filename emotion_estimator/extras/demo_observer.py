@@ -39,7 +39,7 @@ from emotion_estimator.faces.camera import turned
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.files import write_whole
-from emotion_estimator.messages.incoming import nanoseconds, rgb_of
+from emotion_estimator.messages import nanoseconds, rgb_of
 from emotion_estimator.stamps import NS_PER_S
 
 # Shows faces, expressions and rates in a terminal.

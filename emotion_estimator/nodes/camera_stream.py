@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages import nanoseconds
 from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.parameters import advice_for_rate

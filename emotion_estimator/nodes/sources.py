@@ -44,7 +44,7 @@ from emotion_estimator.faces.finder import (
 )
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
 from emotion_estimator.faces.landmarker import Box
-from emotion_estimator.messages.incoming import listed_faces, nanoseconds, rgb_of
+from emotion_estimator.messages import listed_faces, nanoseconds, rgb_of
 from emotion_estimator.nodes.camera_stream import NO_STAMP, CameraStream
 from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, silence_problems
 from emotion_estimator.nodes.lifecycle import ManagedNode

@@ -30,8 +30,7 @@ from rosbags.typesys.store import Typestore
 
 from emotion_estimator.cameras import Camera
 from emotion_estimator.faces.image_decoding import ImageDecoder, is_depth_topic
-from emotion_estimator.messages.incoming import rgb_of
-from emotion_estimator.messages.outgoing import standard_types
+from emotion_estimator.messages import rgb_of, standard_types
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import Calibration, Frame, RecordingError
 from emotion_estimator.stamps import NS_PER_S

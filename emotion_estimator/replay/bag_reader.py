@@ -37,7 +37,7 @@ from rosbags.rosbag2 import Reader as Ros2Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from emotion_estimator.messages.outgoing import standard_types
+from emotion_estimator.messages import standard_types
 from emotion_estimator.replay.bag_recovery import (
     MOST_BYTES,
     NAME,

@@ -43,7 +43,7 @@ from emotion_estimator.faces.pose import HeadModel, frames_of
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 from emotion_estimator.faces.tracker import FacePresence
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
-from emotion_estimator.messages.outgoing import (
+from emotion_estimator.messages import (
     ACTION_UNITS,
     CLASSIFICATION,
     EXPRESSION,

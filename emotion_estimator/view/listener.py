@@ -36,7 +36,7 @@ from vision_msgs.msg import Classification
 
 from emotion_estimator.faces.pose import GAZE_FRAME_PREFIX
 from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
-from emotion_estimator.messages.incoming import (
+from emotion_estimator.messages import (
     face_features,
     is_face_id,
     listed_faces,

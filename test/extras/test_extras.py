@@ -51,8 +51,7 @@ from emotion_estimator.extras.demo_observer import (
     view,
 )
 from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, lead
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import IDS_LIST, ROS, bag_types
+from emotion_estimator.messages import IDS_LIST, ROS, bag_types, nanoseconds
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S

@@ -29,7 +29,7 @@ from std_msgs.msg import Header
 
 from emotion_estimator.extras.node_processes import claim_domain
 from emotion_estimator.files import find_shared_file
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.spin import new_executor
 
 DOMAINS = range(10, 100)

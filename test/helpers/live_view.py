@@ -23,7 +23,7 @@ from pathlib import Path
 from helpers.live_nodes import START_NS, image_message
 from vision_msgs.msg import Classification
 
-from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages import nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S

@@ -31,8 +31,7 @@ from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.landmarker import box_of
 from emotion_estimator.faces.pose import HeadPose
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S

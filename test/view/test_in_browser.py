@@ -30,7 +30,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS
 from emotion_estimator.stamps import NS_PER_S
 
 pytest.importorskip('nicegui', reason='The live view needs NiceGUI.')
