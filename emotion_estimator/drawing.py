@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.colours import Colour, colour_of, ink_on
-from emotion_estimator.faces.camera import PinholeCamera
+from emotion_estimator.faces.geometry import PinholeCamera
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.pose import HeadPose

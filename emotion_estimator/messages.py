@@ -24,7 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from emotion_estimator.emotion.decision import UNKNOWN
-from emotion_estimator.faces.rep155 import (
+from emotion_estimator.faces.pose import (
     FACE_FRAME_PREFIX,
     FOUND,
     facial_action_units,

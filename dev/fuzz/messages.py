@@ -33,7 +33,7 @@ from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.decision import UNKNOWN
 from emotion_estimator.emotion.estimation import FeatureError, build_estimation
 from emotion_estimator.estimator import ExpressionEstimator
-from emotion_estimator.faces.camera import KnownCamera
+from emotion_estimator.faces.geometry import KnownCamera
 from emotion_estimator.faces.image_decoding import ENCODINGS, ImageDecoder, ImageError
 from emotion_estimator.files import (
     find_model,

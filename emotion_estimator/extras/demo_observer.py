@@ -35,9 +35,9 @@ from rich.text import Text
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
-from emotion_estimator.faces.camera import turned
+from emotion_estimator.faces.geometry import turned
 from emotion_estimator.faces.image_decoding import ImageDecoder
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+from emotion_estimator.faces.pose import FACE_FRAME_PREFIX
 from emotion_estimator.files import write_whole
 from emotion_estimator.messages import nanoseconds, rgb_of
 from emotion_estimator.stamps import NS_PER_S

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, Asset, find_asset
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
-from emotion_estimator.faces.camera import turned, turned_points
 from emotion_estimator.faces.detection import Detector, FaceDetector, TiledDetector, find_yunet
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
+from emotion_estimator.faces.geometry import turned, turned_points
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
     Box,

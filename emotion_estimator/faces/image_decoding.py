@@ -28,14 +28,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.image_headers import (
-    MAX_PIXELS,
-    check_size,
-    damage_of_jpeg,
-    read_header,
-    rotation_of_exif,
-)
-from emotion_estimator.faces.image_headers import ImageError as ImageError
+from emotion_estimator.faces.geometry import MAX_PIXELS, check_size
+from emotion_estimator.faces.geometry import ImageError as ImageError
+from emotion_estimator.faces.image_headers import damage_of_jpeg, read_header, rotation_of_exif
 from emotion_estimator.native_output import overheard
 
 Rgb = NDArray[np.uint8]

@@ -24,9 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.camera import turned
 from emotion_estimator.faces.detection import Detector
-from emotion_estimator.faces.geometry import LEFT_PUPIL, RIGHT_PUPIL
+from emotion_estimator.faces.geometry import turned
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
     Box,
@@ -35,6 +34,7 @@ from emotion_estimator.faces.landmarker import (
     box_of,
     turned_box,
 )
+from emotion_estimator.faces.pose import LEFT_PUPIL, RIGHT_PUPIL
 
 # Landmarks of a face whose place is known, on an enlarged, padded crop.
 

@@ -45,8 +45,7 @@ from emotion_estimator.drawing import Person, annotate
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.multi_face import face_picture, level_face_picture
-from emotion_estimator.faces.pose import HeadModel, frames_of, gaze_rotation
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+from emotion_estimator.faces.pose import FACE_FRAME_PREFIX, HeadModel, frames_of, gaze_rotation
 from emotion_estimator.faces.tracker import FacePresence
 from emotion_estimator.messages import MOST_FACES, ROS, is_face_id, nanoseconds, shortened
 from emotion_estimator.nodes.camera_stream import LatestOfEach

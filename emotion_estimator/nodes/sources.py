@@ -32,7 +32,6 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from emotion_estimator.faces.camera import KnownCamera, PinholeCamera, turned
 from emotion_estimator.faces.encoding import FaceEncoding
 from emotion_estimator.faces.finder import (
     Face,
@@ -42,6 +41,7 @@ from emotion_estimator.faces.finder import (
     find_finder_files,
     find_landmarker,
 )
+from emotion_estimator.faces.geometry import KnownCamera, PinholeCamera, turned
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.messages import listed_faces, nanoseconds, rgb_of

@@ -36,11 +36,10 @@ from rosbags.interfaces import (
 )
 
 from emotion_estimator.estimator import FrameResult
-from emotion_estimator.faces.camera import KnownCamera
 from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.faces.geometry import KnownCamera
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.pose import HeadModel, frames_of
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+from emotion_estimator.faces.pose import FACE_FRAME_PREFIX, HeadModel, frames_of
 from emotion_estimator.faces.tracker import FacePresence
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.messages import (

@@ -26,8 +26,7 @@ from emotion_estimator.estimator import FrameResult
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.geometry import LANDMARKS, POSE_NAMES
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.pose import eye_angles
-from emotion_estimator.faces.rep155 import facial_action_units
+from emotion_estimator.faces.pose import eye_angles, facial_action_units
 from emotion_estimator.files import WholeFile, writing
 from emotion_estimator.replay.recordings import Frame
 

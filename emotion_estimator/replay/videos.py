@@ -27,8 +27,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.faces.geometry import ImageError, check_size
 from emotion_estimator.faces.image_decoding import open_video, rgb_of_bgr
-from emotion_estimator.faces.image_headers import ImageError, check_size
 from emotion_estimator.replay.recordings import (
     FIRST_STAMP_NS,
     Calibration,

@@ -34,7 +34,7 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo
 
-from emotion_estimator.faces.camera import KnownCamera, turned
+from emotion_estimator.faces.geometry import KnownCamera, turned
 from emotion_estimator.faces.image_decoding import ImageDecoder, Rgb
 from emotion_estimator.messages import nanoseconds, rgb_of, ros_type, shortened
 from emotion_estimator.nodes.camera_stream import LatestOfEach

@@ -37,7 +37,7 @@ from emotion_estimator.emotion.decision import (
     VALENCE_AROUSAL,
     Trust,
 )
-from emotion_estimator.faces.camera import PinholeCamera, turned_points
+from emotion_estimator.faces.geometry import PinholeCamera, turned_points
 from emotion_estimator.faces.pose import eye_angles
 
 Numbers = NDArray[np.float32]

@@ -24,27 +24,25 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from emotion_estimator import blendshapes
-from emotion_estimator.faces.camera import (
+from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.faces.geometry import (
     IntrinsicsError,
     KnownCamera,
     PinholeCamera,
-    turned,
-    turned_points,
-)
-from emotion_estimator.faces.encoding import read_encoding
-from emotion_estimator.faces.geometry import (
-    INDICES,
-    SELLION,
-    dlib_landmarks,
     head_angles,
     head_axes,
+    turned,
+    turned_points,
 )
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.pose import (
     FULL_RAD,
+    INDICES,
     PUPIL_DISTANCE_M,
+    SELLION,
     HeadModel,
+    dlib_landmarks,
     eye_angles,
     gaze_rotation,
     quaternion_of,

@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 
 from emotion_estimator import blendshapes
 from emotion_estimator.blendshapes import CODES, DEAD_SHAPES, HEAD_UNITS, UNITS, action_units
-from emotion_estimator.faces.geometry import LEFT_PUPIL, RIGHT_PUPIL
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.multi_face import level_face_picture
+from emotion_estimator.faces.pose import LEFT_PUPIL, RIGHT_PUPIL
 from emotion_estimator.faces.tracker import LISTED_S, FacePresence
 from emotion_estimator.stamps import NS_PER_S
 

@@ -21,8 +21,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.faces.camera import PinholeCamera
 from emotion_estimator.faces.finder import Face
+from emotion_estimator.faces.geometry import PinholeCamera
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.pose import HeadPose, frames_of, gaze_rotation
 from emotion_estimator.messages import ROS
