@@ -25,11 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from emotion_estimator.evaluation.bootstrap import Interval, bootstrap_sums
 from emotion_estimator.evaluation.classification_metrics import ratio
 from emotion_estimator.evaluation.labels import LABEL_MAPS, Segment
 from emotion_estimator.evaluation.measures import differences
-from emotion_estimator.evaluation.segment_statistics import BLOCK_S
+from emotion_estimator.evaluation.segment_statistics import BLOCK_S, Interval, bootstrap_sums
 from emotion_estimator.evaluation.summary import Summary, summarise
 from emotion_estimator.replay.predictions import Prediction, Replay, ReplayFileError, read_replay
 from emotion_estimator.stamps import NS_PER_S

@@ -23,10 +23,12 @@ import numpy as np
 
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.alignment import AlignedPredictions
-from emotion_estimator.evaluation.bootstrap import Interval, Score, bootstrap_sums
 from emotion_estimator.evaluation.classification_metrics import Sums, ratio
 from emotion_estimator.evaluation.segment_statistics import (
+    Interval,
+    Score,
     SegmentStatistics,
+    bootstrap_sums,
     joined,
     tally_segments,
     tally_time,

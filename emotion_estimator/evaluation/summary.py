@@ -26,7 +26,6 @@ from emotion_estimator.evaluation.alignment import (
     judge,
     problems_of_truth,
 )
-from emotion_estimator.evaluation.bootstrap import Interval
 from emotion_estimator.evaluation.classification_metrics import (
     RiskCoverage,
     Sums,
@@ -34,6 +33,7 @@ from emotion_estimator.evaluation.classification_metrics import (
 )
 from emotion_estimator.evaluation.labels import Segment, Vocabulary, common_vocabulary
 from emotion_estimator.evaluation.measures import Counted, count, figures
+from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.replay.predictions import Replay
 
 Figures = Mapping[str, Interval]
