@@ -42,7 +42,7 @@ COMMANDS = {
     'demo': ('extras.demo', STOPPED),
     'emotion_estimator': ('nodes.both_nodes', 0),
     'emotion_node': ('nodes.emotion_node', 0),
-    'fetch_assets': ('fetch_assets', STOPPED),
+    'fetch_assets': ('assets', STOPPED),
     'play': ('extras.play', 0),
     'replay': ('evaluation.cli', STOPPED),
     'view': ('view.main', 0),

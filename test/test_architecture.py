@@ -57,7 +57,6 @@ MAY_IMPORT = {
     'asset_sources': set(),
     'files': set(),
     'assets': {'asset_sources', 'files'},
-    'fetch_assets': {'assets', 'files'},
     'cameras': {'files'},
     'native_output': set(),
     'parallel': set(),

@@ -35,9 +35,8 @@ from emotion_estimator.parallel.engine import Patience, reporter, run_all
 from emotion_estimator.parallel.workers import open_workers
 from emotion_estimator.parameter_values import NodeParameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
-from emotion_estimator.replay.features import FeatureTable
 from emotion_estimator.replay.files import open_recording
-from emotion_estimator.replay.predictions import Replay, write_replay
+from emotion_estimator.replay.predictions import FeatureTable, Replay, write_replay
 from emotion_estimator.replay.recordings import Selection
 from emotion_estimator.replay.replay import Progress, replay
 

@@ -42,7 +42,7 @@ from emotion_estimator.messages import (
     listed_faces,
     ros_type,
 )
-from emotion_estimator.replay.bag_file import BagFile
+from emotion_estimator.replay.bag_writer import BagFile
 from emotion_estimator.view.state import MOST_PEOPLE
 
 LEAST_FREE_BYTES = 500 << 20

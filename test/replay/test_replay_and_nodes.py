@@ -29,14 +29,14 @@ from hri_msgs.msg import (
     IdsList,
     NormalizedRegionOfInterest2D,
 )
-from test_messages import PUBLISHED
 from rclpy.serialization import serialize_message
 from rosbags.highlevel import AnyReader
 from std_msgs.msg import Header
+from test_messages import PUBLISHED
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
 
-from emotion_estimator.extras.bag_player import BagPlayer
+from emotion_estimator.extras.play import BagPlayer
 from emotion_estimator.messages import RESTATED, ROS, bag_types, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
