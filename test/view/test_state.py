@@ -15,10 +15,17 @@
 """What the live view says of each person, by made-up messages of images."""
 
 import math
+import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
+import rclpy
+from helpers.live_nodes import START_NS
+from hri_msgs.msg import IdsList
 from scipy.spatial.transform import Rotation
+from std_msgs.msg import Header, String
+from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.finder import Face
@@ -26,8 +33,9 @@ from emotion_estimator.faces.geometry import PinholeCamera
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.pose import HeadPose, frames_of, gaze_rotation
 from emotion_estimator.messages import ROS
+from emotion_estimator.nodes.spin import new_executor
 from emotion_estimator.stamps import NS_PER_S
-from emotion_estimator.view.listener import on_parent, pose_of
+from emotion_estimator.view.listener import Listener, on_parent, pose_of
 from emotion_estimator.view.person import (
     FaceOfImage,
     Limits,
@@ -39,7 +47,8 @@ from emotion_estimator.view.person import (
     where_to,
     why_unknown,
 )
-from emotion_estimator.view.state import HISTORY_S, ImageResult, People, Results
+from emotion_estimator.view.robot import Load
+from emotion_estimator.view.state import HISTORY_S, ImageResult, Pace, People, Results
 
 STEP_NS = NS_PER_S // 30
 UNSURE = (('unknown', 0.55), ('happy', 0.25), ('neutral', 0.2))
@@ -299,3 +308,88 @@ def test_the_gaze_that_hangs_on_the_head_is_placed_before_the_camera():
     placed = on_parent(gaze, head)
     np.testing.assert_allclose(placed.axes, gaze_rotation(rotation, shapes).T, atol=1e-6)
     np.testing.assert_allclose(placed.position_m, [0.2, -0.1, 1.5])
+
+
+# How little the live view looks at: images by their stamps, and messages many at a time.
+
+
+@pytest.mark.parametrize('rate_hz, expected', [(15.0, 15), (10.0, 10), (30.0, 30), (100.0, 30)])
+def test_of_thirty_images_a_second_as_many_are_chosen_as_are_shown(rate_hz, expected):
+    pace = Pace(rate_hz)
+    chosen = [n for n in range(30) if pace.chooses(START_NS + n * STEP_NS)]
+    assert len(chosen) == expected
+    # Each message of an image is answered alike, also when others have come since.
+    again = [n for n in range(30) if pace.chooses(START_NS + n * STEP_NS)]
+    assert again == chosen
+
+
+def test_stamps_that_begin_again_are_chosen_again():
+    pace = Pace(15.0)
+    assert pace.chooses(START_NS)
+    assert not pace.chooses(START_NS - NS_PER_S // 2)
+    assert pace.chooses(START_NS - 20 * NS_PER_S)
+    assert not pace.chooses(START_NS - 20 * NS_PER_S + STEP_NS)
+    assert pace.chooses(START_NS - 20 * NS_PER_S + 2 * STEP_NS)
+
+
+def test_processors_that_are_barely_idle_are_busy_until_a_fifth_is_idle_again():
+    times_s = iter([(0, 0), (4, 5), (4.1, 10), (4.9, 15), (5, 16), (6.1, 20)])
+    load = Load(lambda: next(times_s))
+    # The last but one comes too soon to tell.
+    assert [load.is_high() for _ in range(5)] == [False, True, True, True, False]
+
+
+def test_a_system_that_does_not_tell_its_load_is_never_busy():
+    assert not Load(lambda: None).is_high()
+
+
+def test_of_images_that_are_not_shown_answers_are_counted_and_nothing_is_read(live):
+    ready, answers, remarks = [], [], []
+    listener = Listener(
+        live.tester, remarks.append, lambda *shown: ready.append(shown), Pace(15.0), answers.append
+    )
+    listener.start()
+    emotion = live.publisher(Classification, '/emotion')
+    tracked = live.publisher(IdsList, '/humans/faces/tracked')
+    for publisher in (emotion, tracked):
+        live.until(lambda p=publisher: p.get_subscription_count() == 1, 'the listener')
+    stamps_ns = [START_NS + number * STEP_NS for number in range(4)]
+    for stamp_ns in stamps_ns:
+        header = Header(stamp=ROS.time(stamp_ns), frame_id='face_a')
+        emotion.publish(
+            Classification(header=header, results=[ObjectHypothesis(class_id='sad', score=1.0)])
+        )
+        live.until(lambda s=stamp_ns: s in answers, 'the answer')
+        tracked.publish(IdsList(header=header, ids=['a']))
+    live.until(lambda: len(ready) == 2, 'the second image that is shown')
+    assert answers == stamps_ns
+    assert [result.stamp_ns for result, _ in ready] == stamps_ns[::2]
+    assert remarks == []
+
+
+def test_what_comes_within_a_moment_is_looked_for_once(live):
+    gathering = new_executor(live.context, gather_s=0.2)
+    listening = rclpy.create_node('listening', context=live.context)
+    gathering.add_node(listening)
+    topics, heard = [f'/topic_{number}' for number in range(5)], []
+    for topic in topics:
+        listening.create_subscription(String, topic, heard.append, 20)
+    publishers = [live.publisher(String, topic) for topic in topics]
+    live.until(lambda: all(p.get_subscription_count() for p in publishers), 'the listener')
+    looks = []
+    look = gathering._wait_for_ready_callbacks
+
+    def counted(*arguments, **named):
+        looks.append(time.monotonic())
+        return look(*arguments, **named)
+
+    gathering._wait_for_ready_callbacks = counted
+    for publisher in publishers:
+        publisher.publish(String(data='a'))
+    deadline_s = time.monotonic() + 10
+    while len(heard) < len(topics) and time.monotonic() < deadline_s:
+        gathering.spin_once(timeout_sec=0.1)
+    assert len(heard) == len(topics)
+    assert all(later - sooner >= 0.19 for sooner, later in pairwise(looks))
+    listening.destroy_node()
+    gathering.shutdown()
