@@ -51,7 +51,7 @@ from emotion_estimator.faces.landmarker import Box, FaceLandmarker
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import AssetError
 from emotion_estimator.messages import HEADER, TIME, standard_types
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag import COMPRESSED, RAW
 from emotion_estimator.stamps import NS_PER_S
 

@@ -48,7 +48,7 @@ from dev.browser import Browser, Page, find_chromium
 from emotion_estimator.evaluation.report.write import emotions
 from emotion_estimator.extras.node_processes import NodeProcess
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.jobs import Finished, Job, Settings, run_jobs
 from emotion_estimator.replay.predictions import read_replay

@@ -39,7 +39,7 @@ from emotion_estimator.files import (
     find_model,
 )
 from emotion_estimator.messages import ROS, MessageError, face_features, rgb_of
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.stamps import NS_PER_S
 
 # Bytes that were right once.

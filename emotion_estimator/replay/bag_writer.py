@@ -59,7 +59,7 @@ from emotion_estimator.messages import (
     TypeOf,
     bag_types,
 )
-from emotion_estimator.parameter_values import NodeParameters
+from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import Frame, Recording, RecordingError
 

@@ -33,7 +33,7 @@ from emotion_estimator.files import AssetError, OutputError, find_model, sha256_
 from emotion_estimator.parallel import engine as parallel
 from emotion_estimator.parallel.engine import Patience, reporter, run_all
 from emotion_estimator.parallel.workers import open_workers
-from emotion_estimator.parameter_values import NodeParameters
+from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import FeatureTable, Replay, write_replay

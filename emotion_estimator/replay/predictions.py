@@ -32,7 +32,7 @@ from emotion_estimator.faces.geometry import LANDMARKS, POSE_NAMES
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.pose import eye_angles, facial_action_units
 from emotion_estimator.files import WholeFile, write_whole, writing
-from emotion_estimator.parameter_values import NodeParameters
+from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.recordings import Frame, Selection
 
 

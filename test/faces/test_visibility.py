@@ -36,7 +36,7 @@ from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.replay import Selection, replay
 

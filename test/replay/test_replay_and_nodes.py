@@ -41,7 +41,7 @@ from emotion_estimator.messages import RESTATED, ROS, bag_types, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.parallel.engine import ahead
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.recordings import Selection

@@ -47,7 +47,7 @@ from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording

@@ -20,7 +20,7 @@ from helpers.faces import NEUTRAL, frames
 from helpers.live_nodes import STEP_NS, LiveNodes, Robot, is_own
 
 from emotion_estimator.estimator import ExpressionEstimator
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.stamps import NS_PER_S
 
 
