@@ -48,9 +48,9 @@ from emotion_estimator.faces.multi_face import face_picture, level_face_picture
 from emotion_estimator.faces.pose import FACE_FRAME_PREFIX, HeadModel, frames_of, gaze_rotation
 from emotion_estimator.faces.tracker import FacePresence
 from emotion_estimator.messages import MOST_FACES, ROS, is_face_id, nanoseconds, shortened
-from emotion_estimator.nodes.camera_stream import LatestOfEach
 from emotion_estimator.nodes.lifecycle import LAST_WORD, ManagedNode
 from emotion_estimator.nodes.sources import CameraImage, ObservedFaces
+from emotion_estimator.nodes.spin import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
 
 _TF_QOS = QoSProfile(depth=100)  # as tf2_ros broadcasts
