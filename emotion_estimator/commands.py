@@ -64,7 +64,6 @@ def run(module: str, stopped: int = STOPPED) -> int:
     """
     Run a module's `main`; what it cannot write is reported in a sentence.
 
-    :param module: its name.
     :param stopped: exit status where Ctrl-C comes while Python imports; 0 where the module deals
         with signals itself after that.
     :returns: its exit status; `UNWRITTEN` where an output, or ROS's log, cannot be written,

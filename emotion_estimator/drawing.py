@@ -56,7 +56,6 @@ class Person:
     """
     What is known of one face.
 
-    :param face_id: the face.
     :param box: where it is, as fractions of the image's width and height.
     :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param pose: of the head.

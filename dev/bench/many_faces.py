@@ -306,7 +306,6 @@ def ids_kept(crossing: Crossing, sightings: list[tuple[Face, ...]]) -> bool:
     """
     Tell whether each person had one id whenever seen apart from the other, also at the end.
 
-    :param crossing: the crossing.
     :param sightings: the faces found in each of its frames.
     """
     ids: tuple[set[str], set[str]] = (set(), set())

@@ -46,7 +46,6 @@ def matched(first: Replay, second: Replay) -> Iterator[tuple[Prediction, Predict
 
     Faces with one id are one; others are paired by their boxes, the largest overlap first.
 
-    :param first: one run.
     :param second: another over the same recording.
     :returns: pairs, ascending by stamp.
     """
@@ -113,7 +112,6 @@ class Comparison:
     A second run held against a first.
 
     :param first: one run, over the recordings that both have.
-    :param second: the other.
     :param differences: second less first, by name of the measure, paired by unit.
     :param agreement: share of faces and images of which both say the same.
     :param problems: sentences: what could not be compared.
@@ -213,7 +211,6 @@ def read_run(folder: Path) -> FinishedRun:
     A folder may keep replays of several settings; those that its metrics.json is of count.
 
     :param folder: the output folder of `replay`.
-    :returns: the run.
     :raises RunError: naming the file, when the folder holds no finished run.
     """
     path = folder / METRICS_FILE

@@ -220,7 +220,6 @@ def count(judged: Sequence[AlignedPredictions]) -> Counted:
     Count all that the figures need.
 
     :param judged: at least one recording.
-    :returns: the tallies.
     """
     return Counted(
         joined([tally_segments(one) for one in judged]),
@@ -236,7 +235,6 @@ def figures(counted: Counted) -> dict[str, Interval]:
     segments, or stretches of five seconds for what needs no labels; never frames, which repeat
     each other.
 
-    :param counted: the tallies.
     :returns: by name of the measure; without labels only those that need none.
     """
     drawn = counted.drawn()

@@ -163,7 +163,6 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
     judged by their losses and in the bins. An onset is a face's first frame in a segment,
     unless it goes on with the label of the one before.
 
-    :param judged: the recording.
     :returns: the sums by segment.
     """
     numbers = np.unique(judged.segment[judged.segment >= 0]).tolist()
@@ -208,7 +207,6 @@ def tally_time(judged: AlignedPredictions) -> SegmentStatistics:
     """
     Count what needs no labels, one unit for each stretch of `BLOCK_S` seconds.
 
-    :param judged: the recording.
     :returns: by stretch, in seconds: all images, those with a face, those with a face whose
         expression was named; and switches of all faces with the time they were followed.
     """

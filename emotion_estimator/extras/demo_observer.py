@@ -71,7 +71,6 @@ class FaceRow:
     """
     One line of the view.
 
-    :param face_id: the face.
     :param label: the expression shown.
     :param confidence: in [0, 1].
     :param runner_up: the second label with its score.
@@ -119,12 +118,7 @@ def view(
 
 
 def frames_sentence(counts: FrameCounts) -> str:
-    """
-    Tell how many frames were looked at, and why others were not.
-
-    :param counts: the frames.
-    :returns: a sentence.
-    """
+    """Tell how many frames were looked at, and why others were not."""
     missing = counts.sent - counts.looked_at
     if missing <= 0:
         return f'All {counts.sent} frames looked at.'
@@ -159,7 +153,6 @@ class Moment:
     What was said of one face at one time.
 
     :param time_s: time since the first image in seconds.
-    :param face_id: the face.
     :param label: the expression decided on.
     :param scores: score by label, summing to 1.
     """

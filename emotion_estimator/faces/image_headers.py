@@ -52,7 +52,6 @@ def read_header(content: bytes, stated_format: str = '') -> PictureHeader:
     Other formats that OpenCV knows are refused, since their size is not read here. Of an
     animation the size of the whole picture counts; each of its frames lies within that.
 
-    :param content: the file.
     :param stated_format: what a message says of it, for the error message only.
     :returns: the header; its size has passed `check_size`.
     :raises ImageError: when it is of another format, cut short, too large or empty.
@@ -249,7 +248,6 @@ def damage_of_jpeg(said: str, content: bytes, ends_clean: bool) -> str:
     Tell whether pixels of a JPEG file are wrong.
 
     :param said: what libjpeg said while it decoded the file.
-    :param content: the file.
     :param ends_clean: whether files of the same camera have come without a byte too many.
     :returns: what is wrong; empty where nothing shows.
     """

@@ -63,7 +63,6 @@ class CloseUp:
         """
         Look closely.
 
-        :param image: the pixels.
         :param box: where a face is, or was a frame before.
         :param time_ms: see `Landmarker.find`.
         :returns: the face in the whole image's coordinates; None where there is none any more.
@@ -97,7 +96,6 @@ def enlarged_crop(
     """
     Cut out a square and scale it; black where it reaches outside the image.
 
-    :param image: the pixels.
     :param left: its first column, may be negative.
     :param top: its first row, may be negative.
     :param side: its length in pixels, above 0.
@@ -180,7 +178,6 @@ class FaceSearch:
         """
         Find the faces of the next frame.
 
-        :param image: the frame.
         :param time_ms: its time in milliseconds, above that of the frame before.
         :returns: the faces, at most `max_faces`.
         """
@@ -252,7 +249,6 @@ class FaceCounter:
         """
         Count the faces beside those that are followed.
 
-        :param image: the pixels.
         :param followed: where the others are.
         :returns: how many; a place without landmarks of a face is none.
         """

@@ -213,7 +213,6 @@ def frames_of(face: Face, pose: HeadPose) -> Iterator[FrameOfFace]:
     """
     Tell the frames of a face.
 
-    :param face: the face.
     :param pose: where its head is.
     :returns: `face_<id>` in the camera's frame (origin at the sellion, x out of the face, z up),
         then `gaze_<id>` in that one (the same origin, z along the gaze).
@@ -241,7 +240,6 @@ def region(face: Face) -> tuple[float, float, float, float]:
     """
     Tell where a face is in the image.
 
-    :param face: the face.
     :returns: left, upper, right and lower edge of the part of its box that lies in the image, as
         fractions of the image's width and height.
     """
@@ -254,7 +252,6 @@ def facial_action_units(face: Face) -> tuple[NDArray[np.float32], NDArray[np.flo
     """
     Read a face's action units, those of the head only where its pose is a feature.
 
-    :param face: the face.
     :returns: intensity and confidence, see `blendshapes.action_units`.
     """
     head = None
@@ -267,7 +264,6 @@ def rated_landmarks(face: Face) -> list[tuple[float, float, float]]:
     """
     Pick REP-155's landmarks of a face.
 
-    :param face: the face.
     :returns: x and y as fractions of the image's width and height, and the confidence, which is
         0 outside the image; 70 of them.
     """

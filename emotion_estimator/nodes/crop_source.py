@@ -136,8 +136,6 @@ class CroppedFaces:
         """
         Look at a face's picture.
 
-        :param face_id: the face.
-        :param message: the picture.
         :returns: the face; no face where the picture shows none, None where the face is no longer
             tracked.
         :raises ImageError: when it cannot be decoded.

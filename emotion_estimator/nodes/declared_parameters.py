@@ -41,7 +41,6 @@ def descriptor_of(spec: Spec) -> ParameterDescriptor:
     """
     Describe a parameter to ROS.
 
-    :param spec: the parameter.
     :returns: the descriptor; ROS itself refuses values of another type or out of range.
     """
     descriptor = ParameterDescriptor(description=spec.description, read_only=spec.read_only)
@@ -70,8 +69,6 @@ class Parameters(dict[str, Any]):
 
     It keeps the values itself: rclpy looks each up by several steps, and an image needs some ten.
 
-    :param node: the node.
-    :param specs: its parameters.
     :param configured: tells whether the node is configured, so that fixed ones stay.
     :param changed: called with name and value of each run-time change that is accepted.
     :param objection: says of a name and a new value why it cannot be taken; '' where it can.
@@ -163,10 +160,5 @@ def _is_path(spec: Spec, value: Any) -> bool:
 
 
 def refused(reason: str) -> SetParametersResult:
-    """
-    Refuse a change.
-
-    :param reason: a sentence.
-    :returns: the answer.
-    """
+    """Refuse a change."""
     return SetParametersResult(successful=False, reason=reason)

@@ -61,7 +61,6 @@ class FaceTopics:
     The topics below one face's namespace; each is published only while it is subscribed to.
 
     :param node: publishes.
-    :param face_id: the face.
     :param owner: whether this node found the face; what another detector found has its region,
         landmarks and crop from there.
     """
@@ -86,7 +85,6 @@ class FaceTopics:
         """
         Publish what an image shows of the face.
 
-        :param face: the face.
         :param header: the image's header.
         :param view: the image, see `ObservedFaces`.
         """
@@ -153,11 +151,7 @@ class FacePublishers:
             ]
 
     def publish(self, seen: ObservedFaces) -> None:
-        """
-        Publish what was seen in an image.
-
-        :param seen: the faces.
-        """
+        """Publish what was seen in an image."""
         for face in seen.faces:
             topics = self._topics.get(face.face_id)
             if topics is None:

@@ -281,8 +281,6 @@ class LatestOfEach(Generic[Item]):
         """
         Leave an item.
 
-        :param sender: its name.
-        :param item: the item.
         :returns: whether it replaced one of the same sender that nobody had taken.
         """
         with self._changed:

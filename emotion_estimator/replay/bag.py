@@ -266,8 +266,6 @@ def codec_of(kind: str, message: Any) -> str:
     """
     Tell which codec an image message needs.
 
-    :param kind: its type.
-    :param message: the message.
     :returns: FFmpeg's name of the codec; empty for a picture that stands for itself.
     """
     stated = str(getattr(message, 'encoding' if kind == PACKET else 'format', '')).lower()
@@ -294,11 +292,7 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
 
 
 def with_slash(topic: str) -> str:
-    """
-    Name a topic with its slash, which ROS 1 and users leave out.
-
-    :param topic: its name.
-    """
+    """Name a topic with its slash, which ROS 1 and users leave out."""
     return '/' + topic.strip('/')
 
 

@@ -76,7 +76,6 @@ def storage_files(folder: Path) -> list[Path]:
     """
     List the storage files in a folder, parts of one bag in their order.
 
-    :param folder: the folder.
     :returns: their paths; hidden files are none.
     """
 
@@ -92,7 +91,6 @@ def is_bag_folder(folder: Path) -> bool:
     """
     Tell whether a folder is one bag, rather than a folder of several.
 
-    :param folder: the folder.
     :returns: whether it has metadata, or one storage file, or parts that are numbered.
     """
     if (folder / METADATA_FILE).is_file():

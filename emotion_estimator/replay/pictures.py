@@ -66,7 +66,6 @@ def pictures_in(folder: Path) -> list[Path]:
     """
     List the pictures of a folder.
 
-    :param folder: the folder.
     :returns: its picture files; without what systems put beside them under a hidden name,
         such as macOS's '._NAME.jpg'.
     """

@@ -143,7 +143,6 @@ class Numbered:
     An image of a recording.
 
     :param number: its number, from 1.
-    :param frame: the image.
     """
 
     number: int

@@ -61,7 +61,6 @@ def face_thumbnail(image: Rgb, face: Face) -> bytes:
     """
     Cut out a face, upright.
 
-    :param image: the pixels.
     :param face: in it.
     :returns: a JPEG file of `SIDE_PX` x `SIDE_PX` pixels; what lies outside the image is black.
     """

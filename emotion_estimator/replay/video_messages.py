@@ -71,7 +71,6 @@ class VideoDecoder:
         """
         Decode the next packet.
 
-        :param data: its bytes.
         :param at: when its image was taken.
         :returns: yields the images that are ready; a decoder may hold some back.
         """

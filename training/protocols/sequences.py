@@ -87,7 +87,6 @@ def in_classes(tracks: list[Track], label_map: IndexMap) -> list[Track]:
     """
     Label sequences with coarser classes.
 
-    :param label_map: the classes.
     :returns: those whose transitions both lead from one of the classes to another.
     """
     coarser = [replace(track, truth=label_map.labels(track.truth)) for track in tracks]

@@ -86,7 +86,6 @@ def report_page(summary: Summary) -> bytes:
     """
     Write report.html.
 
-    :param summary: the run.
     :returns: HTML in UTF-8.
     """
     plots = _Plots([summary])
@@ -117,7 +116,6 @@ def comparison_page(found: Comparison) -> bytes:
     """
     Write comparison.html.
 
-    :param found: the comparison.
     :returns: HTML in UTF-8.
     """
     first, second = found.first, found.second

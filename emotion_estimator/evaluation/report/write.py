@@ -164,7 +164,6 @@ def write_labelled_report(
     :param paths: of the recordings, by name.
     :param replays: see `write_report`.
     :param source: where labels come from.
-    :returns: the report.
     :raises LabelError: when a table, map or combination that was asked for cannot be used.
     """
     recordings = {
@@ -203,7 +202,6 @@ def metrics(summary: Summary) -> dict[str, Any]:
     """
     Gather what is written.
 
-    :param summary: the run.
     :returns: what JSON takes; None for what is not known.
     """
     return {
@@ -231,7 +229,6 @@ def comparison(found: Comparison) -> dict[str, Any]:
     """
     Gather what is written of two runs.
 
-    :param found: the comparison.
     :returns: what JSON takes; differences are second less first.
     """
     runs = {
