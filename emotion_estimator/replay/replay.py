@@ -39,7 +39,7 @@ from emotion_estimator.faces.multi_face import FaceCounter, face_picture
 from emotion_estimator.parallel.engine import ahead
 from emotion_estimator.parallel.workers import available_cores
 from emotion_estimator.parameters import NodeParameters
-from emotion_estimator.replay.pictures import Pictures
+from emotion_estimator.replay.files import Pictures
 from emotion_estimator.replay.predictions import Prediction, Replay, settings_of
 from emotion_estimator.replay.recordings import (
     Frame,
