@@ -59,7 +59,7 @@ test-assets: setup build ## run the tests that need what no package index holds,
 	@$(WITH_ROS) python -m pytest -q -m assets
 
 assets: setup ## fetch ahead of time what the nodes load; DEMO=1 the demo's clips too, TO=folder copies them there
-	@$(WITH_ROS) python -m emotion_estimator.fetch_assets $(if $(DEMO),--demo) $(if $(TO),--to "$$TO")
+	@$(WITH_ROS) python -m emotion_estimator.assets $(if $(DEMO),--demo) $(if $(TO),--to "$$TO")
 
 demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name, MAX_FACES=4, ROTATE=180
 	@$(WITH_ROS) python -m emotion_estimator.extras.demo \

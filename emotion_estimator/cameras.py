@@ -63,7 +63,6 @@ def find_camera(name_or_topic: str) -> Camera:
 
     :param name_or_topic: name of a preset in config/cameras, such as 'realsense'; whatever
         holds a `/`, or is `image`, is a topic.
-    :returns: the camera.
     :raises CameraError: when there is no such preset, or it cannot be read.
     """
     if '/' in name_or_topic or name_or_topic == 'image':
@@ -90,7 +89,6 @@ def read_camera(path: Path) -> Camera:
 
     :param path: a YAML file with `image`, `image_transport`, `camera_info`, `parameters`; further
         keys are for people.
-    :returns: the camera.
     :raises CameraError: naming the file and the field that is missing or wrong.
     """
     try:

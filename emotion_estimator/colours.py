@@ -73,7 +73,6 @@ def colour_of(label: str) -> Colour:
     """
     Look up an expression's colour.
 
-    :param label: its name.
     :returns: the colour; one for all that have none of their own.
     """
     return COLOURS.get(label, FALLBACK)

@@ -42,7 +42,7 @@ COMMANDS = {
     'demo': ('extras.demo', STOPPED),
     'emotion_estimator': ('nodes.both_nodes', 0),
     'emotion_node': ('nodes.emotion_node', 0),
-    'fetch_assets': ('fetch_assets', STOPPED),
+    'fetch_assets': ('assets', STOPPED),
     'play': ('extras.play', 0),
     'replay': ('evaluation.cli', STOPPED),
     'view': ('view.main', 0),
@@ -64,7 +64,6 @@ def run(module: str, stopped: int = STOPPED) -> int:
     """
     Run a module's `main`; what it cannot write is reported in a sentence.
 
-    :param module: its name.
     :param stopped: exit status where Ctrl-C comes while Python imports; 0 where the module deals
         with signals itself after that.
     :returns: its exit status; `UNWRITTEN` where an output, or ROS's log, cannot be written,

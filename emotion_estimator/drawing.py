@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.colours import Colour, colour_of, ink_on
-from emotion_estimator.faces.camera import PinholeCamera
+from emotion_estimator.faces.geometry import PinholeCamera
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.pose import HeadPose
@@ -56,7 +56,6 @@ class Person:
     """
     What is known of one face.
 
-    :param face_id: the face.
     :param box: where it is, as fractions of the image's width and height.
     :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param pose: of the head.

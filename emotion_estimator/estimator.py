@@ -23,12 +23,11 @@ import numpy as np
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.estimation import EmotionEstimate, build_estimation
 from emotion_estimator.faces.finder import Face, TrackedFaces, build_finder, find_finder_files
+from emotion_estimator.faces.geometry import check_size
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.image_headers import check_size
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.files import find_model
-from emotion_estimator.parameter_values import NodeParameters, read_parameters
-from emotion_estimator.parameters import Value
+from emotion_estimator.parameters import NodeParameters, Value, read_parameters
 from emotion_estimator.stamps import NS_PER_S, Step
 
 _PICTURE_LOOKS = 2  # a look that finds nothing where it expected a face searches the next time

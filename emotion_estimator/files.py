@@ -51,7 +51,6 @@ def find_model(name: str) -> Path:
     Find a model folder by name or path.
 
     :param name: a folder's path, or the name of a model that ships, such as 'basic7'.
-    :returns: the folder.
     :raises AssetError: naming where it was sought and which models are there.
     """
     return _find_shipped('model', 'models', name, '', Path.is_dir)
@@ -62,7 +61,6 @@ def find_encoding(name: str) -> Path:
     Find a face encoding by name or path.
 
     :param name: an .npz file's path, or the name of an encoding that ships, such as 'v2'.
-    :returns: the file.
     :raises AssetError: naming where it was sought and which encodings are there.
     """
     return _find_shipped('face encoding', 'face_encodings', name, '.npz', Path.is_file)
@@ -87,9 +85,7 @@ def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """
     Read a regular file whole, within bounds: a path may be anything, also a FIFO or a device.
 
-    :param path: the file.
     :param most_bytes: a larger one is not read.
-    :returns: its content.
     :raises FileError: when it is not there, no regular file, too large or cannot be read.
     """
     try:
@@ -113,7 +109,6 @@ def read_text(path: Path) -> str:
     Read a text file in UTF-8 whole, within bounds.
 
     :param path: the file, at most `MOST_TEXT_BYTES` long.
-    :returns: its text.
     :raises FileError: see `read_file`.
     """
     try:
@@ -151,7 +146,6 @@ def sha256_of(path: Path) -> str:
     """
     Compute a file's checksum.
 
-    :param path: the file.
     :returns: SHA-256 as 64 hexadecimal digits.
     """
     digest = hashlib.sha256()
@@ -174,7 +168,6 @@ def writing(path: Path) -> Iterator[None]:
     """
     Say of what goes wrong in the block that a place cannot be written.
 
-    :param path: the place.
     :raises OutputError: instead of another OSError.
     """
     try:
@@ -292,7 +285,6 @@ def write_whole(path: Path, content: bytes) -> None:
     Write a file whole or not at all.
 
     :param path: the file; its folder is made.
-    :param content: the bytes.
     :raises OutputError: naming the file and the reason.
     """
     with writing(path), WholeFile(path) as file:

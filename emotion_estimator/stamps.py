@@ -69,7 +69,6 @@ class Placed(Generic[Item]):
     A stamp and its place in time.
 
     :param item: what carries the stamp, such as an image.
-    :param stamp_ns: the stamp in nanoseconds.
     :param step: how it follows those before.
     :param way_ns: from the newest stamp before to this one, in nanoseconds; 0 for the first.
     :param line: number of its time line, from 0.
@@ -112,7 +111,6 @@ class TimeLine(Generic[Item]):
         """
         Take the next stamp.
 
-        :param stamp_ns: the stamp in nanoseconds.
         :param item: what carries it.
         :returns: the item with its place, behind the one that was held, if any; none while this
             one is held. Each item is returned once.
@@ -143,9 +141,6 @@ class TimeLine(Generic[Item]):
 
         What lies far ahead is left out where it would be held. A step back begins a new time line
         at once: who shows one clip after the other shall lose no image.
-
-        :param stamp_ns: the stamp in nanoseconds.
-        :returns: its place.
         """
         placed = self.follow(stamp_ns, None)
         held = self._held
@@ -278,7 +273,6 @@ class RateLimiter:
         """
         Tell whether the next image is due; images go by a grid of the rate.
 
-        :param stamp_ns: its stamp in nanoseconds.
         :returns: whether it passes.
         """
         back = self._newest_ns is not None and stamp_ns < self._newest_ns

@@ -27,9 +27,8 @@ from launch_ros.actions import Node
 from emotion_estimator.cameras import find_camera
 from emotion_estimator.emotion.model import read_metadata
 from emotion_estimator.files import find_model, find_shared_file
-from emotion_estimator.parameter_values import names_in, read_parameters
 from emotion_estimator.parameters import NODES as SPECS
-from emotion_estimator.parameters import Value
+from emotion_estimator.parameters import Value, names_in, read_parameters
 
 PACKAGE = 'emotion_estimator'
 NODES = ('blendshape_node', 'emotion_node')

@@ -27,8 +27,7 @@ from dev.house import lines_of_code, python_files
 from emotion_estimator.cameras import Camera, CameraError, find_camera, read_camera
 from emotion_estimator.colours import COLOURS
 from emotion_estimator.files import find_shared_file, write_whole
-from emotion_estimator.parameter_values import NodeParameters
-from emotion_estimator.parameters import NODES, advice_for_rate
+from emotion_estimator.parameters import NODES, NodeParameters, advice_for_rate
 
 PACKAGE = Path(emotion_estimator.__file__).parent
 ROS = {
@@ -47,7 +46,7 @@ ROS = {
     'cv_bridge',
 }
 NAMES_AND_FILES = {'assets', 'blendshapes', 'files', 'stamps'}
-BOTH_HALVES = {'faces', 'emotion', 'estimator', 'parameters', 'parameter_values'}
+BOTH_HALVES = {'faces', 'emotion', 'estimator', 'parameters'}
 # Room -> rooms of this package that it may import, beside itself.
 MAY_IMPORT = {
     'commands': {'files'},
@@ -57,12 +56,10 @@ MAY_IMPORT = {
     'asset_sources': set(),
     'files': set(),
     'assets': {'asset_sources', 'files'},
-    'fetch_assets': {'assets', 'files'},
     'cameras': {'files'},
     'native_output': set(),
     'parallel': set(),
     'parameters': {'files', 'emotion'},
-    'parameter_values': {'files', 'parameters'},
     'faces': NAMES_AND_FILES | {'native_output'},
     'emotion': NAMES_AND_FILES,
     'estimator': NAMES_AND_FILES | BOTH_HALVES,

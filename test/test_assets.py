@@ -25,7 +25,7 @@ import tempfile
 import pytest
 from helpers.asset_servers import environment, isolate, sending, serving, silent
 
-from emotion_estimator import assets, fetch_assets
+from emotion_estimator import assets
 from emotion_estimator.assets import Asset, find_asset, find_media, obtain
 from emotion_estimator.files import AssetError, write_whole
 
@@ -231,21 +231,21 @@ def all_published(tmp_path, monkeypatch):
             folder=folder,
             loss=loss,
         )
-    monkeypatch.setattr(fetch_assets, 'FACE_LANDMARKER', made['landmarker'])
-    monkeypatch.setattr(fetch_assets, 'FACE_DETECTOR', made['detector'])
-    monkeypatch.setattr(fetch_assets, 'MEDIA', {'clip': made['clip']})
-    monkeypatch.setattr(fetch_assets, 'log_to_terminal', lambda: None)
+    monkeypatch.setattr(assets, 'FACE_LANDMARKER', made['landmarker'])
+    monkeypatch.setattr(assets, 'FACE_DETECTOR', made['detector'])
+    monkeypatch.setattr(assets, 'MEDIA', {'clip': made['clip']})
+    monkeypatch.setattr(assets, 'log_to_terminal', lambda: None)
     return made
 
 
 def test_it_names_each_file_its_licence_and_where_it_came_from(all_published, tmp_path, capsys):
     cache = tmp_path / 'cache' / 'emotion_estimator'
-    assert fetch_assets.main([]) == 0
+    assert assets.main([]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f'{name} (licence of {name}): {cache / name}, from {all_published[name].url}'
         for name in NAMES[:2]
     ]
-    assert fetch_assets.main(['--demo']) == 0
+    assert assets.main(['--demo']) == 0
     first, second, third = capsys.readouterr().out.splitlines()
     assert first.endswith(f'{cache}/landmarker, from {cache}/landmarker')
     assert second.endswith(f'{cache}/detector, from {cache}/detector')
@@ -256,7 +256,7 @@ def test_a_folder_that_it_filled_serves_a_machine_without_a_network(
     all_published, tmp_path, monkeypatch, capsys
 ):
     folder = tmp_path / 'stick'
-    assert fetch_assets.main(['--to', str(folder), '--demo']) == 0
+    assert assets.main(['--to', str(folder), '--demo']) == 0
     said = capsys.readouterr().out
     there = ('models/landmarker', 'models/detector', 'media/clips/clip')
     assert all(f'{folder / path}, from file:' in said for path in there)
@@ -271,7 +271,7 @@ def test_without_the_landmarker_it_fails_and_still_fetches_the_rest(
     all_published, tmp_path, capsys
 ):
     (tmp_path / 'published' / 'landmarker').unlink()
-    assert fetch_assets.main([]) == 1
+    assert assets.main([]) == 1
     said = capsys.readouterr()
     complaints = [line for line in said.err.splitlines() if not line.startswith('[INFO]')]
     assert len(complaints) == 1
@@ -281,7 +281,7 @@ def test_without_the_landmarker_it_fails_and_still_fetches_the_rest(
 
 def test_without_the_detector_it_says_what_is_lost_and_succeeds(all_published, tmp_path, capsys):
     (tmp_path / 'published' / 'detector').unlink()
-    assert fetch_assets.main([]) == 0
+    assert assets.main([]) == 0
     said = capsys.readouterr()
     complaints = [line for line in said.err.splitlines() if not line.startswith('[INFO]')]
     assert len(complaints) == 1
@@ -291,7 +291,7 @@ def test_without_the_detector_it_says_what_is_lost_and_succeeds(all_published, t
 
 def test_a_folder_that_cannot_be_written_is_reported(all_published, tmp_path, capsys):
     (tmp_path / 'file').write_text('no folder')
-    assert fetch_assets.main(['--to', str(tmp_path / 'file')]) == 2
+    assert assets.main(['--to', str(tmp_path / 'file')]) == 2
     said = capsys.readouterr()
     assert f'{tmp_path / "file"} cannot be written: ' in said.err
     assert 'is a file, not a folder' in said.err
@@ -300,7 +300,7 @@ def test_a_folder_that_cannot_be_written_is_reported(all_published, tmp_path, ca
 
 def test_a_wrong_argument_is_refused(all_published, capsys):
     with pytest.raises(SystemExit) as ended:
-        fetch_assets.main(['--too'])
+        assets.main(['--too'])
     assert ended.value.code == 2
     assert 'usage: ' in capsys.readouterr().err
 
@@ -308,7 +308,7 @@ def test_a_wrong_argument_is_refused(all_published, capsys):
 def test_ctrl_c_during_a_download_ends_it_with_a_sentence(tmp_path):
     with serving(silent) as server:
         process = subprocess.Popen(
-            [sys.executable, '-m', 'emotion_estimator.fetch_assets'],
+            [sys.executable, '-m', 'emotion_estimator.assets'],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

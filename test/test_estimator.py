@@ -29,8 +29,8 @@ from helpers.faces import frames
 from emotion_estimator import ExpressionEstimator, FaceExpression
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.commands import MISSING
-from emotion_estimator.faces.camera import PinholeCamera, turned, turned_points
 from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.faces.geometry import PinholeCamera, turned, turned_points
 from emotion_estimator.faces.multi_face import face_picture
 from emotion_estimator.faces.pose import HeadModel
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding

@@ -63,7 +63,6 @@ def cover(
     :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param parts: landmarks round each part.
     :param colour: RGB.
-    :returns: the picture.
     """
     size = np.array([picture.shape[1], picture.shape[0]])
     places = landmarks[:, :2] * size
@@ -258,7 +257,6 @@ def drawn(picture: Rgb, landmarks: NDArray[np.float32], name: str) -> Rgb:
     :param picture: the pixels, left as they are.
     :param landmarks: shape [478, 3], see `LandmarkedFace`.
     :param name: of one of `COVERS`.
-    :returns: the picture.
     """
     (draw,) = (covers[name] for covers in COVERS.values() if name in covers)
     size = np.array([picture.shape[1], picture.shape[0]], np.float32)
@@ -276,7 +274,6 @@ def scenes(photograph: Photograph, width_px: int) -> Iterator[tuple[str, str, Rg
     """
     Make all pictures of one photograph.
 
-    :param photograph: the photograph.
     :param width_px: width of its face in them.
     :returns: yields what is hidden, as in `COVERS` or 'upright', the cover's name and the
         picture; first the photograph as it is.

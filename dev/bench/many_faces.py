@@ -49,7 +49,7 @@ from emotion_estimator.faces.finder import Face, FaceFinder
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import find_model
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
@@ -306,7 +306,6 @@ def ids_kept(crossing: Crossing, sightings: list[tuple[Face, ...]]) -> bool:
     """
     Tell whether each person had one id whenever seen apart from the other, also at the end.
 
-    :param crossing: the crossing.
     :param sightings: the faces found in each of its frames.
     """
     ids: tuple[set[str], set[str]] = (set(), set())

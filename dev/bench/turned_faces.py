@@ -57,7 +57,6 @@ class HeadMesh:
     """
     A head that can be turned.
 
-    :param texture: the photograph.
     :param places: x and y of its points in the texture, shape [N, 2].
     :param points: the same in face units, centred on the face's middle, image axes (x right,
         y down, z away), shape [N, 3].
@@ -76,7 +75,6 @@ class HeadMesh:
         :param scene: the scene, left as it is.
         :param angles: roll, pitch and yaw in radians, see `head_angles`.
         :param unit_px: length of a face unit in pixels.
-        :returns: the picture.
         """
         turned = self.points @ rotation_of(angles).T
         near = unit_px * _DISTANCE / (_DISTANCE + turned[:, 2:])
@@ -159,7 +157,6 @@ class TurningPeople:
         """
         Turn a head about one axis.
 
-        :param mesh: the head.
         :param axis: of `POSE_NAMES`.
         :param degrees: the angles, one after the other.
         :returns: each angle with what is found at it.

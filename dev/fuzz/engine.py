@@ -69,7 +69,6 @@ class Chunk:
     """
     Cases of one target that follow from one seed.
 
-    :param target: its name.
     :param seed: of Hypothesis.
     :param cases: how many, at most.
     """
@@ -122,7 +121,6 @@ def chunks(names: Sequence[str], seed: int, targets: dict[str, Target]) -> Itera
     Deal out chunks without end; each round gives every target its share.
 
     :param names: of the targets.
-    :param seed: the first.
     :param targets: by name.
     :returns: yields chunks; the same for the same seed.
     """
@@ -142,7 +140,6 @@ def fuzz(
     """
     Try chunks until it is enough.
 
-    :param todo: the chunks.
     :param targets: by name.
     :param processes: how many work at a time.
     :param more: whether a further chunk is wanted.

@@ -44,7 +44,7 @@ from emotion_estimator.files import (
     find_model,
     find_shared_file,
 )
-from emotion_estimator.parameter_values import DEFAULTS, ParameterError, read_parameters
+from emotion_estimator.parameters import DEFAULTS, ParameterError, read_parameters
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S

@@ -33,14 +33,13 @@ from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.decision import UNKNOWN
 from emotion_estimator.emotion.estimation import FeatureError, build_estimation
 from emotion_estimator.estimator import ExpressionEstimator
-from emotion_estimator.faces.camera import KnownCamera
+from emotion_estimator.faces.geometry import KnownCamera
 from emotion_estimator.faces.image_decoding import ENCODINGS, ImageDecoder, ImageError
 from emotion_estimator.files import (
     find_model,
 )
-from emotion_estimator.messages.incoming import MessageError, face_features, rgb_of
-from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.messages import ROS, MessageError, face_features, rgb_of
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.stamps import NS_PER_S
 
 # Bytes that were right once.

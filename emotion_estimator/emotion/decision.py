@@ -108,7 +108,6 @@ class Decider:
 
         :param probabilities: shape [labels], summing to 1.
         :param trust: how far they are to be trusted, in [0, 1]; see `Trust`.
-        :returns: the decision.
         """
         # Plain floats: for a handful of classes arrays cost three times as much.
         scores = probabilities.tolist() + [0.0] * (len(self._names) - len(self._labels))

@@ -149,7 +149,6 @@ class EmotionEstimate:
     """
     The expression that one face shows at one image's stamp.
 
-    :param face_id: the face.
     :param stamp_ns: stamp of the image in nanoseconds.
     :param label: the expression decided on, or 'unknown'.
     :param confidence: score of that label, in [0, 1].
@@ -249,7 +248,6 @@ class EmotionEstimation:
         """
         Take one face's features of one image and estimate the expression at its stamp.
 
-        :param face_id: the face.
         :param stamp_ns: stamp of the image in nanoseconds.
         :param features: value by name, such as blendshapes in [0, 1]; names that the model
             does not know are ignored.

@@ -191,7 +191,6 @@ def read_metadata(folder: Path) -> ModelMetadata:
     Read a model folder's metadata.json with every check.
 
     :param folder: the model folder.
-    :returns: the metadata.
     :raises ModelError: naming the file, the field and what was expected.
     """
     path = folder / METADATA_FILE

@@ -33,7 +33,6 @@ class AlignedPredictions:
     """
     One recording's answers as arrays, N of them, ascending by stamp.
 
-    :param recording: its name.
     :param classes: in which is judged, K of them.
     :param image_ns: stamps of all images, shape [M].
     :param face_ids: in the order of their first answer.
@@ -156,7 +155,6 @@ def strange_faces(judged: AlignedPredictions) -> str:
     """
     Tell which faces labels name that nobody saw.
 
-    :param judged: the recording.
     :returns: a sentence, or nothing.
     """
     faces = sorted({one.face for one in judged.segments} - {ANY_FACE, *judged.face_ids})
@@ -173,8 +171,6 @@ def problems_of_truth(judged: AlignedPredictions, vocabulary: Vocabulary) -> lis
     """
     Tell which labels could not be held against any answer.
 
-    :param judged: the recording.
-    :param vocabulary: its classes.
     :returns: sentences.
     """
     problems = []

@@ -220,8 +220,6 @@ def confusion(
 
     :param predicted: class indices, shape [N]; -1 for no answer, which counts as wrong.
     :param truth: class indices, shape [N]; rows without a label (-1) are left out.
-    :param names: the classes.
-    :returns: the counts.
     """
     counts = count_answers(predicted, truth, len(names))
     return Confusion(names, counts[:, :-1], counts[:, -1])
@@ -295,7 +293,6 @@ def reliability_bins(
     :param probabilities: shape [N, classes].
     :param truth: class indices, shape [N].
     :param bins: number of bins.
-    :returns: the bins.
     """
     counts, confidence, right = _binned_rows(probabilities, truth, bins).T
     return Bins(counts.astype(np.int64), ratio(confidence, counts), ratio(right, counts))

@@ -53,9 +53,9 @@ from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import PACKAGE, AssetError, OutputError, check_output, find_model
 from emotion_estimator.parallel.engine import SchedulerError
 from emotion_estimator.parallel.workers import available_cores
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag_reader import METADATA_FILE
-from emotion_estimator.replay.files import recordings_in
+from emotion_estimator.replay.files import DEFAULT_RATE_HZ, recordings_in
 from emotion_estimator.replay.jobs import (
     Finished,
     Job,
@@ -66,7 +66,6 @@ from emotion_estimator.replay.jobs import (
     run_jobs,
     unread,
 )
-from emotion_estimator.replay.pictures import DEFAULT_RATE_HZ
 from emotion_estimator.replay.predictions import Replay, ReplayFileError, read_replay, settings_of
 from emotion_estimator.replay.recordings import Selection
 

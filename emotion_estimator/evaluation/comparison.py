@@ -25,11 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from emotion_estimator.evaluation.bootstrap import Interval, bootstrap_sums
 from emotion_estimator.evaluation.classification_metrics import ratio
 from emotion_estimator.evaluation.labels import LABEL_MAPS, Segment
 from emotion_estimator.evaluation.measures import differences
-from emotion_estimator.evaluation.segment_statistics import BLOCK_S
+from emotion_estimator.evaluation.segment_statistics import BLOCK_S, Interval, bootstrap_sums
 from emotion_estimator.evaluation.summary import Summary, summarise
 from emotion_estimator.replay.predictions import Prediction, Replay, ReplayFileError, read_replay
 from emotion_estimator.stamps import NS_PER_S
@@ -47,7 +46,6 @@ def matched(first: Replay, second: Replay) -> Iterator[tuple[Prediction, Predict
 
     Faces with one id are one; others are paired by their boxes, the largest overlap first.
 
-    :param first: one run.
     :param second: another over the same recording.
     :returns: pairs, ascending by stamp.
     """
@@ -114,7 +112,6 @@ class Comparison:
     A second run held against a first.
 
     :param first: one run, over the recordings that both have.
-    :param second: the other.
     :param differences: second less first, by name of the measure, paired by unit.
     :param agreement: share of faces and images of which both say the same.
     :param problems: sentences: what could not be compared.
@@ -214,7 +211,6 @@ def read_run(folder: Path) -> FinishedRun:
     A folder may keep replays of several settings; those that its metrics.json is of count.
 
     :param folder: the output folder of `replay`.
-    :returns: the run.
     :raises RunError: naming the file, when the folder holds no finished run.
     """
     path = folder / METRICS_FILE

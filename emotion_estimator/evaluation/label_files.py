@@ -103,7 +103,6 @@ def check_labels(
 
     :param source: where they come from.
     :param paths: of the recordings, by name.
-    :param model: its classes.
     :returns: sentences: what is wrong with some of them.
     :raises LabelError: when none can be used, or the sources or the label map cannot.
     """
@@ -239,7 +238,6 @@ def labels_of_table(
 
     Without a recording's name a label is of the one recording.
 
-    :param table: the labels.
     :param recordings: by name, at least one.
     :param time: what the table's seconds count from.
     :param unread: names of further recordings, whose labels are left out.

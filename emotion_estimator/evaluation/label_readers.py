@@ -71,7 +71,6 @@ class Row:
     :param recording: as the table names it; empty where it does not.
     :param start: in seconds, as `end`.
     :param face: the face's id; '' for any face.
-    :param label: the expression.
     """
 
     where: str
@@ -87,7 +86,6 @@ class Table:
     """
     Labels as a file gives them.
 
-    :param path: the file.
     :param rows: the labels that can be read.
     :param problems: a sentence for each that cannot.
     """
@@ -114,9 +112,7 @@ def read_table(path: Path, own_names: Collection[str] = ()) -> Table:
     `end_ms`: milliseconds), hh:mm:ss, or ISO dates and times; seconds since 1970 may be written
     as milliseconds, microseconds or nanoseconds too.
 
-    :param path: the file.
     :param own_names: names that count beside those of `vocabulary`, such as a model's classes.
-    :returns: its labels.
     :raises LabelError: when the file cannot be read at all, or none of its labels.
     """
     sheet = _sheet(path, _text(path))

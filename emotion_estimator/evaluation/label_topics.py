@@ -33,8 +33,8 @@ from emotion_estimator.evaluation.labels import (
     place,
     reaches,
 )
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
-from emotion_estimator.messages.outgoing import CLASSIFICATION, EXPRESSION, bag_types
+from emotion_estimator.faces.pose import FACE_FRAME_PREFIX
+from emotion_estimator.messages import CLASSIFICATION, EXPRESSION, bag_types
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.stamps import NS_PER_S
 

@@ -329,7 +329,6 @@ class Vocabulary:
     """
     The classes in which answers and truth are compared.
 
-    :param names: the classes.
     :param of_model: class by the model's label.
     :param of_truth: class by the label of the truth; a label that is not there cannot be judged.
     """
@@ -350,7 +349,6 @@ def common_vocabulary(
     expressions says that the annotator could not tell.
 
     :param model: the model's classes.
-    :param truth: the labels.
     :param wanted: name of the map to use instead.
     :returns: the classes and how both come to them.
     :raises LabelError: when the map that is wanted does not exist or the model does not fit it.

@@ -23,10 +23,12 @@ import numpy as np
 
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.alignment import AlignedPredictions
-from emotion_estimator.evaluation.bootstrap import Interval, Score, bootstrap_sums
 from emotion_estimator.evaluation.classification_metrics import Sums, ratio
 from emotion_estimator.evaluation.segment_statistics import (
+    Interval,
+    Score,
     SegmentStatistics,
+    bootstrap_sums,
     joined,
     tally_segments,
     tally_time,
@@ -218,7 +220,6 @@ def count(judged: Sequence[AlignedPredictions]) -> Counted:
     Count all that the figures need.
 
     :param judged: at least one recording.
-    :returns: the tallies.
     """
     return Counted(
         joined([tally_segments(one) for one in judged]),
@@ -234,7 +235,6 @@ def figures(counted: Counted) -> dict[str, Interval]:
     segments, or stretches of five seconds for what needs no labels; never frames, which repeat
     each other.
 
-    :param counted: the tallies.
     :returns: by name of the measure; without labels only those that need none.
     """
     drawn = counted.drawn()

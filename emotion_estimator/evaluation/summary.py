@@ -26,7 +26,6 @@ from emotion_estimator.evaluation.alignment import (
     judge,
     problems_of_truth,
 )
-from emotion_estimator.evaluation.bootstrap import Interval
 from emotion_estimator.evaluation.classification_metrics import (
     RiskCoverage,
     Sums,
@@ -34,6 +33,7 @@ from emotion_estimator.evaluation.classification_metrics import (
 )
 from emotion_estimator.evaluation.labels import Segment, Vocabulary, common_vocabulary
 from emotion_estimator.evaluation.measures import Counted, count, figures
+from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.replay.predictions import Replay
 
 Figures = Mapping[str, Interval]
@@ -44,7 +44,6 @@ class FaceSummary:
     """
     One face of one recording.
 
-    :param face_id: its id.
     :param index: its position in `AlignedPredictions.face_ids`.
     :param answers: number of its answers.
     :param figures: of this face alone.
@@ -155,7 +154,6 @@ def summarise(
     :param label_map: name of the label map in whose classes is judged; None chooses by itself.
     :param reported: sentences that are already known, such as of labels that do not fit.
     :param given: how many labels there were, with those that cannot be used.
-    :returns: the summary.
     :raises ValueError: when there is no replay, or replays are of different models.
     :raises LabelError: when the label map cannot be used.
     """

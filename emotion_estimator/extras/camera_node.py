@@ -36,7 +36,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from emotion_estimator.faces.image_decoding import open_video
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.declared_parameters import Parameters
 from emotion_estimator.nodes.spin import NodeEndedError, run
 from emotion_estimator.parameters import Spec

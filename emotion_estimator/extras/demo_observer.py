@@ -35,11 +35,11 @@ from rich.text import Text
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
-from emotion_estimator.faces.camera import turned
+from emotion_estimator.faces.geometry import turned
 from emotion_estimator.faces.image_decoding import ImageDecoder
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+from emotion_estimator.faces.pose import FACE_FRAME_PREFIX
 from emotion_estimator.files import write_whole
-from emotion_estimator.messages.incoming import nanoseconds, rgb_of
+from emotion_estimator.messages import nanoseconds, rgb_of
 from emotion_estimator.stamps import NS_PER_S
 
 # Shows faces, expressions and rates in a terminal.
@@ -71,7 +71,6 @@ class FaceRow:
     """
     One line of the view.
 
-    :param face_id: the face.
     :param label: the expression shown.
     :param confidence: in [0, 1].
     :param runner_up: the second label with its score.
@@ -119,12 +118,7 @@ def view(
 
 
 def frames_sentence(counts: FrameCounts) -> str:
-    """
-    Tell how many frames were looked at, and why others were not.
-
-    :param counts: the frames.
-    :returns: a sentence.
-    """
+    """Tell how many frames were looked at, and why others were not."""
     missing = counts.sent - counts.looked_at
     if missing <= 0:
         return f'All {counts.sent} frames looked at.'
@@ -159,7 +153,6 @@ class Moment:
     What was said of one face at one time.
 
     :param time_s: time since the first image in seconds.
-    :param face_id: the face.
     :param label: the expression decided on.
     :param scores: score by label, summing to 1.
     """

@@ -203,7 +203,6 @@ def quoted(text: str) -> str:
     """
     Quote a string for a ROS argument, which is read as YAML.
 
-    :param text: the string.
     :returns: a YAML scalar.
     """
     return "'" + text.replace("'", "''") + "'"

@@ -22,20 +22,37 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
     raise SystemExit(commands.main('play'))
 
 import argparse
+import struct
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import rclpy
+from builtin_interfaces.msg import Time
+from hri_msgs.msg import IdsList
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
+from rosbags.convert.converter import generate_message_converter
+from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability, QosReliability
+from rosgraph_msgs.msg import Clock
+from tf2_msgs.msg import TFMessage
 
 from emotion_estimator.commands import note_interrupts
-from emotion_estimator.extras.bag_player import BagPlayer
+from emotion_estimator.messages import ROS, ros_type, standard_types
+from emotion_estimator.nodes.lifecycle import LAST_WORD
 from emotion_estimator.nodes.spin import POLL_S
+from emotion_estimator.replay.bag import with_slash
+from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
 
@@ -170,3 +187,212 @@ def _above_zero(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f'must be above 0, not {text}.')
     return value
+
+
+# A node that publishes the messages of a bag on their topics, their stamps moved in time.
+
+
+# CDR: four bytes tell the byte order, then a header begins with seconds and nanoseconds.
+_HEADER_AT = 4
+_BYTE_ORDERS = {0: '>', 1: '<'}
+_LAST_ENCODING = 0x0D
+_STAMPED = ('std_msgs/Header', 'builtin_interfaces/Time')
+_LAST_S = (1 << 31) - 1
+
+
+def shifted(raw: bytes, message_type: Any, shift_ns: int) -> bytes:
+    """
+    Move a message's stamp: that of its header, or those of its transforms.
+
+    A stamp of zero, which nobody filled in, stays; so does a message that begins with neither
+    header nor stamp, and a stamp that would leave the range of stamps.
+
+    :param raw: the message in CDR.
+    :param shift_ns: nanoseconds to add.
+    """
+    if message_type is TFMessage:
+        return _shifted_transforms(raw, shift_ns)
+    fields = list(message_type.get_fields_and_field_types().values())
+    if not fields or fields[0] not in _STAMPED:
+        return raw
+    layout = _BYTE_ORDERS[raw[1] & 1] + 'iI'
+    sec, nanosec = struct.unpack_from(layout, raw, _HEADER_AT)
+    if not sec and not nanosec:
+        return raw
+    moved = bytearray(raw)
+    sec, nanosec = _moved(sec, nanosec, shift_ns)
+    struct.pack_into(layout, moved, _HEADER_AT, sec, nanosec)
+    return bytes(moved)
+
+
+def _shifted_transforms(raw: bytes, shift_ns: int) -> bytes:
+    message = deserialize_message(raw, TFMessage)
+    for transform in message.transforms:
+        stamp = transform.header.stamp
+        if stamp.sec or stamp.nanosec:
+            stamp.sec, stamp.nanosec = _moved(stamp.sec, stamp.nanosec, shift_ns)
+    return bytes(serialize_message(message))
+
+
+def _moved(sec: int, nanosec: int, shift_ns: int) -> tuple[int, int]:
+    moved = divmod(sec * NS_PER_S + nanosec + shift_ns, NS_PER_S)
+    return moved if 0 <= moved[0] <= _LAST_S else (sec, nanosec)
+
+
+_DEPTH = 100
+"""A latched topic keeps as many messages; the others may lie in wait."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """
+    The message that comes next.
+
+    :param recorded_ns: when it was recorded, in nanoseconds.
+    :param publish: publishes it; takes the nanoseconds by which its stamp moves.
+    """
+
+    recorded_ns: int
+    publish: Callable[[int], None]
+
+
+class BagPlayer(Node):  # type: ignore[misc]
+    """
+    Publishes serialised messages as they stand in the bag, of any type that is installed.
+
+    :param path: a rosbag2 folder, or an .mcap, .db3 or .bag file.
+    :param topics: those to play; empty plays all.
+    :param options: further arguments of `rclpy.node.Node`.
+    :raises RecordingError: when the bag cannot be opened, or nothing in it can be played.
+    """
+
+    def __init__(self, path: Path, topics: Collection[str] = (), **options: Any) -> None:
+        self._reader = BagReader(path)
+        self.problems, self.hints = self._reader.problems, self._reader.hints
+        super().__init__('bag_player', **options)
+        self._outputs: dict[tuple[int, int], tuple[Publisher[Any], Any]] = {}
+        self._played: list[Connection] = []
+        # The last list of faces on each topic that has some.
+        self._faces: dict[Publisher[IdsList], bytes] = {}
+        self._clock: Publisher[Clock] | None = None
+        self._to_ros2: dict[str, Callable[[bytes], memoryview]] = {}
+        self._current_types = standard_types()
+        wanted = {with_slash(topic) for topic in topics}
+        for connection in self._reader.connections:
+            if not wanted or with_slash(connection.topic) in wanted:
+                self._add(connection)
+        played = {with_slash(one.topic) for one in self._played if one.msgcount}
+        if not played or wanted - played:
+            held = sorted(
+                f'{c.topic} ({c.msgtype}, {c.msgcount})' for c in self._reader.connections
+            )
+            problems = ' '.join(('', *self.problems))
+            self.close()
+            self.destroy_node()
+            what = f'on {", ".join(sorted(wanted - played))} ' if wanted else ''
+            raise RecordingError(
+                f'{path} holds nothing {what}to play; there: {", ".join(held) or "none"}.'
+                f'{problems}'
+            )
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Names of the topics that are played, as they stand in the bag."""
+        return tuple(sorted({connection.topic for connection in self._played}))
+
+    def messages(self) -> Iterator[Due]:
+        """Go through the bag once, message by message, in the order of recording."""
+        refused = 0
+        for connection, recorded_ns, raw in self._reader.messages(self._played):
+            # CDR begins with a zero and a small number that tells how it is written.
+            if self._reader.is2 and (len(raw) < _HEADER_AT or raw[0] or raw[1] > _LAST_ENCODING):
+                refused += 1
+                continue
+            yield Due(recorded_ns, self._publication(connection, raw))
+        if refused:
+            self.problems.append(f'{refused} messages are damaged, and were not published.')
+
+    def publish_clock(self, time_ns: int) -> None:
+        """Tell the time on /clock, in nanoseconds."""
+        if self._clock is None:
+            self._clock = self.create_publisher(Clock, '/clock', 1)
+        stamp = Time(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)
+        self._clock.publish(Clock(clock=stamp))
+
+    def end_faces(self) -> None:
+        """List no face any more, as nodes do at their end: listeners keep those listed last."""
+        for publisher, raw in self._faces.items():
+            header = deserialize_message(raw, IdsList).header
+            publisher.publish(ROS.tracked((), header))
+            publisher.wait_for_all_acked(LAST_WORD)
+        self._faces.clear()
+
+    def close(self) -> None:
+        """Close the bag."""
+        with suppress(Exception):
+            self._reader.close()
+
+    def _add(self, connection: Connection) -> None:
+        try:
+            message_type = ros_type(connection.msgtype)
+            if not self._reader.is2 and connection.msgtype not in self._to_ros2:
+                self._to_ros2[connection.msgtype] = self._converter(connection.msgtype)
+        except (ImportError, AttributeError, KeyError, ValueError) as error:
+            self.get_logger().warning(
+                f'{connection.topic} is left out: its type {connection.msgtype} is not installed '
+                f'({error}).'
+            )
+            return
+        publisher = self.create_publisher(message_type, connection.topic, _qos(connection))
+        self._outputs[_key(connection)] = (publisher, message_type)
+        self._played.append(connection)
+
+    def _converter(self, kind: str) -> Callable[[bytes], memoryview]:
+        self._current_types.get_msgdef(kind)
+        converter: Callable[[bytes], memoryview] = generate_message_converter(
+            self._reader.typestore,
+            self._current_types,
+            kind,
+            kind,
+            {},
+            src_is2=False,
+            dst_is2=True,
+        )
+        return converter
+
+    def _publication(self, connection: Connection, raw: bytes) -> Callable[[int], None]:
+        publisher, message_type = self._outputs[_key(connection)]
+
+        def publish(shift_ns: int) -> None:
+            serialised = bytes(raw)
+            if connection.msgtype in self._to_ros2:
+                serialised = bytes(self._to_ros2[connection.msgtype](raw))
+            if shift_ns:
+                serialised = shifted(serialised, message_type, shift_ns)
+            publisher.publish(serialised)
+            if message_type is IdsList:
+                self._faces[publisher] = serialised
+
+        return publish
+
+
+def _key(connection: Connection) -> tuple[int, int]:
+    return id(connection.owner), connection.id
+
+
+def _qos(connection: Connection) -> QoSProfile:
+    """Offer what was offered when the bag was recorded; latched where a topic always is."""
+    qos = QoSProfile(depth=_DEPTH)
+    offered = None
+    latched = connection.topic == '/tf_static'
+    if isinstance(connection.ext, ConnectionExtRosbag2):
+        offered = next(iter(connection.ext.offered_qos_profiles), None)
+    else:
+        latched = latched or bool(connection.ext.latching)
+    if offered is not None:
+        latched = latched or offered.durability is QosDurability.TRANSIENT_LOCAL
+        if offered.reliability is QosReliability.BEST_EFFORT:
+            qos.reliability = ReliabilityPolicy.BEST_EFFORT
+    if latched:
+        qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return qos

@@ -59,7 +59,6 @@ def find_yunet(fetch: bool = True) -> Path:
     Find the published network of `FaceDetector`.
 
     :param fetch: whether the network may be asked.
-    :returns: the file.
     :raises AssetError: when it is not there, or this OpenCV cannot read it.
     """
     if not RUNS_YUNET:
@@ -98,7 +97,6 @@ class FaceDetector:
         """
         Find the faces of an image.
 
-        :param image: the pixels.
         :returns: their boxes, the largest first.
         """
         image, self.cost = _bounded(image)
@@ -131,7 +129,6 @@ def _try(path: Path) -> None:
     """
     Try a network that is not the published one in a process of its own.
 
-    :param path: the file.
     :raises FileError: when it cannot be read, ends that process, or keeps it busy for long.
     """
     if hashlib.sha256(read_file(path)).hexdigest() == FACE_DETECTOR.sha256:
@@ -155,7 +152,6 @@ class Detector(Protocol):
         """
         Find the faces of an image.
 
-        :param image: the pixels.
         :returns: their boxes, the largest first.
         """
 
@@ -180,7 +176,6 @@ class TiledDetector:
         """
         Find the faces of an image.
 
-        :param image: the pixels.
         :returns: their boxes, the largest first.
         """
         image, self.cost = _bounded(image)

@@ -169,7 +169,6 @@ def read_encoding(path: Path) -> FaceEncoding:
     Read an encoding, checked.
 
     :param path: an .npz file as `training` writes it; its name without suffix is the version.
-    :returns: the encoding.
     :raises FaceEncodingError: when it is missing, damaged or of another schema.
     """
     try:

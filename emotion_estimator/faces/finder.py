@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, Asset, find_asset
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
-from emotion_estimator.faces.camera import turned, turned_points
 from emotion_estimator.faces.detection import Detector, FaceDetector, TiledDetector, find_yunet
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
+from emotion_estimator.faces.geometry import turned, turned_points
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
     Box,
@@ -192,7 +192,6 @@ class FaceFinder:
         """
         Find the faces of the next image.
 
-        :param image: the pixels.
         :param stamp_ns: the image's stamp in nanoseconds.
         :param line: whatever names its time line, where the caller follows the stamps; None: they
             are followed here.
@@ -302,7 +301,6 @@ def find_finder_files(
     :param parameters: see `build_finder`.
     :param fetch: whether the network may be asked.
     :param warn: called with what is lost where the detector is missing.
-    :returns: the files.
     :raises AssetError: when the landmarker or the encoding is not there.
     """
     detector, encoding = str(parameters['detector']), str(parameters['encoding'])

@@ -12,17 +12,298 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""
-Landmarks in the face's own frame, laid on a template; the rotation is the head's pose.
-
-The similarity transform is that of least squares: W. Kabsch, Acta Crystallographica A32 (1976),
-922; S. Umeyama, IEEE PAMI 13 (1991), 376.
-"""
+"""Geometry of images, of the camera that took them, and of the face that they show."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+MAX_SIDE = 32_766
+"""Longest side of an image in pixels: MediaPipe's OpenCV ends the process at one more."""
+MAX_PIXELS = 64_000_000
+"""Most pixels of an image: more than cameras have, and some 200 MB once it is decoded."""
+_FOCAL_WIDTHS = (0.1, 100.0)
+"""Focal lengths that a calibration can state, as multiples of the image's width."""
+_MOST_REPORTED = 100  # faults that are remembered, so that each is reported once
+
+
+class ImageError(ValueError):
+    """An image that cannot be decoded; the message says which field is wrong and what to do."""
+
+
+def check_size(width: int, height: int) -> None:
+    """
+    Refuse an image that is empty, or so large that a native library would fail at it.
+
+    :param width: in pixels.
+    :param height: in pixels.
+    :raises ImageError: when it is; see `MAX_SIDE` and `MAX_PIXELS`.
+    """
+    size = f'The image is {width} x {height} pixels'
+    if width <= 0 or height <= 0:
+        raise ImageError(f'{size}: it is empty; check the camera driver.')
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        raise ImageError(
+            f'{size}; at most {MAX_SIDE} a side and {MAX_PIXELS // 10**6} million in all are '
+            'looked at: scale it down, or check the camera driver.'
+        )
+
+
+# How the camera hangs: what is looked at is turned upright, what is found is turned back.
+
+
+def turned(image: NDArray[np.uint8], rotate: int) -> NDArray[np.uint8]:
+    """
+    Turn an image.
+
+    :param image: the pixels, shape [height, width, 3].
+    :param rotate: degrees clockwise: 0, 90, 180 or 270.
+    :returns: the turned image; the same one for 0.
+    """
+    if not rotate:
+        return image
+    import cv2  # here, since who reads features alone does without OpenCV
+
+    turns = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
+    return np.asarray(cv2.rotate(image, turns[rotate // 90 - 1]), np.uint8)
+
+
+def turned_points(
+    points: NDArray[np.float32], rotate: int, width: int, height: int
+) -> NDArray[np.float32]:
+    """
+    Tell where points of an image are once it is turned.
+
+    :param points: x and y as fractions of the width and height, and z in the scale of x where
+        there is one, shape [N, 2] or [N, 3].
+    :param rotate: degrees clockwise: 0, 90, 180 or 270.
+    :param width: of the image before it is turned, in pixels.
+    :param height: its height in pixels.
+    :returns: the same for the turned image; the same array for 0.
+    """
+    if not rotate:
+        return points
+    x, y, *depth = points.T
+    if rotate in (90, 270):
+        depth = [z * np.float32(width / height) for z in depth]
+    x, y = {90: (1 - y, x), 180: (1 - x, 1 - y), 270: (y, 1 - x)}[rotate]
+    return np.stack([x, y, *depth], axis=1)
+
+
+class IntrinsicsError(ValueError):
+    """Intrinsics that no camera has; the message says which value is wrong."""
+
+
+@dataclass(frozen=True)
+class PinholeCamera:
+    """
+    A camera without distortion; axes of its optical frame are x right, y down, z away (REP-103).
+
+    :param focal_x: in pixels.
+    :param focal_y: vertical focal length in pixels.
+    :param middle_x: column of the optical axis in pixels.
+    :param middle_y: its row.
+    :param width: of the image in pixels.
+    :param height: its height in pixels.
+    """
+
+    focal_x: float
+    focal_y: float
+    middle_x: float
+    middle_y: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no camera has."""
+        values = (self.focal_x, self.focal_y, self.middle_x, self.middle_y)
+        if not all(map(math.isfinite, values)) or min(self.focal_x, self.focal_y) <= 0:
+            raise IntrinsicsError(
+                f'focal lengths ({self.focal_x:g}, {self.focal_y:g}) must be above 0 and the '
+                f'middle ({self.middle_x:g}, {self.middle_y:g}) finite, in pixels.'
+            )
+        if self.width <= 0 or self.height <= 0:
+            raise IntrinsicsError(
+                f'the image is {self.width} x {self.height} pixels: it is empty.'
+            )
+
+    @staticmethod
+    def of_view(width: int, height: int, horizontal_rad: float) -> PinholeCamera:
+        """
+        Make a camera of which no more is known than how much it sees.
+
+        :param width: of the image in pixels.
+        :param height: its height in pixels.
+        :param horizontal_rad: angle between the left and the right edge.
+        :returns: the camera, with square pixels and its axis in the middle.
+        """
+        focal = width / 2 / math.tan(horizontal_rad / 2)
+        return PinholeCamera(focal, focal, width / 2, height / 2, width, height)
+
+    @staticmethod
+    def of_matrix(k: ArrayLike, width: int, height: int) -> PinholeCamera:
+        """
+        Make a camera from its calibration; distortion is left out.
+
+        :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
+        :param width: of the image that it is for, in pixels.
+        :param height: its height in pixels.
+        :returns: the camera.
+        :raises IntrinsicsError: when no camera can have it.
+        """
+        matrix = np.asarray(k, np.float64).ravel()
+        if matrix.size != 9:
+            raise IntrinsicsError(f'k holds {matrix.size} values, not 9.')
+        focal_x, _, middle_x, _, focal_y, middle_y, *_ = matrix.tolist()
+        camera = PinholeCamera(focal_x, focal_y, middle_x, middle_y, int(width), int(height))
+        least, greatest = (share * camera.width for share in _FOCAL_WIDTHS)
+        if not least <= min(focal_x, focal_y) <= max(focal_x, focal_y) <= greatest:
+            raise IntrinsicsError(
+                f'focal lengths ({focal_x:g}, {focal_y:g}) must lie between {least:g} and '
+                f'{greatest:g} pixels, a tenth and a hundred times the width.'
+            )
+        if not (0 <= middle_x <= camera.width and 0 <= middle_y <= camera.height):
+            raise IntrinsicsError(
+                f'the middle ({middle_x:g}, {middle_y:g}) must lie inside the image of '
+                f'{camera.width} x {camera.height} pixels.'
+            )
+        return camera
+
+    def resized(self, width: int, height: int) -> PinholeCamera:
+        """
+        Tell what the camera is for an image of another resolution.
+
+        :param width: of the image in pixels.
+        :param height: its height in pixels.
+        :returns: the camera.
+        :raises IntrinsicsError: when the image has another shape: it is cut, nobody knows where.
+        """
+        if (width, height) == (self.width, self.height):
+            return self
+        # Half a pixel more or less on the shorter side is rounding.
+        if abs(width * self.height - height * self.width) > max(width, height, self.width) / 2:
+            raise IntrinsicsError(
+                f'the calibration is for {self.width} x {self.height} pixels, but the image has '
+                f'{width} x {height}, another shape.'
+            )
+        x, y = width / self.width, height / self.height
+        return PinholeCamera(
+            self.focal_x * x, self.focal_y * y, self.middle_x * x, self.middle_y * y, width, height
+        )
+
+    def ray(self, x: float, y: float) -> NDArray[np.float64]:
+        """
+        Tell where a pixel looks.
+
+        :param x: column in pixels.
+        :param y: row in pixels.
+        :returns: a point of the line of sight, at z = 1, shape [3].
+        """
+        return np.array(
+            [(x - self.middle_x) / self.focal_x, (y - self.middle_y) / self.focal_y, 1.0]
+        )
+
+    def pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """
+        Project points.
+
+        :param points: in the optical frame, z above 0, shape [N, 3].
+        :returns: column and row in pixels, shape [N, 2].
+        """
+        focal = np.array([self.focal_x, self.focal_y])
+        middle = np.array([self.middle_x, self.middle_y])
+        projected: NDArray[np.float64] = points[:, :2] / points[:, 2:] * focal + middle
+        return projected
+
+
+# What the camera is, as far as it says so itself.
+
+
+class KnownCamera:
+    """
+    A camera that calibrations may tell of; until then its angle of view has to do.
+
+    :param field_of_view_rad: horizontal angle of view where nothing better is known.
+    :param refuse: counts a calibration that cannot be used; called once for each kind of fault.
+    """
+
+    def __init__(self, field_of_view_rad: float, refuse: Callable[[str], None]) -> None:
+        self._field_of_view_rad = field_of_view_rad
+        self._refuse = refuse
+        self._reported: set[str] = set()
+        self._calibrated: PinholeCamera | None = None
+        self._stated: tuple[tuple[float, ...], int, int] | None = None
+        self._stated_well = False
+        # What was last reported, and the calibration that it was made from.
+        self._camera: tuple[PinholeCamera | None, PinholeCamera] | None = None
+
+    def calibrate(self, k: ArrayLike, width: int, height: int) -> bool:
+        """
+        Take a calibration, as CameraInfo states it; it replaces those before it.
+
+        :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
+        :param width: of the image that it is for, in pixels.
+        :param height: its height in pixels.
+        :returns: whether it can be used.
+        """
+        stated = (tuple(np.asarray(k, np.float64).ravel().tolist()), width, height)
+        if stated == self._stated:  # thirty times a second it is the same
+            return self._stated_well
+        self._stated, self._stated_well = stated, False
+        try:
+            self._calibrated = PinholeCamera.of_matrix(k, width, height)
+        except IntrinsicsError as error:
+            self._tell(f'k, width or height is wrong: {error}', self._calibrated is not None)
+            return False
+        self._stated_well = True
+        return True
+
+    def camera(self, width: int, height: int) -> PinholeCamera:
+        """
+        Tell what the camera is.
+
+        :param width: of its image in pixels.
+        :param height: its height in pixels.
+        :returns: the camera for an image of this size.
+        """
+        calibrated = self._calibrated
+        if self._camera is not None and self._camera[0] is calibrated:
+            camera = self._camera[1]
+            if (camera.width, camera.height) == (width, height):
+                return camera
+        camera = PinholeCamera.of_view(width, height, self._field_of_view_rad)
+        if calibrated is not None:
+            try:
+                camera = calibrated.resized(width, height)
+            except IntrinsicsError as error:
+                self._tell(str(error))
+        self._camera = (calibrated, camera)
+        return camera
+
+    def _tell(self, fault: str, keeps: bool = False) -> None:
+        if fault not in self._reported and len(self._reported) < _MOST_REPORTED:
+            self._reported.add(fault)
+            degrees = math.degrees(self._field_of_view_rad)
+            self._refuse(
+                f'camera_info: {fault} '
+                + (
+                    'The calibration before it stays.'
+                    if keeps
+                    else f'A field of view of {degrees:g} degrees is assumed.'
+                )
+            )
+
+
+# Landmarks in the face's own frame, laid on a template; the rotation is the head's pose.
+#
+# The similarity transform is that of least squares: W. Kabsch, Acta Crystallographica A32 (1976),
+# 922; S. Umeyama, IEEE PAMI 13 (1991), 376.
+
 
 LANDMARKS = 478
 MESH = 468
@@ -113,59 +394,3 @@ def rotation_of(angles: tuple[float, float, float]) -> NDArray[np.float64]:
     pitch = np.array([[pitch_c, 0, pitch_s], [0, 1, 0], [-pitch_s, 0, pitch_c]])
     yaw = np.array([[yaw_c, -yaw_s, 0], [yaw_s, yaw_c, 0], [0, 0, 1]])
     return np.asarray(_HEAD_AXES.T @ yaw @ pitch @ roll @ _HEAD_AXES)
-
-
-# The 70 landmarks of REP-155 among MediaPipe's 478.
-#
-# REP-155 takes the 68 points of dlib's shape predictor (C. Sagonas et al., "300 Faces in-the-
-# Wild Challenge", ICCV Workshops 2013) and both pupils. MediaPipe's mesh has no points of its
-# own for them: brows, eyes and lips have points on the same contours; of the oval those are
-# taken that lie nearest to dlib's even spacing from ear to chin, of the nose those along bridge
-# and base.
-
-
-SELLION = 168
-"""Deepest point of the root of the nose, between the eyes; REP-155's number 27."""
-RIGHT_PUPIL = 468
-"""Middle of the person's right iris."""
-LEFT_PUPIL = 473
-"""Middle of the person's left iris."""
-
-# Right and left are the person's own; the numbers in front are REP-155's.
-INDICES: tuple[int, ...] = (
-    # 0 to 16: from the right ear along the jaw, over the chin (8), to the left ear
-    *(127, 234, 132, 58, 172, 136, 150, 176),
-    152,
-    *(400, 379, 365, 397, 288, 361, 454, 356),
-    # 17 to 21: right brow from outside; 22 to 26: left brow from inside
-    *(70, 63, 105, 66, 107),
-    *(336, 296, 334, 293, 300),
-    # 27 to 30: bridge of the nose downward; 31 to 35: its base from right to left
-    *(SELLION, 197, 5, 4),
-    *(98, 97, 2, 326, 327),
-    # 36 to 41: right eye from its outer corner over the upper lid; 42 to 47: left from its inner
-    *(33, 160, 158, 133, 153, 144),
-    *(362, 385, 387, 263, 373, 380),
-    # 48 to 59: outer edge of the lips from the right corner over the upper lip
-    *(61, 39, 37, 0, 267, 269),
-    *(291, 405, 314, 17, 84, 181),
-    # 60 to 67: inner edge, in the same order
-    *(78, 81, 13, 311),
-    *(308, 402, 14, 178),
-    # 68 and 69: pupils
-    *(RIGHT_PUPIL, LEFT_PUPIL),
-)
-"""MediaPipe's index by REP-155's number, 70 of them."""
-
-_INDICES = np.array(INDICES)
-
-
-def dlib_landmarks(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """
-    Pick REP-155's landmarks.
-
-    :param landmarks: shape [478, 3], see `LandmarkedFace`.
-    :returns: x and y as fractions of the image's width and height, shape [70, 2].
-    """
-    picked: NDArray[np.float32] = landmarks[_INDICES, :2]
-    return picked

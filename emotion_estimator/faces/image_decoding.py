@@ -28,14 +28,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.image_headers import (
-    MAX_PIXELS,
-    check_size,
-    damage_of_jpeg,
-    read_header,
-    rotation_of_exif,
-)
-from emotion_estimator.faces.image_headers import ImageError as ImageError
+from emotion_estimator.faces.geometry import MAX_PIXELS, check_size
+from emotion_estimator.faces.geometry import ImageError as ImageError
+from emotion_estimator.faces.image_headers import damage_of_jpeg, read_header, rotation_of_exif
 from emotion_estimator.native_output import overheard
 
 Rgb = NDArray[np.uint8]
@@ -229,7 +224,6 @@ class ImageDecoder:
         The bytes tell the format, see `read_header`. A file without its end, or of which the
         decoder says that it is damaged, is refused: what is missing would be filled with grey.
 
-        :param content: the file.
         :param stated_format: the message's `format`.
         :param flags: OpenCV's; IMREAD_IGNORE_ORIENTATION for messages, whose camera_info and
             frame are those of the pixels as they lie.
@@ -268,7 +262,6 @@ class ImageDecoder:
         """
         Read a picture file.
 
-        :param path: the file.
         :returns: see `decode_file`.
         :raises ImageError: when it cannot be read or decoded; the message names it.
         """
@@ -385,7 +378,6 @@ def rgb_of_bgr(bgr: NDArray[np.uint8]) -> Rgb:
     """
     Take a frame as OpenCV gives it.
 
-    :param bgr: the frame.
     :returns: its pixels in RGB.
     :raises ImageError: when it is too large.
     """

@@ -21,19 +21,13 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-MAX_SIDE = 32_766
-"""Longest side of an image in pixels: MediaPipe's OpenCV ends the process at one more."""
-MAX_PIXELS = 64_000_000
-"""Most pixels of an image: more than cameras have, and some 200 MB once it is decoded."""
+from emotion_estimator.faces.geometry import ImageError, check_size
+
 _MOST_SEGMENTS = 100_000  # of a JPEG file before its size, or a PNG file; some ten are usual
 _MOST_SCANS = 100  # of a progressive JPEG file: each costs a pass over the whole image
 _EXIF_WITHIN = 65_536  # bytes from the start
 _ORIENTATION, _TURNS = 0x112, {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 _MOST_ENTRIES = 1_000  # of a TIFF file's directory
-
-
-class ImageError(ValueError):
-    """An image that cannot be decoded; the message says which field is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +45,6 @@ class PictureHeader:
     height: int
 
 
-def check_size(width: int, height: int) -> None:
-    """
-    Refuse an image that is empty, or so large that a native library would fail at it.
-
-    :param width: in pixels.
-    :param height: in pixels.
-    :raises ImageError: when it is; see `MAX_SIDE` and `MAX_PIXELS`.
-    """
-    size = f'The image is {width} x {height} pixels'
-    if width <= 0 or height <= 0:
-        raise ImageError(f'{size}: it is empty; check the camera driver.')
-    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
-        raise ImageError(
-            f'{size}; at most {MAX_SIDE} a side and {MAX_PIXELS // 10**6} million in all are '
-            'looked at: scale it down, or check the camera driver.'
-        )
-
-
 def read_header(content: bytes, stated_format: str = '') -> PictureHeader:
     """
     Read the header of a JPEG, PNG, WebP, TIFF, BMP, GIF or PNM file.
@@ -76,7 +52,6 @@ def read_header(content: bytes, stated_format: str = '') -> PictureHeader:
     Other formats that OpenCV knows are refused, since their size is not read here. Of an
     animation the size of the whole picture counts; each of its frames lies within that.
 
-    :param content: the file.
     :param stated_format: what a message says of it, for the error message only.
     :returns: the header; its size has passed `check_size`.
     :raises ImageError: when it is of another format, cut short, too large or empty.
@@ -273,7 +248,6 @@ def damage_of_jpeg(said: str, content: bytes, ends_clean: bool) -> str:
     Tell whether pixels of a JPEG file are wrong.
 
     :param said: what libjpeg said while it decoded the file.
-    :param content: the file.
     :param ends_clean: whether files of the same camera have come without a byte too many.
     :returns: what is wrong; empty where nothing shows.
     """

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.camera import turned_points
+from emotion_estimator.faces.geometry import turned_points
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.networks import FaceNetworks, Region, region_of
 

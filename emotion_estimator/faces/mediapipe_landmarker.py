@@ -110,7 +110,6 @@ def has_structures(landmarker: vision.FaceLandmarker) -> bool:
     """
     Tell whether this MediaPipe has the C structures that `detect_through_structures` reads.
 
-    :param landmarker: the landmarker.
     :returns: whether it has.
     """
     library = getattr(landmarker, '_lib', None)
@@ -130,10 +129,8 @@ def detect_through_structures(
     Find the faces of the next frame, or of a still, without an object for each landmark.
 
     :param landmarker: see `has_structures`.
-    :param image: the frame.
     :param time_ms: in VIDEO mode its time in milliseconds, above that of the frame before; None
         in IMAGE mode.
-    :returns: the faces.
     """
     result = module.MpFaceLandmarkerResultC()
     library, handle, pixels = landmarker._lib, landmarker._handle, image._image_ptr
@@ -168,9 +165,7 @@ def detect_through_objects(
     Find the faces of the next frame, or of a still, through MediaPipe's public result.
 
     :param landmarker: in VIDEO or IMAGE mode.
-    :param image: the frame.
     :param time_ms: see `detect_through_structures`.
-    :returns: the faces.
     """
     result = (
         landmarker.detect(image)
@@ -248,7 +243,6 @@ class MediaPipeLandmarker:
         """
         Find the faces of the next frame.
 
-        :param image: the frame.
         :param time_ms: its time in milliseconds, above that of the frame before; None for stills.
         :returns: the faces, in MediaPipe's order.
         """

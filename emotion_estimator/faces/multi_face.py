@@ -24,9 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.camera import turned
 from emotion_estimator.faces.detection import Detector
-from emotion_estimator.faces.geometry import LEFT_PUPIL, RIGHT_PUPIL
+from emotion_estimator.faces.geometry import turned
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
     Box,
@@ -35,6 +34,7 @@ from emotion_estimator.faces.landmarker import (
     box_of,
     turned_box,
 )
+from emotion_estimator.faces.pose import LEFT_PUPIL, RIGHT_PUPIL
 
 # Landmarks of a face whose place is known, on an enlarged, padded crop.
 
@@ -63,7 +63,6 @@ class CloseUp:
         """
         Look closely.
 
-        :param image: the pixels.
         :param box: where a face is, or was a frame before.
         :param time_ms: see `Landmarker.find`.
         :returns: the face in the whole image's coordinates; None where there is none any more.
@@ -97,7 +96,6 @@ def enlarged_crop(
     """
     Cut out a square and scale it; black where it reaches outside the image.
 
-    :param image: the pixels.
     :param left: its first column, may be negative.
     :param top: its first row, may be negative.
     :param side: its length in pixels, above 0.
@@ -180,7 +178,6 @@ class FaceSearch:
         """
         Find the faces of the next frame.
 
-        :param image: the frame.
         :param time_ms: its time in milliseconds, above that of the frame before.
         :returns: the faces, at most `max_faces`.
         """
@@ -252,7 +249,6 @@ class FaceCounter:
         """
         Count the faces beside those that are followed.
 
-        :param image: the pixels.
         :param followed: where the others are.
         :returns: how many; a place without landmarks of a face is none.
         """

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where a head is, how it is turned and where it looks; frames `face_<id>` and `gaze_<id>`."""
+"""Where a head is, how it is turned and where it looks, and what else REP-155 tells of a face."""
 
 from __future__ import annotations
 
@@ -25,16 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator import blendshapes
-from emotion_estimator.faces.camera import PinholeCamera
 from emotion_estimator.faces.geometry import (
-    LEFT_PUPIL,
-    RIGHT_PUPIL,
-    SELLION,
+    POSE_NAMES,
+    PinholeCamera,
     align,
     head_axes,
     in_face_units,
 )
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
 
 if TYPE_CHECKING:
     from emotion_estimator.faces.finder import Face
@@ -216,7 +213,6 @@ def frames_of(face: Face, pose: HeadPose) -> Iterator[FrameOfFace]:
     """
     Tell the frames of a face.
 
-    :param face: the face.
     :param pose: where its head is.
     :returns: `face_<id>` in the camera's frame (origin at the sellion, x out of the face, z up),
         then `gaze_<id>` in that one (the same origin, z along the gaze).
@@ -227,3 +223,106 @@ def frames_of(face: Face, pose: HeadPose) -> Iterator[FrameOfFace]:
     # REP-155 has what is in a face hang on it; hri_face_detect does so with the gaze.
     gaze = quaternion_of(gaze_rotation(np.eye(3), face.blendshapes))
     yield FrameOfFace(GAZE_FRAME_PREFIX + face.face_id, name, (0.0, 0.0, 0.0), gaze)
+
+
+# What REP-155 tells of a face beside its frames, as numbers; messages only carry them.
+
+
+if TYPE_CHECKING:
+    from emotion_estimator.faces.finder import Face
+
+FACE_FRAME_PREFIX = 'face_'
+FOUND = 1.0
+"""Confidence of what is said of a face; nothing is said of one below MediaPipe's thresholds."""
+
+
+def region(face: Face) -> tuple[float, float, float, float]:
+    """
+    Tell where a face is in the image.
+
+    :returns: left, upper, right and lower edge of the part of its box that lies in the image, as
+        fractions of the image's width and height.
+    """
+    box = np.clip((face.box.x_min, face.box.y_min, face.box.x_max, face.box.y_max), 0, 1)
+    x_min, y_min, x_max, y_max = box.tolist()
+    return x_min, y_min, x_max, y_max
+
+
+def facial_action_units(face: Face) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """
+    Read a face's action units, those of the head only where its pose is a feature.
+
+    :returns: intensity and confidence, see `blendshapes.action_units`.
+    """
+    head = None
+    if face.feature_names[: len(POSE_NAMES)] == POSE_NAMES:
+        head = face.features[: len(POSE_NAMES)]
+    return blendshapes.action_units(face.blendshapes, head)
+
+
+def rated_landmarks(face: Face) -> list[tuple[float, float, float]]:
+    """
+    Pick REP-155's landmarks of a face.
+
+    :returns: x and y as fractions of the image's width and height, and the confidence, which is
+        0 outside the image; 70 of them.
+    """
+    points = dlib_landmarks(face.landmarks)
+    inside = np.where(np.abs(points - 0.5).max(axis=1) <= 0.5, FOUND, 0.0)
+    return [(x, y, confidence) for (x, y), confidence in zip(points.tolist(), inside.tolist())]
+
+
+# The 70 landmarks of REP-155 among MediaPipe's 478.
+#
+# REP-155 takes the 68 points of dlib's shape predictor (C. Sagonas et al., "300 Faces in-the-
+# Wild Challenge", ICCV Workshops 2013) and both pupils. MediaPipe's mesh has no points of its
+# own for them: brows, eyes and lips have points on the same contours; of the oval those are
+# taken that lie nearest to dlib's even spacing from ear to chin, of the nose those along bridge
+# and base.
+
+
+SELLION = 168
+"""Deepest point of the root of the nose, between the eyes; REP-155's number 27."""
+RIGHT_PUPIL = 468
+"""Middle of the person's right iris."""
+LEFT_PUPIL = 473
+"""Middle of the person's left iris."""
+
+# Right and left are the person's own; the numbers in front are REP-155's.
+INDICES: tuple[int, ...] = (
+    # 0 to 16: from the right ear along the jaw, over the chin (8), to the left ear
+    *(127, 234, 132, 58, 172, 136, 150, 176),
+    152,
+    *(400, 379, 365, 397, 288, 361, 454, 356),
+    # 17 to 21: right brow from outside; 22 to 26: left brow from inside
+    *(70, 63, 105, 66, 107),
+    *(336, 296, 334, 293, 300),
+    # 27 to 30: bridge of the nose downward; 31 to 35: its base from right to left
+    *(SELLION, 197, 5, 4),
+    *(98, 97, 2, 326, 327),
+    # 36 to 41: right eye from its outer corner over the upper lid; 42 to 47: left from its inner
+    *(33, 160, 158, 133, 153, 144),
+    *(362, 385, 387, 263, 373, 380),
+    # 48 to 59: outer edge of the lips from the right corner over the upper lip
+    *(61, 39, 37, 0, 267, 269),
+    *(291, 405, 314, 17, 84, 181),
+    # 60 to 67: inner edge, in the same order
+    *(78, 81, 13, 311),
+    *(308, 402, 14, 178),
+    # 68 and 69: pupils
+    *(RIGHT_PUPIL, LEFT_PUPIL),
+)
+"""MediaPipe's index by REP-155's number, 70 of them."""
+
+_INDICES = np.array(INDICES)
+
+
+def dlib_landmarks(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    Pick REP-155's landmarks.
+
+    :param landmarks: shape [478, 3], see `LandmarkedFace`.
+    :returns: x and y as fractions of the image's width and height, shape [70, 2].
+    """
+    picked: NDArray[np.float32] = landmarks[_INDICES, :2]
+    return picked

@@ -48,7 +48,6 @@ class WatchedTime:
         """
         Take the next image.
 
-        :param stamp_ns: its stamp in nanoseconds.
         :returns: the watched time at it, in nanoseconds; it never goes back.
         """
         if self._stamp_ns is not None:
@@ -347,7 +346,6 @@ class FacePresence:
         Take the faces of the next image.
 
         :param face_ids: their ids.
-        :param stamp_ns: its stamp in nanoseconds.
         :param starts_over: whether the stamp starts a new time line; then all others are lost.
         :returns: who is there at this stamp. Who is lost is said once.
         """

@@ -38,14 +38,13 @@ from emotion_estimator.faces.finder import wanted_assets
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.faces.pose import HeadModel
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.camera_stream import LatestOfEach
+from emotion_estimator.messages import ROS, nanoseconds
+from emotion_estimator.nodes.crop_source import CroppedFaces
 from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, PATIENCE, Silence
 from emotion_estimator.nodes.face_publishers import AnnotatedImage, FacePublishers
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.nodes.sources import CameraFaces, CroppedFaces, ObservedFaces
-from emotion_estimator.nodes.spin import run
+from emotion_estimator.nodes.sources import CameraFaces, ObservedFaces
+from emotion_estimator.nodes.spin import LatestOfEach, run
 from emotion_estimator.parameters import BLENDSHAPE_NODE
 from emotion_estimator.stamps import NS_PER_S
 

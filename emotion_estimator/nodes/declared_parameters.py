@@ -41,7 +41,6 @@ def descriptor_of(spec: Spec) -> ParameterDescriptor:
     """
     Describe a parameter to ROS.
 
-    :param spec: the parameter.
     :returns: the descriptor; ROS itself refuses values of another type or out of range.
     """
     descriptor = ParameterDescriptor(description=spec.description, read_only=spec.read_only)
@@ -64,12 +63,12 @@ def descriptor_of(spec: Spec) -> ParameterDescriptor:
     return descriptor
 
 
-class Parameters:
+class Parameters(dict[str, Any]):
     """
-    Declares a node's parameters and refuses wrong changes with a sentence.
+    A node's parameters by name; declares them, refuses wrong changes with a sentence.
 
-    :param node: the node.
-    :param specs: its parameters.
+    It keeps the values itself: rclpy looks each up by several steps, and an image needs some ten.
+
     :param configured: tells whether the node is configured, so that fixed ones stay.
     :param changed: called with name and value of each run-time change that is accepted.
     :param objection: says of a name and a new value why it cannot be taken; '' where it can.
@@ -84,6 +83,7 @@ class Parameters:
         changed: Callable[[dict[str, Any]], None],
         objection: Callable[[str, Any], str],
     ) -> None:
+        super().__init__()
         self._node = node
         self._specs = {spec.name: spec for spec in specs}
         self._configured = configured
@@ -95,6 +95,7 @@ class Parameters:
         for spec in self._specs.values():
             if not node.has_parameter(spec.name):
                 node.declare_parameter(spec.name, spec.default, descriptor_of(spec))
+            self[spec.name] = node.get_parameter(spec.name).value
         self._declared = True
         self._warn_of_misspelt_names()
         if hasattr(Node, 'add_post_set_parameters_callback'):
@@ -103,10 +104,6 @@ class Parameters:
             node.create_subscription(
                 ParameterEvent, '/parameter_events', self._on_event, qos_profile_parameter_events
             )
-
-    def __getitem__(self, name: str) -> Any:
-        """Return a parameter's value."""
-        return self._node.get_parameter(name).value
 
     def _warn_of_misspelt_names(self) -> None:
         """Say which start values ROS passes over in silence, where a name is nearly known."""
@@ -152,6 +149,7 @@ class Parameters:
 
     def _tell(self, parameters: list[Parameter[Any]]) -> None:
         changed = {p.name: p.value for p in parameters if p.name in self._specs}
+        self.update(changed)
         if changed:
             self._changed(changed)
 
@@ -162,10 +160,5 @@ def _is_path(spec: Spec, value: Any) -> bool:
 
 
 def refused(reason: str) -> SetParametersResult:
-    """
-    Refuse a change.
-
-    :param reason: a sentence.
-    :returns: the answer.
-    """
+    """Refuse a change."""
     return SetParametersResult(successful=False, reason=reason)

@@ -149,7 +149,6 @@ class StreamStatistics:
         """
         Count a message that arrived.
 
-        :param stamp_ns: its stamp in nanoseconds.
         :param lost: how many of its sender were lost before it; None where nobody knows.
         """
         with self._lock:
@@ -172,11 +171,7 @@ class StreamStatistics:
             self._passed_over += by_choice
 
     def refuse(self, reason: str) -> None:
-        """
-        Count a message that could not be used.
-
-        :param reason: a sentence.
-        """
+        """Count a message that could not be used."""
         with self._lock:
             self._refused += 1
             self._last_error = reason
@@ -274,7 +269,6 @@ class Diagnostics:
     """
     Asks for a status once a second, by the steady clock, and publishes it.
 
-    :param node: the node.
     :param status: makes the status.
     """
 
@@ -300,7 +294,6 @@ def stream_status(
     Make a node's diagnostic status.
 
     :param name: fully qualified name of the node.
-    :param report: its counts.
     :param problems: sentences that are worth a warning.
     :param facts: further keys and values.
     :returns: OK, or WARN with all that is wrong.
@@ -320,7 +313,6 @@ def stream_problems(report: StreamReport) -> list[str]:
     """
     Tell what is wrong with a stream of messages.
 
-    :param report: its counts.
     :returns: sentences, none when all is well.
     """
     problems = []
@@ -356,7 +348,6 @@ def silence_problems(
     """
     Tell why nothing arrives on a topic, as far as the graph shows it.
 
-    :param node: the node.
     :param subscription: the silent subscription.
     :param may_pause: whether a fitting publisher that sends nothing is all right.
     :param timeout_s: for how long it has been silent, in seconds.

@@ -39,13 +39,13 @@ from emotion_estimator.emotion.estimation import (
 )
 from emotion_estimator.emotion.model import ModelError, ModelMetadata
 from emotion_estimator.files import find_model
-from emotion_estimator.messages.incoming import (
+from emotion_estimator.messages import (
     MOST_FACES,
+    ROS,
     MessageError,
     face_features,
     nanoseconds,
 )
-from emotion_estimator.messages.outgoing import ROS
 from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.spin import run

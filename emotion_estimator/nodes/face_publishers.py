@@ -45,14 +45,12 @@ from emotion_estimator.drawing import Person, annotate
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.multi_face import face_picture, level_face_picture
-from emotion_estimator.faces.pose import HeadModel, frames_of, gaze_rotation
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+from emotion_estimator.faces.pose import FACE_FRAME_PREFIX, HeadModel, frames_of, gaze_rotation
 from emotion_estimator.faces.tracker import FacePresence
-from emotion_estimator.messages.incoming import MOST_FACES, is_face_id, nanoseconds, shortened
-from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.camera_stream import LatestOfEach
+from emotion_estimator.messages import MOST_FACES, ROS, is_face_id, nanoseconds, shortened
 from emotion_estimator.nodes.lifecycle import LAST_WORD, ManagedNode
 from emotion_estimator.nodes.sources import CameraImage, ObservedFaces
+from emotion_estimator.nodes.spin import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
 
 _TF_QOS = QoSProfile(depth=100)  # as tf2_ros broadcasts
@@ -63,7 +61,6 @@ class FaceTopics:
     The topics below one face's namespace; each is published only while it is subscribed to.
 
     :param node: publishes.
-    :param face_id: the face.
     :param owner: whether this node found the face; what another detector found has its region,
         landmarks and crop from there.
     """
@@ -88,7 +85,6 @@ class FaceTopics:
         """
         Publish what an image shows of the face.
 
-        :param face: the face.
         :param header: the image's header.
         :param view: the image, see `ObservedFaces`.
         """
@@ -155,11 +151,7 @@ class FacePublishers:
             ]
 
     def publish(self, seen: ObservedFaces) -> None:
-        """
-        Publish what was seen in an image.
-
-        :param seen: the faces.
-        """
+        """Publish what was seen in an image."""
         for face in seen.faces:
             topics = self._topics.get(face.face_id)
             if topics is None:

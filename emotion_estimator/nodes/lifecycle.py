@@ -43,7 +43,7 @@ except ModuleNotFoundError:  # Humble's rclpy
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 from emotion_estimator.files import AssetError
-from emotion_estimator.messages.incoming import shortened
+from emotion_estimator.messages import shortened
 from emotion_estimator.nodes.declared_parameters import Parameters, refused
 from emotion_estimator.nodes.diagnostics import (
     INPUT_TIMEOUT_S,

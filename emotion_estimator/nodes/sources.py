@@ -12,19 +12,18 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where faces come from: a camera's images, or the crops of another detector."""
+"""Faces from a camera's images: whose images, in what order, and what is found in each."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hri_msgs.msg import IdsList
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -32,23 +31,20 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from emotion_estimator.faces.camera import KnownCamera, PinholeCamera, turned
-from emotion_estimator.faces.encoding import FaceEncoding
-from emotion_estimator.faces.finder import (
-    Face,
-    FaceFeatures,
-    build_close_up,
-    build_finder,
-    find_finder_files,
-    find_landmarker,
-)
+from emotion_estimator.faces.finder import Face, build_finder, find_finder_files
+from emotion_estimator.faces.geometry import KnownCamera, PinholeCamera
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
-from emotion_estimator.faces.landmarker import Box
-from emotion_estimator.messages.incoming import listed_faces, nanoseconds, rgb_of
-from emotion_estimator.nodes.camera_stream import NO_STAMP, CameraStream
-from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, silence_problems
+from emotion_estimator.messages import nanoseconds, rgb_of
+from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.stamps import Placed, RateLimiter, Step
+from emotion_estimator.parameters import advice_for_rate
+from emotion_estimator.stamps import NS_PER_S, FirstSender, Placed, RateLimiter, Step, TimeLine
+
+NO_STAMP = "header.stamp is zero; let the driver fill in the image's time."
+_HELD_S = 0.3
+_LATELY_S = 3.0  # a sender that was silent for longer disturbs nobody any more
+_MOST_SENDERS = 8
+_LONGEST_FRAME = 80
 
 # What was seen in one image, on its way from the thread that looks to the one that publishes.
 
@@ -58,8 +54,7 @@ class CameraImage:
     """
     An image and what took it.
 
-    :param image: the pixels.
-    :param camera: the camera, for an image of this size.
+    :param camera: for an image of this size.
     """
 
     image: Rgb
@@ -114,13 +109,7 @@ class CameraCalibration:
         self._known.calibrate(message.k, message.width, message.height)
 
     def camera(self, width: int, height: int) -> PinholeCamera:
-        """
-        Tell what the camera is.
-
-        :param width: of its image in pixels.
-        :param height: its height in pixels.
-        :returns: the camera for an image of this size.
-        """
+        """Tell what the camera is for an image of this size, in pixels."""
         return self._known.camera(width, height)
 
     def close(self) -> None:
@@ -128,6 +117,166 @@ class CameraCalibration:
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             self._node.destroy_subscription(subscription)
+
+
+class CameraStream:
+    """
+    Follows all images that arrive, also those that will be skipped.
+
+    Where a topic has several senders, it keeps to the one that came first, see `FirstSender`:
+    they are distinguished by `header.frame_id`, and where the middleware tells it by publisher.
+
+    :param node: whose statistics count them, and which refuses those that are left out.
+    :param topic: resolved name of the topic.
+    :param receive: called with each image that may be looked at.
+    """
+
+    def __init__(
+        self,
+        node: ManagedNode,
+        topic: str,
+        receive: Callable[[Placed[Image | CompressedImage]], None],
+    ) -> None:
+        self._node = node
+        self._topic = topic
+        self._receive = receive
+        self._sender: FirstSender[tuple[str, bytes]] = FirstSender()
+        self._heard_s: dict[tuple[str, bytes], float] = {}  # by the steady clock
+        self._warned = False
+        self._numbered: tuple[bytes, int] | None = None
+        self._line: TimeLine[Image | CompressedImage] = TimeLine()
+        self.limit_rate()
+
+    def limit_rate(self) -> None:
+        """Take over the parameter `max_rate_hz`."""
+        self._max_rate_hz: float = self._node.parameters['max_rate_hz']
+        self._pace = RateLimiter(self._max_rate_hz)
+
+    @property
+    def frame_id(self) -> str | None:
+        """Frame of the camera that is kept to; None before the first image."""
+        return None if self._sender.kept is None else self._sender.kept[0]
+
+    @property
+    def step_s(self) -> float:
+        """See `TimeLine.step_s`."""
+        return self._line.step_s
+
+    @property
+    def looked_at_step_s(self) -> float:
+        """Usual time between images that are looked at, in seconds; 0: not known."""
+        least_s = 1 / self._max_rate_hz if self._max_rate_hz else 0.0
+        return self.step_s and max(self.step_s, least_s)
+
+    def on_image(self, message: Image | CompressedImage, known: Mapping[str, Any]) -> None:
+        """
+        Take the next image.
+
+        :param message: the image.
+        :param known: what the middleware knows of it, by name; Jazzy's names no publisher.
+        """
+        stamp_ns = nanoseconds(message.header.stamp)
+        gid = known.get('publisher_gid') or {}
+        publisher = bytes(gid.get('data', b''))
+        if self._is_others(message.header.frame_id, stamp_ns, publisher):
+            self._node.statistics.receive_other()
+            return
+        self._node.statistics.receive(stamp_ns, self._lost(publisher, known))
+        if stamp_ns == 0:
+            self._node.refuse(NO_STAMP)
+            return
+        self._pass_on(self._line.follow(stamp_ns, message))
+
+    def watch(self) -> None:
+        """Let an image that is held count when none follows it, by the steady clock."""
+        silence_s = self._node.statistics.silence.duration_s
+        if self._line.waits and silence_s > max(_HELD_S, PATIENCE * self.step_s):
+            self._pass_on(self._line.end())
+
+    def _pass_on(self, images: list[Placed[Image | CompressedImage]]) -> None:
+        for placed in images:
+            if problem := _stamp_problem(placed):
+                self._node.refuse(problem)
+            # Whether an image repeats another is found out when that could be decoded.
+            if placed.step in (Step.LATE, Step.STRAY):
+                continue
+            if self._pace.is_due(placed.stamp_ns):
+                self._receive(placed)
+            else:
+                self._node.statistics.skip(by_choice=True)
+
+    def _is_others(self, frame_id: str, stamp_ns: int, publisher: bytes) -> bool:
+        kept = self._sender.kept
+        sender = FirstSender.frame_of(frame_id[:_LONGEST_FRAME], self.frame_id), publisher
+        # One that was started again is another publisher; its predecessor has left the graph.
+        gone = False
+        if kept is not None and sender != kept and sender not in self._heard_s:
+            gone = b'' != kept[1] not in self._nodes()
+            self._heard_s = {} if gone else self._heard_s
+        if sender in self._heard_s or len(self._heard_s) < _MOST_SENDERS:
+            self._heard_s[sender] = time.monotonic()
+        return self._sender.is_other(sender, stamp_ns, gone)
+
+    def _nodes(self) -> dict[bytes, str]:
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        return {bytes(p.endpoint_gid): p.node_name for p in publishers}
+
+    def _lost(self, publisher: bytes, info: Mapping[str, Any]) -> int | None:
+        """Count what the publisher sent between the image before and this one."""
+        number = info.get('publication_sequence_number')
+        if not isinstance(number, int):
+            return None
+        before, self._numbered = self._numbered, (publisher, number)
+        if before is None or before[0] != publisher or number <= before[1]:
+            return 0
+        return number - before[1] - 1
+
+    def problems(self) -> list[str]:
+        """
+        Tell of several senders, and of a rate for which the parameters are not made.
+
+        :returns: sentences.
+        """
+        absence = {'max_absence_s': self._node.parameters['max_absence_s']}
+        advice = advice_for_rate(self.looked_at_step_s, absence)
+        return [*self._several_senders(), *filter(None, [advice])]
+
+    def _several_senders(self) -> list[str]:
+        since_s = time.monotonic() - _LATELY_S
+        self._heard_s = {who: at_s for who, at_s in self._heard_s.items() if at_s > since_s}
+        if len(self._heard_s) < 2:
+            self._warned = False
+            return []
+        nodes = self._nodes()
+        known = [nodes[publisher] for _, publisher in self._heard_s if publisher in nodes]
+        names = known if len(known) == len(self._heard_s) else list(nodes.values())
+        publishers = len({publisher for _, publisher in self._heard_s}) if known else len(nodes)
+        frames = ', '.join(frame_id or "''" for frame_id, _ in self._heard_s)
+        several = (
+            f'has {publishers} publishers ({", ".join(names)}; frames {frames})'
+            if publishers > 1
+            else f'carries images of several frames ({frames}), all from {names[0]}'
+        )
+        problem = (
+            f'{self._topic} {several}: remap one. Only images of the one that came first, frame '
+            f'{self.frame_id!r}, are looked at.'
+        )
+        if not self._warned:
+            self._node.get_logger().warning(problem)
+        self._warned = True
+        return [problem]
+
+
+def _stamp_problem(placed: Placed[Any]) -> str:
+    """Say what is odd about a stamp, if anything."""
+    way_s = abs(placed.way_ns) / NS_PER_S
+    way = f'{way_s:.3f} s {"behind" if placed.way_ns < 0 else "ahead of"} the newest one'
+    stamp = f'header.stamp {placed.stamp_ns} ns'
+    if placed.step in (Step.LATE, Step.STRAY):
+        return f'{stamp} {placed.step.value}, {way}; the image is left out.'
+    if placed.step.restarts:
+        return f'{stamp} {placed.step.value}, {way}: all faces start over.'
+    return ''
 
 
 NAMES_SENDER = hasattr(Subscription, 'CallbackType')
@@ -239,139 +388,3 @@ class CameraFaces:
     def close(self) -> None:
         """Close MediaPipe's graphs."""
         self._finder.close()
-
-
-# Faces that another REP-155 detector found, from the pictures that it cuts out of them.
-
-
-_MOST_NAMED = 3
-_WHOLE = Box(0.0, 0.0, 1.0, 1.0)
-
-
-class CroppedFaces:
-    """
-    Follows `/humans/faces/tracked` and looks at `/humans/faces/<id>/cropped` of each face.
-
-    :param node: whose parameters count, and which subscribes.
-    :param encoding: gives the further features; None leaves it at the blendshapes.
-    :param lost: called with the ids that are no longer tracked.
-    """
-
-    def __init__(
-        self,
-        node: ManagedNode,
-        encoding: FaceEncoding | None,
-        lost: Callable[[Iterable[str]], None],
-    ) -> None:
-        self._node = node
-        self._features = FaceFeatures(encoding)
-        self._lost = lost
-        self._close_up = build_close_up(node.parameters, find_landmarker(node.parameters))
-        self._decoder = ImageDecoder(tell=node.get_logger().warning)
-        self._receive: Callable[[str, Any], None] | None = None
-        self._crops: dict[str, Subscription[Image]] = {}
-        self._paces: dict[str, RateLimiter] = {}
-        self._awaited_s: dict[str, float] = {}  # since when, by the steady clock
-
-    def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
-        """
-        Begin to follow faces.
-
-        :param receive: takes a face's id and its picture's message.
-        :returns: the subscription to the list of faces.
-        """
-        self._receive = receive
-        return self._node.create_subscription(
-            IdsList,
-            '/humans/faces/tracked',
-            self._on_tracked,
-            10,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
-
-    def _on_tracked(self, message: IdsList) -> None:
-        faces, complaints = listed_faces(message.ids)
-        for complaint in complaints:
-            self._node.refuse(complaint)
-        tracked = set(faces)
-        for face_id in tracked.difference(self._crops):
-            self._crops[face_id] = self._node.create_subscription(
-                Image,
-                f'/humans/faces/{face_id}/cropped',
-                partial(self._on_cropped, face_id),
-                qos_profile_sensor_data,
-            )
-            self._awaited_s[face_id] = time.monotonic()
-            self._paces[face_id] = RateLimiter(self._node.parameters['max_rate_hz'])
-        self._end(set(self._crops) - tracked)
-
-    def problems(self) -> list[str]:
-        """
-        Tell which faces are listed though no picture of them has come.
-
-        :returns: a sentence each that says what to do.
-        """
-        longest_s = time.monotonic() - INPUT_TIMEOUT_S
-        silent = [name for name, since_s in self._awaited_s.items() if since_s < longest_s]
-        problems = [
-            problem
-            for face_id in silent[:_MOST_NAMED]
-            for problem in silence_problems(self._node, self._crops[face_id], may_pause=False)
-        ]
-        more = len(silent) - _MOST_NAMED
-        return [*problems, f'So it is with {more} more faces.'] if more > 0 else problems
-
-    def limit_rate(self) -> None:
-        """Take over the parameter `max_rate_hz`; it counts for each face."""
-        max_rate_hz = self._node.parameters['max_rate_hz']
-        self._paces = {face_id: RateLimiter(max_rate_hz) for face_id in self._crops}
-
-    def _on_cropped(self, face_id: str, message: Image) -> None:
-        self._awaited_s.pop(face_id, None)
-        stamp_ns = nanoseconds(message.header.stamp)
-        self._node.statistics.receive(stamp_ns, lost=0)
-        if stamp_ns == 0:
-            self._node.refuse(f'face {face_id}: {NO_STAMP}')
-        elif self._receive is not None and face_id in self._paces:
-            if self._paces[face_id].is_due(stamp_ns):
-                self._receive(face_id, message)
-            else:
-                self._node.statistics.skip(by_choice=True)
-
-    def look(self, face_id: str, message: Image) -> ObservedFaces | None:
-        """
-        Look at a face's picture.
-
-        :param face_id: the face.
-        :param message: the picture.
-        :returns: the face; no face where the picture shows none, None where the face is no longer
-            tracked.
-        :raises ImageError: when it cannot be decoded.
-        """
-        crop = turned(rgb_of(message, self._decoder), self._node.parameters['rotate'])
-        found = self._close_up.find(crop, _WHOLE)
-        if face_id not in self._crops:
-            return None
-        if found is None:
-            return ObservedFaces(message.header, ())
-        names, encode = self._features.names, partial(self._features.of, crop, found.landmarks)
-        face = Face(face_id, found.box, found.compute_blendshapes, found.landmarks, names, encode)
-        return ObservedFaces(message.header, (face,))
-
-    def _end(self, face_ids: Iterable[str]) -> None:
-        face_ids = list(face_ids)
-        for face_id in face_ids:
-            self._node.destroy_subscription(self._crops.pop(face_id))
-            self._awaited_s.pop(face_id, None)
-            self._paces.pop(face_id, None)
-        if face_ids:
-            self._lost(face_ids)
-
-    def stop(self) -> None:
-        """Follow no more."""
-        self._receive = None
-        self._end(self._crops)
-
-    def close(self) -> None:
-        """Close MediaPipe's graph."""
-        self._close_up.close()

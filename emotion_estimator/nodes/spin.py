@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Runs nodes in one process until Ctrl-C; fetches first what they load."""
+"""Runs nodes in one process until Ctrl-C; what hands items from thread to thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -329,3 +329,55 @@ def _start_values(name: str, arguments: list[str] | None) -> dict[str, object]:
         return values
     finally:
         rclpy.shutdown(context=context)
+
+
+Item = TypeVar('Item')
+
+
+class LatestOfEach(Generic[Item]):
+    """A place for one item of each sender; those who waited longest come first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._items: dict[str, Item] = {}
+        self._closed = False
+
+    def put(self, sender: str, item: Item) -> bool:
+        """
+        Leave an item.
+
+        :returns: whether it replaced one of the same sender that nobody had taken.
+        """
+        with self._changed:
+            replaced = sender in self._items
+            self._items[sender] = item
+            self._changed.notify()
+            return replaced
+
+    def take(self) -> tuple[str, Item] | None:
+        """
+        Wait for an item.
+
+        :returns: a sender and its latest item, or None once the place is closed.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._closed)
+            if self._closed:
+                return None
+            sender = next(iter(self._items))
+            return sender, self._items.pop(sender)
+
+    def drop(self, sender: str) -> None:
+        """
+        Throw a sender's item away.
+
+        :param sender: its name; one that left nothing is no error.
+        """
+        with self._changed:
+            self._items.pop(sender, None)
+
+    def close(self) -> None:
+        """Wake and end whoever waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

@@ -108,7 +108,6 @@ class Workers(ABC):
 
         :param work: a function of a module.
         :param arguments: its arguments; as its result, they can be pickled.
-        :returns: the call.
         """
 
     @abstractmethod
@@ -126,7 +125,6 @@ class Workers(ABC):
         Say why a call failed.
 
         :param call: which was cancelled or raised.
-        :returns: the reason.
         """
 
     @abstractmethod
@@ -190,7 +188,6 @@ def run_all(
     A task whose worker dies, hangs or raises is tried again behind all others.
 
     :param work: a function of a module, called with each task's arguments.
-    :param tasks: the arguments.
     :param workers: who does it.
     :param attempts: how often a task is tried before its problem is reported.
     :param patience: when a worker counts as hanging.

@@ -30,8 +30,7 @@ from rosbags.typesys.store import Typestore
 
 from emotion_estimator.cameras import Camera
 from emotion_estimator.faces.image_decoding import ImageDecoder, is_depth_topic
-from emotion_estimator.messages.incoming import rgb_of
-from emotion_estimator.messages.outgoing import standard_types
+from emotion_estimator.messages import rgb_of, standard_types
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import Calibration, Frame, RecordingError
 from emotion_estimator.stamps import NS_PER_S
@@ -267,8 +266,6 @@ def codec_of(kind: str, message: Any) -> str:
     """
     Tell which codec an image message needs.
 
-    :param kind: its type.
-    :param message: the message.
     :returns: FFmpeg's name of the codec; empty for a picture that stands for itself.
     """
     stated = str(getattr(message, 'encoding' if kind == PACKET else 'format', '')).lower()
@@ -295,11 +292,7 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
 
 
 def with_slash(topic: str) -> str:
-    """
-    Name a topic with its slash, which ROS 1 and users leave out.
-
-    :param topic: its name.
-    """
+    """Name a topic with its slash, which ROS 1 and users leave out."""
     return '/' + topic.strip('/')
 
 

@@ -37,7 +37,7 @@ from rosbags.rosbag2 import Reader as Ros2Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from emotion_estimator.messages.outgoing import standard_types
+from emotion_estimator.messages import standard_types
 from emotion_estimator.replay.bag_recovery import (
     MOST_BYTES,
     NAME,
@@ -76,7 +76,6 @@ def storage_files(folder: Path) -> list[Path]:
     """
     List the storage files in a folder, parts of one bag in their order.
 
-    :param folder: the folder.
     :returns: their paths; hidden files are none.
     """
 
@@ -92,7 +91,6 @@ def is_bag_folder(folder: Path) -> bool:
     """
     Tell whether a folder is one bag, rather than a folder of several.
 
-    :param folder: the folder.
     :returns: whether it has metadata, or one storage file, or parts that are numbered.
     """
     if (folder / METADATA_FILE).is_file():

@@ -64,11 +64,7 @@ _UNPACKERS: dict[str, Callable[[], Any]] = {
 
 
 def is_bag_file(path: Path) -> bool:
-    """
-    Tell whether a file is one of a bag, by its name or by how it begins.
-
-    :param path: the file.
-    """
+    """Tell whether a file is one of a bag, by its name or by how it begins."""
     with path.open('rb') as file:
         begin = file.read(16)
     return bool(NAME.match(path.name)) or begin.startswith((MCAP_MAGIC, ROS1_MAGIC, SQLITE_MAGIC))
@@ -80,7 +76,6 @@ class RecoveredFile:
 
     It is read through once when it is opened: only so its topics are known.
 
-    :param path: the file.
     :raises ValueError: when it is no storage file of a bag.
     """
 

@@ -18,7 +18,10 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -34,16 +37,17 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys.store import Typestore
 
 from emotion_estimator.estimator import FrameResult
-from emotion_estimator.faces.camera import KnownCamera
 from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.faces.geometry import KnownCamera
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.pose import HeadModel, frames_of
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
+from emotion_estimator.faces.pose import FACE_FRAME_PREFIX, HeadModel, frames_of
 from emotion_estimator.faces.tracker import FacePresence
-from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
-from emotion_estimator.messages.outgoing import (
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding, writing
+from emotion_estimator.messages import (
     ACTION_UNITS,
     CLASSIFICATION,
     EXPRESSION,
@@ -55,15 +59,11 @@ from emotion_estimator.messages.outgoing import (
     TypeOf,
     bag_types,
 )
-from emotion_estimator.parameter_values import NodeParameters
-from emotion_estimator.replay.bag_file import BagFile
+from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import Frame, Recording, RecordingError
 
 # The messages that both nodes publish of one image, made without ROS.
-
-
-# REP-155's messages of faces, made without ROS.
 
 
 def recorded_camera(
@@ -77,7 +77,6 @@ def recorded_camera(
     :param recording: open, its images not yet read.
     :param parameters: of both nodes; `field_of_view_deg` counts where nothing better is known.
     :param refuse: see `KnownCamera`.
-    :returns: the camera.
     """
     camera = assumed_camera(parameters, refuse)
     for calibration in recording.calibrations():
@@ -94,7 +93,6 @@ def assumed_camera(
 
     :param parameters: of both nodes.
     :param refuse: see `KnownCamera`.
-    :returns: the camera.
     """
     field_of_view_deg = float(parameters.blendshape_node['field_of_view_deg'])
     return KnownCamera(math.radians(field_of_view_deg), refuse)
@@ -105,7 +103,6 @@ def head_model(parameters: NodeParameters) -> HeadModel:
     Make what tells where heads are.
 
     :param parameters: of both nodes; without an encoding the default one's template is taken.
-    :returns: the model.
     :raises AssetError: when the encoding is not there.
     """
     named = str(parameters.blendshape_node['encoding'])
@@ -146,13 +143,7 @@ class PublishedMessages:
         self._presence = FacePresence(float(parameters.blendshape_node['max_absence_s']))
 
     def of(self, frame: Frame, image: Rgb, result: FrameResult) -> Iterator[Published]:
-        """
-        Make the messages in the order in which the nodes publish them.
-
-        :param frame: the image.
-        :param image: its pixels.
-        :param result: what was seen in it.
-        """
+        """Make the messages in the order in which the nodes publish them."""
         build = self._build
         headers = [
             build.header(frame.stamp_ns, FACE_FRAME_PREFIX + face.face_id) for face in result.faces
@@ -246,13 +237,7 @@ class BagWriter:
         self._bag = BagFile(path)
 
     def __call__(self, frame: Frame, image: Rgb, result: FrameResult) -> None:
-        """
-        Record what was seen in one image.
-
-        :param frame: the image.
-        :param image: its pixels, which are not recorded.
-        :param result: what was seen in it.
-        """
+        """Record what was seen in one image, without its pixels."""
         self._copy_input(frame.recorded_ns)
         for published in self._messages.of(frame, image, result):
             raw = self._store.serialize_cdr(published.message, published.kind)
@@ -337,3 +322,77 @@ class _InputMessages:
     def close(self) -> None:
         """Close the bag."""
         self.reader.close()
+
+
+# A bag that is written whole or not at all: beside its place first, then moved there.
+
+
+class BagFile:
+    """Writes messages into an mcap; `path` and `OutputError` are those of `BagWriter`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connections: dict[tuple[str, str], Connection] = {}
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f'.{path.name}.'))
+            self._writer = Writer(
+                self._folder / path.stem, version=8, storage_plugin=StoragePlugin.MCAP
+            )
+            try:
+                self._writer.open()
+            except OSError:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                raise
+
+    @property
+    def size_bytes(self) -> int:
+        """What has been written to the disk so far."""
+        with suppress(OSError):
+            return sum(file.stat().st_size for file in self._folder.rglob('*') if file.is_file())
+        return 0
+
+    def write(
+        self,
+        topic: str,
+        kind: str,
+        recorded_ns: int,
+        raw: bytes | memoryview,
+        types: Typestore,
+        qos: Sequence[Qos] = (),
+    ) -> None:
+        """
+        Write a message; all of a topic go on one connection.
+
+        :param topic: absolute name.
+        :param kind: message type.
+        :param recorded_ns: time at which it was recorded, in nanoseconds.
+        :param raw: the message, serialized as CDR.
+        :param types: knows the type.
+        :param qos: as it was offered; of the topic's first message it counts.
+        """
+        with writing(self._path):
+            connection = self._connections.get((topic, kind))
+            if connection is None:
+                connection = self._connections[topic, kind] = self._writer.add_connection(
+                    topic, kind, typestore=types, offered_qos_profiles=qos
+                )
+            self._writer.write(connection, recorded_ns, raw)
+
+    def finish(self) -> None:
+        """Put the bag where it belongs."""
+        with writing(self._path):
+            self._writer.close()
+            made = self._folder / self._path.stem
+            if self._path.suffix == '.mcap':
+                made = next(made.glob('*.mcap'))
+            if self._path.is_dir():
+                shutil.rmtree(self._path)
+            made.replace(self._path)
+        self.close()
+
+    def close(self) -> None:
+        """Leave nothing behind; what `finish` has put in its place stays."""
+        with suppress(OSError):
+            self._writer.abort()
+        shutil.rmtree(self._folder, ignore_errors=True)

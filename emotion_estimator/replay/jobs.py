@@ -33,11 +33,10 @@ from emotion_estimator.files import AssetError, OutputError, find_model, sha256_
 from emotion_estimator.parallel import engine as parallel
 from emotion_estimator.parallel.engine import Patience, reporter, run_all
 from emotion_estimator.parallel.workers import open_workers
-from emotion_estimator.parameter_values import NodeParameters
+from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
-from emotion_estimator.replay.features import FeatureTable
 from emotion_estimator.replay.files import open_recording
-from emotion_estimator.replay.predictions import Replay, write_replay
+from emotion_estimator.replay.predictions import FeatureTable, Replay, write_replay
 from emotion_estimator.replay.recordings import Selection
 from emotion_estimator.replay.replay import Progress, replay
 
@@ -65,7 +64,6 @@ class Job:
     One recording to replay.
 
     :param name: what the report calls it.
-    :param path: the recording.
     :param settings: how.
     :param kept: file for the finished replay.
     :param record: bag to write, see `BagWriter`; None writes none.
@@ -97,10 +95,8 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
     """
     Replay a recording and keep the result; bag and table come first, then the replay.
 
-    :param job: the work.
     :param progress: called with the number of images read so far.
     :param started: called with the number of images that the recording states.
-    :returns: the replay.
     :raises RecordingError: when the recording cannot be read at all.
     :raises AssetError: when a model is not there.
     :raises ValueError: when a model or a parameter cannot be used.
@@ -206,7 +202,6 @@ def unread(job: Job, like: Replay, problem: str) -> Replay:
     """
     Make the replay of a recording that could not be read.
 
-    :param job: its work.
     :param like: an empty replay with model, labels and settings.
     :param problem: what was wrong, a sentence.
     :returns: a replay without images.
@@ -272,7 +267,6 @@ def run_jobs(
 
     A process that dies twice costs its own recording alone.
 
-    :param jobs: the recordings.
     :param most_at_once: processes at a time, at least 1; one alone may use all cores.
     :param log: file for what MediaPipe prints.
     :param scheduler: address of a Dask scheduler whose workers do it instead; they find

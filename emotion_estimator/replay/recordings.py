@@ -22,8 +22,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.parameter_values import NodeParameters
-from emotion_estimator.parameters import advice_for_rate
+from emotion_estimator.parameters import NodeParameters, advice_for_rate
 from emotion_estimator.stamps import (
     NS_PER_S,
     FirstSender,
@@ -144,7 +143,6 @@ class Numbered:
     An image of a recording.
 
     :param number: its number, from 1.
-    :param frame: the image.
     """
 
     number: int

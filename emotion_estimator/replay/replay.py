@@ -38,8 +38,8 @@ from emotion_estimator.faces.image_decoding import ImageError, Rgb
 from emotion_estimator.faces.multi_face import FaceCounter, face_picture
 from emotion_estimator.parallel.engine import ahead
 from emotion_estimator.parallel.workers import available_cores
-from emotion_estimator.parameter_values import NodeParameters
-from emotion_estimator.replay.pictures import Pictures
+from emotion_estimator.parameters import NodeParameters
+from emotion_estimator.replay.files import Pictures
 from emotion_estimator.replay.predictions import Prediction, Replay, settings_of
 from emotion_estimator.replay.recordings import (
     Frame,
@@ -61,7 +61,6 @@ def face_thumbnail(image: Rgb, face: Face) -> bytes:
     """
     Cut out a face, upright.
 
-    :param image: the pixels.
     :param face: in it.
     :returns: a JPEG file of `SIDE_PX` x `SIDE_PX` pixels; what lies outside the image is black.
     """

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from emotion_estimator.faces.geometry import MAX_PIXELS, ImageError, check_size
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.image_headers import MAX_PIXELS, ImageError, check_size
 from emotion_estimator.replay.recordings import Frame, RecordingError
 
 Times = tuple[int, int, str]
@@ -71,7 +71,6 @@ class VideoDecoder:
         """
         Decode the next packet.
 
-        :param data: its bytes.
         :param at: when its image was taken.
         :returns: yields the images that are ready; a decoder may hold some back.
         """

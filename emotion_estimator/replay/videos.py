@@ -27,8 +27,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.faces.geometry import ImageError, check_size
 from emotion_estimator.faces.image_decoding import open_video, rgb_of_bgr
-from emotion_estimator.faces.image_headers import ImageError, check_size
 from emotion_estimator.replay.recordings import (
     FIRST_STAMP_NS,
     Calibration,
@@ -53,7 +53,6 @@ class Video:
     """
     A video file; its stamps are the frames' times from the start.
 
-    :param path: the file.
     :raises RecordingError: when it cannot be opened, or no frame of it can be decoded.
     """
 
@@ -179,7 +178,6 @@ def missing_bytes(path: Path) -> int:
     """
     Compare a file's size with what it states: MP4, Matroska and AVI do.
 
-    :param path: the file.
     :returns: how many bytes are missing at its end; 0 where none are, or nothing is stated.
     """
     size = path.stat().st_size
@@ -202,7 +200,6 @@ def shown_share(path: Path) -> float | None:
     """
     Tell how much of an MP4 file's frames a player shows: edit lists leave some out.
 
-    :param path: the file.
     :returns: in [0, 1]; None for another kind of file.
     """
     size = path.stat().st_size
@@ -273,7 +270,6 @@ def first_time_s(path: Path) -> float | None:
     """
     Tell when a Matroska file's first frame is: the length that it states counts from 0.
 
-    :param path: the file.
     :returns: in seconds; None for another kind of file.
     """
     scale_ns = 1_000_000

@@ -34,9 +34,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
 
-from emotion_estimator.faces.pose import GAZE_FRAME_PREFIX
-from emotion_estimator.faces.rep155 import FACE_FRAME_PREFIX
-from emotion_estimator.messages.incoming import (
+from emotion_estimator.faces.pose import FACE_FRAME_PREFIX, GAZE_FRAME_PREFIX
+from emotion_estimator.messages import (
     face_features,
     is_face_id,
     listed_faces,

@@ -34,11 +34,10 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo
 
-from emotion_estimator.faces.camera import KnownCamera, turned
+from emotion_estimator.faces.geometry import KnownCamera, turned
 from emotion_estimator.faces.image_decoding import ImageDecoder, Rgb
-from emotion_estimator.messages.incoming import nanoseconds, rgb_of, shortened
-from emotion_estimator.messages.outgoing import ros_type
-from emotion_estimator.nodes.camera_stream import LatestOfEach
+from emotion_estimator.messages import nanoseconds, rgb_of, ros_type, shortened
+from emotion_estimator.nodes.spin import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.controls import Controls
 from emotion_estimator.view.listener import LATEST, AnyImage, Listener

@@ -37,7 +37,7 @@ from emotion_estimator.emotion.decision import (
     VALENCE_AROUSAL,
     Trust,
 )
-from emotion_estimator.faces.camera import PinholeCamera, turned_points
+from emotion_estimator.faces.geometry import PinholeCamera, turned_points
 from emotion_estimator.faces.pose import eye_angles
 
 Numbers = NDArray[np.float32]
@@ -69,7 +69,7 @@ class FaceOfImage:
     What is known of one face in one image; what has not come is empty.
 
     :param scores: labels with their scores, highest first.
-    :param features: by name, see `messages.incoming.face_features`.
+    :param features: by name, see `messages.face_features`.
     :param affect: valence and arousal.
     :param box: left, upper, right and lower edge as fractions of the image.
     :param points: REP-155's 70 landmarks as fractions of the image.

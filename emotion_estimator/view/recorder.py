@@ -30,8 +30,7 @@ from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 
 from emotion_estimator.files import OutputError
-from emotion_estimator.messages.incoming import listed_faces
-from emotion_estimator.messages.outgoing import (
+from emotion_estimator.messages import (
     ACTION_UNITS,
     CLASSIFICATION,
     EXPRESSION,
@@ -40,10 +39,11 @@ from emotion_estimator.messages.outgoing import (
     REGION,
     TF,
     bag_types,
+    listed_faces,
     ros_type,
 )
 from emotion_estimator.nodes.spin import subscribe_to_all
-from emotion_estimator.replay.bag_file import BagFile
+from emotion_estimator.replay.bag_writer import BagFile
 from emotion_estimator.view.state import MOST_PEOPLE
 
 LEAST_FREE_BYTES = 500 << 20

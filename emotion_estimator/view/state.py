@@ -24,7 +24,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
-from emotion_estimator.faces.camera import PinholeCamera
+from emotion_estimator.faces.geometry import PinholeCamera
 from emotion_estimator.stamps import NS_PER_S, RateLimiter
 from emotion_estimator.view.person import DRAWN, FaceOfImage, Limits, Shown, shown
 

@@ -33,7 +33,7 @@ from emotion_estimator.evaluation.label_files import (
 from emotion_estimator.evaluation.label_topics import label_messages, labels_of_messages
 from emotion_estimator.evaluation.labels import LabelError, Segment
 from emotion_estimator.evaluation.report.write import write_labelled_report
-from emotion_estimator.messages.outgoing import (
+from emotion_estimator.messages import (
     CLASSIFICATION,
     EXPRESSION,
     OBJECT_HYPOTHESIS,

@@ -25,8 +25,10 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from emotion_estimator.evaluation import classification_metrics as metrics
-from emotion_estimator.evaluation.bootstrap import Interval, bootstrap, bootstrap_sums
 from emotion_estimator.evaluation.segment_statistics import (
+    Interval,
+    bootstrap,
+    bootstrap_sums,
     image_durations_s,
     stable_from,
     switches,

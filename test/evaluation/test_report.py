@@ -281,7 +281,7 @@ def test_a_page_loads_nothing():
         st.characters(codec='utf-8', exclude_categories=['Cc', 'Cn', 'Co']),
         min_size=1,
         max_size=40,
-    )
+    ).filter(lambda text: text not in COLOURS)  # a label of the model's own is judged otherwise
 )
 def test_any_name_stays_text(text):
     run = replay('happy ' * 3, name=text, model=text)

@@ -30,7 +30,7 @@ from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.cameras import find_camera
 from emotion_estimator.files import find_shared_file
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS
 from emotion_estimator.stamps import NS_PER_S
 
 LATEST = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -38,7 +38,6 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 
-from emotion_estimator.extras.bag_player import BagPlayer, shifted
 from emotion_estimator.extras.demo import draw_timeline
 from emotion_estimator.extras.demo_observer import (
     FaceRow,
@@ -51,8 +50,8 @@ from emotion_estimator.extras.demo_observer import (
     view,
 )
 from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, lead
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import IDS_LIST, ROS, bag_types
+from emotion_estimator.extras.play import BagPlayer, shifted
+from emotion_estimator.messages import IDS_LIST, ROS, bag_types, nanoseconds
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S

@@ -12,38 +12,50 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A small network tells what a crop shows, whatever the light."""
+"""What small networks tell of a crop, whatever the light: features, and what of a face is seen."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from helpers.faces import (
     NEUTRAL,
+    PEOPLE,
+    SERIOUS,
+    cartoon,
     frames,
     landmarks_of,
-    mirrored,
+    line_drawing,
     photograph,
-    points_of,
-    random_face,
     shipped_network,
 )
+from helpers.live_nodes import START_NS, image_message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev.bench.covered_faces import COLOURS, COVERS, EYES, MOUTH, cover, drawn, upside_down
+from emotion_estimator import ExpressionEstimator
+from emotion_estimator.emotion.decision import UNKNOWN, VISIBLE_PARTS
 from emotion_estimator.emotion.model import read_metadata
 from emotion_estimator.faces.appearance import (
     CROP_PX,
     FAINT,
-    HALF_WIDTH,
+    VISIBLE_NAMES,
     AppearanceNetwork,
-    crop_face,
+    FaceVisibility,
+    UprightWatch,
     evened,
 )
-from emotion_estimator.faces.encoding import read_encoding
-from emotion_estimator.faces.geometry import MESH
+from emotion_estimator.faces.encoding import FaceEncodingError, read_encoding, visibility_file
+from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding, find_model
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.files import open_recording
+from emotion_estimator.replay.replay import Selection, replay
 
 
 def noise(seed, blur_px=0.0):
@@ -131,147 +143,229 @@ def test_a_network_for_something_else_is_refused_with_its_shapes():
         AppearanceNetwork(content)
 
 
-# A face is cut out where it is, upright, of one size, and free of what is too fine to show.
+# Covered faces and those upside down are noticed; what hides neither mouth nor eyes is not.
 
 
-TEMPLATE = random_face()
-MIDDLE = TEMPLATE[:MESH, :2].mean(axis=0)
+@pytest.fixture(scope='module')
+def encoding():
+    return read_encoding(find_encoding(DEFAULT_ENCODING))
 
 
-def outline_at(x, y, step, angle=0.0):
-    """Lay the template into an image: its middle, pixels of the image for one of the crop."""
-    cosine, sine = np.cos(angle), np.sin(angle)
-    turn = np.array([[cosine, sine], [-sine, cosine]])
-    unit_px = step * CROP_PX / (2 * HALF_WIDTH)
-    return ((TEMPLATE[:, :2] - MIDDLE) @ turn * unit_px + [x, y]).astype(np.float32)
+@pytest.fixture(scope='module')
+def visible(encoding):
+    """Make what tells the parts of a face by name."""
+    visibility = FaceVisibility(encoding.template, encoding.visibility)
+    return lambda picture, points: dict(
+        zip(VISIBLE_NAMES, visibility.of(encoding.crop(picture, points)))
+    )
 
 
-def ramp(width, height, per_px):
-    """Make an image whose grey tells x."""
-    grey = np.clip((np.arange(width) + 0.5) * per_px, 0, 255).round().astype(np.uint8)
-    return np.repeat(np.tile(grey, (height, 1))[..., None], 3, axis=2)
+@pytest.fixture(scope='module')
+def landmarker(landmarker_path):
+    """Make what finds the face of a still."""
+    made = FaceLandmarker(FaceNetworks(landmarker_path), stills=True)
+    yield made
+    made.close()
 
 
-def smooth_noise(width, height, blur_px, seed=0):
-    """Make an image of blotches of some size."""
-    noise = np.random.default_rng(seed).normal(size=(height, width, 3))
-    blurred = cv2.GaussianBlur(noise, (0, 0), blur_px)
-    return np.clip(128 + 60 * blurred / blurred.std(), 0, 255).astype(np.uint8)
+@pytest.fixture(scope='module')
+def faces(landmarker, media):
+    """Photographs with their landmarks."""
+    pictures = [photograph(media(name)) for name in PEOPLE]
+    return [(picture, landmarker.find(picture)[0].landmarks) for picture in pictures]
 
 
-@pytest.mark.parametrize('step', [0.3, 1.0, 1.7, 2.0, 3.5, 7.2, 15.9])
-@pytest.mark.parametrize('along', ['x', 'y'])
-def test_each_pixel_shows_the_place_that_it_stands_for(step, along):
-    width = round(80 * step) + 40
-    per_px = 250 / width
-    image = ramp(width, width, per_px)
-    if along == 'y':
-        image = np.ascontiguousarray(image.transpose(1, 0, 2))
-    middle = width / 2 + 0.3
-    crop = crop_face(image, outline_at(middle, middle, step), TEMPLATE)
-    assert crop.shape == (CROP_PX, CROP_PX)
-    places = middle + step * (np.arange(CROP_PX) + 0.5 - CROP_PX / 2)
-    shown = crop if along == 'x' else crop.T
-    expected = np.tile(places * per_px, (CROP_PX, 1))
-    np.testing.assert_allclose(shown, expected, atol=1.5)
+@pytest.fixture(scope='module')
+def estimator(landmarker_path):
+    with ExpressionEstimator(max_faces=1, face_id_seed=1) as made:
+        yield made
 
 
-@given(st.floats(-3.1, 3.1), st.sampled_from([0.7, 1.9, 2.4]))
-def test_a_leaning_head_is_cut_out_upright(angle, step):
-    """Ramps stay ramps when turned: the crop of a turned ramp is that of the straight one."""
-    size = round(90 * step)
-    middle = size / 2
-    x, y = np.meshgrid(np.arange(size) + 0.5 - middle, np.arange(size) + 0.5 - middle)
-    along = x * np.cos(angle) + y * np.sin(angle)
-    grey = np.clip(128 + along * 100 / middle, 0, 255).round().astype(np.uint8)
-    image = np.repeat(grey[..., None], 3, axis=2)
-    crop = crop_face(image, outline_at(middle, middle, step, angle), TEMPLATE)
-    places = step * (np.arange(CROP_PX) + 0.5 - CROP_PX / 2)
-    expected = np.tile(128 + places * 100 / middle, (CROP_PX, 1))
-    np.testing.assert_allclose(crop, expected, atol=2)
+def test_the_decision_looks_at_all_that_is_visible():
+    assert VISIBLE_PARTS == VISIBLE_NAMES
 
 
-@pytest.mark.parametrize('turns', [1, 2, 3])
-@pytest.mark.parametrize('side_px', [160, 480])
-def test_a_photograph_turned_by_quarters_gives_nearly_the_same_crop(
-    landmarker_path, media, turns, side_px
+def test_a_face_as_it_is_is_seen_whole(visible, faces):
+    for picture, points in faces:
+        assert visible(picture, points) == dict.fromkeys(VISIBLE_NAMES, 1)
+
+
+@pytest.mark.parametrize('colour', COLOURS.values(), ids=COLOURS)
+def test_a_covered_mouth_is_not_seen_but_the_eyes_are(visible, faces, colour):
+    for picture, points in faces:
+        seen = visible(cover(picture, points, MOUTH, colour), points)
+        assert seen['visible.mouth'] < 0.2
+        assert seen['visible.eyes'] > 0.8
+
+
+@pytest.mark.parametrize('colour', COLOURS.values(), ids=COLOURS)
+def test_covered_eyes_are_not_seen_but_the_mouth_is(visible, faces, colour):
+    for picture, points in faces:
+        seen = visible(cover(picture, points, EYES, colour), points)
+        assert seen['visible.eyes'] < 0.2
+        assert seen['visible.mouth'] > 0.8
+
+
+@pytest.mark.parametrize('hidden, name', [(h, n) for h in ('mouth', 'eyes') for n in COVERS[h]])
+def test_what_the_landmarker_makes_of_a_cover_is_noticed(visible, landmarker, faces, hidden, name):
+    for picture, points in faces:
+        covered = drawn(picture, points, name)
+        for found in landmarker.find(covered):
+            seen = visible(covered, found.landmarks)
+            # A printed mouth is one, but on no skin.
+            assert seen[f'visible.{hidden}'] * seen['visible.skin'] < 0.5
+
+
+@pytest.mark.parametrize('name', ['spectacles', 'beard'])
+def test_spectacles_and_beards_cover_nothing(visible, landmarker, faces, name):
+    for picture, points in faces:
+        dressed = drawn(picture, points, name)
+        (found,) = landmarker.find(dressed)
+        seen = visible(dressed, found.landmarks)
+        assert seen == pytest.approx(dict.fromkeys(VISIBLE_NAMES, 1), abs=0.2)
+
+
+@pytest.mark.parametrize('name', [name for hides in ('mouth', 'eyes') for name in COVERS[hides]])
+def test_a_covered_face_is_decided_unknown(estimator, faces, name):
+    for picture, points in faces:
+        found = estimator.estimate_picture(drawn(picture, points, name))
+        assert [face.expression for face in found] in ([], [UNKNOWN])
+
+
+def test_a_hand_before_a_real_mouth_is_noticed(estimator, media):
+    pictures, _ = frames(media('WolfgangLanger_Pexels.mp4'), 301)
+    for number, expression in ((110, UNKNOWN), (130, UNKNOWN), (300, 'happy')):
+        rgb = cv2.cvtColor(cv2.resize(pictures[number], (640, 360)), cv2.COLOR_BGR2RGB)
+        (face,) = estimator.estimate_picture(rgb)
+        assert face.expression == expression
+
+
+def test_a_face_upside_down_is_decided_unknown_or_not_found(estimator, faces):
+    for picture, _ in faces:
+        found = estimator.estimate_picture(upside_down(picture))
+        assert [face.expression for face in found] in ([], [UNKNOWN])
+
+
+@pytest.mark.parametrize('angle_deg', [-90, -60, -30, 30, 60, 90])
+def test_a_head_that_leans_or_lies_is_upright_where_its_mesh_lies_right(
+    visible, landmarker, faces, angle_deg
 ):
-    image = photograph(media(NEUTRAL), side_px)
-    template = points_of(image)
-    outline = landmarks_of(image)[:, :2] * side_px
-    upright = crop_face(image, outline, template)
-    turned = outline
-    for _ in range(turns):
-        turned = np.stack([turned[:, 1], side_px - turned[:, 0]], axis=1)
-    crop = crop_face(np.ascontiguousarray(np.rot90(image, turns)), turned, template)
-    difference = np.abs(crop.astype(int) - upright)
-    assert upright.std() > 30
-    assert difference.mean() < 2.5
+    turn = cv2.getRotationMatrix2D((240, 240), angle_deg, 0.8)
+    for picture, points in faces:
+        turned = cv2.warpAffine(picture, turn, (480, 480), borderMode=cv2.BORDER_REPLICATE)
+        right = points[:, :2] * 480 @ turn[:, :2].T + turn[:, 2]
+        for found in landmarker.find(turned):
+            if np.hypot(*(found.landmarks[:, :2] * 480 - right).T).mean() < 15:
+                assert visible(turned, found.landmarks)['visible.upright'] == 1
 
 
-def test_a_mirrored_photograph_gives_the_mirrored_crop(landmarker_path, media):
-    image = photograph(media(NEUTRAL), 240)
-    template = points_of(image)
-    outline = landmarks_of(image)[:, :2] * 240
-    opposite = template * np.array([-1, 1, 1], np.float32)
-    turned_over = (np.array([240, 0]) + outline * [-1, 1]).astype(np.float32)
-    crop = crop_face(image, outline, template)
-    in_mirror = crop_face(mirrored(image), turned_over, opposite)
-    assert np.abs(in_mirror[:, ::-1].astype(int) - crop).mean() < 2.5
+@pytest.mark.parametrize('draw', [line_drawing, cartoon])
+def test_a_drawing_has_no_skin(visible, landmarker, draw):
+    (face,) = landmarker.find(draw())
+    assert visible(draw(), face.landmarks)['visible.skin'] < 0.1
 
 
-@pytest.mark.parametrize('factor', [2, 5, 12])
-def test_a_large_image_shows_what_its_small_version_shows(factor):
-    small = smooth_noise(140, 120, blur_px=4)
-    large = cv2.resize(small, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
-    crops = [
-        crop_face(image, outline_at(71 * scale, 58 * scale, 1.2 * scale), TEMPLATE)
-        for image, scale in ((small, 1), (large, factor))
-    ]
-    np.testing.assert_allclose(crops[1].astype(int), crops[0], atol=6)
+def test_a_drawing_on_white_paper_has_no_skin(visible, landmarker):
+    picture = line_drawing()
+    picture[picture >= 240] = 255
+    (face,) = landmarker.find(picture)
+    assert visible(picture, face.landmarks)['visible.skin'] < 0.1
 
 
-@pytest.mark.parametrize('step', [4.0, 6.5, 12.3])
-def test_what_is_finer_than_a_crop_s_pixel_leaves_no_pattern(step):
-    size = round(70 * step)
-    image = np.random.default_rng(0).integers(0, 256, (size, size, 1), np.uint8)
-    image = np.repeat(image, 3, axis=2)
-    crop = crop_face(image, outline_at(size / 2, size / 2, step), TEMPLATE)
-    # The mean of n independent pixels spreads by the square root of n less.
-    assert crop.std() < 1.2 * image.std() / int(step)
-    assert crop.mean() == pytest.approx(image.mean(), abs=2)
+@pytest.mark.parametrize('exposure', [1.3, 1.6])
+def test_skin_in_too_much_light_is_skin(visible, faces, exposure):
+    for picture, points in faces:
+        bright = cv2.convertScaleAbs(picture, alpha=exposure)
+        assert visible(bright, points)['visible.skin'] > 0.9
 
 
-@pytest.mark.parametrize('step', [0.8, 1.5, 3.0])
-def test_beyond_the_image_its_edge_goes_on(step):
-    image = ramp(200, 200, per_px=1.0)
-    crop = crop_face(image, outline_at(2, 198, step), TEMPLATE).astype(int)
-    assert (crop[:, : CROP_PX // 2 - 5] <= step).all()
-    assert crop[:, -1].std() < 1
-    assert (np.diff(crop[CROP_PX // 2]) >= -1).all()
-    assert crop[0, -1] == pytest.approx(2 + step * (CROP_PX - 1) / 2, abs=2 + step)
+def test_a_picture_of_one_colour_shows_nothing(visible, faces):
+    picture, points = faces[0]
+    seen = visible(np.full_like(picture, 128), points)
+    assert [seen[f'visible.{part}'] for part in ('mouth', 'eyes', 'skin')] == [0, 0, 0]
 
 
-@given(
-    st.floats(-3000, 3000),
-    st.floats(-3000, 3000),
-    st.floats(0.01, 100),
-    st.floats(-3.1, 3.1),
-    st.integers(1, 300),
-    st.integers(1, 300),
-)
-def test_wherever_a_face_is_there_is_a_crop(x, y, step, angle, width, height):
-    image = np.full((height, width, 3), 77, np.uint8)
-    crop = crop_face(image, outline_at(x, y, step, angle), TEMPLATE)
-    assert crop.shape == (CROP_PX, CROP_PX)
-    assert crop.dtype == np.uint8
-    assert (crop == 77).all()
+def test_without_its_network_plain_covers_alone_are_noticed(encoding, faces):
+    plain = FaceVisibility(encoding.template)
+    picture, points = faces[0]
+    assert plain.of(encoding.crop(picture, points)).tolist() == [1, 1, 1, 1]
+    black = cover(picture, points, MOUTH, COLOURS['black'])
+    assert plain.of(encoding.crop(black, points))[0] < 0.2
 
 
-def test_an_image_that_may_not_be_written_and_is_a_part_of_another_is_read():
-    image = smooth_noise(400, 300, blur_px=3)
-    part = image[50:250, 100:300]
-    part.flags.writeable = False
-    expected = crop_face(part.copy(), outline_at(100, 100, 2.5), TEMPLATE)
-    found = crop_face(part, outline_at(100, 100, 2.5), TEMPLATE)
-    np.testing.assert_array_equal(found, expected)
+def test_an_encoding_has_the_network_that_lies_beside_it_if_it_fits(tmp_path, encoding):
+    shipped = find_encoding(DEFAULT_ENCODING)
+    mine = tmp_path / 'mine.npz'
+    mine.write_bytes(shipped.read_bytes())
+    assert read_encoding(mine).visibility is None
+    beside = tmp_path / 'mine_visibility.tflite'
+    beside.write_bytes(visibility_file(shipped).read_bytes())
+    crop = np.random.default_rng(1).integers(0, 256, (1, CROP_PX, CROP_PX), np.uint8)
+    network = read_encoding(mine).visibility
+    assert isinstance(network, AppearanceNetwork)
+    np.testing.assert_array_equal(network(crop), encoding.visibility(crop))
+    beside.write_bytes(b'no network')
+    with pytest.raises(FaceEncodingError, match=r'mine_visibility.* cannot be used'):
+        read_encoding(mine)
+
+
+# A camera that hangs upside down.
+
+
+def test_most_faces_upside_down_are_a_hint():
+    over, upright = {'visible.upright': 0.0}, {'visible.upright': 1.0, 'head.roll': 1.6}
+    watch = UprightWatch(least=3, most=5)
+    for values in (over, over):
+        watch.see(values)
+    assert watch.hints() == []
+    watch.see({'head.roll': -3.1, 'visible.upright': 1.0})
+    (hint,) = watch.hints()
+    assert hint.startswith('3 of 3 faces look upside down') and 'rotate' in hint
+    for values in (upright, {}):
+        watch.see(values)
+    assert watch.hints() != []
+    watch.see(upright)
+    assert watch.hints() == []
+
+
+@pytest.fixture
+def folder(tmp_path, media):
+    """Eight pictures of a person whom MediaPipe finds upside down too, both ways up."""
+    picture = photograph(media(SERIOUS))
+    for name, bgr in (('upright', picture[:, :, ::-1]), ('over', picture[::-1, ::-1, ::-1])):
+        (tmp_path / name).mkdir()
+        for number in range(8):
+            cv2.imwrite(str(tmp_path / name / f'{1_700_000_000_000 + 66 * number}.png'), bgr)
+    return tmp_path
+
+
+def test_a_replay_hints_at_a_camera_upside_down_and_tells_no_expression(folder, landmarker_path):
+    reported = {}
+    for name in ('upright', 'over'):
+        recording = open_recording(folder / name)
+        reported[name] = replay(recording, read_parameters(), Selection())
+        recording.close()
+    assert reported['upright'].hints == ()
+    assert UNKNOWN not in {one.label for one in reported['upright'].predictions}
+    assert {one.label for one in reported['over'].predictions} <= {UNKNOWN}
+    count = len(reported['over'].predictions)
+    assert count
+    (hint,) = reported['over'].hints
+    assert hint.startswith(f'over: {count} of {count} faces look upside down')
+    assert reported['over'].problems == ()
+
+
+def test_diagnostics_hint_at_a_camera_upside_down(live, landmarker_path, media):
+    bgr = upside_down(photograph(media(SERIOUS)))[:, :, ::-1]
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1)
+    statuses = live.listen(DiagnosticArray, '/diagnostics')
+    camera = live.camera()
+    for number in range(40):
+        before = node.statistics.report().published
+        camera.publish(image_message(bgr, START_NS + number * 40_000_000))
+        live.until(lambda: node.statistics.report().published > before, 'the image')  # noqa: B023
+    statuses.clear()
+    live.until(lambda: statuses, 'diagnostics')
+    (status,) = statuses[-1].status
+    assert status.level == DiagnosticStatus.WARN
+    assert 'faces look upside down' in status.message

@@ -29,7 +29,7 @@ from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
 from emotion_estimator.faces.networks import FaceNetworks
-from emotion_estimator.faces.tracker import FaceTracker, assigned
+from emotion_estimator.faces.tracker import LISTED_S, FacePresence, FaceTracker, assigned
 from emotion_estimator.stamps import NS_PER_S, Step
 
 START_NS = 1_700_000_000 * NS_PER_S
@@ -303,3 +303,64 @@ def test_a_reset_gives_new_ids():
     first = track(tracker, [face(0.5)], 0)
     tracker.reset()
     assert track(tracker, [face(0.5)], 1) != first
+
+
+# Who is there, by stamps alone.
+
+
+def see(presence, ids, time_s, starts_over=False):
+    seen = presence.see(ids, round(time_s * NS_PER_S), starts_over)
+    return ''.join(seen.listed), ''.join(seen.lost)
+
+
+def test_a_missed_image_is_no_absence_and_a_long_one_is_a_loss_reported_once():
+    presence = FacePresence(1.0)
+    assert see(presence, 'ab', 0.0) == ('ab', '')
+    assert see(presence, 'b', 0.1) == ('ba', '')
+    assert see(presence, 'b', LISTED_S) == ('ba', '')
+    assert see(presence, 'b', LISTED_S + 0.01) == ('b', '')
+    assert see(presence, 'b', 1.0) == ('b', '')
+    assert see(presence, 'b', 1.1) == ('b', 'a')
+    assert see(presence, 'b', 1.2) == ('b', '')
+
+
+def test_a_face_that_returns_in_time_is_not_lost():
+    presence = FacePresence(1.0)
+    see(presence, 'a', 0.0)
+    assert see(presence, '', 0.9) == ('', '')
+    assert see(presence, 'a', 0.95) == ('a', '')
+    assert see(presence, '', 1.9) == ('', '')
+
+
+def test_without_absence_a_face_is_gone_with_the_image():
+    presence = FacePresence(0.0)
+    see(presence, 'a', 0.0)
+    assert see(presence, '', 0.01) == ('', 'a')
+
+
+@pytest.mark.parametrize('time_s', [10.2, 9.9])
+def test_on_a_new_time_line_those_of_the_old_are_lost(time_s):
+    presence = FacePresence(60.0)
+    see(presence, 'ab', 10.0)
+    assert see(presence, 'c', time_s, starts_over=True) == ('c', 'ab')
+
+
+def test_silence_of_the_camera_makes_nobody_absent():
+    presence = FacePresence(1.0)
+    assert see(presence, 'a', 0.0) == ('a', '')
+    assert see(presence, '', 5.0) == ('', '')
+    assert see(presence, 'a', 10.0) == ('a', '')
+    assert see(presence, '', 15.0) == ('', '')
+    assert see(presence, '', 15.1) == ('', 'a')
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from('abcd')), st.floats(0, 2)), max_size=20))
+def test_whoever_came_is_listed_or_lost_or_may_return(steps):
+    presence, time_s, there = FacePresence(1.0), 0.0, set()
+    for ids, way_s in steps:
+        time_s += way_s
+        listed, lost = see(presence, sorted(ids), time_s)
+        there |= ids
+        assert ids <= set(listed) <= there
+        assert set(lost) <= there - set(listed)
+        there -= set(lost)

@@ -12,7 +12,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Landmarks are freed from the image and from the head's pose, which is reported by REP-103."""
+"""Landmarks are freed from image and pose, which is reported by REP-103; what cameras mean."""
+
+import math
 
 import numpy as np
 import pytest
@@ -37,15 +39,24 @@ from dev.bench.turned_faces import UNIT_PX, TurningPeople, head_mesh
 from emotion_estimator.faces.geometry import (
     MESH,
     POSE_NAMES,
+    IntrinsicsError,
+    KnownCamera,
+    PinholeCamera,
     align,
     head_angles,
     in_face_units,
     rotation_of,
+    turned,
+    turned_points,
 )
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.networks import FaceNetworks
+from emotion_estimator.faces.pose import (
+    SELLION,
+)
 
 TEMPLATE = random_face()
+CAMERA = PinholeCamera(600, 610, 330, 235, 640, 480)
 # Directions in the image: x right, y down, z away from the camera.
 RIGHT, DOWN, AWAY = np.eye(3)
 ROLL, PITCH, YAW = range(3)
@@ -54,7 +65,7 @@ angles = st.floats(-3.1, 3.1)
 vectors = st.tuples(angles, angles, angles).map(np.array)
 
 
-def turned(points, rotation):
+def rotated(points, rotation):
     return rotation.apply(points).astype(np.float32)
 
 
@@ -109,7 +120,7 @@ def test_positive_are_yaw_to_the_left_pitch_downward_and_roll_to_the_right(
     assert rotation.apply(direction) @ goes == pytest.approx(np.sin(angle))
     expected = np.zeros(3)
     expected[axis] = angle
-    np.testing.assert_allclose(pose(turned(TEMPLATE, rotation), TEMPLATE), expected, atol=1e-5)
+    np.testing.assert_allclose(pose(rotated(TEMPLATE, rotation), TEMPLATE), expected, atol=1e-5)
 
 
 @given(angles, st.floats(-1.5, 1.5), angles)
@@ -120,7 +131,7 @@ def test_roll_pitch_and_yaw_are_applied_in_this_order(roll, pitch, yaw):
         * Rotation.from_rotvec(pitch * left)
         * Rotation.from_rotvec(roll * forward)
     )
-    found = pose(turned(TEMPLATE, rotation), TEMPLATE)
+    found = pose(rotated(TEMPLATE, rotation), TEMPLATE)
     np.testing.assert_allclose(found, [roll, pitch, yaw], atol=1e-4)
 
 
@@ -132,7 +143,7 @@ def test_a_mirrored_face_is_not_explained_by_a_reflection(seed):
 
 
 def test_gaze_does_not_turn_the_head():
-    points = turned(TEMPLATE, Rotation.from_rotvec([0.1, 0.2, 0.3]))
+    points = rotated(TEMPLATE, Rotation.from_rotvec([0.1, 0.2, 0.3]))
     looking = points.copy()
     looking[MESH:] += 0.3
     np.testing.assert_array_equal(pose(looking, TEMPLATE), pose(points, TEMPLATE))
@@ -190,7 +201,7 @@ def test_in_a_mirror_yaw_and_roll_change_sign_and_pitch_stays(template, leaning,
 # Heads turned by known angles, for the measurements: rendered as they should be, and measured.
 
 
-NOSE_TIP, SELLION = 1, 168
+NOSE_TIP = 1
 
 
 @pytest.fixture
@@ -234,3 +245,112 @@ def test_the_pose_of_a_turned_head_is_reported(mesh, axis):
     for angle, face in TurningPeople(finder).turn(mesh, index, [0, 10, 20]):
         assert np.degrees(face.features[index]) == pytest.approx(angle, abs=9)
     finder.close()
+
+
+# Cameras: their angle of view, and calibrations, right and wrong.
+
+
+def test_a_view_of_60_degrees_reaches_the_edges_at_30():
+    camera = PinholeCamera.of_view(640, 480, math.radians(60))
+    assert math.degrees(math.atan(camera.ray(640, 240)[0])) == pytest.approx(30)
+    assert camera.focal_x == camera.focal_y
+
+
+def test_a_calibration_serves_other_resolutions_of_the_same_shape():
+    half = CAMERA.resized(320, 240)
+    np.testing.assert_allclose(half.ray(160, 100), CAMERA.ray(320, 200))
+    assert CAMERA.resized(1280, 960).focal_x == 2 * CAMERA.focal_x
+    with pytest.raises(IntrinsicsError, match='640 x 480 pixels, but the image has 640 x 360'):
+        CAMERA.resized(640, 360)
+
+
+@pytest.mark.parametrize(
+    'values',
+    [(0, 600, 320, 240, 640, 480), (600, -1, 320, 240, 640, 480), (600, 600, math.nan, 0, 9, 9)],
+)
+def test_what_no_camera_has_is_refused(values):
+    with pytest.raises(IntrinsicsError, match='must be above 0'):
+        PinholeCamera(*values)
+    with pytest.raises(IntrinsicsError, match='is empty'):
+        PinholeCamera(600, 600, 320, 240, 0, 480)
+
+
+# A camera by its calibration, or by its angle of view where that cannot be used.
+
+
+MATRIX = np.array([[600, 0, 320], [0, 610, 240], [0, 0, 1.0]])
+SIXTY_DEGREES = math.radians(60)
+
+
+def camera():
+    """Make one, and the list of the faults that it tells."""
+    reported = []
+    return KnownCamera(SIXTY_DEGREES, reported.append), reported
+
+
+@pytest.mark.parametrize('k', [MATRIX, MATRIX.ravel(), MATRIX.ravel().tolist()])
+def test_a_calibration_holds_for_images_of_its_shape(k):
+    known, reported = camera()
+    assert known.camera(640, 480) == PinholeCamera.of_view(640, 480, SIXTY_DEGREES)
+    assert known.calibrate(k, 640, 480)
+    assert known.camera(640, 480) == PinholeCamera(600, 610, 320, 240, 640, 480)
+    assert known.camera(320, 240) == PinholeCamera(300, 305, 160, 120, 320, 240)
+    assert reported == []
+    for _ in range(2):
+        assert known.camera(480, 480) == PinholeCamera.of_view(480, 480, SIXTY_DEGREES)
+        known.camera(640, 480)
+    assert len(reported) == 1
+    assert (
+        'another shape' in reported[0]
+        and 'A field of view of 60 degrees is assumed.' in reported[0]
+    )
+
+
+@pytest.mark.parametrize(
+    'k, width, fault',
+    [
+        (np.zeros(9), 640, 'focal lengths'),
+        (MATRIX, 0, 'it is empty'),
+        (np.where(MATRIX == 600, np.nan, MATRIX), 640, 'focal lengths'),
+        (MATRIX[:2], 640, 'k holds 6 values, not 9.'),
+    ],
+)
+def test_a_calibration_that_no_camera_has_is_reported_once(k, width, fault):
+    known, reported = camera()
+    assert not known.calibrate(k, width, 480)
+    assert not known.calibrate(k, width, 480)
+    (sentence,) = reported
+    assert sentence.startswith('camera_info: k, width or height is wrong: ') and fault in sentence
+    assert known.camera(640, 480) == PinholeCamera.of_view(640, 480, SIXTY_DEGREES)
+
+
+def test_later_calibrations_replace_earlier_ones_and_wrong_ones_replace_none():
+    reported = []
+    camera = KnownCamera(math.radians(60), reported.append)
+    first, second = ([f, 0, 320, 0, f, 240, 0, 0, 1] for f in (500.0, 700.0))
+    assert camera.calibrate(first, 640, 480)
+    assert camera.camera(640, 480).focal_x == 500
+    assert camera.calibrate(second, 640, 480)
+    assert camera.camera(640, 480).focal_x == 700
+    for _ in range(3):
+        assert not camera.calibrate([1e-300, 0, 320, 0, 1e-300, 240, 0, 0, 1], 640, 480)
+        assert camera.calibrate(second, 640, 480)
+    assert camera.camera(640, 480).focal_x == 700
+    (sentence,) = reported
+    assert sentence.endswith('The calibration before it stays.')
+
+
+# A camera that hangs otherwise.
+
+
+@given(st.sampled_from([0, 90, 180, 270]), st.integers(0, 6), st.integers(0, 4), st.floats(-1, 1))
+def test_a_point_goes_where_its_pixel_goes_and_comes_back(rotate, column, row, depth):
+    image = np.zeros((5, 7, 3), np.uint8)
+    image[row, column] = 255
+    point = np.array([[(column + 0.5) / 7, (row + 0.5) / 5, depth]], np.float32)
+    there = turned_points(point, rotate, 7, 5)
+    height, width = turned(image, rotate).shape[:2]
+    assert turned(image, rotate)[int(there[0, 1] * height), int(there[0, 0] * width)].min() == 255
+    assert there[0, 2] * width == pytest.approx(depth * 7, abs=1e-5)  # in pixels
+    back = turned_points(there, -rotate % 360, width, height)
+    np.testing.assert_allclose(back, point, atol=1e-6)

@@ -41,7 +41,7 @@ from emotion_estimator.faces.landmarker import (
 )
 from emotion_estimator.faces.networks import FaceNetworks, Region, region_of
 from emotion_estimator.files import find_shared_file
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 
 CLIPS = tuple(name for name in MEDIA if Path(name).suffix in ('.mp4', '.mov', '.gif'))
 LEAST_FACE_PX = 100

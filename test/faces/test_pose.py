@@ -12,10 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Heads of known pose, projected through a known camera, and found again."""
+"""Heads of known pose, projected and found again; action units, and the aligned picture."""
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 from helpers.faces import NEUTRAL, PEOPLE, landmarks_of, photograph, render
@@ -24,27 +25,25 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from emotion_estimator import blendshapes
-from emotion_estimator.faces.camera import (
-    IntrinsicsError,
-    KnownCamera,
-    PinholeCamera,
-    turned,
-    turned_points,
-)
+from emotion_estimator.blendshapes import CODES, DEAD_SHAPES, HEAD_UNITS, UNITS, action_units
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.geometry import (
-    INDICES,
-    SELLION,
-    dlib_landmarks,
+    PinholeCamera,
     head_angles,
     head_axes,
 )
-from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.landmarker import Box, FaceLandmarker
+from emotion_estimator.faces.multi_face import level_face_picture
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.pose import (
     FULL_RAD,
+    INDICES,
+    LEFT_PUPIL,
     PUPIL_DISTANCE_M,
+    RIGHT_PUPIL,
+    SELLION,
     HeadModel,
+    dlib_landmarks,
     eye_angles,
     gaze_rotation,
     quaternion_of,
@@ -56,22 +55,6 @@ MODEL = HeadModel(TEMPLATE)
 CAMERA = PinholeCamera(600, 610, 330, 235, 640, 480)
 FORWARD, LEFT, UP = range(3)
 FACING = head_axes(np.eye(3))
-
-
-# A camera that hangs otherwise.
-
-
-@given(st.sampled_from([0, 90, 180, 270]), st.integers(0, 6), st.integers(0, 4), st.floats(-1, 1))
-def test_a_point_goes_where_its_pixel_goes_and_comes_back(rotate, column, row, depth):
-    image = np.zeros((5, 7, 3), np.uint8)
-    image[row, column] = 255
-    point = np.array([[(column + 0.5) / 7, (row + 0.5) / 5, depth]], np.float32)
-    there = turned_points(point, rotate, 7, 5)
-    height, width = turned(image, rotate).shape[:2]
-    assert turned(image, rotate)[int(there[0, 1] * height), int(there[0, 0] * width)].min() == 255
-    assert there[0, 2] * width == pytest.approx(depth * 7, abs=1e-5)  # in pixels
-    back = turned_points(there, -rotate % 360, width, height)
-    np.testing.assert_allclose(back, point, atol=1e-6)
 
 
 def seen(rotation, position_m, camera=CAMERA):
@@ -266,91 +249,137 @@ def test_dlib_s_points_mirror_each_other_and_run_down_and_across_the_face():
         np.testing.assert_allclose(points[pupil], points[eye].mean(axis=0), atol=0.05)
 
 
-def test_a_view_of_60_degrees_reaches_the_edges_at_30():
-    camera = PinholeCamera.of_view(640, 480, math.radians(60))
-    assert math.degrees(math.atan(camera.ray(640, 240)[0])) == pytest.approx(30)
-    assert camera.focal_x == camera.focal_y
+# Action units by FACS code from blendshapes by name.
 
 
-def test_a_calibration_serves_other_resolutions_of_the_same_shape():
-    half = CAMERA.resized(320, 240)
-    np.testing.assert_allclose(half.ray(160, 100), CAMERA.ray(320, 200))
-    assert CAMERA.resized(1280, 960).focal_x == 2 * CAMERA.focal_x
-    with pytest.raises(IntrinsicsError, match='640 x 480 pixels, but the image has 640 x 360'):
-        CAMERA.resized(640, 360)
+LEFT_OUT = {'_neutral', 'mouthLeft', 'mouthRight', 'mouthShrugUpper'}
+MEASURED = {unit.code for unit in UNITS} - {6, 9, 29, 34}
 
 
-@pytest.mark.parametrize(
-    'values',
-    [(0, 600, 320, 240, 640, 480), (600, -1, 320, 240, 640, 480), (600, 600, math.nan, 0, 9, 9)],
-)
-def test_what_no_camera_has_is_refused(values):
-    with pytest.raises(IntrinsicsError, match='must be above 0'):
-        PinholeCamera(*values)
-    with pytest.raises(IntrinsicsError, match='is empty'):
-        PinholeCamera(600, 600, 320, 240, 0, 480)
+def face(**shapes):
+    values = np.zeros(len(blendshapes.NAMES), np.float32)
+    for name, value in shapes.items():
+        values[blendshapes.INDEX[name]] = value
+    return values
 
 
-# A camera by its calibration, or by its angle of view where that cannot be used.
-
-
-MATRIX = np.array([[600, 0, 320], [0, 610, 240], [0, 0, 1.0]])
-SIXTY_DEGREES = math.radians(60)
-
-
-def camera():
-    """Make one, and the list of the faults that it tells."""
-    reported = []
-    return KnownCamera(SIXTY_DEGREES, reported.append), reported
-
-
-@pytest.mark.parametrize('k', [MATRIX, MATRIX.ravel(), MATRIX.ravel().tolist()])
-def test_a_calibration_holds_for_images_of_its_shape(k):
-    known, reported = camera()
-    assert known.camera(640, 480) == PinholeCamera.of_view(640, 480, SIXTY_DEGREES)
-    assert known.calibrate(k, 640, 480)
-    assert known.camera(640, 480) == PinholeCamera(600, 610, 320, 240, 640, 480)
-    assert known.camera(320, 240) == PinholeCamera(300, 305, 160, 120, 320, 240)
-    assert reported == []
-    for _ in range(2):
-        assert known.camera(480, 480) == PinholeCamera.of_view(480, 480, SIXTY_DEGREES)
-        known.camera(640, 480)
-    assert len(reported) == 1
-    assert (
-        'another shape' in reported[0]
-        and 'A field of view of 60 degrees is assumed.' in reported[0]
-    )
+def shown(intensity):
+    return {int(code): round(float(intensity[code]), 3) for code in np.flatnonzero(intensity)}
 
 
 @pytest.mark.parametrize(
-    'k, width, fault',
+    'shapes, expected',
     [
-        (np.zeros(9), 640, 'focal lengths'),
-        (MATRIX, 0, 'it is empty'),
-        (np.where(MATRIX == 600, np.nan, MATRIX), 640, 'focal lengths'),
-        (MATRIX[:2], 640, 'k holds 6 values, not 9.'),
+        ({'browInnerUp': 0.7}, {1: 0.7}),
+        ({'browOuterUpLeft': 0.2, 'browOuterUpRight': 0.4}, {2: 0.4}),
+        ({'mouthSmileLeft': 0.9}, {12: 0.9}),
+        ({'mouthFrownLeft': 0.3, 'browDownRight': 0.5}, {15: 0.3, 4: 0.5}),
+        ({'jawOpen': 0.6, 'mouthLowerDownLeft': 0.1}, {26: 0.6, 16: 0.1}),
+        ({'mouthRollUpper': 0.25, 'mouthRollLower': 0.5}, {28: 0.5}),
+        ({'jawRight': 0.5}, {30: 0.5}),
+        ({'eyeBlinkLeft': 0.9, 'eyeBlinkRight': 0.8}, {45: 0.8}),
+        ({'eyeBlinkLeft': 0.9}, {}),
+        ({'eyeLookOutLeft': 0.6, 'eyeLookInRight': 0.4}, {61: 0.5}),
+        ({'eyeLookInLeft': 0.2, 'eyeLookOutRight': 0.8}, {62: 0.5}),
+        ({'eyeLookDownLeft': 0.5, 'eyeLookDownRight': 0.5}, {64: 0.5}),
+        ({'cheekPuff': 0.5, 'noseSneerLeft': 0.5, 'cheekSquintRight': 0.5}, {}),
     ],
 )
-def test_a_calibration_that_no_camera_has_is_reported_once(k, width, fault):
-    known, reported = camera()
-    assert not known.calibrate(k, width, 480)
-    assert not known.calibrate(k, width, 480)
-    (sentence,) = reported
-    assert sentence.startswith('camera_info: k, width or height is wrong: ') and fault in sentence
-    assert known.camera(640, 480) == PinholeCamera.of_view(640, 480, SIXTY_DEGREES)
+def test_a_shape_shows_its_unit_and_no_other(shapes, expected):
+    intensity, _ = action_units(face(**shapes))
+    assert shown(intensity) == expected
 
 
-def test_later_calibrations_replace_earlier_ones_and_wrong_ones_replace_none():
-    reported = []
-    camera = KnownCamera(math.radians(60), reported.append)
-    first, second = ([f, 0, 320, 0, f, 240, 0, 0, 1] for f in (500.0, 700.0))
-    assert camera.calibrate(first, 640, 480)
-    assert camera.camera(640, 480).focal_x == 500
-    assert camera.calibrate(second, 640, 480)
-    assert camera.camera(640, 480).focal_x == 700
-    for _ in range(3):
-        assert not camera.calibrate([1e-300, 0, 320, 0, 1e-300, 240, 0, 0, 1], 640, 480)
-        assert camera.calibrate(second, 640, 480)
-    assert camera.camera(640, 480).focal_x == 700
-    (sentence,) = reported
-    assert sentence.endswith('The calibration before it stays.')
+def test_confidence_is_zero_for_all_that_is_not_measured():
+    _, confidence = action_units(face())
+    assert set(np.flatnonzero(confidence)) == MEASURED
+    _, with_head = action_units(face(), np.zeros(3, np.float32))
+    assert set(np.flatnonzero(with_head)) == MEASURED | set(range(51, 57))
+
+
+@pytest.mark.parametrize(
+    'roll_pitch_yaw_deg, expected',
+    [
+        ((0, 0, 45), {51: 1.0}),
+        ((0, 0, -22.5), {52: 0.5}),
+        ((0, -9, 0), {53: 0.2}),
+        ((0, 90, 0), {54: 1.0}),
+        ((-9, 0, 0), {55: 0.2}),
+        ((9, 18, -27), {56: 0.2, 54: 0.4, 52: 0.6}),
+    ],
+)
+def test_the_head_turns_to_the_person_s_own_sides(roll_pitch_yaw_deg, expected):
+    head = np.array([math.radians(angle) for angle in roll_pitch_yaw_deg], np.float32)
+    assert shown(action_units(face(), head)[0]) == expected
+
+
+def test_every_shape_is_in_one_unit_or_left_out_by_name():
+    used = [shape for unit in UNITS for shape in unit.shapes]
+    assert len(used) == len(set(used))
+    assert set(used) | LEFT_OUT == set(blendshapes.NAMES)
+    assert set(used) >= DEAD_SHAPES
+
+
+def test_codes_are_unique_and_fit_the_message():
+    codes = [unit.code for unit in UNITS] + [code for code, *_ in HEAD_UNITS]
+    assert len(codes) == len(set(codes))
+    assert all(0 < code < CODES for code in codes)
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=52, max_size=52))
+def test_intensities_stay_in_range_and_a_mirrored_face_swaps_only_the_eyes(values):
+    shapes = np.array(values, np.float32)
+    intensity, _ = action_units(shapes)
+    assert intensity.min() >= 0 and intensity.max() <= 1
+    mirrored, _ = action_units(shapes[list(blendshapes.MIRROR)])
+    swapped = intensity.copy()
+    swapped[[61, 62]] = intensity[[62, 61]]
+    np.testing.assert_allclose(mirrored, swapped, atol=1e-6)
+
+
+# Names and pairs of the blendshapes.
+
+
+def test_there_are_52_distinct_names_in_mediapipes_order():
+    assert len(set(blendshapes.NAMES)) == 52
+    assert blendshapes.NAMES[0] == '_neutral'
+    assert blendshapes.INDEX['jawOpen'] == 25
+    assert blendshapes.INDEX['mouthSmileLeft'] == 44
+    assert blendshapes.NAMES[51] == 'noseSneerRight'
+
+
+def test_mirroring_swaps_sides_and_keeps_what_has_none():
+    assert blendshapes.mirrored_name('mouthSmileLeft') == 'mouthSmileRight'
+    assert blendshapes.mirrored_name('jawRight') == 'jawLeft'
+    assert blendshapes.mirrored_name('jawOpen') == 'jawOpen'
+    assert [blendshapes.MIRROR[i] for i in blendshapes.MIRROR] == list(range(52))
+
+
+@pytest.mark.parametrize('angle_deg', [0, 25, -70, 90, 180])
+@pytest.mark.parametrize('size', [(128, 128), (160, 120)])
+def test_an_aligned_face_is_upright_with_level_eyes_as_large_as_its_crop(angle_deg, size):
+    middle, half_px = np.array([300.0, 200.0]), 20.0
+    turn = math.radians(angle_deg)
+    across = half_px * np.array([math.cos(turn), math.sin(turn)])
+    down = np.array([-across[1], across[0]])
+    image = np.zeros((400, 600, 3), np.uint8)
+    landmarks = np.zeros((478, 3), np.float32)
+    places = {RIGHT_PUPIL: middle - across, LEFT_PUPIL: middle + across, 152: middle + 2 * down}
+    # The right eye is red, the left green, the chin blue.
+    for channel, (landmark, place) in enumerate(places.items()):
+        landmarks[landmark, :2] = place / [600, 400]
+        colour = tuple(255 * (channel == i) for i in range(3))
+        cv2.circle(image, tuple(map(int, place.round())), 5, colour, -1)
+    box = Box(240 / 600, 140 / 400, 360 / 600, 260 / 400)
+    picture = level_face_picture(image, box, landmarks, *size)
+    assert picture.shape == (size[1], size[0], 3)
+    right, left, chin = (
+        np.argwhere(picture[..., channel] > 128).mean(axis=0) for channel in range(3)
+    )
+    assert right[0] == pytest.approx(left[0], abs=1)
+    scale = min(size) / 180  # of a square that is half as large again as the box
+    assert left[1] - right[1] == pytest.approx(2 * half_px * scale, abs=1)
+    assert (left + right) / 2 == pytest.approx(np.array(size[::-1]) / 2, abs=1.5)
+    assert chin - (left + right) / 2 == pytest.approx([2 * half_px * scale, 0], abs=1)
+    outside = Box(3.0, 3.0, 3.1, 3.1)
+    assert level_face_picture(image, outside, landmarks, *size) is None

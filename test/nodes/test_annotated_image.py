@@ -25,14 +25,13 @@ from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.colours import COLOURS, FALLBACK, colour_of, ink_on
 from emotion_estimator.drawing import AXIS_M, GAZE_M, Person, annotate
-from emotion_estimator.faces.camera import PinholeCamera
 from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.faces.geometry import PinholeCamera
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.landmarker import box_of
 from emotion_estimator.faces.pose import HeadPose
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S

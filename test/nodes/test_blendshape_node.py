@@ -31,8 +31,7 @@ from emotion_estimator import blendshapes
 from emotion_estimator.faces.appearance import VISIBLE_NAMES
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.stamps import NS_PER_S
 

@@ -31,10 +31,9 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import ROS
-from emotion_estimator.nodes.camera_stream import LatestOfEach
+from emotion_estimator.messages import ROS, nanoseconds
 from emotion_estimator.nodes.sources import FACELESS_IMAGES
+from emotion_estimator.nodes.spin import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
 
 

@@ -32,8 +32,7 @@ from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.emotion.model import read_metadata
 from emotion_estimator.files import find_model
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S

@@ -34,8 +34,7 @@ from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.multi_face import face_picture
 from emotion_estimator.files import DEFAULT_ENCODING
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.stamps import NS_PER_S
 

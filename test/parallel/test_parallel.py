@@ -43,7 +43,7 @@ from emotion_estimator.parallel.engine import (
     run_all,
 )
 from emotion_estimator.parallel.workers import LocalProcesses, available_cores, open_workers
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.jobs import Finished as FinishedJob
 from emotion_estimator.replay.jobs import Job, Settings, run_jobs
 from emotion_estimator.replay.recordings import Selection

@@ -29,10 +29,10 @@ from vision_msgs.msg import Classification
 
 from emotion_estimator.evaluation.report.write import emotions
 from emotion_estimator.faces.tracker import LISTED_S
-from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages import nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
-from emotion_estimator.parameter_values import ParameterError, read_parameters
+from emotion_estimator.parameters import ParameterError, read_parameters
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import (
     Prediction,

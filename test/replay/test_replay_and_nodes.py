@@ -29,20 +29,19 @@ from hri_msgs.msg import (
     IdsList,
     NormalizedRegionOfInterest2D,
 )
-from messages.test_messages import PUBLISHED
 from rclpy.serialization import serialize_message
 from rosbags.highlevel import AnyReader
 from std_msgs.msg import Header
+from test_messages import PUBLISHED
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
 
-from emotion_estimator.extras.bag_player import BagPlayer
-from emotion_estimator.messages.incoming import nanoseconds
-from emotion_estimator.messages.outgoing import RESTATED, ROS, bag_types
+from emotion_estimator.extras.play import BagPlayer
+from emotion_estimator.messages import RESTATED, ROS, bag_types, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.parallel.engine import ahead
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.recordings import Selection

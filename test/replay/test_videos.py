@@ -25,7 +25,7 @@ from helpers.bags import problem, reported
 from sensor_msgs.msg import Image
 
 from emotion_estimator.extras.camera_node import CameraNode
-from emotion_estimator.messages.incoming import nanoseconds
+from emotion_estimator.messages import nanoseconds
 from emotion_estimator.replay.recordings import FIRST_STAMP_NS
 from emotion_estimator.stamps import NS_PER_S
 

@@ -25,7 +25,7 @@ from emotion_estimator.blendshapes import INDEX, NAMES
 from emotion_estimator.emotion.decision import TRUSTED_NAMES
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.files import AssetError
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from training import sources
 from training.datasets.labelled_folder import PeoplesPictures, read_labelled_folder
 from training.datasets.pictures import (

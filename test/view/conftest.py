@@ -17,11 +17,10 @@
 import cv2
 import pytest
 from helpers.faces import NEUTRAL, frames
-from helpers.live_nodes import LiveNodes
-from helpers.live_view import STEP_NS, Robot, is_own
+from helpers.live_nodes import STEP_NS, LiveNodes, Robot, is_own
 
 from emotion_estimator.estimator import ExpressionEstimator
-from emotion_estimator.parameter_values import read_parameters
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.stamps import NS_PER_S
 
 

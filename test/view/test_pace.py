@@ -26,7 +26,7 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Classification, ObjectHypothesis
 
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.spin import new_executor, subscribe_to_all
 from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.listener import Listener

@@ -21,11 +21,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.faces.camera import PinholeCamera
 from emotion_estimator.faces.finder import Face
+from emotion_estimator.faces.geometry import PinholeCamera
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.pose import HeadPose, frames_of, gaze_rotation
-from emotion_estimator.messages.outgoing import ROS
+from emotion_estimator.messages import ROS
 from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.listener import on_parent, pose_of
 from emotion_estimator.view.person import (

@@ -28,7 +28,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.messages.outgoing import ROS, bag_types
+from emotion_estimator.messages import ROS, bag_types
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.replay.files import open_recording

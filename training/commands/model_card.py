@@ -34,7 +34,7 @@ from typing import Any
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.model import ModelError, ModelMetadata, read_metadata
-from emotion_estimator.evaluation.bootstrap import RESAMPLES
+from emotion_estimator.evaluation.segment_statistics import RESAMPLES
 from emotion_estimator.files import write_whole
 from training.card_tables import (
     COVERAGE_PREFIX,

@@ -89,7 +89,6 @@ def read_video(
     """
     Open a video file.
 
-    :param path: the file.
     :param fallback_hz: frames per second where the file does not tell.
     :returns: frames per second, and the frames, RGB [height, width, 3]; reading them raises
         DataError where there is none, or one is too large.

@@ -161,11 +161,7 @@ class ArrayPictures:
 
 @dataclass(frozen=True)
 class FilePictures:
-    """
-    Pictures in files of the formats that the runtime reads.
-
-    :param paths: the files.
-    """
+    """Pictures in files of the formats that the runtime reads."""
 
     paths: Sequence[Path]
 

@@ -142,7 +142,6 @@ def read_parts(
     """
     Cover, turn and cut out the faces of photographs; those without a face are left out.
 
-    :param pictures: the photographs.
     :param donors: see `covered`.
     :param encoding: file of the face encoding on whose template faces are laid.
     :returns: several crops for each photograph.
@@ -197,7 +196,6 @@ def every_part(
     """
     Do `read_parts` over all cores, or take what an earlier run left.
 
-    :param pictures: the photographs.
     :param donors: see `covered`.
     :param encoding: see `read_parts`.
     :param address: of a Dask scheduler; None uses this machine.

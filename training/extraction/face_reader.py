@@ -131,7 +131,6 @@ def read_table(path: Path) -> FaceTable | None:
     """
     Read a table that `write_table` wrote.
 
-    :param path: the file.
     :returns: the table; None where there is none, or one that is damaged or of another schema,
         so that it is made again.
     """

@@ -35,10 +35,10 @@ from emotion_estimator.emotion.estimation import build_estimation
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.estimator import ExpressionEstimator
 from emotion_estimator.evaluation import classification_metrics as metrics
-from emotion_estimator.evaluation.bootstrap import bootstrap
+from emotion_estimator.evaluation.segment_statistics import bootstrap
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import sha256_of
-from emotion_estimator.parameter_values import NodeParameters, read_parameters
+from emotion_estimator.parameters import NodeParameters, read_parameters
 from training import sources
 from training.datasets.labelled_folder import PeoplesPictures
 from training.datasets.pictures import LABELS, NEUTRAL, PictureError, Pictures, assets_folder

@@ -28,9 +28,8 @@ from numpy.typing import NDArray
 
 from emotion_estimator.emotion.estimation import EmotionEstimation, TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel
-from emotion_estimator.evaluation.bootstrap import bootstrap
 from emotion_estimator.evaluation.classification_metrics import ratio
-from emotion_estimator.evaluation.segment_statistics import stable_from, switches
+from emotion_estimator.evaluation.segment_statistics import bootstrap, stable_from, switches
 from emotion_estimator.stamps import NS_PER_S
 from training import clips
 from training.clips import Dynamics
@@ -88,7 +87,6 @@ def in_classes(tracks: list[Track], label_map: IndexMap) -> list[Track]:
     """
     Label sequences with coarser classes.
 
-    :param label_map: the classes.
     :returns: those whose transitions both lead from one of the classes to another.
     """
     coarser = [replace(track, truth=label_map.labels(track.truth)) for track in tracks]

@@ -29,8 +29,8 @@ from emotion_estimator.emotion.decision import with_prior
 from emotion_estimator.emotion.estimation import TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation import classification_metrics as metrics
-from emotion_estimator.evaluation.bootstrap import Interval, bootstrap
 from emotion_estimator.evaluation.classification_metrics import Confusion, confusion
+from emotion_estimator.evaluation.segment_statistics import Interval, bootstrap
 from emotion_estimator.stamps import NS_PER_S
 from training.datasets.pictures import LABELS, DataError, assets_folder
 from training.stills import HAPPY_UNKNOWN_SAD, Stills

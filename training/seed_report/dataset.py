@@ -290,7 +290,6 @@ def read_schema(path: Path) -> Schema:
     """
     Read the schema beside a dataset.
 
-    :param path: the CSV.
     :returns: what the file promises.
     :raises DataError: when it is missing, damaged, or of another version or order.
     """
@@ -341,7 +340,6 @@ def _text_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """
     Read a CSV file's lines.
 
-    :param path: the file.
     :returns: yields a line's number, from 1 on, and its fields.
     :raises DataError: when the file is missing or not text.
     """

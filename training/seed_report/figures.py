@@ -343,7 +343,6 @@ def error_sheet(
     :param landmarks: x and y in pixels of the photograph, shape [N, 478, 3]; a face with any
         that is not finite gets no dots.
     :param path: PNG; page 3 of `errors.png` is `errors-3.png`.
-    :param names: the classes.
     :param per_page: photographs on a page, at least 1; more than eight make whole lines of eight.
     :returns: the pages written, none when all answers are right.
     :raises ValueError: when the path is in the checkout but not under `out/`.

@@ -78,7 +78,6 @@ def empty_figure(height_px: float, **layout: object) -> go.Figure:
 
     :param height_px: with its margins; the width is the page's.
     :param layout: Plotly's, over what is shared.
-    :returns: the figure.
     """
     font = {'family': FONT, 'size': 12, 'color': light('soft')}
     return go.Figure(
@@ -213,7 +212,6 @@ def risk_coverage_figure(curve: RiskCoverage, confusion: Sums) -> go.Figure:
 
     :param curve: of the probabilities before the decision.
     :param confusion: see `confusion_matrix`; it tells where the thresholds in use lie.
-    :returns: the figure.
     """
     figure = _square('frames answered', 'wrong among them')
     kept = np.unique(np.linspace(0, len(curve.risk) - 1, 400).astype(np.int64))

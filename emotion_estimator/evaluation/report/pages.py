@@ -30,7 +30,6 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from emotion_estimator.colours import Shades, shades
-from emotion_estimator.evaluation.bootstrap import Interval
 from emotion_estimator.evaluation.comparison import Comparison
 from emotion_estimator.evaluation.measures import MEASURES, Measure
 from emotion_estimator.evaluation.report import text
@@ -47,6 +46,7 @@ from emotion_estimator.evaluation.report.timeline import (
     FaceTrack,
     timeline,
 )
+from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.evaluation.summary import (
     FaceSummary,
     Figures,
@@ -86,7 +86,6 @@ def report_page(summary: Summary) -> bytes:
     """
     Write report.html.
 
-    :param summary: the run.
     :returns: HTML in UTF-8.
     """
     plots = _Plots([summary])
@@ -98,8 +97,8 @@ def report_page(summary: Summary) -> bytes:
     ]
     tiles = _TILES if summary.labelled else _TILES_WITHOUT_LABELS
     return _page(
-        'report.html.j2',
         plots,
+        comparison=False,
         title=text.title(summary),
         sentences=text.sentences(summary),
         summary=summary,
@@ -117,14 +116,13 @@ def comparison_page(found: Comparison) -> bytes:
     """
     Write comparison.html.
 
-    :param found: the comparison.
     :returns: HTML in UTF-8.
     """
     first, second = found.first, found.second
     plots = _Plots([first, second])
     return _page(
-        'comparison.html.j2',
         plots,
+        comparison=True,
         title=f'{second.model} against {first.model} in '
         + text.counted(len(first.recordings), 'recording', 'recordings'),
         sentences=text.comparison_sentences(found),
@@ -307,12 +305,12 @@ def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
 # The templates.
 
 
-def _page(name: str, plots: _Plots, **context: Any) -> bytes:
+def _page(plots: _Plots, **context: Any) -> bytes:
     # The library's own text holds no end of a script; a new version's must not either.
     library = get_plotlyjs().replace('</script', '<\\/script')
     written = (
         _environment()
-        .get_template(name)
+        .get_template('page.html.j2')
         .render(
             theme=THEME,
             colours=plots.colours,

@@ -21,10 +21,10 @@ import re
 
 import numpy as np
 
-from emotion_estimator.evaluation.bootstrap import Interval
 from emotion_estimator.evaluation.comparison import Comparison
 from emotion_estimator.evaluation.labels import UNKNOWN
 from emotion_estimator.evaluation.measures import RECORDINGS_TO_DRAW, Measure
+from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.evaluation.summary import Summary
 
 # Numbers in words that people read: shares in percent, times in seconds and minutes.
@@ -74,7 +74,6 @@ def interval(found: Interval, unit: str) -> str:
     """
     Write where a metric's resamples lie.
 
-    :param found: the metric.
     :param unit: of its measure.
     :returns: such as '70 to 85'; a dash where there is no interval.
     """
@@ -99,7 +98,6 @@ def signed_interval(found: Interval, unit: str) -> str:
     """
     Write where a difference's resamples lie.
 
-    :param found: the difference.
     :param unit: of its measure.
     :returns: such as '-3.1 to +26'; a dash where there is no interval.
     """
@@ -154,12 +152,7 @@ _FEW_UNITS = 10
 
 
 def title(summary: Summary) -> str:
-    """
-    Name the report.
-
-    :param summary: the run.
-    :returns: a headline.
-    """
+    """Name the report."""
     if len(summary.recordings) == 1:
         return f'What {summary.model} saw in {summary.recordings[0].replay.recording}'
     return f'What {summary.model} saw in {len(summary.recordings)} recordings'
@@ -169,7 +162,6 @@ def sentences(summary: Summary) -> list[str]:
     """
     Say what matters, most important first.
 
-    :param summary: the run.
     :returns: full sentences.
     """
     said = [_right(summary), _mistake(summary), _timing(summary), _confidence(summary)]
@@ -309,7 +301,6 @@ def how_drawn(summary: Summary) -> str:
     """
     Say what the intervals mean.
 
-    :param summary: the run.
     :returns: two sentences.
     """
     drawn = (
@@ -331,7 +322,6 @@ def comparison_sentences(found: Comparison) -> list[str]:
     """
     Say which run is better, and how sure that is.
 
-    :param found: the comparison.
     :returns: full sentences.
     """
     said = []
@@ -376,7 +366,6 @@ def verdict(measure: Measure, difference: Interval) -> str:
     """
     Say whether a difference is more than chance, and for the better or worse.
 
-    :param measure: the metric.
     :param difference: second minus first.
     :returns: 'B better', 'A better', 'B higher', 'A higher', 'no clear difference', or a dash
         where there is no interval.

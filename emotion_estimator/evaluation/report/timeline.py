@@ -154,11 +154,9 @@ def timeline(
     """
     Draw one face over the whole recording, all parts above one time axis.
 
-    :param track: the face.
     :param colours: of all its labels and classes.
     :param most_points: of each curve.
     :param most_thumbnails: those of the longest-lasting labels; the page resolves overlaps.
-    :returns: the figure.
     """
     return _Timeline(track, colours, most_points, most_thumbnails).figure
 

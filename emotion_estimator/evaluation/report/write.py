@@ -27,11 +27,11 @@ from types import ModuleType
 from typing import Any
 
 from emotion_estimator.evaluation.alignment import strange_faces
-from emotion_estimator.evaluation.bootstrap import LEVEL, RESAMPLES
 from emotion_estimator.evaluation.comparison import METRICS_FILE, SCHEMA, Comparison, compare
 from emotion_estimator.evaluation.label_files import LabelSource, Recorded, find_labels
 from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
+from emotion_estimator.evaluation.segment_statistics import LEVEL, RESAMPLES
 from emotion_estimator.evaluation.summary import RecordingSummary, Summary, summarise
 from emotion_estimator.files import write_whole
 from emotion_estimator.replay.predictions import Prediction, Replay
@@ -164,7 +164,6 @@ def write_labelled_report(
     :param paths: of the recordings, by name.
     :param replays: see `write_report`.
     :param source: where labels come from.
-    :returns: the report.
     :raises LabelError: when a table, map or combination that was asked for cannot be used.
     """
     recordings = {
@@ -203,7 +202,6 @@ def metrics(summary: Summary) -> dict[str, Any]:
     """
     Gather what is written.
 
-    :param summary: the run.
     :returns: what JSON takes; None for what is not known.
     """
     return {
@@ -231,7 +229,6 @@ def comparison(found: Comparison) -> dict[str, Any]:
     """
     Gather what is written of two runs.
 
-    :param found: the comparison.
     :returns: what JSON takes; differences are second less first.
     """
     runs = {

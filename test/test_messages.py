@@ -34,14 +34,18 @@ from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.image_decoding import EncodingError, ImageDecoder
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.pose import HeadPose, frames_of
-from emotion_estimator.messages.incoming import (
+from emotion_estimator.messages import (
+    RESTATED,
+    ROS,
+    MessageBuilder,
     MessageError,
     _cv_bridge,
+    bag_types,
     face_features,
     nanoseconds,
     rgb_of,
+    ros_type,
 )
-from emotion_estimator.messages.outgoing import RESTATED, ROS, MessageBuilder, bag_types, ros_type
 from emotion_estimator.stamps import Step
 
 STAMP_NS = 1_700_000_000_123_456_789

@@ -12,8 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Both nodes under whoever else manages life cycles: Nav2's manager, launch_ros's own start."""
+"""The launch file, and both nodes under whoever else manages life cycles."""
 
+import importlib
+import importlib.util
 import os
 import signal
 import subprocess
@@ -23,8 +25,124 @@ import pytest
 from lifecycle_msgs.msg import State, Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetState
 
+from emotion_estimator.files import AssetError, find_shared_file
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
+
+
+@pytest.fixture
+def launch_file():
+    """Import the launch file; the tests of it are skipped where launch is not installed."""
+    for name in ('launch.actions', 'launch_ros'):
+        pytest.importorskip(name, reason='launch is in no package registry; ROS has it.')
+    path = find_shared_file('launch/emotion_estimator.launch.py')
+    spec = importlib.util.spec_from_file_location('emotion_estimator_launch', path)
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def launched(launch_file, **arguments):
+    context = importlib.import_module('launch').LaunchContext()
+    for name, default, _ in launch_file.ARGUMENTS:
+        context.launch_configurations[name] = arguments.get(name, default)
+    return launch_file.start(context)
+
+
+def test_every_argument_is_described(launch_file):
+    declared = launch_file.generate_launch_description().get_launch_arguments()
+    names = {argument.name for argument in declared}
+    assert names >= {'camera', 'image_transport', 'model', 'namespace', 'params_file'}
+    assert all(len(argument.description) > 10 for argument in declared)
+
+
+def test_one_process_or_two(launch_file):
+    assert len(launched(launch_file)) == 1
+    assert len(launched(launch_file, one_process='false')) == 2
+
+
+def test_the_live_view_comes_beside_the_nodes_and_is_not_started_again(launch_file):
+    *nodes, view = launched(launch_file, view='true', view_host='0.0.0.0', use_sim_time='true')
+    assert len(nodes) == 1
+    assert view._ExecuteLocal__respawn is False
+    assert parameters_of(view) == {'use_sim_time': True}
+    # The token stands in no log file.
+    assert 'log' not in str(view.output['stdout'])
+
+
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        ({'view': 'perhaps'}, 'view must be true or false'),
+        ({'one_process': 'maybe'}, 'one_process must be true or false'),
+        ({'camera': 'hal9000'}, "no camera 'hal9000'"),
+        ({'camera': '/a b/image'}, "'/a b/image' is no image topic"),
+        ({'log_level': 'loud'}, 'log_level must be one of debug, info, warn, error, fatal'),
+        ({'namespace': 'a-b'}, 'namespace must be names of letters'),
+        ({'params_file': '/nowhere.yaml'}, 'parameter file /nowhere.yaml cannot be read'),
+        ({'params_file': '/tmp'}, '/tmp cannot be read: it is a folder'),
+        ({'model': 'nonesuch'}, "There is no model 'nonesuch'"),
+        ({'model': '/tmp'}, '/tmp/metadata.json cannot be read'),
+        ({'image_transport': 'theora'}, 'image_transport must be one of raw, compressed'),
+        ({'max_faces': '99'}, 'max_faces must lie between 1 and 10'),
+        ({'max_faces': 'two'}, 'max_faces must be a whole number'),
+        ({'rotate': '45'}, 'rotate must be one of 0, 90, 180, 270, not 45'),
+        ({'autostart': 'later'}, 'autostart must be true or false'),
+        ({'respawn': 'often'}, 'respawn must be true or false'),
+    ],
+)
+def test_wrong_arguments_are_reported(launch_file, arguments, sentence):
+    with pytest.raises((ValueError, AssetError), match=sentence):
+        launched(launch_file, **arguments)
+
+
+def test_an_argument_that_is_not_known_is_reported_where_the_command_line_is_this_file_s(
+    launch_file,
+):
+    command = ['ros2', 'launch', 'emotion_estimator', 'emotion_estimator.launch.py']
+    launch_file.refuse_unknown([*command, 'model:=basic7'])
+    with pytest.raises(ValueError, match="no launch argument 'modle'; did you mean 'model'"):
+        launch_file.refuse_unknown([*command, 'modle:=basic7'])
+    launch_file.refuse_unknown(['ros2', 'launch', 'robot', 'robot.launch.py', 'speed:=3'])
+
+
+def parameters_of(node):
+    evaluate = importlib.import_module('launch_ros.utilities').evaluate_parameters
+    context = importlib.import_module('launch').LaunchContext()
+    found = {}
+    for entry in node._Node__parameters:
+        evaluated = evaluate(context, [entry])[0]
+        found |= evaluated if isinstance(evaluated, dict) else {}
+    return found
+
+
+def test_arguments_reach_the_nodes_and_leave_the_rest_to_the_parameter_file(launch_file, tmp_path):
+    (node,) = launched(launch_file, max_faces='3', autostart='FALSE', model='basic7_blendshapes')
+    assert parameters_of(node) == {
+        'image_transport': 'raw',
+        'max_faces': 3,
+        'autostart': False,
+        'model': 'basic7_blendshapes',
+    }
+    (node,) = launched(launch_file, camera='stretch')
+    assert parameters_of(node) == {'image_transport': 'raw', 'rotate': 90}
+    (node,) = launched(launch_file, camera='stretch', rotate='180')
+    assert parameters_of(node) == {'image_transport': 'raw', 'rotate': 180}
+    mine = tmp_path / 'mine.yaml'
+    mine.write_text('/**:\n  ros__parameters: {image_transport: compressed, use_sim_time: true}\n')
+    (node,) = launched(launch_file, params_file=str(mine), use_sim_time='false')
+    assert parameters_of(node) == {'use_sim_time': False}
+
+
+@pytest.mark.parametrize('respawn', ['true', 'false'])
+def test_a_process_that_died_is_started_again_unless_it_is_not_to_be(launch_file, respawn):
+    for node in launched(launch_file, one_process='false', respawn=respawn):
+        assert node._ExecuteLocal__respawn is (respawn == 'true')
+        assert node._ExecuteLocal__respawn_delay == 2
+
+
+# Both nodes under Nav2's manager, and under launch_ros's own start.
+
 
 REACHED = {
     Transition.TRANSITION_CONFIGURE: State.PRIMARY_STATE_INACTIVE,

@@ -1,0 +1,169 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Faces that another REP-155 detector found, from the pictures that it cuts out of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from hri_msgs.msg import IdsList
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import Image
+
+from emotion_estimator.faces.encoding import FaceEncoding
+from emotion_estimator.faces.finder import Face, FaceFeatures, build_close_up, find_landmarker
+from emotion_estimator.faces.geometry import turned
+from emotion_estimator.faces.image_decoding import ImageDecoder
+from emotion_estimator.faces.landmarker import Box
+from emotion_estimator.messages import listed_faces, nanoseconds, rgb_of
+from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, silence_problems
+from emotion_estimator.nodes.lifecycle import ManagedNode
+from emotion_estimator.nodes.sources import NO_STAMP, ObservedFaces
+from emotion_estimator.stamps import RateLimiter
+
+_MOST_NAMED = 3
+_WHOLE = Box(0.0, 0.0, 1.0, 1.0)
+
+
+class CroppedFaces:
+    """
+    Follows `/humans/faces/tracked` and looks at `/humans/faces/<id>/cropped` of each face.
+
+    :param node: whose parameters count, and which subscribes.
+    :param encoding: gives the further features; None leaves it at the blendshapes.
+    :param lost: called with the ids that are no longer tracked.
+    """
+
+    def __init__(
+        self,
+        node: ManagedNode,
+        encoding: FaceEncoding | None,
+        lost: Callable[[Iterable[str]], None],
+    ) -> None:
+        self._node = node
+        self._features = FaceFeatures(encoding)
+        self._lost = lost
+        self._close_up = build_close_up(node.parameters, find_landmarker(node.parameters))
+        self._decoder = ImageDecoder(tell=node.get_logger().warning)
+        self._receive: Callable[[str, Any], None] | None = None
+        self._crops: dict[str, Subscription[Image]] = {}
+        self._paces: dict[str, RateLimiter] = {}
+        self._awaited_s: dict[str, float] = {}  # since when, by the steady clock
+
+    def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
+        """
+        Begin to follow faces.
+
+        :param receive: takes a face's id and its picture's message.
+        :returns: the subscription to the list of faces.
+        """
+        self._receive = receive
+        return self._node.create_subscription(
+            IdsList,
+            '/humans/faces/tracked',
+            self._on_tracked,
+            10,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def _on_tracked(self, message: IdsList) -> None:
+        faces, complaints = listed_faces(message.ids)
+        for complaint in complaints:
+            self._node.refuse(complaint)
+        tracked = set(faces)
+        for face_id in tracked.difference(self._crops):
+            self._crops[face_id] = self._node.create_subscription(
+                Image,
+                f'/humans/faces/{face_id}/cropped',
+                partial(self._on_cropped, face_id),
+                qos_profile_sensor_data,
+            )
+            self._awaited_s[face_id] = time.monotonic()
+            self._paces[face_id] = RateLimiter(self._node.parameters['max_rate_hz'])
+        self._end(set(self._crops) - tracked)
+
+    def problems(self) -> list[str]:
+        """
+        Tell which faces are listed though no picture of them has come.
+
+        :returns: a sentence each that says what to do.
+        """
+        longest_s = time.monotonic() - INPUT_TIMEOUT_S
+        silent = [name for name, since_s in self._awaited_s.items() if since_s < longest_s]
+        problems = [
+            problem
+            for face_id in silent[:_MOST_NAMED]
+            for problem in silence_problems(self._node, self._crops[face_id], may_pause=False)
+        ]
+        more = len(silent) - _MOST_NAMED
+        return [*problems, f'So it is with {more} more faces.'] if more > 0 else problems
+
+    def limit_rate(self) -> None:
+        """Take over the parameter `max_rate_hz`; it counts for each face."""
+        max_rate_hz = self._node.parameters['max_rate_hz']
+        self._paces = {face_id: RateLimiter(max_rate_hz) for face_id in self._crops}
+
+    def _on_cropped(self, face_id: str, message: Image) -> None:
+        self._awaited_s.pop(face_id, None)
+        stamp_ns = nanoseconds(message.header.stamp)
+        self._node.statistics.receive(stamp_ns, lost=0)
+        if stamp_ns == 0:
+            self._node.refuse(f'face {face_id}: {NO_STAMP}')
+        elif self._receive is not None and face_id in self._paces:
+            if self._paces[face_id].is_due(stamp_ns):
+                self._receive(face_id, message)
+            else:
+                self._node.statistics.skip(by_choice=True)
+
+    def look(self, face_id: str, message: Image) -> ObservedFaces | None:
+        """
+        Look at a face's picture.
+
+        :returns: the face; no face where the picture shows none, None where the face is no longer
+            tracked.
+        :raises ImageError: when it cannot be decoded.
+        """
+        crop = turned(rgb_of(message, self._decoder), self._node.parameters['rotate'])
+        found = self._close_up.find(crop, _WHOLE)
+        if face_id not in self._crops:
+            return None
+        if found is None:
+            return ObservedFaces(message.header, ())
+        names, encode = self._features.names, partial(self._features.of, crop, found.landmarks)
+        face = Face(face_id, found.box, found.compute_blendshapes, found.landmarks, names, encode)
+        return ObservedFaces(message.header, (face,))
+
+    def _end(self, face_ids: Iterable[str]) -> None:
+        face_ids = list(face_ids)
+        for face_id in face_ids:
+            self._node.destroy_subscription(self._crops.pop(face_id))
+            self._awaited_s.pop(face_id, None)
+            self._paces.pop(face_id, None)
+        if face_ids:
+            self._lost(face_ids)
+
+    def stop(self) -> None:
+        """Follow no more."""
+        self._receive = None
+        self._end(self._crops)
+
+    def close(self) -> None:
+        """Close MediaPipe's graph."""
+        self._close_up.close()
