@@ -38,10 +38,11 @@ from emotion_estimator.faces.finder import wanted_assets
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.faces.pose import HeadModel
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
-from emotion_estimator.messages import ROS, nanoseconds
+from emotion_estimator.messages import ROS, NamedFeatures, nanoseconds
 from emotion_estimator.nodes.crop_source import CroppedFaces
 from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, PATIENCE, Silence
 from emotion_estimator.nodes.face_publishers import AnnotatedImage, FacePublishers
+from emotion_estimator.nodes.hand_over import HandOver
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import CameraFaces, ObservedFaces
 from emotion_estimator.nodes.spin import LatestOfEach, run
@@ -56,12 +57,18 @@ _LOOKED_AT = 60
 
 
 class BlendshapeNode(ManagedNode):
-    """Finds faces in the latest image, publishes what each shows by the image's stamp."""
+    """
+    Finds faces in the latest image, publishes what each shows by the image's stamp.
+
+    :param hand_over: leads to the emotion node of the same process; None where there is none.
+    :param options: further arguments of `rclpy.node.Node`.
+    """
 
     message_errors = (ImageError,)
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, hand_over: HandOver | None = None, **options: Any) -> None:
         super().__init__('blendshape_node', BLENDSHAPE_NODE, **options)
+        self._hand_over = hand_over or HandOver()
         self._blendshapes = self.create_lifecycle_publisher(Classification, 'blendshapes', 10)
         self._source: Union[CameraFaces, CroppedFaces, None] = None
         self._face_publishers: FacePublishers | None = None
@@ -225,16 +232,18 @@ class BlendshapeNode(ManagedNode):
         self._faces_now = len(seen.faces)
         if seen.view is not None:
             self._size_now = f'{seen.view.camera.width} x {seen.view.camera.height}'
+        stamp_ns = nanoseconds(seen.header.stamp)
         for face in seen.faces:
-            self._upright.see(face.named_values())
-            self._blendshapes.publish(
-                ROS.blendshapes(face, ROS.header_of_face(face.face_id, seen.header.stamp))
-            )
+            features = NamedFeatures(face.face_id, stamp_ns, face.named_values())
+            self._upright.see(features.values)
+            header = ROS.header_of_face(face.face_id, seen.header.stamp)
+            if not self._hand_over.offer(self._blendshapes, features, header):
+                self._blendshapes.publish(ROS.blendshapes(face, header))
         if self._face_publishers is not None:
             self._face_publishers.publish(seen)
         if self._annotated is not None:
             self._annotated.offer(seen)
-        latency_ns = self.get_clock().now().nanoseconds - nanoseconds(seen.header.stamp)
+        latency_ns = self.get_clock().now().nanoseconds - stamp_ns
         self.statistics.publish(latency_ns / NS_PER_S)
 
 

@@ -13,7 +13,7 @@
 # limitations under the License.
 
 """
-Both nodes in one process: one executor, no second decoding, no second copy of an image.
+Both nodes in one process: one executor, no second copy of an image, faces handed over in place.
 
 A file of its own because it is a command, beside those of either node.
 """
@@ -25,11 +25,18 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 
     raise SystemExit(commands.main('emotion_estimator'))
 
+from functools import partial
+
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode, blendshape_node_assets
 from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.nodes.hand_over import HandOver
 from emotion_estimator.nodes.spin import run
 
 
 def main() -> int:
     """Run blendshape_node and emotion_node; each keeps its own name and parameters."""
-    return run([BlendshapeNode, EmotionNode], {'blendshape_node': blendshape_node_assets})
+    hand_over = HandOver()
+    return run(
+        [partial(BlendshapeNode, hand_over), partial(EmotionNode, hand_over)],
+        {'blendshape_node': blendshape_node_assets},
+    )

@@ -21,7 +21,9 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 
     raise SystemExit(commands.main('emotion_node'))
 
+import threading
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 from hri_msgs.msg import Expression
@@ -29,6 +31,7 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
+from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
 from emotion_estimator.emotion.decision import PriorError
@@ -43,10 +46,12 @@ from emotion_estimator.messages import (
     MOST_FACES,
     ROS,
     MessageError,
+    NamedFeatures,
     face_features,
     nanoseconds,
 )
 from emotion_estimator.nodes.diagnostics import PATIENCE
+from emotion_estimator.nodes.hand_over import HandOver
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import EMOTION_NODE, advice_for_rate
@@ -54,13 +59,22 @@ from emotion_estimator.stamps import NS_PER_S, Step
 
 
 class EmotionNode(ManagedNode):
-    """Estimates the expression of each face over a window of time, by the images' stamps."""
+    """
+    Estimates the expression of each face over a window of time, by the images' stamps.
+
+    :param hand_over: comes from the blendshape node of the same process; None where there is none.
+    :param options: further arguments of `rclpy.node.Node`.
+    """
 
     message_errors = (MessageError, FeatureError, ModelError)
     # Nothing comes while no face is seen.
     input_may_pause = True
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, hand_over: HandOver | None = None, **options: Any) -> None:
+        # Messages come in the thread that spins, what is handed over in one of the other node.
+        self._lock = threading.Lock()
+        self._takes = False
+        self._hand_over = hand_over or HandOver()
         super().__init__('emotion_node', EMOTION_NODE, **options)
         self._emotion = self.create_lifecycle_publisher(Classification, 'emotion', 10)
         self._expressions: dict[str, Publisher[Expression]] = {}
@@ -79,19 +93,25 @@ class EmotionNode(ManagedNode):
 
     def start(self) -> Subscription[Any]:
         """Begin to take blendshapes."""
-        return self.create_subscription(
+        subscription = self.create_subscription(
             Classification,
             'blendshapes',
             self._on_blendshapes,
             QoSProfile(depth=10),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
+        self._takes = True
+        self._hand_over.open(subscription.topic_name, self._take)
+        return subscription
 
     def stop(self) -> None:
         """End all faces."""
-        if self._estimation is not None:
-            self._estimation.forget_all()
-        self._end_topics()
+        self._hand_over.close()
+        with self._lock:
+            self._takes = False
+            if self._estimation is not None:
+                self._estimation.forget_all()
+            self._end_topics()
 
     def facts(self) -> Mapping[str, object]:
         """Tell model and faces, how many send blendshapes and how many listen."""
@@ -106,7 +126,7 @@ class EmotionNode(ManagedNode):
 
     def problems(self) -> list[str]:
         """Tell of a rate for which the parameters are not made."""
-        step_s = 0.0 if self._estimation is None else self._estimation.step_s
+        step_s = self._step_s()
         names = ('max_gap_s', 'face_timeout_s')
         advice = advice_for_rate(step_s, {name: self.parameters[name] for name in names})
         return [advice] if advice else []
@@ -122,21 +142,33 @@ class EmotionNode(ManagedNode):
 
     def on_parameters_changed(self, changed: dict[str, Any]) -> None:
         """Take over prior and thresholds from the next frame on."""
-        if self._estimation is not None and self._metadata is not None:
-            self._estimation.prior = self._metadata.prior(self.parameters['class_prior'])
-            self._estimation.face_timeout_s = self.parameters['face_timeout_s']
-            self._estimation.set_thresholds(
-                self.parameters['min_confidence'], self.parameters['hysteresis']
-            )
+        with self._lock:
+            if self._estimation is not None and self._metadata is not None:
+                self._estimation.prior = self._metadata.prior(self.parameters['class_prior'])
+                self._estimation.face_timeout_s = self.parameters['face_timeout_s']
+                self._estimation.set_thresholds(
+                    self.parameters['min_confidence'], self.parameters['hysteresis']
+                )
 
     def _on_blendshapes(self, message: Classification) -> None:
-        self.statistics.receive(nanoseconds(message.header.stamp), lost=0)
-        self.attempt(self._estimate, message)
+        with self._lock:
+            self.statistics.receive(nanoseconds(message.header.stamp), lost=0)
+            self.attempt(self._read, message)
+            self._hand_over.hear(message.header)
 
-    def _estimate(self, message: Classification) -> None:
+    def _take(self, face: NamedFeatures, header: Header) -> None:
+        """Take a face from the other node of this process."""
+        with self._lock:
+            if self._takes:
+                self.statistics.receive(face.stamp_ns, lost=0)
+                self.attempt(partial(self._estimate, header=header), face)
+
+    def _read(self, message: Classification) -> None:
+        self._estimate(face_features(message), message.header)
+
+    def _estimate(self, face: NamedFeatures, header: Header) -> None:
         if self._estimation is None:
             return
-        face = face_features(message)
         ids = self._estimation.face_ids
         if len(ids) >= MOST_FACES and face.face_id not in ids:
             raise MessageError(f'{len(ids)} faces at once: {face.face_id} is left out.')
@@ -153,10 +185,12 @@ class EmotionNode(ManagedNode):
                 f'header.stamp of face {face.face_id} {estimate.step.value} to '
                 f'{face.stamp_ns} ns: its buffer starts over.'
             )
-        self._emotion.publish(ROS.emotion(estimate, message.header))
+        if self._emotion.get_subscription_count():
+            self._emotion.publish(ROS.emotion(estimate, header))
         if self.parameters['ros4hri']:
-            expression = ROS.expression(estimate, message.header)
-            self._expression_publisher(face.face_id).publish(expression)
+            publisher = self._expression_publisher(face.face_id)
+            if publisher.get_subscription_count():
+                publisher.publish(ROS.expression(estimate, header))
         self._end_topics(self._estimation.face_ids)
         now_ns = self.get_clock().now().nanoseconds
         self.statistics.publish((now_ns - face.stamp_ns) / NS_PER_S)
@@ -174,10 +208,14 @@ class EmotionNode(ManagedNode):
 
         Only topics: buffers end by the images' stamps, in a replay as here.
         """
-        step_s = 0.0 if self._estimation is None else self._estimation.step_s
-        timeout_s = max(self.parameters['face_timeout_s'], PATIENCE * step_s)
+        timeout_s = max(self.parameters['face_timeout_s'], PATIENCE * self._step_s())
         if self._expressions and self.statistics.silence.duration_s > timeout_s:
-            self._end_topics()
+            with self._lock:
+                self._end_topics()
+
+    def _step_s(self) -> float:
+        with self._lock:
+            return 0.0 if self._estimation is None else self._estimation.step_s
 
     def _end_topics(self, but_of: Collection[str] = ()) -> None:
         for face_id in set(self._expressions).difference(but_of):

@@ -163,7 +163,8 @@ class FacePublishers:
         tracked, frames = self._of_all
         ids = [face.face_id for face in seen.faces]
         presence = self._presence.see(ids, nanoseconds(seen.header.stamp), seen.starts_over)
-        tracked.publish(ROS.tracked(presence.listed, seen.header))
+        if tracked.get_subscription_count():
+            tracked.publish(ROS.tracked(presence.listed, seen.header))
         self._last_listed = seen.header
         # A frame without a parent would be refused by every listener, with an error each time.
         if seen.faces and seen.header.frame_id and frames.get_subscription_count():
