@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any
 
 PACKAGE = 'emotion_estimator'
-DEFAULT_ENCODING = 'v4'
+DEFAULT_ENCODING = 'v5'
 """Face encoding that this package's models were trained on."""
 
 

@@ -19,9 +19,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -59,37 +60,29 @@ def soften(network: keras.Model, first: int, temperature: float) -> None:
     layer.set_weights([part * factor for part in layer.get_weights()])
 
 
-def to_litert(network: keras.Model, sums: IndexMap | None = None) -> bytes:
+def to_litert(networks: Sequence[keras.Model], sums: IndexMap | None = None) -> bytes:
     """
-    Convert a network of `network.build` with a fixed batch of one.
+    Convert networks of `network.build` into one that gives the mean of their logits, batch of one.
 
     The LSTM is written out step by step, with the inputs' part of all steps in one product:
     that needs nothing but dense products and element-wise operations, which LiteRT runs
     fastest, and no operation outside its builtin ones.
 
-    :param network: the trained network.
+    :param networks: trained, for the same features and answers.
     :param sums: coarser classes in which the last answers are given alone: the logarithms of the
         sums of their probabilities, up to a constant; None gives all answers as they are.
     :returns: the LiteRT file's bytes.
     :raises ExportError: when it is too large or needs other than builtin operations.
     """
-    columns = network.input_shape[-1]
-    normalise = network.get_layer('normalisation')
-    per_step = [
-        layer.get_weights() for layer in network.layers if layer.name.startswith('per_step')
-    ]
-    last, last_bias = network.get_layer('logits').get_weights()
-    lstm = network.get_layer('over_time').get_weights()
+    columns = networks[0].input_shape[-1]
+    members = [_weights(network) for network in networks]
 
     @tf.function(
         input_signature=[tf.TensorSpec((1, STEPS, columns), tf.float32, 'window')],
         autograph=False,
     )
     def logits(window: tf.Tensor) -> tf.Tensor:
-        values = normalise(window)[0]
-        for weights, bias in per_step:
-            values = tf.nn.relu(tf.matmul(values, weights) + bias)
-        answers = tf.matmul(_run_lstm(lstm, values), last) + last_bias
+        answers = tf.add_n([_run(member, window) for member in members]) / len(members)
         return answers if sums is None else _log_sums(answers[:, -len(sums.of) :], sums)
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
@@ -107,6 +100,30 @@ def to_litert(network: keras.Model, sums: IndexMap | None = None) -> bytes:
             f'The network has {len(content)} bytes, more than {MAX_BYTES}; make it narrower.'
         )
     return content
+
+
+class _Weights(NamedTuple):
+    normalise: keras.Layer
+    per_step: list[list[NDArray[np.float32]]]
+    lstm: list[NDArray[np.float32]]
+    logits: list[NDArray[np.float32]]
+
+
+def _weights(network: keras.Model) -> _Weights:
+    return _Weights(
+        network.get_layer('normalisation'),
+        [layer.get_weights() for layer in network.layers if layer.name.startswith('per_step')],
+        network.get_layer('over_time').get_weights(),
+        network.get_layer('logits').get_weights(),
+    )
+
+
+def _run(member: _Weights, window: tf.Tensor) -> tf.Tensor:
+    values = member.normalise(window)[0]
+    for weights, bias in member.per_step:
+        values = tf.nn.relu(tf.matmul(values, weights) + bias)
+    last, bias = member.logits
+    return tf.matmul(_run_lstm(member.lstm, values), last) + bias
 
 
 def _log_sums(answers: tf.Tensor, sums: IndexMap) -> tf.Tensor:
@@ -183,29 +200,35 @@ class ExportedAnswers:
 
 
 def export_answers(
-    network: keras.Model, settings: Settings, training: Stills, public: Stills
+    networks: Sequence[keras.Model], settings: Settings, training: Stills, public: Stills
 ) -> ExportedAnswers:
     """
-    Choose a network's outputs, fit their temperatures on PublicTest and convert it.
+    Choose networks' outputs, fit their temperatures on PublicTest and convert them into one.
 
-    :param network: the trained network; its weights may be changed.
+    :param networks: trained; their weights may be changed.
     :param training: what it learned from.
     :param public: PublicTest, all photographs, with the network's features.
     """
     readable = public.select(public.readable[:, 0])
-    logits = network.predict(constant_windows(readable.values), batch_size=1024, verbose=0)
+    windows = constant_windows(readable.values)
+    each = [network.predict(windows, batch_size=1024, verbose=0) for network in networks]
+    logits = np.mean(each, axis=0)
     asked = settings.targets
     first, second = np.split(logits.astype(np.float64), [len(asked.names)], axis=1)
     if settings.summed_in is not None:
-        return _summed(network, MAPS[settings.summed_in], second, training, readable)
+        return _summed(networks, MAPS[settings.summed_in], second, training, readable)
     truth = asked.validation_labels(readable)
     clear = truth >= 0
     if asked.further_names:
-        soften(network, len(asked.names), fit_temperature(second[clear], readable.labels[clear]))
+        temperature = fit_temperature(second[clear], readable.labels[clear])
+        for network in networks:
+            soften(network, len(asked.names), temperature)
     votes = 'the votes of ten people each, FER+ (MIT)'
+    if asked.correction:
+        votes += ', corrected by the facial actions shown'
     weight = asked.label_weight
     return ExportedAnswers(
-        network=to_litert(network),
+        network=to_litert(networks),
         labels=asked.names,
         further_labels=asked.further_names,
         temperature=fit_temperature(first[clear], truth[clear]),
@@ -215,7 +238,7 @@ def export_answers(
 
 
 def _summed(
-    network: keras.Model,
+    networks: Sequence[keras.Model],
     label_map: IndexMap,
     second: NDArray[np.float64],
     training: Stills,
@@ -225,7 +248,7 @@ def _summed(
     sums = np.log(np.maximum(label_map.probabilities(softmax(second)), metrics.LEAST_PROBABILITY))
     labels = label_map.labels(readable.labels)
     return ExportedAnswers(
-        network=to_litert(network, label_map),
+        network=to_litert(networks, label_map),
         labels=label_map.names,
         further_labels=(),
         temperature=fit_temperature(sums, labels),

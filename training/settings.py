@@ -27,7 +27,7 @@ from training.sources import content_key
 from training.stills import Stills, Targets
 from training.windows import STEPS, Composition
 
-MODEL_VERSION = '4.0.0'
+MODEL_VERSION = '5.0.0'
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,15 @@ class Settings:
     :param weight_decay: AdamW's.
     :param time: 'kept', or for the baselines 'shuffled' or 'pooled'; see `windows.retimed`.
     :param architecture: sizes of the network.
+    :param members: so many networks are trained, of seeds one after the other, and their logits
+        averaged. Decides nothing of a single training.
     :param summed_in: a name of `MAPS`: the exported model tells the auxiliary head's answer in
         these coarser classes alone; None: the first answer, with the second as further labels.
         Decides nothing of the training.
     """
 
     groups: tuple[str, ...] = ('head', 'geometry', 'appearance')
-    targets: Targets = field(default_factory=lambda: Targets(second_weight=0.5))
+    targets: Targets = field(default_factory=lambda: Targets(correction=2.0, second_weight=0.5))
     seed: int = 1
     phases: tuple[Phase, ...] = (Phase(30, 4, 512), Phase(8, STEPS, 256))
     batches_per_epoch: int = 100
@@ -74,6 +76,7 @@ class Settings:
     time: str = 'kept'
     architecture: Architecture = field(default_factory=Architecture)
     composition: Composition = field(default_factory=Composition)
+    members: int = 1
     summed_in: str | None = None
 
     @property
@@ -92,14 +95,14 @@ class Settings:
 
 
 MODELS: dict[str, Settings] = {
-    'basic7': Settings(),
-    'basic7_blendshapes': Settings(groups=(), targets=Targets(second_weight=0.15)),
-    'happy_unknown_sad': Settings(summed_in='happy_unknown_sad'),
+    'basic7': Settings(members=2),
+    'basic7_blendshapes': Settings(groups=(), targets=Targets(correction=2.0, second_weight=0.15)),
+    'happy_unknown_sad': Settings(members=2, summed_in='happy_unknown_sad'),
 }
 """The models that ship, by the names of their folders."""
 
 
-CLASS_PRIORS: dict[str, float] = {'basic7': 0.15, 'basic7_blendshapes': 0.25}
+CLASS_PRIORS: dict[str, float] = {'basic7': 0.2, 'basic7_blendshapes': 0.25}
 """
 The prior that a model's folder states: the training's class shares to this power, so that 0 is
 uniform and 1, that of models which are not named, the training's. Decides nothing of the training.
@@ -133,7 +136,7 @@ def run_key(settings: Settings, training: Stills, public: Stills) -> str:
     clips = clip_files(TRAINING_CLIPS + EVALUATION_CLIPS)
     return content_key(
         'training',
-        dataclasses.replace(settings, summed_in=None),
+        dataclasses.replace(settings, members=1, summed_in=None),
         *(
             part
             for stills in (training, public)

@@ -166,6 +166,7 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
     'training': (
         'emotion_estimator/evaluation/labels.py',
         'training/stills.py',
+        'training/facial_actions.py',
         'training/clips.py',
         'training/datasets/clips.py',
         'training/windows.py',

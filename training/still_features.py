@@ -187,8 +187,8 @@ def fit_shipped_encoding() -> Path:
     photographs, _ = sources.read_to_learn_from()
     tables = _tables(photographs, TRAINING_VIEWS)
     # Of the first look alone: what only a second finds lies less well.
-    readable = read_faces(photographs, X4_PAD25).readable
-    stills = _stills(photographs, (), np.zeros((len(photographs), 1, 0), np.float32), readable)
+    first = read_faces(photographs, X4_PAD25)
+    stills = _stills(photographs, NAMES, first.blendshapes[:, None], first.readable)
     rows = rows_to_learn_from(stills, OTHERS_TIMES_IN_ENCODING)
     learned_from = replace(stills.select(rows), rows=rows)
     fitted = fit_encoding(photographs, tables, learned_from)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.evaluation import labels as label_classes
 from emotion_estimator.evaluation.labels import LabelMap
+from training import facial_actions
 from training.datasets.pictures import LABELS, NO_LABEL, DataError, one_hot
 
 
@@ -89,6 +90,22 @@ class Stills:
         total = self.votes.sum(axis=1, keepdims=True)
         shares = self.votes / np.maximum(total, 1)
         return np.where(total > 0, shares, one_hot(self.labels)).astype(np.float32)
+
+    def corrected_shares(self, strength: float = 1.0) -> NDArray[np.float32]:
+        """
+        Share out the votes and correct them by the facial actions shown.
+
+        Corrected are votes of several people about faces that are readable; see
+        `facial_actions.corrected`. Where only one person told what is shown, that stays.
+
+        :param strength: of the correction.
+        :returns: shape [N, 7], each row summing to 1.
+        """
+        shares = self.vote_shares()
+        voted = self.votes.sum(axis=1) + self.other_votes.sum(axis=1) > 1
+        rows = np.flatnonzero(voted & self.readable[:, 0])
+        shares[rows] = facial_actions.corrected(shares[rows], self.values[rows], strength)
+        return shares
 
     def majority(self) -> NDArray[np.int64]:
         """
@@ -198,12 +215,15 @@ class Targets:
 
     :param classes: a name of `MAPS`.
     :param label_weight: weight of FER2013's one label; the rest is the shares of FER+'s votes.
+    :param correction: how strongly the votes are corrected by the facial actions shown, see
+        `facial_actions.corrected`; 0 leaves them.
     :param second_weight: weight of an auxiliary head beside the first: FER2013's label of the
         seven classes; 0 does not ask it.
     """
 
     classes: str = 'seven'
     label_weight: float = 0.0
+    correction: float = 0.0
     second_weight: float = 0.0
 
     @property
@@ -236,7 +256,8 @@ class Targets:
         :returns: shape [N, classes], each row summing to 1.
         """
         weight = np.float32(self.label_weight)
-        seven = weight * one_hot(stills.labels) + (1 - weight) * stills.vote_shares()
+        votes = stills.corrected_shares(self.correction)
+        seven = weight * one_hot(stills.labels) + (1 - weight) * votes
         return MAPS[self.classes].probabilities(seven)
 
     def validation_labels(self, stills: Stills) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import cv2
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -35,6 +36,7 @@ from training.encoding.appearance import (
     changed_crop,
     learn_appearance,
     litert_of,
+    side_by_side,
 )
 from training.encoding.fitting import (
     Bottleneck,
@@ -229,6 +231,23 @@ def test_a_mirrored_crop_has_the_same_numbers(network):
     found, in_mirror = (network.predict(v, verbose=0) for v in (values, values[:, :, ::-1]))
     np.testing.assert_allclose(found, in_mirror, atol=1e-4)
     assert found.std(axis=0).min() > 0.01
+
+
+def test_networks_side_by_side_give_their_numbers_one_behind_the_other():
+    layers = keras.layers
+    one, other = (
+        keras.Sequential(
+            [keras.Input((CROP_PX, CROP_PX, 1)), layers.MaxPool2D(24), layers.Flatten(), last]
+        )
+        for last in (layers.Dense(3), layers.Dense(2))
+    )
+    fresh, _ = crops(4, 16)
+    values = evened(fresh.crops)[..., None]
+    expected = np.hstack([np.asarray(network(values)) for network in (one, other)])
+    both = side_by_side([one, other])
+    np.testing.assert_allclose(np.asarray(both(values)), expected, atol=1e-4)
+    assert AppearanceNetwork(litert_of(both))(fresh.crops) == pytest.approx(expected, abs=0.1)
+    assert side_by_side([other]) is other
 
 
 def test_a_run_that_was_broken_off_goes_on_and_a_finished_one_is_taken(tmp_path, capsys):

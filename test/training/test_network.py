@@ -83,11 +83,24 @@ def facts():
 
 
 def test_the_exported_network_equals_the_trained_one(untrained, tmp_path):
-    content = export.to_litert(untrained)
+    content = export.to_litert([untrained])
     model = export.write_model(tmp_path / 'tiny', content, facts())
     assert model.metadata.name == 'tiny'
     windows = partly_seen_windows(6)
     logits = untrained.predict(windows, verbose=0).astype(np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = [model.probabilities(window) for window in windows]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_of_several_networks_the_mean_of_their_logits_is_exported(untrained, tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(4)
+    other = network.build(SMALL, [-1.0] * 52, [1.0] * 52, 7)
+    model = export.write_model(tmp_path / 'two', export.to_litert([untrained, other]), facts())
+    windows = partly_seen_windows(6)
+    logits = np.mean([one.predict(windows, verbose=0) for one in (untrained, other)], axis=0)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     found = [model.probabilities(window) for window in windows]
     np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -98,7 +111,7 @@ def test_the_exported_network_sums_its_last_answers_in_coarser_classes(tmp_path)
 
     keras.utils.set_random_seed(3)
     asked_twice = network.build(SMALL, [-2.0] * 52, [1.5] * 52, 14)
-    content = export.to_litert(asked_twice, HAPPY_UNKNOWN_SAD)
+    content = export.to_litert([asked_twice], HAPPY_UNKNOWN_SAD)
     names = HAPPY_UNKNOWN_SAD.names
     model = export.write_model(tmp_path / 'three', content, {**facts(), 'labels': names})
     windows = partly_seen_windows(6)
@@ -120,7 +133,7 @@ def test_a_temperature_softens_the_last_answers_alone(untrained):
 def test_a_network_above_two_megabytes_is_not_exported():
     wide = network.build(network.Architecture((64,), 400), [0.0] * 52, [1.0] * 52, 7)
     with pytest.raises(export.ExportError, match='make it narrower'):
-        export.to_litert(wide)
+        export.to_litert([wide])
 
 
 @pytest.fixture
@@ -174,7 +187,7 @@ def test_other_settings_and_other_data_are_another_run(made_data):
     settings, stills = Settings(), made_data.training
     known = run_key(settings, stills, stills)
     assert known == run_key(Settings(), dataclasses.replace(stills), stills)
-    reported_otherwise = dataclasses.replace(settings, summed_in='happy_unknown_sad')
+    reported_otherwise = dataclasses.replace(settings, members=2, summed_in='happy_unknown_sad')
     assert known == run_key(reported_otherwise, stills, stills)
     revoted = dataclasses.replace(stills, votes=np.roll(stills.votes, 1, axis=1))
     fewer = stills.select(np.arange(len(stills) - 1))

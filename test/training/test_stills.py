@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from hypothesis.extra.numpy import arrays
 from emotion_estimator.blendshapes import NAMES
 from training.datasets import fer2013
 from training.datasets.pictures import LABELS, NO_LABEL
+from training.facial_actions import corrected
 from training.sources import KEY_SOURCES, REPOSITORY, code_of, content_key, kept_arrays
 from training.stills import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, IndexMap, Stills, Targets
 
@@ -198,6 +200,79 @@ def test_who_teaches_also_validates(voted_stills):
         VOTED_SAD,
     ]
     assert Targets('happy_unknown_sad', 0.8).validation_labels(voted_stills).tolist() == [0, 2, 2]
+
+
+def face(**shown):
+    """Make the blendshapes of a face, each name on both sides where it has two."""
+    values = np.zeros(len(NAMES), np.float32)
+    for name, value in shown.items():
+        for index, shape in enumerate(NAMES):
+            if shape in (name, f'{name}Left', f'{name}Right'):
+                values[index] = value
+    return values
+
+
+# neutral, sad and happy before; then what has changed
+@pytest.mark.parametrize(
+    ('shown', 'expected'),
+    [
+        ({}, {}),
+        ({'mouthSmile': 0.15}, {}),
+        ({'mouthSmile': 0.275}, {'happy': 0.35, 'neutral': 0.3}),
+        ({'mouthSmile': 0.5}, {'happy': 0.65, 'neutral': 0.0}),
+        ({'browDown': 0.6}, {'angry': 0.12, 'neutral': 0.48}),
+        ({'browDown': 0.4}, {'angry': 0.06, 'neutral': 0.54}),
+        ({'browDown': 0.6, 'mouthSmile': 0.12}, {}),
+        ({'mouthStretch': 0.4, 'browInnerUp': 0.3}, {'scared': 0.95, 'neutral': 0.0, 'sad': 0.0}),
+        (
+            {'mouthStretch': 0.2, 'browInnerUp': 0.3},
+            {'scared': 0.475, 'neutral': 0.3, 'sad': 0.175},
+        ),
+        ({'mouthStretch': 0.4}, {}),
+        ({'mouthStretch': 0.4, 'browInnerUp': 0.3, 'mouthSmile': 0.15}, {}),
+        ({'mouthStretch': 0.4, 'browDown': 0.6}, {}),
+    ],
+)
+def test_votes_go_to_the_expression_whose_actions_are_shown(shown, expected):
+    before = dict.fromkeys(LABELS, 0.0) | {'neutral': 0.6, 'sad': 0.35, 'happy': 0.05}
+    shares = np.array([list(before.values())], np.float32)
+    found = dict(zip(LABELS, corrected(shares, face(**shown)[None])[0].tolist()))
+    assert found == pytest.approx(before | expected, abs=1e-6)
+
+
+def test_twice_the_strength_moves_the_same_share_of_what_stays():
+    shares = np.array([[0, 0, 0, 0, 0, 0, 1]], np.float32)
+    smile = face(mouthSmile=0.275)[None]
+    once, twice = (corrected(shares, smile, strength)[0] for strength in (1.0, 2.0))
+    assert once[[HAPPY, NEUTRAL]] == pytest.approx([0.5, 0.5])
+    assert twice[[HAPPY, NEUTRAL]] == pytest.approx([0.75, 0.25])
+    np.testing.assert_array_equal(corrected(shares, smile, 0.0), shares)
+
+
+@given(st.integers(0, 1000))
+def test_corrected_votes_stay_shares(seed):
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.ones(len(LABELS)), 20).astype(np.float32)
+    found = corrected(shares, rng.random((20, len(NAMES))).astype(np.float32))
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert found.min() >= 0
+    for expression in ('disgusted', 'surprised'):
+        column = LABELS.index(expression)
+        np.testing.assert_array_equal(found[:, column], shares[:, column])
+
+
+def test_only_votes_of_several_people_about_a_face_that_is_found_are_corrected(voted_stills):
+    smiling = np.tile(face(mouthSmile=0.6), (3, 1, 1))
+    votes = voted_stills.votes.copy()
+    votes[2] = 0
+    votes[2, NEUTRAL] = 1
+    seen = replace(voted_stills, views=smiling, votes=votes)
+    assert seen.corrected_shares()[1, HAPPY] == pytest.approx(0.8)
+    assert seen.corrected_shares()[2, NEUTRAL] == 1
+    unseen = replace(seen, readable=np.zeros((3, 1), bool))
+    np.testing.assert_array_equal(unseen.corrected_shares(), seen.vote_shares())
+    assert Targets(correction=1.0).shares(seen)[1, HAPPY] == pytest.approx(0.8)
+    assert Targets().shares(seen)[1, HAPPY] == 0
 
 
 def test_a_second_question_stands_behind_the_first(voted_stills):

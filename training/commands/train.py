@@ -64,10 +64,13 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     :returns: the model as the runtime loads it.
     :raises DataError: when data is missing.
     """
-    model = trained_network(settings, material)
+    networks = [
+        trained_network(dataclasses.replace(settings, seed=settings.seed + number), material)
+        for number in range(settings.members)
+    ]
     features = settings.features(material.training.features)
     public = material.public.only(features)
-    exported = export_answers(model, settings, material.training, public)
+    exported = export_answers(networks, settings, material.training, public)
     training: dict[str, Any] = {
         'key': run_key(settings, material.training.only(features), public),
         'settings': dataclasses.asdict(settings),

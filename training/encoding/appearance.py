@@ -132,6 +132,7 @@ class AppearanceSettings:
     :param learning_rate: AdamW's at its most; a cosine leads it down to a twentieth.
     :param weight_decay: AdamW's.
     :param changes: what is changed by chance in every epoch.
+    :param corrected: whether it learns votes that are corrected by the facial actions shown.
     """
 
     numbers: int = 16
@@ -146,6 +147,14 @@ class AppearanceSettings:
     weight_decay: float = 0.03
     changes: CropChanges = field(default_factory=CropChanges)
     seed: int = 1
+    corrected: bool = False
+
+
+NETWORKS = (
+    AppearanceSettings(),
+    AppearanceSettings(widths=(32, 64, 128), blocks=(1, 1, 1), epochs=45, seed=2, corrected=True),
+)
+"""Those of the encoding that ships; their numbers stand side by side."""
 
 
 @dataclass(frozen=True)
@@ -205,9 +214,23 @@ def learn_appearance(
     return _both_ways(keras.Model(model.inputs, model.get_layer('numbers').output))
 
 
+def side_by_side(networks: Sequence[keras.Model]) -> keras.Model:
+    """
+    Make one network of several that `learn_appearance` returns.
+
+    :returns: its numbers are theirs, one network's behind the other's.
+    """
+    if len(networks) == 1:
+        return networks[0]
+    inputs = keras.Input((CROP_PX, CROP_PX, 1))
+    return keras.Model(
+        inputs, keras.layers.Concatenate()([network(inputs) for network in networks])
+    )
+
+
 def litert_of(model: keras.Model) -> bytes:
     """
-    Convert a network that `learn_appearance` returns.
+    Convert a network of `learn_appearance` or `side_by_side`.
 
     Weights are kept in eight bits, in which LiteRT then also computes: a third of the time, and
     numbers that differ by less than a hundredth of their deviation (root mean square).

@@ -42,7 +42,14 @@ from emotion_estimator.faces.geometry import MESH, align
 from emotion_estimator.files import write_whole
 from training import sources
 from training.datasets.pictures import LabelledPictures, Pictures, one_hot
-from training.encoding.appearance import AppearanceSettings, SeenCrops, learn_appearance, litert_of
+from training.encoding.appearance import (
+    NETWORKS,
+    AppearanceSettings,
+    SeenCrops,
+    learn_appearance,
+    litert_of,
+    side_by_side,
+)
 from training.extraction.face_reader import FaceTable
 from training.extraction.views import View
 from training.network import logit
@@ -317,23 +324,26 @@ def fit_encoding(
     tables: list[tuple[View, FaceTable]],
     learned_from: Stills,
     geometry: Bottleneck | None = None,
-    skin: AppearanceSettings | None = None,
+    appearance: tuple[AppearanceSettings, ...] = NETWORKS,
 ) -> Path:
     """
     Fit template, directions and network, or take what an earlier run of the same content left.
 
     :param photographs: all photographs of the training split.
     :param tables: their faces by view, the photograph as it is first.
-    :param learned_from: which photographs are learned from, with their targets; `rows` are
-        positions in `photographs`.
+    :param learned_from: which photographs are learned from, with their targets and their
+        blendshapes; `rows` are positions in `photographs`.
     :param geometry: how the landmarks' directions are learned; None takes the defaults.
-    :param skin: how the appearance's network is learned; None takes the defaults.
+    :param appearance: how the appearance's networks are learned.
     :returns: the encoding's file, see `read_encoding`.
     """
-    geometry, skin = geometry or Bottleneck(), skin or AppearanceSettings()
+    geometry = geometry or Bottleneck()
     targets = [one_hot(learned_from.labels), learned_from.vote_shares()]
+    corrected = [targets[0], learned_from.corrected_shares()]
     seen = [part for _, table in tables for part in (table.points, table.blendshapes)]
-    key = content_key('encoding', geometry, skin, *seen, learned_from.rows, *targets)
+    key = content_key(
+        'encoding', geometry, appearance, *seen, learned_from.rows, *targets, corrected[1]
+    )
     folder = sources.OUT / 'encoding' / key
     kept = folder / 'encoding.npz'
     if kept.is_file():
@@ -345,7 +355,13 @@ def fit_encoding(
     # Of all photographs, so that what is cut here is kept for the features too.
     cut = [face_crops(photographs.pictures, table, view, face)[rows] for view, table in tables]
     views = [SeenCrops(table.readable, crops) for (_, table), crops in zip(chosen, cut)]
-    network = litert_of(learn_appearance(views, targets, skin, folder))
+    networks = [
+        learn_appearance(
+            views, corrected if how.corrected else targets, how, folder / f'network_{number}'
+        )
+        for number, how in enumerate(appearance, 1)
+    ]
+    network = litert_of(side_by_side(networks))
     content = io.BytesIO()
     arrays: dict[str, Any] = {NETWORK: np.frombuffer(network, np.uint8)}
     np.savez_compressed(
