@@ -54,7 +54,7 @@ class Action:
         :returns: in [0, 1], shape [N].
         """
         value = blendshapes[:, [INDEX[name] for name in self.shapes]].mean(axis=1)
-        return np.clip((value - self.least) / (self.full - self.least), 0, 1)
+        return np.clip((value - self.least) / (self.full - self.least), 0, 1)  # type: ignore[no-any-return]
 
 
 def _both(name: str, least: float, full: float) -> Action:

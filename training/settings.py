@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emotion_estimator.blendshapes import INDEX
@@ -102,13 +103,26 @@ MODELS: dict[str, Settings] = {
 """The models that ship, by the names of their folders."""
 
 
-CLASS_PRIORS: dict[str, float] = {'basic7': 0.2, 'basic7_blendshapes': 0.25}
-"""
-The prior that a model's folder states: the training's class shares to this power, so that 0 is
-uniform and 1, that of models which are not named, the training's. Decides nothing of the training.
+@dataclass(frozen=True)
+class Prior:
+    """
+    How often a robot meets each expression, from how often the training did.
 
-`make thresholds` prints what it does beside uniform shares and the training's; other powers were
-trials, see training/README.md.
+    :param power: of the training's class shares: 0 is uniform, 1 the training's.
+    :param times: what the share of a class is multiplied by, by name.
+    """
+
+    power: float = 1.0
+    times: Mapping[str, float] = field(default_factory=dict)
+
+
+CLASS_PRIORS = {'basic7': Prior(0.15, {'happy': 1.2}), 'basic7_blendshapes': Prior(0.25)}
+"""
+The prior that a model's folder states; models that are not named state the training's. Decides
+nothing of the training.
+
+`make thresholds` prints what it does beside uniform shares and the training's; others were trials,
+see training/README.md.
 """
 
 
@@ -119,10 +133,12 @@ def class_prior(name: str, labels: tuple[str, ...], shares: list[float]) -> str:
     :param name: of the model.
     :param shares: of its labels in the training.
     """
-    power = CLASS_PRIORS.get(name, 1.0)
-    if power in (0.0, 1.0):
-        return 'training' if power else 'uniform'
-    raised = [share**power for share in shares]
+    prior = CLASS_PRIORS.get(name)
+    if prior is None:
+        return 'training'
+    raised = [
+        share**prior.power * prior.times.get(label, 1.0) for label, share in zip(labels, shares)
+    ]
     return ','.join(f'{label}={share / sum(raised):.3f}' for label, share in zip(labels, raised))
 
 

@@ -29,6 +29,7 @@ from typing import Any, Union
 
 import cv2
 from rclpy.subscription import Subscription
+from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
 from emotion_estimator.assets import FACE_LANDMARKER, Asset
@@ -42,7 +43,6 @@ from emotion_estimator.messages import ROS, NamedFeatures, nanoseconds
 from emotion_estimator.nodes.crop_source import CroppedFaces
 from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, PATIENCE, Silence
 from emotion_estimator.nodes.face_publishers import AnnotatedImage, FacePublishers
-from emotion_estimator.nodes.hand_over import HandOver
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import CameraFaces, ObservedFaces
 from emotion_estimator.nodes.spin import LatestOfEach, run
@@ -55,20 +55,24 @@ _Publication = tuple[Callable[[Any], None], Any]
 _LOOKED_AT = 60
 """So many of the latest faces tell whether the camera hangs upside down."""
 
+Offer = Callable[[Any, NamedFeatures, Header], bool]
+"""Takes a face in place of its message, or tells that it does not, see `HandOver.offer`."""
+
 
 class BlendshapeNode(ManagedNode):
     """
     Finds faces in the latest image, publishes what each shows by the image's stamp.
 
-    :param hand_over: leads to the emotion node of the same process; None where there is none.
+    :param offer: takes a face in place of its message, see `HandOver.offer`; None where no
+        emotion node is in this process.
     :param options: further arguments of `rclpy.node.Node`.
     """
 
     message_errors = (ImageError,)
 
-    def __init__(self, hand_over: HandOver | None = None, **options: Any) -> None:
+    def __init__(self, offer: Offer | None = None, **options: Any) -> None:
         super().__init__('blendshape_node', BLENDSHAPE_NODE, **options)
-        self._hand_over = hand_over or HandOver()
+        self._offer = offer
         self._blendshapes = self.create_lifecycle_publisher(Classification, 'blendshapes', 10)
         self._source: Union[CameraFaces, CroppedFaces, None] = None
         self._face_publishers: FacePublishers | None = None
@@ -237,7 +241,8 @@ class BlendshapeNode(ManagedNode):
             features = NamedFeatures(face.face_id, stamp_ns, face.named_values())
             self._upright.see(features.values)
             header = ROS.header_of_face(face.face_id, seen.header.stamp)
-            if not self._hand_over.offer(self._blendshapes, features, header):
+            offered = self._offer and self._offer(self._blendshapes, features, header)
+            if not offered:
                 self._blendshapes.publish(ROS.blendshapes(face, header))
         if self._face_publishers is not None:
             self._face_publishers.publish(seen)

@@ -28,8 +28,7 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 from functools import partial
 
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode, blendshape_node_assets
-from emotion_estimator.nodes.emotion_node import EmotionNode
-from emotion_estimator.nodes.hand_over import HandOver
+from emotion_estimator.nodes.emotion_node import EmotionNode, HandOver
 from emotion_estimator.nodes.spin import run
 
 
@@ -37,6 +36,6 @@ def main() -> int:
     """Run blendshape_node and emotion_node; each keeps its own name and parameters."""
     hand_over = HandOver()
     return run(
-        [partial(BlendshapeNode, hand_over), partial(EmotionNode, hand_over)],
+        [partial(BlendshapeNode, hand_over.offer), partial(EmotionNode, hand_over)],
         {'blendshape_node': blendshape_node_assets},
     )

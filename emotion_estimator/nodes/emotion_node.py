@@ -22,7 +22,7 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
     raise SystemExit(commands.main('emotion_node'))
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -51,11 +51,68 @@ from emotion_estimator.messages import (
     nanoseconds,
 )
 from emotion_estimator.nodes.diagnostics import PATIENCE
-from emotion_estimator.nodes.hand_over import HandOver
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import EMOTION_NODE, advice_for_rate
 from emotion_estimator.stamps import NS_PER_S, Step
+
+Take = Callable[[NamedFeatures, Header], None]
+"""Takes a face's features, and the header that their message would have."""
+
+
+class HandOver:
+    """
+    A short way from the node that finds faces to the one that estimates their expression.
+
+    It is taken while the second is the only one that listens. Where others listen too a message is
+    sent, which that node hears as they do. What is on its way as a message comes first: so faces
+    keep their order where a listener comes or goes.
+    """
+
+    def __init__(self) -> None:
+        self._taker: tuple[str, Take] | None = None
+        self._awaited: Header | None = None
+
+    def open(self, topic: str, take: Take) -> None:
+        """
+        Begin to take faces.
+
+        :param topic: resolved name of the topic that the taker listens to.
+        :param take: called in the thread of whoever offers a face.
+        """
+        self._awaited = None
+        self._taker = topic, take
+
+    def close(self) -> None:
+        """Take no more."""
+        self._taker = None
+
+    def offer(self, publisher: Publisher[Any], face: NamedFeatures, header: Header) -> bool:
+        """
+        Hand a face over, if no message of it is needed.
+
+        :param publisher: what would send the message.
+        :param face: the face.
+        :param header: of the message.
+        :returns: whether it was taken; if not, the message is to be sent.
+        """
+        taker = self._taker
+        if taker is None or taker[0] != publisher.topic_name:
+            return False
+        if self._awaited is not None or publisher.get_subscription_count() != 1:
+            self._awaited = header
+            return False
+        taker[1](face, header)
+        return True
+
+    def hear(self, header: Header) -> None:
+        """
+        Note a message that has arrived, when it was dealt with.
+
+        :param header: the message's.
+        """
+        if header == self._awaited:
+            self._awaited = None
 
 
 class EmotionNode(ManagedNode):

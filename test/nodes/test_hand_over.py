@@ -26,8 +26,7 @@ from vision_msgs.msg import Classification
 
 from emotion_estimator.messages import ROS, NamedFeatures
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
-from emotion_estimator.nodes.emotion_node import EmotionNode
-from emotion_estimator.nodes.hand_over import HandOver
+from emotion_estimator.nodes.emotion_node import EmotionNode, HandOver
 from emotion_estimator.stamps import NS_PER_S
 
 COUNT = 12
@@ -55,7 +54,9 @@ class Pair:
     def __init__(self, live, landmarker_path, hand_over=None, remap=()):
         self.live = live
         self.faces = live.add(
-            partial(BlendshapeNode, hand_over), landmarker=str(landmarker_path), face_id_seed=1
+            partial(BlendshapeNode, hand_over and hand_over.offer),
+            landmarker=str(landmarker_path),
+            face_id_seed=1,
         )
         self.emotion = live.add(partial(EmotionNode, hand_over), remap=remap)
         self.emotions = live.listen(Classification, '/emotion', 100)
