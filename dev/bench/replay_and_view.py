@@ -252,7 +252,8 @@ def measure_live_view(frames: list[Rgb], count: int, round_s: float) -> dict[str
             send_for(feeder, 0.1)
         send_for(feeder, 3.0)
         idle = _core_share(view.process.pid, feeder, IDLE_S)
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        # The browser's last processes may still write there when its first has ended.
+        folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         browser = stack.enter_context(Browser(find_browser(), Path(folder), niceness=19))
         address = f'http://localhost:{port}'
         ratios, further_ms, further_lost, shares = [], [], [], []
