@@ -236,7 +236,7 @@ def megabytes(process, names=''):
 @pytest.mark.parametrize(
     ('module', 'topic', 'most_mb', 'most_shared_mb'),
     [
-        ('emotion_node', '/blendshapes', 70, 5),
+        ('emotion_node', '/blendshapes', 80, 5),
         ('blendshape_node', '/image', 180, 40),
     ],
 )

@@ -93,6 +93,7 @@ class Listener:
         self.reads_landmarks = False
         """Whether it listens to the landmarks of faces."""
         self._images: deque[tuple[int, AnyImage]] = deque(maxlen=_IMAGES_KEPT)
+        self._imageless: ImageResult | None = None  # the last one handed on, if its image lacked
 
     def subscribe(
         self,
@@ -176,6 +177,10 @@ class Listener:
         :param image: the image.
         """
         self._images.append((stamp_ns, image))
+        # What is said of it may have been taken first, where both came between two looks.
+        said, self._imageless = self._imageless, None
+        if said is not None and said.stamp_ns == stamp_ns:
+            self._ready(said, image)
 
     def forget_images(self) -> None:
         """Forget the images that wait, as when another topic is chosen."""
@@ -276,6 +281,7 @@ class Listener:
         ready = self._results.take_ready(patient)
         if ready is not None:
             fitting = [image for stamp_ns, image in self._images if stamp_ns == ready.stamp_ns]
+            self._imageless = None if fitting else ready
             self._ready(ready, fitting[-1] if fitting else None)
 
 

@@ -111,6 +111,27 @@ def test_of_images_that_are_not_shown_answers_are_counted_and_nothing_is_read(li
     assert remarks == []
 
 
+def test_an_image_that_is_taken_after_what_is_said_of_it_is_shown_with_it(live):
+    ready = []
+    listener = Listener(live.tester, print, lambda *shown: ready.append(shown))
+    listener.start()
+    tracked = live.publisher(IdsList, '/humans/faces/tracked')
+    live.until(tracked.get_subscription_count, 'the listener')
+    tracked.publish(IdsList(header=Header(stamp=ROS.time(START_NS)), ids=[]))
+    live.until(lambda: listener.look() or ready, 'what is said of the image')
+    assert [image for _, image in ready] == [None]
+    listener.take_image(START_NS + STEP_NS, 'another')
+    assert len(ready) == 1
+    tracked.publish(IdsList(header=Header(stamp=ROS.time(START_NS + 2 * STEP_NS)), ids=[]))
+    live.until(lambda: listener.look() or len(ready) == 2, 'what is said of the next')
+    listener.take_image(START_NS + 2 * STEP_NS, 'its image')
+    assert [(said.stamp_ns, image) for said, image in ready[1:]] == [
+        (START_NS + 2 * STEP_NS, None),
+        (START_NS + 2 * STEP_NS, 'its image'),
+    ]
+    listener.stop()
+
+
 def test_of_one_topic_all_that_has_come_is_taken_at_one_look(live):
     gathering = new_executor(live.context, gather_s=0.2)
     listening = rclpy.create_node('listening', context=live.context)
