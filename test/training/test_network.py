@@ -229,7 +229,7 @@ def test_its_features_are_those_that_faces_are_published_with(model):
     published = (*NAMES, *encoding.names)
     alone = model.metadata.name.endswith('_blendshapes')
     assert model.metadata.features == (NAMES if alone else published)
-    assert len(encoding.names) <= 31
+    assert len(encoding.names) <= 47
 
 
 def test_it_is_small(model):
