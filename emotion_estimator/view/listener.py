@@ -45,7 +45,14 @@ from emotion_estimator.messages import (
 from emotion_estimator.nodes.spin import subscribe_to_all
 from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.person import FaceOfImage, Pose
-from emotion_estimator.view.state import MOST_PEOPLE, PATIENCE_S, ImageResult, Pace, Results
+from emotion_estimator.view.state import (
+    MOST_PEOPLE,
+    PATIENCE_S,
+    RESTART_S,
+    ImageResult,
+    Pace,
+    Results,
+)
 
 # Best effort: no publisher waits until this node has what it sent.
 LISTENING = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -94,6 +101,7 @@ class Listener:
         """Whether it listens to the landmarks of faces."""
         self._images: deque[tuple[int, AnyImage]] = deque(maxlen=_IMAGES_KEPT)
         self._imageless: ImageResult | None = None  # the last one handed on, if its image lacked
+        self._newest_ns: dict[str, int] = {}  # by topic
 
     def subscribe(
         self,
@@ -138,6 +146,7 @@ class Listener:
                 if topic == 'emotion' and stamp_ns != self._answered_ns:
                     self._answered_ns = stamp_ns
                     self._answered(stamp_ns)
+                self._follow_time(topic, stamp_ns)
                 if not self._pace.chooses(stamp_ns):
                     return
             work(deserialize_message(raw, kind))
@@ -176,6 +185,7 @@ class Listener:
         :param stamp_ns: its stamp in nanoseconds.
         :param image: the image.
         """
+        self._follow_time('image', stamp_ns)
         self._images.append((stamp_ns, image))
         # What is said of it may have been taken first, where both came between two looks.
         said, self._imageless = self._imageless, None
@@ -185,6 +195,21 @@ class Listener:
     def forget_images(self) -> None:
         """Forget the images that wait, as when another topic is chosen."""
         self._images.clear()
+        self._newest_ns.pop('image', None)
+
+    def _follow_time(self, topic: str, stamp_ns: int) -> None:
+        """
+        Begin again where a topic's stamps step back, as where a bag loops.
+
+        Each topic is compared with itself alone: all that has come of one is taken before the next
+        one's, so that these lie behind each other by as much as waited.
+        """
+        newest_ns = self._newest_ns.get(topic, stamp_ns)
+        if newest_ns - stamp_ns > RESTART_S * NS_PER_S:
+            self._results.begin_again()
+            self._pace.begin_again()
+            newest_ns = stamp_ns
+        self._newest_ns[topic] = max(newest_ns, stamp_ns)
 
     def _follow(self, face_ids: Sequence[str]) -> None:
         """Listen to the topics of these faces alone."""
@@ -196,7 +221,9 @@ class Listener:
             if name != 'landmarks' or self.reads_landmarks
         }
         for key in set(self._of_faces).difference(wanted):
-            self._node.destroy_subscription(self._of_faces.pop(key))
+            subscription = self._of_faces.pop(key)
+            self._newest_ns.pop(subscription.topic_name, None)
+            self._node.destroy_subscription(subscription)
         for key in wanted.keys() - self._of_faces.keys():
             (face_id, name), (kind, read) = key, wanted[key]
             self._of_faces[key] = self._subscribe_chosen(

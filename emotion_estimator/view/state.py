@@ -36,7 +36,7 @@ MOST_PEOPLE = 10
 """People who are shown at once: as many as blendshape_node follows at most."""
 _MOST_IMAGES = 40  # whose messages are awaited; over a second of a fast camera
 _EARLY = 0.1  # share of a period: what is only looked at is shown evenly, however cameras jitter
-_RESTART_S = 1.0  # stamps that lie further back begin a new time line, as where a bag loops
+RESTART_S = 1.0  # stamps that lie further back begin a new time line, as where a bag loops
 
 
 @dataclass
@@ -104,9 +104,6 @@ class Results:
         :param stamp_ns: its stamp in nanoseconds.
         :returns: what is known of it, to be filled in; without effect where it was ready before.
         """
-        if self._ready_ns - stamp_ns > _RESTART_S * NS_PER_S:
-            self._images.clear()
-            self._ready_ns = -1
         if stamp_ns <= self._ready_ns:
             return ImageResult(stamp_ns)
         image = self._images.get(stamp_ns)
@@ -115,6 +112,11 @@ class Results:
             if len(self._images) > _MOST_IMAGES:
                 del self._images[min(self._images)]
         return image
+
+    def begin_again(self) -> None:
+        """Forget all images, as where a bag loops: older stamps count from now on."""
+        self._images.clear()
+        self._ready_ns = -1
 
     def take_ready(self, patient: bool = True) -> ImageResult | None:
         """
@@ -184,6 +186,11 @@ class Pace:
         if rate_hz != self._rate_hz:
             self._rate_hz, self._limiter = rate_hz, RateLimiter(rate_hz, _EARLY)
 
+    def begin_again(self) -> None:
+        """Forget what was chosen: older stamps count from now on."""
+        self._chosen.clear()
+        self._newest_ns = 0
+
     def chooses(self, stamp_ns: int) -> bool:
         """
         Tell whether an image is shown; the answer stays the same for each message of it.
@@ -193,12 +200,9 @@ class Pace:
         """
         if stamp_ns in self._chosen:
             return True
-        step_ns = stamp_ns - self._newest_ns
         # It was asked before, or a newer one came first.
-        if -_RESTART_S * NS_PER_S <= step_ns <= 0:
+        if stamp_ns <= self._newest_ns:
             return False
-        if step_ns < 0:
-            self._chosen.clear()
         self._newest_ns = stamp_ns
         if not self._limiter.is_due(stamp_ns):
             return False
@@ -260,7 +264,7 @@ class People:
         return (self._last_ns[face_id] - self._since_ns[face_id]) / NS_PER_S
 
     def _follow(self, image: ImageResult) -> None:
-        if self._newest_ns - image.stamp_ns > _RESTART_S * NS_PER_S:
+        if self._newest_ns - image.stamp_ns > RESTART_S * NS_PER_S:
             self._since_ns.clear()
             self._last_ns.clear()
             with self._lock:
@@ -268,7 +272,7 @@ class People:
         self._newest_ns = image.stamp_ns
         for face_id in image.faces:
             gap_ns = image.stamp_ns - self._last_ns.get(face_id, -(10**18))
-            if gap_ns > _RESTART_S * NS_PER_S:
+            if gap_ns > RESTART_S * NS_PER_S:
                 self._since_ns[face_id] = image.stamp_ns
             self._last_ns[face_id] = image.stamp_ns
         for face_id, last_ns in list(self._last_ns.items()):

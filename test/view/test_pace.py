@@ -70,7 +70,8 @@ def test_another_rate_counts_from_the_next_image_on():
 def test_stamps_that_begin_again_are_chosen_again():
     pace = Pace(15.0)
     assert pace.chooses(START_NS)
-    assert not pace.chooses(START_NS - NS_PER_S // 2)
+    assert not pace.chooses(START_NS - 20 * NS_PER_S)
+    pace.begin_again()
     assert pace.chooses(START_NS - 20 * NS_PER_S)
     assert not pace.chooses(START_NS - 20 * NS_PER_S + STEP_NS)
     assert pace.chooses(START_NS - 20 * NS_PER_S + 2 * STEP_NS)
@@ -109,6 +110,49 @@ def test_of_images_that_are_not_shown_answers_are_counted_and_nothing_is_read(li
     assert answers == stamps_ns
     assert [result.stamp_ns for result, _ in ready] == stamps_ns[::2]
     assert remarks == []
+
+
+def test_a_topic_begins_again_where_it_steps_back_not_where_it_lies_behind_others(
+    live,
+):
+    ready, answers = [], []
+    listener = Listener(
+        live.tester, print, lambda *shown: ready.append(shown), answered=answers.append
+    )
+    listener.start()
+    emotion, blendshapes = (live.publisher(Classification, n) for n in ('emotion', 'blendshapes'))
+    for publisher in (emotion, blendshapes):
+        live.until(publisher.get_subscription_count, 'the listener')
+
+    def send(publisher, class_id, times_s):
+        for time_s in times_s:
+            stamp = ROS.time(START_NS + round(time_s * NS_PER_S))
+            what = ObjectHypothesis(class_id=class_id, score=1.0)
+            header = Header(stamp=stamp, frame_id='face_a')
+            publisher.publish(Classification(header=header, results=[what]))
+
+    def told_s():
+        listener.look()
+        said = [(r.stamp_ns, r.faces['a'].scores) for r, _ in ready if r.faces['a'].scores]
+        return [(stamp_ns - START_NS) / NS_PER_S for stamp_ns, _ in said]
+
+    send(blendshapes, 'jawOpen', (0.0, 2.0, 4.0))
+    live.until(
+        lambda: [r.stamp_ns for r, _ in ready][-1:] == [START_NS + 2 * NS_PER_S], 'the second'
+    )
+    # What belongs to the first comes too late, and is not taken for the begin of a new time.
+    send(emotion, 'sad', (0.0, 2.0, 4.0))
+    live.until(told_s, 'the last')
+    assert told_s() == [4.0]
+    answers.clear()
+    send(emotion, 'sad', (0.0,))
+    live.until(lambda: answers, 'the second round')
+    send(blendshapes, 'jawOpen', (0.0, 1.0))
+    live.until(lambda: ready[-1][0].stamp_ns == START_NS, 'its first image')
+    send(emotion, 'sad', (1.0,))
+    live.until(lambda: told_s() != [4.0], 'its second')
+    assert told_s() == [4.0, 1.0]
+    listener.stop()
 
 
 def test_an_image_that_is_taken_after_what_is_said_of_it_is_shown_with_it(live):

@@ -202,6 +202,9 @@ def test_stamps_that_begin_again_are_followed():
     results.image(100 * STEP_NS).listed = True
     assert results.take_ready().stamp_ns == 100 * STEP_NS
     results.image(STEP_NS).listed = True
+    assert results.take_ready() is None
+    results.begin_again()
+    results.image(STEP_NS).listed = True
     assert results.take_ready().stamp_ns == STEP_NS
 
 
