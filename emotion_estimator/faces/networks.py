@@ -48,6 +48,7 @@ _ANCHORS = 896
 REGION_SCALE = 1.5
 """A region's size as a multiple of the face's: RectTransformationCalculator's in both graphs."""
 _SUPPRESSION = 0.5  # min_suppression_threshold of FaceDetectorGraphOptions
+_LARGEST_PX = 1e6  # no landmark of a face lies further away
 _LOGIT_LIMIT = 100.0  # score_clipping_thresh of TensorsToDetectionsCalculator
 _RIGHT_EYE, _LEFT_EYE = 33, 263  # outer corners: FaceLandmarksDetectorGraph's rotation vector
 
@@ -208,16 +209,17 @@ class FaceNetworks:
         :param image: the pixels.
         :param region: where the face is.
         :returns: shape [478, 3] in pixels, z in the scale of x, smaller is nearer; and how sure it
-            is that there is a face, in [0, 1], or 0 where the network answers with no numbers.
+            is that there is a face, in [0, 1]. Both 0 where the network answers with no numbers.
         """
         values, logit = self._landmarks(self._face_crop(image, region), 1 / 255, 0.0)
         points = values.reshape(LANDMARKS, 3)
+        found = np.zeros((LANDMARKS, 3), np.float32)
+        # Some of LiteRT's kernels make the largest float32 of what is no number.
+        if not np.abs(points).max() < _LARGEST_PX or not np.isfinite(logit).all():
+            return found, 0.0
         matrix = region.from_crop(_CROP_PX).astype(np.float32)
-        found = np.empty((LANDMARKS, 3), np.float32)
         found[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
         found[:, 2] = points[:, 2] * (region.width / _CROP_PX)
-        if not np.isfinite(found).all() or not np.isfinite(logit).all():
-            return found, 0.0
         limited = min(max(float(logit.item()), -_LOGIT_LIMIT), _LOGIT_LIMIT)
         return found, 1 / (1 + math.exp(-limited))
 

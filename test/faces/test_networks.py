@@ -167,10 +167,15 @@ def test_the_size_may_change_from_one_frame_to_the_next(networks, media):
     np.testing.assert_allclose(before.landmarks[:, :2], again.landmarks[:, :2], atol=0.02)
 
 
-def test_no_face_comes_out_of_a_network_that_answers_with_no_numbers(landmarker_path, media):
+@pytest.mark.parametrize('answered', [np.nan, np.finfo(np.float32).max])
+def test_no_face_comes_out_of_a_network_that_answers_with_no_numbers(
+    landmarker_path, media, answered
+):
     broken = FaceNetworks(landmarker_path)
     answer = broken._landmarks
-    broken._landmarks = lambda *given: [values * np.float32(np.nan) for values in answer(*given)]
+    broken._landmarks = lambda *given: [
+        np.full_like(values, answered) for values in answer(*given)
+    ]
     assert FaceLandmarker(broken).find(photograph(media(PEOPLE[0])), 1) == []
     detect = broken._detector
     broken._detector = lambda *given: [values * np.float32(np.nan) for values in detect(*given)]
