@@ -17,8 +17,8 @@ Votes put right by what a face measurably does.
 
 FER+'s voters call a closed-lip smile, a frown and a stretched mouth neutral when they are mild.
 Where MediaPipe measures the action, part of these votes goes to the expression that FACS finds it
-in: P. Ekman and W. Friesen, EMFACS (emotional FACS, 1983), the table of prototypes that
-P. Lucey et al., "The extended Cohn-Kanade dataset (CK+)", CVPR workshops 2010, print as table 1.
+in: P. Ekman and W. Friesen, EMFACS (emotional FACS, 1983), of which P. Lucey et al., "The extended
+Cohn-Kanade dataset (CK+)", CVPR workshops 2010, print emotions by their action units.
 """
 
 from __future__ import annotations

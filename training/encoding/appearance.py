@@ -132,7 +132,8 @@ class AppearanceSettings:
     :param learning_rate: AdamW's at its most; a cosine leads it down to a twentieth.
     :param weight_decay: AdamW's.
     :param changes: what is changed by chance in every epoch.
-    :param corrected: whether it learns votes that are corrected by the facial actions shown.
+    :param correction: how strongly the votes that it learns are corrected by the facial actions
+        shown, see `facial_actions.corrected`; 0 leaves them.
     """
 
     numbers: int = 16
@@ -147,12 +148,12 @@ class AppearanceSettings:
     weight_decay: float = 0.03
     changes: CropChanges = field(default_factory=CropChanges)
     seed: int = 1
-    corrected: bool = False
+    correction: float = 0.0
 
 
 NETWORKS = (
     AppearanceSettings(),
-    AppearanceSettings(widths=(32, 64, 128), blocks=(1, 1, 1), epochs=45, seed=2, corrected=True),
+    AppearanceSettings(widths=(32, 64, 128), blocks=(1, 1, 1), epochs=45, seed=2, correction=1.0),
 )
 """Those of the encoding that ships; their numbers stand side by side."""
 

@@ -339,11 +339,9 @@ def fit_encoding(
     """
     geometry = geometry or Bottleneck()
     targets = [one_hot(learned_from.labels), learned_from.vote_shares()]
-    corrected = [targets[0], learned_from.corrected_shares()]
+    votes = [learned_from.corrected_shares(how.correction) for how in appearance]
     seen = [part for _, table in tables for part in (table.points, table.blendshapes)]
-    key = content_key(
-        'encoding', geometry, appearance, *seen, learned_from.rows, *targets, corrected[1]
-    )
+    key = content_key('encoding', geometry, appearance, *seen, learned_from.rows, *targets, *votes)
     folder = sources.OUT / 'encoding' / key
     kept = folder / 'encoding.npz'
     if kept.is_file():
@@ -356,10 +354,8 @@ def fit_encoding(
     cut = [face_crops(photographs.pictures, table, view, face)[rows] for view, table in tables]
     views = [SeenCrops(table.readable, crops) for (_, table), crops in zip(chosen, cut)]
     networks = [
-        learn_appearance(
-            views, corrected if how.corrected else targets, how, folder / f'network_{number}'
-        )
-        for number, how in enumerate(appearance, 1)
+        learn_appearance(views, [targets[0], of_it], how, folder / f'network_{number}')
+        for number, (how, of_it) in enumerate(zip(appearance, votes), 1)
     ]
     network = litert_of(side_by_side(networks))
     content = io.BytesIO()
