@@ -16,9 +16,9 @@
 
 /* A card for each person: what it shows, how sure that is, where it looks, and what stands behind it. */
 
-import { colourOf, ordered } from "./colours.js";
+import { colourOf, inks, ordered } from "./colours.js";
 
-const SVG = "http://www.w3.org/2000/svg";
+const DIAL_PX = 96; // as view.css has it
 const FULL_DEG = 45; // at the edge of a dial
 const TAIL_S = 5; // of valence and arousal
 
@@ -28,13 +28,6 @@ function make(tag, className, parent, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
   if (text !== undefined) made.textContent = text;
-  if (parent) parent.append(made);
-  return made;
-}
-
-function draw(tag, attributes, parent) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   if (parent) parent.append(made);
   return made;
 }
@@ -129,69 +122,112 @@ class Card {
   }
 }
 
+/* Drawn on a canvas: to change parts of an SVG would have all of the card painted again. */
 class Dial {
   constructor(place, title) {
     this.root = make("figure", "view-dial", place);
-    this.svg = draw("svg", { viewBox: "-50 -50 100 100", "aria-hidden": "true" }, this.root);
-    draw("circle", { r: 46, class: "view-dial-edge" }, this.svg);
-    draw("path", { d: "M-46 0H46M0-46V46", class: "view-dial-cross" }, this.svg);
+    this.canvas = make("canvas", "", this.root);
+    this.canvas.setAttribute("aria-hidden", "true");
     make("figcaption", "", this.root, title);
     this.value = make("div", "view-dial-value", this.root);
+    this.drawn = "";
+  }
+
+  /* Draws where something else is drawn than what stands there; 50 units lead from the middle to an edge. */
+  draw(...given) {
+    const ink = inks();
+    const ratio = window.devicePixelRatio || 1;
+    const drawn = JSON.stringify([given, ink, ratio]);
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
+    const size = Math.round(DIAL_PX * ratio);
+    this.canvas.width = this.canvas.height = size; // which clears it
+    const pen = this.canvas.getContext("2d");
+    pen.setTransform(size / 100, 0, 0, size / 100, size / 2, size / 2);
+    disc(pen, 0, 0, 46, ink.ground, ink.line, 1);
+    line(pen, [[-46, 0], [46, 0]], ink.line, 1);
+    line(pen, [[0, -46], [0, 46]], ink.line, 1);
+    this.drawValues(pen, ink, ...given);
   }
 }
 
+function disc(pen, x, y, radius, fill, edge, width, tall = radius) {
+  pen.beginPath();
+  pen.ellipse(x, y, radius, tall, 0, 0, 2 * Math.PI);
+  if (fill) {
+    pen.fillStyle = fill;
+    pen.fill();
+  }
+  if (edge) {
+    pen.strokeStyle = edge;
+    pen.lineWidth = width;
+    pen.stroke();
+  }
+}
+
+function line(pen, points, colour, width) {
+  pen.strokeStyle = colour;
+  pen.lineWidth = width;
+  pen.lineCap = pen.lineJoin = "round";
+  pen.beginPath();
+  for (const point of points) pen.lineTo(...point);
+  pen.stroke();
+}
+
+const GAZE_COLOUR = "#d81bc8";
 const onDial = (degrees) => (40 * Math.max(-FULL_DEG, Math.min(FULL_DEG, degrees))) / FULL_DEG;
 const signed = (degrees) => `${degrees > 0 ? "+" : ""}${Math.round(degrees)}°`;
 
 class HeadDial extends Dial {
   constructor(place) {
     super(place, "head");
-    this.face = draw("g", {}, this.svg);
-    draw("ellipse", { rx: 20, ry: 26, class: "view-head" }, this.face);
-    this.nose = draw("g", {}, this.face);
-    draw("circle", { cx: -8, cy: -6, r: 2.6, class: "view-head-part" }, this.nose);
-    draw("circle", { cx: 8, cy: -6, r: 2.6, class: "view-head-part" }, this.nose);
-    draw("path", { d: "M0-3V6M-6 13H6", class: "view-head-line" }, this.nose);
   }
 
   show(head) {
     this.root.classList.toggle("view-none", !head);
-    if (!head) return;
-    const [roll, pitch, yaw] = head; // the person's left is the picture's right
-    this.face.setAttribute("transform", `translate(${onDial(yaw) / 3} ${onDial(pitch) / 3}) rotate(${-roll})`);
-    this.nose.setAttribute("transform", `translate(${onDial(yaw) / 3} ${onDial(pitch) / 3})`);
-    write(this.value, `yaw ${signed(yaw)} pitch ${signed(pitch)} roll ${signed(roll)}`);
+    const [roll, pitch, yaw] = (head || [0, 0, 0]).map(Math.round); // the person's left is the picture's right
+    this.draw(roll, pitch, yaw);
+    write(this.value, head ? `yaw ${signed(yaw)} pitch ${signed(pitch)} roll ${signed(roll)}` : "");
+  }
+
+  drawValues(pen, ink, roll, pitch, yaw) {
+    const [x, y] = [onDial(yaw) / 3, onDial(pitch) / 3];
+    pen.translate(x, y);
+    pen.rotate((-roll * Math.PI) / 180);
+    disc(pen, 0, 0, 20, ink.card, ink.ink, 2, 26);
+    pen.translate(x, y);
+    for (const eye of [-8, 8]) disc(pen, eye, -6, 2.6, ink.ink);
+    line(pen, [[0, -3], [0, 6]], ink.ink, 2);
+    line(pen, [[-6, 13], [6, 13]], ink.ink, 2);
   }
 }
 
 class GazeDial extends Dial {
   constructor(place) {
     super(place, "gaze");
-    draw("circle", { r: (40 * 12) / FULL_DEG, class: "view-gaze-middle" }, this.svg);
-    this.line = draw("line", { x1: 0, y1: 0, class: "view-gaze-line" }, this.svg);
-    this.point = draw("circle", { r: 6, class: "view-gaze-point" }, this.svg);
   }
 
   show(gaze) {
     this.root.classList.toggle("view-none", !gaze);
-    if (!gaze) return;
-    const [x, y] = gaze.map(onDial);
-    this.line.setAttribute("x2", x);
-    this.line.setAttribute("y2", y);
-    this.point.setAttribute("cx", x);
-    this.point.setAttribute("cy", y);
-    write(this.value, `${Math.abs(Math.round(gaze[0]))}° ${gaze[0] < 0 ? "left" : "right"} ${Math.abs(Math.round(gaze[1]))}° ${gaze[1] < 0 ? "up" : "down"}`);
+    const [aside, below] = (gaze || [0, 0]).map(Math.round);
+    this.draw(aside, below);
+    const words = `${Math.abs(aside)}° ${aside < 0 ? "left" : "right"} ${Math.abs(below)}° ${below < 0 ? "up" : "down"}`;
+    write(this.value, gaze ? words : "");
+  }
+
+  drawValues(pen, ink, aside, below) {
+    const point = [onDial(aside), onDial(below)];
+    pen.setLineDash([3, 3]);
+    disc(pen, 0, 0, (40 * 12) / FULL_DEG, null, ink.faint, 1);
+    pen.setLineDash([]);
+    line(pen, [[0, 0], point], GAZE_COLOUR, 3);
+    disc(pen, ...point, 6, GAZE_COLOUR);
   }
 }
 
 class Circumplex extends Dial {
   constructor(place) {
     super(place, "valence, arousal");
-    for (const [text, x, y] of [["active", 0, -36], ["calm", 0, 42], ["−", -40, -3], ["+", 40, -3]]) {
-      draw("text", { x, y, class: "view-dial-text" }, this.svg).textContent = text;
-    }
-    this.tail = draw("polyline", { class: "view-tail" }, this.svg);
-    this.point = draw("circle", { r: 6, class: "view-affect" }, this.svg);
   }
 
   show(person, past, time) {
@@ -201,10 +237,19 @@ class Circumplex extends Dial {
       const same = moment.people.find((other) => other.id === person.id);
       if (same) way.push(same.affect);
     }
-    this.tail.setAttribute("points", way.map(([valence, arousal]) => `${44 * valence},${-44 * arousal}`).join(" "));
     const [valence, arousal] = person.affect;
-    this.point.setAttribute("cx", 44 * valence);
-    this.point.setAttribute("cy", -44 * arousal);
+    this.draw(colourOf(person.label), [...way, person.affect].map(([x, y]) => [Math.round(44 * x), Math.round(-44 * y)]));
     write(this.value, `${valence.toFixed(2)}, ${arousal.toFixed(2)}`);
+  }
+
+  drawValues(pen, ink, colour, way) {
+    pen.fillStyle = ink.faint;
+    pen.font = "10px system-ui, sans-serif";
+    pen.textAlign = "center";
+    for (const [text, x, y] of [["active", 0, -36], ["calm", 0, 42], ["−", -40, -3], ["+", 40, -3]]) pen.fillText(text, x, y);
+    pen.globalAlpha = 0.6;
+    line(pen, way, ink.faint, 2);
+    pen.globalAlpha = 1;
+    disc(pen, ...way[way.length - 1], 6, colour, ink.ink, 1.5);
   }
 }

@@ -20,6 +20,19 @@ const OTHERS = ["#999933", "#e69f00", "#0072b2", "#777777"];
 
 export const isDark = () => document.body.classList.contains("body--dark");
 
+const INKS = ["ink", "faint", "line", "ground", "card"];
+const read = {}; // by light and dark
+
+/* What a canvas is drawn with, as view.css states it. */
+export function inks() {
+  const dark = isDark();
+  if (!read[dark]) {
+    const style = getComputedStyle(document.body);
+    read[dark] = Object.fromEntries(INKS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  }
+  return read[dark];
+}
+
 /* Labels in the order in which they are stacked; those that nobody knows come last. */
 export function ordered(labels) {
   const known = Object.keys(window.viewColours);

@@ -24,6 +24,7 @@ import { drawTimeline, timeAt } from "./timeline.js";
 const HISTORY_S = 60; // as state.py has it
 const PICTURE_STEP_S = 0.2; // pictures kept to look back on lie so far apart
 const STILL_TRUE_S = 1.5;
+const CARDS_STEP_MS = 125; // nobody reads faster, and words cost more to draw than pictures
 const TIMELINE_STEP_MS = 400;
 const RECONNECT_MS = 1000;
 const HIDDEN_LOOK_MS = 500;
@@ -31,10 +32,31 @@ const HIDDEN_LOOK_MS = 500;
 const moments = []; // in the order of time: {t, people, picture: ImageBitmap or null, jpeg}
 let pausedAt = null; // time that is looked at, or null while the page is live
 let heldUntil = 0; // while paused, the end of the minute that is looked at
-let shownTimelineMs = 0;
 let socket = null;
 
 const byId = (id) => document.getElementById(id);
+
+/* Does something with what came last, but not more often than every so many milliseconds. */
+function paced(stepMs, work) {
+  let doneMs = -stepMs;
+  let timer = null;
+  let newest = [];
+  const doIt = () => {
+    clearTimeout(timer);
+    timer = null;
+    doneMs = performance.now();
+    work(...newest);
+  };
+  return (...given) => {
+    newest = given;
+    const leftMs = doneMs + stepMs - performance.now();
+    if (pausedAt !== null || leftMs <= 0) doIt();
+    else timer ??= setTimeout(doIt, leftMs);
+  };
+}
+
+const cards = paced(CARDS_STEP_MS, (moment, said, silent) => showCards(byId("view-people"), moment, said, silent));
+const timeline = paced(TIMELINE_STEP_MS, (held) => drawTimeline(byId("view-timeline"), held, pausedAt, HISTORY_S));
 
 function unpack(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
@@ -95,13 +117,8 @@ async function show(moment) {
   const said = moments.slice(Math.max(0, at - 90), at + 1).filter((past) => past.answered !== false);
   const last = said[said.length - 1];
   const silent = !last || Math.abs(moment.t - last.t) > STILL_TRUE_S;
-  showCards(byId("view-people"), silent ? { t: moment.t, people: [] } : last, said, silent);
-  const nowMs = performance.now();
-  if (pausedAt !== null || nowMs - shownTimelineMs > TIMELINE_STEP_MS) {
-    shownTimelineMs = nowMs;
-    const held = pausedAt === null ? moments : moments.filter((past) => past.t <= heldUntil);
-    drawTimeline(byId("view-timeline"), held, pausedAt, HISTORY_S);
-  }
+  cards(silent ? { t: moment.t, people: [] } : last, said, silent);
+  timeline(pausedAt === null ? moments : moments.filter((past) => past.t <= heldUntil));
 }
 
 /* Of a time that is looked back on: the moment nearest to it, with the picture nearest to that. */
@@ -161,16 +178,16 @@ function begin() {
     setTimeout(begin, 50);
     return;
   }
-  const timeline = byId("view-timeline");
+  const place = byId("view-timeline");
   const seek = (event) => {
-    const time = timeAt(timeline, event.clientX);
+    const time = timeAt(place, event.clientX);
     if (time !== null) lookAt(time);
   };
-  timeline.addEventListener("pointerdown", (event) => {
-    timeline.setPointerCapture(event.pointerId);
+  place.addEventListener("pointerdown", (event) => {
+    place.setPointerCapture(event.pointerId);
     seek(event);
   });
-  timeline.addEventListener("pointermove", (event) => {
+  place.addEventListener("pointermove", (event) => {
     if (event.buttons) seek(event);
   });
   connect();
