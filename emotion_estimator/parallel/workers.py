@@ -152,8 +152,10 @@ class _Process:
 
     def kill(self) -> None:
         """Kill the process, whatever it does."""
-        if self._context.process is not None:
-            self._context.process.kill()
+        process = self._context.process
+        # One that could not be started has no number.
+        if process is not None and process.pid is not None:
+            process.kill()
 
     def end(self) -> int | None:
         """Wait until the process has ended; returns its exit status."""
