@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -195,6 +196,16 @@ def test_a_process_that_is_not_ready_for_its_task_yet_can_be_ended():
     with LocalProcesses(1) as workers:
         workers.give_up([workers.submit(calls.length, content)])
         assert answers(calls.length, [(content,)], workers) == [len(content)]
+
+
+def test_processes_that_could_not_be_started_are_ended(monkeypatch):
+    def refuse(process):
+        raise OSError('no process can be had')
+
+    monkeypatch.setattr(multiprocessing.context.SpawnProcess, '_Popen', staticmethod(refuse))
+    processes = LocalProcesses(1)
+    with pytest.raises(OSError, match='no process can be had'), closing(processes):
+        processes.submit(calls.doubled, 2)
 
 
 def test_processes_end_with_the_first_one_even_when_that_is_killed(tmp_path):
