@@ -89,20 +89,20 @@ class LocalProcesses(Workers):
 
     def progress(self, call: Future[Any]) -> Progress | None:
         """Read what the process wrote into the memory that it shares."""
-        done, total = self._at(call).counts
-        return Progress(done, total)
+        at_it = self._at(call)
+        return Progress(*at_it.counts) if at_it is not None else None
 
     def failure(self, call: Future[Any]) -> Failure:
         """Tell how the process ended, or what the call raised."""
         error = call.exception()
-        if isinstance(error, BrokenProcessPool):
-            status = self._at(call).end()
-            return Failure(f'its process ended by itself (exit status {status})')
+        at_it = self._at(call)
+        if isinstance(error, BrokenProcessPool) and at_it is not None:
+            return Failure(f'its process ended by itself (exit status {at_it.end()})')
         return Failure(f'{type(error).__name__}: {error}')
 
     def give_up(self, calls: Collection[Future[Any]]) -> None:
         """Kill the processes; the next calls begin new ones."""
-        lost = [self._at(call) for call in calls]
+        lost = [one for one in map(self._at, calls) if one is not None]
         for one in lost:
             one.kill()
         for one in lost:
@@ -115,8 +115,9 @@ class LocalProcesses(Workers):
         for one in self._processes:
             one.end()
 
-    def _at(self, call: Future[Any]) -> _Process:
-        return next(one for one in self._processes if one.call is call)
+    def _at(self, call: Future[Any]) -> _Process | None:
+        """Find whose last call it is; none is where its process has begun another one since."""
+        return next((one for one in self._processes if one.call is call), None)
 
 
 class _Process:

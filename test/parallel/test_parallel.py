@@ -198,6 +198,18 @@ def test_a_process_that_is_not_ready_for_its_task_yet_can_be_ended():
         assert answers(calls.length, [(content,)], workers) == [len(content)]
 
 
+def test_a_call_that_ended_unseen_leaves_its_process_to_the_next_one():
+    with closing(LocalProcesses(1)) as processes:
+        first = processes.submit(calls.failing, 2)
+        assert first.exception(30) is not None
+        second = processes.submit(calls.doubled, 2)
+        # Who gives up both, as Ctrl-C does, ends the process at the second.
+        assert processes.failure(first).reason == 'ValueError: 2 is never done'
+        assert processes.progress(first) is None
+        processes.give_up([first])
+        assert second.result(30) == 4
+
+
 def test_processes_that_could_not_be_started_are_ended(monkeypatch):
     def refuse(process):
         raise OSError('no process can be had')
