@@ -93,6 +93,21 @@ def test_the_exported_network_equals_the_trained_one(untrained, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_large_weights_are_kept_in_eight_bits_and_answers_hardly_change(tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(5)
+    large = network.build(network.Architecture(), [-2.0] * 52, [1.5] * 52, 7)
+    content = export.to_litert([large])
+    assert len(content) < 2 * large.count_params()  # four bytes each as they are learned
+    model = export.write_model(tmp_path / 'large', content, facts())
+    windows = partly_seen_windows(6)
+    logits = large.predict(windows, verbose=0).astype(np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = [model.probabilities(window) for window in windows]
+    np.testing.assert_allclose(found, expected, atol=0.005)
+
+
 def test_of_several_networks_the_mean_of_their_logits_is_exported(untrained, tmp_path):
     import keras
 
@@ -131,7 +146,7 @@ def test_a_temperature_softens_the_last_answers_alone(untrained):
 
 
 def test_a_network_above_two_megabytes_is_not_exported():
-    wide = network.build(network.Architecture((64,), 400), [0.0] * 52, [1.0] * 52, 7)
+    wide = network.build(network.Architecture((64,), 900), [0.0] * 52, [1.0] * 52, 7)
     with pytest.raises(export.ExportError, match='make it narrower'):
         export.to_litert([wide])
 
