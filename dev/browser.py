@@ -68,14 +68,15 @@ class Browser:
 
     :param program: its path, see `find_chromium`.
     :param profile: an empty folder of its own.
-    :param niceness: from 0 to 19, of the lowest priority.
+    :param idle: whether it runs only when nothing else would (SCHED_IDLE), as a tablet's browser,
+        which takes nothing of the robot's processors.
     :raises BrowserError: when it does not start.
     """
 
-    def __init__(self, program: str, profile: Path, niceness: int = 0) -> None:
+    def __init__(self, program: str, profile: Path, idle: bool = False) -> None:
         self._process = subprocess.Popen(
             [
-                *('nice', '-n', str(niceness)),
+                *(('chrt', '--idle', '0') if idle else ()),
                 program,
                 *OPTIONS,
                 '--remote-debugging-port=0',

@@ -211,6 +211,14 @@ IDLE_S = 10.0
 LOAD_TIMEOUT_S = 90.0
 LAST_WAIT_S = 1.0
 _SHOWN = 'document.querySelector(".view-label")?.textContent ?? ""'
+_COUNT = """
+window.pictures = 0;
+const draw = CanvasRenderingContext2D.prototype.drawImage;
+CanvasRenderingContext2D.prototype.drawImage = function (...given) {
+  window.pictures += 1;
+  return draw.apply(this, given);
+};
+"""
 
 
 def find_browser() -> str:
@@ -230,14 +238,15 @@ def measure_live_view(frames: list[Rgb], count: int, round_s: float) -> dict[str
     """
     Let nodes without a page and nodes with one take turns.
 
-    The browser has the lowest priority: a tablet's takes nothing of a robot's cores.
+    The browser runs on what the nodes leave idle: a tablet's takes nothing of a robot's cores.
 
     :param count: frames of a round of throughput.
     :param round_s: length of a round at 30 frames a second, in seconds.
     :returns: shares of a core: of a view without a page, of one with a page, and of the browser
-        beside that; frames a second with a page as a ratio to those without; of 30 images a second
-        those that a page costs, and what it adds to the latency; how many of ten pages show the
-        person.
+        beside that; pictures a second that the page shows while images come as fast as they are
+        answered, and of 30 a second; frames a second with a page as a ratio to those without; of
+        30 images a second those that a page costs, and what it adds to the latency; how many of
+        ten pages show the person.
     """
     with socket.socket() as probe:
         probe.bind(('localhost', 0))
@@ -254,16 +263,21 @@ def measure_live_view(frames: list[Rgb], count: int, round_s: float) -> dict[str
         idle = _core_share(view.process.pid, feeder, IDLE_S)
         # The browser's last processes may still write there when its first has ended.
         folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        browser = stack.enter_context(Browser(find_browser(), Path(folder), niceness=19))
+        browser = stack.enter_context(Browser(find_browser(), Path(folder), idle=True))
         address = f'http://localhost:{port}'
         ratios, further_ms, further_lost, shares = [], [], [], []
+        drawn_hz: list[tuple[float, float]] = []
         for _ in range(ROUNDS):
             fps, latency_ms, lost = _measured(feeder, count, round_s)
             page = _open(browser, address, feeder)
+            page.run(_COUNT)
             fps_with = pipeline_fps(feeder, count)
+            busy = page.run('window.pictures')
             start_s, before_s = time.monotonic(), _times_s(view, browser)
             latency_with_ms, lost_with = _at_camera_rate(feeder, round_s)
             passed_s = time.monotonic() - start_s
+            drawn = page.run('window.pictures') - busy
+            drawn_hz.append((busy * fps_with / count, drawn / passed_s))
             shares.append([(b - a) / passed_s for a, b in zip(before_s, _times_s(view, browser))])
             page.close()
             ratios.append(fps_with / fps)
@@ -276,6 +290,8 @@ def measure_live_view(frames: list[Rgb], count: int, round_s: float) -> dict[str
         'view_idle_core_share': idle,
         **of_rounds('view_core_share', (of_view for of_view, _ in shares)),
         **of_rounds('view_browser_core_share', (of_browser for _, of_browser in shares)),
+        **of_rounds('view_busy_pictures_hz', (busy for busy, _ in drawn_hz)),
+        **of_rounds('view_pictures_hz', (drawn for _, drawn in drawn_hz)),
         **of_rounds('view_lost_a_second', further_lost),
         **of_rounds('view_fps_ratio', ratios),
         **of_rounds('view_latency_ms', further_ms),
