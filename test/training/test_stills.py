@@ -220,6 +220,8 @@ def face(**shown):
         ({'mouthSmile': 0.15}, {}),
         ({'mouthSmile': 0.275}, {'happy': 0.35, 'neutral': 0.3}),
         ({'mouthSmile': 0.5}, {'happy': 0.65, 'neutral': 0.0}),
+        ({'mouthSmile': 0.5, 'eyeBlink': 0.475}, {'happy': 0.35, 'neutral': 0.3}),
+        ({'mouthSmile': 0.5, 'eyeBlink': 0.6}, {}),
         ({'browDown': 0.6}, {'angry': 0.12, 'neutral': 0.48}),
         ({'browDown': 0.4}, {'angry': 0.06, 'neutral': 0.54}),
         ({'browDown': 0.6, 'mouthSmile': 0.12}, {}),
