@@ -26,13 +26,13 @@ from helpers.bags import LABELS, REPLAY_RATE_HZ, START_NS, STEP_NS, answer, repl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.evaluation.alignment import judge, problems_of_truth
+from emotion_estimator.evaluation.alignment import judge, matched, problems_of_truth
 from emotion_estimator.evaluation.cli import main
-from emotion_estimator.evaluation.comparison import RunError, agreement, compare, matched, read_run
 from emotion_estimator.evaluation.labels import Segment, common_vocabulary
 from emotion_estimator.evaluation.measures import MEASURES, count, differences, figures
 from emotion_estimator.evaluation.report.text import comparison_sentences, verdict
 from emotion_estimator.evaluation.report.write import write_comparison, write_report
+from emotion_estimator.evaluation.runs import RunError, agreement, compare, read_run
 from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.replay.predictions import write_replay
 

@@ -33,13 +33,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotion_estimator.colours import COLOURS, hexadecimal, shades
-from emotion_estimator.evaluation.comparison import labels_of
 from emotion_estimator.evaluation.labels import LabelError, Segment
 from emotion_estimator.evaluation.report.pages import report_page
 from emotion_estimator.evaluation.report.text import duration, quantity, sentences
 from emotion_estimator.evaluation.report.timeline import points, stretches
 from emotion_estimator.evaluation.report.write import MissingLibraryError, write_report
-from emotion_estimator.evaluation.summary import summarise
+from emotion_estimator.evaluation.runs import labels_of, summarise
 
 
 def segment(start, end, label, face=''):
