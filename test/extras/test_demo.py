@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The demonstration: what it shows, whom it waits for, and its commands as processes."""
+"""The demonstration: what it shows, whom it waits for, and what its processes write."""
 
 import importlib.util
 import io
@@ -36,7 +36,6 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from emotion_estimator.extras import demo
-from emotion_estimator.extras.camera_node import CameraNode
 from emotion_estimator.extras.demo_observer import (
     FaceRow,
     FrameCounts,
@@ -47,9 +46,15 @@ from emotion_estimator.extras.demo_observer import (
     frames_sentence,
     view,
 )
-from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, lead
+from emotion_estimator.extras.node_processes import (
+    ACTIVATE,
+    CONFIGURE,
+    StartUpSieve,
+    is_start_up,
+    lead,
+    own_stderr_sieved,
+)
 from emotion_estimator.messages import ROS
-from emotion_estimator.native_output import is_start_up
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
@@ -200,42 +205,7 @@ def test_nodes_that_do_not_meet_are_named_by_their_topic_and_waited_for_no_longe
     )
 
 
-def test_the_camera_begins_when_the_nodes_it_waits_for_listen_however_many_others_do(
-    live, tmp_path
-):
-    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
-    images = live.listen(Image, '/image')
-    live.add(CameraNode, video=str(tmp_path), loop=True, wait_for='tester, late_node')
-    live.spin(0.3)
-    assert images == []
-    late = rclpy.create_node('late_node', context=live.context)
-    late.create_subscription(Image, '/image', images.append, 1)
-    live.until(lambda: images, 'the first image')
-    late.destroy_node()
-
-
-# The camera and the demonstration as processes.
-
-
-def test_the_camera_plays_a_clip_to_its_end(live, start_process, media):
-    images = live.listen(Image, '/image', 100)
-    clip = ('-p', f"video:='{media('single_face.mp4')}'")
-    process = start_process('extras.camera_node', *clip, '-p', 'wait_for:=tester')
-    live.until(lambda: process.poll() is not None, 'the end', timeout_s=60)
-    assert process.returncode == 0
-    stamps_ns = [m.header.stamp.sec * NS_PER_S + m.header.stamp.nanosec for m in images]
-    assert len(images) > 60
-    steps = {round(step_ns / (NS_PER_S / 30)) for step_ns in np.diff(stamps_ns)}
-    assert min(steps) == 1
-    assert images[0].encoding == 'bgr8'
-
-
-def test_a_video_that_is_none_ends_with_a_sentence(start_process):
-    process = start_process('extras.camera_node', '-p', 'video:=nowhere.mp4')
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert 'cannot be opened' in output
-    assert 'Traceback' not in output
+# The demonstration as a process.
 
 
 def demonstrate(live, video, *arguments):
@@ -328,3 +298,94 @@ def test_a_demonstration_that_cannot_run_says_why(live, media, video, model, sen
     assert sentence in finished.stdout
     assert ('There is no model' in finished.stderr) == (model == 'nothing')
     assert 'Traceback' not in finished.stderr
+
+
+# Start-up lines of native libraries are kept in a file; everything else is still read.
+
+
+START_UP = (
+    b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n',
+    b'[ WARN:0@4.613] global net_impl_backend.cpp:345 setPreferableTarget Targets are not '
+    b'supported by the new graph engine for now\n',
+    b'WARNING: Logging before InitGoogle() is written to STDERR\n',
+    b'W0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Sets '
+    b'FaceBlendshapesGraph acceleration to xnnpack by default.\n',
+    b'W0000 00:00:1795966955.243022   15447 inference_feedback_manager.cc:121] Feedback manager '
+    b'requires a model with a single signature inference.\n',
+    b'I0000 00:00:1795966955.243022   15447 gl_context_egl.cc:85] Initialized EGL 1.5\n',
+)
+WORTH_READING = (
+    b'Traceback (most recent call last):\n',
+    b'E0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Cannot open it.\n',
+    b'F0000 00:00:1795966955.218556   15443 calculator_graph.cc:9] Check failed: x\n',
+    b'W0000 00:00:1795966955.218556   15443 other.cc:1] An unknown warning.\n',
+    b'[ERROR:0@1.0] global x.cpp:1 setPreferableTarget failed\n',
+    b'[ WARN:0@1.0] global cap.cpp:1 open cannot open the camera\n',
+    b'[WARN] [1795966977.049] [blendshape_node]: Nothing arrived on /image for 2 s.\n',
+    b'[ERROR] [1795966977.049] [emotion_node]: There is no model.\n',
+    b'INFO: something else\n',
+    b'\n',
+)
+
+
+@pytest.mark.parametrize('line', START_UP)
+def test_a_known_start_up_line_is_reported(line):
+    assert is_start_up(line)
+
+
+@pytest.mark.parametrize('line', WORTH_READING)
+def test_errors_and_unknown_lines_are_no_start_up_lines(line):
+    assert not is_start_up(line)
+
+
+def test_a_process_s_lines_are_parted_in_their_order_and_none_is_lost(tmp_path):
+    passed = []
+    content = b''.join(a + b for a, b in zip(START_UP, WORTH_READING)) + b'no end'
+    code = f'import os; [os.write(2, bytes([b])) for b in {content!r}]'
+    log = tmp_path / 'new' / 'nodes.log'
+    with StartUpSieve(log, passed.append) as sieve:
+        subprocess.run([sys.executable, '-c', code], stderr=sieve, check=True)
+    assert log.read_bytes() == b''.join(START_UP)
+    assert passed == [*WORTH_READING[: len(START_UP)], b'no end']
+
+
+def test_what_was_logged_before_is_kept(tmp_path):
+    log = tmp_path / 'log'
+    for line in START_UP[:2]:
+        with StartUpSieve(log, lambda line: None) as sieve:
+            os.write(sieve.fileno(), line)
+    assert log.read_bytes() == START_UP[0] + START_UP[1]
+
+
+def test_a_process_that_lives_on_holds_no_sieve_up(tmp_path):
+    passed = []
+    with StartUpSieve(tmp_path / 'log', passed.append) as sieve:
+        code = 'import os, sys; os.write(2, b"here"); sys.stdout.write("."); sys.stdout.flush(); '
+        process = subprocess.Popen(
+            [sys.executable, '-c', code + 'sys.stdin.read()'],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sieve,
+        )
+        assert process.stdout.read(1) == b'.'
+    assert passed == [b'here']
+    process.communicate()
+
+
+def test_the_process_s_own_native_lines_are_sieved_and_its_stderr_comes_back(tmp_path, capfd):
+    log = tmp_path / 'log'
+    with own_stderr_sieved(log):
+        os.write(2, START_UP[0] + WORTH_READING[0])
+        os.system('echo from a child >&2')
+    os.write(2, START_UP[1])
+    assert log.read_bytes() == START_UP[0]
+    said = capfd.readouterr().err.encode()
+    assert said == WORTH_READING[0] + b'from a child\n' + START_UP[1]
+
+
+def test_an_error_inside_leaves_stderr_as_it_was(tmp_path, capfd):
+    with pytest.raises(ValueError, match='wrong'), own_stderr_sieved(tmp_path / 'log'):
+        os.write(2, b'before\n')
+        raise ValueError('wrong')
+    os.write(2, b'after\n')
+    assert capfd.readouterr().err == 'before\nafter\n'

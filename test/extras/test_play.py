@@ -12,15 +12,17 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What `play` puts onto topics: the bag's messages, their stamps kept or moved."""
+"""What is played onto topics: a bag's messages, their stamps kept or moved; a camera's clip."""
 
 import os
 import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
+import rclpy
 from geometry_msgs.msg import TransformStamped
 from helpers.bags import ROS1, ROS2, START_NS, raw_image, text, write_bag, write_ros1_bag
 from hri_msgs.msg import IdsList
@@ -33,6 +35,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 
+from emotion_estimator.extras.camera_node import CameraNode
 from emotion_estimator.extras.play import BagPlayer, shifted
 from emotion_estimator.messages import IDS_LIST, ROS, bag_types, nanoseconds
 from emotion_estimator.replay.recordings import RecordingError
@@ -244,3 +247,41 @@ def test_messages_are_unpacked_before_they_are_sent(tmp_path, live, packed):
     assert [bytes(image.data) for image in images] == [PICTURE.tobytes()] * 2
     player.close()
     player.destroy_node()
+
+
+# What the demonstration's camera puts there: the frames of a video.
+
+
+def test_the_camera_begins_when_the_nodes_it_waits_for_listen_however_many_others_do(
+    live, tmp_path
+):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
+    images = live.listen(Image, '/image')
+    live.add(CameraNode, video=str(tmp_path), loop=True, wait_for='tester, late_node')
+    live.spin(0.3)
+    assert images == []
+    late = rclpy.create_node('late_node', context=live.context)
+    late.create_subscription(Image, '/image', images.append, 1)
+    live.until(lambda: images, 'the first image')
+    late.destroy_node()
+
+
+def test_the_camera_plays_a_clip_to_its_end(live, start_process, media):
+    images = live.listen(Image, '/image', 100)
+    clip = ('-p', f"video:='{media('single_face.mp4')}'")
+    process = start_process('extras.camera_node', *clip, '-p', 'wait_for:=tester')
+    live.until(lambda: process.poll() is not None, 'the end', timeout_s=60)
+    assert process.returncode == 0
+    stamps_ns = [m.header.stamp.sec * NS_PER_S + m.header.stamp.nanosec for m in images]
+    assert len(images) > 60
+    steps = {round(step_ns / (NS_PER_S / 30)) for step_ns in np.diff(stamps_ns)}
+    assert min(steps) == 1
+    assert images[0].encoding == 'bgr8'
+
+
+def test_a_video_that_is_none_ends_with_a_sentence(start_process):
+    process = start_process('extras.camera_node', '-p', 'video:=nowhere.mp4')
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert 'cannot be opened' in output
+    assert 'Traceback' not in output
