@@ -41,8 +41,8 @@ from dev.bench.pictures import read_frames, write_camera_bag
 from emotion_estimator.assets import find_media, log_to_terminal
 from emotion_estimator.evaluation.cli import EXIT_STOPPED
 from emotion_estimator.evaluation.cli import main as replay
-from emotion_estimator.evaluation.comparison import RunError, read_run
 from emotion_estimator.evaluation.report.write import write_report
+from emotion_estimator.evaluation.runs import RunError, read_run
 from emotion_estimator.faces.image_decoding import Rgb, open_video
 from emotion_estimator.files import AssetError, check_output, write_whole
 

@@ -291,6 +291,12 @@ def write_whole(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write bytes to an open file or pipe, which may take a part at a time."""
+    while content:
+        content = content[os.write(descriptor, content) :]
+
+
 def _share_folders() -> list[Path]:
     """Tell where shared files are: a checkout uses its own, an installed package its prefix's."""
     source = Path(__file__).resolve().parent.parent

@@ -17,6 +17,8 @@
 import importlib
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 # Before rclpy is imported anywhere: tests neither hear nor disturb other machines.
@@ -56,6 +58,28 @@ def live():
     nodes = LiveNodes()
     yield nodes
     nodes.close()
+
+
+@pytest.fixture
+def start_process(live):
+    """Start an executable of the package on the test's domain; kills what is left."""
+    processes = []
+
+    def run(module, *arguments):
+        process = subprocess.Popen(
+            [sys.executable, '-m', f'emotion_estimator.{module}', '--ros-args', *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope='session')

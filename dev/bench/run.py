@@ -37,9 +37,8 @@ from rich.text import Text
 from dev.bench.parts import TOO_SLOW, Metrics, Part, Plan, choose, every_part
 from dev.bench.speed import DOMAINS, LEAST, LOG, MOST
 from emotion_estimator.assets import log_to_terminal
-from emotion_estimator.extras.node_processes import claim_domain
+from emotion_estimator.extras.node_processes import claim_domain, own_stderr_sieved
 from emotion_estimator.files import AssetError, write_whole
-from emotion_estimator.native_output import own_stderr_sieved
 
 # One part is measured after the other, and the time that is left is shown.
 

@@ -12,18 +12,19 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Answers of one recording beside what they should have been."""
+"""Answers of one recording beside what they should have been, or beside those of another run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.evaluation.labels import ANY_FACE, UNKNOWN, Segment, Vocabulary
-from emotion_estimator.replay.predictions import Replay
+from emotion_estimator.replay.predictions import Prediction, Replay
 
 NO_CLASS = -1
 
@@ -196,3 +197,50 @@ def problems_of_truth(judged: AlignedPredictions, vocabulary: Vocabulary) -> lis
             f'({lost_s:.1f} s) hold while no face that they are of was seen; they are not judged.'
         )
     return problems
+
+
+# Two runs over one recording.
+
+
+LEAST_OVERLAP = 0.5
+"""Boxes of one face in one image share at least half of what they cover together."""
+
+
+def matched(first: Replay, second: Replay) -> Iterator[tuple[Prediction, Prediction]]:
+    """
+    Pair what two runs said of the same face in the same image.
+
+    Faces with one id are one; others are paired by their boxes, the largest overlap first.
+
+    :param second: another over the same recording.
+    :returns: pairs, ascending by stamp.
+    """
+    of_stamp = {
+        stamp_ns: list(answers)
+        for stamp_ns, answers in groupby(second.predictions, key=lambda answer: answer.stamp_ns)
+    }
+    for stamp_ns, answers in groupby(first.predictions, key=lambda answer: answer.stamp_ns):
+        ours, theirs = list(answers), of_stamp.get(stamp_ns, [])
+        closeness = sorted(
+            (
+                (one.face_id != other.face_id, -_overlap(one, other), i, k)
+                for i, one in enumerate(ours)
+                for k, other in enumerate(theirs)
+            ),
+        )
+        taken: set[tuple[str, int]] = set()
+        for other_id, overlap, i, k in closeness:
+            if other_id and -overlap < LEAST_OVERLAP:
+                continue
+            if not {('ours', i), ('theirs', k)} & taken:
+                taken |= {('ours', i), ('theirs', k)}
+                yield ours[i], theirs[k]
+
+
+def _overlap(one: Prediction, other: Prediction) -> float:
+    """Intersection over union of two boxes."""
+    left, top = max(one.box[0], other.box[0]), max(one.box[1], other.box[1])
+    right, bottom = min(one.box[2], other.box[2]), min(one.box[3], other.box[3])
+    both = max(0.0, right - left) * max(0.0, bottom - top)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one.box, other.box)]
+    return both / max(sum(areas) - both, 1e-12)

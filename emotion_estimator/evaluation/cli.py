@@ -40,7 +40,6 @@ from rich.progress import (
 from emotion_estimator.assets import log_to_terminal
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.model import read_metadata
-from emotion_estimator.evaluation.comparison import read_run
 from emotion_estimator.evaluation.label_files import LabelSource, check_labels
 from emotion_estimator.evaluation.label_readers import Time
 from emotion_estimator.evaluation.labels import LABEL_MAPS, LabelError
@@ -49,6 +48,7 @@ from emotion_estimator.evaluation.report.write import (
     write_comparison,
     write_labelled_report,
 )
+from emotion_estimator.evaluation.runs import read_run
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import PACKAGE, AssetError, OutputError, check_output, find_model
 from emotion_estimator.parallel.engine import SchedulerError

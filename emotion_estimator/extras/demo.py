@@ -55,13 +55,14 @@ from emotion_estimator.extras.node_processes import (
     ACTIVATE,
     CONFIGURE,
     NodeProcess,
+    StartUpSieve,
     find_video,
     has_detector,
     lead,
     quoted,
+    to_stderr,
 )
 from emotion_estimator.files import PACKAGE, AssetError, check_output, write_whole
-from emotion_estimator.native_output import StartUpSieve, to_stderr
 from emotion_estimator.view.main import DEFAULT_PORT, NODE_NAME
 
 EXIT_STOPPED = 130

@@ -12,19 +12,23 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Node processes of the demonstration and the benchmark."""
+"""Node processes of the demonstration and the benchmark, and what they write at their start."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 import os
+import re
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,7 +40,7 @@ from rclpy.node import Node
 
 from emotion_estimator.assets import DEMO_CLIP, FACE_DETECTOR, find_asset
 from emotion_estimator.faces.detection import find_yunet
-from emotion_estimator.files import PACKAGE, AssetError
+from emotion_estimator.files import PACKAGE, AssetError, write_all
 from emotion_estimator.replay.files import open_film
 
 _log = logging.getLogger(f'{PACKAGE}.demo')
@@ -220,3 +224,130 @@ def has_detector() -> bool:
         _log.warning('%s %s', FACE_DETECTOR.loss, error)
         return False
     return True
+
+
+# Start-up lines of native libraries are kept out of the terminal, in a file.
+
+
+# MediaPipe, LiteRT and OpenCV write to the process's stderr before any of their switches is read.
+_START_UP = re.compile(
+    rb"""
+    INFO:\ Created\ TensorFlow\ Lite\ XNNPACK\ delegate
+    | WARNING:\ (Logging\ before\ InitGoogle|All\ log\ messages\ before\ absl::InitializeLog)
+    | I\d{4}\ [\d:.]+\s+\d+\ [\w./-]+:\d+\]\                # what absl calls information
+    | W\d{4}\ [\d:.]+\s+\d+\ (
+        face_landmarker_graph\.cc:\d+\]\ Sets\ FaceBlendshapesGraph\ acceleration
+        | inference_feedback_manager\.cc:\d+\]\ Feedback\ manager\ requires
+        | landmark_projection_calculator\.cc:\d+\]\ Using\ NORM_RECT\ without
+      )
+    | \[\ WARN:\d+@[\d.]+\]\ global\ \S+\ setPreferableTarget\b
+    """,
+    re.VERBOSE,
+)
+_BLOCK = 1 << 16
+
+
+def is_start_up(line: bytes) -> bool:
+    """
+    Tell whether a line is one that a native library writes at its start, good for nothing.
+
+    :param line: one line of stderr.
+    :returns: whether; errors and unknown lines are none.
+    """
+    return _START_UP.match(line) is not None
+
+
+class StartUpSieve:
+    """
+    A pipe for the stderr of processes: start-up lines go to a file, all others are passed on.
+
+    To be entered; `subprocess` takes it as `stderr`. Once it is left, nothing is passed on.
+
+    :param log: file that start-up lines are added to.
+    :param pass_on: takes each other line, its end included; called in a thread of the sieve.
+    """
+
+    def __init__(self, log: Path, pass_on: Callable[[bytes], None]) -> None:
+        self._log = log
+        self._pass_on = pass_on
+        self._reads, self._writes = os.pipe()
+        # A process that outlives the sieve would keep the pipe open: its end shows on another.
+        self._ended, self._end = os.pipe()
+        self._thread = threading.Thread(target=self._pump, daemon=True)
+
+    def fileno(self) -> int:
+        """Return the descriptor to write to."""
+        return self._writes
+
+    def __enter__(self) -> StartUpSieve:
+        """Begin to read."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Pass on what was written until now, and end."""
+        os.close(self._writes)
+        os.close(self._end)
+        self._thread.join()
+        os.close(self._reads)
+        os.close(self._ended)
+
+    def _pump(self) -> None:
+        rest = b''
+        with self._log.open('ab', buffering=0) as log:
+            for block in self._blocks():
+                *lines, rest = (rest + block).split(b'\n')
+                for line in lines:
+                    self._give(line + b'\n', log.write)
+            if rest:
+                self._give(rest, log.write)
+
+    def _blocks(self) -> Iterator[bytes]:
+        """Read until all writers or the sieve have ended, and what is left then."""
+        os.set_blocking(self._reads, False)
+        while True:
+            ready, _, _ = select.select([self._reads, self._ended], [], [])
+            try:
+                block = os.read(self._reads, _BLOCK)
+            except BlockingIOError:
+                if self._ended in ready:
+                    return
+                continue
+            if not block:
+                return
+            yield block
+
+    def _give(self, line: bytes, keep: Callable[[bytes], object]) -> None:
+        (keep if is_start_up(line) else self._pass_on)(line)
+
+
+@contextmanager
+def own_stderr_sieved(log: Path) -> Iterator[None]:
+    """
+    Let this process's own stderr, and its children's, go through a sieve.
+
+    :param log: file that start-up lines are added to.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with StartUpSieve(log, lambda line: write_all(terminal, line)) as sieve:
+            os.dup2(sieve.fileno(), 2)
+            try:
+                yield
+            finally:
+                sys.stderr.flush()
+                os.dup2(terminal, 2)
+    finally:
+        os.close(terminal)
+
+
+def to_stderr(line: bytes) -> None:
+    """
+    Write a line where Python's stderr goes now: above a view of rich's, while there is one.
+
+    :param line: the line, its end included.
+    """
+    sys.stderr.write(line.decode(errors='replace'))
+    sys.stderr.flush()

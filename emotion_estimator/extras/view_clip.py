@@ -31,12 +31,13 @@ from emotion_estimator.assets import FACE_LANDMARKER, find_asset, log_to_termina
 from emotion_estimator.commands import note_interrupts
 from emotion_estimator.extras.node_processes import (
     NodeProcess,
+    StartUpSieve,
     find_video,
     has_detector,
     quoted,
+    to_stderr,
 )
 from emotion_estimator.files import AssetError
-from emotion_estimator.native_output import StartUpSieve, to_stderr
 from emotion_estimator.nodes.spin import POLL_S
 from emotion_estimator.view.main import DEFAULT_PORT
 

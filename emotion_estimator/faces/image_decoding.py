@@ -30,8 +30,12 @@ from numpy.typing import NDArray
 
 from emotion_estimator.faces.geometry import MAX_PIXELS, check_size
 from emotion_estimator.faces.geometry import ImageError as ImageError
-from emotion_estimator.faces.image_headers import damage_of_jpeg, read_header, rotation_of_exif
-from emotion_estimator.native_output import overheard
+from emotion_estimator.faces.image_headers import (
+    damage_of_jpeg,
+    overheard,
+    read_header,
+    rotation_of_exif,
+)
 
 Rgb = NDArray[np.uint8]
 """Pixels of shape [height, width, 3], red first, contiguous."""

@@ -16,12 +16,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import re
 import struct
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
 
 from emotion_estimator.faces.geometry import ImageError, check_size
+from emotion_estimator.files import write_all
 
 _MOST_SEGMENTS = 100_000  # of a JPEG file before its size, or a PNG file; some ten are usual
 _MOST_SCANS = 100  # of a progressive JPEG file: each costs a pass over the whole image
@@ -266,3 +272,71 @@ def damage_of_jpeg(said: str, content: bytes, ends_clean: bool) -> str:
     if _USUAL_TABLE in content and bytes(_MOST_ZEROS) in coded:
         return f'more than {_MOST_ZEROS} zeros among the coded pixels'
     return ''
+
+
+# What decoders say of a file while they decode it.
+
+
+Result = TypeVar('Result')
+_OF_DECODERS = re.compile(
+    rb'Corrupt JPEG|Premature end|Inconsistent progression|Invalid |Unknown |Unsupported |'
+    rb'Warning: |libpng |TIFF|Application transferred'
+)
+_LISTENING = threading.Lock()
+
+
+class _Ear:
+    """
+    Takes the place of the C library's stderr, and is never closed: a thread may still write to it.
+
+    :raises AttributeError: where the C library keeps stderr otherwise.
+    :raises OSError: where files in memory cannot be made.
+    """
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(None)
+        _ = library.gnu_get_libc_version  # elsewhere stderr may not be written to
+        library.fdopen.restype = ctypes.c_void_p
+        self.place = ctypes.c_void_p.in_dll(library, 'stderr')
+        self.file = os.memfd_create('stderr', os.MFD_CLOEXEC)
+        self.stream = library.fdopen(self.file, b'a')
+        # Without a buffer, as stderr is.
+        library.setvbuf(ctypes.c_void_p(self.stream), None, 2, 0)
+
+
+@cache
+def _ear() -> _Ear | None:
+    try:
+        return _Ear()
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def overheard(work: Callable[[], Result]) -> tuple[Result, str]:
+    """
+    Do some work, and tell what libjpeg, libpng and libtiff said meanwhile.
+
+    They write to C's stderr and tell nobody else. What others write there in that time is passed
+    on. Where C's stderr cannot be replaced (other systems than Linux) nothing is heard.
+
+    :param work: what to do.
+    :returns: its result, and the lines.
+    """
+    with _LISTENING:
+        ear = _ear()
+    if ear is None:
+        return work(), ''
+    with _LISTENING:
+        stderr = ear.place.value
+        ear.place.value = ear.stream
+        try:
+            result = work()
+        finally:
+            ear.place.value = stderr
+            size = os.fstat(ear.file).st_size
+            lines = os.pread(ear.file, size, 0).splitlines(keepends=True) if size else []
+            if size:
+                os.ftruncate(ear.file, 0)
+            write_all(2, b''.join(line for line in lines if not _OF_DECODERS.match(line)))
+    said = b''.join(line for line in lines if _OF_DECODERS.match(line))
+    return result, said.decode(errors='replace')

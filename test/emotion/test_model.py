@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_estimator import blendshapes
-from emotion_estimator.emotion.decision import ClassPrior, PriorError
+from emotion_estimator.emotion.decision import ClassPrior, PriorError, with_prior
 from emotion_estimator.emotion.estimation import TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel, ModelError, read_metadata, softmax
 from emotion_estimator.files import AssetError, find_model
@@ -340,6 +340,30 @@ def test_what_is_ruled_out_leaves_the_prior_where_nothing_else_is_left():
 def test_a_prior_that_does_not_fit_is_refused_with_a_sentence(prior, sentence):
     with pytest.raises(PriorError, match=sentence):
         ClassPrior(prior, MOODS, SEEN)
+
+
+def test_shares_are_moved_by_hand():
+    shown = np.array([[0.2, 0.5, 0.3]])
+    found = with_prior(shown, np.array([0.25, 0.5, 0.25]), np.array([0.25, 0.25, 0.5]))
+    # Weights 1, 1/2, 2: .2, .25, .6.
+    np.testing.assert_allclose(found, [[0.2 / 1.05, 0.25 / 1.05, 0.6 / 1.05]])
+
+
+def test_the_prior_of_a_class_that_the_training_lacked_is_refused():
+    with pytest.raises(ValueError, match='above 0'):
+        with_prior(np.eye(3), np.array([0.5, 0.5, 0]), np.full(3, 1 / 3))
+
+
+@given(chances, chances, chances)
+def test_a_prior_is_taken_back_by_its_reverse(shown, training, new):
+    moved = with_prior(shown[None], training, new)
+    assert moved.sum() == pytest.approx(1)
+    np.testing.assert_allclose(with_prior(moved, new, training)[0], shown, rtol=1e-9)
+
+
+@given(chances, chances)
+def test_who_knows_nothing_but_the_training_answers_with_the_new_shares(training, new):
+    np.testing.assert_allclose(with_prior(training[None], training, new)[0], new, rtol=1e-9)
 
 
 def test_a_model_that_does_not_say_what_it_saw_takes_the_trainings_prior_alone(folder):

@@ -27,24 +27,19 @@ from emotion_estimator.evaluation.label_files import (
     LabelSource,
     Recorded,
     check_labels,
+    find_labels,
+    labels_of_folder,
     labels_of_table,
 )
 from emotion_estimator.evaluation.label_readers import Time, read_table
-from emotion_estimator.evaluation.labels import (
-    HAPPY_UNKNOWN_SAD,
-    Given,
-    LabelError,
-    Segment,
-    common_vocabulary,
-    known_name,
-    place,
-)
+from emotion_estimator.evaluation.label_topics import labels_of_messages
+from emotion_estimator.evaluation.labels import EXPRESSIONS, Given, LabelError, Segment, place
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
 SPAN = START, START + 10 * S
+NAMED = 'recording,start_s,end_s,emotion'
 SPANS = {'walk': Recorded(Path('walk'), *SPAN, START)}
-SEVEN = ('angry', 'disgusted', 'scared', 'happy', 'sad', 'surprised', 'neutral')
 
 
 @pytest.fixture
@@ -217,7 +212,7 @@ def test_labels_outside_the_part_that_was_asked_for_are_not_missed(table):
 def test_names_of_recordings_may_lack_their_suffix_or_be_paths(table):
     recordings = {name: Recorded(Path(name), *SPAN, START) for name in ('Walk.mcap', 'sit.mcap')}
     rows = ['walk,0,1,happy', 'sit.mcap,1,2,sad', r'C:\bags\sit.mcap,2,3,sad']
-    path = table(*rows, head='recording,start_s,end_s,emotion')
+    path = table(*rows, head=NAMED)
     found = labels_in(path, recordings)
     assert seconds(found['Walk.mcap'].segments) == [(0, 1, '', 'happy')]
     assert seconds(found['sit.mcap'].segments) == [(1, 2, '', 'sad'), (2, 3, '', 'sad')]
@@ -225,21 +220,21 @@ def test_names_of_recordings_may_lack_their_suffix_or_be_paths(table):
 
 def test_labels_are_looked_at_before_the_recordings(table, tmp_path):
     paths = {'walk': tmp_path / 'walk.mcap', 'sit': tmp_path / 'sit.mcap'}
-    good = table('walk,0,1,happy', 'sit,0,1,bored', head='recording,start_s,end_s,emotion')
-    (warning,) = check_labels(LabelSource(good), paths, SEVEN)
+    good = table('walk,0,1,happy', 'sit,0,1,bored', head=NAMED)
+    (warning,) = check_labels(LabelSource(good), paths, EXPRESSIONS)
     assert warning.startswith("1 of 2 labels cannot be read: labels.csv, line 3: 'bored'")
     with pytest.raises(LabelError, match='names no recording, but there are walk, sit'):
-        check_labels(LabelSource(table('0,1,,happy')), paths, SEVEN)
+        check_labels(LabelSource(table('0,1,,happy')), paths, EXPRESSIONS)
     with pytest.raises(LabelError, match='lacks the column'):
-        check_labels(LabelSource(table(head='who,what')), paths, SEVEN)
+        check_labels(LabelSource(table(head='who,what')), paths, EXPRESSIONS)
     with pytest.raises(LabelError, match='no folder above it is named after an expression'):
-        check_labels(LabelSource(from_folders=True), {'walk': Path('/day/walk.mcap')}, SEVEN)
+        check_labels(LabelSource(from_folders=True), {'walk': Path('/day/walk.mcap')}, EXPRESSIONS)
     with pytest.raises(LabelError, match=r'/truth of .*walk\.mcap cannot be read'):
-        check_labels(LabelSource(topic='/truth'), paths, SEVEN)
+        check_labels(LabelSource(topic='/truth'), paths, EXPRESSIONS)
     with pytest.raises(LabelError, match="no label map 'x'"):
-        check_labels(LabelSource(label_map='x'), paths, SEVEN)
+        check_labels(LabelSource(label_map='x'), paths, EXPRESSIONS)
     (tmp_path / 'walk.csv').write_text('start_s;end_s;emotion\n0;1;bored\n')
-    (warning,) = check_labels(LabelSource(), paths, SEVEN)
+    (warning,) = check_labels(LabelSource(), paths, EXPRESSIONS)
     assert "walk.csv, line 2: 'bored'" in warning
 
 
@@ -281,13 +276,7 @@ def test_a_label_beyond_the_end_is_cut_there(table):
 
 def test_rows_go_to_the_recording_they_name(table):
     recordings = {**SPANS, 'sit': Recorded(Path('sit'), 5 * S, 7 * S, 5 * S)}
-    path = table(
-        'walk,0,1,happy',
-        'sit,0,1,sad',
-        'run,0,1,sad',
-        ',0,1,sad',
-        head='recording,start_s,end_s,emotion',
-    )
+    path = table('walk,0,1,happy', 'sit,0,1,sad', 'run,0,1,sad', ',0,1,sad', head=NAMED)
     found = labels_in(path, recordings)
     assert seconds(found['walk'].segments) == [(0, 1, '', 'happy')]
     assert found['sit'].segments == (Segment(5 * S, 6 * S, '', 'sad'),)
@@ -298,7 +287,7 @@ def test_rows_go_to_the_recording_they_name(table):
 
 
 def test_a_recording_without_rows_is_reported(table):
-    path = table('walk,0,1,happy', head='recording,start_s,end_s,emotion')
+    path = table('walk,0,1,happy', head=NAMED)
     found = labels_in(path, {**SPANS, 'sit': Recorded(Path('sit'), 0, S, 0)})
     assert found['sit'].problems == ('labels.csv holds no label of sit.',)
 
@@ -313,48 +302,6 @@ def test_a_file_that_is_no_table_is_reported(table, tmp_path):
     (tmp_path / 'binary.csv').write_bytes(b'start\x00\x01\xff')
     with pytest.raises(LabelError, match=r'binary\.csv cannot be read'):
         read_table(tmp_path / 'binary.csv')
-
-
-def test_names_of_other_data_sets_and_of_the_models_own_classes():
-    assert [known_name(name) for name in (' Fear ', 'SURPRISE', 'joy', 'positive', 'none')] == [
-        'scared',
-        'surprised',
-        'happy',
-        'positive',
-        'unknown',
-    ]
-    assert known_name('bored') is None
-    assert known_name('Bored', ('Bored',)) == 'Bored'
-
-
-def test_seven_classes_are_judged_in_three_where_the_labels_are_three():
-    found = common_vocabulary(SEVEN, {'happy', 'unknown'})
-    assert found.names == ('happy', 'unknown', 'sad')
-    assert found.of_model['angry'] == 'unknown'
-    assert common_vocabulary(SEVEN, {'happy', 'sad'}).names == SEVEN
-    found = common_vocabulary(SEVEN, {'negative'})
-    assert found.names == ('positive', 'negative')
-    assert found.of_model['neutral'] == 'positive'
-
-
-def test_labels_of_seven_classes_are_mapped_for_a_model_of_three():
-    found = common_vocabulary(HAPPY_UNKNOWN_SAD.names, {'angry', 'happy'})
-    assert found.of_truth == {'angry': 'unknown', 'happy': 'happy'}
-
-
-def test_unknown_beside_the_seven_is_not_judged():
-    found = common_vocabulary(SEVEN, {'unknown', 'angry'})
-    assert found.names == SEVEN
-    assert found.of_truth == {'angry': 'angry'}
-
-
-def test_a_wanted_map_must_exist_and_fit():
-    found = common_vocabulary(SEVEN, {'angry'}, 'happy_unknown_sad')
-    assert found.of_truth == {'angry': 'unknown'}
-    with pytest.raises(LabelError, match="no label map 'x'"):
-        common_vocabulary(SEVEN, set(), 'x')
-    with pytest.raises(LabelError, match='no place for all'):
-        common_vocabulary(('bored',), set(), 'positive_negative')
 
 
 @given(
@@ -379,3 +326,71 @@ def test_placed_segments_never_overlap_and_hold_only_what_was_said(rows):
             held = [one.label for one in own if one.start_ns <= instant < one.end_ns]
             expected = list(claims) if len(claims) == 1 and 0 <= instant <= 20 else []
             assert held == expected
+
+
+# Labels of topics, of folders, and of tables beside recordings.
+
+
+def test_messages_hold_until_the_next_of_their_face():
+    messages = [
+        (START + 1 * S, 'a', 'happy'),
+        (START + 2 * S, 'b', 'sadness'),
+        (START + 3 * S, 'a', 'happy'),
+        (START + 5 * S, 'a', ''),
+        (START + 6 * S, 'b', 'bored'),
+    ]
+    found = labels_of_messages(messages, '/truth', *SPAN)
+    assert seconds(found.segments) == [(1, 5, 'a', 'happy'), (2, 6, 'b', 'sad')]
+    assert "/truth: 1 messages, the first at 6.00 s, name 'bored'" in found.problems[0]
+
+
+def test_messages_of_one_face_are_of_any_face():
+    found = labels_of_messages([(START + S, 'x', 'happy')], '/truth', *SPAN)
+    assert found.segments == (Segment(START + S, START + 10 * S + 1, '', 'happy'),)
+    assert labels_of_messages([], '/truth', 0, S).segments == ()
+
+
+def test_the_nearest_folder_that_is_an_expression_is_the_label():
+    found = labels_of_folder(Path('/data/sad/Happiness/day1/walk.mcap'), 5, 9)
+    assert found.segments == (Segment(5, 10, '', 'happy'),)
+    found = labels_of_folder(Path('/data/day1/walk.mcap'), 5, 9)
+    assert found.segments == ()
+    assert 'no folder above it is named after an expression' in found.problems[0]
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    (tmp_path / 'sad' / 'v1.5').mkdir(parents=True)
+    (tmp_path / 'walk.mcap').touch()
+    return {
+        'walk.mcap': Recorded(tmp_path / 'walk.mcap', 0, 9 * S, 0),
+        'v1.5': Recorded(tmp_path / 'sad' / 'v1.5', 0, 9 * S, 0),
+    }
+
+
+def test_a_table_beside_a_recording_is_its_own(recorded, tmp_path):
+    (tmp_path / 'walk.csv').write_text('start_s,end_s,emotion\n1,2,sad\n')
+    assert list(find_labels(LabelSource(), recorded)) == ['walk.mcap']
+    (tmp_path / 'sad' / 'v1.5.csv').write_text('start,end\n')
+    found = find_labels(LabelSource(), recorded)
+    assert found['walk.mcap'].segments == (Segment(S, 2 * S, '', 'sad'),)
+    assert found['v1.5'].segments == ()
+    assert 'lacks the column' in found['v1.5'].problems[0]
+
+
+def test_a_table_that_was_named_is_of_all_recordings(recorded, tmp_path):
+    path = tmp_path / 'all.csv'
+    path.write_text('recording,start_s,end_s,emotion\nv1.5,1,2,sad\n')
+    found = find_labels(LabelSource(path), recorded)
+    assert found['v1.5'].segments == (Segment(S, 2 * S, '', 'sad'),)
+    assert found['walk.mcap'].problems == ('all.csv holds no label of walk.mcap.',)
+    with pytest.raises(LabelError, match='not from several'):
+        find_labels(LabelSource(path, from_folders=True), recorded)
+    with pytest.raises(LabelError, match='cannot be read'):
+        find_labels(LabelSource(tmp_path / 'absent.csv'), recorded)
+
+
+def test_folders_label_what_they_hold(recorded):
+    found = find_labels(LabelSource(from_folders=True), recorded)
+    assert [one.label for one in found['v1.5'].segments] == ['sad']
+    assert found['walk.mcap'].segments == ()

@@ -22,24 +22,26 @@ import sys
 from dataclasses import replace
 
 import pytest
-from helpers.bags import LABELS, REPLAY_RATE_HZ, START_NS, STEP_NS, answer, replay
+from helpers.bags import LABELS, REPLAY_RATE_HZ, START_NS, STEP_NS, answer, replay, segment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.evaluation.alignment import judge, problems_of_truth
+from emotion_estimator.evaluation.alignment import judge, matched, problems_of_truth
 from emotion_estimator.evaluation.cli import main
-from emotion_estimator.evaluation.comparison import RunError, agreement, compare, matched, read_run
-from emotion_estimator.evaluation.labels import Segment, common_vocabulary
+from emotion_estimator.evaluation.labels import (
+    EXPRESSIONS,
+    HAPPY_UNKNOWN_SAD,
+    LabelError,
+    Segment,
+    common_vocabulary,
+    known_name,
+)
 from emotion_estimator.evaluation.measures import MEASURES, count, differences, figures
 from emotion_estimator.evaluation.report.text import comparison_sentences, verdict
 from emotion_estimator.evaluation.report.write import write_comparison, write_report
+from emotion_estimator.evaluation.runs import RunError, agreement, compare, read_run
 from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.replay.predictions import write_replay
-
-
-def segment(start, end, label, face=''):
-    """Frames from `start` up to `end`, without it."""
-    return Segment(START_NS + start * STEP_NS, START_NS + end * STEP_NS, face, label)
 
 
 def counted(*runs, truth=()):
@@ -343,3 +345,48 @@ def test_a_folder_without_a_run_is_reported(tmp_path, capsys):
     (folder / 'metrics.json').write_text('[]')
     with pytest.raises(RunError, match='holds no finished run'):
         read_run(folder)
+
+
+# In which classes is judged.
+
+
+def test_names_of_other_data_sets_and_of_the_models_own_classes():
+    assert [known_name(name) for name in (' Fear ', 'SURPRISE', 'joy', 'positive', 'none')] == [
+        'scared',
+        'surprised',
+        'happy',
+        'positive',
+        'unknown',
+    ]
+    assert known_name('bored') is None
+    assert known_name('Bored', ('Bored',)) == 'Bored'
+
+
+def test_seven_classes_are_judged_in_three_where_the_labels_are_three():
+    found = common_vocabulary(EXPRESSIONS, {'happy', 'unknown'})
+    assert found.names == ('happy', 'unknown', 'sad')
+    assert found.of_model['angry'] == 'unknown'
+    assert common_vocabulary(EXPRESSIONS, {'happy', 'sad'}).names == EXPRESSIONS
+    found = common_vocabulary(EXPRESSIONS, {'negative'})
+    assert found.names == ('positive', 'negative')
+    assert found.of_model['neutral'] == 'positive'
+
+
+def test_labels_of_seven_classes_are_mapped_for_a_model_of_three():
+    found = common_vocabulary(HAPPY_UNKNOWN_SAD.names, {'angry', 'happy'})
+    assert found.of_truth == {'angry': 'unknown', 'happy': 'happy'}
+
+
+def test_unknown_beside_the_seven_is_not_judged():
+    found = common_vocabulary(EXPRESSIONS, {'unknown', 'angry'})
+    assert found.names == EXPRESSIONS
+    assert found.of_truth == {'angry': 'angry'}
+
+
+def test_a_wanted_map_must_exist_and_fit():
+    found = common_vocabulary(EXPRESSIONS, {'angry'}, 'happy_unknown_sad')
+    assert found.of_truth == {'angry': 'unknown'}
+    with pytest.raises(LabelError, match="no label map 'x'"):
+        common_vocabulary(EXPRESSIONS, set(), 'x')
+    with pytest.raises(LabelError, match='no place for all'):
+        common_vocabulary(('bored',), set(), 'positive_negative')

@@ -190,6 +190,55 @@ def test_an_image_stands_until_the_next_but_not_through_a_pause():
     assert image_durations_s(np.array([7])).tolist() == [0]
 
 
+# Bins and curves agree with the scores and with what is counted by hand.
+
+
+RATED_CHANCES = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [1.0, 0.0]])
+RATED_TRUTH = np.array([0, 1, 1, 1, 0])
+RATED_ANSWERS = st.lists(
+    st.tuples(st.integers(0, 100), st.integers(0, 1)), min_size=1, max_size=40
+)
+
+
+def answers_of(pairs):
+    shares, truth = np.array(pairs).T
+    return np.column_stack([shares / 100, 1 - shares / 100]), truth
+
+
+def test_bins_hold_the_mean_confidence_and_the_share_of_right_answers():
+    bins = metrics.reliability_bins(RATED_CHANCES, RATED_TRUTH, bins=10)
+    assert bins.counts.tolist() == [0, 0, 0, 0, 0, 0, 1, 0, 1, 3]
+    np.testing.assert_allclose(bins.confidence[[6, 8, 9]], [0.6, 0.8, 2.8 / 3])
+    np.testing.assert_allclose(bins.accuracy[[6, 8, 9]], [0, 1, 2 / 3])
+    assert np.isnan(bins.accuracy[0])
+    assert np.isnan(bins.confidence[0])
+
+
+@given(RATED_ANSWERS)
+def test_the_bins_make_up_the_calibration_error(pairs):
+    probabilities, truth = answers_of(pairs)
+    bins = metrics.reliability_bins(probabilities, truth)
+    gaps = np.nan_to_num(np.abs(bins.confidence - bins.accuracy))
+    error = metrics.calibration_error(probabilities, truth)
+    assert (bins.counts * gaps).sum() / len(truth) == pytest.approx(error)
+
+
+def test_equally_sure_answers_are_given_together():
+    curve = metrics.risk_coverage_curve(RATED_CHANCES, RATED_TRUTH)
+    np.testing.assert_allclose(curve.coverage, [0.2, 0.6, 0.8, 1.0])
+    np.testing.assert_allclose(curve.risk, [0, 1 / 3, 1 / 4, 2 / 5])
+    assert curve.area == pytest.approx(0.4 / 3 + 0.2 / 4 + 0.2 * 2 / 5)
+
+
+@given(RATED_ANSWERS)
+def test_the_curve_passes_through_the_score_of_every_threshold(pairs):
+    probabilities, truth = answers_of(pairs)
+    curve = metrics.risk_coverage_curve(probabilities, truth)
+    thresholds = np.unique(probabilities.max(axis=1))[::-1]
+    expected = [metrics.risk_coverage(probabilities, truth, each) for each in thresholds]
+    np.testing.assert_allclose(np.column_stack([curve.coverage, 1 - curve.risk]), expected)
+
+
 # Intervals against distributions that are known.
 
 

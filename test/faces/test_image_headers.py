@@ -12,8 +12,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Sizes are known, and refused, before a native decoder sees the bytes."""
+"""Sizes are known, and refused, before a native decoder sees the bytes; what it says is heard."""
 
+import ctypes
 import struct
 import zlib
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
+from emotion_estimator.faces.image_headers import overheard
 
 EXTENSIONS = ('.png', '.webp', '.tiff', '.bmp', '.ppm', '.gif', '.jpg')
 GREY_LEVELS = np.add.outer(np.arange(24), np.arange(32)).astype(np.uint8)
@@ -191,3 +193,25 @@ def test_of_a_broken_file_opencv_prints_nothing_itself(extension, capfd):
     with pytest.raises(ImageError):
         ImageDecoder().decode_file(compressed(extension)[:60])
     assert capfd.readouterr().err == ''
+
+
+def test_what_decoders_say_is_heard_and_what_others_say_is_passed_on(capfd):
+    library = ctypes.CDLL(None)
+    stderr = ctypes.c_void_p.in_dll(library, 'stderr')
+
+    def say():
+        for line in (b'Corrupt JPEG data: bad Huffman code\n', b'a robot speaks\n'):
+            library.fputs(line, stderr)
+        return 3
+
+    assert overheard(say) == (3, 'Corrupt JPEG data: bad Huffman code\n')
+    assert overheard(lambda: 4) == (4, '')
+    library.fputs(b'all is as before\n', stderr)
+    assert capfd.readouterr().err == 'a robot speaks\nall is as before\n'
+
+
+def test_after_a_call_that_fails_stderr_is_as_before(capfd):
+    with pytest.raises(ZeroDivisionError):
+        overheard(lambda: 1 // 0)
+    ctypes.CDLL(None).fputs(b'heard\n', ctypes.c_void_p.in_dll(ctypes.CDLL(None), 'stderr'))
+    assert capfd.readouterr().err == 'heard\n'

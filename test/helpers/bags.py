@@ -23,6 +23,7 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import Prediction, Replay
 from emotion_estimator.replay.recordings import RecordingError
@@ -230,3 +231,8 @@ def replay(*shown, name='walk', faces=None, sure=0.8, thumbnails=None, problems=
         'problems': tuple(problems),
     }
     return Replay(**{**values, **changes})
+
+
+def segment(start, end, label, face=''):
+    """Label the frames of a made-up replay from `start` up to `end`, without it."""
+    return Segment(START_NS + start * STEP_NS, START_NS + end * STEP_NS, face, label)

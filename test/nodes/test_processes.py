@@ -12,62 +12,36 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The executables as processes, which start, speak and end as expected."""
+"""The nodes as processes, which start, speak and end as expected; both in one process."""
 
-import importlib.util
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
+from contextlib import closing
+from functools import partial
 
 import cv2
-import numpy as np
 import pytest
-from helpers.faces import SMILING
-from helpers.live_nodes import START_NS, image_message
+from helpers.faces import SMILING, frames
+from helpers.live_nodes import START_NS, LiveNodes, image_message
 from hri_msgs.msg import IdsList
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
-from emotion_estimator.native_output import is_start_up
+from emotion_estimator.messages import ROS, NamedFeatures
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
-from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.nodes.emotion_node import EmotionNode, HandOver
 from emotion_estimator.stamps import NS_PER_S
 
 
-@pytest.fixture
-def start(live):
-    """Start an executable of the package on the test's domain; kills what is left."""
-    processes = []
-
-    def run(module, *arguments):
-        process = subprocess.Popen(
-            [sys.executable, '-m', f'emotion_estimator.{module}', '--ros-args', *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
-        )
-        processes.append(process)
-        return process
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
 def test_both_nodes_in_one_process_give_emotions_and_end_on_ctrl_c(
-    live, start, landmarker_path, media
+    live, start_process, landmarker_path, media
 ):
     face = cv2.resize(cv2.imread(str(media(SMILING))), (320, 320))
-    process = start('nodes.both_nodes', '-p', f'landmarker:={landmarker_path}')
+    process = start_process('nodes.both_nodes', '-p', f'landmarker:={landmarker_path}')
     emotions = live.listen(Classification, '/emotion')
     camera = live.camera()
     sent = iter(range(1_000_000))
@@ -115,10 +89,10 @@ def test_ctrl_c_while_python_imports_ends_the_process_quietly(live, module, numb
 
 
 def test_a_face_is_no_longer_listed_when_the_node_rests_or_ends(
-    live, start, landmarker_path, media
+    live, start_process, landmarker_path, media
 ):
     face = cv2.resize(cv2.imread(str(media(SMILING))), (320, 320))
-    process = start('nodes.blendshape_node', '-p', f'landmarker:={landmarker_path}')
+    process = start_process('nodes.blendshape_node', '-p', f'landmarker:={landmarker_path}')
     lists = live.listen(IdsList, '/humans/faces/tracked')
     camera = live.camera()
     sent = iter(range(1_000_000))
@@ -145,8 +119,8 @@ def test_a_face_is_no_longer_listed_when_the_node_rests_or_ends(
 
 
 @pytest.mark.parametrize('module', ['blendshape_node', 'emotion_node'])
-def test_a_wrong_start_value_ends_with_one_sentence(start, module):
-    process = start(f'nodes.{module}', '-p', 'max_faces:=99', '-p', 'hysteresis:=0.5')
+def test_a_wrong_start_value_ends_with_one_sentence(start_process, module):
+    process = start_process(f'nodes.{module}', '-p', 'max_faces:=99', '-p', 'hysteresis:=0.5')
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2
     assert 'A parameter has a wrong value' in output
@@ -160,125 +134,12 @@ def test_a_wrong_start_value_ends_with_one_sentence(start, module):
         (['--params-file', '/nowhere.yaml'], "Couldn't parse params file"),
     ],
 )
-def test_ros_arguments_that_are_wrong_end_with_one_sentence(start, arguments, sentence):
-    process = start('nodes.emotion_node', *arguments)
+def test_ros_arguments_that_are_wrong_end_with_one_sentence(start_process, arguments, sentence):
+    process = start_process('nodes.emotion_node', *arguments)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2
     assert f'The ROS arguments cannot be used: failed to initialize rcl: {sentence}' in output
     assert 'Traceback' not in output and '.c:' not in output
-
-
-def test_the_camera_plays_a_clip_to_its_end(live, start, media):
-    images = live.listen(Image, '/image', 100)
-    clip = media('single_face.mp4')
-    process = start('extras.camera_node', '-p', f"video:='{clip}'", '-p', 'wait_for:=tester')
-    live.until(lambda: process.poll() is not None, 'the end', timeout_s=60)
-    assert process.returncode == 0
-    stamps_ns = [m.header.stamp.sec * NS_PER_S + m.header.stamp.nanosec for m in images]
-    assert len(images) > 60
-    steps = {round(step_ns / (NS_PER_S / 30)) for step_ns in np.diff(stamps_ns)}
-    assert min(steps) == 1
-    assert images[0].encoding == 'bgr8'
-
-
-def test_a_video_that_is_none_ends_with_a_sentence(start):
-    process = start('extras.camera_node', '-p', 'video:=nowhere.mp4')
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert 'cannot be opened' in output
-    assert 'Traceback' not in output
-
-
-def demonstrate(live, video, *arguments):
-    command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video', video]
-    return subprocess.run(
-        [*command, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=200,  # for a machine that has other work
-        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id), 'COLUMNS': '200'},
-    )
-
-
-class Clock:
-    """Seconds by the wall, and those of the processors that others than this test have taken."""
-
-    def __init__(self):
-        self._start_s, self._others_s = time.monotonic(), self._others()
-
-    @staticmethod
-    def _others():
-        line = Path('/proc/stat').read_text().splitlines()[0].split()[1:9]
-        user, nice, system, _, _, irq, soft, steal = map(int, line)
-        busy_s = (user + nice + system + irq + soft + steal) / os.sysconf('SC_CLK_TCK')
-        return busy_s - sum(os.times()[:4])
-
-    def read(self):
-        """Tell both since the start; processes of this test count once they have ended."""
-        return time.monotonic() - self._start_s, self._others() - self._others_s
-
-
-@pytest.mark.timeout(240)
-def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tmp_path):
-    picture, annotated = tmp_path / 'timeline.png', tmp_path / 'annotated.png'
-    log = tmp_path / 'nodes.log'
-    pictures = ('--out', picture, '--annotated', annotated, '--log', log)
-    clip = tmp_path / "it's $5 [b] & $6.mp4"
-    shutil.copy(media('single_face.mp4'), clip)
-    clock = Clock()
-    finished = demonstrate(live, clip, *pictures)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    wall_s, others_s = clock.read()
-    # Where others take much of the machine, the time is theirs.
-    assert wall_s < 90 or others_s > 0.2 * os.cpu_count() * wall_s, (wall_s, others_s)
-    assert 'happy' in finished.stdout
-    page_is_served = 'The live view: http://localhost:' in finished.stdout
-    assert page_is_served == (importlib.util.find_spec('nicegui') is not None)
-    assert 'frames looked at' in finished.stdout
-    # The last view tells the rates of the whole run.
-    rates = re.findall(r'images +([\d.]+) Hz +emotions +([\d.]+) Hz', finished.stdout)
-    assert [29 < float(image_hz) < 31 for image_hz, _ in rates] == [True]
-    assert 0 < float(rates[0][1]) <= float(rates[0][0])
-    assert is_start_up(log.read_bytes())
-    assert not [line for line in finished.stderr.encode().splitlines() if is_start_up(line)]
-    assert f'Timeline: {picture}' in finished.stdout
-    assert cv2.imread(str(picture)).shape[1] > 1000
-    assert f'Last picture: {annotated}' in finished.stdout
-    assert cv2.imread(str(annotated)).shape[1] == 640
-
-
-def test_ctrl_c_while_the_demonstration_starts_ends_all_of_it_quietly(live, media, tmp_path):
-    command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video']
-    outputs = ('--out', tmp_path / 'a.png', '--annotated', tmp_path / 'b.png')
-    process = subprocess.Popen(
-        [*command, media('single_face.mp4'), *outputs, '--log', tmp_path / 'log'],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
-        start_new_session=True,
-    )
-    # Its own node is there, and those that it starts are importing.
-    live.until(lambda: len(live.tester.get_node_names()) > 1, 'the first node', timeout_s=60)
-    os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 130, output
-    assert 'Stopped.' in output and 'Traceback' not in output
-
-
-@pytest.mark.parametrize(
-    'video, model, sentence',
-    [
-        ('nowhere.mp4', 'basic7', "There is no video 'nowhere.mp4'"),
-        ('single_face.mp4', 'nothing', 'emotion_node did not become active'),
-    ],
-)
-def test_a_demonstration_that_cannot_run_says_why(live, media, video, model, sentence):
-    finished = demonstrate(live, video if model == 'basic7' else media(video), '--model', model)
-    assert finished.returncode == 1
-    assert sentence in finished.stdout
-    assert ('There is no model' in finished.stderr) == (model == 'nothing')
-    assert 'Traceback' not in finished.stderr
 
 
 # Both nodes can be shut down from every state, active ones included.
@@ -303,3 +164,148 @@ def test_shutdown_ends_in_finalized(live, landmarker_path, node_class, state):
     request = ChangeState.Request(transition=Transition(id=shutdown))
     assert live.call(ChangeState, name, request).success
     assert live.state(node) == 'finalized'
+
+
+# What one node hands over to the other in one process is answered as messages are.
+
+
+COUNT = 12
+FRAME_NS = NS_PER_S // 30
+LISTENED = range(4, 8)
+"""Frames during which somebody else listens."""
+
+
+class Counted(HandOver):
+    """Keeps how each face went: whether it was handed over."""
+
+    def __init__(self):
+        super().__init__()
+        self.handed_over = []
+
+    def offer(self, publisher, face, header):
+        """See `HandOver`."""
+        self.handed_over.append(super().offer(publisher, face, header))
+        return self.handed_over[-1]
+
+
+class Pair:
+    """Both nodes in one process with a camera and a listener."""
+
+    def __init__(self, live, landmarker_path, hand_over=None, remap=()):
+        self.live = live
+        self.faces = live.add(
+            partial(BlendshapeNode, hand_over and hand_over.offer),
+            landmarker=str(landmarker_path),
+            face_id_seed=1,
+        )
+        self.emotion = live.add(partial(EmotionNode, hand_over), remap=remap)
+        self.emotions = live.listen(Classification, '/emotion', 100)
+        self.camera = live.camera()
+        live.until(lambda: self.emotion.count_subscribers('/emotion') == 1, 'the listener')
+        live.until(lambda: self.emotion._emotion.get_subscription_count() == 1, 'the listener')
+        self.sent = 0
+
+    def look_at(self, picture, answered=True):
+        """Send a picture and wait until it is answered, or looked at."""
+        answers, looked_at = len(self.emotions), self.faces.statistics._published
+        self.camera.publish(image_message(picture, START_NS + self.sent * FRAME_NS))
+        self.sent += 1
+        self.live.until(lambda: self.faces.statistics._published > looked_at, 'the look')
+        if answered:
+            self.live.until(lambda: len(self.emotions) > answers, 'the emotion')
+
+
+@pytest.fixture(scope='module')
+def pictures(media):
+    """Read pictures of one person."""
+    read, _ = frames(media('single_face.mp4'))
+    return [cv2.resize(picture, (480, 270)) for picture in read[20 : 20 + 2 * COUNT : 2]]
+
+
+@pytest.fixture(scope='module')
+def as_messages(pictures, landmarker_path):
+    """Answers of two nodes that know nothing of each other."""
+    with closing(LiveNodes()) as live:
+        pair = Pair(live, landmarker_path)
+        for picture in pictures:
+            pair.look_at(picture)
+        return pair.emotions
+
+
+def test_faces_that_are_handed_over_give_the_same_emotions(
+    live, landmarker_path, pictures, as_messages
+):
+    hand_over = Counted()
+    pair = Pair(live, landmarker_path, hand_over)
+    for picture in pictures:
+        pair.look_at(picture)
+    assert hand_over.handed_over == [True] * COUNT
+    assert pair.emotions == as_messages
+    report = pair.emotion.statistics.report()
+    assert (report.received, report.published, report.refused) == (COUNT, COUNT, 0)
+
+
+def test_who_listens_meanwhile_hears_the_faces_and_changes_no_emotion(
+    live, landmarker_path, pictures, as_messages
+):
+    hand_over = Counted()
+    pair = Pair(live, landmarker_path, hand_over)
+    heard, topic = [], pair.faces._blendshapes
+    listener = None
+    for number, picture in enumerate(pictures):
+        if number == LISTENED.start:
+            listener = live.tester.create_subscription(
+                Classification, '/blendshapes', heard.append, 10
+            )
+        elif number == LISTENED.stop:
+            live.until(lambda: len(heard) == len(LISTENED), 'the listener')
+            live.tester.destroy_subscription(listener)
+        listeners = 1 + (number in LISTENED)
+        live.until(lambda n=listeners: topic.get_subscription_count() == n, 'the listeners')
+        pair.look_at(picture)
+    assert hand_over.handed_over == [number not in LISTENED for number in range(COUNT)]
+    assert [message.header for message in heard] == [
+        as_messages[number].header for number in LISTENED
+    ]
+    assert pair.emotions == as_messages
+    assert pair.emotion.statistics.report().refused == 0
+
+
+def test_a_message_on_its_way_comes_before_what_is_handed_over(live):
+    taken = []
+    hand_over = HandOver()
+    publisher = live.publisher(Classification, '/blendshapes')
+    hand_over.open('/blendshapes', lambda face, header: taken.append(face))
+    face = NamedFeatures('a', START_NS, {})
+    first, second = (Header(stamp=ROS.time(START_NS + n), frame_id='face_a') for n in (0, 1))
+    assert not hand_over.offer(publisher, face, first)  # nobody listens yet
+    live.listen(Classification, '/blendshapes')
+    live.until(lambda: publisher.get_subscription_count() == 1, 'the listener')
+    assert not hand_over.offer(publisher, face, second)
+    hand_over.hear(first)
+    assert not hand_over.offer(publisher, face, second)
+    hand_over.hear(second)
+    assert hand_over.offer(publisher, face, second)
+    assert taken == [face]
+
+
+def test_a_node_that_listens_elsewhere_is_handed_nothing(live, landmarker_path, pictures):
+    hand_over = Counted()
+    pair = Pair(live, landmarker_path, hand_over, remap=('blendshapes:=other',))
+    pair.look_at(pictures[0], answered=False)
+    assert hand_over.handed_over == [False]
+    assert pair.emotion.statistics.report().received == 0
+
+
+def test_a_node_that_is_not_active_is_handed_nothing(live, landmarker_path, pictures):
+    hand_over = Counted()
+    pair = Pair(live, landmarker_path, hand_over)
+    pair.look_at(pictures[0])
+    assert live.change(pair.emotion, 'deactivate')
+    pair.look_at(pictures[1], answered=False)
+    assert live.change(pair.emotion, 'activate')
+    topic = pair.faces._blendshapes
+    live.until(lambda: topic.get_subscription_count() == 1, 'the subscription')
+    pair.look_at(pictures[2])
+    assert hand_over.handed_over == [True, False, True]
+    assert len(pair.emotions) == 2

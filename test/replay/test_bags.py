@@ -12,20 +12,22 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Bags as robots leave them give the images that went in, and say what is missing."""
+"""Bags as robots leave them give the images of their camera, and say what is missing."""
 
 import errno
 import shutil
 import sqlite3
 
-import cv2
 import numpy as np
 import pytest
 from helpers.bags import (
+    COMPRESSED,
     ROS1,
     ROS2,
+    START_NS,
     assert_same,
     camera_bag,
+    header,
     noise,
     png_image,
     problem,
@@ -33,13 +35,13 @@ from helpers.bags import (
     read,
     reported,
     stamps,
+    text,
     write_bag,
     write_ros1_bag,
 )
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from emotion_estimator.replay.bag_reader import is_bag_folder
-from emotion_estimator.replay.files import recordings_in
+from emotion_estimator.replay.files import open_recording
 
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 
@@ -272,22 +274,112 @@ def test_a_full_disk_for_what_is_unpacked_is_reported(tmp_path, monkeypatch):
     assert 'TMPDIR' in said
 
 
-def test_a_folder_of_recordings_gives_each_of_them(tmp_path):
-    day = tmp_path / 'day'
-    first, second = (camera_bag(day / name, noise(2)) for name in ('a_10', 'b_11'))
-    loose = day / 'robot'
-    loose.mkdir()
-    for number in (1, 3):
-        shutil.copy(first / 'a_10.mcap', loose / f'take_{number}.mcap')
-    (day / 'notes.txt').write_text('no recording')
-    (day / 'gone.mcap').symlink_to(tmp_path / 'nowhere.mcap')
-    (day / 'clip.MKV').write_bytes(b'')
-    expected = [first, second, day / 'clip.MKV', loose / 'take_1.mcap', loose / 'take_3.mcap']
-    assert recordings_in(day) == expected
-    assert not is_bag_folder(loose)
-    assert recordings_in(first) == [first]
-    assert f'5 recordings; give them by name, such as {first}' in problem(day)
-    cv2.imwrite(str(day / 'photo.png'), noise(1)[0])
-    images, _, hints = reported(day)
-    assert len(images) == 1
-    assert f'its pictures are read; give {first} by name if it is meant, and 4 more' in hints[0]
+# Which topic is the camera's.
+
+
+def test_raw_and_compressed_of_one_camera_are_one(tmp_path):
+    pictures = noise(2)
+    messages = []
+    for bgr, ns in zip(pictures, stamps(2)):
+        messages.append(('/camera/image/compressed', ns, png_image(ROS2, bgr, ns)))
+        messages.append(('/camera/image', ns, raw_image(ROS2, bgr, ns)))
+        messages.append(('/chatter', ns, text(ROS2, 'hello')))
+    bag = write_bag(tmp_path / 'bag', messages)
+    assert open_recording(bag).topic == '/camera/image'
+    assert open_recording(bag, topic='/camera/image/compressed').image_count == 2
+
+
+def test_several_cameras_are_listed_and_one_is_chosen_by_name(tmp_path):
+    left, right = noise(2)
+    messages = [
+        ('/left/image', START_NS, raw_image(ROS2, left, START_NS)),
+        ('/right/image', START_NS, raw_image(ROS2, right, START_NS)),
+    ]
+    bag = write_bag(tmp_path / 'bag', messages)
+    said = problem(bag)
+    assert '--topic' in said
+    assert '/left/image (sensor_msgs/msg/Image, 1), /right/image' in said
+    assert_same(read(bag, topic='/right/image'), [right])
+    assert '/nowhere' in problem(bag, topic='/nowhere')
+
+
+def named(topic, kind=raw_image, encoding=None):
+    def message(store, bgr, ns):
+        if encoding is None:
+            return kind(store, bgr, ns)
+        grey = np.zeros((24, 32), np.uint16 if '16' in encoding else np.uint8)
+        data, step = grey.view(np.uint8).reshape(-1), grey.strides[0]
+        return raw_image(store, bgr, ns, encoding=encoding, data=data, step=step)
+
+    return topic, message
+
+
+def packed_image(form):
+    def message(store, bgr, ns):
+        data = np.frombuffer(ZSTD_MAGIC + bytes(40), np.uint8)
+        return store.types[COMPRESSED](header=header(store, ns), format=form, data=data)
+
+    return message
+
+
+@pytest.mark.parametrize(
+    'topics, expected',
+    [
+        (
+            (
+                named('/image_raw'),
+                named('/image_raw/compressed', png_image),
+                named('/image_raw/zstd', packed_image('bgr8; zstd')),
+                named('/image_raw/compressedDepth', packed_image('bgr8; compressedDepth')),
+            ),
+            '/image_raw',
+        ),
+        (
+            (named('/cam/zstd', packed_image('zstd')), named('/cam/compressed', png_image)),
+            '/cam/compressed',
+        ),
+        (
+            (
+                named('/annotated_image'),
+                named('/robot/humans/faces/ab/cropped'),
+                named('/humans/bodies/x/cropped/compressed', png_image),
+                named('/image'),
+            ),
+            '/image',
+        ),
+        ((named('/Depth_0/image/data', encoding='mono16'), named('/color')), '/color'),
+        ((named('/stereo/image', encoding='32FC1'), named('/color')), '/color'),
+        (
+            (named('/infra1/image_rect_raw', encoding='mono8'), named('/color/image')),
+            '/color/image',
+        ),
+        ((named('/cam/image_rect_color'), named('/cam/image_color')), '/cam/image_color'),
+    ],
+)
+def test_the_cameras_topic_is_clear_beside_what_is_none(tmp_path, topics, expected):
+    picture = noise(1)[0]
+    messages = [(topic, START_NS, make(ROS2, picture, START_NS)) for topic, make in topics]
+    assert open_recording(write_bag(tmp_path / 'bag', messages)).topic == expected
+
+
+def test_pictures_that_are_no_camera_s_are_read_where_they_are_named(tmp_path):
+    (picture,) = noise(1)
+    image = raw_image(ROS2, picture, START_NS)
+    path = write_bag(tmp_path / 'bag', [('/robot/annotated_image', START_NS, image)])
+    assert "no camera's images, unless --topic names one" in problem(path)
+    assert_same(read(path, topic='robot/annotated_image'), [picture])
+
+
+@pytest.mark.parametrize('topic', ['camera/image', '/camera/image', '/camera/image/'])
+def test_topics_are_found_with_and_without_a_slash(tmp_path, topic):
+    pictures = noise(2)
+    images = [
+        ('camera/image', ns, raw_image(ROS1, bgr, ns)) for bgr, ns in zip(pictures, stamps(2))
+    ]
+    assert_same(read(write_ros1_bag(tmp_path / 'robot.bag', images), topic=topic), pictures)
+
+
+def test_packed_images_that_cannot_be_read_are_reported_with_a_remedy(tmp_path):
+    messages = [('/image_raw/zstd', START_NS, packed_image('zstd')(ROS2, None, START_NS))]
+    said = problem(write_bag(tmp_path / 'bag', messages))
+    assert 'republish zstd raw' in said

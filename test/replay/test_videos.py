@@ -12,21 +12,26 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Videos give the frames that a player shows, at their times; only what breaks off is damaged."""
+"""Videos, in files and in messages, give the frames that a player shows, at their times."""
 
 import base64
 import struct
+import sys
 import zlib
 
 import cv2
 import numpy as np
 import pytest
-from helpers.bags import problem, reported
+from helpers.bags import COMPRESSED, ROS2, header, problem, reported, stamps
+from helpers.faces import NEUTRAL, frames, media_path
+from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import Image
 
 from emotion_estimator.extras.camera_node import CameraNode
 from emotion_estimator.messages import nanoseconds
-from emotion_estimator.replay.recordings import FIRST_STAMP_NS
+from emotion_estimator.replay.bag import PACKET, VIDEO, video_types
+from emotion_estimator.replay.files import open_recording
+from emotion_estimator.replay.recordings import FIRST_STAMP_NS, RecordingError
 from emotion_estimator.stamps import NS_PER_S
 
 MS = NS_PER_S // 1000
@@ -201,3 +206,60 @@ def test_the_demo_s_camera_goes_by_the_frames_own_times(tmp_path, live, rate_hz,
     ]
     assert stamps_ns[8] > stamps_ns[7]
     assert [image.data[0] for image in images[:8]] == pytest.approx(GREYS[:8], abs=3)
+
+
+def test_a_video_of_huge_frames_is_refused_before_one_is_decoded(tmp_path):
+    path = tmp_path / 'wide.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (40_000, 16))
+    writer.write(np.zeros((16, 40_000, 3), np.uint8))
+    writer.release()
+    assert 'wide.avi cannot be used: The image is 40000 x 16 pixels' in problem(path)
+
+
+# Messages that hold video.
+
+
+def video_message(kind, ns, data):
+    store = video_types()
+    if kind == COMPRESSED:
+        return store.types[kind](header(ROS2, ns), 'h264', data)
+    if kind == PACKET:
+        return store.types[kind](header(ROS2, ns), 640, 360, 'libx264', 0, 0, False, data)
+    stamp = header(ROS2, ns).stamp
+    return store.types[kind](stamp, 'camera', data, 'h264')
+
+
+def video_bag(path, kind, skipped=0):
+    """Put the packets of a clip into messages, without the first ones."""
+    capture = cv2.VideoCapture(str(media_path(NEUTRAL)), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    store = video_types()
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        camera = writer.add_connection('/camera/video', kind, typestore=store)
+        for number, ns in enumerate(stamps(20)):
+            data = np.ascontiguousarray(capture.read()[1].reshape(-1))
+            if number >= skipped:
+                message = store.serialize_cdr(video_message(kind, ns, data), kind)
+                writer.write(camera, ns, message)
+    return path
+
+
+@pytest.mark.parametrize('kind', [COMPRESSED, PACKET, VIDEO])
+def test_video_in_messages_is_decoded_where_pyav_is(tmp_path, kind):
+    pytest.importorskip('av')
+    images, problems, _ = reported(video_bag(tmp_path / 'bag', kind))
+    expected, _ = frames(media_path(NEUTRAL), 20)
+    assert [ns for ns, _ in images] == stamps(20)
+    for (_, rgb), bgr in list(zip(images, expected))[:16]:
+        assert np.abs(rgb.astype(int) - bgr[..., ::-1]).mean() < 3
+    assert problems == []
+
+
+@pytest.mark.parametrize('kind', [COMPRESSED, PACKET, VIDEO])
+def test_video_in_messages_is_reported_with_a_remedy_where_pyav_is_not(
+    tmp_path, kind, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, 'av', None)
+    with pytest.raises(
+        RecordingError, match=r'/camera/video \(\w+/msg/\w+\) holds h264 video.*pip install av'
+    ):
+        open_recording(video_bag(tmp_path / 'bag', kind))

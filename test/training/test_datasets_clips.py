@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The clips of CK+, RAVDESS and CREMA-D as their publishers name them."""
+"""Clips of CK+, RAVDESS and CREMA-D as their publishers name them; how faces in clips move."""
 
 from collections import Counter
 from pathlib import Path
@@ -23,6 +23,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emotion_estimator.blendshapes import INDEX
+from training.clips import BLINK_HALF_S, RATE_HZ, extract
 from training.datasets.clips import (
     SHARES,
     LabelledClip,
@@ -32,6 +34,7 @@ from training.datasets.clips import (
     split_by_actor,
 )
 from training.datasets.pictures import LABELS, DataError, Split
+from training.network import additive, from_additive, logit
 
 
 def write_video(path, greys=(0, 100, 200), rate_hz=25.0):
@@ -324,3 +327,64 @@ def test_too_few_actors_are_reported():
 def test_shares_that_are_none_are_refused(shares):
     with pytest.raises(ValueError, match='must be above 0 and sum to 1'):
         split_by_actor(clips_of([1] * 5), shares)
+
+
+# Jitter, speech and blinks are parted in a series made for it.
+
+
+FPS = 30.0
+
+
+def still_series(seconds=3.0):
+    return np.full((round(seconds * FPS), 52), 0.3, np.float32)
+
+
+def test_log_odds_are_bounded_and_other_features_stay():
+    shares = np.zeros((1, 54), np.float32)
+    shares[0, :5] = [0.0, 0.001, 0.5, 0.9, 1.0]
+    shares[0, 52:] = [-3.0, 7.0]
+    found = additive(shares)
+    np.testing.assert_allclose(found[0, [0, 2, 4, 52, 53]], [-9.21, 0, 9.21, -3, 7], atol=0.01)
+    np.testing.assert_allclose(from_additive(found), shares, atol=1.1e-4)
+
+
+def test_a_face_that_does_not_move_has_no_dynamics():
+    found = extract(still_series(), FPS)
+    assert len(found.blinks) == 0
+    assert np.abs(found.jitter).max() < 1e-5
+    assert np.abs(found.speech).max() < 1e-5
+
+
+def test_a_slow_smile_is_no_jitter():
+    series = still_series(6.0)
+    series[:, INDEX['mouthSmileLeft']] = np.linspace(0.3, 0.6, len(series))
+    assert np.abs(extract(series, FPS).jitter).max() < 0.1
+
+
+def test_a_blink_is_found_and_only_the_eyes_move():
+    series = still_series()
+    eyes = [INDEX['eyeBlinkLeft'], INDEX['eyeBlinkRight']]
+    series[45:48, eyes] = [[0.6, 0.6], [0.9, 0.9], [0.6, 0.6]]
+    blinks = extract(series, FPS).blinks
+    assert blinks.shape == (1, 2 * round(BLINK_HALF_S * RATE_HZ) + 1, 52)
+    expected = logit(np.float32(0.9)) - logit(np.float32(0.3))
+    assert blinks[0, :, eyes[0]].max() == pytest.approx(expected, abs=1e-3)
+    assert np.abs(np.delete(blinks[0], eyes, axis=1)).max() < 1e-5
+
+
+def test_speech_is_in_mouth_and_jaw_alone():
+    series = still_series()
+    series[:, INDEX['jawOpen']] += 0.2 * np.sin(np.arange(len(series)))
+    series[:, INDEX['browInnerUp']] += 0.2 * np.sin(np.arange(len(series)))
+    speech = extract(series, FPS).speech
+    assert np.abs(speech[:, INDEX['jawOpen']]).max() > 0.5
+    assert np.abs(speech[:, INDEX['browInnerUp']]).max() == 0
+
+
+def test_geometry_and_appearance_move_with_a_blink_and_the_head_does_not():
+    series = np.hstack([still_series(), np.zeros((90, 5), np.float32)])
+    series[44:49, [INDEX['eyeBlinkLeft'], INDEX['eyeBlinkRight']]] = 0.9
+    series[44:49, 52:] = 2.0  # three of the head, two of the skin
+    blink = extract(series, FPS).blinks[0]
+    assert np.abs(blink[:, 52:55]).max() == 0
+    assert blink[:, 55:].max() > 1.5

@@ -12,14 +12,21 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""AffectNet's and RAF-DB's photographs in the layouts in which they are passed on."""
+"""Photographs in the layouts in which they are passed on: AffectNet's, RAF-DB's, anybody's."""
 
 import cv2
 import numpy as np
 import pytest
 
-from training.datasets.photographs import AFFECTNET_WORDS, read_affectnet, read_rafdb
-from training.datasets.pictures import LABELS, NO_LABEL, DataError, Split
+from training import sources
+from training.datasets.photographs import (
+    AFFECTNET_WORDS,
+    read_affectnet,
+    read_labelled_folder,
+    read_rafdb,
+)
+from training.datasets.pictures import LABELS, NO_LABEL, DataError, Split, one_hot
+from training.still_features import OTHERS_TIMES, _stills, rows_to_learn_from
 
 
 def write_picture(path, grey=0):
@@ -245,3 +252,122 @@ def test_another_table_is_none_of_raf_dbs(tmp_path):
 def test_a_folder_without_raf_db_is_reported(tmp_path):
     with pytest.raises(DataError, match=r'expected basic/EmoLabel/list_patition_label\.txt'):
         read_rafdb(tmp_path)
+
+
+# Any folder of labelled pictures, with what is known of the people in them.
+
+
+def test_a_table_names_files_expressions_and_people(tmp_path):
+    for name in ('club/a1.png', 'club/b2.png', 'web/0f.png', 'web/8f.png'):
+        write_picture(tmp_path / name)
+    (tmp_path / 'labels.csv').write_text(
+        'file,expression,person,gender\n'
+        'club/a1.png,smiling,anna,female\nclub/b2.png,Fear,bert,male\nclub/c3.png,sad,carl,male\n'
+        'web/0f.png,neutral,,\nweb/8f.png,contempt,,\n'
+    )
+    found, complaints = read_labelled_folder(tmp_path, {'web': '01'})
+    assert words(found['club'].photographs) == ['happy', 'scared']
+    assert found['club'].people.tolist() == ['anna', 'bert']
+    assert found['club'].groups['gender'].tolist() == ['female', 'male']
+    assert found['club'].photographs.splits.tolist() == [Split.PUBLIC] * 2
+    assert words(found['web'].photographs) == ['neutral']
+    assert found['web'].photographs.splits.tolist() == [Split.TRAINING]
+    assert found['web'].photographs.complaints == (
+        "web: 1 pictures labelled 'contempt', none of the seven expressions; left out.",
+    )
+    (missing,) = complaints
+    assert missing.endswith("labels.csv, line 4: there is no picture 'club/c3.png'; left out.")
+
+
+def test_folders_may_be_named_by_expressions(tmp_path):
+    for name in ('anger/1.png', 'happy/2.png', 'happy/3.png', '.hidden/4.png'):
+        write_picture(tmp_path / 'mine' / name)
+    found, _ = read_labelled_folder(tmp_path / 'mine')
+    assert list(found) == ['mine']
+    assert words(found['mine'].photographs) == ['angry', 'happy', 'happy']
+    assert len(set(found['mine'].people)) == 3
+
+
+def test_arrays_name_the_person_before_the_underscore(tmp_path):
+    images = np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
+    names = np.array(['S1_004_7', 'S1_005_7', 'S2_001_9'])
+    np.savez(tmp_path / 'lab.npz', images=images, labels=['sad', 'joy', 'bored'], names=names)
+    found, _ = read_labelled_folder(tmp_path)
+    assert words(found['lab'].photographs) == ['sad', 'happy']
+    assert found['lab'].people.tolist() == ['S1', 'S1']
+    np.testing.assert_array_equal(found['lab'].photographs.pictures.read(1), images[1])
+
+
+@pytest.mark.parametrize('arrays', [{'images': np.zeros((1, 4, 4))}, None])
+def test_a_folder_without_labelled_pictures_is_refused(tmp_path, arrays):
+    if arrays:
+        np.savez(tmp_path / 'lab.npz', **arrays)
+    else:
+        write_picture(tmp_path / 'holiday' / '1.png')
+    with pytest.raises(DataError, match=r'no labelled pictures|no images, labels and names'):
+        read_labelled_folder(tmp_path)
+
+
+def test_a_table_without_expressions_is_refused(tmp_path):
+    (tmp_path / 'labels.csv').write_text('file,mood\na.png,happy\n')
+    with pytest.raises(DataError, match=r'line 1: expected the columns file and expression'):
+        read_labelled_folder(tmp_path)
+
+
+# What of these may be learned from stands behind FER2013's training split.
+
+
+@pytest.fixture
+def learned(tmp_path, monkeypatch):
+    """Two photographs of FER2013 to learn from, two of the web, one of these for scores."""
+    images = np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
+    (tmp_path / 'fer2013').mkdir()
+    np.savez(
+        tmp_path / 'fer2013' / 'fer2013.npz',
+        images=images,
+        labels=np.array([4, 6, 3]),
+        usage=np.array([0, 1, 0]),
+        ferplus=np.zeros((3, 10), np.uint8),
+    )
+    for grey, name in enumerate(('0f', '8f', '1a')):
+        write_picture(tmp_path / 'ood' / 'web' / f'{name}.png', grey)
+    (tmp_path / 'ood' / 'labels.csv').write_text(
+        'file,expression\nweb/0f.png,disgusted\nweb/8f.png,sad\nweb/1a.png,angry\n'
+    )
+    monkeypatch.setenv('EMOTION_ESTIMATOR_ASSETS', str(tmp_path))
+    return tmp_path
+
+
+def test_other_photographs_to_learn_from_stand_behind_those_of_fer2013(learned):
+    found, count = sources.read_to_learn_from()
+    assert count == 2
+    assert [LABELS[label] for label in found.labels] == ['sad', 'happy', 'disgusted', 'angry']
+    names = [found.pictures.name(row).split('/')[-1] for row in range(4)]
+    assert names == ['fer2013 row 0', 'fer2013 row 2', '0f.png', '1a.png']
+    assert found.pictures.read(1)[0, 0] == 2
+    assert found.pictures.read(3).shape == (8, 8, 3)
+    some = found.pictures.part([3, 0, 1])
+    assert [len(some), some.name(0).split('/')[-1], some.name(2)] == [3, '1a.png', 'fer2013 row 2']
+    assert list(some.content()) == [list(found.pictures.content())[row] for row in (3, 0, 1)]
+    with pytest.raises(IndexError, match='There are 4 pictures'):
+        found.pictures.read(4)
+
+
+def test_other_photographs_are_learned_from_several_times(learned):
+    found, count = sources.read_to_learn_from()
+    readable = np.array([[True], [False], [True], [True]])
+    stills = _stills(found, (), np.zeros((4, 1, 0), np.float32), readable)
+    rows = rows_to_learn_from(stills)
+    assert np.bincount(rows, minlength=4).tolist() == [1, 0, OTHERS_TIMES, OTHERS_TIMES]
+    # Without votes the label is believed whole.
+    taught = stills.select(rows[rows >= count]).vote_shares()
+    assert {tuple(row) for row in taught.tolist()} == {
+        tuple(one_hot(np.array([LABELS.index(word)]))[0].tolist())
+        for word in ('disgusted', 'angry')
+    }
+
+
+def test_without_other_photographs_fer2013_is_learned_from_alone(learned):
+    (learned / 'ood').rename(learned / 'away')
+    found, count = sources.read_to_learn_from()
+    assert len(found) == count == 2

@@ -12,20 +12,24 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The model card says what the metadata say, and nothing else in figures."""
+"""The model card says what the metadata say; the models that ship are what these state."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.emotion.model import SCHEMA, ModelMetadata
+from emotion_estimator.emotion.model import SCHEMA, EmotionModel, ModelMetadata
+from emotion_estimator.faces.encoding import read_encoding
+from emotion_estimator.files import DEFAULT_ENCODING
 from training.card_tables import (
     CardError,
     class_bias,
@@ -37,6 +41,8 @@ from training.card_tables import (
 )
 from training.commands.model_card import card, find_models, main, not_shown
 from training.datasets.pictures import LABELS
+from training.stills import HAPPY_UNKNOWN_SAD
+from training.windows import RATE_HZ, WINDOW_S, constant_windows
 
 MODEL = ModelMetadata(
     schema=SCHEMA,
@@ -326,3 +332,50 @@ def test_the_classes_that_are_missed_most_are_named():
     assert 'Most missed: disgusted, scared; ' in found
     del scores['f7_recall_sad']
     assert 'Most missed' not in class_bias(with_tables(private=scores))
+
+
+# The models that ship: what they state is what they are, and what was measured.
+
+
+RESOURCE = Path(__file__).resolve().parents[2] / 'resource'
+CLASSES = {
+    'basic7': LABELS,
+    'basic7_blendshapes': LABELS,
+    'happy_unknown_sad': HAPPY_UNKNOWN_SAD.names,
+}
+
+
+@pytest.fixture(params=CLASSES)
+def model(request):
+    return EmotionModel(RESOURCE / 'models' / request.param)
+
+
+def test_it_states_what_the_training_uses(model):
+    metadata = model.metadata
+    assert metadata.labels == CLASSES[metadata.name]
+    assert (metadata.rate_hz, metadata.window_s) == (RATE_HZ, WINDOW_S)
+    assert metadata.licence == 'Apache-2.0'
+    assert 'composed' in metadata.data and 'FER2013' in metadata.data
+
+
+def test_its_features_are_those_that_faces_are_published_with(model):
+    encoding = read_encoding(RESOURCE / 'face_encodings' / f'{DEFAULT_ENCODING}.npz')
+    published = (*NAMES, *encoding.names)
+    alone = model.metadata.name.endswith('_blendshapes')
+    assert model.metadata.features == (NAMES if alone else published)
+    assert len(encoding.names) <= 47
+
+
+def test_it_is_small(model):
+    network = RESOURCE / 'models' / model.metadata.name / model.metadata.network
+    assert network.stat().st_size < 2_000_000
+
+
+def test_a_broad_smile_is_happy(model):
+    face = np.zeros(len(model.metadata.features), np.float32)
+    face[: len(NAMES)] = 0.02
+    for name in ('mouthSmile', 'eyeSquint', 'mouthUpperUp'):
+        face[[NAMES.index(f'{name}Left'), NAMES.index(f'{name}Right')]] = 0.8
+    chances = model.probabilities(constant_windows(face[None])[0])
+    assert model.metadata.labels[int(chances.argmax())] == 'happy'
+    assert chances.sum() == pytest.approx(1)

@@ -12,30 +12,46 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Protocols on answers whose scores are known; R on the seed report's own rows, where they are."""
+"""Protocols F7, P7, R and X on answers whose scores are known; R on the seed report's rows too."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from helpers.faces import media_path
 
-from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.emotion.decision import with_prior
-from emotion_estimator.emotion.model import SCHEMA, ModelMetadata
-from training.datasets.pictures import LABELS, DataError, assets_folder
+from emotion_estimator.blendshapes import INDEX, NAMES
+from emotion_estimator.emotion.decision import TRUSTED_NAMES
+from emotion_estimator.emotion.model import EmotionModel
+from emotion_estimator.files import AssetError
+from emotion_estimator.parameters import read_parameters
+from training import sources
+from training.datasets.pictures import (
+    LABELS,
+    DataError,
+    FilePictures,
+    LabelledPictures,
+    PeoplesPictures,
+    Split,
+    assets_folder,
+)
 from training.fitting import fit_temperature
-from training.protocols.sequences import (
-    FRAME_RATE_HZ,
-    Track,
-    buffer_windows,
-    clip_scores,
-    in_classes,
-    track_scores,
+from training.protocols.other_people import (
+    ANSWERED,
+    COVERED,
+    NO_ANSWER,
+    NO_FACE,
+    TURNED,
+    UNSURE,
+    Answers,
+    HeldFaces,
+    Peer,
+    decide,
+    find_held_faces,
+    framed,
+    held_probabilities,
+    scores,
+    surest,
 )
 from training.protocols.stills import (
     REPORT_LABELS,
@@ -49,13 +65,11 @@ from training.protocols.stills import (
 )
 from training.seed_report.figures import REPORT_CONFUSION
 from training.stills import HAPPY_UNKNOWN_SAD, Stills
-from training.windows import STEPS
 
 needs_report = pytest.mark.skipif(
     not (assets_folder() / 'report' / 'report_test_rows.csv').is_file(),
     reason="the assets folder lacks the seed report's rows",
 )
-shares = arrays(float, 3, elements=st.floats(0.01, 1)).map(lambda weights: weights / weights.sum())
 
 
 def rows(labels, photographs=None):
@@ -137,30 +151,6 @@ def test_answers_that_do_not_fit_the_rows_are_refused():
         report_scores(np.eye(3), np.ones(2, bool), report, even)
     with pytest.raises(ValueError, match='without a photograph'):
         report_scores(np.eye(3)[:2], np.ones(2, bool), report, even)
-
-
-def test_a_prior_by_hand():
-    chances = np.array([[0.2, 0.5, 0.3]])
-    found = with_prior(chances, np.array([0.25, 0.5, 0.25]), np.array([0.25, 0.25, 0.5]))
-    # Weights 1, 1/2, 2: .2, .25, .6.
-    np.testing.assert_allclose(found, [[0.2 / 1.05, 0.25 / 1.05, 0.6 / 1.05]])
-
-
-def test_the_prior_of_a_class_that_the_training_lacked_is_refused():
-    with pytest.raises(ValueError, match='above 0'):
-        with_prior(np.eye(3), np.array([0.5, 0.5, 0]), np.full(3, 1 / 3))
-
-
-@given(shares, shares, shares)
-def test_a_prior_is_taken_back_by_its_reverse(chances, training, new):
-    moved = with_prior(chances[None], training, new)
-    assert moved.sum() == pytest.approx(1)
-    np.testing.assert_allclose(with_prior(moved, new, training)[0], chances, rtol=1e-9)
-
-
-@given(shares, shares)
-def test_who_knows_nothing_but_the_training_answers_with_the_new_shares(training, new):
-    np.testing.assert_allclose(with_prior(training[None], training, new)[0], new, rtol=1e-9)
 
 
 def test_the_first_row_is_left_out(tmp_path):
@@ -269,100 +259,135 @@ def test_an_unreadable_photograph_counts_as_wrong_among_all():
     assert found['f7_recall_' + LABELS[0]] == 1
 
 
-@pytest.fixture
-def track():
-    """Six seconds: class 6, from second 2 on class 3, from second 4 on class 1."""
-    frames = round(6 * FRAME_RATE_HZ)
-    second = round(FRAME_RATE_HZ)
-    return Track(
-        stamps_ns=np.rint(np.arange(frames) * 1e9 / FRAME_RATE_HZ).astype(np.int64),
-        values=np.tile(np.arange(frames, dtype=np.float32)[:, None] / frames, (1, 52)),
-        truth=np.repeat([6, 3, 1], 2 * second),
-        onsets=(2 * second, 4 * second),
-        segments=((second, 2 * second), (3 * second, 4 * second), (5 * second, frames)),
+# Protocol X: other people's pictures, looked at as a robot does.
+
+
+BLENDSHAPES = sources.MODELS / 'basic7_blendshapes'
+
+
+def test_only_a_small_picture_is_enlarged_and_framed():
+    small, tall = np.full((99, 60), 200, np.uint8), np.full((100, 60, 3), 200, np.uint8)
+    grown = framed(small)
+    assert grown.shape == (4 * 99 + 96, 4 * 60 + 96, 3)
+    assert (grown[:48] == 0).all() and (grown[48:-48, 48:-48] == 200).all()
+    assert framed(tall) is tall
+
+
+# Faces that are held, and what is answered to them.
+
+
+def held(*rows):
+    """Make faces of blendshapes and further features by name; None is a picture without one."""
+    names = (*NAMES, *TRUSTED_NAMES)
+    values = np.zeros((len(rows), len(names)), np.float32)
+    values[:, len(INDEX) + 2 :] = 1
+    for value, row in zip(values, rows):
+        for name, number in (row or {}).items():
+            value[names.index(name)] = number
+    found = np.array([row is not None for row in rows])
+    return HeldFaces(names, values * found[:, None], found, np.zeros((len(rows), 4), np.float32))
+
+
+SMILE = {
+    **dict.fromkeys(('mouthSmileLeft', 'mouthSmileRight'), 0.9),
+    **dict.fromkeys(('eyeSquintLeft', 'eyeSquintRight'), 0.4),
+}
+
+
+def test_a_held_face_is_answered_as_the_node_does_and_silence_has_a_reason():
+    covered, turned = {**SMILE, 'visible.mouth': 0.1}, {**SMILE, 'head.yaw': 0.95}
+    faces = held(SMILE, None, covered, turned)
+    answers = decide(BLENDSHAPES, faces, read_parameters().changed({'min_confidence': 0.0}))
+    model = EmotionModel(BLENDSHAPES)
+    quick = surest(held_probabilities(model), faces, model.metadata.features)
+    shown = quick.labels[0]
+    assert quick.labels.tolist() == [shown, NO_ANSWER, shown, shown]
+    assert answers.labels.tolist() == [shown, NO_ANSWER, NO_ANSWER, NO_ANSWER]
+    assert answers.reasons.tolist() == [ANSWERED, NO_FACE, COVERED, TURNED]
+    three = decide(sources.MODELS / 'happy_unknown_sad', held(None))
+    assert three.reasons.tolist() == [NO_FACE]
+
+
+def test_faces_are_found_as_the_nodes_find_them_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, 'OUT', tmp_path / 'out')
+    (tmp_path / 'no.jpg').write_bytes(b'no picture')
+    paths = [media_path(name) for name in ('single_face.jpg', 'free-mountain-vector-01.jpg')]
+    pictures = FilePictures([*paths, tmp_path / 'no.jpg'])
+    faces = find_held_faces(pictures)
+    assert faces.found.tolist() == [True, False, False]
+    assert faces.names[: len(NAMES)] == NAMES
+    assert 0 < faces.boxes[0, 0] < faces.boxes[0, 2] < pictures.read(0).shape[1]
+    assert not faces.boxes[1:].any() and not faces.values[1:].any()
+    (kept,) = (tmp_path / 'out' / 'held').iterdir()
+    written = kept.stat().st_mtime_ns
+    np.testing.assert_array_equal(find_held_faces(pictures).values, faces.values)
+    assert kept.stat().st_mtime_ns == written
+
+
+# Scores.
+
+
+def labelled(labels, **groups):
+    files = [(f'{index}.jpg', label, Split.PUBLIC) for index, label in enumerate(labels)]
+    people = np.arange(len(labels)).astype(str)
+    return PeoplesPictures(
+        LabelledPictures.of_files('set', files, ()),
+        people,
+        {kind: np.array(group) for kind, group in groups.items()},
     )
 
 
-def test_coarser_classes_leave_out_sequences_that_change_none_of_them(track):
-    unchanged = replace(track, truth=np.where(track.truth == 3, 0, track.truth))
-    coarser = in_classes([track, unchanged], HAPPY_UNKNOWN_SAD)
-    # Neutral, happy, disgusted; but neutral, angry, disgusted are all 'unknown'.
-    assert len(coarser) == 1
-    assert list(dict.fromkeys(coarser[0].truth.tolist())) == [1, 0]
-    assert coarser[0].truth[-1] == 1
+HAPPY, SAD, NEUTRAL = (LABELS.index(name) for name in ('happy', 'sad', 'neutral'))
 
 
-def values(metrics):
-    return {name: metric['value'] for name, metric in metrics.items()}
-
-
-def test_a_perfect_answer(track):
-    found = values(track_scores([track], [track.truth]))
-    assert found['s_accuracy'] == 1
-    assert found['s_onsets_settled'] == 1
-    assert found['s_onset_to_stable_ms'] == 0
-    assert found['s_false_switches_per_s'] == 0
-
-
-def test_a_late_answer_that_flickers(track):
-    answer = np.roll(track.truth, 15)  # half a second behind
-    answer[:15] = 6
-    answer[45] = 0  # one frame wrong in the first constant segment: two switches
-    found = values(track_scores([track], [answer]))
-    assert found['s_onset_to_stable_ms'] == 500
-    assert found['s_accuracy_second_1'] == 0.5
-    assert found['s_accuracy_second_2'] == 1
-    assert found['s_accuracy'] == pytest.approx(1 - 31 / 180, abs=1e-4)
-    assert found['s_false_switches_per_s'] == pytest.approx(2 * 30 / 87, abs=1e-4)
-
-
-def test_windows_of_a_track_end_at_its_frames(track):
-    windows = buffer_windows(track)
-    assert windows.shape == (len(track.truth), STEPS, 53)
-    np.testing.assert_array_equal(windows[:, -1, 0], track.values[:, 0])
-    assert windows[0, :, -1].sum() == 1
-    assert windows[-1, :, -1].sum() == STEPS
-
-
-# How steady answers on clips are: the right numbers for models whose answers are known.
-
-
-ONE_FEATURE = ('a',)
-
-
-class Follows:
-    """Answers with the newest value of its one feature: 1 is yes, 0 is no."""
-
-    metadata = ModelMetadata(
-        schema=SCHEMA,
-        name='follows',
-        version='1',
-        labels=('yes', 'no'),
-        features=ONE_FEATURE,
-        rate_hz=15.0,
-        window_s=2.0,
-        network='none',
-        network_sha256='none',
-        normalisation='none',
-        temperature=1.0,
-        data='none',
-        licence='none',
+def test_unknown_and_no_face_count_as_wrong():
+    answers = Answers(
+        np.array([HAPPY, NO_ANSWER, SAD, NO_ANSWER, HAPPY, NEUTRAL]),
+        np.array([ANSWERED, UNSURE, ANSWERED, NO_FACE, ANSWERED, ANSWERED]),
     )
+    truth = labelled(
+        [HAPPY, HAPPY, HAPPY, NEUTRAL, NEUTRAL, NEUTRAL],
+        gender=['female', 'female', 'male', 'male', 'male', ''],
+    )
+    found = {name: metric['value'] for name, metric in scores(answers, truth, LABELS).items()}
+    assert found['x_accuracy'] == found['x_balanced'] == pytest.approx(1 / 3, abs=1e-4)
+    assert found['x_recall_happy'] == found['x_recall_neutral'] == pytest.approx(1 / 3, abs=1e-4)
+    assert found['x_recall_happy_female'] == 0.5
+    assert found['x_recall_happy_male'] == found['x_recall_neutral_male'] == 0
+    assert found['x_false_alarms'] == pytest.approx(1 / 3, abs=1e-4)
+    assert found['x_no_answer'] == pytest.approx(1 / 3, abs=1e-4)
+    assert found['x_no_face'] == found['x_unsure'] == pytest.approx(1 / 6, abs=1e-4)
+    assert 'x_recall_sad' not in found and found['x_turned'] == 0
 
-    def probabilities(self, window):
-        """Answer for one window."""
-        return np.array([window[-1, 0], 1 - window[-1, 0]])
+
+def test_recalls_are_balanced_over_the_classes_that_occur():
+    answers = Answers(np.array([HAPPY] * 4), np.zeros(4, np.int64))
+    found = scores(answers, labelled([HAPPY] * 3 + [SAD]), LABELS)
+    assert found['x_accuracy']['value'] == 0.75
+    assert found['x_balanced']['value'] == 0.5
+    assert 'x_false_alarms' not in found
 
 
-def test_a_face_that_changes_twice_in_four_seconds():
-    values = np.repeat([1.0, 0.0, 1.0], [40, 40, 40])[:, None].astype(np.float32)
-    found = clip_scores(Follows(), [(values, 30.0)], ONE_FEATURE, 0.0, 1.0)
-    assert found['c_switches_per_s']['value'] == pytest.approx(0.5)
-    assert found['c_agreement_15_fps']['value'] == 1
-    assert found['c_agreement_10_fps']['value'] == 1
+def test_the_seed_reports_classes_have_a_place_for_every_expression():
+    happy, unknown, sad = range(3)
+    answers = Answers(np.array([happy, unknown, unknown]), np.zeros(3, np.int64))
+    found = scores(answers, labelled([HAPPY, NEUTRAL, SAD]), HAPPY_UNKNOWN_SAD.names)
+    assert found['x_recall_unknown']['value'] == 1 and found['x_recall_sad']['value'] == 0
+    assert sad == 2
 
 
-def test_an_unsure_answer_counts_as_one_of_its_own():
-    values = np.repeat([0.9, 0.55], [60, 60])[:, None].astype(np.float32)
-    found = clip_scores(Follows(), [(values, 30.0)], ONE_FEATURE, 0.6, 1.0)
-    assert found['c_switches_per_s']['value'] == pytest.approx(0.25)
+def test_the_peer_answers_to_a_face_that_either_finds():
+    try:
+        peer = Peer()
+    except AssetError as error:
+        pytest.skip(str(error))
+    pictures = FilePictures([media_path('single_face.jpg')])
+    picture = pictures.read(0)
+    height, width = picture.shape[:2]
+    faces = held(SMILE)
+    faces.boxes[0] = (0, 0, width, height)
+    answers = peer.answers(pictures, faces)
+    assert list(answers) == ['fer', 'fer_our_faces']
+    assert all(one.labels[0] in range(len(LABELS)) for one in answers.values())
+    nothing = peer.answers(FilePictures([media_path('free-mountain-vector-01.jpg')]), held(None))
+    assert [one.reasons.tolist() for one in nothing.values()] == [[NO_FACE], [NO_FACE]]

@@ -12,202 +12,35 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The search's ranges and networks; its trials, resumable and seeded; its table and file."""
+"""The search's trials, resumable and seeded, and its file; the data that it searches on."""
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 
-import keras
 import keras_tuner
 import numpy as np
 import pytest
 import tensorflow
-from rich.console import Console
 
+from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.files import sha256_of
 from training import random_search, sources
-from training.commands.search import main
-from training.datasets.pictures import DataError
+from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, Dynamics
+from training.commands import search as module
+from training.commands.search import TuningSizes, main, read_data, tuning_data
+from training.datasets.pictures import LABELS, DataError
+from training.fitting import Material
 from training.random_search import (
     OBJECTIVE,
-    SoftLabelF1,
-    SoftLabelPrecision,
-    SoftLabelRecall,
-    best_trials_table,
-    build,
-    described,
-    observed_face,
     search,
     search_space,
 )
-
-SHAPE, CLASSES = (4, 6), 3
-
-
-def chosen(**values):
-    choice = search_space()
-    choice.values.update(values)
-    choice.ensure_active_values()
-    return choice
-
-
-def drawn(name, extended=False, count=200):
-    space = {entry.name: entry for entry in search_space(extended).space}
-    return [space[name].random_sample(seed) for seed in range(count)]
-
-
-@pytest.mark.parametrize(
-    ('name', 'low', 'high'),
-    [
-        ('learning_rate', 1e-6, 1e-3),
-        ('kernel_l2', 1e-10, 1e-5),
-        ('weight_decay', 1e-10, 9e-4),
-    ],
-)
-def test_the_reports_ranges_are_drawn_by_their_logarithm(name, low, high):
-    values = np.log(drawn(name))
-    assert values.min() >= np.log(low)
-    assert values.max() <= np.log(high)
-    spread = (values - np.log(low)) / np.log(high / low)
-    quarters = np.histogram(spread, 4, (0, 1))[0]
-    assert quarters.min() > 30  # of 200; evenly spread ones have 50 each
-
-
-def test_layers_have_the_reports_units():
-    assert set(drawn('layer_units')) == {10, 14, 18, 22, 26, 30}
-
-
-def test_the_reports_activations_and_optimisers_are_drawn():
-    assert set(drawn('activation')) == {'selu', 'tanh', 'relu', 'leaky_relu'}
-    assert set(drawn('optimiser')) == {'adamw', 'sgd'}
-    assert set(drawn('network')) == {'lstm', 'dense'}
-
-
-def test_rates_above_the_reports_are_drawn_only_when_asked_for():
-    assert max(drawn('learning_rate')) <= 1e-3
-    rates = drawn('learning_rate', extended=True)
-    assert 1e-3 < max(rates) <= 1e-2
-    assert min(rates) < 1e-5
-
-
-def test_a_setting_that_does_not_apply_is_not_chosen():
-    assert 'momentum' not in chosen(optimiser='adamw').values
-    assert 'observed' not in chosen(network='lstm').values
-    assert chosen(optimiser='sgd').get('momentum') in {0.0, 0.5, 0.9, 0.99}
-    assert chosen(network='dense').get('observed') in {'last', 'mean'}
-
-
-def test_an_lstm_is_built_as_chosen():
-    model = build(
-        chosen(network='lstm', layers=2, layer_units=14, activation='selu', kernel_l2=2e-6),
-        SHAPE,
-        CLASSES,
-    )
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
-    assert [layer.units for layer in layers] == [14, 14]
-    assert [layer.return_sequences for layer in layers] == [True, False]
-    assert all(layer.activation is keras.activations.selu for layer in layers)
-    assert all(float(layer.kernel_regularizer.l2) == pytest.approx(2e-6) for layer in layers)
-    assert model.output_shape == (None, CLASSES)
-
-
-@pytest.mark.parametrize('activation', ['selu', 'tanh', 'relu', 'leaky_relu'])
-@pytest.mark.parametrize('network', ['lstm', 'dense'])
-def test_every_activation_gives_a_distribution(network, activation):
-    model = build(chosen(network=network, activation=activation), SHAPE, CLASSES)
-    shares = np.asarray(model(np.random.default_rng(2).random((3, *SHAPE), np.float32)))
-    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
-
-
-def test_optimisers_are_made_as_chosen():
-    adamw, sgd = (
-        build(
-            chosen(network='dense', optimiser=name, learning_rate=3e-4, weight_decay=5e-5, **more),
-            SHAPE,
-            CLASSES,
-        ).optimizer
-        for name, more in (('adamw', {}), ('sgd', {'momentum': 0.9}))
-    )
-    assert isinstance(adamw, keras.optimizers.AdamW)
-    assert adamw.amsgrad  # as in the seed report's best model
-    assert isinstance(sgd, keras.optimizers.SGD)
-    assert sgd.momentum == 0.9
-    for optimiser in (adamw, sgd):
-        assert float(optimiser.learning_rate) == pytest.approx(3e-4)
-        assert optimiser.weight_decay == 5e-5
-        assert optimiser.global_clipnorm == 1
-
-
-@pytest.mark.parametrize('network', ['lstm', 'dense'])
-def test_what_stands_in_unobserved_steps_does_not_matter(network):
-    model = build(chosen(network=network), SHAPE, CLASSES)
-    windows = np.random.default_rng(3).random((1, *SHAPE), np.float32)
-    windows[..., -1] = [1, 0, 1, 0]
-    other = windows.copy()
-    other[:, [1, 3], :-1] = 5
-    np.testing.assert_array_equal(np.asarray(model(windows)), np.asarray(model(other)))
-
-
-@pytest.mark.parametrize('network', ['lstm', 'dense'])
-def test_a_network_comes_back_from_its_file_compiled(network, tmp_path):
-    model = build(chosen(network=network), SHAPE, CLASSES)
-    windows = np.random.default_rng(4).random((6, *SHAPE), np.float32)
-    targets = np.eye(CLASSES, dtype=np.float32)[[0, 1, 2, 0, 1, 2]]
-    model.save(tmp_path / 'network.keras')
-    loaded = keras.models.load_model(tmp_path / 'network.keras')
-    np.testing.assert_array_equal(np.asarray(loaded(windows)), np.asarray(model(windows)))
-    measured = loaded.evaluate(windows, targets, verbose=0, return_dict=True)
-    names = 'loss categorical_crossentropy categorical_accuracy f1 precision recall'
-    assert set(measured) == set(names.split())
-    probabilities = np.asarray(model(windows))
-    expected = -np.log(probabilities[np.arange(6), targets.argmax(axis=1)]).mean()
-    assert measured['categorical_crossentropy'] == pytest.approx(expected, rel=1e-5)
-
-
-def test_a_share_of_a_tenth_is_no_right_answer():
-    shares = np.array([[0.1, 0.6, 0.3], [0.2, 0.0, 0.8]], np.float32)
-    answers = np.array([[0.9, 0.1, 0.0], [0.0, 0.3, 0.7]], np.float32)
-    # One of two answers is right; Keras's own Precision would call the first right as well.
-    for metric in (SoftLabelPrecision(), SoftLabelRecall()):
-        metric.update_state(shares, answers)
-        assert float(metric.result()) == pytest.approx(0.5)
-    f1 = SoftLabelF1(average='macro')
-    f1.update_state(shares, answers)
-    assert float(f1.result()) == pytest.approx(1 / 3, abs=1e-5)  # 0, 0 and 1
-
-
-FIRST, LAST, UNSEEN = [0.1, 0.9, 1], [0.3, 0.5, 1], [8, 8, 0]
-
-
-@pytest.mark.parametrize(
-    ('observed', 'steps', 'expected'),
-    [
-        ('last', [FIRST, UNSEEN, LAST, UNSEEN], [0.3, 0.5]),
-        ('mean', [FIRST, UNSEEN, LAST, UNSEEN], [0.2, 0.7]),
-        ('last', [FIRST, LAST], [0.3, 0.5]),
-        ('last', [UNSEEN, UNSEEN], [0, 0]),
-        ('mean', [UNSEEN, UNSEEN], [0, 0]),
-    ],
-)
-def test_the_dense_network_sees_only_observed_steps(observed, steps, expected):
-    found = np.asarray(observed_face(np.array([steps], np.float32), observed))
-    np.testing.assert_allclose(found, [expected], rtol=1e-6)
-
-
-def test_a_dense_network_is_built_as_chosen():
-    model = build(
-        chosen(network='dense', layers=2, layer_units=14, activation='tanh', kernel_l2=2e-6),
-        SHAPE,
-        CLASSES,
-    )
-    # 5 features to 14, to 14, to 3 classes, each with biases
-    assert model.count_params() == (5 * 14 + 14) + (14 * 14 + 14) + (14 * 3 + 3)
-    hidden = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][:-1]
-    assert [layer.activation.__name__ for layer in hidden] == ['tanh', 'tanh']
-    assert [float(layer.kernel_regularizer.l2) for layer in hidden] == pytest.approx([2e-6] * 2)
-
-
-# Trials: what is chosen, kept and shown.
+from training.settings import Settings
+from training.stills import Stills, Targets
+from training.windows import Composition
 
 
 @pytest.fixture(autouse=True)
@@ -366,32 +199,196 @@ def test_the_command_refuses_numbers_that_make_no_sense(capsys, flag):
     assert f'{flag} is 0; it must be at least 1' in capsys.readouterr().err
 
 
-LSTM = {
-    'network': 'lstm',
-    'layers': 2,
-    'layer_units': 18,
-    'activation': 'tanh',
-    'kernel_l2': 2e-6,
-    'optimiser': 'adamw',
-    'learning_rate': 1.2e-4,
-    'weight_decay': 3e-5,
-}
+# The data: composed once for what decides it; what does not fit is refused.
 
 
-def test_a_choice_is_described_in_a_few_words():
-    dense = {**LSTM, 'network': 'dense', 'observed': 'mean', 'optimiser': 'sgd', 'momentum': 0.9}
-    assert described(LSTM) == '2 x lstm 18 tanh, adamw 1.2e-04'
-    assert described(dense) == '2 x dense of mean 18 tanh, sgd 1.2e-04 momentum 0.9'
+def arrays(**changed):
+    rng = np.random.default_rng(5)
+    found = {}
+    for part, count in (('train', 6), ('validation', 4)):
+        found[f'{part}_windows'] = rng.random((count, 3, 5), np.float32)
+        found[f'{part}_targets'] = np.eye(2, dtype=np.float32)[rng.integers(0, 2, count)]
+    return {**found, **changed}
 
 
-def test_the_table_shows_the_best_rows():
-    metrics = {OBJECTIVE: 0.5, 'val_categorical_accuracy': 0.625, 'val_f1': None, 'best_epoch': 3}
-    results = [{'number': n, 'settings': LSTM, 'metrics': metrics} for n in (4, 2, 0)]
-    console = Console(width=80)
-    with console.capture() as captured:
-        console.print(best_trials_table(results, rows=2))
-    lines = [line for line in captured.get().splitlines() if 'lstm' in line]
-    assert len(lines) == 2
-    assert 'best 2 of 3 trials' in captured.get()
-    cells = [cell.strip() for cell in lines[0].strip('│').split('│')]
-    assert cells == ['4', '2 x lstm 18 tanh, adamw 1.2e-04', '0.5', '0.625', '-', '3']
+@pytest.fixture
+def refused(tmp_path):
+    """Write arrays, and return the sentence with which their file is refused."""
+
+    def of(**found):
+        np.savez(tmp_path / 'data.npz', **found)
+        with pytest.raises(DataError) as raised:
+            read_data(tmp_path / 'data.npz')
+        assert 'data.npz' in str(raised.value)
+        return str(raised.value)
+
+    return of
+
+
+def test_a_file_comes_back_as_it_was_written_in_float32(tmp_path):
+    written = arrays()
+    np.savez(tmp_path / 'data.npz', **{k: v.astype(np.float64) for k, v in written.items()})
+    data = read_data(tmp_path / 'data.npz')
+    for name, array in written.items():
+        assert data[name].dtype == np.float32
+        np.testing.assert_array_equal(data[name], array)
+
+
+def test_a_missing_array_is_named(refused):
+    written = arrays()
+    del written['validation_targets']
+    assert 'validation_targets is not a file in the archive' in refused(**written)
+
+
+def single_array():
+    content = io.BytesIO()
+    np.save(content, np.zeros(3, np.float32))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize('content', [b'', b'windows', b'PK\x03\x04 cut off', single_array()])
+def test_a_file_that_is_no_npz_is_refused(tmp_path, content):
+    (tmp_path / 'data.npz').write_bytes(content)
+    with pytest.raises(DataError, match=r'data\.npz cannot be read as a \.npz file'):
+        read_data(tmp_path / 'data.npz')
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r'absent\.npz cannot be read'):
+        read_data(tmp_path / 'absent.npz')
+
+
+@pytest.mark.parametrize(
+    ('changed', 'sentence'),
+    [
+        ({'train_windows': np.zeros((6, 5), np.float32)}, 'train_windows has shape (6, 5)'),
+        ({'train_targets': np.ones((5, 2), np.float32)}, 'train_targets (5, 2)'),
+        (
+            {
+                'train_windows': np.zeros((0, 3, 5), np.float32),
+                'train_targets': np.zeros((0, 2), np.float32),
+            },
+            'N at least 1',
+        ),
+        (
+            {'validation_targets': np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]},
+            'a training row has (3, 5, 2) steps, columns and classes, a validation row (3, 5, 3)',
+        ),
+        (
+            {'validation_windows': np.zeros((4, 2, 5), np.float32)},
+            'a training row has (3, 5, 2) steps, columns and classes, a validation row (2, 5, 2)',
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(refused, changed, sentence):
+    assert sentence in refused(**arrays(**changed))
+
+
+@pytest.mark.parametrize('row', [[0.5, 0.4], [1.5, -0.5], [np.nan, 1.0]])
+def test_targets_that_are_no_shares_are_refused_by_row(refused, row):
+    found = arrays()
+    found['train_targets'][4] = row
+    assert 'train_targets, row 4, is' in refused(**found)
+
+
+def test_a_value_that_is_not_finite_is_refused_by_row(refused):
+    found = arrays()
+    found['validation_windows'][2, 1, 1] = np.inf
+    assert 'validation_windows, row 2, has a value that is not finite' in refused(**found)
+
+
+HELD = Composition(
+    constant=1.0,
+    mixing=0.0,
+    other_views=0.0,
+    jitter=0.0,
+    speech=0.0,
+    noise=0.0,
+    blinks_per_s=0.0,
+)
+SETTINGS = Settings(groups=(), composition=HELD)
+SIZES = TuningSizes(training=700, validation=30, steps=3)
+
+
+def made(value):
+    """Make photographs that all look alike, and cannot be read in their second half."""
+    count = 2 * len(LABELS)
+    readable = np.ones((count, 2), bool)
+    readable[len(LABELS) :] = False
+    return Stills(
+        features=(*NAMES, 'geometry.v1.00'),
+        views=np.where(readable[..., None], np.float32(value), 0) * np.ones(53, np.float32),
+        readable=readable,
+        labels=np.arange(count) % len(LABELS),
+        votes=np.tile(10 * np.eye(len(LABELS), dtype=np.float32), (2, 1)),
+        other_votes=np.zeros((count, 3), np.float32),
+        rows=np.arange(count),
+    )
+
+
+@pytest.fixture
+def material(tmp_path, monkeypatch):
+    """Material as the training has it, and clips in which nothing moves."""
+    monkeypatch.setattr(sources, 'OUT', tmp_path)
+    asked = []
+
+    def read_dynamics(clips, encoding, features):
+        asked.append(clips)
+        shape = (60, len(features))
+        return Dynamics(np.zeros(shape), np.zeros(shape), np.zeros((0, 31, len(features))))
+
+    monkeypatch.setattr(module, 'read_dynamics', read_dynamics)
+    training = made(0.2)
+    found = Material(training.select(training.readable[:, 0]), made(0.8), tmp_path / 'v1.npz')
+    yield found
+    assert asked in (
+        [],
+        [TRAINING_CLIPS, EVALUATION_CLIPS],
+        2 * [TRAINING_CLIPS, EVALUATION_CLIPS],
+    )
+
+
+def test_there_is_what_was_asked_for(material):
+    data = read_data(tuning_data(SETTINGS, material, SIZES))
+    assert data['train_windows'].shape == (700, 3, 53)
+    assert data['validation_windows'].shape == (30, 3, 53)
+    assert data['train_targets'].shape == (700, len(LABELS))
+    # Each in more than one part, and no two parts alike.
+    assert not np.array_equal(data['train_targets'][:188], data['train_targets'][512:])
+
+
+def test_validation_is_of_publictest_s_readable_photographs(material):
+    data = read_data(tuning_data(SETTINGS, material, SIZES))
+    for windows, value in ((data['train_windows'], 0.2), (data['validation_windows'], 0.8)):
+        observed = windows[..., -1] == 1
+        assert observed.any()
+        assert windows[observed][:, :-1] == pytest.approx(value, abs=1e-5)
+
+
+def test_the_same_is_made_once(material):
+    path = tuning_data(SETTINGS, material, SIZES)
+    written_ns = path.stat().st_mtime_ns
+    assert tuning_data(SETTINGS, material, SIZES) == path
+    assert path.stat().st_mtime_ns == written_ns
+    assert path.parent == sources.OUT / 'search'
+
+
+@pytest.mark.parametrize(
+    ('settings', 'sizes'),
+    [
+        (replace(SETTINGS, seed=2), SIZES),
+        (replace(SETTINGS, targets=Targets('happy_unknown_sad')), SIZES),
+        (SETTINGS, replace(SIZES, steps=4)),
+    ],
+)
+def test_other_choices_give_other_data(material, settings, sizes):
+    first, second = (
+        tuning_data(s, material, z) for s, z in ((SETTINGS, SIZES), (settings, sizes))
+    )
+    assert first != second
+    assert sha256_of(first) != sha256_of(second)
+
+
+def test_a_model_with_geometry_gets_it(material):
+    data = read_data(tuning_data(replace(SETTINGS, groups=('geometry',)), material, SIZES))
+    assert data['train_windows'].shape[1:] == (3, 54)

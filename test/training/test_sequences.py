@@ -12,20 +12,29 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Composed windows hold what was asked for; clips give the movements that are laid on them."""
+"""Composed windows hold what was asked for; protocols S and C score answers over time."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from emotion_estimator.blendshapes import INDEX, NAMES
+from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.estimation import TemporalBuffer
-from training.clips import BLINK_HALF_S, Dynamics, extract
-from training.clips import RATE_HZ as CLIP_RATE_HZ
+from emotion_estimator.emotion.model import SCHEMA, ModelMetadata
+from training.clips import Dynamics
 from training.datasets.pictures import LABELS, NEUTRAL
-from training.network import additive, from_additive, logit
-from training.stills import Stills, Targets
+from training.protocols.sequences import (
+    FRAME_RATE_HZ,
+    Track,
+    buffer_windows,
+    clip_scores,
+    in_classes,
+    track_scores,
+)
+from training.stills import HAPPY_UNKNOWN_SAD, Stills, Targets
 from training.windows import (
     MAX_GAP_S,
     NEVER_NS,
@@ -254,62 +263,103 @@ def test_an_unknown_kind_of_time_is_refused():
         retimed(np.zeros((1, 2, 3), np.float32), 'reversed', np.random.default_rng(0))
 
 
-# Jitter, speech and blinks are parted in a series made for it.
+# Protocol S: answers over time whose right scores are known by hand.
 
 
-FPS = 30.0
+@pytest.fixture
+def track():
+    """Six seconds: class 6, from second 2 on class 3, from second 4 on class 1."""
+    frames = round(6 * FRAME_RATE_HZ)
+    second = round(FRAME_RATE_HZ)
+    return Track(
+        stamps_ns=np.rint(np.arange(frames) * 1e9 / FRAME_RATE_HZ).astype(np.int64),
+        values=np.tile(np.arange(frames, dtype=np.float32)[:, None] / frames, (1, 52)),
+        truth=np.repeat([6, 3, 1], 2 * second),
+        onsets=(2 * second, 4 * second),
+        segments=((second, 2 * second), (3 * second, 4 * second), (5 * second, frames)),
+    )
 
 
-def still_series(seconds=3.0):
-    return np.full((round(seconds * FPS), 52), 0.3, np.float32)
+def test_coarser_classes_leave_out_sequences_that_change_none_of_them(track):
+    unchanged = replace(track, truth=np.where(track.truth == 3, 0, track.truth))
+    coarser = in_classes([track, unchanged], HAPPY_UNKNOWN_SAD)
+    # Neutral, happy, disgusted; but neutral, angry, disgusted are all 'unknown'.
+    assert len(coarser) == 1
+    assert list(dict.fromkeys(coarser[0].truth.tolist())) == [1, 0]
+    assert coarser[0].truth[-1] == 1
 
 
-def test_log_odds_are_bounded_and_other_features_stay():
-    shares = np.zeros((1, 54), np.float32)
-    shares[0, :5] = [0.0, 0.001, 0.5, 0.9, 1.0]
-    shares[0, 52:] = [-3.0, 7.0]
-    found = additive(shares)
-    np.testing.assert_allclose(found[0, [0, 2, 4, 52, 53]], [-9.21, 0, 9.21, -3, 7], atol=0.01)
-    np.testing.assert_allclose(from_additive(found), shares, atol=1.1e-4)
+def values(metrics):
+    return {name: metric['value'] for name, metric in metrics.items()}
 
 
-def test_a_face_that_does_not_move_has_no_dynamics():
-    found = extract(still_series(), FPS)
-    assert len(found.blinks) == 0
-    assert np.abs(found.jitter).max() < 1e-5
-    assert np.abs(found.speech).max() < 1e-5
+def test_a_perfect_answer(track):
+    found = values(track_scores([track], [track.truth]))
+    assert found['s_accuracy'] == 1
+    assert found['s_onsets_settled'] == 1
+    assert found['s_onset_to_stable_ms'] == 0
+    assert found['s_false_switches_per_s'] == 0
 
 
-def test_a_slow_smile_is_no_jitter():
-    series = still_series(6.0)
-    series[:, INDEX['mouthSmileLeft']] = np.linspace(0.3, 0.6, len(series))
-    assert np.abs(extract(series, FPS).jitter).max() < 0.1
+def test_a_late_answer_that_flickers(track):
+    answer = np.roll(track.truth, 15)  # half a second behind
+    answer[:15] = 6
+    answer[45] = 0  # one frame wrong in the first constant segment: two switches
+    found = values(track_scores([track], [answer]))
+    assert found['s_onset_to_stable_ms'] == 500
+    assert found['s_accuracy_second_1'] == 0.5
+    assert found['s_accuracy_second_2'] == 1
+    assert found['s_accuracy'] == pytest.approx(1 - 31 / 180, abs=1e-4)
+    assert found['s_false_switches_per_s'] == pytest.approx(2 * 30 / 87, abs=1e-4)
 
 
-def test_a_blink_is_found_and_only_the_eyes_move():
-    series = still_series()
-    eyes = [INDEX['eyeBlinkLeft'], INDEX['eyeBlinkRight']]
-    series[45:48, eyes] = [[0.6, 0.6], [0.9, 0.9], [0.6, 0.6]]
-    blinks = extract(series, FPS).blinks
-    assert blinks.shape == (1, 2 * round(BLINK_HALF_S * CLIP_RATE_HZ) + 1, 52)
-    expected = logit(np.float32(0.9)) - logit(np.float32(0.3))
-    assert blinks[0, :, eyes[0]].max() == pytest.approx(expected, abs=1e-3)
-    assert np.abs(np.delete(blinks[0], eyes, axis=1)).max() < 1e-5
+def test_windows_of_a_track_end_at_its_frames(track):
+    windows = buffer_windows(track)
+    assert windows.shape == (len(track.truth), STEPS, 53)
+    np.testing.assert_array_equal(windows[:, -1, 0], track.values[:, 0])
+    assert windows[0, :, -1].sum() == 1
+    assert windows[-1, :, -1].sum() == STEPS
 
 
-def test_speech_is_in_mouth_and_jaw_alone():
-    series = still_series()
-    series[:, INDEX['jawOpen']] += 0.2 * np.sin(np.arange(len(series)))
-    series[:, INDEX['browInnerUp']] += 0.2 * np.sin(np.arange(len(series)))
-    speech = extract(series, FPS).speech
-    assert np.abs(speech[:, INDEX['jawOpen']]).max() > 0.5
-    assert np.abs(speech[:, INDEX['browInnerUp']]).max() == 0
+# Protocol C: how steady answers on clips are, by models whose answers are known.
 
 
-def test_geometry_and_appearance_move_with_a_blink_and_the_head_does_not():
-    series = np.hstack([still_series(), np.zeros((90, 5), np.float32)])
-    series[44:49, [INDEX['eyeBlinkLeft'], INDEX['eyeBlinkRight']]] = 0.9
-    series[44:49, 52:] = 2.0  # three of the head, two of the skin
-    blink = extract(series, FPS).blinks[0]
-    assert np.abs(blink[:, 52:55]).max() == 0
-    assert blink[:, 55:].max() > 1.5
+ONE_FEATURE = ('a',)
+
+
+class Follows:
+    """Answers with the newest value of its one feature: 1 is yes, 0 is no."""
+
+    metadata = ModelMetadata(
+        schema=SCHEMA,
+        name='follows',
+        version='1',
+        labels=('yes', 'no'),
+        features=ONE_FEATURE,
+        rate_hz=15.0,
+        window_s=2.0,
+        network='none',
+        network_sha256='none',
+        normalisation='none',
+        temperature=1.0,
+        data='none',
+        licence='none',
+    )
+
+    def probabilities(self, window):
+        """Answer for one window."""
+        return np.array([window[-1, 0], 1 - window[-1, 0]])
+
+
+def test_a_face_that_changes_twice_in_four_seconds():
+    values = np.repeat([1.0, 0.0, 1.0], [40, 40, 40])[:, None].astype(np.float32)
+    found = clip_scores(Follows(), [(values, 30.0)], ONE_FEATURE, 0.0, 1.0)
+    assert found['c_switches_per_s']['value'] == pytest.approx(0.5)
+    assert found['c_agreement_15_fps']['value'] == 1
+    assert found['c_agreement_10_fps']['value'] == 1
+
+
+def test_an_unsure_answer_counts_as_one_of_its_own():
+    values = np.repeat([0.9, 0.55], [60, 60])[:, None].astype(np.float32)
+    found = clip_scores(Follows(), [(values, 30.0)], ONE_FEATURE, 0.6, 1.0)
+    assert found['c_switches_per_s']['value'] == pytest.approx(0.25)

@@ -47,8 +47,7 @@ from training import sources
 from training.commands import command, terminal
 from training.commands.evaluate import tracks_of
 from training.commands.train import train
-from training.datasets.labelled_folder import PeoplesPictures
-from training.datasets.pictures import LABELS, NEUTRAL, Pictures, Split
+from training.datasets.pictures import LABELS, NEUTRAL, PeoplesPictures, Pictures, Split
 from training.export import write_metadata
 from training.extraction.views import X4_PAD25, ViewedPictures
 from training.fitting import read_material

@@ -13,30 +13,44 @@
 # limitations under the License.
 
 """
-AffectNet's and RAF-DB's photographs, as published or in widely used copies.
+Photographs in files: AffectNet's and RAF-DB's, and any folder of labelled pictures.
 
-FER2013's are read by `fer2013`; whoever has these can train on them too.
+FER2013's are read by `fer2013`; whoever has AffectNet or RAF-DB can train on them too. Models are
+scored on a labelled folder of people whom they did not learn from (protocol X).
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from training.datasets.pictures import LABELS, NO_LABEL, DataError, LabelledPictures, Split
+from emotion_estimator.evaluation.labels import known_name
+from training.datasets.pictures import (
+    LABELS,
+    NO_LABEL,
+    ArrayPictures,
+    DataError,
+    LabelledPictures,
+    PeoplesPictures,
+    Split,
+)
+
+
+def _label(word: str | int) -> int:
+    name = known_name(str(word))
+    return LABELS.index(name) if name in LABELS else NO_LABEL
+
 
 AFFECTNET_WORDS: dict[str, int] = {
-    'neutral': LABELS.index('neutral'),
-    'happy': LABELS.index('happy'),
-    'sad': LABELS.index('sad'),
-    'surprise': LABELS.index('surprised'),
-    'fear': LABELS.index('scared'),
-    'disgust': LABELS.index('disgusted'),
-    'anger': LABELS.index('angry'),
-    'contempt': NO_LABEL,
+    word: _label(word)
+    for word in ('neutral', 'happy', 'sad', 'surprise', 'fear', 'disgust', 'anger', 'contempt')
 }
 """
 AffectNet's eight classes in its numbering from 0 on, as labels of this project.
@@ -109,6 +123,7 @@ def _of_affectnet_table(path: Path) -> tuple[list[tuple[Path, int, Split]], list
     files = _affectnet_files(path)
     found: list[tuple[Path, int, Split]] = []
     complaints = []
+    # Quotes mean nothing: a stray one must not swallow the next lines.
     for where, (place, word) in _table_lines(path / _TABLE, ('pth', 'label')):
         label = AFFECTNET_WORDS.get(word.lower())
         if label is None:
@@ -122,18 +137,23 @@ def _of_affectnet_table(path: Path) -> tuple[list[tuple[Path, int, Split]], list
     return found, complaints
 
 
-def _table_lines(table: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Read columns of a table; yields each line's place and its cells."""
+def _table_lines(
+    table: Path,
+    columns: tuple[str, ...],
+    others: tuple[str, ...] = (),
+    quoting: Literal[0, 3] = csv.QUOTE_NONE,
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Read columns of a table, others where it has them; yields each line's place and cells."""
     with table.open(encoding='utf-8-sig', errors='replace', newline='') as file:
-        # Quotes mean nothing: a stray one must not swallow the next lines.
-        rows = csv.DictReader(file, quoting=csv.QUOTE_NONE)
+        rows = csv.DictReader(file, quoting=quoting)
         if not set(columns) <= set(rows.fieldnames or ()):
             raise DataError(
                 f'{table}, line 1: expected the columns {" and ".join(columns)}, not '
                 f'{", ".join(rows.fieldnames or ())}.'
             )
+        around = ' "' if quoting == csv.QUOTE_NONE else None
         for row in rows:
-            cells = tuple((row[name] or '').strip(' "') for name in columns)
+            cells = tuple((row.get(name) or '').strip(around) for name in (*columns, *others))
             yield f'{table}, line {rows.line_num}', cells
 
 
@@ -162,15 +182,8 @@ def _expression(annotation: Path) -> int:
     return list(AFFECTNET_WORDS.values())[int(number)]
 
 
-_RAFDB_NUMBERS: dict[str, int] = {
-    '1': LABELS.index('surprised'),
-    '2': LABELS.index('scared'),
-    '3': LABELS.index('disgusted'),
-    '4': LABELS.index('happy'),
-    '5': LABELS.index('sad'),
-    '6': LABELS.index('angry'),
-    '7': LABELS.index('neutral'),
-}
+_RAFDB_WORDS = ('surprised', 'scared', 'disgusted', 'happy', 'sad', 'angry', 'neutral')
+_RAFDB_NUMBERS = {str(number): _label(word) for number, word in enumerate(_RAFDB_WORDS, start=1)}
 """RAF-DB's numbers of the expressions: http://www.whdeng.cn/raf/model1.html."""
 
 _RAFDB_LISTS = ('list_patition_label.txt', 'list_partition_label.txt')
@@ -256,3 +269,131 @@ def _rafdb_named(table: Path, folder: Path, complaints: list[str]) -> Iterator[t
             complaints.append(f'{where}: there is no picture {places[0]}; left out.')
         else:
             yield picture, number
+
+
+# Any folder of labelled pictures, with what is known of the people in them.
+
+
+GROUPS = ('gender', 'ethnicity')
+"""Columns of a table of labelled pictures that say which people a person belongs to."""
+
+_FILE, _EXPRESSION, _PERSON = 'file', 'expression', 'person'
+
+
+def read_labelled_folder(
+    path: Path, trained_on: Mapping[str, str] | None = None
+) -> tuple[dict[str, PeoplesPictures], tuple[str, ...]]:
+    """
+    Read a folder of labelled pictures in any of three layouts.
+
+    labels.csv with the columns file (below the folder) and expression, and if known person, gender
+    and ethnicity; the first part of a file's path is its set, where it has more than one. Or
+    folders named by expressions, with pictures in them. Beside either: .npz files with `images`
+    (grey, uint8 [N, height, width]), `labels` and `names`, a name beginning with the person and
+    '_'; each is a set. Expressions may be in another data set's words (`known_name`).
+
+    :param trained_on: by set, with what the names of the files begin that may be trained on.
+    :returns: pictures by the name of their set; `Split.TRAINING` those that may be trained on,
+        `Split.PUBLIC` all others. And a sentence for each line that names no picture.
+    :raises DataError: when it holds no labelled picture in these layouts.
+    """
+    complaints: list[str] = []
+    table = path / _TABLE
+    lines = _of_table(table, complaints) if table.is_file() else _of_expression_folders(path)
+    by_set: dict[str, list[_Line]] = {}
+    for name, line in lines:
+        by_set.setdefault(name, []).append(line)
+    found = {
+        name: _of_files(name, lines, (trained_on or {}).get(name, ''))
+        for name, lines in by_set.items()
+    }
+    found |= {file.stem: _of_arrays(file) for file in sorted(path.glob('[!.]*.npz'))}
+    found = {name: pictures for name, pictures in found.items() if len(pictures.people)}
+    if not found:
+        raise DataError(
+            f'{path} holds no labelled pictures: expected {_TABLE} with the columns {_FILE} and '
+            f'{_EXPRESSION}, folders named such as {", ".join(LABELS)}, or .npz files with '
+            f'images, labels and names. {" ".join(complaints[:1])}'.strip()
+        )
+    return found, tuple(complaints)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A file, the expression in the data set's word, and whose face: person, then `GROUPS`."""
+
+    file: Path
+    word: str
+    about: tuple[str, ...] = ('',) * (1 + len(GROUPS))
+
+
+def _of_table(table: Path, complaints: list[str]) -> Iterator[tuple[str, _Line]]:
+    lines = _table_lines(
+        table, (_FILE, _EXPRESSION), (_PERSON, *GROUPS), quoting=csv.QUOTE_MINIMAL
+    )
+    for where, (named, word, *about) in lines:
+        if not named or not (table.parent / named).is_file():
+            complaints.append(f'{where}: there is no picture {named!r}; left out.')
+            continue
+        folder, *below = Path(named).parts
+        name = folder if below else table.parent.name
+        yield name, _Line(table.parent / named, word, tuple(about))
+
+
+def _of_expression_folders(path: Path) -> Iterator[tuple[str, _Line]]:
+    for file in sorted(path.glob('[!.]*/[!.]*')):
+        if file.is_file():
+            yield path.name, _Line(file, file.parent.name)
+
+
+def _of_files(name: str, lines: list[_Line], trained_on: str) -> PeoplesPictures:
+    found = [
+        (
+            line.file,
+            _label(line.word),
+            Split.TRAINING if line.file.name[0] in trained_on else Split.PUBLIC,
+        )
+        for line in lines
+    ]
+    about = np.array([line.about for line in lines], np.str_)
+    people = np.where(about[:, 0] == '', [str(line.file) for line in lines], about[:, 0])
+    return PeoplesPictures(
+        LabelledPictures.of_files(name, found, _left_out(name, [line.word for line in lines])),
+        people,
+        {kind: about[:, place] for place, kind in enumerate(GROUPS, start=1)},
+    ).of_the_seven()
+
+
+def _of_arrays(path: Path) -> PeoplesPictures:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            images, words, names = (file[name] for name in ('images', 'labels', 'names'))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f'{path} holds no images, labels and names: {error}') from error
+    if (
+        images.dtype != np.uint8
+        or images.ndim != 3
+        or not (images.shape[:1] == words.shape == names.shape)
+    ):
+        raise DataError(f'{path}: images must be grey, uint8, with a label and a name for each.')
+    count = len(images)
+    photographs = LabelledPictures(
+        name=path.stem,
+        pictures=ArrayPictures(images, path.stem),
+        labels=np.array([_label(word) for word in words.tolist()], np.int64),
+        splits=np.full(count, Split.PUBLIC, np.int64),
+        votes=np.zeros((count, len(LABELS)), np.float32),
+        other_votes=np.zeros((count, 3), np.float32),
+        complaints=_left_out(path.stem, words.tolist()),
+    )
+    people = np.array([str(name).split('_')[0] for name in names.tolist()], np.str_)
+    return PeoplesPictures(photographs, people, {}).of_the_seven()
+
+
+def _left_out(name: str, words: list[str]) -> tuple[str, ...]:
+    """Say how many pictures of a set bear a label that is none of the classes."""
+    others = Counter(word for word in words if _label(word) == NO_LABEL)
+    return tuple(
+        f'{name}: {count} pictures labelled {word!r}, none of the seven expressions; left out.'
+        for word, count in others.items()
+    )

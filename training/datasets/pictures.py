@@ -19,7 +19,7 @@ from __future__ import annotations
 import enum
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -331,6 +331,38 @@ class LabelledPictures:
     def split(self, split: Split) -> LabelledPictures:
         """Keep one split."""
         return self.select(self.splits == split)
+
+
+@dataclass(frozen=True)
+class PeoplesPictures:
+    """
+    Labelled pictures with what is known of the people in them.
+
+    :param photographs: N of them, each with a label.
+    :param people: who is in each, shape [N].
+    :param groups: by kind, such as 'gender', the group of each person, shape [N]; '' where it is
+        not known.
+    """
+
+    photographs: LabelledPictures
+    people: NDArray[np.str_]
+    groups: Mapping[str, NDArray[np.str_]]
+
+    def select(self, chosen: NDArray[Any]) -> PeoplesPictures:
+        """
+        Keep some pictures.
+
+        :param chosen: mask of shape [N], or indices.
+        """
+        return PeoplesPictures(
+            self.photographs.select(chosen),
+            self.people[chosen],
+            {kind: groups[chosen] for kind, groups in self.groups.items()},
+        )
+
+    def of_the_seven(self) -> PeoplesPictures:
+        """Keep what bears one of `LABELS`."""
+        return self.select(self.photographs.labels != NO_LABEL)
 
 
 REPORT_ORDER = ('happy', 'sad', 'angry', 'scared', 'surprised', 'disgusted', 'neutral')

@@ -40,8 +40,14 @@ from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import sha256_of
 from emotion_estimator.parameters import NodeParameters, read_parameters
 from training import sources
-from training.datasets.labelled_folder import PeoplesPictures
-from training.datasets.pictures import LABELS, NEUTRAL, PictureError, Pictures, assets_folder
+from training.datasets.pictures import (
+    LABELS,
+    NEUTRAL,
+    PeoplesPictures,
+    PictureError,
+    Pictures,
+    assets_folder,
+)
 from training.extraction.views import View
 from training.protocols.stills import Metrics
 from training.stills import HAPPY_UNKNOWN_SAD

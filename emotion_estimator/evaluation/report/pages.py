@@ -30,7 +30,6 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from emotion_estimator.colours import Shades, shades
-from emotion_estimator.evaluation.comparison import Comparison
 from emotion_estimator.evaluation.measures import MEASURES, Measure
 from emotion_estimator.evaluation.report import text
 from emotion_estimator.evaluation.report.figures import (
@@ -46,13 +45,14 @@ from emotion_estimator.evaluation.report.timeline import (
     FaceTrack,
     timeline,
 )
-from emotion_estimator.evaluation.segment_statistics import Interval
-from emotion_estimator.evaluation.summary import (
+from emotion_estimator.evaluation.runs import (
+    Comparison,
     FaceSummary,
     Figures,
     RecordingSummary,
     Summary,
 )
+from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.stamps import NS_PER_S
 
 MOST_FACES_DRAWN = 6

@@ -21,11 +21,10 @@ import re
 
 import numpy as np
 
-from emotion_estimator.evaluation.comparison import Comparison
 from emotion_estimator.evaluation.labels import UNKNOWN
 from emotion_estimator.evaluation.measures import RECORDINGS_TO_DRAW, Measure
+from emotion_estimator.evaluation.runs import Comparison, Summary
 from emotion_estimator.evaluation.segment_statistics import Interval
-from emotion_estimator.evaluation.summary import Summary
 
 # Numbers in words that people read: shares in percent, times in seconds and minutes.
 

@@ -27,12 +27,19 @@ from types import ModuleType
 from typing import Any
 
 from emotion_estimator.evaluation.alignment import strange_faces
-from emotion_estimator.evaluation.comparison import METRICS_FILE, SCHEMA, Comparison, compare
 from emotion_estimator.evaluation.label_files import LabelSource, Recorded, find_labels
 from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
+from emotion_estimator.evaluation.runs import (
+    METRICS_FILE,
+    SCHEMA,
+    Comparison,
+    RecordingSummary,
+    Summary,
+    compare,
+    summarise,
+)
 from emotion_estimator.evaluation.segment_statistics import LEVEL, RESAMPLES
-from emotion_estimator.evaluation.summary import RecordingSummary, Summary, summarise
 from emotion_estimator.files import write_whole
 from emotion_estimator.replay.predictions import Prediction, Replay
 from emotion_estimator.stamps import NS_PER_S

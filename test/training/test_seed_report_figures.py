@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Sheets show pictures of any size in their places; wrong answers are found and drawn on them."""
+"""Figures and sheets show everything in its place; a model's wrong answers are drawn on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from emotion_estimator.evaluation.classification_metrics import confusion
+from emotion_estimator.evaluation.classification_metrics import calibration_error, confusion
 from training import sources
 from training.commands import studies
 from training.datasets.pictures import (
@@ -39,15 +39,28 @@ from training.seed_report import figures
 from training.seed_report.figures import (
     GAP_PX,
     LINE_PX,
+    REPORT_CONFUSION,
     TITLE_PX,
     Cell,
     Layout,
     cell_of,
+    class_table,
+    draw_confusion,
+    draw_reliability,
     error_order,
     error_sheet,
     write_pages,
 )
 from training.stills import HAPPY_UNKNOWN_SAD, Stills, truth_for
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Keep plots as figures instead of files."""
+    kept = []
+    monkeypatch.setattr(figures, 'write_figure', lambda figure, _: kept.append(figure))
+    return kept
+
 
 LAYOUT = Layout(columns=2, rows=2, side_px=40, caption_lines=1)
 
@@ -118,14 +131,6 @@ PROBABILITIES = np.array(
     [[0.5, 0.3, 0.2], [0.2, 0.7, 0.1], [0.05, 0.05, 0.9], [0.1, 0.6, 0.3], [0.1, 0.2, 0.7]]
 )
 TRUTH = np.array([2, 0, 2, -1, 1])
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Keep pages as figures instead of files."""
-    kept = []
-    monkeypatch.setattr(figures, 'write_figure', lambda figure, _: kept.append(figure))
-    return kept
 
 
 def draw(tmp_path, landmarks, truth=TRUTH, per_page=2):
@@ -267,3 +272,84 @@ def test_a_command_says_before_its_work_that_it_cannot_write(tmp_path, monkeypat
     monkeypatch.setattr(sources, 'OUT', tmp_path / 'file' / 'out')
     assert studies.main(['errors']) == 2
     assert 'file is a file, not a folder' in capsys.readouterr().err
+
+
+# Confusions are counted and scored as by hand.
+
+
+FOUND = confusion(np.array([0, 0, 1, 1, -1, 0, 2, 1]), np.array([0, 0, 0, 1, 1, 2, 2, -1]), NAMES)
+
+
+def test_truth_is_a_line_and_the_answer_a_column():
+    assert FOUND.counts.tolist() == [[2, 1, 0], [0, 1, 0], [1, 0, 1]]
+    assert FOUND.unanswered.tolist() == [0, 1, 0]
+
+
+def test_no_answer_counts_as_wrong():
+    np.testing.assert_allclose(FOUND.precision, [2 / 3, 1 / 2, 1])
+    np.testing.assert_allclose(FOUND.recall, [2 / 3, 1 / 2, 1 / 2])
+    np.testing.assert_allclose(FOUND.f1, [2 / 3, 1 / 2, 2 / 3])
+    assert FOUND.accuracy == pytest.approx(4 / 7)
+
+
+def test_what_was_never_answered_has_no_precision():
+    found = confusion(np.array([0, 0]), np.array([0, 1]), NAMES)
+    np.testing.assert_array_equal(found.precision, [0.5, np.nan, np.nan])
+    np.testing.assert_array_equal(found.recall, [1, 0, np.nan])
+    assert found.means == pytest.approx((0.5 / 3, 1 / 3, (2 / 3) / 3))
+
+
+def test_the_reports_matrix_has_the_reports_scores():
+    assert REPORT_CONFUSION.support.tolist() == [291, 1110, 245]
+    assert REPORT_CONFUSION.accuracy == pytest.approx(0.7199, abs=5e-5)
+    assert REPORT_CONFUSION.means[2] == pytest.approx(0.6298, abs=5e-5)
+
+
+def test_the_table_has_a_line_for_each_class_and_their_mean():
+    text = io.StringIO()
+    Console(file=text, width=100).print(class_table(FOUND, 'scores'))
+    lines = [line.split() for line in text.getvalue().splitlines() if '│' in line]
+    cells = [[word for word in line if word != '│'] for line in lines]
+    assert cells == [
+        ['happy', '3', '0.667', '0.667', '0.667'],
+        ['unknown', '2', '0.500', '0.500', '0.500'],
+        ['sad', '2', '1.000', '0.500', '0.667'],
+        ['mean', '7', '0.722', '0.556', '0.611'],
+    ]
+    assert 'accuracy 0.5714' in text.getvalue()
+
+
+def test_each_field_states_its_share_and_count(tmp_path, drawn):
+    draw_confusion(FOUND, tmp_path / 'x.png', 'trial')
+    axis = drawn[0].axes[0]
+    assert [text.get_text() for text in axis.texts[:4]] == [
+        '0.67\n2',
+        '0.33\n1',
+        '0.00\n0',
+        '0.00\n0',
+    ]
+    columns = [label.get_text() for label in axis.get_xticklabels()]
+    assert columns == ['happy', 'unknown', 'sad', 'no answer']
+    assert axis.texts[7].get_text() == '0.50\n1'
+
+
+def test_the_picture_is_a_png(tmp_path):
+    draw_confusion(REPORT_CONFUSION, tmp_path / 'made' / 'x.png', 'report')
+    image = cv2.imread(str(tmp_path / 'made' / 'x.png'))
+    # Without a column for no answers: (3 + 3 x .85) x (2.2 + 3 x .75) inches of 100 pixels.
+    assert image.shape == (445, 555, 3)
+
+
+CHANCES = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [1.0, 0.0]])
+RATED_TRUTH = np.array([0, 1, 1, 1, 0])
+
+
+def test_the_diagram_states_the_error_and_the_counts(tmp_path, drawn):
+    draw_reliability(CHANCES, RATED_TRUTH, tmp_path / 'x.png', 'trial')
+    error = calibration_error(CHANCES, RATED_TRUTH)
+    title = drawn[0].get_suptitle()
+    assert title == f'trial\nECE {error:.3f} over 15 bins, 5 photographs'
+    above, below = drawn[0].axes
+    heights = [bar.get_height() for bar in below.patches]
+    assert heights == [0] * 9 + [1, 0, 0, 1, 2, 1]
+    assert above.patches[12].get_height() == 1

@@ -12,22 +12,28 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Photographs are counted, chosen and found unreadable; the seed report's counts stand beside."""
+"""The seed report's data: photographs counted, chosen, unreadable; the dataset's file."""
 
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from rich.console import Console
 
+from emotion_estimator.blendshapes import NAMES
 from training import sources
 from training.datasets import fer2013
 from training.datasets.pictures import (
     LABELS,
     NO_LABEL,
     ArrayPictures,
+    DataError,
     LabelledPictures,
     Split,
     assets_folder,
@@ -46,8 +52,16 @@ from training.seed_report.counts import (
     readability_table,
     unreadable_sheet,
 )
+from training.seed_report.dataset import (
+    BlendshapesDataset,
+    read_dataset,
+    write_class_files,
+    write_dataset,
+    write_test_index,
+)
 from training.stills import HAPPY_UNKNOWN_SAD
 
+HAPPY, SAD, ANGRY = (LABELS.index(name) for name in ('happy', 'sad', 'angry'))
 # FER2013's training split, by the seed report's chapter 3: angry to neutral.
 COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)
 SHUFFLED = np.random.default_rng(3).permutation(np.repeat(np.arange(7), COUNTS))
@@ -74,9 +88,6 @@ def test_a_seed_draws_the_same_rows_again_and_another_seed_others():
 
 def test_rows_without_a_label_are_never_chosen():
     assert balanced_rows(np.array([NO_LABEL, 3, NO_LABEL, 4])).tolist() == [1, 3]
-
-
-HAPPY, SAD, ANGRY = (LABELS.index(name) for name in ('happy', 'sad', 'angry'))
 
 
 def cells(table):
@@ -181,20 +192,8 @@ def test_the_percentage_of_no_photographs_is_no_number():
 
 
 def test_the_table_states_counts_shares_and_differences():
-    text = io.StringIO()
-    Console(file=text, width=160).print(readability_table(UNREAD))
-    lines = {line.split()[1]: line for line in text.getvalue().splitlines() if '│' in line}
-    assert [cell.strip() for cell in lines['sad'].split('│')[1:-1]] == [
-        'sad',
-        '1 of 2',
-        '50.0',
-        '835',
-        '-834',
-        '0 of 0',
-        '-',
-        '1 of 1',
-        '100.0',
-    ]
+    lines = {line[0]: line[1:] for line in cells(readability_table(UNREAD))}
+    assert lines['sad'] == ['1 of 2', '50.0', '835', '-834', '0 of 0', '-', '1 of 1', '100.0']
     assert f'{sum(REPORT_UNREADABLE)}' in lines['all']
     assert '2 of 4' in lines['all']
 
@@ -218,3 +217,171 @@ def test_no_photograph_is_written_where_git_finds_it(place):
     with pytest.raises(ValueError, match=r'under .*out'):
         unreadable_sheet(pictures, np.array([0]), path)
     assert not path.with_name('lost-1.png').exists()
+
+
+# The dataset's file is read back to the bit; what is wrong with a file is named by its place.
+
+
+BLENDS = np.random.default_rng(0).random((4, 52), np.float32)
+DATASET = BlendshapesDataset(
+    rows=np.array([3, 7, 8, 30]),
+    splits=np.array([0, 2, 1, 2]),
+    labels=np.array([3, 4, NO_LABEL, 3]),
+    blendshapes=BLENDS,
+)
+
+
+def assert_equal(one, other):
+    assert one.classes == other.classes
+    for name in ('rows', 'splits', 'labels', 'blendshapes'):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
+        assert getattr(one, name).dtype == getattr(other, name).dtype
+
+
+def text_of(path):
+    return path.read_text(encoding='utf-8')
+
+
+@settings(max_examples=30)
+@given(arrays(np.float32, (2, 52), elements=st.floats(0, 1, width=32)))
+def test_every_float32_is_read_back_as_it_was(tmp_path_factory, blendshapes):
+    path = tmp_path_factory.mktemp('data') / 'all.csv'
+    dataset = BlendshapesDataset(np.array([0, 1]), np.array([0, 0]), np.array([0, 6]), blendshapes)
+    write_dataset(dataset, path)
+    assert_equal(read_dataset(path), dataset)
+
+
+@pytest.mark.parametrize('with_one_hot', [False, True])
+def test_the_whole_dataset_is_read_back(tmp_path, with_one_hot):
+    path = tmp_path / 'all.csv'
+    write_dataset(DATASET, path, with_one_hot)
+    assert_equal(read_dataset(path), DATASET)
+
+
+def test_an_empty_dataset_is_read_back(tmp_path):
+    write_dataset(DATASET.take(slice(0)), tmp_path / 'none.csv')
+    assert_equal(read_dataset(tmp_path / 'none.csv'), DATASET.take(slice(0)))
+
+
+def test_the_file_has_words_for_people(tmp_path):
+    write_dataset(DATASET, tmp_path / 'all.csv', with_one_hot=True)
+    header, first, *_, last = text_of(tmp_path / 'all.csv').splitlines()
+    one_hot = [f'is_{name}' for name in LABELS]
+    assert header.split(',') == ['row', 'split', 'class', *one_hot, *NAMES]
+    assert first.split(',')[:10] == ['3', 'training', 'happy', *'0001000']
+    assert last.split(',')[:3] == ['30', 'private', 'happy']
+
+
+def test_the_schema_tells_fields_units_ranges_order_and_version(tmp_path):
+    write_dataset(DATASET, tmp_path / 'all.csv')
+    schema = json.loads(text_of(tmp_path / 'all.schema.json'))
+    assert schema['version'] == 1
+    assert schema['rows'] == 4
+    names = [field['name'] for field in schema['fields']]
+    assert names == ['row', 'split', 'class', *NAMES]
+    assert schema['fields'][2]['constraints']['enum'] == list(LABELS)
+    jaw = schema['fields'][names.index('jawOpen')]
+    assert (jaw['type'], jaw['unit']) == ('number', '1')
+    assert (jaw['constraints']['minimum'], jaw['constraints']['maximum']) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ('3,training,happy,', '3,training,joyful,', 'line 2: .*joyful'),
+        ('7,private,sad,', '7,secret,sad,', 'line 3: .*secret'),
+        ('7,private,sad,', '-7,private,sad,', 'line 3: row'),
+        ('7,private,sad,', '7,private,sad,0.5,', 'line 3: 56 fields'),
+        ('7,private,sad,', '7,private,sad,0.5x', 'line 3, field _neutral: .*no number'),
+        ('7,private,sad,', '7,private,sad,1', '_neutral of the photograph in row 7 is 1'),
+        ('row,split', 'line,split', 'line 1: not the fields'),
+    ],
+)
+def test_a_changed_file_is_reported_by_its_line_and_field(tmp_path, old, new, message):
+    path = tmp_path / 'all.csv'
+    write_dataset(DATASET, path)
+    assert text_of(path).count(old) == 1
+    path.write_text(text_of(path).replace(old, new), encoding='utf-8')
+    with pytest.raises(DataError, match=message):
+        read_dataset(path)
+
+
+def test_a_file_that_was_cut_after_a_line_is_reported(tmp_path):
+    path = tmp_path / 'all.csv'
+    write_dataset(DATASET, path)
+    path.write_text('\n'.join(text_of(path).splitlines()[:-1]), encoding='utf-8')
+    with pytest.raises(DataError, match=r'3 photographs where all\.schema\.json promises 4'):
+        read_dataset(path)
+
+
+def test_a_file_that_is_missing_or_no_text_is_reported(tmp_path):
+    path = tmp_path / 'all.csv'
+    with pytest.raises(DataError, match=r'all\.schema\.json cannot be read \(No such file'):
+        read_dataset(path)
+    write_dataset(DATASET, path)
+    path.write_bytes(b'\xff\x00')
+    with pytest.raises(DataError, match=r'all\.csv is not text'):
+        read_dataset(path)
+    path.unlink()
+    with pytest.raises(DataError, match=r'all\.csv cannot be read: No such file'):
+        read_dataset(path)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda schema: schema.update(version=2), 'version 2'),
+        (lambda schema: schema['fields'].reverse(), 'no schema|another order'),
+        (lambda schema: schema['fields'].pop(), 'other fields'),
+        (lambda schema: schema.pop('rows'), "no schema of a dataset .*'rows'"),
+    ],
+)
+def test_a_schema_of_something_else_is_reported(tmp_path, change, message):
+    path = tmp_path / 'all.csv'
+    write_dataset(DATASET, path)
+    schema = json.loads(text_of(tmp_path / 'all.schema.json'))
+    change(schema)
+    (tmp_path / 'all.schema.json').write_text(json.dumps(schema), encoding='utf-8')
+    with pytest.raises(DataError, match=message):
+        read_dataset(path)
+
+
+@pytest.mark.parametrize(
+    ('field', 'wrong', 'message'),
+    [
+        ('rows', -1, 'the row -1'),
+        ('splits', 3, 'the split 3'),
+        ('labels', 7, 'the label 7'),
+        ('blendshapes', np.nan, '_neutral of the photograph in row 3 is nan'),
+        ('blendshapes', 1.01, '_neutral of the photograph in row 3 is 1.01'),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused_before_it_is_written(field, wrong, message):
+    parts = {
+        name: getattr(DATASET, name).copy() for name in ('rows', 'splits', 'labels', 'blendshapes')
+    }
+    parts[field].flat[0] = wrong
+    with pytest.raises(DataError, match=message):
+        BlendshapesDataset(**parts)
+
+
+def test_shapes_that_disagree_are_refused():
+    with pytest.raises(DataError, match=r'\(4,\), \(4,\), \(3,\), \(4, 52\)'):
+        BlendshapesDataset(DATASET.rows, DATASET.splits, DATASET.labels[:3], BLENDS)
+
+
+def test_each_class_gets_a_file_of_its_own(tmp_path):
+    written = write_class_files(DATASET, tmp_path / 'classes')
+    assert [path.name for path in written] == ['happy.csv', 'sad.csv']
+    assert_equal(read_dataset(written[0]), DATASET.take(np.array([0, 3])))
+    assert_equal(read_dataset(written[1]), DATASET.take(np.array([1])))
+
+
+def test_the_index_names_the_photographs_of_the_test_split(tmp_path):
+    pictures = ArrayPictures(np.zeros((31, 1, 1), np.uint8), 'made, up')
+    write_test_index(DATASET, pictures, tmp_path / 'index.csv')
+    assert text_of(tmp_path / 'index.csv').splitlines() == [
+        'row,class,picture',
+        '7,sad,"made, up row 7"',
+        '30,happy,"made, up row 30"',
+    ]

@@ -12,9 +12,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What the demonstration shows."""
+"""What is played onto topics: a bag's messages, their stamps kept or moved; a camera's clip."""
 
-import io
 import os
 import subprocess
 import sys
@@ -24,13 +23,11 @@ import cv2
 import numpy as np
 import pytest
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TransformStamped
 from helpers.bags import ROS1, ROS2, START_NS, raw_image, text, write_bag, write_ros1_bag
 from hri_msgs.msg import IdsList
 from rcl_interfaces.msg import Log
 from rclpy.serialization import deserialize_message, serialize_message
-from rich.console import Console
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg
 from rosgraph_msgs.msg import Clock
@@ -38,129 +35,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 
-from emotion_estimator.extras.demo import draw_timeline
-from emotion_estimator.extras.demo_observer import (
-    FaceRow,
-    FrameCounts,
-    Moment,
-    Observer,
-    Thumbnail,
-    bar,
-    frames_sentence,
-    view,
-)
-from emotion_estimator.extras.node_processes import ACTIVATE, CONFIGURE, lead
+from emotion_estimator.extras.camera_node import CameraNode
 from emotion_estimator.extras.play import BagPlayer, shifted
 from emotion_estimator.messages import IDS_LIST, ROS, bag_types, nanoseconds
-from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
-
-
-def moments(label, start_s, end_s, face_id='abc'):
-    scores = {'happy': 0.1, 'sad': 0.1, 'neutral': 0.1, label: 0.8}
-    return [Moment(t, face_id, label, scores) for t in np.arange(start_s, end_s, 0.1)]
-
-
-def test_the_timeline_is_a_picture_with_the_colours_of_what_was_shown(tmp_path):
-    path = tmp_path / 'timeline.png'
-    shown = moments('happy', 0, 3) + moments('sad', 4, 6) + moments('neutral', 2, 5, 'xyz')
-    thumbnails = [Thumbnail(t, np.full((90, 160, 3), (10, 200, 30), np.uint8)) for t in range(6)]
-    draw_timeline(shown, thumbnails, path, 'Test')
-    picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB).reshape(-1, 3)
-    assert len(picture) > 500_000
-    for colour in ((0xDD, 0xCC, 0x77), (0x33, 0x22, 0x88), (0x88, 0xCC, 0xEE), (10, 200, 30)):
-        assert (np.abs(picture.astype(int) - colour).max(axis=1) < 4).sum() > 1000
-
-
-def test_a_timeline_needs_a_face(tmp_path):
-    with pytest.raises(ValueError, match='nothing to draw'):
-        draw_timeline([], [], tmp_path / 'timeline.png', 'Test')
-
-
-def test_the_view_shows_faces_confidence_and_rates():
-    console = Console(width=120, record=True, file=io.StringIO())
-    console.print(view([FaceRow('abc', 'happy', 0.5, 'sad 0.30')], 3.0, 30.0, 29.5, 12.3))
-    text = console.export_text()
-    for part in ('face_abc', 'happy', '0.50', 'sad 0.30', '30.0 Hz', '29.5 Hz', '12.3 ms'):
-        assert part in text
-
-
-@pytest.mark.parametrize('share, filled', [(0, 0), (0.5, 10), (1, 20), (2, 20), (-1, 0)])
-def test_a_bar_is_filled_by_its_share(share, filled):
-    assert bar(share).plain.count('█') == filled
-
-
-@pytest.mark.parametrize(
-    'counts, sentence',
-    [
-        (FrameCounts(472, 472), 'All 472 frames looked at.'),
-        (
-            FrameCounts(472, 426, skipped=46),
-            '426 of 472 frames looked at; 46 were skipped because the machine was busy.',
-        ),
-        (
-            FrameCounts(100, 90, skipped=7, refused=1),
-            '90 of 100 frames looked at; 7 were skipped because the machine was busy, 1 were '
-            'refused, see above, 2 were lost between camera and node.',
-        ),
-        (
-            FrameCounts(10, 9),
-            '9 of 10 frames looked at; 1 were lost between camera and node.',
-        ),
-    ],
-)
-def test_frames_that_were_not_looked_at_are_counted_with_their_reasons(counts, sentence):
-    assert frames_sentence(counts) == sentence
-
-
-def heard(observer, stamps_ns, looked_at):
-    for number, stamp_ns in enumerate(stamps_ns):
-        header = Header(stamp=ROS.time(stamp_ns))
-        observer._on_image(Image(header=header))
-        if number in looked_at:
-            observer._on_tracked(IdsList(header=header))
-
-
-def test_the_whole_run_is_counted_by_stamps_and_by_what_the_node_tells(live):
-    rclpy.init(context=(context := rclpy.Context()), domain_id=live.domain_id)
-    observer = Observer(thumbnails=False, context=context)
-    try:
-        assert observer.whole_run() == (0.0, 0.0, 0.0, 0.0)
-        heard(observer, [NS_PER_S + n * NS_PER_S // 10 for n in range(21)], range(0, 20, 2))
-        assert observer.whole_run() == pytest.approx((2.0, 10.0, 0.0, 0.0))
-        assert observer.frame_counts() == FrameCounts(21, 10)
-        assert not observer.counts_are_final
-        values = {'published': 12, 'skipped': 8, 'refused': 1}
-        reported = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-        status = DiagnosticStatus(name='blendshape_node', values=reported)
-        observer._on_diagnostics(DiagnosticArray(status=[status]))
-        assert observer.frame_counts() == FrameCounts(21, 12, 8, 1)
-    finally:
-        observer.destroy_node()
-        rclpy.shutdown(context=context)
-
-
-def test_a_node_is_led_and_a_step_that_is_already_done_counts_as_done(live):
-    node = live.add(EmotionNode, autostart=False)
-    for transition, label in (
-        (CONFIGURE, 'inactive'),
-        (CONFIGURE, 'inactive'),
-        (ACTIVATE, 'active'),
-        (ACTIVATE, 'active'),
-    ):
-        assert lead(live.tester, live.executor, 'emotion_node', transition, timeout_s=20)
-        assert node._state_machine.current_state[1] == label
-
-
-def test_a_node_that_cannot_be_configured_or_is_not_there_is_not_led(live):
-    live.add(EmotionNode, autostart=False, model='nothing')
-    assert not lead(live.tester, live.executor, 'emotion_node', CONFIGURE, timeout_s=20)
-    assert not lead(live.tester, live.executor, 'nobody', CONFIGURE, timeout_s=0.5)
-
-
-# What `play` puts onto topics: the bag's messages, their stamps kept or moved.
-
 
 PICTURE = np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3)
 
@@ -368,3 +247,41 @@ def test_messages_are_unpacked_before_they_are_sent(tmp_path, live, packed):
     assert [bytes(image.data) for image in images] == [PICTURE.tobytes()] * 2
     player.close()
     player.destroy_node()
+
+
+# What the demonstration's camera puts there: the frames of a video.
+
+
+def test_the_camera_begins_when_the_nodes_it_waits_for_listen_however_many_others_do(
+    live, tmp_path
+):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
+    images = live.listen(Image, '/image')
+    live.add(CameraNode, video=str(tmp_path), loop=True, wait_for='tester, late_node')
+    live.spin(0.3)
+    assert images == []
+    late = rclpy.create_node('late_node', context=live.context)
+    late.create_subscription(Image, '/image', images.append, 1)
+    live.until(lambda: images, 'the first image')
+    late.destroy_node()
+
+
+def test_the_camera_plays_a_clip_to_its_end(live, start_process, media):
+    images = live.listen(Image, '/image', 100)
+    clip = ('-p', f"video:='{media('single_face.mp4')}'")
+    process = start_process('extras.camera_node', *clip, '-p', 'wait_for:=tester')
+    live.until(lambda: process.poll() is not None, 'the end', timeout_s=60)
+    assert process.returncode == 0
+    stamps_ns = [m.header.stamp.sec * NS_PER_S + m.header.stamp.nanosec for m in images]
+    assert len(images) > 60
+    steps = {round(step_ns / (NS_PER_S / 30)) for step_ns in np.diff(stamps_ns)}
+    assert min(steps) == 1
+    assert images[0].encoding == 'bgr8'
+
+
+def test_a_video_that_is_none_ends_with_a_sentence(start_process):
+    process = start_process('extras.camera_node', '-p', 'video:=nowhere.mp4')
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert 'cannot be opened' in output
+    assert 'Traceback' not in output

@@ -1,0 +1,391 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The demonstration: what it shows, whom it waits for, and what its processes write."""
+
+import importlib.util
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from hri_msgs.msg import IdsList
+from rich.console import Console
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from emotion_estimator.extras import demo
+from emotion_estimator.extras.demo_observer import (
+    FaceRow,
+    FrameCounts,
+    Moment,
+    Observer,
+    Thumbnail,
+    bar,
+    frames_sentence,
+    view,
+)
+from emotion_estimator.extras.node_processes import (
+    ACTIVATE,
+    CONFIGURE,
+    StartUpSieve,
+    is_start_up,
+    lead,
+    own_stderr_sieved,
+)
+from emotion_estimator.messages import ROS
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.stamps import NS_PER_S
+
+
+def moments(label, start_s, end_s, face_id='abc'):
+    scores = {'happy': 0.1, 'sad': 0.1, 'neutral': 0.1, label: 0.8}
+    return [Moment(t, face_id, label, scores) for t in np.arange(start_s, end_s, 0.1)]
+
+
+def test_the_timeline_is_a_picture_with_the_colours_of_what_was_shown(tmp_path):
+    path = tmp_path / 'timeline.png'
+    shown = moments('happy', 0, 3) + moments('sad', 4, 6) + moments('neutral', 2, 5, 'xyz')
+    thumbnails = [Thumbnail(t, np.full((90, 160, 3), (10, 200, 30), np.uint8)) for t in range(6)]
+    demo.draw_timeline(shown, thumbnails, path, 'Test')
+    picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB).reshape(-1, 3)
+    assert len(picture) > 500_000
+    for colour in ((0xDD, 0xCC, 0x77), (0x33, 0x22, 0x88), (0x88, 0xCC, 0xEE), (10, 200, 30)):
+        assert (np.abs(picture.astype(int) - colour).max(axis=1) < 4).sum() > 1000
+
+
+def test_a_timeline_needs_a_face(tmp_path):
+    with pytest.raises(ValueError, match='nothing to draw'):
+        demo.draw_timeline([], [], tmp_path / 'timeline.png', 'Test')
+
+
+def test_the_view_shows_faces_confidence_and_rates():
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(view([FaceRow('abc', 'happy', 0.5, 'sad 0.30')], 3.0, 30.0, 29.5, 12.3))
+    text = console.export_text()
+    for part in ('face_abc', 'happy', '0.50', 'sad 0.30', '30.0 Hz', '29.5 Hz', '12.3 ms'):
+        assert part in text
+
+
+@pytest.mark.parametrize('share, filled', [(0, 0), (0.5, 10), (1, 20), (2, 20), (-1, 0)])
+def test_a_bar_is_filled_by_its_share(share, filled):
+    assert bar(share).plain.count('█') == filled
+
+
+@pytest.mark.parametrize(
+    'counts, sentence',
+    [
+        (FrameCounts(472, 472), 'All 472 frames looked at.'),
+        (
+            FrameCounts(472, 426, skipped=46),
+            '426 of 472 frames looked at; 46 were skipped because the machine was busy.',
+        ),
+        (
+            FrameCounts(100, 90, skipped=7, refused=1),
+            '90 of 100 frames looked at; 7 were skipped because the machine was busy, 1 were '
+            'refused, see above, 2 were lost between camera and node.',
+        ),
+        (
+            FrameCounts(10, 9),
+            '9 of 10 frames looked at; 1 were lost between camera and node.',
+        ),
+    ],
+)
+def test_frames_that_were_not_looked_at_are_counted_with_their_reasons(counts, sentence):
+    assert frames_sentence(counts) == sentence
+
+
+def heard(observer, stamps_ns, looked_at):
+    for number, stamp_ns in enumerate(stamps_ns):
+        header = Header(stamp=ROS.time(stamp_ns))
+        observer._on_image(Image(header=header))
+        if number in looked_at:
+            observer._on_tracked(IdsList(header=header))
+
+
+def test_the_whole_run_is_counted_by_stamps_and_by_what_the_node_tells(live):
+    rclpy.init(context=(context := rclpy.Context()), domain_id=live.domain_id)
+    observer = Observer(thumbnails=False, context=context)
+    try:
+        assert observer.whole_run() == (0.0, 0.0, 0.0, 0.0)
+        heard(observer, [NS_PER_S + n * NS_PER_S // 10 for n in range(21)], range(0, 20, 2))
+        assert observer.whole_run() == pytest.approx((2.0, 10.0, 0.0, 0.0))
+        assert observer.frame_counts() == FrameCounts(21, 10)
+        assert not observer.counts_are_final
+        values = {'published': 12, 'skipped': 8, 'refused': 1}
+        reported = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        status = DiagnosticStatus(name='blendshape_node', values=reported)
+        observer._on_diagnostics(DiagnosticArray(status=[status]))
+        assert observer.frame_counts() == FrameCounts(21, 12, 8, 1)
+    finally:
+        observer.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+# Before the clip begins.
+
+
+def test_a_node_is_led_and_a_step_that_is_already_done_counts_as_done(live):
+    node = live.add(EmotionNode, autostart=False)
+    for transition, label in (
+        (CONFIGURE, 'inactive'),
+        (CONFIGURE, 'inactive'),
+        (ACTIVATE, 'active'),
+        (ACTIVATE, 'active'),
+    ):
+        assert lead(live.tester, live.executor, 'emotion_node', transition, timeout_s=20)
+        assert node._state_machine.current_state[1] == label
+
+
+def test_a_node_that_cannot_be_configured_or_is_not_there_is_not_led(live):
+    live.add(EmotionNode, autostart=False, model='nothing')
+    assert not lead(live.tester, live.executor, 'emotion_node', CONFIGURE, timeout_s=20)
+    assert not lead(live.tester, live.executor, 'nobody', CONFIGURE, timeout_s=0.5)
+
+
+@pytest.fixture
+def observer(live):
+    watching = Observer(thumbnails=False, context=live.context)
+    live.executor.add_node(watching)
+    yield watching
+    watching.destroy_node()
+
+
+def test_the_nodes_have_met_when_each_knows_who_sends_and_who_listens(
+    live, observer, landmarker_path
+):
+    assert observer.unmet() == 'blendshapes'
+    # As in the demonstration, where it is activated last.
+    live.add(
+        BlendshapeNode, autostart=False, landmarker=str(landmarker_path), detection_rate_hz=0.0
+    )
+    assert live.change(live.nodes[0], 'configure')
+    live.until(lambda: ('blendshape_node', 'subscribers') in observer._links, 'its diagnostics')
+    assert observer.unmet() == 'blendshapes'
+    live.add(EmotionNode)
+    live.until(lambda: not observer.unmet(), 'the meeting')
+    assert observer._links['blendshape_node', 'subscribers'] == 1
+    assert observer._links['emotion_node', 'publishers'] == 1
+    # The observer and, for its annotated image, blendshape_node.
+    assert observer._links['emotion_node', 'subscribers'] == 2
+
+
+def test_nodes_that_do_not_meet_are_named_by_their_topic_and_waited_for_no_longer(
+    live, observer, monkeypatch
+):
+    monkeypatch.setattr(demo, 'MEETING_S', 0.3)
+    console = Console(file=io.StringIO())
+    live.executor.remove_node(observer)
+    demo._await_meeting(observer, live.executor, console)
+    assert console.file.getvalue() == (
+        'Not all who send and listen on blendshapes have met within 0.3 s: the first frames may '
+        'be lost. Is the machine busy, or does a firewall stand between?\n'
+    )
+
+
+# The demonstration as a process.
+
+
+def demonstrate(live, video, *arguments):
+    command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video', video]
+    return subprocess.run(
+        [*command, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=200,  # for a machine that has other work
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id), 'COLUMNS': '200'},
+    )
+
+
+class Clock:
+    """Seconds by the wall, and those of the processors that others than this test have taken."""
+
+    def __init__(self):
+        self._start_s, self._others_s = time.monotonic(), self._others()
+
+    @staticmethod
+    def _others():
+        line = Path('/proc/stat').read_text().splitlines()[0].split()[1:9]
+        user, nice, system, _, _, irq, soft, steal = map(int, line)
+        busy_s = (user + nice + system + irq + soft + steal) / os.sysconf('SC_CLK_TCK')
+        return busy_s - sum(os.times()[:4])
+
+    def read(self):
+        """Tell both since the start; processes of this test count once they have ended."""
+        return time.monotonic() - self._start_s, self._others() - self._others_s
+
+
+@pytest.mark.timeout(240)
+def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tmp_path):
+    picture, annotated = tmp_path / 'timeline.png', tmp_path / 'annotated.png'
+    log = tmp_path / 'nodes.log'
+    pictures = ('--out', picture, '--annotated', annotated, '--log', log)
+    clip = tmp_path / "it's $5 [b] & $6.mp4"
+    shutil.copy(media('single_face.mp4'), clip)
+    clock = Clock()
+    finished = demonstrate(live, clip, *pictures)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    wall_s, others_s = clock.read()
+    # Where others take much of the machine, the time is theirs.
+    assert wall_s < 90 or others_s > 0.2 * os.cpu_count() * wall_s, (wall_s, others_s)
+    assert 'happy' in finished.stdout
+    page_is_served = 'The live view: http://localhost:' in finished.stdout
+    assert page_is_served == (importlib.util.find_spec('nicegui') is not None)
+    assert 'frames looked at' in finished.stdout
+    # The last view tells the rates of the whole run.
+    rates = re.findall(r'images +([\d.]+) Hz +emotions +([\d.]+) Hz', finished.stdout)
+    assert [29 < float(image_hz) < 31 for image_hz, _ in rates] == [True]
+    assert 0 < float(rates[0][1]) <= float(rates[0][0])
+    assert is_start_up(log.read_bytes())
+    assert not [line for line in finished.stderr.encode().splitlines() if is_start_up(line)]
+    assert f'Timeline: {picture}' in finished.stdout
+    assert cv2.imread(str(picture)).shape[1] > 1000
+    assert f'Last picture: {annotated}' in finished.stdout
+    assert cv2.imread(str(annotated)).shape[1] == 640
+
+
+def test_ctrl_c_while_the_demonstration_starts_ends_all_of_it_quietly(live, media, tmp_path):
+    command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video']
+    outputs = ('--out', tmp_path / 'a.png', '--annotated', tmp_path / 'b.png')
+    process = subprocess.Popen(
+        [*command, media('single_face.mp4'), *outputs, '--log', tmp_path / 'log'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+        start_new_session=True,
+    )
+    # Its own node is there, and those that it starts are importing.
+    live.until(lambda: len(live.tester.get_node_names()) > 1, 'the first node', timeout_s=60)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert 'Stopped.' in output and 'Traceback' not in output
+
+
+@pytest.mark.parametrize(
+    'video, model, sentence',
+    [
+        ('nowhere.mp4', 'basic7', "There is no video 'nowhere.mp4'"),
+        ('single_face.mp4', 'nothing', 'emotion_node did not become active'),
+    ],
+)
+def test_a_demonstration_that_cannot_run_says_why(live, media, video, model, sentence):
+    finished = demonstrate(live, video if model == 'basic7' else media(video), '--model', model)
+    assert finished.returncode == 1
+    assert sentence in finished.stdout
+    assert ('There is no model' in finished.stderr) == (model == 'nothing')
+    assert 'Traceback' not in finished.stderr
+
+
+# Start-up lines of native libraries are kept in a file; everything else is still read.
+
+
+START_UP = (
+    b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n',
+    b'[ WARN:0@4.613] global net_impl_backend.cpp:345 setPreferableTarget Targets are not '
+    b'supported by the new graph engine for now\n',
+    b'WARNING: Logging before InitGoogle() is written to STDERR\n',
+    b'W0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Sets '
+    b'FaceBlendshapesGraph acceleration to xnnpack by default.\n',
+    b'W0000 00:00:1795966955.243022   15447 inference_feedback_manager.cc:121] Feedback manager '
+    b'requires a model with a single signature inference.\n',
+    b'I0000 00:00:1795966955.243022   15447 gl_context_egl.cc:85] Initialized EGL 1.5\n',
+)
+WORTH_READING = (
+    b'Traceback (most recent call last):\n',
+    b'E0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Cannot open it.\n',
+    b'F0000 00:00:1795966955.218556   15443 calculator_graph.cc:9] Check failed: x\n',
+    b'W0000 00:00:1795966955.218556   15443 other.cc:1] An unknown warning.\n',
+    b'[ERROR:0@1.0] global x.cpp:1 setPreferableTarget failed\n',
+    b'[ WARN:0@1.0] global cap.cpp:1 open cannot open the camera\n',
+    b'[WARN] [1795966977.049] [blendshape_node]: Nothing arrived on /image for 2 s.\n',
+    b'[ERROR] [1795966977.049] [emotion_node]: There is no model.\n',
+    b'INFO: something else\n',
+    b'\n',
+)
+
+
+@pytest.mark.parametrize('line', START_UP)
+def test_a_known_start_up_line_is_reported(line):
+    assert is_start_up(line)
+
+
+@pytest.mark.parametrize('line', WORTH_READING)
+def test_errors_and_unknown_lines_are_no_start_up_lines(line):
+    assert not is_start_up(line)
+
+
+def test_a_process_s_lines_are_parted_in_their_order_and_none_is_lost(tmp_path):
+    passed = []
+    content = b''.join(a + b for a, b in zip(START_UP, WORTH_READING)) + b'no end'
+    code = f'import os; [os.write(2, bytes([b])) for b in {content!r}]'
+    log = tmp_path / 'new' / 'nodes.log'
+    with StartUpSieve(log, passed.append) as sieve:
+        subprocess.run([sys.executable, '-c', code], stderr=sieve, check=True)
+    assert log.read_bytes() == b''.join(START_UP)
+    assert passed == [*WORTH_READING[: len(START_UP)], b'no end']
+
+
+def test_what_was_logged_before_is_kept(tmp_path):
+    log = tmp_path / 'log'
+    for line in START_UP[:2]:
+        with StartUpSieve(log, lambda line: None) as sieve:
+            os.write(sieve.fileno(), line)
+    assert log.read_bytes() == START_UP[0] + START_UP[1]
+
+
+def test_a_process_that_lives_on_holds_no_sieve_up(tmp_path):
+    passed = []
+    with StartUpSieve(tmp_path / 'log', passed.append) as sieve:
+        code = 'import os, sys; os.write(2, b"here"); sys.stdout.write("."); sys.stdout.flush(); '
+        process = subprocess.Popen(
+            [sys.executable, '-c', code + 'sys.stdin.read()'],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sieve,
+        )
+        assert process.stdout.read(1) == b'.'
+    assert passed == [b'here']
+    process.communicate()
+
+
+def test_the_process_s_own_native_lines_are_sieved_and_its_stderr_comes_back(tmp_path, capfd):
+    log = tmp_path / 'log'
+    with own_stderr_sieved(log):
+        os.write(2, START_UP[0] + WORTH_READING[0])
+        os.system('echo from a child >&2')
+    os.write(2, START_UP[1])
+    assert log.read_bytes() == START_UP[0]
+    said = capfd.readouterr().err.encode()
+    assert said == WORTH_READING[0] + b'from a child\n' + START_UP[1]
+
+
+def test_an_error_inside_leaves_stderr_as_it_was(tmp_path, capfd):
+    with pytest.raises(ValueError, match='wrong'), own_stderr_sieved(tmp_path / 'log'):
+        os.write(2, b'before\n')
+        raise ValueError('wrong')
+    os.write(2, b'after\n')
+    assert capfd.readouterr().err == 'before\nafter\n'
