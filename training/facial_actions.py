@@ -99,9 +99,9 @@ _STRETCH = _both('mouthStretch', 0.1, 0.3)
 _CLOSED = _both('eyeBlink', 0.35, 0.6)
 
 RULES = (
-    # AU 12, the corners of the lips pulled up. Not with AU 43, the eyes closed: MediaPipe measures a
-    # smile where somebody weeps, too. Of faces with a smile above .3, FER+'s voters call .81 happy
-    # and .02 sad while the eyes are open (eyeBlink below .2), .38 and .36 from .6 to .7.
+    # AU 12, the corners of the lips pulled up. Not with AU 43, the eyes closed: MediaPipe measures
+    # a smile where somebody weeps, too. Of faces with a smile above .3, FER+'s voters call .81
+    # happy and .02 sad while the eyes are open (eyeBlink below .2), .38 and .36 from .6 to .7.
     Rule('happy', (_both('mouthSmile', 0.15, 0.4),), against=(_CLOSED,)),
     # AU 20, the mouth stretched sideways, with AU 1, the inner brows raised.
     Rule(
