@@ -70,6 +70,18 @@ def test_a_stream_has_one_face_that_comes_to_smile(estimator, media):
     assert 0 < last.box.x_min < last.box.x_max < 1
 
 
+def test_the_crying_woman_of_the_demonstration_is_sad(estimator, media):
+    """MediaPipe measures a smile in her face, and her eyes are closed."""
+    pictures, rate_hz = frames(media('WolfgangLanger_Pexels.mp4'), most=94)
+    shown = []
+    for number, bgr in enumerate(pictures):
+        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        shown += [face.expression for face in estimator.estimate(rgb, 1000 + number / rate_hz)]
+    assert len(shown) == len(pictures)
+    assert 'happy' not in shown
+    assert set(shown[round(0.5 * rate_hz) :]) == {'sad'}
+
+
 def test_late_and_lone_images_of_a_stream_are_left_out(estimator, smiling):
     wrong_s = {5: -0.04, 7: 3600.0}
     faces = []

@@ -23,7 +23,7 @@ Cohn-Kanade dataset (CK+)", CVPR workshops 2010, print emotions by their action 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,9 @@ Applied one after the other.
 Values and weights were chosen on the halves of other people's pictures that are not kept back
 (protocol X), see training/README.md.
 """
+
+ALSO_WITH_CLOSED_EYES = (replace(RULES[0], against=()), *RULES[1:])
+"""The same rules, but with the eyes closed a smile counts too: see training/README.md on why."""
 
 
 def corrected(

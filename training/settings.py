@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emotion_estimator.blendshapes import INDEX
@@ -96,30 +95,17 @@ class Settings:
 
 
 MODELS: dict[str, Settings] = {
-    'basic7': Settings(members=2),
+    'basic7': Settings(members=4),
     'basic7_blendshapes': Settings(groups=(), targets=Targets(correction=2.0, second_weight=0.15)),
-    'happy_unknown_sad': Settings(members=2, summed_in='happy_unknown_sad'),
+    'happy_unknown_sad': Settings(members=4, summed_in='happy_unknown_sad'),
 }
 """The models that ship, by the names of their folders."""
 
 
-@dataclass(frozen=True)
-class Prior:
-    """
-    How often a robot meets each expression, from how often the training did.
-
-    :param power: of the training's class shares: 0 is uniform, 1 the training's.
-    :param times: what the share of a class is multiplied by, by name.
-    """
-
-    power: float = 1.0
-    times: Mapping[str, float] = field(default_factory=dict)
-
-
-CLASS_PRIORS = {'basic7': Prior(0.15, {'happy': 1.2}), 'basic7_blendshapes': Prior(0.25)}
+PRIOR_POWERS = {'basic7': 0.15, 'basic7_blendshapes': 0.25}
 """
-The prior that a model's folder states; models that are not named state the training's. Decides
-nothing of the training.
+The prior that a model's folder states, as a power of the training's class shares: 0 is uniform, 1
+the training's, which models that are not named state. Decides nothing of the training.
 
 `make thresholds` prints what it does beside uniform shares and the training's; others were trials,
 see training/README.md.
@@ -133,12 +119,10 @@ def class_prior(name: str, labels: tuple[str, ...], shares: list[float]) -> str:
     :param name: of the model.
     :param shares: of its labels in the training.
     """
-    prior = CLASS_PRIORS.get(name)
-    if prior is None:
+    power = PRIOR_POWERS.get(name)
+    if power is None:
         return 'training'
-    raised = [
-        share**prior.power * prior.times.get(label, 1.0) for label, share in zip(labels, shares)
-    ]
+    raised = [share**power for share in shares]
     return ','.join(f'{label}={share / sum(raised):.3f}' for label, share in zip(labels, raised))
 
 

@@ -91,7 +91,9 @@ class Stills:
         shares = self.votes / np.maximum(total, 1)
         return np.where(total > 0, shares, one_hot(self.labels)).astype(np.float32)
 
-    def corrected_shares(self, strength: float = 1.0) -> NDArray[np.float32]:
+    def corrected_shares(
+        self, strength: float = 1.0, rules: tuple[facial_actions.Rule, ...] = facial_actions.RULES
+    ) -> NDArray[np.float32]:
         """
         Share out the votes and correct them by the facial actions shown.
 
@@ -99,12 +101,14 @@ class Stills:
         `facial_actions.corrected`. Where only one person told what is shown, that stays.
 
         :param strength: of the correction.
+        :param rules: what moves.
         :returns: shape [N, 7], each row summing to 1.
         """
         shares = self.vote_shares()
         voted = self.votes.sum(axis=1) + self.other_votes.sum(axis=1) > 1
         rows = np.flatnonzero(voted & self.readable[:, 0])
-        shares[rows] = facial_actions.corrected(shares[rows], self.values[rows], strength)
+        seen = self.values[rows]
+        shares[rows] = facial_actions.corrected(shares[rows], seen, strength, rules)
         return shares
 
     def majority(self) -> NDArray[np.int64]:

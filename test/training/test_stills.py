@@ -28,7 +28,7 @@ from hypothesis.extra.numpy import arrays
 from emotion_estimator.blendshapes import NAMES
 from training.datasets import fer2013
 from training.datasets.pictures import LABELS, NO_LABEL
-from training.facial_actions import corrected
+from training.facial_actions import ALSO_WITH_CLOSED_EYES, corrected
 from training.sources import KEY_SOURCES, REPOSITORY, code_of, content_key, kept_arrays
 from training.stills import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, IndexMap, Stills, Targets
 
@@ -240,6 +240,14 @@ def test_votes_go_to_the_expression_whose_actions_are_shown(shown, expected):
     shares = np.array([list(before.values())], np.float32)
     found = dict(zip(LABELS, corrected(shares, face(**shown)[None])[0].tolist()))
     assert found == pytest.approx(before | expected, abs=1e-6)
+
+
+def test_other_rules_may_count_a_smile_with_closed_eyes_too():
+    shares = np.array([[0, 0, 0, 0, 0, 0, 1]], np.float32)
+    asleep = face(mouthSmile=0.5, eyeBlink=0.8)[None]
+    np.testing.assert_array_equal(corrected(shares, asleep), shares)
+    found = corrected(shares, asleep, rules=ALSO_WITH_CLOSED_EYES)[0]
+    assert found[[HAPPY, NEUTRAL]].tolist() == [1, 0]
 
 
 def test_twice_the_strength_moves_the_same_share_of_what_stays():

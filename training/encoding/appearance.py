@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from emotion_estimator.faces.appearance import CROP_PX, evened
 from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.engine import ahead
+from training.facial_actions import ALSO_WITH_CLOSED_EYES, RULES, Rule
 from training.network import save_whole
 
 
@@ -134,6 +135,7 @@ class AppearanceSettings:
     :param changes: what is changed by chance in every epoch.
     :param correction: how strongly the votes that it learns are corrected by the facial actions
         shown, see `facial_actions.corrected`; 0 leaves them.
+    :param rules: of that correction.
     """
 
     numbers: int = 16
@@ -149,11 +151,19 @@ class AppearanceSettings:
     changes: CropChanges = field(default_factory=CropChanges)
     seed: int = 1
     correction: float = 0.0
+    rules: tuple[Rule, ...] = RULES
 
 
 NETWORKS = (
     AppearanceSettings(),
-    AppearanceSettings(widths=(32, 64, 128), blocks=(1, 1, 1), epochs=45, seed=2, correction=1.0),
+    AppearanceSettings(
+        widths=(32, 64, 128),
+        blocks=(1, 1, 1),
+        epochs=45,
+        seed=2,
+        correction=1.0,
+        rules=ALSO_WITH_CLOSED_EYES,
+    ),
 )
 """Those of the encoding that ships; their numbers stand side by side."""
 

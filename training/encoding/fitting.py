@@ -339,7 +339,7 @@ def fit_encoding(
     """
     geometry = geometry or Bottleneck()
     targets = [one_hot(learned_from.labels), learned_from.vote_shares()]
-    votes = [learned_from.corrected_shares(how.correction) for how in appearance]
+    votes = [learned_from.corrected_shares(how.correction, how.rules) for how in appearance]
     seen = [part for _, table in tables for part in (table.points, table.blendshapes)]
     key = content_key('encoding', geometry, appearance, *seen, learned_from.rows, *targets, *votes)
     folder = sources.OUT / 'encoding' / key
