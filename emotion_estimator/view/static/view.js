@@ -110,7 +110,12 @@ function thinOut() {
 
 async function show(moment) {
   const at = moments.indexOf(moment);
+  const time = pausedAt;
   const picture = moment.jpeg ? await createImageBitmap(moment.jpeg).catch(() => null) : null;
+  if (time !== pausedAt) {
+    if (picture) picture.close();
+    return; // something else is looked at by now
+  }
   drawPicture(byId("view-canvas"), picture, moment);
   if (picture) picture.close();
   // A picture that nobody looked at leaves what was said last, for a while.
@@ -141,9 +146,10 @@ function hold(time) {
 
 function lookAt(time) {
   if (pausedAt === null && moments.length) heldUntil = moments[moments.length - 1].t;
-  hold(time);
+  pausedAt = time;
   const moment = time === null ? moments[moments.length - 1] : momentAt(time);
-  if (moment) show(moment);
+  // It is said that the page is paused when it shows what it holds.
+  Promise.resolve(moment && show(moment)).then(() => hold(pausedAt));
 }
 
 function connect() {
