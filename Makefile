@@ -80,7 +80,7 @@ bench: setup ## measure throughput, latency, loss and memory into out/bench.json
 	@$(WITH_ROS) python -m dev.bench.run $(if $(QUICK),--quick) $(if $(PARTS),--parts "$(PARTS)")
 
 fuzz: setup ## put made-up input through every door; SECONDS=60, or CASES=1000000; SEED=0
-	@$(WITH_ROS) python -m dev.fuzz.run --seed $(or $(SEED),0) --seconds $(or $(SECONDS),60) $(if $(CASES),--cases $(CASES))
+	@$(WITH_ROS) python -m dev.fuzz --seed $(or $(SEED),0) --seconds $(or $(SECONDS),60) $(if $(CASES),--cases $(CASES))
 
 soak: setup ## keep both nodes busy and look at memory, threads, files and ids; MINUTES=60
 	@$(WITH_ROS) python -m dev.bench.soak --minutes $(or $(MINUTES),60)

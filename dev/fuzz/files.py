@@ -27,8 +27,8 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from dev.fuzz.engine import Made, Target
 from dev.fuzz.messages import check_pixels, damaged
-from dev.fuzz.run import Made, Target
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.emotion.model import METADATA_FILE, EmotionModel, ModelError
 from emotion_estimator.evaluation.label_files import Recorded, labels_of_table

@@ -28,7 +28,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
-from dev.fuzz.run import Made, Target
+from dev.fuzz.engine import Made, Target
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.decision import UNKNOWN
 from emotion_estimator.emotion.estimation import FeatureError, build_estimation

@@ -21,7 +21,7 @@ import time
 import pytest
 from hypothesis import strategies as st
 
-from dev.fuzz.run import Chunk, Target, chunks, fuzz
+from dev.fuzz.engine import Chunk, Target, chunks, fuzz
 
 
 def fine(value):

@@ -12,17 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""
-Fuzzes the package for a time, or for a number of cases.
-
-Made-up input goes through every door, in processes that may die or hang.
-"""
+"""Runs made-up input through every door of the package, in processes that may die or hang."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import multiprocessing
 import os
 import resource
@@ -33,7 +27,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -41,13 +35,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 from hypothesis.strategies import SearchStrategy
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from emotion_estimator.files import write_whole
-
-EXIT_FAULTS = 1
-EXIT_STOPPED = 130
 HANG_S = 5.0
 MOST_MEMORY_MB = 3000
 """What no input may make a process need; the nodes take some 300."""
@@ -312,86 +300,3 @@ def _try_chunk(
         detail = f'{memory_mb:.0f} MB resident, of at most {MOST_MEMORY_MB}'
         faults['memory'] = Fault(chunk.target, 'memory', chunk.seed, int(case.value), '', detail)
     return int(case.value), list(faults.values()), remarks
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Fuzz.
-
-    :param arguments: command line; None takes that of the process.
-    :returns: exit status: 0; 1 when something went wrong; 130 after Ctrl-C.
-    """
-    # They are made of what stands above.
-    from dev.fuzz.files import FILE_TARGETS
-    from dev.fuzz.messages import MESSAGE_TARGETS
-
-    every = {**MESSAGE_TARGETS, **FILE_TARGETS}
-    parser = argparse.ArgumentParser(prog='python -m dev.fuzz.run', description=__doc__)
-    parser.add_argument('--seconds', type=float, default=60.0, help='how long; default 60')
-    parser.add_argument('--cases', type=int, help='how many cases, instead of how long')
-    parser.add_argument('--seed', type=int, default=0, help='of the first round; default 0')
-    parser.add_argument('--target', action='append', choices=list(every), help='only these')
-    parser.add_argument('--jobs', type=int, default=2, help='processes; default 2')
-    parser.add_argument('--out', type=Path, default=Path('out/fuzz.json'))
-    options = parser.parse_args(arguments)
-    names = options.target or list(every)
-    start_s = time.monotonic()
-
-    def more(outcome: Outcome) -> bool:
-        if options.cases is not None:
-            return outcome.cases.total() < int(options.cases)
-        return time.monotonic() - start_s < float(options.seconds)
-
-    console = Console()
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
-        task = bar.add_task('cases', total=options.cases)
-
-        def tell(outcome: Outcome) -> None:
-            bar.update(
-                task,
-                completed=outcome.cases.total(),
-                description=f'cases ({len(outcome.faults)} faults)',
-            )
-
-        todo = chunks(names, options.seed, every)
-        outcome = fuzz(todo, every, options.jobs, more, on_end=tell)
-    seconds = time.monotonic() - start_s
-    counts = ', '.join(f'{name} {count}' for name, count in outcome.cases.items())
-    console.print(
-        f'{outcome.cases.total()} cases from seed {options.seed} in {seconds:.0f} s: {counts}.',
-        highlight=False,
-    )
-    alike: dict[tuple[str, str, str], list[Fault]] = {}
-    for fault in outcome.faults:
-        alike.setdefault((fault.target, fault.kind, fault.place), []).append(fault)
-    for (target, kind, place), faults in alike.items():
-        first = faults[0]
-        sentence = (
-            f'{kind} in {target} ({len(faults)} times) {place}, first in case {first.case} of '
-            f'seed {first.seed}: {first.detail}'
-        )
-        console.print(sentence, style='red', markup=False, soft_wrap=True)
-    for remark, count in outcome.remarks.items():
-        console.print(f'{remark} ({count} times).', highlight=False)
-    kinds = Counter(fault.kind for fault in outcome.faults)
-    named = ('crash', 'hang', 'memory', 'error')
-    console.print(', '.join(f'{kind}: {kinds[kind]}' for kind in named) + '.', highlight=False)
-    content = {
-        'seed': options.seed,
-        'seconds': round(seconds, 1),
-        'cases': dict(outcome.cases),
-        'remarks': dict(outcome.remarks),
-        'faults': [asdict(fault) for fault in outcome.faults],
-    }
-    write_whole(options.out, (json.dumps(content, indent=2) + '\n').encode())
-    if outcome.stopped:
-        return EXIT_STOPPED
-    return EXIT_FAULTS if outcome.faults else 0
-
-
-if __name__ == '__main__':
-    # What is fuzzed imports this module by its name: there is to be one of it.
-    from dev.fuzz import run
-
-    sys.exit(run.main())
