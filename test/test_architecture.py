@@ -17,6 +17,7 @@
 import ast
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -126,6 +127,18 @@ def test_a_small_file_serves_two_others_or_says_why_it_stands_alone():
         if small and len(users.get(name, ())) < 2 and not says_why:
             alone.append(name)
     assert alone == []
+
+
+@pytest.mark.parametrize('name', ['fastdds_large_images.xml', 'fastdds_received_images.xml'])
+def test_fast_dds_announces_a_process_until_the_next_announcement_comes(name):
+    """By itself it does so for half a second, and again after 3 s."""
+    profile = ElementTree.parse(find_shared_file(f'config/{name}')).getroot()
+    (announced,) = profile.findall('.//{*}initialAnnouncements')
+    count, period_ns = (
+        int(announced.findtext(each)) for each in ('{*}count', '{*}period/{*}nanosec')
+    )
+    assert period_ns <= 100_000_000
+    assert count * period_ns >= 3_000_000_000
 
 
 # Presets of cameras, and topics given as they are.
