@@ -229,7 +229,7 @@ def has_detector() -> bool:
 # Start-up lines of native libraries are kept out of the terminal, in a file.
 
 
-# MediaPipe, LiteRT and OpenCV write to the process's stderr before any of their switches is read.
+# MediaPipe and LiteRT write to the process's stderr before any of their switches is read.
 _START_UP = re.compile(
     rb"""
     INFO:\ Created\ TensorFlow\ Lite\ XNNPACK\ delegate
@@ -240,7 +240,6 @@ _START_UP = re.compile(
         | inference_feedback_manager\.cc:\d+\]\ Feedback\ manager\ requires
         | landmark_projection_calculator\.cc:\d+\]\ Using\ NORM_RECT\ without
       )
-    | \[\ WARN:\d+@[\d.]+\]\ global\ \S+\ setPreferableTarget\b
     """,
     re.VERBOSE,
 )

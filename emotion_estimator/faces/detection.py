@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.assets import FACE_DETECTOR, find_asset
-from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.image_decoding import Rgb, quiet_opencv
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.faces.networks import REGION_SCALE, FaceNetworks
 from emotion_estimator.files import AssetError, FileError, read_file
@@ -83,9 +83,11 @@ class FaceDetector:
         self.cost = 1.0
         try:
             _try(model_path)
-            self._detector = cv2.FaceDetectorYN.create(
-                str(model_path), '', (0, 0), min_confidence, _OVERLAP, _MOST_BOXES
-            )
+            # OpenCV 5 warns of a target that nobody asked for.
+            with quiet_opencv():
+                self._detector = cv2.FaceDetectorYN.create(
+                    str(model_path), '', (0, 0), min_confidence, _OVERLAP, _MOST_BOXES
+                )
             # Another network is found out by use alone.
             self.find(np.zeros((_TRIED_PX, _TRIED_PX, 3), np.uint8))
         except (FileError, cv2.error) as error:

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -247,7 +248,9 @@ class ImageDecoder:
             )
         flags |= cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
         try:
-            bgr, said = overheard(partial(_decoded_quietly, data, flags))
+            with quiet_opencv():
+                raw = np.frombuffer(data, np.uint8)
+                bgr, said = overheard(partial(cv2.imdecode, raw, flags))
         except cv2.error as error:
             raise ImageError(f'The {kind} image is damaged: {error.err}') from error
         reason = damage_of_jpeg(said, data, self._ends_clean) if kind == 'JPEG' else ''
@@ -352,12 +355,13 @@ class ImageDecoder:
             self._tell(sentence)
 
 
-def _decoded_quietly(data: bytes, flags: int) -> NDArray[Any] | None:
-    """Decode a file; OpenCV's own line on each that is broken would repeat what is said of it."""
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV from writing lines of its own, where what it says is told in better words."""
     log: Any = cv2 if hasattr(cv2, 'setLogLevel') else cv2.utils.logging  # as of OpenCV 5
     level = log.setLogLevel(0)
     try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        yield
     finally:
         log.setLogLevel(level)
 

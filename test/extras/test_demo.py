@@ -305,8 +305,6 @@ def test_a_demonstration_that_cannot_run_says_why(live, media, video, model, sen
 
 START_UP = (
     b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n',
-    b'[ WARN:0@4.613] global net_impl_backend.cpp:345 setPreferableTarget Targets are not '
-    b'supported by the new graph engine for now\n',
     b'WARNING: Logging before InitGoogle() is written to STDERR\n',
     b'W0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Sets '
     b'FaceBlendshapesGraph acceleration to xnnpack by default.\n',

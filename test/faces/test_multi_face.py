@@ -122,6 +122,11 @@ def test_the_detector_finds_all_five_people_the_largest_first_and_none_in_a_land
     assert sizes == sorted(sizes, reverse=True)
 
 
+def test_loading_the_detector_writes_nothing_into_a_nodes_log(detector_path, capfd):
+    FaceDetector(detector_path)
+    assert capfd.readouterr() == ('', '')
+
+
 def test_a_file_that_is_no_detector_is_reported(tmp_path):
     path = tmp_path / 'mine.onnx'
     path.write_bytes(b'not a network')
