@@ -83,7 +83,9 @@ def to_litert(networks: Sequence[keras.Model], sums: IndexMap | None = None) -> 
         autograph=False,
     )
     def logits(window: tf.Tensor) -> tf.Tensor:
-        answers = tf.add_n([_run(member, window) for member in members]) / len(members)
+        last = _over_time(members, [_per_step(member, window) for member in members])
+        each = [tf.matmul(h, w) + b for h, (w, b) in zip(last, (m.logits for m in members))]
+        answers = tf.add_n(each) / len(members)
         return answers if sums is None else _log_sums(answers[:, -len(sums.of) :], sums)
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
@@ -120,12 +122,11 @@ def _weights(network: keras.Model) -> _Weights:
     )
 
 
-def _run(member: _Weights, window: tf.Tensor) -> tf.Tensor:
+def _per_step(member: _Weights, window: tf.Tensor) -> tf.Tensor:
     values = member.normalise(window)[0]
     for weights, bias in member.per_step:
         values = tf.nn.relu(tf.matmul(values, weights) + bias)
-    last, bias = member.logits
-    return tf.matmul(_run_lstm(member.lstm, values), last) + bias
+    return values
 
 
 def _log_sums(answers: tf.Tensor, sums: IndexMap) -> tf.Tensor:
@@ -134,24 +135,28 @@ def _log_sums(answers: tf.Tensor, sums: IndexMap) -> tf.Tensor:
     return tf.math.log(tf.maximum(tf.matmul(likely, members), metrics.LEAST_PROBABILITY))
 
 
-def _run_lstm(weights: list[NDArray[np.float32]], values: tf.Tensor) -> tf.Tensor:
-    """Compute Keras's LSTM over [STEPS, inputs]; gates reordered so that three share one op."""
-    kernel, recurrent, bias = weights
-    units = len(recurrent)
-    entry, forget, candidate, output = (np.arange(units) + gate * units for gate in range(4))
-    order = np.concatenate([entry, forget, output, candidate])
-    projected = tf.matmul(values, kernel[:, order]) + bias[order]
-    carried = tf.constant(recurrent[:, order])
+def _over_time(members: Sequence[_Weights], values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """
+    Compute Keras's LSTMs, each over its values of shape [STEPS, inputs].
+
+    They stand in rows, so that they share all operations but the products: on a robot an
+    operation costs more than its few numbers.
+
+    :returns: what each gives after the last step, shape [1, units].
+    """
+    kernels, recurrent, biases = zip(*(member.lstm for member in members))
+    entering = [tf.matmul(of, w) + bias for of, w, bias in zip(values, kernels, biases)]
+    carried = [tf.constant(weights) for weights in recurrent]
     hidden = memory = None
-    for step in range(STEPS):
-        total = projected[step : step + 1]
+    for total in tf.unstack(tf.stack(entering, axis=1)):  # [members, 4 * units]
         if hidden is not None:
-            total = total + tf.matmul(hidden, carried)
-        gates = tf.sigmoid(total[:, : 3 * units])
-        fresh = gates[:, :units] * tf.tanh(total[:, 3 * units :])
-        memory = fresh if memory is None else gates[:, units : 2 * units] * memory + fresh
-        hidden = gates[:, 2 * units :] * tf.tanh(memory)
-    return hidden
+            each = zip(tf.split(hidden, len(members)), carried)
+            total += tf.concat([tf.matmul(row, weights) for row, weights in each], axis=0)
+        entry, forget, candidate, output = tf.split(total, 4, axis=1)
+        fresh = tf.sigmoid(entry) * tf.tanh(candidate)
+        memory = fresh if memory is None else tf.sigmoid(forget) * memory + fresh
+        hidden = tf.sigmoid(output) * tf.tanh(memory)
+    return tf.split(hidden, len(members))
 
 
 def write_model(folder: Path, content: bytes, facts: dict[str, Any]) -> EmotionModel:
@@ -226,7 +231,7 @@ def export_answers(
         for network in networks:
             soften(network, len(asked.names), temperature)
     votes = 'the votes of ten people each, FER+ (MIT)'
-    if asked.correction:
+    if asked.corrected:
         votes += ', corrected by the facial actions shown'
     weight = asked.label_weight
     return ExportedAnswers(
