@@ -199,7 +199,7 @@ EMOTION_NODE = (
     Spec(
         'hysteresis',
         DEFAULT_HYSTERESIS,
-        'Factor on the odds of the expression shown last; 1 is none.',
+        'Factor on the odds of the expression shown last; 1 is none. Wears off while another is ahead.',
         1.0,
         100.0,
         at_run_time=True,

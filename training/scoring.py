@@ -38,6 +38,7 @@ from emotion_estimator.emotion.decision import (
 )
 from emotion_estimator.emotion.model import EmotionModel, softmax
 from emotion_estimator.files import write_whole
+from emotion_estimator.stamps import NS_PER_S
 from training import sources
 from training.fitting import Material, trained_network
 from training.network import additive
@@ -105,7 +106,9 @@ def sequence_scores(
     over_time = [track_probabilities(model, track, prior) for track in tracks]
     labels = model.metadata.labels
     raw = track_scores(tracks, [rows.argmax(axis=1) for rows in over_time])
-    decided = track_scores(tracks, [decisions(labels, rows) for rows in over_time])
+    decided = track_scores(
+        tracks, [decisions(labels, rows, t.stamps_ns) for t, rows in zip(tracks, over_time)]
+    )
     return {**raw, **{f'{name}_hysteresis': figure for name, figure in decided.items()}}
 
 
@@ -173,16 +176,21 @@ def track_probabilities(
     return model.metadata.prior(prior).applied(found)
 
 
-def decisions(labels: tuple[str, ...], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+def decisions(
+    labels: tuple[str, ...], probabilities: NDArray[np.float64], stamps_ns: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """
     Decide frame by frame as the emotion node does, without 'unknown'.
 
     :param labels: of the model.
     :param probabilities: shape [frames, labels].
+    :param stamps_ns: of the frames, shape [frames].
     :returns: index into the labels, shape [frames].
     """
     decider = Decider(labels, hysteresis=DEFAULT_HYSTERESIS)
-    return np.array([labels.index(decider.decide(row).label) for row in probabilities])
+    gaps_s = np.diff(stamps_ns, prepend=stamps_ns[0]) / NS_PER_S
+    decided = (decider.decide(row, gap_s=gap_s) for row, gap_s in zip(probabilities, gaps_s))
+    return np.array([labels.index(decision.label) for decision in decided])
 
 
 Frames = NDArray[np.float32]

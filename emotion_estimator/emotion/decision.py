@@ -29,6 +29,8 @@ MAX_MIN_CONFIDENCE = 0.6
 DEFAULT_MIN_CONFIDENCE = 0.3
 DEFAULT_HYSTERESIS = 1.5
 DEFAULT_CLASS_PRIOR = 'model'
+HYSTERESIS_S = 1.5
+"""Time constant with which hysteresis wears off while another label is ahead, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class Decider:
 
     Hysteresis is a prior that an expression persists: the odds of the label shown last are
     multiplied by `hysteresis` (Bayes' rule), so that the order of the scores and the decision
-    never disagree.
+    never disagree. It is for flicker alone: while another label is ahead the factor's logarithm
+    falls with `HYSTERESIS_S`, so that a small lead that lasts is decided on, whatever was shown
+    when the face appeared.
 
     'unknown' is chosen when no label reaches `min_confidence`. Its score is then the
     probability that the best guess p would have been wrong, 1 - p, and the labels share the
@@ -79,6 +83,7 @@ class Decider:
         self._names = labels if UNKNOWN in labels else (*labels, UNKNOWN)
         self._unknown = self._names.index(UNKNOWN)
         self._shown: int | None = None
+        self._behind_s = 0.0  # how long another label has been ahead of the one shown
         self.set_thresholds(min_confidence, hysteresis)
 
     def set_thresholds(self, min_confidence: float, hysteresis: float) -> None:
@@ -102,17 +107,22 @@ class Decider:
         """Forget the label shown last."""
         self._shown = None
 
-    def decide(self, probabilities: NDArray[np.float64], trust: float = 1.0) -> Decision:
+    def decide(
+        self, probabilities: NDArray[np.float64], trust: float = 1.0, gap_s: float = 0.0
+    ) -> Decision:
         """
         Decide on one frame.
 
         :param probabilities: shape [labels], summing to 1.
         :param trust: how far they are to be trusted, in [0, 1]; see `Trust`.
+        :param gap_s: seconds since the frame before.
         """
         # Plain floats: for a handful of classes arrays cost three times as much.
         scores = probabilities.tolist() + [0.0] * (len(self._names) - len(self._labels))
         if self._shown is not None and self._shown < len(self._labels):
-            scores[self._shown] *= self._hysteresis
+            is_ahead = scores[self._shown] >= max(scores)
+            self._behind_s = 0.0 if is_ahead else self._behind_s + gap_s
+            scores[self._shown] *= self._hysteresis ** math.exp(-self._behind_s / HYSTERESIS_S)
             total = sum(scores)
             scores = [score / total for score in scores]
         if trust < 1:
@@ -124,7 +134,8 @@ class Decider:
             scores = [score * confidence for score in scores]
             scores[self._unknown] += 1.0 - confidence
             best = self._unknown
-        self._shown = best
+        if best != self._shown:
+            self._shown, self._behind_s = best, 0.0
         ranked = sorted(zip(self._names, scores), key=itemgetter(1), reverse=True)
         return Decision(self._names[best], tuple(ranked))
 

@@ -272,7 +272,7 @@ class EmotionEstimation:
         probabilities = self.prior.applied(self._model.probabilities(face.buffer.window()))
         if self._trust is not None:
             face.trust = self._trust.of(features, face.trust, gap_s)
-        decision = face.decider.decide(probabilities, face.trust)
+        decision = face.decider.decide(probabilities, face.trust, gap_s)
         valence, arousal = face.trust * (probabilities @ self._coordinates)
         return EmotionEstimate(
             face_id=face_id,

@@ -233,6 +233,23 @@ def test_hysteresis_multiplies_the_odds_of_the_label_shown_last():
     assert decider.decide(np.array([0.3, 0.7, 0.0])).label == 'sad'
 
 
+@pytest.mark.parametrize('rate_hz', [10, 30, 60])
+def test_hysteresis_wears_off_while_another_label_is_ahead_at_any_frame_rate(rate_hz):
+    decider = Decider(LABELS, hysteresis=2.0)
+    decider.decide(np.array([0.9, 0.05, 0.05]))
+    ahead = np.array([0.45, 0.55, 0.0])
+    labels = [decider.decide(ahead, gap_s=1 / rate_hz).label for _ in range(2 * rate_hz)]
+    # Until 2 ** exp(-t / HYSTERESIS_S) = 0.55 / 0.45, after 1.86 s.
+    assert labels.index('sad') + 1 == math.ceil(1.859 * rate_hz)
+    assert decider.decide(np.array([0.55, 0.45, 0.0]), gap_s=1 / rate_hz).label == 'sad'
+
+
+def test_hysteresis_does_not_wear_off_where_two_labels_take_turns():
+    decider = Decider(LABELS, hysteresis=2.0)
+    turns = [np.array(row) for row in ([0.55, 0.45, 0.0], [0.45, 0.55, 0.0])]
+    assert {decider.decide(turns[n % 2], gap_s=0.3).label for n in range(50)} == {'happy'}
+
+
 def test_a_reset_forgets_the_label_shown_last():
     decider = Decider(LABELS, hysteresis=2.0)
     decider.decide(np.array([0.9, 0.05, 0.05]))
