@@ -182,8 +182,7 @@ def new_node(module: str, *arguments: str) -> NodeProcess:
         return NodeProcess(f'nodes.{module}', *arguments, stderr=log)
 
 
-ROUNDS = 5
-FRAMES_A_ROUND = 288
+ROUNDS, FRAMES_A_ROUND = 5, 288
 IN_FLIGHT = 2
 """One frame being looked at and one waiting: more would be skipped, as they should be."""
 APART_S = 0.003
@@ -265,8 +264,7 @@ def _check(deadline_s: float) -> None:
 
 
 RATE_HZ = 30.0
-WARM_UP_S = 3.0
-BARE_S = 10.0
+WARM_UP_S, BARE_S = 3.0, 10.0
 
 
 def measure_latency(
@@ -282,6 +280,7 @@ def measure_latency(
         proportional set size of both processes, to which what other processes share with them
         counts by their share.
     """
+    camera = rclpy.create_node('camera')  # as on a robot, it runs long before the nodes start
     before_ms = _bare_ms(frames, bare_s)
     first_s = []
     for _ in range(starts - 1):
@@ -307,6 +306,7 @@ def measure_latency(
         counts = _counts(feeder)
         lost = counts['unused'] - unused_before + counts['between'] - between_before
     after_ms = _bare_ms(frames, bare_s)
+    camera.destroy_node()
     mediapipe_ms = float(np.median(before_ms + after_ms))
     return {
         'frames_sent': sent,
