@@ -199,7 +199,7 @@ EMOTION_NODE = (
     Spec(
         'hysteresis',
         DEFAULT_HYSTERESIS,
-        'Factor on the odds of the expression shown last; 1 is none. Wears off while another is ahead.',
+        'Factor on the odds of the expression shown last until another leads for long; 1 is none.',
         1.0,
         100.0,
         at_run_time=True,

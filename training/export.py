@@ -156,7 +156,8 @@ def _over_time(members: Sequence[_Weights], values: Sequence[tf.Tensor]) -> list
         fresh = tf.sigmoid(entry) * tf.tanh(candidate)
         memory = fresh if memory is None else tf.sigmoid(forget) * memory + fresh
         hidden = tf.sigmoid(output) * tf.tanh(memory)
-    return tf.split(hidden, len(members))
+    rows: list[tf.Tensor] = tf.split(hidden, len(members))
+    return rows
 
 
 def write_model(folder: Path, content: bytes, facts: dict[str, Any]) -> EmotionModel:
@@ -231,7 +232,7 @@ def export_answers(
         for network in networks:
             soften(network, len(asked.names), temperature)
     votes = 'the votes of ten people each, FER+ (MIT)'
-    if asked.corrected:
+    if asked.correction:
         votes += ', corrected by the facial actions shown'
     weight = asked.label_weight
     return ExportedAnswers(
