@@ -184,12 +184,17 @@ def _play(
                 *(() if searches else ('-p', 'detection_rate_hz:=0.0')),
             ),
         }
-        for name, ros_arguments in nodes.items():
+        processes = [
             running.enter_context(NodeProcess(f'nodes.{name}', *ros_arguments, stderr=sieve))
+            for name, ros_arguments in nodes.items()
+        ]
         page: NodeProcess | None = None
         if not arguments.no_page and find_spec('nicegui') is not None:
             options = ('--', '--open', '--port', str(_free_port()))
             page = running.enter_context(NodeProcess('view.main', *options, stderr=sieve))
+        # At once: one that outlived the other would warn that nobody publishes.
+        for process in processes:
+            running.callback(process.interrupt)
         # A node that is active before the other has loaded would miss it, and say so.
         for transition, name in product((CONFIGURE, ACTIVATE), nodes):
             if (transition, name) == (ACTIVATE, 'blendshape_node'):  # the clip begins behind it

@@ -80,6 +80,7 @@ class NodeProcess:
         # Held back until the command handles it: Ctrl-C reaches a whole terminal at once.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         command = [sys.executable, '-m', f'emotion_estimator.{module}', '--ros-args', *arguments]
+        self._was_interrupted = False
         try:
             self.process = subprocess.Popen(
                 command, stderr=None if stderr is None else stderr.fileno()
@@ -99,14 +100,19 @@ class NodeProcess:
         """Tell whether it runs."""
         return self.process.poll() is None
 
+    def interrupt(self) -> None:
+        """Ask it to end, once; `end` waits until it has."""
+        if self.running() and not self._was_interrupted:
+            self._was_interrupted = True
+            self.process.send_signal(signal.SIGINT)
+
     def end(self) -> int:
         """
         End it with SIGINT, with SIGKILL when it does not listen.
 
         :returns: its exit status.
         """
-        if self.running():
-            self.process.send_signal(signal.SIGINT)
+        self.interrupt()
         try:
             return self.process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:

@@ -247,6 +247,7 @@ def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tm
     clock = Clock()
     finished = demonstrate(live, clip, *pictures)
     assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert 'Nothing arrived' not in finished.stderr
     wall_s, others_s = clock.read()
     # Where others take much of the machine, the time is theirs.
     assert wall_s < 90 or others_s > 0.2 * os.cpu_count() * wall_s, (wall_s, others_s)
