@@ -24,6 +24,7 @@ import pytest
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.estimation import TemporalBuffer
 from emotion_estimator.emotion.model import SCHEMA, ModelMetadata
+from emotion_estimator.stamps import NS_PER_S
 from training.clips import Dynamics
 from training.datasets.pictures import LABELS, NEUTRAL
 from training.protocols.sequences import (
@@ -34,6 +35,7 @@ from training.protocols.sequences import (
     in_classes,
     track_scores,
 )
+from training.scoring import decisions
 from training.stills import HAPPY_UNKNOWN_SAD, Stills, Targets
 from training.windows import (
     MAX_GAP_S,
@@ -363,3 +365,12 @@ def test_an_unsure_answer_counts_as_one_of_its_own():
     values = np.repeat([0.9, 0.55], [60, 60])[:, None].astype(np.float32)
     found = clip_scores(Follows(), [(values, 30.0)], ONE_FEATURE, 0.6, 1.0)
     assert found['c_switches_per_s']['value'] == pytest.approx(0.25)
+
+
+def test_decisions_over_a_sequence_let_hysteresis_wear_off_by_its_stamps():
+    lead = np.tile([0.45, 0.55], (8, 1))
+    lead[0] = 1, 0
+    # 1.5 ** exp(-t / HYSTERESIS_S) falls below 0.55 / 0.45 after 1.06 s.
+    for step_s, last in ((0.1, 0), (1.0, 1)):
+        stamps_ns = (np.arange(8) * step_s * NS_PER_S).astype(np.int64)
+        assert decisions(('happy', 'sad'), lead, stamps_ns).tolist()[-1] == last
