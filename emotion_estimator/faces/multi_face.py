@@ -17,8 +17,11 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -127,6 +130,9 @@ FORGET_MS = 1000
 RETRIES = 5
 """For a second after a face was lost, detections are so many times as frequent."""
 _RETRIED_MS = 1000
+SIDE_BY_SIDE = 2
+"""So many faces are looked at at a time: each takes a core, and a robot needs the others."""
+_Look = Callable[[], 'LandmarkedFace | None']
 
 
 @dataclass
@@ -141,8 +147,10 @@ class FaceSearch:
 
     MediaPipe follows one near face by itself. While that leaves room, others are followed by
     close-ups of where they were a frame before, and at its own lower rate a detector looks for
-    new ones. A frame costs at most one detection and `max_faces` landmark runs; as long as the
-    near faces are as many as `max_faces`, it costs no more than MediaPipe alone.
+    new ones. A frame costs at most one detection and `max_faces` landmark runs, one more where a
+    near face has just appeared; as long as the near faces are as many as `max_faces`, it costs no
+    more than MediaPipe alone. Where there is more than one core, `SIDE_BY_SIDE` faces are looked
+    at at a time; what is found does not depend on it.
 
     :param landmarker: follows near faces from frame to frame; closed with this object.
     :param detector: finds small faces and many.
@@ -169,7 +177,8 @@ class FaceSearch:
         self._detection_period_ms = 1000 / detection_rate_hz
         self._idle: list[CloseUp] = []
         self._followed: list[_Followed] = []
-        self._found = 0
+        self._found = self._near = 0
+        self._workers: ThreadPoolExecutor | None = None
         self._time_ms: int | None = None
         self._detected_ms: float | None = None
         self._lost_ms: float | None = None
@@ -185,17 +194,17 @@ class FaceSearch:
             self._idle += [followed.close_up for followed in self._followed]
             self._followed, self._detected_ms, self._lost_ms = [], None, None
         self._time_ms = time_ms
-        found = self._landmarker.find(image, time_ms)[: self._max_faces]
-        runs = self._max_faces - len(found)
         before, self._followed = self._followed, []
         # What has looked in vain rests until the next frame: MediaPipe's clock must go forward.
         rested, self._idle = self._idle, []
-        for followed in before:
+        found, looks = self._look_again(image, time_ms, before)
+        self._near, runs = len(found), self._max_faces - len(found)
+        for followed, (look, has_looked) in zip(before, looks):
             if runs and _is_apart(followed.box, _boxes(found)):
                 runs -= 1
-                self._look(image, followed.box, followed.close_up, found)
+                self._take(look(), followed.close_up, found)
             else:
-                rested.append(followed.close_up)
+                (self._idle if has_looked else rested).append(followed.close_up)
         if len(found) < self._found:
             self._lost_ms = time_ms
         if runs and self._is_due(time_ms):
@@ -203,20 +212,48 @@ class FaceSearch:
             boxes = [box for box in self._detector.find(image) if _is_apart(box, _boxes(found))]
             for box in boxes[:runs]:
                 close_up = rested.pop() if rested else self._new_close_up()
-                self._look(image, box, close_up, found)
+                self._take(close_up.find(image, box, time_ms), close_up, found)
         self._idle += rested
         self._found = len(found)
         return found
 
     def close(self) -> None:
         """Release MediaPipe's graphs."""
+        if self._workers is not None:
+            self._workers.shutdown()
         self._landmarker.close()
         for close_up in [*self._idle, *(followed.close_up for followed in self._followed)]:
             close_up.close()
 
-    def _look(self, image: Rgb, box: Box, close_up: CloseUp, found: list[LandmarkedFace]) -> None:
-        """Look for a face at a place; one that was not found already is followed."""
-        face = close_up.find(image, box, self._time_ms)
+    def _look_again(
+        self, image: Rgb, time_ms: int, before: list[_Followed]
+    ) -> tuple[list[LandmarkedFace], list[tuple[_Look, bool]]]:
+        """
+        Look for the near faces, and meanwhile for those followed where there are cores for it.
+
+        :returns: the near faces; what gives each of those followed, and whether it has looked.
+        """
+        near = partial(self._landmarker.find, image, time_ms)
+        looks = [partial(one.close_up.find, image, one.box, time_ms) for one in before]
+        room = self._max_faces - self._near  # as long as there are as many near faces as before
+        if not looks[:room] or len(os.sched_getaffinity(0)) == 1:
+            return near()[: self._max_faces], [(look, False) for look in looks]
+        if self._workers is None:
+            self._workers = ThreadPoolExecutor(SIDE_BY_SIDE, 'faces')
+        nearest = self._workers.submit(near)
+        others = [self._workers.submit(look) for look in looks[:room]]
+        # Also where one fails: none may still look at this frame in the next.
+        wait(others)
+        had = [(other.result, True) for other in others]
+        return nearest.result()[: self._max_faces], [
+            *had,
+            *((look, False) for look in looks[room:]),
+        ]
+
+    def _take(
+        self, face: LandmarkedFace | None, close_up: CloseUp, found: list[LandmarkedFace]
+    ) -> None:
+        """Follow what a close-up found, unless it was found already."""
         if face is None or not _is_apart(face.box, _boxes(found)):
             self._idle.append(close_up)
             return

@@ -27,6 +27,7 @@ import threading
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -147,7 +148,7 @@ class FaceNetworks:
     """
     The networks of one face_landmarker.task.
 
-    One thread at a time may find faces; others may compute blendshapes in the meantime.
+    Threads may share them: each that finds landmarks gets a network of its own.
 
     :param path: the file, see `assets.FACE_LANDMARKER`.
     :param threads: that each network may use, at least 1.
@@ -160,18 +161,19 @@ class FaceNetworks:
             path, _DETECTOR, parts, threads,
             (1, _DETECTOR_PX, _DETECTOR_PX, 3), ((1, _ANCHORS, 16), (1, _ANCHORS, 1)),
         )  # fmt: skip
-        self._landmarks = _Network(
-            path, _LANDMARKS, parts, threads,
+        self._new_landmarks = partial(
+            _Network, path, _LANDMARKS, parts, threads,
             (1, _CROP_PX, _CROP_PX, 3), ((1, 1, 1, LANDMARKS * 3), (1, 1, 1, 1)),
         )  # fmt: skip
+        # Those that no thread uses now.
+        self._idle = [(self._new_landmarks(), _Cropper(_CROP_PX, cv2.BORDER_REPLICATE))]
         self._blendshapes = _Network(
             path, _BLENDSHAPES, parts, threads, (1, len(_OF_BLENDSHAPES), 2), ((52,),)
         )
-        self._lock = threading.Lock()
+        self._lock, self._detecting = threading.Lock(), threading.Lock()
         self._anchors = _anchors()
         # Black beside the image: BORDER_ZERO.
         self._whole_crop = _Cropper(_DETECTOR_PX, cv2.BORDER_CONSTANT)
-        self._face_crop = _Cropper(_CROP_PX, cv2.BORDER_REPLICATE)
 
     def detect(self, image: Rgb, min_confidence: float, most: int) -> list[Region]:
         """
@@ -185,7 +187,8 @@ class FaceNetworks:
         height, width = image.shape[:2]
         side = float(max(height, width))
         whole = Region(width / 2, height / 2, side, side, 0.0)
-        values, logits = self._detector(self._whole_crop(image, whole), 2 / 255, -1.0)
+        with self._detecting:
+            values, logits = self._detector(self._whole_crop(image, whole), 2 / 255, -1.0)
         limited = np.clip(logits[0, :, 0], -_LOGIT_LIMIT, _LOGIT_LIMIT).astype(np.float64)
         scores = 1 / (1 + np.exp(-limited))
         kept = np.flatnonzero(scores >= min_confidence)
@@ -211,7 +214,12 @@ class FaceNetworks:
         :returns: shape [478, 3] in pixels, z in the scale of x, smaller is nearer; and how sure it
             is that there is a face, in [0, 1]. Both 0 where the network answers with no numbers.
         """
-        values, logit = self._landmarks(self._face_crop(image, region), 1 / 255, 0.0)
+        try:
+            network, crop = self._idle.pop()
+        except IndexError:
+            network, crop = self._new_landmarks(), _Cropper(_CROP_PX, cv2.BORDER_REPLICATE)
+        values, logit = network(crop(image, region), 1 / 255, 0.0)
+        self._idle.append((network, crop))
         points = values.reshape(LANDMARKS, 3)
         found = np.zeros((LANDMARKS, 3), np.float32)
         # Some of LiteRT's kernels make the largest float32 of what is no number.

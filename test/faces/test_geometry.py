@@ -49,7 +49,8 @@ from emotion_estimator.faces.geometry import (
     turned,
     turned_points,
 )
-from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.landmarker import Box, FaceLandmarker
+from emotion_estimator.faces.multi_face import SIDE_PX, enlarged_crop, face_picture
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.pose import (
     SELLION,
@@ -354,3 +355,35 @@ def test_a_point_goes_where_its_pixel_goes_and_comes_back(rotate, column, row, d
     assert there[0, 2] * width == pytest.approx(depth * 7, abs=1e-5)  # in pixels
     back = turned_points(there, -rotate % 360, width, height)
     np.testing.assert_allclose(back, point, atol=1e-6)
+
+
+# Squares cut out of images.
+
+
+@given(st.integers(-90, 90), st.integers(-90, 90), st.integers(1, 200))
+def test_a_crop_is_black_outside_the_image_alone(left, top, side):
+    white = np.full((40, 60, 3), 255, np.uint8)
+    crop = enlarged_crop(white, left, top, side)
+    width = max(min(left + side, 60) - max(left, 0), 0)
+    height = max(min(top + side, 40) - max(top, 0), 0)
+    if crop is None:
+        assert min(width, height) * SIDE_PX / side <= 1
+        return
+    assert crop.shape == (SIDE_PX, SIDE_PX, 3)
+    assert set(np.unique(crop)) <= {0, 255}
+    scale = SIDE_PX / side
+    assert abs((crop[:, :, 0] == 255).any(axis=0).sum() - width * scale) <= 1
+    assert abs((crop[:, :, 0] == 255).any(axis=1).sum() - height * scale) <= 1
+
+
+@pytest.mark.parametrize('size', [(128, 128), (160, 120), (64, 200)])
+def test_a_picture_of_a_face_has_the_size_asked_for_with_the_face_in_its_middle(size):
+    image = np.zeros((400, 600, 3), np.uint8)
+    image[180:220, 280:320] = (255, 0, 0)
+    picture = face_picture(image, Box(0.45, 0.425, 0.55, 0.575), *size)
+    assert picture.shape == (size[1], size[0], 3)
+    rows, columns = np.nonzero(picture[..., 0] > 128)
+    assert (rows.min() + rows.max()) / 2 == pytest.approx(size[1] / 2, abs=2)
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(size[0] / 2, abs=2)
+    # 40 of the 90 pixels of a square that is half as large again as the box.
+    assert np.ptp(rows) == pytest.approx(min(size) * 40 / 90, abs=2)

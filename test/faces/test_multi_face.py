@@ -14,21 +14,19 @@
 
 """YuNet and close-ups on real photographs, small ones and many; what a frame may cost."""
 
+import os
+import threading
+
 import cv2
 import numpy as np
 import pytest
 from helpers.faces import PEOPLE, SMILING
-from hypothesis import given
-from hypothesis import strategies as st
 
 from emotion_estimator.faces.detection import SEARCHED_PX, FaceDetector, TiledDetector
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
 from emotion_estimator.faces.multi_face import (
-    SIDE_PX,
     CloseUp,
     FaceSearch,
-    enlarged_crop,
-    face_picture,
 )
 from emotion_estimator.faces.networks import FaceNetworks
 
@@ -198,22 +196,6 @@ def test_a_close_up_of_no_face_is_none(close_up, landscape):
     assert close_up.find(landscape, Box(0.5, 0.5, 0.5, 0.5)) is None
 
 
-@given(st.integers(-90, 90), st.integers(-90, 90), st.integers(1, 200))
-def test_a_crop_is_black_outside_the_image_alone(left, top, side):
-    white = np.full((40, 60, 3), 255, np.uint8)
-    crop = enlarged_crop(white, left, top, side)
-    width = max(min(left + side, 60) - max(left, 0), 0)
-    height = max(min(top + side, 40) - max(top, 0), 0)
-    if crop is None:
-        assert min(width, height) * SIDE_PX / side <= 1
-        return
-    assert crop.shape == (SIDE_PX, SIDE_PX, 3)
-    assert set(np.unique(crop)) <= {0, 255}
-    scale = SIDE_PX / side
-    assert abs((crop[:, :, 0] == 255).any(axis=0).sum() - width * scale) <= 1
-    assert abs((crop[:, :, 0] == 255).any(axis=1).sum() - height * scale) <= 1
-
-
 def test_with_the_detector_as_many_people_are_followed_as_asked_for_and_none_twice(
     search_for, rgb
 ):
@@ -226,6 +208,35 @@ def test_with_the_detector_as_many_people_are_followed_as_asked_for_and_none_twi
     centres = [((b.x_min + b.x_max) / 2, (b.y_min + b.y_max) / 2) for b in places]
     gaps = [np.hypot(a[0] - b[0], a[1] - b[1]) for a in centres for b in centres if a is not b]
     assert min(gaps) > 0.05
+
+
+def test_faces_that_are_looked_at_side_by_side_are_found_as_one_by_one(
+    landmarker_path, detector, rgb, monkeypatch
+):
+    picture = rgb('multi_face.jpg')
+
+    def followed():
+        networks = FaceNetworks(landmarker_path)
+        near = FaceLandmarker(networks)
+        search = FaceSearch(near, detector, lambda: CloseUp(FaceLandmarker(networks)), 5, 2)
+        # Shaken, so that they move.
+        frames = [np.roll(picture, (3 * number, -4 * number), (0, 1)) for number in range(6)]
+        found = [search.find(frame, 1 + n * FRAME_MS) for n, frame in enumerate(frames)]
+        threads = {thread.name.partition('_')[0] for thread in threading.enumerate()}
+        search.close()
+        return found, 'faces' in threads
+
+    (side_by_side, has_workers), cores = followed(), os.sched_getaffinity(0)
+    assert has_workers == (len(cores) > 1)
+    assert not any(thread.name.startswith('faces') for thread in threading.enumerate())
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: {0})
+    one_by_one, has_workers = followed()
+    assert not has_workers
+    for frame, other in zip(side_by_side, one_by_one, strict=True):
+        assert len(frame) == 5
+        for face, same in zip(frame, other, strict=True):
+            np.testing.assert_array_equal(face.landmarks, same.landmarks)
+            np.testing.assert_array_equal(face.blendshapes, same.blendshapes)
 
 
 def box_at(x):
@@ -380,16 +391,3 @@ def test_where_one_face_vanishes_and_another_appears_in_one_frame_both_are_looke
     scene.far = (0.8,)
     assert run(search, 3, start_ms=200) == [1, 1, 1]
     assert len(scene.made) == 2
-
-
-@pytest.mark.parametrize('size', [(128, 128), (160, 120), (64, 200)])
-def test_a_picture_of_a_face_has_the_size_asked_for_with_the_face_in_its_middle(size):
-    image = np.zeros((400, 600, 3), np.uint8)
-    image[180:220, 280:320] = (255, 0, 0)
-    picture = face_picture(image, Box(0.45, 0.425, 0.55, 0.575), *size)
-    assert picture.shape == (size[1], size[0], 3)
-    rows, columns = np.nonzero(picture[..., 0] > 128)
-    assert (rows.min() + rows.max()) / 2 == pytest.approx(size[1] / 2, abs=2)
-    assert (columns.min() + columns.max()) / 2 == pytest.approx(size[0] / 2, abs=2)
-    # 40 of the 90 pixels of a square that is half as large again as the box.
-    assert np.ptp(rows) == pytest.approx(min(size) * 40 / 90, abs=2)

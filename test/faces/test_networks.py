@@ -18,6 +18,7 @@ import io
 import os
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -172,14 +173,31 @@ def test_no_face_comes_out_of_a_network_that_answers_with_no_numbers(
     landmarker_path, media, answered
 ):
     broken = FaceNetworks(landmarker_path)
-    answer = broken._landmarks
-    broken._landmarks = lambda *given: [
-        np.full_like(values, answered) for values in answer(*given)
+    ((answer, crop),) = broken._idle
+    broken._idle = [
+        (lambda *given: [np.full_like(values, answered) for values in answer(*given)], crop)
     ]
     assert FaceLandmarker(broken).find(photograph(media(PEOPLE[0])), 1) == []
     detect = broken._detector
     broken._detector = lambda *given: [values * np.float32(np.nan) for values in detect(*given)]
     assert FaceLandmarker(broken).find(photograph(media(PEOPLE[0])), 1) == []
+
+
+def test_threads_that_share_the_networks_find_what_one_finds(landmarker_path, media):
+    pictures = [photograph(media(name)) for name in PEOPLE]
+    networks = FaceNetworks(landmarker_path)
+    regions = [networks.detect(picture, 0.5, 1)[0] for picture in pictures]
+    alone = [networks.landmarks(*seen)[0] for seen in zip(pictures, regions)]
+    rounds = 5
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(networks.landmarks, pictures * rounds, regions * rounds))
+        detected = list(
+            threads.map(lambda one: networks.detect(one, 0.5, 1)[0], pictures * rounds)
+        )
+    for (points, presence), expected in zip(found, alone * rounds, strict=True):
+        assert presence > 0.5
+        np.testing.assert_array_equal(points, expected)
+    assert detected == regions * rounds
 
 
 def test_following_a_face_does_without_its_blendshapes(landmarker_path, media):
