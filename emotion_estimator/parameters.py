@@ -184,8 +184,8 @@ EMOTION_NODE = (
         'class_prior',
         DEFAULT_CLASS_PRIOR,
         'How often each expression is expected: model (as its folder states), uniform, training '
-        '(as often as in what it learned from), or shares of all its classes, such as '
-        'neutral=.6,happy=.2,sad=.04,surprised=.04,angry=.04,scared=.04,disgusted=.04.',
+        '(what most people would call the face, a mild one neutral), or shares of all classes, '
+        'such as neutral=.6,happy=.2,sad=.04,surprised=.04,angry=.04,scared=.04,disgusted=.04.',
         at_run_time=True,
     ),
     Spec(

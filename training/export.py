@@ -29,13 +29,19 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from emotion_estimator.emotion.model import METADATA_FILE, EmotionModel, ModelMetadata, softmax
+from emotion_estimator.emotion.model import (
+    METADATA_FILE,
+    VOTES,
+    EmotionModel,
+    ModelMetadata,
+    softmax,
+)
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.files import write_whole
-from training.datasets.pictures import one_hot
+from training.datasets.pictures import LABELS, one_hot
 from training.fitting import fit_temperature
 from training.settings import Settings
-from training.stills import MAPS, IndexMap, Stills
+from training.stills import FER2013, MAPS, IndexMap, Stills, Targets
 from training.windows import STEPS, constant_windows
 
 NETWORK_FILE = 'network.tflite'
@@ -46,17 +52,17 @@ class ExportError(RuntimeError):
     """A network that must not ship; the message says why."""
 
 
-def soften(network: keras.Model, first: int, temperature: float) -> None:
+def soften(network: keras.Model, outputs: slice, temperature: float) -> None:
     """
-    Divide a network's last answers by a temperature, inside the network.
+    Divide some of a network's answers by a temperature, inside the network.
 
     :param network: of `network.build`; changed in place.
-    :param first: the first output that is divided.
+    :param outputs: those that are divided.
     :param temperature: above 0.
     """
     layer = network.get_layer('logits')
     factor = np.ones(layer.units, np.float32)
-    factor[first:] /= temperature
+    factor[outputs] /= temperature
     layer.set_weights([part * factor for part in layer.get_weights()])
 
 
@@ -222,15 +228,17 @@ def export_answers(
     each = [network.predict(windows, batch_size=1024, verbose=0) for network in networks]
     logits = np.mean(each, axis=0)
     asked = settings.targets
-    first, second = np.split(logits.astype(np.float64), [len(asked.names)], axis=1)
+    first, *others = np.split(logits.astype(np.float64), _starts(asked), axis=1)
     if settings.summed_in is not None:
-        return _summed(networks, MAPS[settings.summed_in], second, training, readable)
+        return _summed(networks, MAPS[settings.summed_in], others[-1], training, readable)
     truth = asked.validation_labels(readable)
     clear = truth >= 0
-    if asked.further_names:
-        temperature = fit_temperature(second[clear], readable.labels[clear])
+    answered = {VOTES: truth, FER2013: readable.labels}
+    for start, answers in zip(_starts(asked), others):
+        vocabulary = asked.further_names[start - len(asked.names)].split('.')[0]
+        temperature = fit_temperature(answers[clear], answered[vocabulary][clear])
         for network in networks:
-            soften(network, len(asked.names), temperature)
+            soften(network, slice(start, start + len(LABELS)), temperature)
     votes = 'the votes of ten people each, FER+ (MIT)'
     if asked.correction:
         votes += ', corrected by the facial actions shown'
@@ -243,6 +251,12 @@ def export_answers(
         class_shares=asked.shares(training).mean(axis=0),
         teachers=f"FER2013's labels, weight {weight:g}, and {votes}" if weight else votes,
     )
+
+
+def _starts(asked: Targets) -> list[int]:
+    """Find the first output of each answer behind the first."""
+    first, every = len(asked.names), len(asked.names) + len(asked.further_names)
+    return list(range(first, every, len(LABELS)))
 
 
 def _summed(

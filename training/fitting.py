@@ -32,7 +32,7 @@ from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.engine import ahead
 from training import network, sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
-from training.datasets.pictures import Split
+from training.datasets.pictures import LABELS, Split
 from training.network import save_whole
 from training.settings import Settings, run_key
 from training.still_features import encoding_path, read_stills, read_training_stills
@@ -123,6 +123,7 @@ def _compiled(settings: Settings, stills: Stills) -> keras.Model:
         settings.architecture,
         *network.statistics(stills.values),
         len(asked.names) + len(asked.further_names),
+        [i for i, name in enumerate(stills.features) if name.startswith('appearance.')],
     )
     rate = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate, len(settings.epochs) * settings.batches_per_epoch
@@ -130,7 +131,9 @@ def _compiled(settings: Settings, stills: Stills) -> keras.Model:
     model.compile(
         keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, global_clipnorm=1.0),
         network.AnswersLoss(
-            len(asked.names), asked.second_weight, settings.architecture.label_smoothing
+            [len(asked.names)] + [len(LABELS)] * (len(asked.weights) - 1),
+            list(asked.weights),
+            settings.architecture.label_smoothing,
         ),
         jit_compile=False,  # XLA takes five times as long for an LSTM on a CPU
     )

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,30 +104,33 @@ class Architecture:
     :param lstm_units: width of the LSTM.
     :param dropout: share of the dense and LSTM outputs dropped in training.
     :param label_smoothing: share of each target spread over all classes.
+    :param unseen: share of the windows whose appearance is left out in training, as though it
+        said nothing: it is what fits other people least, and beards or light may mislead it.
     """
 
     dense_units: tuple[int, ...] = (256, 128)
     lstm_units: int = 96
     dropout: float = 0.3
     label_smoothing: float = 0.0
+    unseen: float = 0.15
 
 
 @keras.saving.register_keras_serializable('emotion_estimator')
 class AnswersLoss(keras.losses.Loss):
     """
-    Categorical cross-entropy of one or two questions whose logits stand side by side.
+    Categorical cross-entropy of questions whose logits stand side by side.
 
-    :param classes: how many logits the first question has.
-    :param second_weight: weight of the second, which has the rest.
+    :param classes: how many logits each question has.
+    :param weights: of each question.
     :param label_smoothing: share of each target spread over all classes.
     """
 
     def __init__(
-        self, classes: int, second_weight: float, label_smoothing: float, **options: Any
+        self, classes: list[int], weights: list[float], label_smoothing: float, **options: Any
     ) -> None:
         super().__init__(**options)
         self.classes = classes
-        self.second_weight = second_weight
+        self.weights = weights
         self.label_smoothing = label_smoothing
 
     def call(self, targets: Any, logits: Any) -> Any:
@@ -137,15 +141,16 @@ class AnswersLoss(keras.losses.Loss):
         :param logits: same shape.
         :returns: of each window, shape [windows].
         """
-        first = self._entropy(targets[:, : self.classes], logits[:, : self.classes])
-        if not self.second_weight:
-            return first
-        second = self._entropy(targets[:, self.classes :], logits[:, self.classes :])
-        return first + self.second_weight * second
-
-    def _entropy(self, targets: Any, logits: Any) -> Any:
-        return keras.losses.categorical_crossentropy(
-            targets, logits, from_logits=True, label_smoothing=self.label_smoothing
+        ends = np.cumsum(self.classes).tolist()
+        return sum(
+            weight
+            * keras.losses.categorical_crossentropy(
+                targets[:, end - classes : end],
+                logits[:, end - classes : end],
+                from_logits=True,
+                label_smoothing=self.label_smoothing,
+            )
+            for classes, end, weight in zip(self.classes, ends, self.weights)
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -153,7 +158,7 @@ class AnswersLoss(keras.losses.Loss):
         return {
             **super().get_config(),
             'classes': self.classes,
-            'second_weight': self.second_weight,
+            'weights': self.weights,
             'label_smoothing': self.label_smoothing,
         }
 
@@ -195,6 +200,41 @@ class Normalisation(keras.layers.Layer):
         return {**super().get_config(), 'mean': self.mean, 'deviation': self.deviation}
 
 
+@keras.saving.register_keras_serializable('emotion_estimator')
+class LeftOut(keras.layers.Layer):
+    """
+    Some features at 0, their mean, over whole windows drawn by chance; in training only.
+
+    :param columns: which features.
+    :param share: of the windows.
+    """
+
+    def __init__(self, columns: list[int], share: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.columns = list(columns)
+        self.share = share
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, windows: Any, training: bool = False) -> Any:
+        """
+        Leave out.
+
+        :param windows: normalised, shape [windows, steps, features + 1].
+        :returns: the same shape.
+        """
+        if not training:
+            return windows
+        kept = np.ones(windows.shape[-1], np.float32)
+        kept[self.columns] = 0
+        count = keras.ops.shape(windows)[0]
+        drawn = keras.random.uniform((count, 1, 1), seed=self.seed_generator) < self.share
+        return keras.ops.where(drawn, windows * kept, windows)
+
+    def get_config(self) -> dict[str, Any]:
+        """Describe the layer for saving."""
+        return {**super().get_config(), 'columns': self.columns, 'share': self.share}
+
+
 def statistics(values: NDArray[np.float32]) -> tuple[list[float], list[float]]:
     """
     Measure the training stills.
@@ -209,7 +249,11 @@ def statistics(values: NDArray[np.float32]) -> tuple[list[float], list[float]]:
 
 
 def build(
-    architecture: Architecture, mean: list[float], deviation: list[float], classes: int
+    architecture: Architecture,
+    mean: list[float],
+    deviation: list[float],
+    classes: int,
+    appearance: Sequence[int] = (),
 ) -> keras.Model:
     """
     Build the untrained network.
@@ -217,11 +261,14 @@ def build(
     :param mean: see `Normalisation`.
     :param deviation: see `Normalisation`.
     :param classes: number of outputs.
+    :param appearance: which features are of the appearance, see `Architecture.unseen`.
     :returns: a model from [windows, steps, F + 1], any number of steps, to logits
         [windows, classes].
     """
     windows = keras.Input((None, len(mean) + 1), name='window')
     values = Normalisation(mean, deviation, name='normalisation')(windows)
+    if appearance:
+        values = LeftOut(list(appearance), architecture.unseen)(values)
     for number, units in enumerate(architecture.dense_units):
         values = keras.layers.Dense(units, 'relu', name=f'per_step_{number}')(values)
         values = keras.layers.Dropout(architecture.dropout)(values)

@@ -172,8 +172,8 @@ def track_probabilities(
     :param prior: see `ClassPrior`.
     :returns: at each frame, shape [frames, labels].
     """
-    found = np.array([model.probabilities(window) for window in buffer_windows(track)])
-    return model.metadata.prior(prior).applied(found)
+    expected = model.metadata.prior(prior)
+    return np.array([model.probabilities(window, expected) for window in buffer_windows(track)])
 
 
 def decisions(
@@ -350,11 +350,10 @@ def timeless_scores(
     held = constant_windows(stills.only(features).values[stills.readable[:, 0]])
     found = {}
     for name, logits_of in timeless_classifiers(settings, material).items():
-        classes = len(settings.targets.names)
-        by_vote, by_label = np.split(logits_of(held).astype(np.float64), [classes], axis=1)
-        answers = [
-            logits_of(buffer_windows(track))[:, :classes].argmax(axis=1) for track in tracks
-        ]
+        # The last two answers: the votes as they are, FER2013's label.
+        by_vote, by_label = np.split(logits_of(held).astype(np.float64), 3, axis=1)[1:]
+        over_time = [np.split(logits_of(buffer_windows(track)), 3, axis=1) for track in tracks]
+        answers = [votes.argmax(axis=1) for _, votes, _ in over_time]
         found[name] = {
             **f7_scores(softmax(by_label), stills),
             **p7_scores(softmax(by_vote), stills),

@@ -27,7 +27,7 @@ from training.sources import content_key
 from training.stills import Stills, Targets
 from training.windows import STEPS, Composition
 
-MODEL_VERSION = '5.0.0'
+MODEL_VERSION = '5.1.0'
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ class Settings:
     """
 
     groups: tuple[str, ...] = ('head', 'geometry', 'appearance')
-    targets: Targets = field(default_factory=lambda: Targets(correction=2.0, second_weight=0.5))
+    targets: Targets = field(
+        default_factory=lambda: Targets(correction=2.0, votes_weight=1.0, second_weight=0.5)
+    )
     seed: int = 1
     phases: tuple[Phase, ...] = (Phase(30, 4, 512), Phase(8, STEPS, 256))
     batches_per_epoch: int = 100
@@ -96,7 +98,9 @@ class Settings:
 
 MODELS: dict[str, Settings] = {
     'basic7': Settings(members=4),
-    'basic7_blendshapes': Settings(groups=(), targets=Targets(correction=2.0, second_weight=0.15)),
+    'basic7_blendshapes': Settings(
+        groups=(), targets=Targets(correction=2.0, votes_weight=1.0, second_weight=0.15)
+    ),
     'happy_unknown_sad': Settings(members=4, summed_in='happy_unknown_sad'),
 }
 """The models that ship, by the names of their folders."""

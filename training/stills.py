@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.emotion.model import VOTES
 from emotion_estimator.evaluation import labels as label_classes
 from emotion_estimator.evaluation.labels import LabelMap
 from training import facial_actions
@@ -152,6 +153,9 @@ _BY_ROW = ('views', 'readable', 'labels', 'votes', 'other_votes', 'rows')
 # What a network is asked about each photograph, in the seven classes or in coarser ones.
 
 
+FER2013 = 'fer2013'
+"""Vocabulary of the auxiliary head, see `Targets`."""
+
 Float = TypeVar('Float', np.float32, np.float64)
 
 
@@ -221,13 +225,16 @@ class Targets:
     :param label_weight: weight of FER2013's one label; the rest is the shares of FER+'s votes.
     :param correction: how strongly the votes are corrected by the facial actions shown, see
         `facial_actions.corrected`; 0 leaves them.
-    :param second_weight: weight of an auxiliary head beside the first: FER2013's label of the
-        seven classes; 0 does not ask it.
+    :param votes_weight: weight of a second answer beside the first: the votes as they are; 0 does
+        not ask it.
+    :param second_weight: weight of an auxiliary head beside them: FER2013's label of the seven
+        classes; 0 does not ask it.
     """
 
     classes: str = 'seven'
     label_weight: float = 0.0
     correction: float = 0.0
+    votes_weight: float = 0.0
     second_weight: float = 0.0
 
     @property
@@ -237,20 +244,29 @@ class Targets:
 
     @property
     def further_names(self) -> tuple[str, ...]:
-        """The auxiliary head's classes, named after whose vocabulary they are in."""
-        return tuple(f'fer2013.{name}' for name in LABELS) if self.second_weight else ()
+        """Classes of the answers behind the first, named after whose vocabulary they are in."""
+        asked = [(VOTES, self.votes_weight), (FER2013, self.second_weight)]
+        return tuple(f'{who}.{name}' for who, weight in asked if weight for name in LABELS)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Weight of each answer that is asked, the first has 1."""
+        return (1.0, *(weight for weight in (self.votes_weight, self.second_weight) if weight))
 
     def taught(self, stills: Stills) -> NDArray[np.float32]:
         """
         Compute the targets of all outputs.
 
         :param stills: N photographs.
-        :returns: `shares`, then where it is asked the auxiliary head's; each sums to 1.
+        :returns: `shares`, then where they are asked the votes as they are and FER2013's label;
+            each sums to 1.
         """
-        first = self.shares(stills)
-        if not self.second_weight:
-            return first
-        return np.concatenate([first, one_hot(stills.labels)], axis=1)
+        answers = [self.shares(stills)]
+        if self.votes_weight:
+            answers.append(stills.vote_shares())
+        if self.second_weight:
+            answers.append(one_hot(stills.labels))
+        return np.concatenate(answers, axis=1)
 
     def shares(self, stills: Stills) -> NDArray[np.float32]:
         """

@@ -151,9 +151,10 @@ class ClassPrior:
     """
     Exchanges how often a model saw each class in training for how often it is to be expected.
 
-    A prior is 'training' (as often as the model saw them), 'uniform' (each class as often) or
-    shares by name, such as 'neutral=.5,happy=.3,sad=.2', which need not sum to 1. Of a model with
-    coarser classes each of these has a share, whatever expressions it stands for.
+    A prior is 'training' (as those who labelled the training's photographs have them, see
+    `EmotionModel.probabilities`), 'uniform' (each class as often) or shares by name, such as
+    'neutral=.5,happy=.3,sad=.2', which need not sum to 1. Of a model with coarser classes each of
+    these has a share, whatever expressions it stands for.
 
     :param prior: as above.
     :param labels: the model's classes.
@@ -170,9 +171,11 @@ class ClassPrior:
         training_shares: tuple[float, ...] = (),
         temperature: float = 1.0,
     ) -> None:
+        self.as_trained = prior == 'training'
+        """Whether nothing is exchanged."""
         self._shares: NDArray[np.float64] | None = None
         self._training_shares = _at_temperature(np.array(training_shares, np.float64), temperature)
-        if prior == 'training':
+        if self.as_trained:
             return
         shares = np.ones(len(labels)) if prior == 'uniform' else _shares_by_name(prior, labels)
         if not training_shares:

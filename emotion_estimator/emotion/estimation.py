@@ -269,7 +269,7 @@ class EmotionEstimation:
         face.buffer.add(stamp_ns, values)
         self._faces[face_id] = face
         self.end_lost_faces(stamp_ns)
-        probabilities = self.prior.applied(self._model.probabilities(face.buffer.window()))
+        probabilities = self._model.probabilities(face.buffer.window(), self.prior)
         if self._trust is not None:
             face.trust = self._trust.of(features, face.trust, gap_s)
         decision = face.decider.decide(probabilities, face.trust, gap_s)

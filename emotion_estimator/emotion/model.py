@@ -44,6 +44,13 @@ _SHARES_OFF = 0.01  # of their sum from 1: they are rounded
 # float32 of what is no number.
 _LARGEST_LOGIT = 1e6
 
+VOTES = 'votes'
+"""
+Vocabulary of the further labels that tell what people called the training's photographs.
+
+Where a model has them, its labels are learned from votes that were corrected.
+"""
+
 
 class ModelError(ValueError):
     """A model folder that cannot be used; the message says what is wrong and what to do."""
@@ -68,7 +75,8 @@ class ModelMetadata:
     licence: str
     metrics: dict[str, Any] = field(default_factory=dict)
     description: str = ''
-    further_labels: tuple[str, ...] = ()  # of outputs behind those of labels; see `further`
+    further_labels: tuple[str, ...] = ()  # of outputs behind those of labels, each behind the
+    # vocabulary that it is in, such as fer2013.happy; see `further`
     class_shares: tuple[float, ...] = ()  # of each label in the training: what is expected of a
     # face before it is looked at; empty where that is not known
     class_prior: str = 'training'  # which prior it ships with, see `ClassPrior`
@@ -82,6 +90,15 @@ class ModelMetadata:
     def coordinates(self) -> NDArray[np.float64]:
         """Valence and arousal of each label, shape [labels, 2], see `VALENCE_AROUSAL`."""
         return np.array([VALENCE_AROUSAL.get(label, (0.0, 0.0)) for label in self.labels])
+
+    def outputs_in(self, vocabulary: str) -> list[int]:
+        """
+        Find the network's outputs for the further labels of one vocabulary.
+
+        :returns: their indices, in order; empty where the model has none of it.
+        """
+        names = enumerate(self.further_labels, len(self.labels))
+        return [index for index, name in names if name.startswith(f'{vocabulary}.')]
 
     def prior(self, stated: object) -> ClassPrior:
         """
@@ -124,6 +141,7 @@ class EmotionModel:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f'LiteRT cannot load the network {path}: {error}') from error
+        self._votes = self.metadata.outputs_in(VOTES)
         self._check_shapes(path)
         self._logits(np.zeros((self.metadata.steps, len(self.metadata.features) + 1), np.float32))
 
@@ -145,25 +163,37 @@ class EmotionModel:
         self._input = int(inputs[0]['index'])
         self._output = int(outputs[0]['index'])
 
-    def probabilities(self, window: NDArray[np.float32]) -> NDArray[np.float64]:
+    def probabilities(
+        self, window: NDArray[np.float32], prior: ClassPrior | None = None
+    ) -> NDArray[np.float64]:
         """
         Estimate the class probabilities at the window's end.
 
+        With the training's prior it is asked what most people would call the face, where the
+        model was taught that too (`VOTES`): the votes as they are go with their shares as they
+        are. Any other prior exchanges the shares of its labels.
+
         :param window: shape [steps, features + 1] as `TemporalBuffer.window` returns it.
-        :returns: shape [labels], above 0, summing to 1.
+        :param prior: of the classes; None is the training's.
+        :returns: shape [labels], above 0 unless the prior rules a class out, summing to 1.
         :raises ModelError: when the network answers with what is no number.
         """
-        logits = self._logits(window)[: len(self.metadata.labels)]
-        return softmax(logits / self.metadata.temperature)
+        logits = self._logits(window)
+        as_trained = prior is None or prior.as_trained
+        if as_trained and self._votes:
+            return softmax(logits[self._votes])
+        found = softmax(logits[: len(self.metadata.labels)] / self.metadata.temperature)
+        return found if prior is None else prior.applied(found)
 
-    def further(self, window: NDArray[np.float32]) -> NDArray[np.float64]:
+    def further(self, window: NDArray[np.float32], vocabulary: str) -> NDArray[np.float64]:
         """
-        Estimate what the further labels ask, such as another vocabulary of the same expressions.
+        Estimate what further labels ask: the same expressions in another vocabulary.
 
         :param window: as `probabilities` takes it.
-        :returns: shape [further_labels], above 0, summing to 1; empty where there are none.
+        :param vocabulary: that in front of their names.
+        :returns: shape [further labels of it], above 0, summing to 1; empty where there are none.
         """
-        logits = self._logits(window)[len(self.metadata.labels) :]
+        logits = self._logits(window)[self.metadata.outputs_in(vocabulary)]
         return softmax(logits) if len(logits) else logits
 
     def _logits(self, window: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -225,6 +255,13 @@ def read_metadata(folder: Path) -> ModelMetadata:
         values['further_labels'] = _distinct_names(path, 'further_labels', raw['further_labels'])
     else:
         values['further_labels'] = ()
+    votes = [f'{VOTES}.{label}' for label in values['labels']]
+    told = [name for name in values['further_labels'] if name.startswith(f'{VOTES}.')]
+    if told and told != votes:
+        raise ModelError(
+            f'{path}: further_labels must have {VOTES} for each of the labels in their order, '
+            f'{", ".join(votes)}, or none, not {_shown(", ".join(told))}.'
+        )
     values['class_shares'] = _shares(path, raw.get('class_shares') or [], len(values['labels']))
     for name in ('rate_hz', 'window_s', 'temperature'):
         values[name] = _positive(path, name, raw[name])

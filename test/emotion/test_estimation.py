@@ -247,7 +247,7 @@ def test_hysteresis_wears_off_while_another_label_is_ahead_at_any_frame_rate(rat
 def test_an_estimation_lets_hysteresis_wear_off_by_the_stamps(basic7_blendshapes, monkeypatch):
     first, second = np.eye(7)[:2]
     answers = iter([first, *[0.45 * first + 0.55 * second] * 4])
-    monkeypatch.setattr(basic7_blendshapes, 'probabilities', lambda window: next(answers))
+    monkeypatch.setattr(basic7_blendshapes, 'probabilities', lambda *_: next(answers))
     estimation = EmotionEstimation(basic7_blendshapes, hysteresis=2.0)
     labels = [one.label for one in play(estimation, RESTING, seconds=2.5, rate_hz=2)]
     before, after = basic7_blendshapes.metadata.labels[:2]

@@ -68,6 +68,21 @@ def test_probabilities_are_positive_and_sum_to_one(basic7):
     assert found.sum() == pytest.approx(1)
 
 
+def test_the_trainings_prior_asks_how_people_voted_and_others_the_corrected_votes(folder):
+    model = EmotionModel(folder)
+    names = model.metadata.further_labels
+    change(folder, further_labels=[name.replace('votes.', 'others.') for name in names])
+    window = np.zeros((model.metadata.steps, len(model.metadata.features) + 1), np.float32)
+    corrected = EmotionModel(folder).probabilities(window)
+    votes = model.further(window, 'votes')
+    assert np.abs(votes - corrected).max() > 0.01
+    for prior in (None, model.metadata.prior('training')):
+        np.testing.assert_array_equal(model.probabilities(window, prior), votes)
+    for prior in map(model.metadata.prior, ('model', 'uniform')):
+        found = model.probabilities(window, prior)
+        np.testing.assert_array_equal(found, prior.applied(corrected))
+
+
 def test_a_missing_folder_names_the_models_that_are_there():
     with pytest.raises(AssetError, match=r'Models there: .*basic7'):
         find_model('basic8')
@@ -85,10 +100,7 @@ def test_a_missing_folder_names_the_models_that_are_there():
         ({'window_s': float('nan')}, 'window_s must be a number above 0'),
         ({'network': '../network.tflite'}, 'must be a file name'),
         ({'network': 'other.tflite'}, 'other.tflite is missing'),
-        (
-            {'labels': ['happy', 'sad'], 'class_shares': [0.6, 0.4], 'class_prior': 'uniform'},
-            'asks for',
-        ),
+        ({'labels': ['happy', 'sad'], 'class_shares': ...}, 'have votes for each of the labels'),
         ({'class_shares': [1.0]}, 'class_shares must be 7 numbers above 0'),
         ({'class_shares': [0, 0, 0, 0, 0, 0, 1]}, 'class_shares must be 7 numbers above 0'),
         ({'class_shares': ['a'] * 7}, 'class_shares must be 7 numbers above 0'),
@@ -98,6 +110,7 @@ def test_a_missing_folder_names_the_models_that_are_there():
         ({'class_prior': 'uniform', 'class_shares': ...}, 'does not state its class_shares'),
         ({'further_labels': ['a', 'a']}, 'further_labels holds a name twice'),
         ({'further_labels': ['fer2013.sad']}, 'asks for'),
+        ({'further_labels': ['votes.sad']}, 'further_labels must have votes for each of the'),
         ({'window_s': 1.0}, 'asks for'),
         ({'window_s': 1e9}, 'window_s must be at most 60'),
         ({'rate_hz': 1e300}, 'rate_hz must be at most 1000'),

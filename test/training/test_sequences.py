@@ -23,8 +23,9 @@ import pytest
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.estimation import TemporalBuffer
-from emotion_estimator.emotion.model import SCHEMA, ModelMetadata
+from emotion_estimator.emotion.model import SCHEMA, ModelMetadata, softmax
 from emotion_estimator.stamps import NS_PER_S
+from training import network
 from training.clips import Dynamics
 from training.datasets.pictures import LABELS, NEUTRAL
 from training.protocols.sequences import (
@@ -374,3 +375,23 @@ def test_decisions_over_a_sequence_let_hysteresis_wear_off_by_its_stamps():
     for step_s, last in ((0.1, 0), (1.0, 1)):
         stamps_ns = (np.arange(8) * step_s * NS_PER_S).astype(np.int64)
         assert decisions(('happy', 'sad'), lead, stamps_ns).tolist()[-1] == last
+
+
+def test_in_training_some_windows_are_shown_without_the_appearance():
+    layer = network.LeftOut([1, 3], 0.25)
+    windows = np.random.default_rng(2).random((2000, 3, 5), np.float32) + 0.1
+    found = np.asarray(layer(windows, training=True))
+    drawn = (found == 0).any(axis=(1, 2))
+    assert drawn.mean() == pytest.approx(0.25, abs=0.06)
+    left = windows * np.array([1, 0, 1, 0, 1], np.float32)
+    np.testing.assert_array_equal(found, np.where(drawn[:, None, None], left, windows))
+    np.testing.assert_array_equal(layer(windows, training=False), windows)
+
+
+def test_the_loss_sums_the_questions_by_their_weights():
+    logits = np.random.default_rng(4).normal(size=(2, 5)).astype(np.float32)
+    targets = np.array([[1, 0, 0, 0, 1], [0, 1, 1, 0, 0]], np.float32)
+    found = network.AnswersLoss([2, 3], [1.0, 0.25], 0.0).call(targets, logits)
+    first, second = np.log(softmax(logits[:, :2])), np.log(softmax(logits[:, 2:]))
+    by_hand = [-first[0, 0] - 0.25 * second[0, 2], -first[1, 1] - 0.25 * second[1, 0]]
+    np.testing.assert_allclose(found, by_hand, rtol=1e-5)

@@ -285,13 +285,20 @@ def test_only_votes_of_several_people_about_a_face_that_is_found_are_corrected(v
     assert Targets().shares(seen)[1, HAPPY] == 0
 
 
-def test_a_second_question_stands_behind_the_first(voted_stills):
-    targets = Targets(second_weight=0.5)
-    taught = targets.taught(voted_stills)
-    np.testing.assert_array_equal(taught[:, : len(targets.names)], targets.shares(voted_stills))
-    assert taught[:, len(targets.names) :].argmax(axis=1).tolist() == voted_stills.labels.tolist()
-    assert len(targets.further_names) == taught.shape[1] - len(targets.names)
-    assert Targets().further_names == ()
+def test_further_questions_stand_behind_the_first(voted_stills):
+    smiling = replace(voted_stills, views=np.tile(face(mouthSmile=0.6), (3, 1, 1)))
+    targets = Targets(correction=1.0, votes_weight=0.7, second_weight=0.5)
+    first, votes, label = np.split(targets.taught(smiling), 3, axis=1)
+    np.testing.assert_array_equal(first, targets.shares(smiling))
+    np.testing.assert_array_equal(votes, smiling.vote_shares())
+    assert (first != votes).any()
+    assert label.argmax(axis=1).tolist() == smiling.labels.tolist()
+    assert targets.weights == (1.0, 0.7, 0.5)
+    assert targets.further_names[HAPPY] == 'votes.happy'
+    assert targets.further_names[len(LABELS) + HAPPY] == 'fer2013.happy'
+    assert len(targets.further_names) == 2 * len(LABELS)
+    assert Targets(second_weight=0.5).further_names == targets.further_names[len(LABELS) :]
+    assert Targets().further_names == () and Targets().weights == (1.0,)
     assert Targets().taught(voted_stills).shape == Targets().shares(voted_stills).shape
 
 

@@ -230,8 +230,8 @@ def held_probabilities(model: EmotionModel, prior: str = DEFAULT_CLASS_PRIOR) ->
     :param prior: see `ClassPrior`.
     """
     expected = model.metadata.prior(prior)
-    return lambda values: expected.applied(
-        np.array([model.probabilities(window) for window in constant_windows(values)])
+    return lambda values: np.array(
+        [model.probabilities(window, expected) for window in constant_windows(values)]
     )
 
 

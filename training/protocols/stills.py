@@ -33,7 +33,7 @@ from emotion_estimator.evaluation.classification_metrics import Confusion, confu
 from emotion_estimator.evaluation.segment_statistics import Interval, bootstrap
 from emotion_estimator.stamps import NS_PER_S
 from training.datasets.pictures import LABELS, DataError, assets_folder
-from training.stills import HAPPY_UNKNOWN_SAD, Stills
+from training.stills import FER2013, HAPPY_UNKNOWN_SAD, Stills
 from training.windows import MAX_GAP_S, RATE_HZ, STEPS, WINDOW_S
 
 Metrics = dict[str, dict[str, float]]
@@ -50,8 +50,8 @@ def still_probabilities(
     :param prior: see `ClassPrior`.
     :returns: shape [readable, labels].
     """
-    found = np.array([model.probabilities(window) for window in _held(model, stills)])
-    return model.metadata.prior(prior).applied(found)
+    expected = model.metadata.prior(prior)
+    return np.array([model.probabilities(window, expected) for window in _held(model, stills)])
 
 
 def label_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float64]:
@@ -60,9 +60,9 @@ def label_probabilities(model: EmotionModel, stills: Stills) -> NDArray[np.float
 
     :param model: a model that has one.
     :param stills: photographs with all features; unreadable ones give no row.
-    :returns: shape [readable, further labels].
+    :returns: shape [readable, 7].
     """
-    return np.array([model.further(window) for window in _held(model, stills)])
+    return np.array([model.further(window, FER2013) for window in _held(model, stills)])
 
 
 def _held(model: EmotionModel, stills: Stills) -> Iterator[NDArray[np.float32]]:
