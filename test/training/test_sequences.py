@@ -349,7 +349,7 @@ class Follows:
         licence='none',
     )
 
-    def probabilities(self, window):
+    def probabilities(self, window, prior):
         """Answer for one window."""
         return np.array([window[-1, 0], 1 - window[-1, 0]])
 
