@@ -41,7 +41,7 @@ from emotion_estimator.files import write_whole
 from training.datasets.pictures import LABELS, one_hot
 from training.fitting import fit_temperature
 from training.settings import Settings
-from training.stills import FER2013, MAPS, IndexMap, Stills, Targets
+from training.stills import FER2013, MAPS, IndexMap, Stills
 from training.windows import STEPS, constant_windows
 
 NETWORK_FILE = 'network.tflite'
@@ -228,17 +228,20 @@ def export_answers(
     each = [network.predict(windows, batch_size=1024, verbose=0) for network in networks]
     logits = np.mean(each, axis=0)
     asked = settings.targets
-    first, *others = np.split(logits.astype(np.float64), _starts(asked), axis=1)
+    first, further = np.split(logits.astype(np.float64), [len(asked.names)], axis=1)
     if settings.summed_in is not None:
-        return _summed(networks, MAPS[settings.summed_in], others[-1], training, readable)
+        label = further[:, -len(LABELS) :]
+        return _summed(networks, MAPS[settings.summed_in], label, training, readable)
     truth = asked.validation_labels(readable)
     clear = truth >= 0
     answered = {VOTES: truth, FER2013: readable.labels}
-    for start, answers in zip(_starts(asked), others):
-        vocabulary = asked.further_names[start - len(asked.names)].split('.')[0]
-        temperature = fit_temperature(answers[clear], answered[vocabulary][clear])
+    for start in range(0, len(asked.further_names), len(LABELS)):
+        vocabulary = asked.further_names[start].split('.')[0]
+        answers = further[clear, start : start + len(LABELS)]
+        temperature = fit_temperature(answers, answered[vocabulary][clear])
+        behind = start + len(asked.names)
         for network in networks:
-            soften(network, slice(start, start + len(LABELS)), temperature)
+            soften(network, slice(behind, behind + len(LABELS)), temperature)
     votes = 'the votes of ten people each, FER+ (MIT)'
     if asked.correction:
         votes += ', corrected by the facial actions shown'
@@ -251,12 +254,6 @@ def export_answers(
         class_shares=asked.shares(training).mean(axis=0),
         teachers=f"FER2013's labels, weight {weight:g}, and {votes}" if weight else votes,
     )
-
-
-def _starts(asked: Targets) -> list[int]:
-    """Find the first output of each answer behind the first."""
-    first, every = len(asked.names), len(asked.names) + len(asked.further_names)
-    return list(range(first, every, len(LABELS)))
 
 
 def _summed(

@@ -131,8 +131,7 @@ RETRIES = 5
 """For a second after a face was lost, detections are so many times as frequent."""
 _RETRIED_MS = 1000
 SIDE_BY_SIDE = 2
-"""So many faces are looked at at a time: each takes a core, and a robot needs the others."""
-_Look = Callable[[], 'LandmarkedFace | None']
+"""Most faces that are looked at at a time: each takes a core, and a robot needs the others."""
 
 
 @dataclass
@@ -177,7 +176,7 @@ class FaceSearch:
         self._detection_period_ms = 1000 / detection_rate_hz
         self._idle: list[CloseUp] = []
         self._followed: list[_Followed] = []
-        self._found = self._near = 0
+        self._found = 0
         self._workers: ThreadPoolExecutor | None = None
         self._time_ms: int | None = None
         self._detected_ms: float | None = None
@@ -197,14 +196,12 @@ class FaceSearch:
         before, self._followed = self._followed, []
         # What has looked in vain rests until the next frame: MediaPipe's clock must go forward.
         rested, self._idle = self._idle, []
-        found, looks = self._look_again(image, time_ms, before)
-        self._near, runs = len(found), self._max_faces - len(found)
-        for followed, (look, has_looked) in zip(before, looks):
-            if runs and _is_apart(followed.box, _boxes(found)):
-                runs -= 1
-                self._take(look(), followed.close_up, found)
-            else:
-                (self._idle if has_looked else rested).append(followed.close_up)
+        found, seen = self._look_again(image, time_ms, before)
+        # Whoever is not found again leaves room for a new face in the next frame.
+        runs = max(self._max_faces - len(found) - len(before), 0)
+        for followed, face in zip(before, seen):
+            apart = len(found) < self._max_faces and _is_apart(followed.box, _boxes(found))
+            self._take(face if apart else None, followed.close_up, found)
         if len(found) < self._found:
             self._lost_ms = time_ms
         if runs and self._is_due(time_ms):
@@ -227,28 +224,23 @@ class FaceSearch:
 
     def _look_again(
         self, image: Rgb, time_ms: int, before: list[_Followed]
-    ) -> tuple[list[LandmarkedFace], list[tuple[_Look, bool]]]:
+    ) -> tuple[list[LandmarkedFace], list[LandmarkedFace | None]]:
         """
-        Look for the near faces, and meanwhile for those followed where there are cores for it.
+        Look for the near faces and for those followed; at a time where there are cores for it.
 
-        :returns: the near faces; what gives each of those followed, and whether it has looked.
+        :returns: the near faces; for each of those followed its face, None where there is none.
         """
         near = partial(self._landmarker.find, image, time_ms)
         looks = [partial(one.close_up.find, image, one.box, time_ms) for one in before]
-        room = self._max_faces - self._near  # as long as there are as many near faces as before
-        if not looks[:room] or len(os.sched_getaffinity(0)) == 1:
-            return near()[: self._max_faces], [(look, False) for look in looks]
+        if not looks or len(os.sched_getaffinity(0)) == 1:
+            return near()[: self._max_faces], [look() for look in looks]
         if self._workers is None:
             self._workers = ThreadPoolExecutor(SIDE_BY_SIDE, 'faces')
         nearest = self._workers.submit(near)
-        others = [self._workers.submit(look) for look in looks[:room]]
+        others = [self._workers.submit(look) for look in looks]
         # Also where one fails: none may still look at this frame in the next.
         wait(others)
-        had = [(other.result, True) for other in others]
-        return nearest.result()[: self._max_faces], [
-            *had,
-            *((look, False) for look in looks[room:]),
-        ]
+        return nearest.result()[: self._max_faces], [other.result() for other in others]
 
     def _take(
         self, face: LandmarkedFace | None, close_up: CloseUp, found: list[LandmarkedFace]

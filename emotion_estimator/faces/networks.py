@@ -27,7 +27,6 @@ import threading
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -161,16 +160,18 @@ class FaceNetworks:
             path, _DETECTOR, parts, threads,
             (1, _DETECTOR_PX, _DETECTOR_PX, 3), ((1, _ANCHORS, 16), (1, _ANCHORS, 1)),
         )  # fmt: skip
-        self._new_landmarks = partial(
-            _Network, path, _LANDMARKS, parts, threads,
-            (1, _CROP_PX, _CROP_PX, 3), ((1, 1, 1, LANDMARKS * 3), (1, 1, 1, 1)),
-        )  # fmt: skip
-        # Those that no thread uses now.
-        self._idle = [(self._new_landmarks(), _Cropper(_CROP_PX, cv2.BORDER_REPLICATE))]
+
+        def new_landmarks() -> tuple[_Cropper, _Network]:
+            return _Cropper(_CROP_PX, cv2.BORDER_REPLICATE), _Network(
+                path, _LANDMARKS, parts, threads,
+                (1, _CROP_PX, _CROP_PX, 3), ((1, 1, 1, LANDMARKS * 3), (1, 1, 1, 1)),
+            )  # fmt: skip
+
+        self._new_landmarks, self._idle_landmarks = new_landmarks, [new_landmarks()]
         self._blendshapes = _Network(
             path, _BLENDSHAPES, parts, threads, (1, len(_OF_BLENDSHAPES), 2), ((52,),)
         )
-        self._lock, self._detecting = threading.Lock(), threading.Lock()
+        self._rating, self._detecting = threading.Lock(), threading.Lock()
         self._anchors = _anchors()
         # Black beside the image: BORDER_ZERO.
         self._whole_crop = _Cropper(_DETECTOR_PX, cv2.BORDER_CONSTANT)
@@ -215,11 +216,11 @@ class FaceNetworks:
             is that there is a face, in [0, 1]. Both 0 where the network answers with no numbers.
         """
         try:
-            network, crop = self._idle.pop()
+            crop, network = self._idle_landmarks.pop()
         except IndexError:
-            network, crop = self._new_landmarks(), _Cropper(_CROP_PX, cv2.BORDER_REPLICATE)
+            crop, network = self._new_landmarks()
         values, logit = network(crop(image, region), 1 / 255, 0.0)
-        self._idle.append((network, crop))
+        self._idle_landmarks.append((crop, network))
         points = values.reshape(LANDMARKS, 3)
         found = np.zeros((LANDMARKS, 3), np.float32)
         # Some of LiteRT's kernels make the largest float32 of what is no number.
@@ -238,7 +239,7 @@ class FaceNetworks:
         :param points: its landmarks in pixels, shape [478, 3].
         :returns: shape [52] in MediaPipe's order, each in [0, 1].
         """
-        with self._lock:
+        with self._rating:
             (values,) = self._blendshapes(points[_OF_BLENDSHAPES, :2][None], 1.0, 0.0)
         return values
 

@@ -173,9 +173,9 @@ def test_no_face_comes_out_of_a_network_that_answers_with_no_numbers(
     landmarker_path, media, answered
 ):
     broken = FaceNetworks(landmarker_path)
-    ((answer, crop),) = broken._idle
-    broken._idle = [
-        (lambda *given: [np.full_like(values, answered) for values in answer(*given)], crop)
+    ((crop, answer),) = broken._idle_landmarks
+    broken._idle_landmarks = [
+        (crop, lambda *given: [np.full_like(values, answered) for values in answer(*given)])
     ]
     assert FaceLandmarker(broken).find(photograph(media(PEOPLE[0])), 1) == []
     detect = broken._detector

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The network, its export and training, and those of the search; they need TensorFlow."""
+"""The network, its export and training; they need TensorFlow."""
 
 from __future__ import annotations
 
@@ -22,27 +22,16 @@ import json
 import keras
 import numpy as np
 import pytest
-from rich.console import Console
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.emotion.model import SCHEMA, softmax
+from emotion_estimator.emotion.decision import ClassPrior
+from emotion_estimator.emotion.model import SCHEMA, VOTES, softmax
 from training import export, fitting, network, sources
 from training.clips import Dynamics
-from training.datasets.pictures import LABELS
-from training.random_search import (
-    OBJECTIVE,
-    SoftLabelF1,
-    SoftLabelPrecision,
-    SoftLabelRecall,
-    best_trials_table,
-    build,
-    described,
-    observed_face,
-    search_space,
-)
+from training.datasets.pictures import LABELS, one_hot
 from training.settings import Phase, Settings, run_key
-from training.stills import HAPPY_UNKNOWN_SAD, Stills
-from training.windows import RATE_HZ, STEPS, WINDOW_S
+from training.stills import FER2013, HAPPY_UNKNOWN_SAD, Stills, Targets
+from training.windows import RATE_HZ, STEPS, WINDOW_S, constant_windows
 
 SMALL = network.Architecture(dense_units=(8, 6), lstm_units=6)
 
@@ -73,6 +62,26 @@ def test_normalisation_standardises_logits(untrained):
     found = np.asarray(untrained.get_layer('normalisation')(window))
     # A logit of -0.5 lies one deviation of 1.5 above the mean of -2.
     np.testing.assert_allclose(found, 1, atol=1e-5)
+
+
+def test_in_training_some_windows_are_shown_without_the_appearance():
+    layer = network.LeftOut([1, 3], 0.25)
+    windows = np.random.default_rng(2).random((2000, 3, 5), np.float32) + 0.1
+    found = np.asarray(layer(windows, training=True))
+    drawn = (found == 0).any(axis=(1, 2))
+    assert drawn.mean() == pytest.approx(0.25, abs=0.06)
+    left = windows * np.array([1, 0, 1, 0, 1], np.float32)
+    np.testing.assert_array_equal(found, np.where(drawn[:, None, None], left, windows))
+    np.testing.assert_array_equal(layer(windows, training=False), windows)
+
+
+def test_the_loss_sums_the_questions_by_their_weights():
+    logits = np.random.default_rng(4).normal(size=(2, 5)).astype(np.float32)
+    targets = np.array([[1, 0, 0, 0, 1], [0, 1, 1, 0, 0]], np.float32)
+    found = network.AnswersLoss([2, 3], [1.0, 0.25], 0.0).call(targets, logits)
+    first, second = np.log(softmax(logits[:, :2])), np.log(softmax(logits[:, 2:]))
+    by_hand = [-first[0, 0] - 0.25 * second[0, 2], -first[1, 1] - 0.25 * second[1, 0]]
+    np.testing.assert_allclose(found, by_hand, rtol=1e-5)
 
 
 def facts():
@@ -205,195 +214,27 @@ def test_other_settings_and_other_data_are_another_run(made_data):
     assert known not in others
 
 
-# The networks of the search, as it may choose them.
-
-
-SHAPE, CLASSES = (4, 6), 3
-
-
-def chosen(**values):
-    choice = search_space()
-    choice.values.update(values)
-    choice.ensure_active_values()
-    return choice
-
-
-def built(**values):
-    return build(chosen(**values), SHAPE, CLASSES)
-
-
-def drawn(name, extended=False, count=200):
-    space = {entry.name: entry for entry in search_space(extended).space}
-    return [space[name].random_sample(seed) for seed in range(count)]
-
-
-@pytest.mark.parametrize(
-    ('name', 'low', 'high'),
-    [
-        ('learning_rate', 1e-6, 1e-3),
-        ('kernel_l2', 1e-10, 1e-5),
-        ('weight_decay', 1e-10, 9e-4),
-    ],
-)
-def test_the_reports_ranges_are_drawn_by_their_logarithm(name, low, high):
-    values = np.log(drawn(name))
-    assert values.min() >= np.log(low)
-    assert values.max() <= np.log(high)
-    spread = (values - np.log(low)) / np.log(high / low)
-    quarters = np.histogram(spread, 4, (0, 1))[0]
-    assert quarters.min() > 30  # of 200; evenly spread ones have 50 each
-
-
-def test_layers_have_the_reports_units():
-    assert set(drawn('layer_units')) == {10, 14, 18, 22, 26, 30}
-
-
-def test_the_reports_activations_and_optimisers_are_drawn():
-    assert set(drawn('activation')) == {'selu', 'tanh', 'relu', 'leaky_relu'}
-    assert set(drawn('optimiser')) == {'adamw', 'sgd'}
-    assert set(drawn('network')) == {'lstm', 'dense'}
-
-
-def test_rates_above_the_reports_are_drawn_only_when_asked_for():
-    assert max(drawn('learning_rate')) <= 1e-3
-    rates = drawn('learning_rate', extended=True)
-    assert 1e-3 < max(rates) <= 1e-2
-    assert min(rates) < 1e-5
-
-
-def test_a_setting_that_does_not_apply_is_not_chosen():
-    assert 'momentum' not in chosen(optimiser='adamw').values
-    assert 'observed' not in chosen(network='lstm').values
-    assert chosen(optimiser='sgd').get('momentum') in {0.0, 0.5, 0.9, 0.99}
-    assert chosen(network='dense').get('observed') in {'last', 'mean'}
-
-
-def test_an_lstm_is_built_as_chosen():
-    model = built(network='lstm', layers=2, layer_units=14, activation='selu', kernel_l2=2e-6)
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
-    assert [layer.units for layer in layers] == [14, 14]
-    assert [layer.return_sequences for layer in layers] == [True, False]
-    assert all(layer.activation is keras.activations.selu for layer in layers)
-    assert all(float(layer.kernel_regularizer.l2) == pytest.approx(2e-6) for layer in layers)
-    assert model.output_shape == (None, CLASSES)
-
-
-@pytest.mark.parametrize('activation', ['selu', 'tanh', 'relu', 'leaky_relu'])
-@pytest.mark.parametrize('network', ['lstm', 'dense'])
-def test_every_activation_gives_a_distribution(network, activation):
-    model = built(network=network, activation=activation)
-    shares = np.asarray(model(np.random.default_rng(2).random((3, *SHAPE), np.float32)))
-    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
-
-
-def test_optimisers_are_made_as_chosen():
-    adamw, sgd = (
-        built(
-            network='dense', optimiser=name, learning_rate=3e-4, weight_decay=5e-5, **more
-        ).optimizer
-        for name, more in (('adamw', {}), ('sgd', {'momentum': 0.9}))
-    )
-    assert isinstance(adamw, keras.optimizers.AdamW)
-    assert adamw.amsgrad  # as in the seed report's best model
-    assert isinstance(sgd, keras.optimizers.SGD)
-    assert sgd.momentum == 0.9
-    for optimiser in (adamw, sgd):
-        assert float(optimiser.learning_rate) == pytest.approx(3e-4)
-        assert optimiser.weight_decay == 5e-5
-        assert optimiser.global_clipnorm == 1
-
-
-@pytest.mark.parametrize('network', ['lstm', 'dense'])
-def test_what_stands_in_unobserved_steps_does_not_matter(network):
-    model = built(network=network)
-    windows = np.random.default_rng(3).random((1, *SHAPE), np.float32)
-    windows[..., -1] = [1, 0, 1, 0]
-    other = windows.copy()
-    other[:, [1, 3], :-1] = 5
-    np.testing.assert_array_equal(np.asarray(model(windows)), np.asarray(model(other)))
-
-
-@pytest.mark.parametrize('network', ['lstm', 'dense'])
-def test_a_network_comes_back_from_its_file_compiled(network, tmp_path):
-    model = built(network=network)
-    windows = np.random.default_rng(4).random((6, *SHAPE), np.float32)
-    targets = np.eye(CLASSES, dtype=np.float32)[[0, 1, 2, 0, 1, 2]]
-    model.save(tmp_path / 'network.keras')
-    loaded = keras.models.load_model(tmp_path / 'network.keras')
-    np.testing.assert_array_equal(np.asarray(loaded(windows)), np.asarray(model(windows)))
-    measured = loaded.evaluate(windows, targets, verbose=0, return_dict=True)
-    names = 'loss categorical_crossentropy categorical_accuracy f1 precision recall'
-    assert set(measured) == set(names.split())
-    probabilities = np.asarray(model(windows))
-    expected = -np.log(probabilities[np.arange(6), targets.argmax(axis=1)]).mean()
-    assert measured['categorical_crossentropy'] == pytest.approx(expected, rel=1e-5)
-
-
-def test_a_share_of_a_tenth_is_no_right_answer():
-    shares = np.array([[0.1, 0.6, 0.3], [0.2, 0.0, 0.8]], np.float32)
-    answers = np.array([[0.9, 0.1, 0.0], [0.0, 0.3, 0.7]], np.float32)
-    # One of two answers is right; Keras's own Precision would call the first right as well.
-    for metric in (SoftLabelPrecision(), SoftLabelRecall()):
-        metric.update_state(shares, answers)
-        assert float(metric.result()) == pytest.approx(0.5)
-    f1 = SoftLabelF1(average='macro')
-    f1.update_state(shares, answers)
-    assert float(f1.result()) == pytest.approx(1 / 3, abs=1e-5)  # 0, 0 and 1
-
-
-FIRST, LAST, UNSEEN = [0.1, 0.9, 1], [0.3, 0.5, 1], [8, 8, 0]
-
-
-@pytest.mark.parametrize(
-    ('observed', 'steps', 'expected'),
-    [
-        ('last', [FIRST, UNSEEN, LAST, UNSEEN], [0.3, 0.5]),
-        ('mean', [FIRST, UNSEEN, LAST, UNSEEN], [0.2, 0.7]),
-        ('last', [FIRST, LAST], [0.3, 0.5]),
-        ('last', [UNSEEN, UNSEEN], [0, 0]),
-        ('mean', [UNSEEN, UNSEEN], [0, 0]),
-    ],
-)
-def test_the_dense_network_sees_only_observed_steps(observed, steps, expected):
-    found = np.asarray(observed_face(np.array([steps], np.float32), observed))
-    np.testing.assert_allclose(found, [expected], rtol=1e-6)
-
-
-def test_a_dense_network_is_built_as_chosen():
-    model = built(network='dense', layers=2, layer_units=14, activation='tanh', kernel_l2=2e-6)
-    # 5 features to 14, to 14, to 3 classes, each with biases
-    assert model.count_params() == (5 * 14 + 14) + (14 * 14 + 14) + (14 * 3 + 3)
-    hidden = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][:-1]
-    assert [layer.activation.__name__ for layer in hidden] == ['tanh', 'tanh']
-    assert [float(layer.kernel_regularizer.l2) for layer in hidden] == pytest.approx([2e-6] * 2)
-
-
-LSTM = {
-    'network': 'lstm',
-    'layers': 2,
-    'layer_units': 18,
-    'activation': 'tanh',
-    'kernel_l2': 2e-6,
-    'optimiser': 'adamw',
-    'learning_rate': 1.2e-4,
-    'weight_decay': 3e-5,
-}
-
-
-def test_a_choice_is_described_in_a_few_words():
-    dense = {**LSTM, 'network': 'dense', 'observed': 'mean', 'optimiser': 'sgd', 'momentum': 0.9}
-    assert described(LSTM) == '2 x lstm 18 tanh, adamw 1.2e-04'
-    assert described(dense) == '2 x dense of mean 18 tanh, sgd 1.2e-04 momentum 0.9'
-
-
-def test_the_table_shows_the_best_rows():
-    metrics = {OBJECTIVE: 0.5, 'val_categorical_accuracy': 0.625, 'val_f1': None, 'best_epoch': 3}
-    results = [{'number': n, 'settings': LSTM, 'metrics': metrics} for n in (4, 2, 0)]
-    console = Console(width=80)
-    with console.capture() as captured:
-        console.print(best_trials_table(results, rows=2))
-    lines = [line for line in captured.get().splitlines() if 'lstm' in line]
-    assert len(lines) == 2
-    assert 'best 2 of 3 trials' in captured.get()
-    cells = [cell.strip() for cell in lines[0].strip('│').split('│')]
-    assert cells == ['4', '2 x lstm 18 tanh, adamw 1.2e-04', '0.5', '0.625', '-', '3']
+def test_each_answer_of_the_exported_network_has_a_temperature_of_its_own(made_data, tmp_path):
+    stills = made_data.training
+    asked = Targets(votes_weight=1.0, second_weight=0.5)
+    keras.utils.set_random_seed(3)
+    trained = network.build(SMALL, *network.statistics(stills.values), 21)
+    layer = trained.get_layer('logits')
+    layer.set_weights([part * np.repeat([4, 5, 6], 7) for part in layer.get_weights()])
+    logits = trained.predict(constant_windows(stills.values), verbose=0).astype(np.float64)
+    parts = np.split(logits, 3, axis=1)
+    # Two of three photographs show what the sum of the answers says.
+    right = np.where(np.arange(len(stills)) % 3 == 0, stills.labels, sum(parts).argmax(axis=1))
+    stills = dataclasses.replace(stills, labels=right, votes=10 * one_hot(right))
+    fitted = [fitting.fit_temperature(part, right) for part in parts]
+    assert len(set(fitted)) == 3 and max(fitted) < fitting.BOUNDS[1]
+    settings = Settings(groups=(), targets=asked)
+    exported = export.export_answers([trained], settings, stills, stills)
+    assert exported.temperature == fitted[0]
+    told = {**facts(), 'further_labels': exported.further_labels, 'temperature': fitted[0]}
+    model = export.write_model(tmp_path / 'three', exported.network, told)
+    window = constant_windows(stills.values[:1])[0]
+    expected = [softmax(part[0] / by) for part, by in zip(parts, fitted)]
+    found = [model.probabilities(window, ClassPrior('uniform', LABELS, (1 / 7,) * 7))]
+    found += [model.further(window, vocabulary) for vocabulary in (VOTES, FER2013)]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
