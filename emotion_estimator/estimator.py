@@ -30,6 +30,19 @@ from emotion_estimator.files import find_model
 from emotion_estimator.parameters import NodeParameters, Value, read_parameters
 from emotion_estimator.stamps import NS_PER_S, Step
 
+_LATEST_S = 2**63 // NS_PER_S  # stamps are 64 bits of nanoseconds
+_OF_TOPICS = (
+    'allow_remote_paths',
+    'autostart',
+    'cropped_height',
+    'cropped_width',
+    'field_of_view_deg',
+    'image_transport',
+    'max_rate_hz',
+    'ros4hri',
+    'ros4hri_input',
+)
+"""Parameters of what the nodes read and publish, which arrays know nothing of."""
 _PICTURE_LOOKS = 2  # a look that finds nothing where it expected a face searches the next time
 
 
@@ -110,13 +123,20 @@ class ExpressionEstimator:
 
     :param model: name of a model that ships, or path of a model folder.
     :param max_faces: most faces that are followed at once, 1 to 10.
-    :param parameters: other parameters of the nodes by name, see doc/parameters.md.
+    :param parameters: other parameters of the nodes by name, see doc/parameters.md; those of
+        their topics are refused, since they would do nothing.
     :raises AssetError: when a model is not there and cannot be fetched.
     :raises ValueError: when a model or a parameter cannot be used.
     """
 
     def __init__(self, model: str = 'basic7', max_faces: int = 4, **parameters: Value) -> None:
-        given = {'model': model, 'max_faces': max_faces, **parameters}
+        for name in _OF_TOPICS:
+            if name in parameters:
+                raise ValueError(
+                    f"{name} is a parameter of the nodes' topics and does nothing here: leave it "
+                    'out, and give `estimate` only the images that are to be looked at.'
+                )
+        given = {'model': model, 'max_faces': max_faces, 'face_id_seed': -1, **parameters}
         self._prepare(read_parameters().changed(given), fetch=True)
 
     @classmethod
@@ -140,6 +160,7 @@ class ExpressionEstimator:
         self._estimation, self.metadata = build_estimation(emotion, folder)
         self._picture_estimation, _ = build_estimation(emotion, folder)
         self._finder = build_finder(faces, find_finder_files(faces, fetch))
+        self._closed = False
 
     def estimate(self, rgb: Rgb, stamp_s: float) -> list[FaceExpression]:
         """
@@ -149,8 +170,13 @@ class ExpressionEstimator:
         :param stamp_s: the image's time in seconds, from whatever start; above that of the image
             before.
         :returns: the faces; none where the stamp repeats, comes late or stands alone (`TimeLine`).
-        :raises ValueError: when the array is no such image.
+        :raises ValueError: when the array is no such image, or the stamp no time in seconds.
         """
+        if not abs(stamp_s) < _LATEST_S:
+            raise ValueError(
+                f'stamp_s must be a time in seconds, of at most {_LATEST_S:g} to either side, not '
+                f'{stamp_s!r}.'
+            )
         stamp_ns = round(stamp_s * NS_PER_S)
         result = self.tell(self.find(_checked(rgb), stamp_ns), stamp_ns)
         return [FaceExpression(*pair) for pair in zip(result.faces, result.estimates)]
@@ -189,7 +215,10 @@ class ExpressionEstimator:
         :param stamp_ns: its stamp in nanoseconds.
         :param line: see `FaceFinder.find`.
         :returns: the faces; none where `step.left_out`.
+        :raises RuntimeError: when it was closed.
         """
+        if self._closed:
+            raise RuntimeError('This estimator was closed: make another.')
         return self._finder.find(image, stamp_ns, line)
 
     def tell(self, sighting: TrackedFaces, stamp_ns: int) -> FrameResult:
@@ -213,7 +242,8 @@ class ExpressionEstimator:
         )
 
     def close(self) -> None:
-        """Release MediaPipe's graphs."""
+        """Release MediaPipe's graphs; no image is looked at any more."""
+        self._closed = True
         self._finder.close()
 
     def __enter__(self) -> ExpressionEstimator:

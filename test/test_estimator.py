@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -34,6 +35,7 @@ from emotion_estimator.faces.geometry import PinholeCamera, turned, turned_point
 from emotion_estimator.faces.multi_face import face_picture
 from emotion_estimator.faces.pose import HeadModel
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
+from emotion_estimator.parameters import NODES, NodeParameters, read_parameters
 
 
 @pytest.fixture(scope='module')
@@ -158,6 +160,58 @@ def test_a_picture_without_a_face_has_none(estimator, media):
 def test_what_is_no_image_is_refused(estimator, image):
     with pytest.raises(ValueError, match=r'\[height, width, 3\]'):
         estimator.estimate(image, 1.0)
+
+
+def test_a_stamp_that_is_no_time_in_seconds_is_refused_and_changes_nothing(estimator, smiling):
+    (before,) = estimator.estimate(smiling, 40_000.0)
+    for stamp_s in (np.nan, np.inf, 1e300, 1_700_000_000 * 10**9):
+        with pytest.raises(ValueError, match='stamp_s must be a time in seconds'):
+            estimator.estimate(smiling, stamp_s)
+    (after,) = estimator.estimate(smiling, 40_000.04)
+    assert after.face_id == before.face_id
+
+
+@pytest.mark.parametrize('engine', ['litert', 'mediapipe'])
+def test_what_was_closed_looks_at_nothing(smiling, engine):
+    with ExpressionEstimator(engine=engine) as made:
+        pass
+    for look in (made.estimate_picture, lambda rgb: made.estimate(rgb, 1.0)):
+        with pytest.raises(RuntimeError, match='was closed'):
+            look(smiling)
+    made.close()
+
+
+def test_two_estimators_give_a_face_different_ids_unless_both_are_told_how(smiling):
+    def face_id(**parameters):
+        with ExpressionEstimator(max_faces=1, **parameters) as made:
+            return made.estimate_picture(smiling)[0].face_id
+
+    assert face_id() != face_id()
+    assert face_id(face_id_seed=3) == face_id(face_id_seed=3)
+
+
+class Noting(dict):
+    """Notes what is read of it."""
+
+    read: ClassVar[set[str]] = set()
+
+    def __getitem__(self, name):
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
+def test_every_parameter_does_something_or_is_refused():
+    parameters = read_parameters()
+    for engine in ('litert', 'mediapipe'):
+        faces = Noting({**parameters.blendshape_node, 'engine': engine})
+        noting = NodeParameters(faces, Noting(parameters.emotion_node))
+        ExpressionEstimator.of_parameters(noting).close()
+    specs = {spec.name: spec for specs in NODES.values() for spec in specs}
+    for name in specs.keys() - Noting.read:
+        with pytest.raises(ValueError, match=f"{name} is a parameter of the nodes' topics"):
+            ExpressionEstimator(**{name: specs[name].default})
+    for name in Noting.read:
+        ExpressionEstimator(**{name: specs[name].default}).close()
 
 
 def test_wrong_parameters_are_refused_by_name():
