@@ -17,8 +17,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
 
@@ -256,8 +257,6 @@ def advice_for_rate(step_s: float, values: Mapping[str, Value]) -> str:
     :param values: the values of the parameters by name; those that are missing are not judged.
     :returns: a sentence with values to set; empty where there is nothing to say.
     """
-    if step_s <= _SLOW_S:
-        return ''
     specs = {spec.name: (node, spec) for node, specs in NODES.items() for spec in specs}
     changes = []
     for name, images in _IMAGES.items():
@@ -265,7 +264,7 @@ def advice_for_rate(step_s: float, values: Mapping[str, Value]) -> str:
         wanted = min(math.ceil(10 * images * step_s) / 10, spec.maximum or math.inf)
         if name in values and float(values[name]) < wanted:
             changes.append(f'{name} of {node} to {wanted:.1f} (now {float(values[name]):g})')
-    if not changes:
+    if not changes or step_s <= _SLOW_S:
         return ''
     return (
         f'Images come {step_s:.2f} s apart, {1 / step_s:.2g} a second: set '
@@ -278,6 +277,7 @@ def advice_for_rate(step_s: float, values: Mapping[str, Value]) -> str:
 
 
 DEFAULTS = 'config/emotion_estimator.yaml'
+_Section = tuple[str, Mapping[str, Any]]  # of a file: whose, and what it sets
 FACE_ID_SEED = 1
 """Replaces the node's -1 (at random): two replays give the same ids."""
 
@@ -301,35 +301,27 @@ class NodeParameters:
         :raises ParameterError: when no node knows a name, or a value is of another type or out
             of range.
         """
-        known = {node: {spec.name: spec for spec in specs} for node, specs in NODES.items()}
-        changes: dict[str, dict[str, Value]] = {node: {} for node in NODES}
-        for name, value in values.items():
-            nodes = [node for node in NODES if name in known[node]]
-            if not nodes:
-                names = sorted({name for specs in known.values() for name in specs})
-                raise ParameterError(
-                    f'There is no parameter {name!r}; there are {", ".join(names)}.'
-                )
-            for node in nodes:
-                changes[node][name] = _checked(name, value, known[node][name])
+        known = {spec.name for specs in NODES.values() for spec in specs}
+        if others := values.keys() - known:
+            there = ', '.join(sorted(known))
+            raise ParameterError(f'There is no parameter {min(others)!r}; there are {there}.')
         return NodeParameters(
-            {**self.blendshape_node, **changes['blendshape_node']},
-            {**self.emotion_node, **changes['emotion_node']},
+            {**self.blendshape_node, **_taken('blendshape_node', values)},
+            {**self.emotion_node, **_taken('emotion_node', values)},
         )
-
-    def with_model(self, model: str) -> NodeParameters:
-        """Take another model: the name of one that ships, or the path of a model folder."""
-        return replace(self, emotion_node={**self.emotion_node, 'model': model})
 
 
 def read_parameters(
-    path: Path | None = None, defaults: Mapping[str, Value] | None = None
+    path: Path | None = None,
+    defaults: Mapping[str, Value] | None = None,
+    namespace: str | None = None,
 ) -> NodeParameters:
     """
     Read the defaults that ship, then a file of the user's over them.
 
     :param path: as `ros2 run ... --params-file` takes it; None leaves it at the defaults.
     :param defaults: other defaults by name than the nodes'.
+    :param namespace: of the nodes, as `/robot1`, '' for none; None takes what any of theirs has.
     :raises ParameterError: when the file is missing, no such YAML, or a value has another type
         than the node's.
     """
@@ -337,38 +329,41 @@ def read_parameters(
         node: {spec.name: (defaults or {}).get(spec.name, spec.default) for spec in specs}
         for node, specs in NODES.items()
     }
-    if path is not None:
-        for node, specs in NODES.items():
-            read[node].update(_section(path, node, {spec.name: spec for spec in specs}))
+    for section, values in [] if path is None else _sections(path, _document(path)):
+        for node in NODES:
+            if _is_for(section, node, namespace):
+                read[node] |= _taken(node, values, f'{path}: {section}: ')
     if read['blendshape_node']['face_id_seed'] == -1:
         read['blendshape_node']['face_id_seed'] = FACE_ID_SEED
     return NodeParameters(**read)
 
 
-def names_in(path: Path) -> set[str]:
-    """List by name what a parameter file sets for whichever node, see `read_parameters`."""
-    sections = (section for section in _document(path).values() if isinstance(section, dict))
-    return {name for section in sections for name in section.get('ros__parameters') or ()}
+def _sections(path: Path, document: Mapping[Any, Any], name: str = '') -> Iterator[_Section]:
+    """List what a file sets by node, as `/robot1/emotion_node`; a section may hold others."""
+    for key, value in document.items():
+        inner = name if key == 'ros__parameters' else f'{name}/{str(key).strip("/")}'
+        if not isinstance(value, dict) or not value:
+            raise ParameterError(f'{path}: {inner} holds no ros__parameters.')
+        if inner == name:
+            yield name, value
+        else:
+            yield from _sections(path, value, inner)
 
 
-def _section(path: Path, node: str, specs: Mapping[str, Spec]) -> dict[str, Value]:
-    """Read what a file says of a node; what the node does not know is left out, as ROS does."""
-    found = {}
-    for key, section in _document(path).items():
-        if str(key).rsplit('/', 1)[-1] not in (node, '**'):
-            continue
-        values = section.get('ros__parameters') if isinstance(section, dict) else None
-        if not isinstance(values, dict):
-            raise ParameterError(f'{path}: {key} holds no ros__parameters.')
-        for name, value in values.items():
-            if name in specs:
-                found[name] = _checked(f'{path}: {key}: {name}', value, specs[name])
-    return found
+def _is_for(section: str, node: str, namespace: str | None) -> bool:
+    """Tell whether a section is for a node, by ROS's rules for `*` and `**`."""
+    if namespace is None:
+        return section.rsplit('/', 1)[-1] in (node, '*', '**')
+    pattern = re.escape(section).replace(r'/\*\*', r'(/\w+)*').replace(r'/\*', r'/\w+')
+    return re.fullmatch(pattern, f'{namespace}/{node}') is not None
 
 
 def _document(path: Path) -> dict[Any, Any]:
     try:
-        document = yaml.safe_load(read_text(path))
+        text = read_text(path)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ValueError('it has an alias (*name), which ROS does not take; write it out')
+        document = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ParameterError(f'The parameter file {path} cannot be read: {error}') from error
     if not isinstance(document, dict):
@@ -378,23 +373,28 @@ def _document(path: Path) -> dict[Any, Any]:
     return document
 
 
+def _taken(node: str, values: Mapping[str, Any], where: str = '') -> dict[str, Value]:
+    """Check those values that a node knows; it leaves out the others, as ROS does."""
+    return {
+        spec.name: _checked(where + spec.name, values[spec.name], spec)
+        for spec in NODES[node]
+        if spec.name in values
+    }
+
+
 def _checked(where: str, value: Any, spec: Spec) -> Value:
     """Refuse what the node itself would refuse."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if isinstance(spec.default, float) and number:
+    kind: type[Value] = type(spec.default)
+    if kind is float and type(value) is int and abs(value) < 1 << 63:  # what ROS itself can hold
         value = float(value)
-    if type(value) is not type(spec.default):
+    if value.__class__ is not kind:
         raise ParameterError(
-            f'{where} must be of type {type(spec.default).__name__}, as {spec.default!r}, '
-            f'not {value!r}.'
+            f'{where} must be of type {kind.__name__}, as {spec.default!r}, not {value!r}.'
         )
     if spec.choices and value not in spec.choices:
         allowed = ', '.join(map(str, spec.choices))
         raise ParameterError(f'{where} must be one of {allowed}, not {value!r}.')
-    if spec.minimum is None or spec.maximum is None:
-        return spec.default.__class__(value)
-    if not spec.minimum <= float(value) <= spec.maximum:
-        raise ParameterError(
-            f'{where} must lie between {spec.minimum:g} and {spec.maximum:g}, not {value!r}.'
-        )
-    return spec.default.__class__(value)
+    least, most = spec.minimum, spec.maximum
+    if isinstance(value, str) or least is None or most is None or least <= value <= most:
+        return value
+    raise ParameterError(f'{where} must lie between {least:g} and {most:g}, not {value!r}.')

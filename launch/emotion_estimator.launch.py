@@ -15,20 +15,24 @@
 """Starts the emotion estimator on a camera's images; the nodes activate by themselves."""
 
 import difflib
+import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from emotion_estimator.cameras import find_camera
 from emotion_estimator.emotion.model import read_metadata
 from emotion_estimator.files import find_model, find_shared_file
 from emotion_estimator.parameters import NODES as SPECS
-from emotion_estimator.parameters import Value, names_in, read_parameters
+from emotion_estimator.parameters import Value, read_parameters
 
 PACKAGE = 'emotion_estimator'
 NODES = ('blendshape_node', 'emotion_node')
@@ -75,6 +79,30 @@ def parameter(name: str, text: str) -> Value:
     return text
 
 
+# Of the names in parameter files that fit a node ROS lets the last one decide, but each keeps the
+# place at which it came first, as `/**` that of a SetParameter. So these, which fit as well, are
+# names that nobody else writes.
+WEAKEST = '/**/**/**/'
+STRONGEST = '/**/**/'
+
+
+def parameter_file(strength: str, values: Mapping[str, Value]) -> str:
+    """
+    Write those values that either node has to a file, which stays for a process that respawns.
+
+    :param strength: WEAKEST, for a file before all others, or STRONGEST, for one behind them.
+    :returns: its path.
+    """
+    sections = {}
+    for node, specs in SPECS.items():
+        names = {spec.name for spec in specs} | {'use_sim_time'}
+        own = {name: value for name, value in values.items() if name in names}
+        sections[f'{strength}{node}'] = {'ros__parameters': own}
+    with NamedTemporaryFile('w', prefix='launch_params_', suffix='.yaml', delete=False) as file:
+        json.dump(sections, file)  # which is YAML, with all strings in quotes
+    return file.name
+
+
 def refuse_unknown(command: list[str]) -> None:
     """Refuse arguments that `ros2 launch` itself would pass over in silence."""
     # Where another launch file includes this one, the command line's arguments are that one's.
@@ -105,26 +133,30 @@ def start(context: LaunchContext) -> list[Node]:
         )
     camera = find_camera(value['camera'])
     mine = Path(value['params_file']).expanduser() if value['params_file'] else None
-    overrides = {name: parameter(name, value[name]) for name in PARAMETERS if value[name]}
-    # What the camera asks for stands behind what the user has set.
-    given = names_in(mine) if mine else set()
+    outer = context.launch_configurations.get('ros_namespace')
+    namespace = make_namespace_absolute(prefix_namespace(outer, value['namespace'])).rstrip('/')
     preset = {'image_transport': camera.image_transport, **camera.parameters}
-    parameters = {name: x for name, x in preset.items() if name not in given} | overrides
-    model = read_parameters(mine).changed(parameters).emotion_node['model']
-    read_metadata(find_model(str(model)))
+    read_parameters().changed(preset)
+    asked = {name: parameter(name, value[name]) for name in PARAMETERS if value[name]}
+    read = read_parameters(mine, namespace=namespace).changed(asked)
+    read_metadata(find_model(str(read.emotion_node['model'])))
     if value['use_sim_time']:
-        parameters['use_sim_time'] = truth('use_sim_time', value['use_sim_time'])
+        asked['use_sim_time'] = truth('use_sim_time', value['use_sim_time'])
+    # What the camera asks for stands behind what the user has set.
+    weakest, strongest = (preset, asked) if mine else ({}, preset | asked)
+    options = ['--ros-args', '--log-level', value['log_level']]
     shipped = find_shared_file('config/emotion_estimator.yaml')
     common = {
         'package': PACKAGE,
         'namespace': value['namespace'],
-        'parameters': [str(mine or shipped), *([parameters] if parameters else [])],
+        'parameters': [str(mine or shipped), parameter_file(STRONGEST, strongest)],
         'remappings': [
             ('image', camera.image),
             ('image/compressed', f'{camera.image}/compressed'),
             ('camera_info', camera.calibration),
         ],
-        'arguments': ['--ros-args', '--log-level', value['log_level']],
+        # Launch puts these before all parameters.
+        'arguments': [*options, '--params-file', parameter_file(WEAKEST, weakest)],
         'output': 'both',
         'respawn': truth('respawn', value['respawn']),
         'respawn_delay': RESPAWN_DELAY_S,
@@ -134,9 +166,9 @@ def start(context: LaunchContext) -> list[Node]:
         nodes = [Node(executable=PACKAGE, **common)]
     if truth('view', value['view']):
         # A listener: where it cannot start, the nodes go on without it.
-        clock = {name: x for name, x in parameters.items() if name == 'use_sim_time'}
+        clock = {name: x for name, x in asked.items() if name == 'use_sim_time'}
         own = {
-            'arguments': ['--host', value['view_host'], *common['arguments']],
+            'arguments': ['--host', value['view_host'], *options],
             'parameters': [clock] if clock else [],
             'respawn': False,
             # What it prints holds the token, which no log file keeps.

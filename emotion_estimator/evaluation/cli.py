@@ -303,7 +303,7 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     if options.rotate is not None:
         parameters = parameters.changed({'rotate': options.rotate})
     if options.model:
-        parameters = parameters.with_model(options.model)
+        parameters = parameters.changed({'model': options.model})
     emotion = parameters.emotion_node
     metadata = read_metadata(find_model(str(emotion['model'])))
     # Said once rather than once a recording.

@@ -306,7 +306,7 @@ def _absolute(job: Job) -> Job:
     parameters = job.settings.parameters
     model = Path(str(parameters.emotion_node['model']))
     if len(model.parts) > 1:
-        parameters = parameters.with_model(str(model.expanduser().absolute()))
+        parameters = parameters.changed({'model': str(model.expanduser().absolute())})
     return replace(
         job,
         path=job.path.absolute(),

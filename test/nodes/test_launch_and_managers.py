@@ -20,14 +20,17 @@ import os
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 
 import pytest
+import rclpy
 from lifecycle_msgs.msg import State, Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetState
 
 from emotion_estimator.files import AssetError, find_shared_file
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.parameters import read_parameters
 
 
 @pytest.fixture
@@ -42,8 +45,8 @@ def launch_file():
     return found
 
 
-def launched(launch_file, **arguments):
-    context = importlib.import_module('launch').LaunchContext()
+def launched(launch_file, context=None, **arguments):
+    context = context or importlib.import_module('launch').LaunchContext()
     for name, default, _ in launch_file.ARGUMENTS:
         context.launch_configurations[name] = arguments.get(name, default)
     return launch_file.start(context)
@@ -116,22 +119,140 @@ def parameters_of(node):
     return found
 
 
-def test_arguments_reach_the_nodes_and_leave_the_rest_to_the_parameter_file(launch_file, tmp_path):
-    (node,) = launched(launch_file, max_faces='3', autostart='FALSE', model='basic7_blendshapes')
-    assert parameters_of(node) == {
-        'image_transport': 'raw',
-        'max_faces': 3,
-        'autostart': False,
-        'model': 'basic7_blendshapes',
+def commands(launch_file, before, arguments):
+    """Give the arguments of each process, where a launch file has other actions before ours."""
+    context = importlib.import_module('launch').LaunchContext()
+    perform = importlib.import_module('launch.utilities').perform_substitutions
+    for name, *values in before:
+        getattr(importlib.import_module('launch_ros.actions'), name)(*values).execute(context)
+    for node in launched(launch_file, context, **arguments):
+        node._perform_substitutions(context)
+        renamed = {
+            'name': f'__node:={node.node_name.rpartition("/")[2]}',
+            'ns': f'__ns:={node.expanded_node_namespace}',
+        }
+        context.extend_locals({'ros_specific_arguments': renamed})
+        yield [perform(context, word) for word in node.cmd[1:]]
+
+
+def parameters_of_nodes(live, commands):
+    """Start the nodes as launch does; gives the values of each parameter, by name."""
+    processes = [(BlendshapeNode, EmotionNode)]
+    if len(commands) > 1:
+        processes = [(BlendshapeNode,), (EmotionNode,)]
+    found = defaultdict(set)
+    for words, node_classes in zip(commands, processes):
+        context = rclpy.Context()
+        rclpy.init(args=words, context=context, domain_id=live.domain_id)
+        for node_class in node_classes:
+            node = node_class(context=context)
+            for name in (*node.parameters, 'use_sim_time'):
+                found[name].add(node.get_parameter(name).value)
+            node.close()
+            node.destroy_node()
+        rclpy.shutdown(context=context)
+    return found
+
+
+SIM_TIME = ('SetParameter', 'use_sim_time', False)
+PUSHED = ('PushRosNamespace', 'top')
+SHIPPED = find_shared_file('config/emotion_estimator.yaml').read_text()
+OTHERS = 'republisher: {ros__parameters: {image_transport: raw, rotate: 0}}'
+NESTED = (
+    'robot1: {blendshape_node: {ros__parameters: {image_transport: compressed, max_faces: 4}}}'
+)
+EXACT_FIRST = """
+/robot1/blendshape_node: {ros__parameters: {max_faces: 4, rotate: 180}}
+/**/blendshape_node: {ros__parameters: {max_faces: 5}}
+/**: {ros__parameters: {max_faces: 6}}
+"""
+ASKED = {'max_faces': '2', 'rotate': '180', 'model': 'basic7_blendshapes', 'autostart': 'false'}
+GIVEN = {'max_faces': 2, 'rotate': 180, 'model': 'basic7_blendshapes', 'autostart': False}
+
+
+@pytest.mark.parametrize('one_process', ['true', 'false'])
+@pytest.mark.parametrize(
+    'before, file, arguments, expected',
+    [
+        ((), '', {}, {'max_faces': 1, 'image_transport': 'raw', 'autostart': True}),
+        ((), '', ASKED, GIVEN),
+        ((SIM_TIME,), '', ASKED, {**GIVEN, 'use_sim_time': False}),
+        ((SIM_TIME,), '', {'use_sim_time': 'true'}, {'use_sim_time': True}),
+        (
+            (),
+            '/**: {ros__parameters: {use_sim_time: false}}\n' + SHIPPED,
+            {**ASKED, 'use_sim_time': 'true'},
+            {**GIVEN, 'use_sim_time': True},
+        ),
+        ((), EXACT_FIRST, {'namespace': 'robot1'}, {'max_faces': 6, 'rotate': 180}),
+        ((SIM_TIME,), EXACT_FIRST, {**ASKED, 'namespace': 'robot1'}, GIVEN),
+        ((PUSHED,), '/top/robot1/*: {ros__parameters: {max_faces: 3}}', {}, {'max_faces': 1}),
+        (
+            (PUSHED,),
+            '/top/robot1/*: {ros__parameters: {max_faces: 3}}',
+            {'namespace': 'robot1'},
+            {'max_faces': 3},
+        ),
+        # The preset of a camera.
+        ((), '', {'camera': 'stretch'}, {'rotate': 90}),
+        ((), '', {'camera': 'stretch', 'rotate': '180'}, {'rotate': 180}),
+        ((SIM_TIME,), '', {'camera': 'stretch'}, {'rotate': 90}),
+        ((SIM_TIME, PUSHED), '', {'camera': 'reachy2'}, {'image_transport': 'compressed'}),
+        ((), '', {'camera': 'pepper_nao'}, {'max_absence_s': 8.0, 'face_timeout_s': 8.0}),
+        ((), OTHERS, {'camera': 'stretch'}, {'rotate': 90}),
+        ((SIM_TIME,), OTHERS, {'camera': 'reachy2'}, {'image_transport': 'compressed'}),
+        ((), NESTED, {'camera': 'reachy2'}, {'image_transport': 'compressed', 'max_faces': 1}),
+        (
+            (),
+            NESTED,
+            {'namespace': 'robot1'},
+            {'image_transport': 'compressed', 'max_faces': 4},
+        ),
+        (
+            (SIM_TIME,),
+            '/**: {ros__parameters: {rotate: 270}}',
+            {'camera': 'stretch'},
+            {'rotate': 270},
+        ),
+    ],
+)
+def test_an_argument_beats_the_parameter_file_which_beats_the_camera_s_preset(
+    live, launch_file, tmp_path, before, file, arguments, one_process, expected
+):
+    if file:
+        mine = tmp_path / 'mine.yaml'
+        mine.write_text(file)
+        arguments = {**arguments, 'params_file': str(mine)}
+    started = list(commands(launch_file, before, {**arguments, 'one_process': one_process}))
+    found = parameters_of_nodes(live, started)
+    assert {name: found[name] for name in expected} == {
+        name: {value} for name, value in expected.items()
     }
-    (node,) = launched(launch_file, camera='stretch')
-    assert parameters_of(node) == {'image_transport': 'raw', 'rotate': 90}
-    (node,) = launched(launch_file, camera='stretch', rotate='180')
-    assert parameters_of(node) == {'image_transport': 'raw', 'rotate': 180}
+
+
+@pytest.mark.parametrize(
+    'file',
+    [
+        'blendshape_node: {ros__parameters: {max_faces: 4}}',
+        '/robot1/blendshape_node: {ros__parameters: {max_faces: 4}}',
+        '/robot1: {blendshape_node: {ros__parameters: {max_faces: 4}}}',
+        '/**: {blendshape_node: {ros__parameters: {max_faces: 4}}, ros__parameters: {rotate: 90}}',
+        '/*: {ros__parameters: {max_faces: 4}}',
+        '/*/blendshape_node: {ros__parameters: {max_faces: 4}}',
+        '/robot1/**: {ros__parameters: {max_faces: 4}}',
+        '/robot1/**: {ros__parameters: {max_faces: 4}}\n/**: {ros__parameters: {max_faces: 5}}',
+        '/robot1/emotion_node: {ros__parameters: {max_faces: 4}}',
+    ],
+)
+def test_what_is_checked_before_the_start_is_what_the_node_then_has(live, tmp_path, file):
     mine = tmp_path / 'mine.yaml'
-    mine.write_text('/**:\n  ros__parameters: {image_transport: compressed, use_sim_time: true}\n')
-    (node,) = launched(launch_file, params_file=str(mine), use_sim_time='false')
-    assert parameters_of(node) == {'use_sim_time': False}
+    mine.write_text(file)
+    for namespace in ('', '/robot1', '/top/robot1'):
+        words = ['--ros-args', '-r', f'__ns:={namespace or "/"}', '--params-file', str(mine)]
+        found = parameters_of_nodes(live, [words])
+        checked = read_parameters(mine, namespace=namespace).blendshape_node
+        for name in ('max_faces', 'rotate'):
+            assert found[name] == {checked[name]}, namespace
 
 
 @pytest.mark.parametrize('respawn', ['true', 'false'])

@@ -276,18 +276,19 @@ def test_parameters_are_the_nodes_with_a_fixed_seed(tmp_path, parameters):
         'max_faces': 4,
         'face_id_seed': 7,
     }
-    assert mine.with_model('other').emotion_node['model'] == 'other'
+    assert mine.changed({'model': 'other'}).emotion_node['model'] == 'other'
 
 
 @pytest.mark.parametrize(
     'content, said',
     [
-        (
-            'emotion_node: {ros__parameters: {hysteresis: high}}',
-            'hysteresis must be of type float',
-        ),
         ('blendshape_node: {ros__parameters: {max_faces: 1.5}}', 'max_faces must be of type int'),
         ('emotion_node: {hysteresis: 2}', 'holds no ros__parameters'),
+        ('a: {emotion_node: {hysteresis: 2}}', 'holds no ros__parameters'),
+        ('a: {emotion_node: {ros__parameters: {hysteresis: x}}}', 'hysteresis must be of type'),
+        (f'emotion_node: {{ros__parameters: {{hysteresis: {10**400}}}}}', 'must be of type float'),
+        (f'/*: {{ros__parameters: {{max_faces: {10**400}}}}}', 'must lie between 1 and 10'),
+        ('/**: &a {ros__parameters: {max_faces: 2}}\nb: *a', 'it has an alias'),
         ('- a', 'names no nodes'),
         ('a: [', 'cannot be read'),
     ],
