@@ -92,6 +92,10 @@ class Parameters(dict[str, Any]):
         self._declared = False
         # Before the declarations, so that start values are checked too.
         node.add_on_set_parameters_callback(self._check)
+        if hasattr(Node, 'add_pre_set_parameters_callback'):  # not Humble's rclpy
+            node.add_pre_set_parameters_callback(self._with_points)
+        overrides = getattr(node, '_parameter_overrides', {})
+        overrides.update({p.name: p for p in self._with_points(list(overrides.values()))})
         for spec in self._specs.values():
             if not node.has_parameter(spec.name):
                 node.declare_parameter(spec.name, spec.default, descriptor_of(spec))
@@ -104,6 +108,18 @@ class Parameters(dict[str, Any]):
             node.create_subscription(
                 ParameterEvent, '/parameter_events', self._on_event, qos_profile_parameter_events
             )
+
+    def _with_points(self, parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
+        """Take 2 for 2.0, which ROS would refuse."""
+        return [
+            Parameter(p.name, value=float(p.value))
+            if p.type_ == Parameter.Type.INTEGER and self._is_float(p.name)
+            else p
+            for p in parameters
+        ]
+
+    def _is_float(self, name: str) -> bool:
+        return name in self._specs and isinstance(self._specs[name].default, float)
 
     def _warn_of_misspelt_names(self) -> None:
         """Say which start values ROS passes over in silence, where a name is nearly known."""

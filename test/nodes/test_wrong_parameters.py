@@ -33,6 +33,7 @@ from helpers.live_nodes import START_NS
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from nodes.test_blendshape_node import FRAME_NS, looked_at, run_node
+from rcl_interfaces.srv import SetParameters
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -139,6 +140,19 @@ def test_humble_s_rclpy_does_which_says_neither_what_was_set_nor_who_sent_an_ima
 def test_wrong_start_values_are_refused(live, parameters, error):
     with pytest.raises(error):
         live.add(BlendshapeNode, **parameters)
+
+
+def test_a_whole_number_is_taken_for_one_with_a_point(live):
+    node = live.add(EmotionNode, autostart=False, min_confidence=0, hysteresis=2)
+    assert [node.parameters[name] for name in ('min_confidence', 'hysteresis')] == [0.0, 2.0]
+    parameters = [Parameter('hysteresis', value=3), Parameter('face_timeout_s', value=0)]
+    request = SetParameters.Request(parameters=[p.to_parameter_msg() for p in parameters])
+    answers = live.call(SetParameters, '/emotion_node/set_parameters', request).results
+    assert [answer.successful for answer in answers] == [True, False]
+    assert 'out of range' in answers[1].reason
+    for name, value in (('hysteresis', 3.0), ('face_timeout_s', 1.0)):
+        kept = node.get_parameter(name).value
+        assert (type(kept), kept, node.parameters[name]) == (float, value, value)
 
 
 def test_fixed_parameters_stay_while_the_node_is_configured(live, landmarker_path):
