@@ -22,8 +22,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction
+from launch.events.process import ProcessExited, ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
@@ -38,6 +39,7 @@ PACKAGE = 'emotion_estimator'
 NODES = ('blendshape_node', 'emotion_node')
 LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
 RESPAWN_DELAY_S = 2.0
+HOPELESS = (2, 3)  # exit statuses: a parameter is wrong, a package is missing
 
 ARGUMENTS = (
     ('camera', 'image', 'Image topic, or the name of a preset in config/cameras, as realsense.'),
@@ -119,6 +121,17 @@ def refuse_unknown(command: list[str]) -> None:
             )
 
 
+def end_if_hopeless(event: ProcessExited, context: LaunchContext) -> list[Action]:
+    """Start a process no more that can but end in the same way; said before the delay is over."""
+    if event.returncode not in HOPELESS or context.is_shutdown:
+        return []
+    name = event.process_name
+    return [
+        LogInfo(msg=f'{name} is not started again: mend what it says, then launch it again.'),
+        EmitEvent(event=ShutdownProcess(process_matcher=lambda each: each is event.action)),
+    ]
+
+
 def start(context: LaunchContext) -> list[Node]:
     """Make the nodes from the launch arguments, each checked before anything starts."""
     refuse_unknown(sys.argv)
@@ -160,6 +173,7 @@ def start(context: LaunchContext) -> list[Node]:
         'output': 'both',
         'respawn': truth('respawn', value['respawn']),
         'respawn_delay': RESPAWN_DELAY_S,
+        'on_exit': end_if_hopeless,
     }
     nodes = [Node(executable=name, name=name, **common) for name in NODES]
     if truth('one_process', value['one_process']):

@@ -157,6 +157,9 @@ def parameters_of_nodes(live, commands):
 SIM_TIME = ('SetParameter', 'use_sim_time', False)
 PUSHED = ('PushRosNamespace', 'top')
 SHIPPED = find_shared_file('config/emotion_estimator.yaml').read_text()
+SHIPPED_BEHIND = '/**: {ros__parameters: {use_sim_time: false}}\n' + SHIPPED
+IN_TOP = '/top/robot1/*: {ros__parameters: {max_faces: 3}}'
+FOR_ALL = '/**: {ros__parameters: {rotate: 270}}'
 OTHERS = 'republisher: {ros__parameters: {image_transport: raw, rotate: 0}}'
 NESTED = (
     'robot1: {blendshape_node: {ros__parameters: {image_transport: compressed, max_faces: 4}}}'
@@ -166,6 +169,7 @@ EXACT_FIRST = """
 /**/blendshape_node: {ros__parameters: {max_faces: 5}}
 /**: {ros__parameters: {max_faces: 6}}
 """
+ROBOT1 = {'namespace': 'robot1'}
 ASKED = {'max_faces': '2', 'rotate': '180', 'model': 'basic7_blendshapes', 'autostart': 'false'}
 GIVEN = {'max_faces': 2, 'rotate': 180, 'model': 'basic7_blendshapes', 'autostart': False}
 
@@ -178,21 +182,12 @@ GIVEN = {'max_faces': 2, 'rotate': 180, 'model': 'basic7_blendshapes', 'autostar
         ((), '', ASKED, GIVEN),
         ((SIM_TIME,), '', ASKED, {**GIVEN, 'use_sim_time': False}),
         ((SIM_TIME,), '', {'use_sim_time': 'true'}, {'use_sim_time': True}),
-        (
-            (),
-            '/**: {ros__parameters: {use_sim_time: false}}\n' + SHIPPED,
-            {**ASKED, 'use_sim_time': 'true'},
-            {**GIVEN, 'use_sim_time': True},
-        ),
-        ((), EXACT_FIRST, {'namespace': 'robot1'}, {'max_faces': 6, 'rotate': 180}),
-        ((SIM_TIME,), EXACT_FIRST, {**ASKED, 'namespace': 'robot1'}, GIVEN),
-        ((PUSHED,), '/top/robot1/*: {ros__parameters: {max_faces: 3}}', {}, {'max_faces': 1}),
-        (
-            (PUSHED,),
-            '/top/robot1/*: {ros__parameters: {max_faces: 3}}',
-            {'namespace': 'robot1'},
-            {'max_faces': 3},
-        ),
+        ((), SHIPPED_BEHIND, ASKED, {**GIVEN, 'use_sim_time': False}),
+        ((), SHIPPED_BEHIND, {'use_sim_time': 'true'}, {'use_sim_time': True}),
+        ((), EXACT_FIRST, ROBOT1, {'max_faces': 6, 'rotate': 180}),
+        ((SIM_TIME,), EXACT_FIRST, {**ASKED, **ROBOT1}, GIVEN),
+        ((PUSHED,), IN_TOP, {}, {'max_faces': 1}),
+        ((PUSHED,), IN_TOP, ROBOT1, {'max_faces': 3}),
         # The preset of a camera.
         ((), '', {'camera': 'stretch'}, {'rotate': 90}),
         ((), '', {'camera': 'stretch', 'rotate': '180'}, {'rotate': 180}),
@@ -202,18 +197,8 @@ GIVEN = {'max_faces': 2, 'rotate': 180, 'model': 'basic7_blendshapes', 'autostar
         ((), OTHERS, {'camera': 'stretch'}, {'rotate': 90}),
         ((SIM_TIME,), OTHERS, {'camera': 'reachy2'}, {'image_transport': 'compressed'}),
         ((), NESTED, {'camera': 'reachy2'}, {'image_transport': 'compressed', 'max_faces': 1}),
-        (
-            (),
-            NESTED,
-            {'namespace': 'robot1'},
-            {'image_transport': 'compressed', 'max_faces': 4},
-        ),
-        (
-            (SIM_TIME,),
-            '/**: {ros__parameters: {rotate: 270}}',
-            {'camera': 'stretch'},
-            {'rotate': 270},
-        ),
+        ((), NESTED, ROBOT1, {'image_transport': 'compressed', 'max_faces': 4}),
+        ((SIM_TIME,), FOR_ALL, {'camera': 'stretch'}, {'rotate': 270}),
     ],
 )
 def test_an_argument_beats_the_parameter_file_which_beats_the_camera_s_preset(
@@ -260,6 +245,32 @@ def test_a_process_that_died_is_started_again_unless_it_is_not_to_be(launch_file
     for node in launched(launch_file, one_process='false', respawn=respawn):
         assert node._ExecuteLocal__respawn is (respawn == 'true')
         assert node._ExecuteLocal__respawn_delay == 2
+
+
+ENDS = """
+import os, signal, sys
+with open(sys.argv[1], 'a') as file:
+    file.write('x')
+    starts = file.tell()
+if starts > 2:  # one too many: launch would start it for ever
+    os.kill(os.getppid(), signal.SIGINT)
+sys.exit((1, 2, 2)[starts - 1])
+"""
+
+
+def test_a_process_whose_parameters_are_wrong_is_not_started_again(launch_file, tmp_path):
+    launch = importlib.import_module('launch')
+    (node,) = launched(launch_file)
+    process = importlib.import_module('launch.actions').ExecuteProcess(
+        cmd=[sys.executable, '-c', ENDS, str(tmp_path / 'starts')],
+        respawn=True,
+        respawn_delay=launch_file.RESPAWN_DELAY_S,
+        on_exit=node._ExecuteLocal__on_exit,
+    )
+    service = launch.LaunchService(argv=[])
+    service.include_launch_description(launch.LaunchDescription([process]))
+    assert service.run() == 0
+    assert (tmp_path / 'starts').read_text() == 'xx'
 
 
 # Both nodes under Nav2's manager, and under launch_ros's own start.
