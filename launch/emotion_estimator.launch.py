@@ -55,6 +55,7 @@ ARGUMENTS = (
     ('one_process', 'true', 'Both nodes in one process; false gives each its own.'),
     ('respawn', 'true', f'Start a process again {RESPAWN_DELAY_S:g} s after it ended.'),
     ('view', 'false', 'true serves a live page at http://localhost:8080; it needs NiceGUI.'),
+    ('view_port', '8080', 'Port of that page; 0 takes any that is free.'),
     ('view_host', 'localhost', '0.0.0.0 lets others in the network see the page, with a token.'),
     ('log_level', 'info', 'debug, info, warn, error or fatal.'),
 )
@@ -144,6 +145,8 @@ def start(context: LaunchContext) -> list[Node]:
             f'namespace must be names of letters, digits and _ with / between them, not '
             f'{value["namespace"]!r}.'
         )
+    if not re.fullmatch(r'\d{1,5}', value['view_port'], re.ASCII):
+        raise ValueError(f'view_port must be a whole number, not {value["view_port"]!r}.')
     camera = find_camera(value['camera'])
     mine = Path(value['params_file']).expanduser() if value['params_file'] else None
     outer = context.launch_configurations.get('ros_namespace')
@@ -182,7 +185,7 @@ def start(context: LaunchContext) -> list[Node]:
         # A listener: where it cannot start, the nodes go on without it.
         clock = {name: x for name, x in asked.items() if name == 'use_sim_time'}
         own = {
-            'arguments': ['--host', value['view_host'], *options],
+            'arguments': ['--host', value['view_host'], '--port', value['view_port'], *options],
             'parameters': [clock] if clock else [],
             'respawn': False,
             # What it prints holds the token, which no log file keeps.

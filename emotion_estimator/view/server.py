@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import secrets
 import socket
@@ -128,10 +129,7 @@ class Guard:
         if origin is not None and urlsplit(origin).netloc != headers.get('host', ''):
             return 403, 'Another site asks for this page, which is not shown to it.'
         if self._token and not (self._shows_token(scope) or self._has_cookie(headers)):
-            return 403, (
-                'A token is missing or wrong: open the address that the terminal shows, '
-                'with ?token= at its end.'
-            )
+            return 403, "A token is missing or wrong: open the terminal's address, with ?token=."
         return None
 
     def _is_token(self, text: str) -> bool:
@@ -309,6 +307,10 @@ def message(facts: Any, picture: bytes = b'') -> bytes:
 # The server itself.
 
 
+_OTHER_HOST = 'Give an address of this machine with --host; launch has view_host.'
+_OTHER_PORT = 'Is another one running there? Choose another with --port; launch has view_port.'
+
+
 def bound_socket(host: str, port: int) -> socket.socket:
     """
     Take the address at which the page is served.
@@ -323,13 +325,14 @@ def bound_socket(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-        # Who comes before the server is up waits for it.
-        bound.listen()
-    except (OSError, OverflowError) as error:
+        bound.listen()  # who comes before the server is up waits for it
+    except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, 'strerror', None) or str(error)
+        no_host = isinstance(error, (socket.gaierror, UnicodeError))
+        no_host |= getattr(error, 'errno', 0) == errno.EADDRNOTAVAIL
         raise ValueError(
-            f'The page cannot be served at {host}, port {port}: {reason}. Is another one running '
-            'there? Choose another with --port.'
+            f'The page cannot be served at {host}, port {port}: {reason}. '
+            + (_OTHER_HOST if no_host else _OTHER_PORT)
         ) from error
     return bound
 
@@ -343,9 +346,7 @@ def addresses(host: str, port: int, token: str) -> list[str]:
     :param token: to be shown; empty for none.
     :returns: addresses, the one that others can reach first.
     """
-    names = [host]
-    if host in ('0.0.0.0', '::'):
-        names = [own_address(), 'localhost']
+    names = [own_address(), 'localhost'] if host in ('0.0.0.0', '::') else [host]
     query = f'/?token={quote(token)}' if token else ''
     shown = ['localhost' if name in LOCAL_HOSTS else name for name in names]
     return [f'http://{f"[{name}]" if ":" in name else name}:{port}{query}' for name in shown]
@@ -383,8 +384,7 @@ class PageServer:
             server_header=False,
             limit_concurrency=_MOST_CONNECTIONS,
             ws_max_size=1 << 18,
-            # Pictures are packed already.
-            ws_per_message_deflate=False,
+            ws_per_message_deflate=False,  # pictures are packed already
             timeout_graceful_shutdown=1,
             loop='asyncio',
         )

@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 import rclpy
@@ -65,10 +66,14 @@ def test_one_process_or_two(launch_file):
 
 
 def test_the_live_view_comes_beside_the_nodes_and_is_not_started_again(launch_file):
-    *nodes, view = launched(launch_file, view='true', view_host='0.0.0.0', use_sim_time='true')
+    *nodes, view = launched(launch_file, view='true')
     assert len(nodes) == 1
+    *_, words = commands(
+        launch_file, (), {'view': 'true', 'view_port': '8081', 'use_sim_time': 'true'}
+    )
+    assert words[:4] == ['--host', 'localhost', '--port', '8081']
+    assert 'use_sim_time: true' in Path(words[words.index('--params-file') + 1]).read_text()
     assert view._ExecuteLocal__respawn is False
-    assert parameters_of(view) == {'use_sim_time': True}
     # The token stands in no log file.
     assert 'log' not in str(view.output['stdout'])
 
@@ -91,6 +96,7 @@ def test_the_live_view_comes_beside_the_nodes_and_is_not_started_again(launch_fi
         ({'max_faces': 'two'}, 'max_faces must be a whole number'),
         ({'rotate': '45'}, 'rotate must be one of 0, 90, 180, 270, not 45'),
         ({'autostart': 'later'}, 'autostart must be true or false'),
+        ({'view_port': 'http'}, "view_port must be a whole number, not 'http'"),
         ({'respawn': 'often'}, 'respawn must be true or false'),
     ],
 )
@@ -107,16 +113,6 @@ def test_an_argument_that_is_not_known_is_reported_where_the_command_line_is_thi
     with pytest.raises(ValueError, match="no launch argument 'modle'; did you mean 'model'"):
         launch_file.refuse_unknown([*command, 'modle:=basic7'])
     launch_file.refuse_unknown(['ros2', 'launch', 'robot', 'robot.launch.py', 'speed:=3'])
-
-
-def parameters_of(node):
-    evaluate = importlib.import_module('launch_ros.utilities').evaluate_parameters
-    context = importlib.import_module('launch').LaunchContext()
-    found = {}
-    for entry in node._Node__parameters:
-        evaluated = evaluate(context, [entry])[0]
-        found |= evaluated if isinstance(evaluated, dict) else {}
-    return found
 
 
 def commands(launch_file, before, arguments):

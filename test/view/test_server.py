@@ -273,10 +273,18 @@ def test_a_page_that_says_more_than_a_word_is_closed():
 def test_an_address_that_is_taken_is_reported():
     with bound_socket('localhost', 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(ValueError, match=f'port {port}: .*Choose another with --port'):
+        with pytest.raises(ValueError, match=f'port {port}: .*with --port; launch has view_port'):
             bound_socket('localhost', port)
-    with pytest.raises(ValueError, match='cannot be served at'):
+    with pytest.raises(ValueError, match=r'cannot be served at .*with --port'):
         bound_socket('localhost', 70_000)
+
+
+@pytest.mark.parametrize('host', ['1.2.3.4.5', '192.0.2.1', 'x' * 100])
+def test_a_host_that_is_not_this_machine_s_is_reported(host):
+    with pytest.raises(ValueError, match='cannot be served at') as caught:
+        bound_socket(host, 0)
+    assert 'an address of this machine with --host' in str(caught.value)
+    assert '--port' not in str(caught.value)
 
 
 def test_where_the_page_is_opened():
