@@ -305,7 +305,8 @@ def _share_folders() -> list[Path]:
     # Beside lib/python3.X/site-packages: pip, unlike colcon, has no AMENT_PREFIX_PATH set.
     own = [str(prefix) for prefix in source.parents[2:3]]
     prefixes = [*own, *os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)]
-    return [Path(prefix) / 'share' / PACKAGE for prefix in prefixes if prefix]
+    # An installed package's prefix stands in both.
+    return [Path(prefix) / 'share' / PACKAGE for prefix in dict.fromkeys(prefixes) if prefix]
 
 
 def _find_shipped(
@@ -328,8 +329,12 @@ def _find_shipped(
             return path
         if folder.is_dir():
             found.update(p.name for p in folder.iterdir() if exists(p) and p.name.endswith(suffix))
-    there = ', '.join(sorted(name.removesuffix(suffix) for name in found)) or 'none'
+    ship = ', '.join(sorted(name.removesuffix(suffix) for name in found)) or 'none'
+    sought = 'sought as a path'
+    if os.sep not in name:
+        sought = f'sought in {", ".join(map(str, folders))}'
+        if name and exists(as_path):
+            sought += f'; for the one in the working directory write .{os.sep}{name}'
     raise AssetError(
-        f'There is no {what} {name!r}: sought as a path and in '
-        f'{", ".join(map(str, folders))}. {what.capitalize()}s there: {there}.'
+        f'There is no {what} {name!r}: {sought}. {what.capitalize()}s that ship: {ship}.'
     )

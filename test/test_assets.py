@@ -64,8 +64,29 @@ def test_an_encoding_is_found_by_name_and_by_path(tmp_path, monkeypatch):
     assert find_encoding('v1') == package / 'resource' / 'face_encodings' / 'v1.npz'
     assert find_encoding(str(mine)) == mine
     for name in ('', 'v3', 'v1.npz', '../face_encodings/v1', str(tmp_path), '/nowhere.npz'):
-        with pytest.raises(AssetError, match=r'There is no face encoding .*there: v1, v2\.'):
+        with pytest.raises(AssetError, match=r'There is no face encoding .*ship: v1, v2\.'):
             find_encoding(name)
+
+
+def test_who_gives_a_name_for_a_path_is_told_so(tmp_path, monkeypatch):
+    package = tmp_path / 'lib' / 'python3.12' / 'site-packages' / 'emotion_estimator'
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    monkeypatch.setattr(files, '__file__', str(package / 'files.py'))
+    monkeypatch.chdir(tmp_path)
+    shipped = tmp_path / 'share' / 'emotion_estimator' / 'resource' / 'models'
+    (shipped / 'basic7').mkdir(parents=True)
+    (tmp_path / 'mymodel').mkdir()
+    hint = '; for the one in the working directory write ./mymodel'
+    for name, sought in (
+        ('mymodel', f'sought in {shipped}{hint}'),
+        ('yourmodel', f'sought in {shipped}'),
+        ('./yourmodel', 'sought as a path'),
+    ):
+        with pytest.raises(AssetError) as caught:
+            find_model(name)
+        said = f'There is no model {name!r}: {sought}. Models that ship: basic7.'
+        assert str(caught.value) == said
+    assert find_model('./mymodel').samefile(tmp_path / 'mymodel')
 
 
 def test_an_installed_package_finds_its_files_through_the_ament_prefix(tmp_path, monkeypatch):

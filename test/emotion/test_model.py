@@ -84,7 +84,7 @@ def test_the_trainings_prior_asks_how_people_voted_and_others_the_corrected_vote
 
 
 def test_a_missing_folder_names_the_models_that_are_there():
-    with pytest.raises(AssetError, match=r'Models there: .*basic7'):
+    with pytest.raises(AssetError, match=r'Models that ship: .*basic7'):
         find_model('basic8')
 
 
