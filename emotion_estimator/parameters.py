@@ -342,8 +342,8 @@ def _sections(path: Path, document: Mapping[Any, Any], name: str = '') -> Iterat
     """List what a file sets by node, as `/robot1/emotion_node`; a section may hold others."""
     for key, value in document.items():
         inner = name if key == 'ros__parameters' else f'{name}/{str(key).strip("/")}'
-        if not isinstance(value, dict) or not value:
-            raise ParameterError(f'{path}: {inner} holds no ros__parameters.')
+        if not isinstance(value, dict):
+            raise ParameterError(f'{path}: {name or inner} holds no ros__parameters.')
         if inner == name:
             yield name, value
         else:

@@ -20,6 +20,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -35,8 +36,9 @@ from emotion_estimator.parameters import read_parameters
 
 
 @pytest.fixture
-def launch_file():
+def launch_file(tmp_path, monkeypatch):
     """Import the launch file; the tests of it are skipped where launch is not installed."""
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))  # for its parameter files
     for name in ('launch.actions', 'launch_ros'):
         pytest.importorskip(name, reason='launch is in no package registry; ROS has it.')
     path = find_shared_file('launch/emotion_estimator.launch.py')
@@ -222,7 +224,7 @@ def test_an_argument_beats_the_parameter_file_which_beats_the_camera_s_preset(
         '/*/blendshape_node: {ros__parameters: {max_faces: 4}}',
         '/robot1/**: {ros__parameters: {max_faces: 4}}',
         '/robot1/**: {ros__parameters: {max_faces: 4}}\n/**: {ros__parameters: {max_faces: 5}}',
-        '/robot1/emotion_node: {ros__parameters: {max_faces: 4}}',
+        '/robot1/emotion_node: {ros__parameters: {max_faces: 4}}\n/**: {ros__parameters: {}}',
     ],
 )
 def test_what_is_checked_before_the_start_is_what_the_node_then_has(live, tmp_path, file):

@@ -283,7 +283,7 @@ def test_parameters_are_the_nodes_with_a_fixed_seed(tmp_path, parameters):
     'content, said',
     [
         ('blendshape_node: {ros__parameters: {max_faces: 1.5}}', 'max_faces must be of type int'),
-        ('emotion_node: {hysteresis: 2}', 'holds no ros__parameters'),
+        ('emotion_node: {hysteresis: 2}', ': /emotion_node holds no ros__parameters'),
         ('a: {emotion_node: {hysteresis: 2}}', 'holds no ros__parameters'),
         ('a: {emotion_node: {ros__parameters: {hysteresis: x}}}', 'hysteresis must be of type'),
         (f'emotion_node: {{ros__parameters: {{hysteresis: {10**400}}}}}', 'must be of type float'),
