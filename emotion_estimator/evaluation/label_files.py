@@ -197,7 +197,7 @@ def _of_topic(one: Recorded, topic: str, own_names: Collection[str]) -> Labels:
         messages = label_messages(one.path, topic)
     except LabelError as error:
         return Labels((), (str(error),), 0, (str(error),))
-    return labels_of_messages(messages, topic, one.first_ns, one.last_ns, own_names)
+    return labels_of_messages(messages, topic, *one.span_ns, own_names, one.zero_ns)
 
 
 def labels_of_folder(

@@ -16,11 +16,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from emotion_estimator.evaluation.labels import (
     ANY_FACE,
@@ -41,31 +41,61 @@ from emotion_estimator.stamps import NS_PER_S
 # Messages made into segments.
 
 
+class Message(NamedTuple):
+    """
+    A label that was heard.
+
+    :param stamp_ns: of its header, in nanoseconds.
+    :param received_ns: when it was recorded.
+    :param face: the face's id; '' where none is reported.
+    :param name: the expression; '' where none holds.
+    """
+
+    stamp_ns: int
+    received_ns: int
+    face: str
+    name: str
+
+
+LONGEST_LEAD_NS = 10 * NS_PER_S
+"""Labels that are recorded with images begin at most so long before the first image."""
+
+
 def labels_of_messages(
-    messages: Iterable[tuple[int, str, str]],
+    messages: Iterable[Message],
     topic: str,
     first_ns: int,
     last_ns: int,
     own_names: Collection[str] = (),
+    zero_ns: int | None = None,
 ) -> Labels:
     """
-    Make segments of labels by stamp.
+    Make segments of labels by stamp; by the time of receipt where stamps are not filled in.
 
     A label holds until the next message of its face, or the recording's end; an empty one ends
     it. Where only one face is ever labelled the labels are of any face: its id need not be the
     one that the package gives.
 
-    :param messages: stamp in nanoseconds, face id and label, in any order.
+    :param messages: in the order of the bag, in which those of one time follow each other.
     :param topic: where they were heard.
-    :param first_ns: stamp of the recording's first image in nanoseconds.
-    :param last_ns: stamp of its last image.
+    :param first_ns: stamp of the first image that was looked at, in nanoseconds.
+    :param last_ns: stamp of the last one.
     :param own_names: names that count beside those of `vocabulary`.
+    :param zero_ns: stamp of the recording's own first image; None where that was looked at.
     :returns: the segments, and which messages could not be used.
     """
+    zero_ns = first_ns if zero_ns is None else zero_ns
+    messages = list(messages)
+    timed, unstamped = _timed(messages, zero_ns - LONGEST_LEAD_NS)
+    none = f'{topic}: {unstamped} of {len(messages)} labels have no right stamp (header.stamp)'
+    if unstamped and all(one.received_ns < zero_ns - LONGEST_LEAD_NS for one in messages):
+        loss = f'{none}, and were recorded before the images; let the sender fill it in.'
+        return Labels((), (loss,), len(messages), (loss,))
+    hint = f'{none}; the times at which they were recorded are used. Let the sender fill it in.'
     problems: list[str] = []
     of_face: dict[str, list[tuple[int, str]]] = {}
     unknown_names: dict[str, tuple[int, int]] = {}
-    for stamp_ns, face, name in sorted(messages):
+    for stamp_ns, _, face, name in timed:
         label = known_name(name, own_names) if name.strip() else ''
         if label is None:
             count, earliest_ns = unknown_names.get(name, (0, stamp_ns))
@@ -74,7 +104,7 @@ def labels_of_messages(
         of_face.setdefault(face, []).append((stamp_ns, label))
     for name, (count, stamp_ns) in unknown_names.items():
         problems.append(
-            f'{topic}: {count} messages, the first at {(stamp_ns - first_ns) / 1e9:.2f} s, name '
+            f'{topic}: {count} messages, the first at {(stamp_ns - zero_ns) / 1e9:.2f} s, name '
             f'{name!r}, which is no expression that is known, such as {", ".join(EXPRESSIONS)}; '
             'their time was left out.'
         )
@@ -82,12 +112,43 @@ def labels_of_messages(
     for face, heard in of_face.items():
         name = face if len(of_face) > 1 else ANY_FACE
         for segment in _held(heard, name, max(last_ns + 1, heard[-1][0] + 1)):
-            where = f'{topic}, message at {(segment.start_ns - first_ns) / 1e9:.2f} s'
+            where = f'{topic}, message at {(segment.start_ns - zero_ns) / 1e9:.2f} s'
             given.append(Given(where, segment))
     inside = [one for one in given if reaches(one.segment, first_ns, last_ns)]
-    placed = place(inside or given, first_ns, last_ns)
-    losses = (*problems, *placed.losses)
-    return Labels(placed.segments, (*problems, *placed.problems), len(given), losses)
+    placed = place(inside or given, first_ns, last_ns, zero_ns)
+    return Labels(
+        placed.segments,
+        (*problems, *placed.problems),
+        len(given),
+        (*problems, *placed.losses),
+        (hint,) if unstamped else (),
+    )
+
+
+def _timed(messages: Sequence[Message], earliest_ns: int) -> tuple[list[Message], int]:
+    """Order messages by their times, and count those whose time is that of receipt."""
+    of_face: dict[str, list[Message]] = {}
+    for one in messages:
+        of_face.setdefault(one.face, []).append(one)
+    strange = {face for face, heard in of_face.items() if not _may_be_right(heard, earliest_ns)}
+    by_receipt = [
+        one.face in strange or (one.stamp_ns == 0 and earliest_ns > 0) for one in messages
+    ]
+    timed = [
+        one._replace(stamp_ns=one.received_ns) if unstamped else one
+        for one, unstamped in zip(messages, by_receipt)
+    ]
+    return sorted(timed, key=lambda one: one.stamp_ns), sum(by_receipt)
+
+
+def _may_be_right(heard: Sequence[Message], earliest_ns: int) -> bool:
+    """Tell whether the stamps of a face's labels can be when these were seen."""
+    stamps = {one.stamp_ns for one in heard}
+    if len(stamps) == 1 and len({one.name for one in heard}) > 1:
+        return False
+    # One label may be old: it was kept for whoever comes later.
+    with_images = any(one.received_ns >= earliest_ns for one in heard)
+    return len(stamps) == 1 or max(stamps) >= earliest_ns or not with_images
 
 
 def _held(heard: list[tuple[int, str]], face: str, end_ns: int) -> Iterable[Segment]:
@@ -104,9 +165,6 @@ def _held(heard: list[tuple[int, str]], face: str, end_ns: int) -> Iterable[Segm
 
 
 _FACES = '/humans/faces/'
-
-Message = tuple[int, str, str]
-"""Stamp in nanoseconds, face id ('' where none is reported), label ('' where none holds)."""
 
 
 def label_messages(path: Path, topic: str) -> list[Message]:
@@ -161,7 +219,7 @@ def _labels_in(path: Path, topic: str) -> Iterator[tuple[BagReader, list[Any]]]:
 
 
 def _read(reader: BagReader, chosen: list[Any]) -> Iterator[Message]:
-    for connection, _, raw in reader.messages(chosen):
+    for connection, received_ns, raw in reader.messages(chosen):
         message: Any = reader.deserialize(raw, connection.msgtype)
         stamp = message.header.stamp
         label = ''
@@ -169,8 +227,9 @@ def _read(reader: BagReader, chosen: list[Any]) -> Iterator[Message]:
             label = message.expression
         elif message.results:
             label = max(message.results, key=lambda result: float(result.score)).class_id
-        yield (
+        yield Message(
             int(stamp.sec) * NS_PER_S + int(stamp.nanosec),
+            received_ns,
             _face(connection.topic, message.header.frame_id),
             label,
         )

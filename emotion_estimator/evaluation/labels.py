@@ -64,12 +64,14 @@ class Labels:
     :param given: how many labels there were.
     :param losses: sentences: how many labels are lost, and the likely reason; nothing where that
         is as it should be.
+    :param hints: sentences: what was used, and yet is worth knowing.
     """
 
     segments: tuple[Segment, ...]
     problems: tuple[str, ...]
     given: int = 0
     losses: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
 
 
 # Labels as they were given, made into segments of one recording; tells what does not fit.

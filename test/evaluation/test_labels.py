@@ -32,7 +32,6 @@ from emotion_estimator.evaluation.label_files import (
     labels_of_table,
 )
 from emotion_estimator.evaluation.label_readers import Time, read_table
-from emotion_estimator.evaluation.label_topics import labels_of_messages
 from emotion_estimator.evaluation.labels import EXPRESSIONS, Given, LabelError, Segment, place
 
 S = 1_000_000_000
@@ -328,26 +327,7 @@ def test_placed_segments_never_overlap_and_hold_only_what_was_said(rows):
             assert held == expected
 
 
-# Labels of topics, of folders, and of tables beside recordings.
-
-
-def test_messages_hold_until_the_next_of_their_face():
-    messages = [
-        (START + 1 * S, 'a', 'happy'),
-        (START + 2 * S, 'b', 'sadness'),
-        (START + 3 * S, 'a', 'happy'),
-        (START + 5 * S, 'a', ''),
-        (START + 6 * S, 'b', 'bored'),
-    ]
-    found = labels_of_messages(messages, '/truth', *SPAN)
-    assert seconds(found.segments) == [(1, 5, 'a', 'happy'), (2, 6, 'b', 'sad')]
-    assert "/truth: 1 messages, the first at 6.00 s, name 'bored'" in found.problems[0]
-
-
-def test_messages_of_one_face_are_of_any_face():
-    found = labels_of_messages([(START + S, 'x', 'happy')], '/truth', *SPAN)
-    assert found.segments == (Segment(START + S, START + 10 * S + 1, '', 'happy'),)
-    assert labels_of_messages([], '/truth', 0, S).segments == ()
+# Labels of folders, and of tables beside recordings.
 
 
 def test_the_nearest_folder_that_is_an_expression_is_the_label():

@@ -28,8 +28,12 @@ from helpers.bags import START_NS, STEP_NS, answer, header, replay, segment, tex
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_estimator.evaluation.label_files import LabelSource
-from emotion_estimator.evaluation.label_topics import label_messages
-from emotion_estimator.evaluation.labels import LabelError
+from emotion_estimator.evaluation.label_topics import (
+    Message,
+    label_messages,
+    labels_of_messages,
+)
+from emotion_estimator.evaluation.labels import LabelError, Segment
 from emotion_estimator.evaluation.report.pages import report_page
 from emotion_estimator.evaluation.report.text import duration, quantity, sentences
 from emotion_estimator.evaluation.report.write import (
@@ -171,9 +175,10 @@ STORE = bag_types()
 HALVES = replay('happy ' * 20 + 'sad ' * 20)
 
 
-def expression(frame, label, frame_id='face_abc'):
+def expression(frame, label, frame_id='face_abc', stamp_ns=None):
+    stamp_ns = START_NS + frame * STEP_NS if stamp_ns is None else stamp_ns
     return STORE.types[EXPRESSION](
-        header=header(STORE, START_NS + frame * STEP_NS, frame_id),
+        header=header(STORE, stamp_ns, frame_id),
         expression=label,
         valence=0.0,
         arousal=0.0,
@@ -192,12 +197,12 @@ def classification(frame, frame_id='face_abc', **scores):
 def label_bag(path, messages):
     with Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
         connections = {}
-        for number, (topic, message) in enumerate(messages):
+        for number, (topic, message, *received_ns) in enumerate(messages):
             kind = message.__msgtype__
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
             raw = STORE.serialize_cdr(message, kind)
-            writer.write(connections[topic], START_NS + number, raw)
+            writer.write(connections[topic], *(received_ns or [START_NS + number]), raw)
     return path
 
 
@@ -216,13 +221,91 @@ def test_labels_of_expressions_and_classifications(tmp_path):
         ],
     )
     assert label_messages(path, '/humans/faces/*/expression') == [
-        (START_NS, 'abc', 'happy'),
-        (START_NS + 5 * STEP_NS, 'def', ''),
+        Message(START_NS, START_NS, 'abc', 'happy'),
+        Message(START_NS + 5 * STEP_NS, START_NS + 1, 'def', ''),
     ]
     assert label_messages(path, '/truth') == [
-        (START_NS, 'abc', 'happy'),
-        (START_NS + 3 * STEP_NS, '', ''),
+        Message(START_NS, START_NS + 2, 'abc', 'happy'),
+        Message(START_NS + 3 * STEP_NS, START_NS + 3, '', ''),
     ]
+
+
+S = 1_000_000_000
+START = 1_700_000_000 * S
+SPAN = START, START + 10 * S
+
+
+def heard(at_s, face, name, stamp_ns=None):
+    at_ns = START + round(at_s * S)
+    return Message(at_ns if stamp_ns is None else stamp_ns, at_ns, face, name)
+
+
+def times(found):
+    return [
+        ((one.start_ns - START) / S, round((one.end_ns - START) / S, 3), one.face, one.label)
+        for one in found.segments
+    ]
+
+
+def test_messages_hold_until_the_next_of_their_face():
+    messages = [
+        heard(1, 'a', 'happy'),
+        heard(2, 'b', 'sadness'),
+        heard(3, 'a', 'happy'),
+        heard(5, 'a', ''),
+        heard(6, 'b', 'bored'),
+    ]
+    found = labels_of_messages(messages, '/truth', *SPAN)
+    assert times(found) == [(1, 5, 'a', 'happy'), (2, 6, 'b', 'sad')]
+    assert "/truth: 1 messages, the first at 6.00 s, name 'bored'" in found.problems[0]
+    assert found.hints == ()
+
+
+def test_messages_of_one_face_are_of_any_face():
+    found = labels_of_messages([heard(1, 'x', 'happy')], '/truth', *SPAN)
+    assert found.segments == (Segment(START + S, START + 10 * S + 1, '', 'happy'),)
+    assert labels_of_messages([], '/truth', 0, S).segments == ()
+
+
+@pytest.mark.parametrize(
+    'stamps_ns, by_receipt, expected',
+    [
+        ((0, 0), 2, [(1, 4, 'neutral'), (4, 10, 'happy')]),
+        ((START, START), 2, [(1, 4, 'neutral'), (4, 10, 'happy')]),
+        ((5 * S, 8 * S), 2, [(1, 4, 'neutral'), (4, 10, 'happy')]),  # such as since the start
+        ((START + 2 * S, 0), 1, [(2, 4, 'neutral'), (4, 10, 'happy')]),
+        ((START, START + 3 * S), 0, [(0, 3, 'neutral'), (3, 10, 'happy')]),
+    ],
+)
+def test_labels_without_right_stamps_hold_from_when_they_were_recorded(
+    stamps_ns, by_receipt, expected
+):
+    named = zip((1, 4), ('neutral', 'happy'), stamps_ns)
+    messages = [heard(at_s, '', name, stamp_ns) for at_s, name, stamp_ns in named]
+    found = labels_of_messages(messages, '/truth', *SPAN)
+    assert [(*each[:2], each[3]) for each in times(found)] == expected
+    said = f'{by_receipt} of 2 labels have no right stamp (header.stamp); the times at which'
+    assert [said in hint for hint in found.hints] == [True] * bool(by_receipt)
+    assert found.losses == ()
+
+
+def test_of_labels_of_one_time_the_last_one_of_the_bag_holds():
+    messages = [heard(1, '', 'sad'), heard(3, '', 'neutral'), heard(3, '', 'happy')]
+    found = labels_of_messages(messages, '/truth', *SPAN)
+    assert times(found) == [(1, 3, '', 'sad'), (3, 10, '', 'happy')]
+
+
+def test_an_old_label_that_was_kept_for_the_recording_holds():
+    (found,) = times(labels_of_messages([heard(0, '', 'sad', START - 3600 * S)], '/t', *SPAN))
+    assert found == (0, 10, '', 'sad')
+
+
+def test_labels_without_stamps_recorded_by_another_clock_are_not_used():
+    messages = [Message(0, 5 * S, '', 'neutral'), Message(0, 8 * S, '', 'happy')]
+    found = labels_of_messages(messages, '/truth', *SPAN)
+    assert found.segments == () and found.given == 2
+    (loss,) = found.losses
+    assert '2 of 2 labels have no right stamp (header.stamp), and were recorded before' in loss
 
 
 def test_a_topic_that_is_not_there_is_reported_with_those_that_are(tmp_path):
@@ -249,6 +332,20 @@ def test_the_report_judges_by_the_topic_and_tells_of_bags_without(tmp_path):
     assert found['figures']['accuracy']['value'] == 0.75
     assert 'accuracy' not in found['recordings']['sit']['figures']
     assert ['sit has no' in problem for problem in found['problems']] == [True]
+
+
+def test_labels_of_a_bag_without_stamps_are_judged_by_receipt_and_it_is_said(tmp_path):
+    times_ns = START_NS, START_NS + 20 * STEP_NS
+    labels = [expression(0, name, stamp_ns=0) for name in ('sad', 'happy')]
+    bag = label_bag(tmp_path / 'walk', [('/truth', *each) for each in zip(labels, times_ns)])
+    source = LabelSource(topic='/truth')
+    report = write_labelled_report(tmp_path, {'walk': bag}, [HALVES], source)
+    labels = metrics(tmp_path)['recordings']['walk']['labels']
+    found = [(one['start_ns'], one['label']) for one in labels]
+    assert found == list(zip(times_ns, ('sad', 'happy')))
+    assert report.losses == ()
+    assert '2 of 2 labels have no right stamp' in report.hints[0]
+    assert report.hints[0] in metrics(tmp_path)['problems']
 
 
 def test_a_table_beside_a_bag_is_found_and_an_empty_recording_harms_nothing(tmp_path):

@@ -153,7 +153,7 @@ class Written:
 
     :param page: path of report.html.
     :param losses: sentences: labels that were given and could not be used.
-    :param hints: sentences: labels that could, but had no answer to be held against.
+    :param hints: sentences: of labels that could, or had no answer to be held against.
     """
 
     page: Path
@@ -180,19 +180,20 @@ def write_labelled_report(
     unread = [name for name in paths if name not in recordings]
     found = find_labels(source, recordings, own_names, unread)
     losses = [loss for labels in found.values() for loss in labels.losses]
+    hints = [hint for labels in found.values() for hint in labels.hints]
     problems = [problem for labels in found.values() for problem in labels.problems]
     summary = summarise(
         replays,
         {name: labels.segments for name, labels in found.items()},
         source.label_map,
-        tuple(dict.fromkeys([*losses, *problems])),
+        tuple(dict.fromkeys([*losses, *hints, *problems])),
         sum(labels.given for labels in found.values()),
     )
     losses += filter(None, (strange_faces(one.judged) for one in summary.recordings))
     placed = sum(len(labels.segments) for labels in found.values())
     none = f'None of {placed} labels is judged; the warnings in the report say why.'
-    hints = (none,) if placed and not summary.labelled else ()
-    return Written(_write(folder, summary), tuple(losses), hints)
+    hints += [none] if placed and not summary.labelled else []
+    return Written(_write(folder, summary), tuple(losses), tuple(hints))
 
 
 def _recorded(path: Path, one: Replay) -> Recorded:
