@@ -152,38 +152,40 @@ def judge(
     )
 
 
-def strange_faces(judged: AlignedPredictions) -> str:
+def unusable_labels(judged: AlignedPredictions, vocabulary: Vocabulary) -> list[str]:
     """
-    Tell which faces labels name that nobody saw.
+    Tell which labels can be held against no answer: of other classes, or of faces nobody saw.
 
-    :returns: a sentence, or nothing.
+    :returns: sentences; 'unknown', by which an annotator says that nobody can tell, is no loss.
     """
+    lost = []
+    foreign = sorted({one.label for one in judged.segments} - {UNKNOWN, *vocabulary.of_truth})
+    if foreign:
+        lost.append(
+            f'{judged.recording}: labels {", ".join(foreign)} are not judged: the model knows '
+            f'{", ".join(vocabulary.names)}. Take a --model that knows them, or a --label-map '
+            'that has a place for them.'
+        )
     faces = sorted({one.face for one in judged.segments} - {ANY_FACE, *judged.face_ids})
-    if not faces:
-        return ''
-    return (
-        f'{judged.recording}: no face with the id {", ".join(faces)} was seen, which labels '
-        f'name; seen were {", ".join(judged.face_ids) or "none"}. Leave `face` empty for any '
-        'face.'
-    )
+    if faces:
+        lost.append(
+            f'{judged.recording}: no face with the id {", ".join(faces)} was seen, which labels '
+            f'name; seen were {", ".join(judged.face_ids) or "none"}. Leave `face` empty for any '
+            'face.'
+        )
+    return lost
 
 
 def problems_of_truth(judged: AlignedPredictions, vocabulary: Vocabulary) -> list[str]:
     """
     Tell which labels could not be held against any answer.
 
-    :returns: sentences.
+    :returns: sentences, those of `unusable_labels` first.
     """
-    problems = []
-    foreign = sorted({one.label for one in judged.segments} - set(vocabulary.of_truth))
-    if foreign:
-        problems.append(
-            f'{judged.recording}: labels {", ".join(foreign)} are not judged: the model knows '
-            f'{", ".join(vocabulary.names)}.'
-        )
-    strange = strange_faces(judged)
-    if strange:
-        problems.append(strange)
+    problems = unusable_labels(judged, vocabulary)
+    unknown = sum(one.label == UNKNOWN for one in judged.segments)
+    if unknown and UNKNOWN not in vocabulary.of_truth:
+        problems.append(f'{judged.recording}: {unknown} labels say unknown; they are not judged.')
     judged_segments = set(judged.segment.tolist())
     unseen = [
         one

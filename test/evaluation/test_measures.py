@@ -26,7 +26,12 @@ from helpers.bags import LABELS, REPLAY_RATE_HZ, START_NS, STEP_NS, answer, repl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_estimator.evaluation.alignment import judge, matched, problems_of_truth
+from emotion_estimator.evaluation.alignment import (
+    judge,
+    matched,
+    problems_of_truth,
+    unusable_labels,
+)
 from emotion_estimator.evaluation.cli import main
 from emotion_estimator.evaluation.labels import (
     EXPRESSIONS,
@@ -171,12 +176,17 @@ def test_a_run_that_is_always_right_is_better_in_each_draw():
 
 def test_labels_that_judge_nothing_are_reported():
     truth = [segment(0, 2, 'angry'), segment(2, 4, 'happy', 'xyz'), segment(4, 9, 'happy')]
-    vocabulary = common_vocabulary(LABELS, {'angry', 'happy'})
+    truth.append(segment(9, 10, 'unknown'))
+    vocabulary = common_vocabulary(LABELS, {'angry', 'happy', 'unknown'})
     judged = judge(replay('happy happy happy happy - - - - - -'), truth, vocabulary)
     reported = problems_of_truth(judged, vocabulary)
-    assert reported[0] == 'walk: labels angry are not judged: the model knows happy, sad, neutral.'
+    assert reported[0].startswith(
+        'walk: labels angry are not judged: the model knows happy, sad, neutral. Take a --model'
+    )
     assert 'no face with the id xyz was seen, which labels name; seen were abc' in reported[1]
-    assert '2 of 3 labels (0.7 s) hold while no face' in reported[2]
+    assert reported[2] == 'walk: 1 labels say unknown; they are not judged.'
+    assert '2 of 4 labels (0.7 s) hold while no face' in reported[3]
+    assert unusable_labels(judged, vocabulary) == reported[:2]
 
 
 def test_faces_are_paired_by_id_then_by_box():
@@ -351,14 +361,9 @@ def test_a_folder_without_a_run_is_reported(tmp_path, capsys):
 
 
 def test_names_of_other_data_sets_and_of_the_models_own_classes():
-    assert [known_name(name) for name in (' Fear ', 'SURPRISE', 'joy', 'positive', 'none')] == [
-        'scared',
-        'surprised',
-        'happy',
-        'positive',
-        'unknown',
-    ]
-    assert known_name('bored') is None
+    meant = {' Fear ': 'scared', 'SURPRISE': 'surprised', 'joy': 'happy', 'none': 'unknown'}
+    meant |= {'positive': 'positive', 'bored': None}
+    assert {name: known_name(name) for name in meant} == meant
     assert known_name('Bored', ('Bored',)) == 'Bored'
 
 

@@ -359,6 +359,17 @@ def test_a_table_beside_a_bag_is_found_and_an_empty_recording_harms_nothing(tmp_
     assert found['problems'] == ['none: cannot be read.']
 
 
+@pytest.mark.parametrize('label, lost', [('positive', 1), ('unknown', 0)])
+def test_labels_of_classes_that_the_model_lacks_are_lost(tmp_path, label, lost):
+    table = tmp_path / 'labels.csv'
+    table.write_text(f'start_s,end_s,emotion\n0,4,{label}\n')
+    run = replace(HALVES, labels=('happy', 'unsure', 'sad'))
+    report = write_labelled_report(tmp_path, {'walk': tmp_path}, [run], LabelSource(table))
+    said = 'labels positive are not judged: the model knows happy, unsure, sad.'
+    assert [said in loss for loss in report.losses] == [True] * lost
+    assert report.hints[-1].startswith('None of 1 labels is judged')
+
+
 def test_labels_come_from_one_source(tmp_path):
     source = LabelSource(topic='/truth', from_folders=True)
     with pytest.raises(LabelError, match='not from several'):

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from emotion_estimator.evaluation.alignment import strange_faces
+from emotion_estimator.evaluation.alignment import unusable_labels
 from emotion_estimator.evaluation.label_files import LabelSource, Recorded, find_labels
 from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
@@ -189,7 +189,8 @@ def write_labelled_report(
         tuple(dict.fromkeys([*losses, *hints, *problems])),
         sum(labels.given for labels in found.values()),
     )
-    losses += filter(None, (strange_faces(one.judged) for one in summary.recordings))
+    for one in summary.recordings:
+        losses += unusable_labels(one.judged, summary.vocabulary)
     placed = sum(len(labels.segments) for labels in found.values())
     none = f'None of {placed} labels is judged; the warnings in the report say why.'
     hints += [none] if placed and not summary.labelled else []
