@@ -258,8 +258,10 @@ def labels_of_table(
         losses = () if found else (*table.losses(), *(lost[:1]))
         missing = () if rows else (f'{table.path.name} holds no label of {name}.',)
         inside = [reaches(_segment(row, one, absolute), *one.span_ns) for row in rows]
-        reason = '' if all(inside) else _likely_reason(rows, one, absolute)
-        if reason and reason == _finer_unit(rows, one):
+        # Of a part that was asked for it is enough that some labels lie in it.
+        fit = all(inside) or (one.part and any(inside))
+        reason = '' if fit else _likely_reason(rows, one, absolute)
+        if reason and reason in (_finer_unit(rows, one), _image_numbers(rows, one)):
             # Those that lie inside do so by chance.
             labels = Labels((), (), len(rows), (f'{len(rows)} of {len(rows)} labels do not fit.',))
         if labels.losses:
@@ -341,6 +343,18 @@ def _finer_unit(rows: Sequence[Row], one: Recorded) -> str:
     return ''
 
 
+def _image_numbers(rows: Sequence[Row], one: Recorded) -> str:
+    """See whether labels fit their recording if they number its images."""
+    end, length_s = max(row.end for row in rows), (one.last_ns - one.first_ns) / NS_PER_S
+    whole = all(each == int(each) for row in rows for each in (row.start, row.end))
+    # Seconds that lie a little behind the end are seconds all the same.
+    least = max(_LEAST_SHARE * one.images, 2 * length_s)
+    if not whole or not length_s or not least <= end <= one.images:
+        return ''
+    rate_hz = (one.images - 1) / length_s
+    return f'Do they number images? Divide them by the rate, {rate_hz:.4g} Hz.'
+
+
 def _likely_reason(rows: Sequence[Row], one: Recorded, absolute: bool) -> str:
     """Guess why labels lie outside their recording; returns a sentence or nothing."""
     times = [(int(row.start * NS_PER_S), int(row.end * NS_PER_S)) for row in rows]
@@ -376,10 +390,9 @@ def _likely_reason(rows: Sequence[Row], one: Recorded, absolute: bool) -> str:
     off_ns = zero_ns + begin_ns - one.last_ns
     if off_ns > 0:
         return f'They begin {off_ns / NS_PER_S:,.0f} s after its end: of another recording?'
-    whole = all(each == int(each) for row in rows for each in (row.start, row.end))
-    if not absolute and whole and _LEAST_SHARE * one.images <= end_ns / NS_PER_S <= one.images:
-        rate_hz = (one.images - 1) * NS_PER_S / (one.last_ns - one.first_ns)
-        return f'Do they number images? Divide them by the rate, {rate_hz:.4g} Hz.'
+    numbers = '' if absolute else _image_numbers(rows, one)
+    if numbers:
+        return numbers
     off_ns = one.first_ns - zero_ns - end_ns
     if off_ns > 0:
         return f'They end {off_ns / NS_PER_S:,.0f} s before its start: of another recording?'

@@ -180,8 +180,9 @@ def test_what_is_no_table_of_labels_is_refused(tmp_path, content, said):
     [
         (['7200,7204,,sad', '7204,7209,,happy'], {}, '2 of 2 .* 7,200 s off: another time'),
         (['1700003600,1700003605,,sad'], {}, '1 of 1 .* 3,600 s off: another time'),
-        (['0,4000,,sad', '4000,10000,,happy'], {}, '2 of 2 .* They fit as milliseconds: name'),
-        (['0,90,,sad', '120,240,,happy'], {}, '1 of 2 .* Do they number images\\? .* 30.1 Hz'),
+        (['0,4000,,sad', '4000,10000,,happy'], {}, '2 of 2 .* not fit. They fit as millis'),
+        (['0,9,,sad', '12,240,,happy'], {}, '2 of 2 .* not fit. Do they number .* 30.1 Hz'),
+        (['0,9,,sad', '17,19,,happy'], {'images': 150}, r'1 of 2 .* to 10\.00 s\.$'),
         (['0,9,,sad', '0,9,,happy'], {}, '2 of 2 labels are denied by others of the same time'),
         (['22:13:20,22:13:25,,sad'], {}, '.* They fit as times of day: write the date'),
         (['23:13:20,23:13:25,,sad'], {}, '.* They fit as times of day: write the date'),
@@ -194,9 +195,13 @@ def test_labels_outside_a_recording_are_counted_with_the_likely_reason(
     table, rows, recorded, said
 ):
     zero_ns = recorded.get('zero', START)
-    one = Recorded(Path('walk'), zero_ns, zero_ns + 10 * S, zero_ns, images=302)
-    (loss,) = labels_in(table(*rows), {'walk': one})['walk'].losses
+    images = recorded.get('images', 302)
+    one = Recorded(Path('walk'), zero_ns, zero_ns + 10 * S, zero_ns, images=images)
+    found = labels_in(table(*rows), {'walk': one})['walk']
+    (loss,) = found.losses
     assert re.search(f'labels.csv, walk: {said}', loss)
+    if 'not fit.' in said:  # those that lie inside do so by chance
+        assert found.segments == ()
 
 
 def test_labels_outside_the_part_that_was_asked_for_are_not_missed(table):
@@ -205,6 +210,15 @@ def test_labels_outside_the_part_that_was_asked_for_are_not_missed(table):
     assert seconds(found.segments) == [(5, 6, '', 'sad')]
     assert found.losses == ()
     found = labels_in(table('0,4,,happy'), {'walk': part})['walk']
+    assert '1 of 1 labels lie outside' in found.losses[0]
+    found = labels_in(table('0,5,,happy', '5,9,,sad', '9,3000,,happy'), {'walk': part})['walk']
+    assert seconds(found.segments) == [(4, 5, '', 'happy'), (5, 6 + 1e-9, '', 'sad')]
+    assert found.losses == ()
+
+
+def test_a_part_of_one_image_may_have_labels_outside(table):
+    part = Recorded(Path('walk'), START + 4 * S, START + 4 * S, START, part=True, images=1)
+    found = labels_in(table('0,1,,happy'), {'walk': part})['walk']
     assert '1 of 1 labels lie outside' in found.losses[0]
 
 
