@@ -31,9 +31,9 @@ from dev.fuzz.engine import Made, Target
 from dev.fuzz.messages import check_pixels, damaged
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.emotion.model import METADATA_FILE, EmotionModel, ModelError
-from emotion_estimator.evaluation.label_files import Recorded, labels_of_table
+from emotion_estimator.evaluation.label_files import labels_of_table
 from emotion_estimator.evaluation.label_readers import read_table
-from emotion_estimator.evaluation.labels import LabelError
+from emotion_estimator.evaluation.labels import LabelError, Recorded
 from emotion_estimator.faces.encoding import FaceEncodingError, read_encoding
 from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.faces.landmarker import FaceLandmarker

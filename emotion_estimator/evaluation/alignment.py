@@ -16,15 +16,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.evaluation.labels import ANY_FACE, UNKNOWN, Segment, Vocabulary
+from emotion_estimator.evaluation.labels import (
+    ANY_FACE,
+    LABEL_MAPS,
+    UNKNOWN,
+    LabelError,
+    LabelMap,
+    Segment,
+)
 from emotion_estimator.replay.predictions import Prediction, Replay
+
+# The classes in which both are compared.
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """
+    The classes in which answers and truth are compared.
+
+    :param of_model: class by the model's label.
+    :param of_truth: class by the label of the truth; a label that is not there cannot be judged.
+    """
+
+    names: tuple[str, ...]
+    of_model: Mapping[str, str]
+    of_truth: Mapping[str, str]
+
+
+def common_vocabulary(
+    model: Sequence[str], truth: Collection[str], wanted: str | None = None
+) -> Vocabulary:
+    """
+    Find classes in which a model's answers can be held against labels.
+
+    The model's own, if the labels are among them; otherwise the first of `LABEL_MAPS` that takes
+    both to its classes. What still finds no place is left unjudged: 'unknown' beside the seven
+    expressions says that the annotator could not tell.
+
+    :param model: the model's classes.
+    :param wanted: name of the map to use instead.
+    :returns: the classes and how both come to them.
+    :raises LabelError: when the map that is wanted does not exist or the model does not fit it.
+    """
+    if wanted is not None:
+        names = [each.name for each in LABEL_MAPS]
+        if wanted not in names:
+            raise LabelError(f'There is no label map {wanted!r}; there are {", ".join(names)}.')
+        chosen = LABEL_MAPS[names.index(wanted)]
+        if not chosen.maps(model):
+            raise LabelError(
+                f'The label map {wanted} has no place for all of the classes '
+                f'{", ".join(model)}; leave it away, or take another model.'
+            )
+        return _by_map(chosen, model, truth)
+    if not set(truth) <= set(model):
+        for each in LABEL_MAPS:
+            coarse_truth = set(truth) <= set(each.names)
+            coarse_model = set(model) <= set(each.names)
+            if (coarse_truth or coarse_model) and each.maps(model) and each.maps(truth):
+                return _by_map(each, model, truth)
+    return Vocabulary(
+        tuple(model), {one: one for one in model}, {one: one for one in truth if one in model}
+    )
+
+
+def _by_map(chosen: LabelMap, model: Sequence[str], truth: Collection[str]) -> Vocabulary:
+    places = [(label, chosen(label)) for label in truth]
+    return Vocabulary(
+        names=chosen.names,
+        of_model={label: chosen(label) or UNKNOWN for label in model},
+        of_truth={label: place for label, place in places if place is not None},
+    )
+
+
+# Answers beside labels.
+
 
 NO_CLASS = -1
 

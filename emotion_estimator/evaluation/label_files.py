@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from emotion_estimator.evaluation.alignment import common_vocabulary
 from emotion_estimator.evaluation.label_readers import (
     LEAST_ABSOLUTE_S,
     NoTableError,
@@ -40,8 +41,8 @@ from emotion_estimator.evaluation.labels import (
     Given,
     LabelError,
     Labels,
+    Recorded,
     Segment,
-    common_vocabulary,
     known_name,
     place,
     reaches,
@@ -67,32 +68,6 @@ class LabelSource:
     from_folders: bool = False
     time: Time = Time.AUTOMATIC
     label_map: str | None = None
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """
-    What labels need to know of a recording.
-
-    :param path: its file or folder.
-    :param first_ns: stamp of the first image that was looked at, in nanoseconds.
-    :param last_ns: stamp of the last one.
-    :param zero_ns: stamp of the recording's own first image, from which relative times count.
-    :param part: whether a part of it was asked for, so that labels may lie outside.
-    :param images: how many were looked at.
-    """
-
-    path: Path
-    first_ns: int
-    last_ns: int
-    zero_ns: int
-    part: bool = False
-    images: int = 0
-
-    @property
-    def span_ns(self) -> tuple[int, int]:
-        """Stamps of the first and the last image."""
-        return self.first_ns, self.last_ns
 
 
 def check_labels(

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from emotion_estimator.stamps import NS_PER_S
 
@@ -72,6 +73,32 @@ class Labels:
     given: int = 0
     losses: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """
+    What labels need to know of a recording.
+
+    :param path: its file or folder.
+    :param first_ns: stamp of the first image that was looked at, in nanoseconds.
+    :param last_ns: stamp of the last one.
+    :param zero_ns: stamp of the recording's own first image, from which relative times count.
+    :param part: whether a part of it was asked for, so that labels may lie outside.
+    :param images: how many were looked at.
+    """
+
+    path: Path
+    first_ns: int
+    last_ns: int
+    zero_ns: int
+    part: bool = False
+    images: int = 0
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Stamps of the first and the last image."""
+        return self.first_ns, self.last_ns
 
 
 # Labels as they were given, made into segments of one recording; tells what does not fit.
@@ -324,63 +351,3 @@ def known_name(name: str, own: Collection[str] = ()) -> str | None:
     plain = ALIASES.get(plain.casefold(), plain.casefold())
     coarse = {one for each in LABEL_MAPS for one in each.names}
     return plain if plain in coarse or plain in EXPRESSIONS or plain in own else None
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """
-    The classes in which answers and truth are compared.
-
-    :param of_model: class by the model's label.
-    :param of_truth: class by the label of the truth; a label that is not there cannot be judged.
-    """
-
-    names: tuple[str, ...]
-    of_model: Mapping[str, str]
-    of_truth: Mapping[str, str]
-
-
-def common_vocabulary(
-    model: Sequence[str], truth: Collection[str], wanted: str | None = None
-) -> Vocabulary:
-    """
-    Find classes in which a model's answers can be held against labels.
-
-    The model's own, if the labels are among them; otherwise the first of `LABEL_MAPS` that takes
-    both to its classes. What still finds no place is left unjudged: 'unknown' beside the seven
-    expressions says that the annotator could not tell.
-
-    :param model: the model's classes.
-    :param wanted: name of the map to use instead.
-    :returns: the classes and how both come to them.
-    :raises LabelError: when the map that is wanted does not exist or the model does not fit it.
-    """
-    if wanted is not None:
-        names = [each.name for each in LABEL_MAPS]
-        if wanted not in names:
-            raise LabelError(f'There is no label map {wanted!r}; there are {", ".join(names)}.')
-        chosen = LABEL_MAPS[names.index(wanted)]
-        if not chosen.maps(model):
-            raise LabelError(
-                f'The label map {wanted} has no place for all of the classes '
-                f'{", ".join(model)}; leave it away, or take another model.'
-            )
-        return _by_map(chosen, model, truth)
-    if not set(truth) <= set(model):
-        for each in LABEL_MAPS:
-            coarse_truth = set(truth) <= set(each.names)
-            coarse_model = set(model) <= set(each.names)
-            if (coarse_truth or coarse_model) and each.maps(model) and each.maps(truth):
-                return _by_map(each, model, truth)
-    return Vocabulary(
-        tuple(model), {one: one for one in model}, {one: one for one in truth if one in model}
-    )
-
-
-def _by_map(chosen: LabelMap, model: Sequence[str], truth: Collection[str]) -> Vocabulary:
-    places = [(label, chosen(label)) for label in truth]
-    return Vocabulary(
-        names=chosen.names,
-        of_model={label: chosen(label) or UNKNOWN for label in model},
-        of_truth={label: place for label, place in places if place is not None},
-    )

@@ -26,6 +26,8 @@ import numpy as np
 
 from emotion_estimator.evaluation.alignment import (
     AlignedPredictions,
+    Vocabulary,
+    common_vocabulary,
     judge,
     matched,
     problems_of_truth,
@@ -36,12 +38,7 @@ from emotion_estimator.evaluation.classification_metrics import (
     ratio,
     risk_coverage_curve,
 )
-from emotion_estimator.evaluation.labels import (
-    LABEL_MAPS,
-    Segment,
-    Vocabulary,
-    common_vocabulary,
-)
+from emotion_estimator.evaluation.labels import LABEL_MAPS, Segment
 from emotion_estimator.evaluation.measures import Counted, count, differences, figures
 from emotion_estimator.evaluation.segment_statistics import BLOCK_S, Interval, bootstrap_sums
 from emotion_estimator.replay.predictions import Replay, ReplayFileError, read_replay

@@ -25,14 +25,20 @@ from hypothesis import strategies as st
 
 from emotion_estimator.evaluation.label_files import (
     LabelSource,
-    Recorded,
     check_labels,
     find_labels,
     labels_of_folder,
     labels_of_table,
 )
 from emotion_estimator.evaluation.label_readers import Time, read_table
-from emotion_estimator.evaluation.labels import EXPRESSIONS, Given, LabelError, Segment, place
+from emotion_estimator.evaluation.labels import (
+    EXPRESSIONS,
+    Given,
+    LabelError,
+    Recorded,
+    Segment,
+    place,
+)
 
 S = 1_000_000_000
 START = 1_700_000_000 * S

@@ -27,6 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_estimator.evaluation.alignment import (
+    common_vocabulary,
     judge,
     matched,
     problems_of_truth,
@@ -38,7 +39,6 @@ from emotion_estimator.evaluation.labels import (
     HAPPY_UNKNOWN_SAD,
     LabelError,
     Segment,
-    common_vocabulary,
     known_name,
 )
 from emotion_estimator.evaluation.measures import MEASURES, count, differences, figures

@@ -27,8 +27,8 @@ from types import ModuleType
 from typing import Any
 
 from emotion_estimator.evaluation.alignment import unusable_labels
-from emotion_estimator.evaluation.label_files import LabelSource, Recorded, find_labels
-from emotion_estimator.evaluation.labels import Segment
+from emotion_estimator.evaluation.label_files import LabelSource, find_labels
+from emotion_estimator.evaluation.labels import Recorded, Segment
 from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
 from emotion_estimator.evaluation.runs import (
     METRICS_FILE,
