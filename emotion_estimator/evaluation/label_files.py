@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -132,7 +132,7 @@ def find_labels(
     found = {}
     for name, one in recordings.items():
         if source.topic:
-            found[name] = _of_topic(one, source.topic, own_names)
+            found[name] = _of_topic(name, one, source.topic, own_names)
         elif source.from_folders:
             found[name] = labels_of_folder(one.path, one.first_ns, one.last_ns, own_names)
         elif table_beside(one.path).is_file():
@@ -166,13 +166,14 @@ def _beside(name: str, one: Recorded, time: Time, own_names: Collection[str]) ->
     return labels_of_table(table, {name: one}, time)[name]
 
 
-def _of_topic(one: Recorded, topic: str, own_names: Collection[str]) -> Labels:
+def _of_topic(name: str, one: Recorded, topic: str, own_names: Collection[str]) -> Labels:
     """Read one bag's labels; what is wrong with it is said and costs the others nothing."""
     try:
         messages = label_messages(one.path, topic)
     except LabelError as error:
         return Labels((), (str(error),), 0, (str(error),))
-    return labels_of_messages(messages, topic, *one.span_ns, own_names, one.zero_ns)
+    where = f'{topic}, {name}'
+    return labels_of_messages(messages, where, *one.span_ns, own_names, one.zero_ns)
 
 
 def labels_of_folder(
@@ -224,31 +225,37 @@ def labels_of_table(
     if time is Time.AUTOMATIC and table.rows:
         absolute = min(row.start for row in table.rows) >= LEAST_ABSOLUTE_S
     of_recording, lost = _named(table, (*recordings, *unread))
-    found: dict[str, Labels] = {}
-    for name, one in recordings.items():
-        rows = of_recording[name]
-        labels = _placed(rows, one, absolute)
-        # What concerns no recording, or all, is said once.
-        once = () if found else (*table.problems, *lost)
-        losses = () if found else (*table.losses(), *(lost[:1]))
-        missing = () if rows else (f'{table.path.name} holds no label of {name}.',)
-        inside = [reaches(_segment(row, one, absolute), *one.span_ns) for row in rows]
-        # Of a part that was asked for it is enough that some labels lie in it.
-        fit = all(inside) or (one.part and any(inside))
-        reason = '' if fit else _likely_reason(rows, one, absolute)
-        if reason and reason in (_finer_unit(rows, one), _image_numbers(rows, one)):
-            # Those that lie inside do so by chance.
-            labels = Labels((), (), len(rows), (f'{len(rows)} of {len(rows)} labels do not fit.',))
-        if labels.losses:
-            said = ' '.join([*labels.losses, reason]).rstrip()
-            losses += (f'{table.path.name}, {name}: {said}',)
-        found[name] = Labels(
-            labels.segments,
-            (*once, *labels.problems, *missing),
-            len(rows) + (0 if found else len(table.problems) + len(lost)),
-            losses,
-        )
+    found = {
+        name: _of_rows(of_recording[name], table.path.name, name, one, absolute)
+        for name, one in recordings.items()
+    }
+    # What concerns no recording, or all, is said once.
+    first, labels = next(iter(found.items()))
+    found[first] = replace(
+        labels,
+        problems=(*table.problems, *lost, *labels.problems),
+        given=labels.given + len(table.problems) + len(lost),
+        losses=(*table.losses(), *lost[:1], *labels.losses),
+    )
     return found
+
+
+def _of_rows(rows: Sequence[Row], table: str, name: str, one: Recorded, absolute: bool) -> Labels:
+    if not rows:
+        return Labels((), (f'{table} holds no label of {name}.',))
+    labels = _placed(rows, one, absolute)
+    inside = [reaches(_segment(row, one, absolute), *one.span_ns) for row in rows]
+    # Of a part that was asked for it is enough that some labels lie in it.
+    fit = all(inside) or (one.part and any(inside))
+    reason = '' if fit else _likely_reason(rows, one, absolute)
+    if reason and reason in (_finer_unit(rows, one), _image_numbers(rows, one)):
+        # Those that lie inside do so by chance.
+        labels = Labels((), (), len(rows), (f'{len(rows)} of {len(rows)} labels do not fit.',))
+    lost = [' '.join([*labels.losses, reason]).rstrip()] if labels.losses else []
+    losses, hints = (
+        tuple(f'{table}, {name}: {one}' for one in said) for said in (lost, labels.hints)
+    )
+    return replace(labels, losses=losses, hints=hints)
 
 
 def _named(table: Table, names: Sequence[str]) -> tuple[dict[str, list[Row]], list[str]]:
@@ -293,7 +300,7 @@ def _placed(rows: Sequence[Row], one: Recorded, absolute: bool) -> Labels:
     given = [Given(row.where, _segment(row, one, absolute)) for row in rows]
     if one.part:
         given = [each for each in given if reaches(each.segment, *one.span_ns)] or given
-    return place(given, *one.span_ns, one.zero_ns)
+    return place(given, *one.span_ns, one.zero_ns, whole=not one.part)
 
 
 _QUARTER_NS = 900 * NS_PER_S
@@ -306,14 +313,18 @@ _UNITS = (
 )
 _LEAST_SHARE = 0.1
 """Labels reach at least so far into a recording, when they are taken for finer units."""
+_SHORTEST_S = 0.01
+"""No label that is taken for a finer unit is shorter."""
 
 
 def _finer_unit(rows: Sequence[Row], one: Recorded) -> str:
     """See whether labels fit their recording if they count finer than in seconds."""
     length_s = (one.last_ns - one.zero_ns) / NS_PER_S
     end = float(max(row.end for row in rows))
+    shortest = float(min(row.end - row.start for row in rows))
     for unit, words, column in _UNITS:
-        if _LEAST_SHARE * length_s <= end / unit <= length_s + 1:
+        fits = _LEAST_SHARE * length_s <= end / unit <= length_s + 1
+        if fits and shortest / unit >= _SHORTEST_S:
             return f'They fit as {words}: name the columns start_{column} and end_{column}.'
     return ''
 
@@ -362,6 +373,8 @@ def _likely_reason(rows: Sequence[Row], one: Recorded, absolute: bool) -> str:
     finer = '' if absolute else _finer_unit(rows, one)
     if finer:
         return finer
+    if begin_ns < LEAST_ABSOLUTE_S * NS_PER_S <= end_ns:
+        return 'Some count from 1970, others do not: write all of them in one way.'
     off_ns = zero_ns + begin_ns - one.last_ns
     if off_ns > 0:
         return f'They begin {off_ns / NS_PER_S:,.0f} s after its end: of another recording?'

@@ -154,6 +154,8 @@ def read_table(path: Path, own_names: Collection[str] = ()) -> Table:
 
 def _text(path: Path) -> str:
     try:
+        if path.is_dir():
+            raise OSError('it is a folder; name the table in it')
         if not path.is_file():
             raise OSError('there is no such file')
         if path.stat().st_size > MOST_BYTES:
@@ -361,7 +363,10 @@ def _row(where: str, fields: Mapping[str, str], times: _Times, own_names: Collec
         read.append(number)
     start, end = read
     if end <= start:
-        raise LabelError(f'{where} ends ({end} s) before it has begun; it was left out.')
+        how = (
+            f'ends ({end} s) before it has begun' if end < start else f'begins and ends at {end} s'
+        )
+        raise LabelError(f'{where} {how}; it was left out.')
     label = known_name(fields['emotion'], own_names)
     if label is None:
         raise LabelError(

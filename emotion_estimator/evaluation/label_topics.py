@@ -63,7 +63,7 @@ LONGEST_LEAD_NS = 10 * NS_PER_S
 
 def labels_of_messages(
     messages: Iterable[Message],
-    topic: str,
+    where: str,
     first_ns: int,
     last_ns: int,
     own_names: Collection[str] = (),
@@ -77,7 +77,7 @@ def labels_of_messages(
     one that the package gives.
 
     :param messages: in the order of the bag, in which those of one time follow each other.
-    :param topic: where they were heard.
+    :param where: topic and recording, for sentences.
     :param first_ns: stamp of the first image that was looked at, in nanoseconds.
     :param last_ns: stamp of the last one.
     :param own_names: names that count beside those of `vocabulary`.
@@ -87,7 +87,7 @@ def labels_of_messages(
     zero_ns = first_ns if zero_ns is None else zero_ns
     messages = list(messages)
     timed, unstamped = _timed(messages, zero_ns - LONGEST_LEAD_NS)
-    none = f'{topic}: {unstamped} of {len(messages)} labels have no right stamp (header.stamp)'
+    none = f'{where}: {unstamped} of {len(messages)} labels have no right stamp (header.stamp)'
     if unstamped and all(one.received_ns < zero_ns - LONGEST_LEAD_NS for one in messages):
         loss = f'{none}, and were recorded before the images; let the sender fill it in.'
         return Labels((), (loss,), len(messages), (loss,))
@@ -104,7 +104,7 @@ def labels_of_messages(
         of_face.setdefault(face, []).append((stamp_ns, label))
     for name, (count, stamp_ns) in unknown_names.items():
         problems.append(
-            f'{topic}: {count} messages, the first at {(stamp_ns - zero_ns) / 1e9:.2f} s, name '
+            f'{where}: {count} messages, the first at {(stamp_ns - zero_ns) / 1e9:.2f} s, name '
             f'{name!r}, which is no expression that is known, such as {", ".join(EXPRESSIONS)}; '
             'their time was left out.'
         )
@@ -112,15 +112,15 @@ def labels_of_messages(
     for face, heard in of_face.items():
         name = face if len(of_face) > 1 else ANY_FACE
         for segment in _held(heard, name, max(last_ns + 1, heard[-1][0] + 1)):
-            where = f'{topic}, message at {(segment.start_ns - zero_ns) / 1e9:.2f} s'
-            given.append(Given(where, segment))
+            at_s = (segment.start_ns - zero_ns) / 1e9
+            given.append(Given(f'{where}, message at {at_s:.2f} s', segment))
     inside = [one for one in given if reaches(one.segment, first_ns, last_ns)]
-    placed = place(inside or given, first_ns, last_ns, zero_ns)
+    placed = place(inside or given, first_ns, last_ns, zero_ns, whole=False)
     return Labels(
         placed.segments,
         (*problems, *placed.problems),
         len(given),
-        (*problems, *placed.losses),
+        (*problems, *(f'{where}: {loss}' for loss in placed.losses)),
         (hint,) if unstamped else (),
     )
 

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -124,7 +124,11 @@ class Given:
 
 
 def place(
-    given: Iterable[Given], first_ns: int, last_ns: int, zero_ns: int | None = None
+    given: Iterable[Given],
+    first_ns: int,
+    last_ns: int,
+    zero_ns: int | None = None,
+    whole: bool = True,
 ) -> Labels:
     """
     Cut labels to a recording, and leave out what is labelled twice.
@@ -133,39 +137,65 @@ def place(
     :param first_ns: stamp of the first image in nanoseconds.
     :param last_ns: stamp of the last image; a label may end after it.
     :param zero_ns: from which the seconds in sentences count; None takes the first image.
+    :param whole: whether labels that reach beyond the images are told of.
     :returns: the segments, and what was cut, left out or is not labelled.
     """
     zero_ns = first_ns if zero_ns is None else zero_ns
-    problems: list[str] = []
-    by_face: dict[str, list[Given]] = {}
+    images = (
+        f'the recording, whose images go from {_seconds(first_ns - zero_ns)} to '
+        f'{_seconds(last_ns - zero_ns)} s'
+    )
     in_order = sorted(given, key=lambda each: each.segment)
-    outside = 0
-    for one in in_order:
-        inside = _inside(
-            one, (first_ns, last_ns), zero_ns, problems if outside < MOST_REPORTED else []
-        )
-        if inside is None:
-            outside += 1
-        else:
-            by_face.setdefault(inside.segment.face, []).append(inside)
-    if outside > MOST_REPORTED:
-        problems.append(f'{outside - MOST_REPORTED} more labels lie outside the recording.')
+    inside = [one for one in in_order if reaches(one.segment, first_ns, last_ns)]
+    outside = [one for one in in_order if not reaches(one.segment, first_ns, last_ns)]
+    beyond = [one for one in inside if whole and _goes_beyond(one.segment, first_ns, last_ns)]
+    problems = _misplaced(outside, beyond, images, zero_ns)
+    by_face: dict[str, list[Given]] = {}
+    for one in inside:
+        by_face.setdefault(one.segment.face, []).append(_cut(one, first_ns, last_ns))
     segments: list[Segment] = []
-    denied = 0
+    denied = contested_ns = 0
     for face in sorted(by_face):
-        reported = len(problems)
-        kept = _without_overlaps(by_face[face], zero_ns, problems)
-        if len(problems) > reported:
+        kept, denied_ns = _without_overlaps(by_face[face], zero_ns, problems)
+        if denied_ns:
+            contested_ns += denied_ns
             denied += sum(not _counts(one.segment, kept) for one in by_face[face])
         segments += kept
         _tell_gaps(by_face[face], zero_ns, problems)
-    lost = {
-        'lie outside the recording, whose images go from '
-        f'{_seconds(first_ns - zero_ns)} to {_seconds(last_ns - zero_ns)} s.': outside,
+    losses = {
+        f'lie outside {images}.': len(outside),
         'are denied by others of the same time, so that none of them counts.': denied,
     }
-    losses = (f'{count} of {len(in_order)} labels {why}' for why, count in lost.items() if count)
-    return Labels(tuple(sorted(segments)), tuple(problems), len(in_order), tuple(losses))
+    hints = {
+        f'{len(beyond)} of {len(in_order)} labels reach beyond {images}; they were cut.': beyond,
+        f'{_seconds(contested_ns)} s are labelled with several expressions at once; they are not '
+        'judged.': contested_ns and not denied,
+    }
+    return Labels(
+        tuple(sorted(segments)),
+        tuple(problems),
+        len(in_order),
+        tuple(
+            f'{count} of {len(in_order)} labels {why}' for why, count in losses.items() if count
+        ),
+        tuple(hint for hint, holds in hints.items() if holds),
+    )
+
+
+def _misplaced(
+    outside: Sequence[Given], beyond: Sequence[Given], images: str, zero_ns: int
+) -> list[str]:
+    problems = [
+        f'{one.where}: {_span(one.segment, zero_ns)} lies outside {images}; it was left out.'
+        for one in outside[:MOST_REPORTED]
+    ]
+    if len(outside) > MOST_REPORTED:
+        problems.append(f'{len(outside) - MOST_REPORTED} more labels lie outside the recording.')
+    problems += [
+        f'{one.where}: {_span(one.segment, zero_ns)} reaches beyond {images}; it was cut there.'
+        for one in beyond
+    ]
+    return problems
 
 
 def _counts(segment: Segment, kept: Sequence[Segment]) -> bool:
@@ -178,27 +208,15 @@ def _counts(segment: Segment, kept: Sequence[Segment]) -> bool:
     )
 
 
-def _inside(
-    one: Given, span_ns: tuple[int, int], zero_ns: int, problems: list[str]
-) -> Given | None:
-    segment, (first_ns, last_ns) = one.segment, span_ns
-    images = (
-        f'the recording, whose images go from {_seconds(first_ns - zero_ns)} to '
-        f'{_seconds(last_ns - zero_ns)} s'
-    )
-    if not reaches(segment, first_ns, last_ns):
-        problems.append(
-            f'{one.where}: {_span(segment, zero_ns)} lies outside {images}; it was left out.'
-        )
-        return None
-    # The last image's own stamp is inside.
-    start_ns, end_ns = max(segment.start_ns, first_ns), min(segment.end_ns, last_ns + 1)
+def _goes_beyond(segment: Segment, first_ns: int, last_ns: int) -> bool:
     # An end that is rounded up to the second is no reason to complain.
-    if segment.start_ns < first_ns or segment.end_ns > last_ns + NS_PER_S:
-        problems.append(
-            f'{one.where}: {_span(segment, zero_ns)} reaches beyond {images}; it was cut there.'
-        )
-    return Given(one.where, Segment(start_ns, end_ns, segment.face, segment.label))
+    return segment.start_ns < first_ns or segment.end_ns > last_ns + NS_PER_S
+
+
+def _cut(one: Given, first_ns: int, last_ns: int) -> Given:
+    # The last image's own stamp is inside.
+    start_ns, end_ns = max(one.segment.start_ns, first_ns), min(one.segment.end_ns, last_ns + 1)
+    return Given(one.where, replace(one.segment, start_ns=start_ns, end_ns=end_ns))
 
 
 def reaches(segment: Segment, first_ns: int, last_ns: int) -> bool:
@@ -206,8 +224,10 @@ def reaches(segment: Segment, first_ns: int, last_ns: int) -> bool:
     return segment.end_ns > first_ns and segment.start_ns <= last_ns
 
 
-def _without_overlaps(given: Sequence[Given], zero_ns: int, problems: list[str]) -> list[Segment]:
-    """Keep of one face what exactly one label, or several equal ones, claim."""
+def _without_overlaps(
+    given: Sequence[Given], zero_ns: int, problems: list[str]
+) -> tuple[list[Segment], int]:
+    """Keep of one face what one label, or equal ones, claim; tell how long others deny it."""
     for index, one in enumerate(given):
         for other in given[index + 1 :]:
             if other.segment.start_ns >= one.segment.end_ns:
@@ -223,6 +243,7 @@ def _without_overlaps(given: Sequence[Given], zero_ns: int, problems: list[str])
             )
     edges = sorted({t for one in given for t in (one.segment.start_ns, one.segment.end_ns)})
     kept: list[Segment] = []
+    denied_ns = 0
     claims: list[Given] = []
     waiting = list(reversed(given))
     before: set[str] = set()
@@ -246,7 +267,8 @@ def _without_overlaps(given: Sequence[Given], zero_ns: int, problems: list[str])
             before = wheres
         else:
             before = set()
-    return kept
+            denied_ns += (end_ns - start_ns) * (len(labels) > 1)
+    return kept, denied_ns
 
 
 def _tell_gaps(given: Sequence[Given], zero_ns: int, problems: list[str]) -> None:

@@ -96,6 +96,7 @@ def test_columns_may_stand_in_any_order_and_face_be_left_away(table):
         ('1,1e99,,sad', 'line 2: end_s must be seconds'),
         ('-1,2,,sad', 'line 2: start_s must be seconds from 0 on'),
         ('3,2,,sad', r'line 2 ends \(2 s\) before it has begun'),
+        ('3,3,,sad', r'line 2 begins and ends at 3 s; it'),
         ('1,2,sad', 'line 2 has not as many fields'),
         ('1,2,,sad,9', 'line 2 has not as many fields'),
         ('12,14,,sad', 'line 2: 12.00 to 14.00 s lies outside the recording'),
@@ -177,7 +178,7 @@ def test_what_is_no_table_of_labels_is_refused(tmp_path, content, said):
     (tmp_path / 'labels.csv').write_bytes(content)
     with pytest.raises(LabelError, match=said):
         read_table(tmp_path / 'labels.csv')
-    with pytest.raises(LabelError, match='there is no such file'):
+    with pytest.raises(LabelError, match='it is a folder; name the table in it'):
         read_table(tmp_path)
 
 
@@ -187,6 +188,9 @@ def test_what_is_no_table_of_labels_is_refused(tmp_path, content, said):
         (['7200,7204,,sad', '7204,7209,,happy'], {}, '2 of 2 .* 7,200 s off: another time'),
         (['1700003600,1700003605,,sad'], {}, '1 of 1 .* 3,600 s off: another time'),
         (['0,4000,,sad', '4000,10000,,happy'], {}, '2 of 2 .* not fit. They fit as millis'),
+        (['0,1,,sad', '1700000001,1700000002,,sad'], {}, '1 of 2 .* Some count from 1970'),
+        (['0,1,,sad', '1700000001,1700000002,,sad'], {'zero': S}, '1 of 2 .* Some count'),
+        (['0,4000000000,,sad', '4000000000,9000000000,,sad'], {}, '2 of 2 .* as nanosec'),
         (['0,9,,sad', '12,240,,happy'], {}, '2 of 2 .* not fit. Do they number .* 30.1 Hz'),
         (['0,9,,sad', '17,19,,happy'], {'images': 150}, r'1 of 2 .* to 10\.00 s\.$'),
         (['0,9,,sad', '0,9,,happy'], {}, '2 of 2 labels are denied by others of the same time'),
@@ -200,8 +204,7 @@ def test_what_is_no_table_of_labels_is_refused(tmp_path, content, said):
 def test_labels_outside_a_recording_are_counted_with_the_likely_reason(
     table, rows, recorded, said
 ):
-    zero_ns = recorded.get('zero', START)
-    images = recorded.get('images', 302)
+    zero_ns, images = recorded.get('zero', START), recorded.get('images', 302)
     one = Recorded(Path('walk'), zero_ns, zero_ns + 10 * S, zero_ns, images=images)
     found = labels_in(table(*rows), {'walk': one})['walk']
     (loss,) = found.losses
@@ -219,10 +222,7 @@ def test_labels_outside_the_part_that_was_asked_for_are_not_missed(table):
     assert '1 of 1 labels lie outside' in found.losses[0]
     found = labels_in(table('0,5,,happy', '5,9,,sad', '9,3000,,happy'), {'walk': part})['walk']
     assert seconds(found.segments) == [(4, 5, '', 'happy'), (5, 6 + 1e-9, '', 'sad')]
-    assert found.losses == ()
-
-
-def test_a_part_of_one_image_may_have_labels_outside(table):
+    assert found.losses == found.hints == ()
     part = Recorded(Path('walk'), START + 4 * S, START + 4 * S, START, part=True, images=1)
     found = labels_in(table('0,1,,happy'), {'walk': part})['walk']
     assert '1 of 1 labels lie outside' in found.losses[0]
@@ -269,6 +269,8 @@ def test_time_labelled_twice_differently_is_left_out(table):
         'labels.csv, line 3: 3.00 to 4.00 s is labelled sad here and happy in labels.csv, '
         'line 2; this time was left out.',
     )
+    said = '1.00 s are labelled with several expressions at once; they are not judged.'
+    assert (found.losses, found.hints) == ((), (f'labels.csv, walk: {said}',))
 
 
 def test_a_label_inside_another_splits_it_and_other_faces_do_not_count(table):
@@ -288,9 +290,11 @@ def test_gaps_are_reported(table):
 
 
 def test_a_label_beyond_the_end_is_cut_there(table):
-    found = labels_in(table('8,15,,happy'))['walk']
-    assert found.segments == (Segment(START + 8 * S, START + 10 * S + 1, '', 'happy'),)
+    found = labels_in(table('8,15,,happy', '1,4,,sad'))['walk']
+    assert found.segments[1:] == (Segment(START + 8 * S, START + 10 * S + 1, '', 'happy'),)
     assert 'line 2: 8.00 to 15.00 s reaches beyond the recording' in found.problems[0]
+    said = '1 of 2 labels reach beyond the recording, whose images go from 0.00 to 10.00 s;'
+    assert found.losses == () and found.hints[0].startswith(f'labels.csv, walk: {said}')
 
 
 def test_rows_go_to_the_recording_they_name(table):
@@ -316,7 +320,7 @@ def test_a_file_that_is_no_table_is_reported(table, tmp_path):
         read_table(table(head='who,what'))
     with pytest.raises(LabelError, match='lacks the column'):
         read_table(table(head=''))
-    with pytest.raises(LabelError, match=r'absent\.csv cannot be read'):
+    with pytest.raises(LabelError, match=r'absent\.csv cannot be read: there is no such file'):
         read_table(tmp_path / 'absent.csv')
     (tmp_path / 'binary.csv').write_bytes(b'start\x00\x01\xff')
     with pytest.raises(LabelError, match=r'binary\.csv cannot be read'):

@@ -308,6 +308,14 @@ def test_labels_without_stamps_recorded_by_another_clock_are_not_used():
     assert '2 of 2 labels have no right stamp (header.stamp), and were recorded before' in loss
 
 
+def test_labels_of_a_topic_that_lie_outside_are_told_with_its_recording(tmp_path):
+    bag = label_bag(tmp_path / 'bag', [('/truth', expression(400, 'happy'))])
+    source = LabelSource(topic='/truth')
+    report = write_labelled_report(tmp_path, {'walk': bag}, [HALVES], source)
+    (loss,) = report.losses
+    assert loss.startswith('/truth, walk: 1 of 1 labels lie outside the recording, whose images')
+
+
 def test_a_topic_that_is_not_there_is_reported_with_those_that_are(tmp_path):
     path = write_bag(tmp_path / 'walk', [('/chatter', START_NS, text(STORE, 'hello'))])
     with pytest.raises(LabelError, match=r'on /truth; topics there: /chatter \(std_msgs'):
