@@ -96,6 +96,25 @@ def _by_map(chosen: LabelMap, model: Sequence[str], truth: Collection[str]) -> V
     )
 
 
+def common_map(first: Sequence[str], second: Sequence[str]) -> str | None:
+    """
+    Choose the classes in which two models are held against each other.
+
+    :param first: classes of one.
+    :param second: of the other.
+    :returns: name of the first label map that takes both; None where their classes are the same.
+    :raises ValueError: when there is none.
+    """
+    if set(first) == set(second):
+        return None
+    for each in LABEL_MAPS:
+        if each.maps(first) and each.maps(second):
+            return each.name
+    raise ValueError(
+        f'The models have no classes in common: {", ".join(first)} against {", ".join(second)}.'
+    )
+
+
 # Answers beside labels.
 
 
@@ -277,8 +296,49 @@ def problems_of_truth(judged: AlignedPredictions, vocabulary: Vocabulary) -> lis
 # Two runs over one recording.
 
 
+_CHOICE = ('rate_hz', 'max_rate_hz', 'from_s', 'to_s', 'stills')
+"""Settings that choose which images of a recording are looked at."""
+
+
+def _of_one_recording(first: Replay, second: Replay) -> bool:
+    """Tell whether the images are the same, or, where others were chosen, some of them."""
+    if None not in (first.first_ns, second.first_ns) and first.first_ns != second.first_ns:
+        return False
+    chosen = [[one.settings.get(name) for name in _CHOICE] for one in (first, second)]
+    if chosen[0] == chosen[1]:
+        return first.stamps_ns == second.stamps_ns
+    return not set(first.stamps_ns).isdisjoint(second.stamps_ns)
+
+
 LEAST_OVERLAP = 0.5
 """Boxes of one face in one image share at least half of what they cover together."""
+
+
+def paired(
+    first: Sequence[Replay], second: Sequence[Replay]
+) -> tuple[list[tuple[Replay, Replay]], list[str]]:
+    """
+    Pair the replays of one recording.
+
+    :param first: of one run.
+    :param second: of another.
+    :returns: the pairs, and a sentence for each recording that is left out.
+    """
+    of_second = {one.recording: one for one in second}
+    alone = sorted({each.recording for each in first} ^ of_second.keys())
+    left_out = [f'{name}: only one of the runs has it; it is left out.' for name in alone]
+    pairs = []
+    for one in first:
+        other = of_second.get(one.recording)
+        if other is not None and _of_one_recording(one, other):
+            pairs.append((one, other))
+        elif other is not None:
+            left_out.append(
+                f'{one.recording}: the runs did not look at the same images ({len(one.stamps_ns)} '
+                f'and {len(other.stamps_ns)} of them); perhaps it is the name of two recordings. '
+                'It is left out.'
+            )
+    return pairs, left_out
 
 
 def matched(first: Replay, second: Replay) -> Iterator[tuple[Prediction, Prediction]]:

@@ -45,6 +45,7 @@ from emotion_estimator.evaluation.label_readers import Time
 from emotion_estimator.evaluation.labels import LABEL_MAPS, LabelError
 from emotion_estimator.evaluation.report.write import (
     MissingLibraryError,
+    Written,
     write_comparison,
     write_labelled_report,
 )
@@ -194,9 +195,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Replay recordings.
 
     :param arguments: command line; None takes that of the process.
-    :returns: exit status: 0; 1 when something could not be read, the others done; 2 when an
-        argument is wrong, a model cannot be had or the output cannot be written; 130 after
-        Ctrl-C.
+    :returns: exit status: 0; 1 when something could not be read or compared, the others done; 2
+        when an argument is wrong, a model cannot be had or the output cannot be written; 130
+        after Ctrl-C.
     """
     options = parse(arguments)
     console = Console(stderr=True)
@@ -241,43 +242,34 @@ def _replay(options: argparse.Namespace, console: Console) -> int:
     ]
     _tell(replays, console)
     report = write_labelled_report(options.output, paths, replays, label_source(options))
-    for style, sentences in (('red', report.losses), ('yellow', report.hints)):
-        for sentence in sentences:
-            _say(sentence, console, style)
-    print(report.page.absolute())
+    _show(report, console)
     return EXIT_BROKEN if report.losses or any(replay.problems for replay in replays) else 0
 
 
 def _compare(options: argparse.Namespace, console: Console) -> int:
-    """Hold two finished runs against each other."""
-    first, second = options.compare
+    """Hold two finished runs against each other; where both have labels the first's count."""
     check_output(options.output)
     try:
-        page = compare_runs(first, second, options.output, options.label_map)
+        one, other = map(read_run, options.compare)
+        truth = {
+            name: one.truth.get(name) or other.truth.get(name, ())
+            for name in {*one.truth, *other.truth}
+        }
+        report = write_comparison(
+            options.output, one.replays, other.replays, truth, options.label_map
+        )
     except ValueError as error:
         _say(str(error), console)
         return EXIT_WRONG_ARGUMENT
-    print(page.absolute())
-    return 0
+    _show(report, console)
+    return EXIT_BROKEN if report.losses else 0
 
 
-def compare_runs(first: Path, second: Path, output: Path, label_map: str | None = None) -> Path:
-    """
-    Compare two runs by the labels that were given to them; the first's where both have some.
-
-    :param first: output folder of one run.
-    :param second: of another.
-    :param output: folder for what comes out.
-    :param label_map: see `write_report`.
-    :returns: path of the page.
-    :raises ValueError: when a folder holds no run, or the runs have nothing in common.
-    """
-    one, other = read_run(first), read_run(second)
-    truth = {
-        name: one.truth.get(name) or other.truth.get(name, ())
-        for name in {*one.truth, *other.truth}
-    }
-    return write_comparison(output, one.replays, other.replays, truth, label_map)
+def _show(report: Written, console: Console) -> None:
+    for style, sentences in (('red', report.losses), ('yellow', report.hints)):
+        for sentence in sentences:
+            _say(sentence, console, style)
+    print(report.page.absolute())
 
 
 def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:

@@ -27,9 +27,11 @@ import numpy as np
 from emotion_estimator.evaluation.alignment import (
     AlignedPredictions,
     Vocabulary,
+    common_map,
     common_vocabulary,
     judge,
     matched,
+    paired,
     problems_of_truth,
 )
 from emotion_estimator.evaluation.classification_metrics import (
@@ -38,7 +40,7 @@ from emotion_estimator.evaluation.classification_metrics import (
     ratio,
     risk_coverage_curve,
 )
-from emotion_estimator.evaluation.labels import LABEL_MAPS, Segment
+from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.measures import Counted, count, differences, figures
 from emotion_estimator.evaluation.segment_statistics import BLOCK_S, Interval, bootstrap_sums
 from emotion_estimator.replay.predictions import Replay, ReplayFileError, read_replay
@@ -307,6 +309,7 @@ class Comparison:
     :param differences: second less first, by name of the measure, paired by unit.
     :param agreement: share of faces and images of which both say the same.
     :param problems: sentences: what could not be compared.
+    :param left_out: those of `problems` that tell which recordings are left out.
     """
 
     first: Summary
@@ -314,6 +317,7 @@ class Comparison:
     differences: Mapping[str, Interval]
     agreement: Interval
     problems: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def compare(
@@ -335,34 +339,22 @@ def compare(
     :raises ValueError: when they have no recording, or their models no classes, in common.
     :raises LabelError: when the label map cannot be used.
     """
-    of_second = {one.recording: one for one in second}
-    pairs = [(one, of_second[one.recording]) for one in first if one.recording in of_second]
+    pairs, left_out = paired(first, second)
     if not pairs:
         raise ValueError(
-            f'The runs have no recording in common: {_names(first)} against {_names(second)}.'
+            f'The runs have no recording in common: {_names(first)} against {_names(second)}. '
+            f'{" ".join(left_out)}'.rstrip()
         )
-    label_map = label_map or _common_map(pairs[0][0].labels, pairs[0][1].labels)
+    label_map = label_map or common_map(pairs[0][0].labels, pairs[0][1].labels)
     one = summarise([each for each, _ in pairs], truth, label_map)
     other = summarise([each for _, each in pairs], truth, label_map)
-    alone = sorted({each.recording for each in first} ^ {each.recording for each in second})
-    reported = [f'{name}: only one of the runs has it; it is left out.' for name in alone]
     return Comparison(
         first=one,
         second=other,
         differences=differences(one.counted, other.counted),
         agreement=agreement(pairs, one.vocabulary.of_model, other.vocabulary.of_model),
-        problems=(*reported, *dict.fromkeys((*one.problems, *other.problems))),
-    )
-
-
-def _common_map(first: Sequence[str], second: Sequence[str]) -> str | None:
-    if set(first) == set(second):
-        return None
-    for each in LABEL_MAPS:
-        if each.maps(first) and each.maps(second):
-            return each.name
-    raise ValueError(
-        f'The models have no classes in common: {", ".join(first)} against {", ".join(second)}.'
+        problems=(*left_out, *dict.fromkeys((*one.problems, *other.problems))),
+        left_out=tuple(left_out),
     )
 
 

@@ -22,7 +22,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from helpers.bags import LABELS, REPLAY_RATE_HZ, START_NS, STEP_NS, answer, replay, segment
+from helpers.bags import LABELS, REPLAY_RATE_HZ, answer, replay, segment
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,13 +38,12 @@ from emotion_estimator.evaluation.labels import (
     EXPRESSIONS,
     HAPPY_UNKNOWN_SAD,
     LabelError,
-    Segment,
     known_name,
 )
-from emotion_estimator.evaluation.measures import MEASURES, count, differences, figures
-from emotion_estimator.evaluation.report.text import comparison_sentences, verdict
+from emotion_estimator.evaluation.measures import count, differences, figures
+from emotion_estimator.evaluation.report.text import comparison_sentences
 from emotion_estimator.evaluation.report.write import write_comparison, write_report
-from emotion_estimator.evaluation.runs import RunError, agreement, compare, read_run
+from emotion_estimator.evaluation.runs import RunError, compare, read_run
 from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.replay.predictions import write_replay
 
@@ -204,13 +203,6 @@ def test_faces_are_paired_by_id_then_by_box():
     assert pairs == [('b', 'b'), ('a', 'x')]
 
 
-def test_agreement_is_the_share_of_equal_answers():
-    first, second = replay('happy happy sad sad'), replay('happy unknown sad sad')
-    assert agreement([(first, second)], {}, {}).value == 0.75
-    assert agreement([(first, second)], {'happy': 'a', 'sad': 'a'}, {'unknown': 'a'}).value == 0.25
-    assert math.isnan(agreement([(replay('- -'), second)], {}, {}).value)
-
-
 FRAMES = st.lists(st.sampled_from([*LABELS, 'unknown', '-']), min_size=1, max_size=40)
 
 
@@ -235,10 +227,7 @@ def test_figures_stay_in_their_ranges_and_do_not_depend_on_order_or_names(one, t
 
 
 TRUTH = {
-    'walk': [
-        Segment(START_NS + 20 * i * STEP_NS, START_NS + 20 * (i + 1) * STEP_NS, '', label)
-        for i, label in enumerate(('happy', 'sad') * 3)
-    ]
+    'walk': [segment(20 * i, 20 * i + 20, label) for i, label in enumerate(('happy', 'sad') * 3)]
 }
 RIGHT = replay(('happy ' * 20 + 'sad ' * 20) * 3)
 HALF = replay(('happy ' * 20 + 'sad ' * 10 + 'neutral ' * 10) * 3, model='half 1.0.0')
@@ -267,23 +256,36 @@ def test_a_run_against_itself_differs_by_nothing():
     assert found.agreement == Interval(1, 1, 1)
 
 
-def test_verdicts():
-    by_name = {measure.name: measure for measure in MEASURES}
-    more, less, none = Interval(1, 0.5, 2), Interval(-1, -2, -0.5), Interval(0.1, -1, 1)
-    assert verdict(by_name['accuracy'], more) == 'B better'
-    assert verdict(by_name['cross_entropy'], more) == 'A better'
-    assert verdict(by_name['cross_entropy'], less) == 'B better'
-    assert verdict(by_name['face_share'], less) == 'A higher'
-    assert verdict(by_name['accuracy'], none) == 'no clear difference'
-    assert verdict(by_name['accuracy'], Interval(1, float('nan'), float('nan'))) == '\u2013'
-
-
-def test_recordings_of_one_run_alone_are_left_out_and_reported():
+def test_recordings_of_one_run_alone_are_left_out_and_reported(tmp_path, capsys):
     found = compare([RIGHT, replace(RIGHT, recording='sit')], [HALF], TRUTH)
     assert [one.replay.recording for one in found.first.recordings] == ['walk']
     assert found.problems == ('sit: only one of the runs has it; it is left out.',)
     with pytest.raises(ValueError, match='no recording in common: walk against none'):
         compare([RIGHT], [], TRUTH)
+    more = keep(tmp_path / 'a', [RIGHT, replace(RIGHT, recording='sit')], TRUTH)
+    less = keep(tmp_path / 'b', [HALF], TRUTH)
+    assert main(['--compare', str(more), str(less), '-o', str(tmp_path / 'c')]) == 1
+    assert 'sit: only one of the runs has it' in capsys.readouterr().err
+
+
+PART = {'from_s': 1.0, **HALF.settings}
+
+
+@pytest.mark.parametrize(
+    'changes, alike',
+    [
+        ({'stamps_ns': RIGHT.stamps_ns[:16]}, False),
+        ({'stamps_ns': RIGHT.stamps_ns[10:], 'settings': PART}, True),
+        ({'stamps_ns': tuple(one + 1 for one in RIGHT.stamps_ns), 'settings': PART}, False),
+        ({'first_ns': RIGHT.stamps_ns[0] - 1}, False),
+    ],
+)
+def test_recordings_of_one_name_whose_images_differ_are_left_out(changes, alike):
+    sit = replace(RIGHT, recording='sit', first_ns=RIGHT.stamps_ns[0])
+    found = compare([RIGHT, sit], [HALF, replace(sit, model=HALF.model, **changes)], TRUTH)
+    assert [one.replay.recording for one in found.first.recordings] == ['walk', 'sit'][: 1 + alike]
+    said = 'sit: the runs did not look at the same images (120 and'
+    assert [one.startswith(said) for one in found.left_out] == [True] * (not alike)
 
 
 def test_models_of_other_classes_are_judged_in_what_they_share():
@@ -298,8 +300,8 @@ def test_models_of_other_classes_are_judged_in_what_they_share():
 
 
 def test_comparison_json_is_the_same_again(tmp_path):
-    pages = [write_comparison(tmp_path / name, [RIGHT], [HALF], TRUTH) for name in 'ab']
-    first, second = ((page.parent / 'comparison.json').read_bytes() for page in pages)
+    written = [write_comparison(tmp_path / name, [RIGHT], [HALF], TRUTH) for name in 'ab']
+    first, second = ((one.page.parent / 'comparison.json').read_bytes() for one in written)
     assert first == second
     found = json.loads(first)
     assert found['differences']['accuracy']['value'] == -0.25

@@ -20,11 +20,13 @@ import math
 
 import numpy as np
 import pytest
+from helpers.bags import replay
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
 from emotion_estimator.evaluation import classification_metrics as metrics
+from emotion_estimator.evaluation.runs import agreement
 from emotion_estimator.evaluation.segment_statistics import (
     Interval,
     bootstrap,
@@ -373,3 +375,10 @@ def test_what_it_cannot_draw_is_reported():
 def test_it_is_written_as_the_metrics_are():
     found = Interval(0.123456, 0.1, 0.15009).rounded()
     assert found == {'value': 0.1235, 'low': 0.1, 'high': 0.1501}
+
+
+def test_agreement_is_the_share_of_equal_answers():
+    first, second = replay('happy happy sad sad'), replay('happy unknown sad sad')
+    assert agreement([(first, second)], {}, {}).value == 0.75
+    assert agreement([(first, second)], {'happy': 'a', 'sad': 'a'}, {'unknown': 'a'}).value == 0.25
+    assert math.isnan(agreement([(replay('- -'), second)], {}, {}).value)

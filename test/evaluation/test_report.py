@@ -34,14 +34,16 @@ from emotion_estimator.evaluation.label_topics import (
     labels_of_messages,
 )
 from emotion_estimator.evaluation.labels import LabelError, Segment
+from emotion_estimator.evaluation.measures import MEASURES
 from emotion_estimator.evaluation.report.pages import report_page
-from emotion_estimator.evaluation.report.text import duration, quantity, sentences
+from emotion_estimator.evaluation.report.text import duration, quantity, sentences, verdict
 from emotion_estimator.evaluation.report.write import (
     MissingLibraryError,
     write_labelled_report,
     write_report,
 )
 from emotion_estimator.evaluation.runs import labels_of, summarise
+from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.messages import (
     CLASSIFICATION,
     EXPRESSION,
@@ -166,6 +168,17 @@ def test_numbers_in_words():
     assert quantity(0.5, '1/s') == '0.50 / s'
     assert [duration(one) for one in (4.25, 200, 7260)] == ['4.2 s', '3 min 20 s', '2 h 1 min']
     assert duration(float('nan')) == '\u2013'
+
+
+def test_verdicts():
+    by_name = {measure.name: measure for measure in MEASURES}
+    more, less, none = Interval(1, 0.5, 2), Interval(-1, -2, -0.5), Interval(0.1, -1, 1)
+    assert verdict(by_name['accuracy'], more) == 'B better'
+    assert verdict(by_name['cross_entropy'], more) == 'A better'
+    assert verdict(by_name['cross_entropy'], less) == 'B better'
+    assert verdict(by_name['face_share'], less) == 'A higher'
+    assert verdict(by_name['accuracy'], none) == 'no clear difference'
+    assert verdict(by_name['accuracy'], Interval(1, float('nan'), float('nan'))) == '\u2013'
 
 
 # Labels from a bag's topic, a table beside it or folders reach the report.

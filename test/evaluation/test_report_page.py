@@ -383,9 +383,8 @@ def test_names_that_are_code_stay_text(browser, tmp_path, name):
 
 def test_two_runs_stand_side_by_side(browser, tmp_path):
     other = replay('happy ' * 30 + 'sad ' * 30, model='other 2.0.0')
-    dom, console = browser.open(
-        write_comparison(tmp_path, [PAGE_WALK], [other], PAGE_TRUTH), *DRAWN
-    )
+    page = write_comparison(tmp_path, [PAGE_WALK], [other], PAGE_TRUTH).page
+    dom, console = browser.open(page, *DRAWN)
     assert console == []
     # Two faces of the first run, one of the second.
     assert count(dom, 'class="plot [^"]*js-plotly-plot"') == 3

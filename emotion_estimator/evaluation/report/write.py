@@ -54,6 +54,22 @@ class MissingLibraryError(RuntimeError):
     """A library that draws pages is not installed; the message says which and what to do."""
 
 
+@dataclass(frozen=True)
+class Written:
+    """
+    What was written.
+
+    :param page: path of report.html or comparison.html.
+    :param losses: sentences: labels that were given and could not be used, or recordings that
+        could not be compared.
+    :param hints: sentences: of labels that could, or had no answer to be held against.
+    """
+
+    page: Path
+    losses: tuple[str, ...]
+    hints: tuple[str, ...] = ()
+
+
 def _pages() -> ModuleType:
     """Import what draws pages only now: a replay's workers, and robots, need none of it."""
     try:
@@ -123,7 +139,7 @@ def write_comparison(
     second: Sequence[Replay],
     truth: Mapping[str, Sequence[Segment]],
     label_map: str | None = None,
-) -> Path:
+) -> Written:
     """
     Write comparison.html and comparison.json of two runs, each whole or not at all.
 
@@ -132,33 +148,19 @@ def write_comparison(
     :param second: of another over the same recordings.
     :param truth: labels by recording.
     :param label_map: see `write_report`.
-    :returns: path of comparison.html.
+    :returns: the page, and the recordings that are left out.
     :raises ValueError: when they have no recording, or their models no classes, in common.
     :raises LabelError: when the label map cannot be used.
     """
     found = compare(first, second, truth, label_map)
     of_programs = {COMPARISON_METRICS_FILE: written(comparison(found))}
-    return _write_all(
+    page = _write_all(
         folder, COMPARISON_FILE, of_programs, lambda: _pages().comparison_page(found)
     )
+    return Written(page, found.left_out)
 
 
 # Finds the labels of replayed recordings and writes the report.
-
-
-@dataclass(frozen=True)
-class Written:
-    """
-    A report.
-
-    :param page: path of report.html.
-    :param losses: sentences: labels that were given and could not be used.
-    :param hints: sentences: of labels that could, or had no answer to be held against.
-    """
-
-    page: Path
-    losses: tuple[str, ...]
-    hints: tuple[str, ...]
 
 
 def write_labelled_report(
