@@ -55,12 +55,12 @@ from emotion_estimator.files import PACKAGE, AssetError, OutputError, check_outp
 from emotion_estimator.parallel.engine import SchedulerError
 from emotion_estimator.parallel.workers import available_cores
 from emotion_estimator.parameters import read_parameters
-from emotion_estimator.replay.bag_reader import METADATA_FILE
 from emotion_estimator.replay.files import DEFAULT_RATE_HZ, recordings_in
 from emotion_estimator.replay.jobs import (
     Finished,
     Job,
     Settings,
+    check_records,
     file_names,
     job_key,
     named_apart,
@@ -286,7 +286,6 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     if options.landmarks and not options.features:
         raise ValueError('--landmarks stand in what --features writes; give --features too.')
     options.recordings = [one for path in options.recordings for one in recordings_in(path)]
-    _check_record(options)
     if options.to_s is not None and options.to_s <= options.from_s:
         raise ValueError(f'--to {options.to_s:g} must lie behind --from {options.from_s:g}.')
     parameters = read_parameters(options.params_file, {'max_faces': DEFAULT_MAX_FACES})
@@ -316,21 +315,10 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         key = job_key(path, settings, *outputs)
         kept = options.output / 'kept' / f'{Path(name).name}-{key}.json'
         jobs.append(Job(name, path, settings, kept, *outputs))
+    check_records(jobs)
     model = f'{metadata.name} {metadata.version}'
     said = settings_of(parameters, selection)
     return jobs, Replay('', model, metadata.labels, said, (), (), {}, ())
-
-
-def _check_record(options: argparse.Namespace) -> None:
-    """Refuse to put a bag in the place of what is none."""
-    path = options.record
-    if path is None or len(options.recordings) > 1 or not path.is_dir():
-        return
-    if any(path.iterdir()) and not (path / METADATA_FILE).is_file():
-        raise ValueError(
-            f'{path} holds other things than a bag, which --record would replace; name a place of '
-            f'its own, such as {path / "replay.mcap"}.'
-        )
 
 
 def _record_path(options: argparse.Namespace, name: str) -> Path | None:

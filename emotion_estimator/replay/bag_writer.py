@@ -16,11 +16,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 import shutil
+import struct
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -60,42 +60,10 @@ from emotion_estimator.messages import (
     bag_types,
 )
 from emotion_estimator.parameters import NodeParameters
-from emotion_estimator.replay.bag_reader import BagReader
-from emotion_estimator.replay.recordings import Frame, Recording, RecordingError
+from emotion_estimator.replay.bag_reader import METADATA_FILE, BagReader
+from emotion_estimator.replay.recordings import Frame, RecordingError, assumed_camera
 
 # The messages that both nodes publish of one image, made without ROS.
-
-
-def recorded_camera(
-    recording: Recording, parameters: NodeParameters, refuse: Callable[[str], None]
-) -> KnownCamera:
-    """
-    Tell what took the images, by the first calibration that can be used.
-
-    Unlike a node, which hears of it after its first images, a replay knows it from the start.
-
-    :param recording: open, its images not yet read.
-    :param parameters: of both nodes; `field_of_view_deg` counts where nothing better is known.
-    :param refuse: see `KnownCamera`.
-    """
-    camera = assumed_camera(parameters, refuse)
-    for calibration in recording.calibrations():
-        if camera.calibrate(calibration.k, calibration.width, calibration.height):
-            break
-    return camera
-
-
-def assumed_camera(
-    parameters: NodeParameters, refuse: Callable[[str], None] = lambda _: None
-) -> KnownCamera:
-    """
-    Make a camera of which no more than its field of view is known.
-
-    :param parameters: of both nodes.
-    :param refuse: see `KnownCamera`.
-    """
-    field_of_view_deg = float(parameters.blendshape_node['field_of_view_deg'])
-    return KnownCamera(math.radians(field_of_view_deg), refuse)
 
 
 def head_model(parameters: NodeParameters) -> HeadModel:
@@ -203,6 +171,33 @@ _OWN_TOPIC = re.compile(
 )
 
 
+_SIGN = ('written_by', 'emotion_estimator replay')
+_FOOTER_BYTES, _MOST_METADATA_BYTES = 28, 1 << 20  # of an mcap
+
+
+def is_recorded_replay(path: Path) -> bool:
+    """
+    Tell whether a bag is one that `BagWriter` wrote, by what its metadata say.
+
+    :param path: an .mcap file, or a folder, which holds nothing else then.
+    """
+    if path.is_dir():
+        names = {METADATA_FILE, f'{path.stem}.mcap'}
+        if {each.name for each in path.iterdir()} != names:
+            return False
+        metadata = (path / METADATA_FILE).read_bytes()
+    else:
+        with path.open('rb') as file:
+            if b'rosbags' not in file.read(64):  # it may be merged of several
+                return False
+            # They stand before the index, whose place the footer tells.
+            file.seek(-_FOOTER_BYTES, 2)
+            end = min(struct.unpack('<Q', file.read(8))[0], file.tell())
+            begin = file.seek(max(end - _MOST_METADATA_BYTES, 0))
+            metadata = file.read(end - begin)
+    return ': '.join(_SIGN).encode() in metadata
+
+
 class BagWriter:
     """
     Records a replay; a listener of `replay`.
@@ -234,7 +229,7 @@ class BagWriter:
         self.problems: list[str] = []
         """Sentences: what of the input is not copied."""
         self._input = None if beside is None else _InputMessages(beside, self.problems)
-        self._bag = BagFile(path)
+        self._bag = BagFile(path, dict([_SIGN]))
 
     def __call__(self, frame: Frame, image: Rgb, result: FrameResult) -> None:
         """Record what was seen in one image, without its pixels."""
@@ -328,9 +323,13 @@ class _InputMessages:
 
 
 class BagFile:
-    """Writes messages into an mcap; `path` and `OutputError` are those of `BagWriter`."""
+    """
+    Writes messages into an mcap; `path` and `OutputError` are those of `BagWriter`.
 
-    def __init__(self, path: Path) -> None:
+    :param said: stands in its metadata.
+    """
+
+    def __init__(self, path: Path, said: Mapping[str, str] = {}) -> None:
         self._path = path
         self._connections: dict[tuple[str, str], Connection] = {}
         with writing(path):
@@ -339,6 +338,8 @@ class BagFile:
             self._writer = Writer(
                 self._folder / path.stem, version=8, storage_plugin=StoragePlugin.MCAP
             )
+            for key, value in said.items():
+                self._writer.set_custom_data(key, value)
             try:
                 self._writer.open()
             except OSError:

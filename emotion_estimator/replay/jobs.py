@@ -29,15 +29,15 @@ from pathlib import Path
 
 from emotion_estimator.faces.encoding import visibility_file
 from emotion_estimator.faces.finder import find_finder_files
-from emotion_estimator.files import AssetError, OutputError, find_model, sha256_of
+from emotion_estimator.files import AssetError, OutputError, find_model, sha256_of, writing
 from emotion_estimator.parallel import engine as parallel
 from emotion_estimator.parallel.engine import Patience, reporter, run_all
 from emotion_estimator.parallel.workers import open_workers
 from emotion_estimator.parameters import NodeParameters
-from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
+from emotion_estimator.replay.bag_writer import BagWriter, is_recorded_replay
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import FeatureTable, Replay, write_replay
-from emotion_estimator.replay.recordings import Selection
+from emotion_estimator.replay.recordings import Selection, recorded_camera
 from emotion_estimator.replay.replay import Progress, replay
 
 
@@ -191,6 +191,35 @@ def file_names(names: Iterable[str]) -> list[str]:
             one = f'{plain}_{number}'
         made.append(one)
     return made
+
+
+def check_records(jobs: Sequence[Job]) -> None:
+    """
+    Refuse to put a bag in the place of a recording, or of anything that no replay wrote.
+
+    :raises ValueError: naming the place.
+    """
+    paths = {Path(os.path.realpath(job.path)): job.path for job in jobs}
+    for record in (job.record for job in jobs if job.record is not None):
+        place = Path(os.path.realpath(record))
+        for path in paths:
+            if path == place or path in place.parents or place in path.parents:
+                raise ValueError(
+                    f'--record would write {record} over the recording {paths[path]}, or into it; '
+                    'name another place.'
+                )
+        with writing(record):
+            if not _may_be_replaced(record):
+                raise ValueError(
+                    f'{record} is there already, and no replay has written it, or not all of it: '
+                    '--record does not replace it; remove it, or name another place.'
+                )
+
+
+def _may_be_replaced(record: Path) -> bool:
+    if not record.exists() or (record.is_dir() and not any(record.iterdir())):
+        return True
+    return (record.is_dir() or record.is_file()) and is_recorded_replay(record)
 
 
 def _plain(path: Path) -> Path:

@@ -16,11 +16,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from emotion_estimator.faces.geometry import KnownCamera
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.parameters import NodeParameters, advice_for_rate
 from emotion_estimator.stamps import (
@@ -99,6 +101,41 @@ class Recording(Protocol):
 
     def close(self) -> None:
         """Release what it holds."""
+
+
+# What took the images.
+
+
+def recorded_camera(
+    recording: Recording, parameters: NodeParameters, refuse: Callable[[str], None]
+) -> KnownCamera:
+    """
+    Tell what took the images, by the first calibration that can be used.
+
+    Unlike a node, which hears of it after its first images, a replay knows it from the start.
+
+    :param recording: open, its images not yet read.
+    :param parameters: of both nodes; `field_of_view_deg` counts where nothing better is known.
+    :param refuse: see `KnownCamera`.
+    """
+    camera = assumed_camera(parameters, refuse)
+    for calibration in recording.calibrations():
+        if camera.calibrate(calibration.k, calibration.width, calibration.height):
+            break
+    return camera
+
+
+def assumed_camera(
+    parameters: NodeParameters, refuse: Callable[[str], None] = lambda _: None
+) -> KnownCamera:
+    """
+    Make a camera of which no more than its field of view is known.
+
+    :param parameters: of both nodes.
+    :param refuse: see `KnownCamera`.
+    """
+    field_of_view_deg = float(parameters.blendshape_node['field_of_view_deg'])
+    return KnownCamera(math.radians(field_of_view_deg), refuse)
 
 
 # Which images of a recording are looked at: a part of it, at a rate.

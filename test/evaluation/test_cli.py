@@ -276,7 +276,7 @@ def test_an_output_that_cannot_be_written_is_reported_before_anything_is_done(tm
         assert 'cannot be written' in said.err and 'file is a file, not a folder' in said.err
         assert 'walk: ' not in said.err
     assert main([str(bag), '-o', str(output), '--record', str(tmp_path)]) == 2
-    assert f'{tmp_path} holds other things than a bag' in capfd.readouterr().err
+    assert f'would write {tmp_path} over the recording {bag}' in capfd.readouterr().err
     assert main(['--compare', str(bag), str(bag), '-o', str(below)]) == 2
     assert 'cannot be written' in capfd.readouterr().err
     done = subprocess.run(

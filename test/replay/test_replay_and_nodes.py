@@ -42,9 +42,9 @@ from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.parallel.engine import ahead
 from emotion_estimator.parameters import read_parameters
-from emotion_estimator.replay.bag_writer import BagWriter, recorded_camera
+from emotion_estimator.replay.bag_writer import BagWriter
 from emotion_estimator.replay.files import open_recording
-from emotion_estimator.replay.recordings import Selection
+from emotion_estimator.replay.recordings import Selection, recorded_camera
 from emotion_estimator.replay.replay import replay
 from emotion_estimator.stamps import NS_PER_S
 
