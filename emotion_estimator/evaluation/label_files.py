@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -47,6 +48,7 @@ from emotion_estimator.evaluation.labels import (
     place,
     reaches,
 )
+from emotion_estimator.replay.bag_reader import storage_files
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -150,10 +152,16 @@ def table_beside(path: Path) -> Path:
     Name the table that belongs to a recording.
 
     :param path: such as 'walk.mcap' or the folder 'walk'.
-    :returns: 'walk.csv' beside it; it need not exist.
+    :returns: 'walk.csv' beside it, or beside a bag's only file in it; it need not exist.
     """
-    name = path.name if path.is_dir() else path.stem
-    return path.parent / f'{name}.csv'
+    if not path.is_dir():
+        return path.parent / f'{path.stem}.csv'
+    beside = path.absolute().with_name(f'{path.absolute().name}.csv')
+    with suppress(OSError):  # said where the recording is opened
+        files = storage_files(path)
+        if len(files) == 1 and not beside.is_file():
+            return files[0].with_suffix('.csv')
+    return beside
 
 
 def _beside(name: str, one: Recorded, time: Time, own_names: Collection[str]) -> Labels:

@@ -30,7 +30,12 @@ from numpy.typing import NDArray
 
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
 from emotion_estimator.replay.bag import Bag
-from emotion_estimator.replay.bag_reader import METADATA_FILE, SUFFIXES, is_bag_folder
+from emotion_estimator.replay.bag_reader import (
+    METADATA_FILE,
+    SUFFIXES,
+    is_bag_folder,
+    storage_files,
+)
 from emotion_estimator.replay.bag_recovery import is_bag_file
 from emotion_estimator.replay.recordings import (
     FIRST_STAMP_NS,
@@ -65,13 +70,8 @@ def pictures_in(folder: Path) -> list[Path]:
     :returns: its picture files; without what systems put beside them under a hidden name,
         such as macOS's '._NAME.jpg'.
     """
-    return [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in PICTURE_SUFFIXES
-        and not path.name.startswith('.')
-        and path.is_file()
-    ]
+    named = (path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    return [path for path in named if path.name[0] != '.' and path.is_file()]
 
 
 class Pictures:
@@ -318,7 +318,7 @@ def recordings_in(path: Path, levels: int = 2) -> list[Path]:
         where it is a recording, or nothing is found in it.
     """
     try:
-        if not path.is_dir() or is_bag_folder(path) or pictures_in(path):
+        if not path.is_dir() or _is_bag(path, levels) or pictures_in(path):
             return [path]
         return _held(path, levels) or [path]
     except OSError:  # said where it is opened
@@ -331,7 +331,7 @@ def _held(folder: Path, levels: int) -> list[Path]:
         if one.name.startswith('.'):
             continue
         if one.is_dir():
-            if is_bag_folder(one) or pictures_in(one):
+            if _is_bag(one, levels - 1) or pictures_in(one):
                 found.append(one)
             elif levels > 1:
                 found += _held(one, levels - 1)
@@ -340,8 +340,15 @@ def _held(folder: Path, levels: int) -> list[Path]:
     return found
 
 
+def _is_bag(folder: Path, levels: int) -> bool:
+    """Tell a bag from a folder where a bag's file lies among other recordings or pictures."""
+    if levels < 1 or (folder / METADATA_FILE).is_file() or not is_bag_folder(folder):
+        return is_bag_folder(folder)
+    return not pictures_in(folder) and set(_held(folder, levels)) <= set(storage_files(folder))
+
+
 def _open_folder(path: Path, topic: str, picture_rate_hz: float) -> Recording:
-    if is_bag_folder(path):
+    if _is_bag(path, levels=2):
         return Bag(path, topic)
     more = _held(path, levels=2)
     if pictures_in(path):

@@ -222,6 +222,24 @@ def test_a_folder_of_recordings_gives_each_of_them(tmp_path):
     assert f'its pictures are read; give {first} by name if it is meant, and 4 more' in hints[0]
 
 
+def test_one_bag_file_hides_no_other_recording(tmp_path):
+    bag = camera_bag(tmp_path / 'bag', noise(1))
+    day = tmp_path / 'day'
+    day.mkdir()
+    loose = shutil.copy(bag / 'bag.mcap', day / 'loose.mcap')
+    for name in ('loose.csv', 'notes.txt', '.clip.mp4'):
+        (day / name).touch()
+    assert recordings_in(day) == [day]
+    assert len(reported(day)[0]) == 1
+    more = camera_bag(day / 'monday' / 'bag', noise(1))
+    assert recordings_in(day) == [loose, more]
+    (day / 'clip.mp4').touch()
+    assert recordings_in(day) == [day / 'clip.mp4', loose, more]
+    assert '3 recordings; give them by name' in problem(day)
+    cv2.imwrite(str(day / 'photo.png'), noise(1)[0])
+    assert f'give {day / "clip.mp4"} by name if it is meant, and 2 more' in reported(day)[2][0]
+
+
 def test_what_systems_put_beside_pictures_is_passed_over(tmp_path):
     (picture,) = noise(1)
     cv2.imwrite(str(tmp_path / 'frame_1.png'), picture)
