@@ -78,7 +78,9 @@ def run(module: str, stopped: int = STOPPED) -> int:
         begin: Callable[[], int] = import_module(module).main
         if stopped:
             for number, handler in zip(_SIGNALS, before):
-                signal.signal(number, handler)
+                # SIGTERM ends it as Ctrl-C does: nothing is left half written.
+                ends = number == signal.SIGTERM and handler == signal.SIG_DFL
+                signal.signal(number, signal.default_int_handler if ends else handler)
         return begin()
     except ModuleNotFoundError as error:
         sentence = _of_missing(error.name or '')

@@ -16,9 +16,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import math
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -221,6 +224,63 @@ def _remove_empty(folders: Iterable[Path]) -> None:
             each.rmdir()
 
 
+_UNFINISHED = '.part'
+
+
+class Unfinished:
+    """
+    A hidden file or folder beside a place, for what is not whole yet.
+
+    It is locked while its process lives. What a killed one left goes when the next one writes to
+    the same place, or by `remove_abandoned`.
+
+    :param path: the place; its folder is there.
+    :param folder: whether to make a folder rather than a file.
+    """
+
+    def __init__(self, path: Path, folder: bool = False) -> None:
+        remove_abandoned(path)
+        if folder:
+            made = tempfile.mkdtemp(_UNFINISHED, f'.{path.name}.', path.parent)
+        else:
+            handle, made = tempfile.mkstemp(_UNFINISHED, f'.{path.name}.', path.parent)
+            os.close(handle)
+        self.path = Path(made)
+        self._lock: int | None = os.open(self.path, os.O_RDONLY)
+        with suppress(OSError):  # some file systems know no locks
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def remove(self) -> None:
+        """Remove it, unless it has been moved to its place."""
+        _remove(self.path)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def remove_abandoned(path: Path) -> None:
+    """
+    Remove what processes have left of a file or folder that were killed while they wrote it.
+
+    :param path: where it was to stand.
+    """
+    for left in path.parent.glob(f'.{glob.escape(path.name)}.????????{_UNFINISHED}'):
+        with suppress(OSError):  # its process lives, or it is somebody else's
+            lock = os.open(left, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(left)
+            finally:
+                os.close(lock)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 class WholeFile:
     """
     A file that stands under its name when all of it is written, and not before.
@@ -237,15 +297,13 @@ class WholeFile:
         with writing(path):
             self._made = _make(path.parent)
             try:
-                handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+                self._unfinished = Unfinished(path)
             except OSError:
                 _remove_empty(self._made)
                 raise
-        self._temporary = Path(name)
+        made = self._unfinished.path
         self.file: IO[Any] = (
-            os.fdopen(handle, 'w', encoding='utf-8', newline='')
-            if text
-            else os.fdopen(handle, 'wb')
+            made.open('w', encoding='utf-8', newline='') if text else made.open('wb')
         )
         """Open to be written."""
 
@@ -254,18 +312,19 @@ class WholeFile:
         try:
             with writing(self._path):
                 self.file.close()
-                self._temporary.chmod(0o644)
-                self._temporary.replace(self._path)
+                self._unfinished.path.chmod(0o644)
+                self._unfinished.path.replace(self._path)
         except BaseException:
             self.close()
             raise
         self._made = []
+        self.close()
 
     def close(self) -> None:
         """Drop what is unfinished; nothing, where the file is in its place."""
         with suppress(OSError):  # on a full disk, what was not yet written
             self.file.close()
-        self._temporary.unlink(missing_ok=True)
+        self._unfinished.remove()
         _remove_empty(self._made)
 
     def __enter__(self) -> IO[Any]:

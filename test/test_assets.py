@@ -21,6 +21,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 from helpers.asset_servers import environment, isolate, sending, serving
@@ -36,6 +37,7 @@ from emotion_estimator.files import (
     find_encoding,
     find_model,
     find_shared_file,
+    remove_abandoned,
     sha256_of,
     write_whole,
 )
@@ -347,3 +349,24 @@ def test_a_file_that_grows_stands_under_its_name_when_it_is_finished(tmp_path):
     dropped.close()
     assert [p.name for p in tmp_path.iterdir()] == ['new']
     assert [p.name for p in path.parent.iterdir()] == ['table.csv']
+
+
+@pytest.mark.parametrize('folder', [False, True])
+def test_what_a_killed_process_left_unfinished_goes_with_the_next_one(tmp_path, folder):
+    path = tmp_path / 'table[1].csv'
+    code = (
+        'import sys; from pathlib import Path; from emotion_estimator.files import Unfinished;'
+        f'made = Unfinished(Path(sys.argv[1]), {folder}); print(made.path, flush=True);'
+        'sys.stdin.read()'
+    )
+    command = [sys.executable, '-c', code, str(path)]
+    with subprocess.Popen(command, stdin=-1, stdout=subprocess.PIPE, text=True) as process:
+        left = Path(process.stdout.readline().strip())
+        remove_abandoned(path)
+        assert left.is_dir() == folder and left.exists()
+        process.kill()
+    for name in ('.table[1].csv.part', '.table[1].csv.bak', '.table1.csv.12345678.part'):
+        (tmp_path / name).touch()
+    write_whole(path, b'whole')
+    assert not left.exists()
+    assert len(list(tmp_path.iterdir())) == 4

@@ -19,7 +19,6 @@ from __future__ import annotations
 import re
 import shutil
 import struct
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,7 +45,7 @@ from emotion_estimator.faces.geometry import KnownCamera
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.pose import FACE_FRAME_PREFIX, HeadModel, frames_of
 from emotion_estimator.faces.tracker import FacePresence
-from emotion_estimator.files import DEFAULT_ENCODING, find_encoding, writing
+from emotion_estimator.files import DEFAULT_ENCODING, Unfinished, find_encoding, writing
 from emotion_estimator.messages import (
     ACTION_UNITS,
     CLASSIFICATION,
@@ -334,7 +333,8 @@ class BagFile:
         self._connections: dict[tuple[str, str], Connection] = {}
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f'.{path.name}.'))
+            self._unfinished = Unfinished(path, folder=True)
+            self._folder = self._unfinished.path
             self._writer = Writer(
                 self._folder / path.stem, version=8, storage_plugin=StoragePlugin.MCAP
             )
@@ -343,7 +343,7 @@ class BagFile:
             try:
                 self._writer.open()
             except OSError:
-                shutil.rmtree(self._folder, ignore_errors=True)
+                self._unfinished.remove()
                 raise
 
     @property
@@ -396,4 +396,4 @@ class BagFile:
         """Leave nothing behind; what `finish` has put in its place stays."""
         with suppress(OSError):
             self._writer.abort()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._unfinished.remove()

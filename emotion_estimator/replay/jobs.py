@@ -29,7 +29,14 @@ from pathlib import Path
 
 from emotion_estimator.faces.encoding import visibility_file
 from emotion_estimator.faces.finder import find_finder_files
-from emotion_estimator.files import AssetError, OutputError, find_model, sha256_of, writing
+from emotion_estimator.files import (
+    AssetError,
+    OutputError,
+    find_model,
+    remove_abandoned,
+    sha256_of,
+    writing,
+)
 from emotion_estimator.parallel import engine as parallel
 from emotion_estimator.parallel.engine import Patience, reporter, run_all
 from emotion_estimator.parallel.workers import open_workers
@@ -82,13 +89,17 @@ class Job:
     landmarks: bool = False
 
     @property
+    def outputs(self) -> list[Path]:
+        """What is written, but for the replay itself."""
+        return [path for path in (self.record, self.features) if path is not None]
+
+    @property
     def done(self) -> bool:
         """Whether the replay is kept, and the bag is the one that was written with it."""
         if not self.kept.is_file():
             return False
         kept_ns = _modified_ns(self.kept)
-        beside = [path for path in (self.record, self.features) if path is not None]
-        return all(path.exists() and _modified_ns(path) <= kept_ns for path in beside)
+        return all(path.exists() and _modified_ns(path) <= kept_ns for path in self.outputs)
 
 
 def run_job(job: Job, progress: Progress | None = None, started: Progress | None = None) -> Replay:
@@ -306,6 +317,17 @@ def run_jobs(
     """
     if not jobs:
         return
+    try:
+        yield from _events(jobs, most_at_once, log, scheduler)
+    finally:
+        for job in jobs:
+            for path in (job.kept, *job.outputs):
+                remove_abandoned(path)
+
+
+def _events(
+    jobs: Sequence[Job], most_at_once: int, log: Path, scheduler: str
+) -> Generator[Advanced | Finished, None, None]:
     tasks = [(_absolute(job) if scheduler else job,) for job in jobs]
     with (
         open_workers(scheduler, min(most_at_once, len(jobs)), log) as workers,

@@ -178,8 +178,12 @@ def test_a_calibration_that_cannot_be_used_costs_a_line_and_the_bag_is_written(t
 
 def test_a_process_that_dies_twice_costs_its_own_recording_alone(tmp_path):
     settings = Settings(read_parameters(), Selection(), '', 30.0)
+    (output := tmp_path / 'out').mkdir()
     jobs = [
-        Job(name, blank_bag(tmp_path / name, count), settings, tmp_path / f'{name}.json')
+        Job(
+            *(name, blank_bag(tmp_path / name, count), settings, output / f'{name}.json'),
+            record=output / f'{name}.mcap',
+        )
         for name, count in (('dies', 2000), ('lives', 2))
     ]
     finished, killed = [], 0
@@ -196,6 +200,7 @@ def test_a_process_that_dies_twice_costs_its_own_recording_alone(tmp_path):
     assert 'failed 2 times, at last: its process ended by itself' in finished[1][1]
     assert 'exit status -9' in finished[1][1]
     assert [job.done for job in jobs] == [False, True]
+    assert sorted(path.name for path in output.iterdir()) == ['lives.json', 'lives.mcap']
 
 
 def test_a_recording_is_reported_the_same_whatever_its_process_replayed_before(tmp_path, media):
@@ -207,26 +212,28 @@ def test_a_recording_is_reported_the_same_whatever_its_process_replayed_before(t
     assert jobs[0].kept.read_bytes() == jobs[1].kept.read_bytes()
 
 
-def test_ctrl_c_keeps_what_is_finished(tmp_path):
-    output = tmp_path / 'out'
-    bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 6000))]
-    command = [*COMMAND, *bags, '--jobs', '1', '-o', str(output)]
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_that_is_not(tmp_path, number):
+    output, bags = tmp_path / 'out', tmp_path / 'bags'
+    paths = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 6000))]
     process = subprocess.Popen(
-        command,
+        [*COMMAND, *paths, '--jobs', '1', '-o', str(output), '--features', '--record', str(bags)],
         stderr=subprocess.PIPE,
         text=True,
         # Tests that a shell runs in the background inherit that the signal is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while not kept(output):
+    while not (kept(output) and list((output / 'features').glob('.long.csv.*'))):
         assert process.poll() is None
         time.sleep(0.1)  # no event tells of a file
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate()
     assert process.returncode == 130
     assert '1 of 2 recordings are finished and kept' in ' '.join(said.split())
     (name,) = kept(output)
     assert name.startswith('short-')
+    assert [path.name for path in (output / 'features').iterdir()] == ['short.csv']
+    assert [path.name for path in bags.iterdir()] == ['short.mcap']
 
 
 @pytest.mark.parametrize('module', ['rich.console', 'numpy', 'ai_edge_litert.interpreter'])
