@@ -23,6 +23,7 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 
 import argparse
 import logging
+import math
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -183,6 +184,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 DEFAULT_MAX_FACES = 4
 """Most faces that are followed at once; a robot's node, which must keep up, follows one."""
+LEAST_PICTURE_RATE_HZ, MOST_PICTURE_RATE_HZ = 0.001, 1_000_000.0
+"""Within these no two pictures have one stamp, and none a later one than ROS knows."""
 EXIT_BROKEN = 1
 EXIT_WRONG_ARGUMENT = 2
 EXIT_STOPPED = 130
@@ -274,20 +277,20 @@ def _show(report: Written, console: Console) -> None:
 
 def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     """Make the jobs, and an empty replay with what is the same for all."""
-    for name in ('rate_hz', 'from_s'):
-        if not getattr(options, name) >= 0:
-            raise ValueError(
-                f'--{name.removesuffix("_s").replace("_", "-")} must not be negative.'
-            )
-    if not options.picture_rate_hz > 0 or options.jobs < 1:
-        raise ValueError('--picture-rate-hz must be above 0, and --jobs at least 1.')
+    to_s = None if options.to_s == math.inf else options.to_s
+    selection = Selection(options.rate_hz, options.from_s, to_s, options.stills)
+    if not LEAST_PICTURE_RATE_HZ <= options.picture_rate_hz <= MOST_PICTURE_RATE_HZ:
+        raise ValueError(
+            f'--picture-rate-hz must lie between {LEAST_PICTURE_RATE_HZ:g} and '
+            f'{MOST_PICTURE_RATE_HZ:g}, not {options.picture_rate_hz:g}.'
+        )
+    if options.jobs < 1:
+        raise ValueError('--jobs must be at least 1.')
     if options.with_input and options.record is None:
         raise ValueError('--with-input copies beside what --record writes; give --record too.')
     if options.landmarks and not options.features:
         raise ValueError('--landmarks stand in what --features writes; give --features too.')
     options.recordings = [one for path in options.recordings for one in recordings_in(path)]
-    if options.to_s is not None and options.to_s <= options.from_s:
-        raise ValueError(f'--to {options.to_s:g} must lie behind --from {options.from_s:g}.')
     parameters = read_parameters(options.params_file, {'max_faces': DEFAULT_MAX_FACES})
     if options.max_faces is not None:
         parameters = parameters.changed({'max_faces': options.max_faces})
@@ -302,7 +305,6 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
     metadata.prior(emotion['class_prior'])
     # Said and fetched once: the recordings' processes only look on this machine.
     find_finder_files(parameters.blendshape_node, fetch=True, warn=_log.warning)
-    selection = Selection(options.rate_hz, options.from_s, options.to_s, options.stills)
     settings = Settings(parameters, selection, options.topic, options.picture_rate_hz)
     jobs = []
     names = named_apart(options.recordings)

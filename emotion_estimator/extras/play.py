@@ -169,22 +169,24 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add('bag', type=Path, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or .bag file')
     add('--topics', nargs='+', default=[], help='play these alone')
-    add(
-        '--stamps',
-        choices=('kept', 'now'),
-        default='kept',
-        help='stamps as recorded, or moved so that the first message was recorded now',
-    )
+    add('--stamps', choices=('kept', 'now'), default='kept', help='stamps as recorded, or moved '
+        'so that the first message was recorded now')  # fmt: skip
     add('--rate', type=_above_zero, default=1.0, help='times the pace of the recording')
     add('--loop', action='store_true', help='begin again at the end, until Ctrl-C')
     add('--clock', action='store_true', help='publish the time on /clock, for use_sim_time')
-    add('--delay', type=float, default=1.0, help='seconds for subscribers to find the topics')
+    add('--delay', type=_number, default=1.0, help='seconds for subscribers to find the topics')
     return parser.parse_args(arguments)
 
 
-def _above_zero(text: str) -> float:
+def _number(text: str) -> float:
     value = float(text)
-    if not value > 0:
+    if not 0 <= value < float('inf'):
+        raise argparse.ArgumentTypeError(f'must be a number of 0 or more, not {text}.')
+    return value
+
+
+def _above_zero(text: str) -> float:
+    if not (value := _number(text)):
         raise argparse.ArgumentTypeError(f'must be above 0, not {text}.')
     return value
 

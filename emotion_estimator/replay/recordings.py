@@ -150,12 +150,22 @@ class Selection:
     :param from_s: seconds after the first image's stamp.
     :param to_s: end, seconds after the first image; None takes the recording to its end.
     :param stills: whether each image is a photograph of its own rather than a film's next one.
+    :raises ValueError: naming the option of `replay` whose number is none, or negative.
     """
 
     rate_hz: float = 0.0
     from_s: float = 0.0
     to_s: float | None = None
     stills: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be meant."""
+        given = {'--rate-hz': self.rate_hz, '--from': self.from_s, '--to': self.to_s or 0.0}
+        for name, value in given.items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f'{name} must be a number of 0 or more, not {value:g}.')
+        if self.to_s is not None and self.to_s <= self.from_s:
+            raise ValueError(f'--to {self.to_s:g} must lie behind --from {self.from_s:g}.')
 
 
 # Whose images are looked at, and in what order they came.

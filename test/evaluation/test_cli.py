@@ -153,6 +153,7 @@ def test_seconds_of_labels_count_from_the_recording_not_from_the_part(tmp_path, 
     blank_bag(tmp_path / 'walk', 6)
     (tmp_path / 'walk.csv').write_text('start_s,end_s,emotion\n0,0.05,sad\n0.1,0.3,happy\n')
     arguments = [str(tmp_path / 'walk'), '-o', str(tmp_path / 'out'), '--from', '0.05']
+    arguments += ['--to', 'inf']
     assert main(arguments) == 0
     found = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
     (label,) = found['recordings']['walk']['labels']
@@ -258,7 +259,12 @@ def test_ctrl_c_while_python_imports_ends_it_quietly(tmp_path, module):
     'arguments, said',
     [
         (['--model', 'none_such'], 'none_such'),
-        (['--rate-hz', '-1'], '--rate-hz must not be negative'),
+        (['--rate-hz', '-1'], '--rate-hz must be a number of 0 or more, not -1'),
+        (['--rate-hz', 'inf'], '--rate-hz must be a number of 0 or more, not inf'),
+        (['--from', 'nan'], '--from must be a number of 0 or more, not nan'),
+        (['--to', 'nan'], '--to must be a number of 0 or more, not nan'),
+        (['--picture-rate-hz', 'inf'], 'must lie between 0.001 and 1e+06, not inf'),
+        (['--picture-rate-hz', '1e-300'], 'must lie between 0.001 and 1e+06, not 1e-300'),
         (['--from', '3', '--to', '2'], '--to 2 must lie behind --from 3'),
         (['--with-input'], 'give --record too'),
         (['--params-file', 'nowhere.yaml'], 'nowhere.yaml'),

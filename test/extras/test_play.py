@@ -185,6 +185,15 @@ def test_a_bag_that_cannot_be_read_is_reported(tmp_path, bag):
     assert 'nothing on /nothing to play; there: /chatter' in said
 
 
+@pytest.mark.parametrize(
+    'option, number', [('delay', 'nan'), ('delay', 'inf'), ('rate', 'inf'), ('rate', 'nan')]
+)
+def test_a_number_that_cannot_be_meant_is_refused(bag, option, number):
+    status, said, _ = played(bag, f'--{option}', number)
+    assert status == 2
+    assert f'argument --{option}: must be a number of 0 or more, not {number}.' in said
+
+
 def test_a_log_that_cannot_be_written_is_reported(tmp_path, bag):
     (tmp_path / 'file').write_text('no folder')
     log = tmp_path / 'file' / 'log'
