@@ -68,7 +68,13 @@ from emotion_estimator.replay.jobs import (
     run_jobs,
     unread,
 )
-from emotion_estimator.replay.predictions import Replay, ReplayFileError, read_replay, settings_of
+from emotion_estimator.replay.predictions import (
+    Replay,
+    ReplayFileError,
+    kept_replay,
+    read_replay,
+    settings_of,
+)
 from emotion_estimator.replay.recordings import Selection
 
 # The arguments of `replay` that tell where labels come from.
@@ -229,7 +235,8 @@ def _replay(options: argparse.Namespace, console: Console) -> int:
         _say(warning, console, 'yellow')
     bags = {job.record.parent for job in jobs if job.record is not None}
     check_output(*bags, options.output, *{job.kept.parent for job in jobs})
-    todo = [job for job in jobs if not job.done]
+    found = {job.path: kept_replay(job.kept) if job.done else None for job in jobs}
+    todo = [job for job in jobs if found[job.path] is None]
     try:
         problems = _work(todo, options, console)
     except KeyboardInterrupt:
@@ -239,10 +246,10 @@ def _replay(options: argparse.Namespace, console: Console) -> int:
             'goes on from there.'
         )
         return EXIT_STOPPED
-    replays = [
-        unread(job, empty, problems[job.path]) if problems.get(job.path) else read_replay(job.kept)
-        for job in jobs
-    ]
+    for job in todo:
+        problem = problems.get(job.path)
+        found[job.path] = unread(job, empty, problem) if problem else read_replay(job.kept)
+    replays = [replay for replay in found.values() if replay is not None]
     _tell(replays, console)
     report = write_labelled_report(options.output, paths, replays, label_source(options))
     _show(report, console)

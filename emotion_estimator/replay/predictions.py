@@ -181,6 +181,20 @@ def read_replay(path: Path) -> Replay:
         ) from error
 
 
+def kept_replay(path: Path) -> Replay | None:
+    """
+    Read a replay that another call has kept.
+
+    :param path: see `read_replay`.
+    :returns: the replay; None where the file holds none, which is removed: it is made anew.
+    """
+    try:
+        return read_replay(path)
+    except ReplayFileError:
+        path.unlink(missing_ok=True)
+        return None
+
+
 def _replay(document: Mapping[str, Any]) -> Replay:
     return Replay(
         recording=document['recording'],

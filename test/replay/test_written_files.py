@@ -236,6 +236,21 @@ def test_the_calibration_beside_the_images_places_the_head(
     assert place.z == pytest.approx(0.063 * pixels / pupils, rel=0.15)
 
 
+def test_a_calibration_that_cannot_be_used_costs_a_line_and_the_bag_is_written(tmp_path, capfd):
+    wrong = camera_info(ROS2, START_NS, 64, 48, 0.0)
+    messages = [('/robot/camera_info', ns, wrong) for ns in stamps(3)]
+    messages += [('/robot/image', ns, raw_image(ROS2, PICTURE, ns)) for ns in stamps(3)]
+    bag = write_bag(tmp_path / 'bag', sorted(messages, key=lambda message: message[1]))
+    record = tmp_path / 'said.mcap'
+    arguments = [str(bag), '-o', str(tmp_path / 'out'), '--record', str(record)]
+    assert main(arguments) == 1
+    said = ' '.join(capfd.readouterr().err.split())
+    assert said.count('camera_info: k, width or height is wrong') == 1
+    assert 'A field of view of 60 degrees is assumed.' in said
+    with AnyReader([record]) as reader:
+        assert {c.topic: c.msgcount for c in reader.connections} == {'/humans/faces/tracked': 3}
+
+
 def test_frames_of_the_input_and_of_faces_stand_on_one_topic(tmp_path):
     types = ROS2.types
     tree = types['tf2_msgs/msg/TFMessage'](transforms=[])
