@@ -41,6 +41,7 @@ from emotion_estimator.parallel import engine as parallel
 from emotion_estimator.parallel.engine import Patience, reporter, run_all
 from emotion_estimator.parallel.workers import open_workers
 from emotion_estimator.parameters import NodeParameters
+from emotion_estimator.replay.bag import Bag
 from emotion_estimator.replay.bag_writer import BagWriter, is_recorded_replay
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import FeatureTable, Replay, write_replay
@@ -122,7 +123,9 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
         if started is not None:
             started(recording.image_count)
         if job.record is not None:
-            beside = job.path if job.with_input else None
+            beside = job.path if job.with_input and isinstance(recording, Bag) else None
+            if job.with_input and beside is None:
+                recording.hints.append(f'{job.name} is no bag: --with-input has nothing to copy.')
             camera = recorded_camera(recording, settings.parameters, refused.append)
             writer = BagWriter(job.record, settings.parameters, beside, camera)
         if job.features is not None:

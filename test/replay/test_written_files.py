@@ -18,6 +18,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 
+import cv2
 import numpy as np
 import pytest
 from helpers.bags import (
@@ -328,3 +329,19 @@ def test_a_ros1_bag_cannot_stand_beside(tmp_path):
     with pytest.raises(RecordingError, match='--with-input'):
         BagWriter(tmp_path / 'out.mcap', read_parameters(), bag)
     assert [path.name for path in tmp_path.iterdir()] == ['robot.bag']
+
+
+def test_with_input_costs_what_is_no_bag_a_hint(tmp_path, capfd):
+    bag = camera_bag(tmp_path / 'bag', [PICTURE] * 2)
+    (tmp_path / 'film').mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / 'film' / f'{number}.png'), PICTURE)
+    arguments = ('-o', str(tmp_path / 'out'), '--record', str(tmp_path / 'rec'), '--with-input')
+    assert main([str(bag), str(tmp_path / 'film'), *arguments]) == 0
+    said = capfd.readouterr().err
+    assert 'film: 3 images' in said
+    assert said.count('film is no bag: --with-input has nothing to copy.') == 1
+    tracked = '/humans/faces/tracked'
+    for name, topics in (('bag', ['/camera/image_raw', tracked]), ('film', [tracked])):
+        with AnyReader([tmp_path / 'rec' / f'{name}.mcap']) as reader:
+            assert sorted(reader.topics) == topics
