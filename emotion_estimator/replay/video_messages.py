@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,9 @@ class VideoDecoder:
         self._topic, self._codec = topic, codec
         self._times: list[Times] = []
         self._waiting: list[Times] = []
-        self._decoded = 0
+        self._decoded = self._damaged = 0
+        self._early: list[Frame] = []
+        """Refused before the first picture: they need a key frame that was not recorded."""
 
     def frames(self, data: bytes, at: Times) -> Iterator[Frame]:
         """
@@ -82,20 +85,26 @@ class VideoDecoder:
         try:
             yield from self._made(self._context.decode(packet) if data else ())
         except self._av.FFmpegError as error:
-            self._decoded += 1
             reason = f'The {self._codec} packet of {len(data)} bytes is damaged ({error}).'
-            yield Frame(*at, partial(_refuse, reason))
+            refused = Frame(*at, partial(_refuse, reason))
+            if not self._decoded:
+                self._early.append(refused)
+                return
+            self._damaged += 1
+            if at in self._waiting:
+                self._waiting.remove(at)
+            yield refused
 
     def rest(self) -> Iterator[Frame]:
         """Give the images that the decoder has held back."""
-        try:
+        with suppress(self._av.FFmpegError):
             yield from self._made(self._context.decode(None))
-        except self._av.FFmpegError:
-            return
+        if not self._decoded:
+            yield from self._early
 
     def hints(self) -> list[str]:
         """Tell how many packets gave no image."""
-        lost = len(self._times) - self._decoded
+        lost = len(self._times) - self._decoded - self._damaged
         if lost <= 0:
             return []
         return [

@@ -18,6 +18,7 @@ import base64
 import struct
 import sys
 import zlib
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -28,6 +29,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import Image
 
 from emotion_estimator.extras.camera_node import CameraNode
+from emotion_estimator.faces.image_decoding import ImageError
 from emotion_estimator.messages import nanoseconds
 from emotion_estimator.replay.bag import PACKET, VIDEO, video_types
 from emotion_estimator.replay.files import open_recording
@@ -229,18 +231,60 @@ def video_message(kind, ns, data):
     return store.types[kind](stamp, 'camera', data, 'h264')
 
 
-def video_bag(path, kind, skipped=0):
-    """Put the packets of a clip into messages, without the first ones."""
-    capture = cv2.VideoCapture(str(media_path(NEUTRAL)), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+def packet_bag(path, kind, packets):
     store = video_types()
     with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
         camera = writer.add_connection('/camera/video', kind, typestore=store)
-        for number, ns in enumerate(stamps(20)):
-            data = np.ascontiguousarray(capture.read()[1].reshape(-1))
-            if number >= skipped:
-                message = store.serialize_cdr(video_message(kind, ns, data), kind)
-                writer.write(camera, ns, message)
+        for ns, data in packets:
+            message = video_message(kind, ns, np.frombuffer(data, np.uint8))
+            writer.write(camera, ns, store.serialize_cdr(message, kind))
     return path
+
+
+def video_bag(path, kind):
+    """Put the packets of a clip into messages."""
+    capture = cv2.VideoCapture(str(media_path(NEUTRAL)), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    packets = [(ns, capture.read()[1].tobytes()) for ns in stamps(20)]
+    return packet_bag(path, kind, packets)
+
+
+def grey_packets():
+    """Encode grey frames in H.264, with a key frame every ten."""
+    av = pytest.importorskip('av')
+    encoder = av.CodecContext.create('libx264', 'w')
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.gop_size = 64, 48, 'yuv420p', 10
+    encoder.time_base = Fraction(1, RATE_HZ)
+    encoder.options = {'tune': 'zerolatency'}
+    pictures = [np.full((48, 64, 3), grey, np.uint8) for grey in GREYS]
+    packets = [p for one in pictures for p in encoder.encode(av.VideoFrame.from_ndarray(one))]
+    return list(zip(stamps(len(GREYS)), map(bytes, packets), strict=True))
+
+
+def test_video_that_begins_between_key_frames_is_read_from_the_next_one_on(tmp_path):
+    packets = grey_packets()
+    images, problems, hints = reported(packet_bag(tmp_path / 'bag', VIDEO, packets[7:]))
+    assert [ns for ns, _ in images] == stamps(len(GREYS))[10:]
+    assert [rgb.mean() for _, rgb in images] == pytest.approx(GREYS[10:], abs=6)
+    assert problems == []
+    (hint,) = hints
+    assert hint.startswith('3 of 33 packets on /camera/video')
+    assert 'only be read from a key frame on' in hint
+
+
+def test_packets_that_are_damaged_are_told_from_those_before_a_key_frame(tmp_path):
+    packets = grey_packets()
+    damaged = [(ns, b'\0\0\0\1damaged') for ns, _ in packets]
+    one = [*packets[7:25], damaged[25], *packets[26:]]
+    frames = list(open_recording(packet_bag(tmp_path / 'one', VIDEO, one)).frames())
+    assert [frame.stamp_ns for frame in frames] == stamps(len(GREYS))[10:]
+    with pytest.raises(ImageError, match='packet of 11 bytes is damaged'):
+        frames[15].decode()
+    every = open_recording(packet_bag(tmp_path / 'every', VIDEO, damaged))
+    frames = list(every.frames())
+    assert len(frames) == len(GREYS)
+    with pytest.raises(ImageError, match='packet of 11 bytes is damaged'):
+        frames[0].decode()
+    assert every.hints[0].startswith(f'{len(GREYS)} of {len(GREYS)} packets')
 
 
 @pytest.mark.parametrize('kind', [COMPRESSED, PACKET, VIDEO])
