@@ -370,7 +370,7 @@ def _tell(replays: Sequence[Replay], console: Console) -> None:
     for replay in replays:
         faces = {answer.face_id for answer in replay.predictions}
         console.print(
-            f'{replay.recording}: {len(replay.stamps_ns)} images, '
+            f'{replay.recording}: {replay.image_count} images, '
             f'{len(replay.predictions)} answers on {len(faces)} faces.',
             markup=False,
             highlight=False,

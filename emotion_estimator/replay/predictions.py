@@ -72,7 +72,7 @@ class Replay:
     :param model: name and version of the model, such as 'basic7 2.0.0'.
     :param labels: the model's classes in the order of `Prediction.probabilities`.
     :param settings: what decided: model, min_confidence, hysteresis and the like.
-    :param stamps_ns: of every image looked at, in nanoseconds, ascending.
+    :param stamps_ns: of every image looked at, in nanoseconds, ascending; each once.
     :param predictions: ascending by stamp, then by face id.
     :param thumbnails: JPEG of the face, 96 pixels wide and high, by stamp and face id; only where
         the label changes.
@@ -81,6 +81,7 @@ class Replay:
     :param first_ns: stamp of the recording's first image, looked at or not; None where no file
         tells it.
     :param files: name of the image's own file by stamp; empty where images have none.
+    :param again: how many more images were looked at, whose stamps came again after a step back.
     """
 
     recording: str
@@ -94,6 +95,12 @@ class Replay:
     hints: tuple[str, ...] = ()
     first_ns: int | None = None
     files: Mapping[int, str] = field(default_factory=dict)
+    again: int = 0
+
+    @property
+    def image_count(self) -> int:
+        """How many images were looked at."""
+        return len(self.stamps_ns) + self.again
 
 
 def settings_of(parameters: NodeParameters, selection: Selection) -> Mapping[str, float | str]:
@@ -147,6 +154,7 @@ def write_replay(path: Path, replay: Replay) -> None:
         'hints': replay.hints,
         'first_ns': replay.first_ns,
         'files': list(replay.files.items()),
+        'again': replay.again,
         'stamps_ns': replay.stamps_ns,
         'answers': [list(asdict(prediction).values()) for prediction in replay.predictions],
         'thumbnails': [
@@ -211,6 +219,7 @@ def _replay(document: Mapping[str, Any]) -> Replay:
         hints=tuple(document.get('hints', ())),
         first_ns=document.get('first_ns'),
         files=dict(document.get('files', ())),
+        again=document.get('again', 0),
     )
 
 

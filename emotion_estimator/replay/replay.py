@@ -129,12 +129,13 @@ def replay(
     finally:
         estimator.close()
     metadata = estimator.metadata
+    stamps_ns = tuple(sorted(set(gathered.stamps_ns)))
     return Replay(
         recording=recording.name,
         model=f'{metadata.name} {metadata.version}',
         labels=metadata.labels,
         settings=settings_of(parameters, selection),
-        stamps_ns=tuple(sorted(set(gathered.stamps_ns))),
+        stamps_ns=stamps_ns,
         predictions=tuple(sorted(gathered.predictions, key=lambda a: (a.stamp_ns, a.face_id))),
         thumbnails=gathered.thumbnails,
         problems=(*recording.problems, *gathered.problems(recording.name)),
@@ -147,6 +148,7 @@ def replay(
         ),
         first_ns=order.first_ns,
         files=gathered.files,
+        again=len(gathered.stamps_ns) - len(stamps_ns),
     )
 
 

@@ -28,10 +28,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from helpers.bags import (
-    START_NS,
-    camera_bag,
-)
+from helpers.bags import ROS2, START_NS, camera_bag, raw_image, stamps, write_bag
 from helpers.faces import NEUTRAL, SERIOUS, SMILING, photograph
 
 from emotion_estimator import ExpressionEstimator, assets
@@ -159,6 +156,15 @@ def test_seconds_of_labels_count_from_the_recording_not_from_the_part(tmp_path, 
     (label,) = found['recordings']['walk']['labels']
     assert (label['start_ns'] - START_NS, label['label']) == (NS_PER_S // 10, 'happy')
     assert 'None of 1 labels is judged' in capfd.readouterr().err  # nobody is in the pictures
+
+
+def test_images_whose_stamps_come_again_are_counted(tmp_path, capfd):
+    picture = np.full((32, 32, 3), 90, np.uint8)
+    images = [raw_image(ROS2, picture, ns) for ns in stamps(15, 1) * 2]
+    bag = write_bag(tmp_path / 'bag', [('/image', START_NS + n, i) for n, i in enumerate(images)])
+    for _ in ('replayed', 'kept'):
+        assert main([str(bag), '-o', str(tmp_path / 'out')]) == 0
+        assert 'bag: 30 images, 0 answers' in capfd.readouterr().err
 
 
 def test_a_process_that_dies_twice_costs_its_own_recording_alone(tmp_path):
