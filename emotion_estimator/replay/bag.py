@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import chain, islice
 from operator import attrgetter
@@ -176,11 +177,22 @@ class Bag:
             return False
         if len(first) == 1 and 0 not in stamps:
             return False
+        if len(first) == _TRIED and not self._all_carry(*stamps):
+            return False
         what = 'no stamps (header.stamp is 0)' if 0 in stamps else 'the same stamp all of them'
         self.hints.append(
             f'{self._path}: the images on {self.topic} carry {what}; the times at which they were '
             'recorded are used. Let the driver fill in header.stamp: the nodes need it.'
         )
+        return True
+
+    def _all_carry(self, stamp_ns: int) -> bool:
+        """Look through the whole topic, as far as it can be read."""
+        for connection, _, raw in self._reader.messages([self._camera]):
+            with suppress(Exception):  # damaged ones are counted where they are used
+                message = self._reader.deserialize(raw, connection.msgtype)
+                if _stamp_ns(message) != stamp_ns:
+                    return False
         return True
 
     def _first(self, connection: Connection) -> Any:

@@ -94,17 +94,20 @@ class Video:
 
         :returns: yields nanoseconds since the first frame, and the pixels in BGR.
         """
-        count, time_ns = 0, 0
+        count, time_ns, first_ns = 0, 0, 0
         found = self._first
         while found is not None:
             stated_ns, bgr = found
             if count:
-                forward = stated_ns > time_ns
-                time_ns = stated_ns if forward else time_ns + round(NS_PER_S / self.rate_hz)
+                since_ns = stated_ns - first_ns
+                forward = since_ns > time_ns
+                time_ns = since_ns if forward else time_ns + round(NS_PER_S / self.rate_hz)
+            else:
+                first_ns = stated_ns
             count += 1
             yield time_ns, bgr
             found = self._read()
-        problem = self._missing(count, time_ns)
+        problem = self._missing(count, time_ns, first_ns)
         if problem:
             self.problems.append(f'{self._path} {problem} {count} frames of it are used.')
 
@@ -141,7 +144,7 @@ class Video:
             f'-c:v libx264 {quote(self._path.stem + "_h264.mp4")}`.'
         )
 
-    def _missing(self, count: int, time_ns: int) -> str:
+    def _missing(self, count: int, time_ns: int, first_ns: int) -> str:
         """Tell what is missing; containers only estimate their frames, and cuts leave some out."""
         cut = missing_bytes(self._path)
         if cut:
@@ -152,7 +155,8 @@ class Video:
             damaged = count < _CUT_SHORT * shown * self.image_count
         else:
             begin_s = first_time_s(self._path)
-            stated_s = self.image_count / self.rate_hz - (begin_s or 0.0)
+            before_s = first_ns / NS_PER_S if begin_s is None else begin_s
+            stated_s = self.image_count / self.rate_hz - before_s
             damaged = lasts_s < _CUT_SHORT * stated_s
             if damaged and begin_s is not None:
                 # Of Matroska the sound may last longer, or the last frame stand.

@@ -188,14 +188,27 @@ def test_stamps_stand_for_receive_times_that_cannot_be_right(tmp_path, storage, 
 
 
 @pytest.mark.parametrize('stamp_ns', [0, START_NS + 5])
-def test_receive_times_stand_for_stamps_that_are_none(tmp_path, stamp_ns):
-    pictures = noise(4)
+@pytest.mark.parametrize('count', [4, 14])
+def test_receive_times_stand_for_stamps_that_are_none(tmp_path, stamp_ns, count):
+    pictures = noise(count)
     images = [raw_image(ROS2, bgr, stamp_ns) for bgr in pictures]
-    messages = [('/camera', ns, image) for ns, image in zip(stamps(4), images)]
+    messages = [('/camera', ns, image) for ns, image in zip(stamps(count), images)]
     images, problems, hints = reported(write_bag(tmp_path / 'bag', messages))
     assert_same(images, pictures)
     assert problems == []
     assert 'the times at which they were recorded are used' in hints[0]
+
+
+@pytest.mark.parametrize('stamp_ns', [0, START_NS])
+def test_stamps_that_begin_to_be_filled_in_late_count(tmp_path, stamp_ns):
+    stamps_ns = [stamp_ns] * 12 + stamps(14)[12:]
+    messages = [
+        ('/camera', at_ns + 5, raw_image(ROS2, bgr, ns))
+        for bgr, ns, at_ns in zip(noise(14), stamps_ns, stamps(14))
+    ]
+    recording = open_recording(write_bag(tmp_path / 'bag', messages))
+    assert [frame.stamp_ns for frame in recording.frames()] == stamps_ns
+    assert recording.hints == []
 
 
 # What is a recording, and what is none.
@@ -224,8 +237,7 @@ def test_a_folder_of_recordings_gives_each_of_them(tmp_path):
 
 def test_one_bag_file_hides_no_other_recording(tmp_path):
     bag = camera_bag(tmp_path / 'bag', noise(1))
-    day = tmp_path / 'day'
-    day.mkdir()
+    (day := tmp_path / 'day').mkdir()
     loose = shutil.copy(bag / 'bag.mcap', day / 'loose.mcap')
     for name in ('loose.csv', 'notes.txt', '.clip.mp4'):
         (day / name).touch()

@@ -136,6 +136,21 @@ def test_frames_of_a_video_stand_where_they_are_shown(tmp_path, times_ms, lasts_
     assert problems == hints == []
 
 
+def test_a_video_whose_first_frame_is_not_at_0_begins_at_0_all_the_same(tmp_path):
+    av = pytest.importorskip('av')
+    with av.open(str(tmp_path / 'clip.avi'), 'w') as container:
+        stream = container.add_stream('libx264', RATE_HZ)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        for number, grey in enumerate(GREYS, start=5 * RATE_HZ):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), grey, np.uint8))
+            picture.pts, picture.time_base = number, Fraction(1, RATE_HZ)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    images, problems, hints = reported(tmp_path / 'clip.avi')
+    assert_frames(images, EVEN_MS)
+    assert problems == hints == []
+
+
 def test_a_video_that_ends_before_its_stated_length_gives_a_hint(tmp_path):
     images, problems, hints = reported(matroska(tmp_path / 'clip.mkv', EVEN_MS, 10_000))
     assert_frames(images, EVEN_MS)
