@@ -19,6 +19,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 import uuid
@@ -74,8 +75,11 @@ class LocalProcesses(Workers):
         # them would take the cores that MediaPipe needs.
         os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
         bound = count > 1 and hasattr(os, 'sched_setaffinity')
+        # A process that is killed cannot remove its own.
+        self._temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._processes = [
-            _Process(cores[number % len(cores)] if bound else None, log) for number in range(count)
+            _Process(cores[number % len(cores)] if bound else None, log, self._temporary.name)
+            for number in range(count)
         ]
 
     def capacity(self) -> int:
@@ -114,6 +118,7 @@ class LocalProcesses(Workers):
             one.kill()
         for one in self._processes:
             one.end()
+        self._temporary.cleanup()
 
     def _at(self, call: Future[Any]) -> _Process | None:
         """Find whose last call it is; none is where its process has begun another one since."""
@@ -123,10 +128,9 @@ class LocalProcesses(Workers):
 class _Process:
     """A process, or the place of one."""
 
-    def __init__(self, core: int | None, log: Path | None) -> None:
+    def __init__(self, core: int | None, log: Path | None, temporary: str) -> None:
         self._context = _Context()
-        self._core = core
-        self._log = log
+        self._begun_with = (core, log, temporary)
         self._executor: ProcessPoolExecutor | None = None
         self.counts: MutableSequence[int] = self._context.RawArray('q', 2)
         self.call: Future[Any] | None = None
@@ -146,7 +150,7 @@ class _Process:
         self, work: Callable[..., Result], arguments: tuple[object, ...]
     ) -> Future[Result]:
         if self._executor is None:
-            begin = (self._core, self._log, self.counts)
+            begin = (*self._begun_with, self.counts)
             self._executor = ProcessPoolExecutor(1, self._context, _begin, begin)
         with _interrupts_held():
             return self._executor.submit(work, *arguments)
@@ -197,8 +201,11 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(core: int | None, log: Path | None, counts: MutableSequence[int]) -> None:
+def _begin(
+    core: int | None, log: Path | None, temporary: str, counts: MutableSequence[int]
+) -> None:
     """Make a process ready for its calls."""
+    tempfile.tempdir = temporary
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if log is not None:

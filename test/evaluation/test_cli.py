@@ -23,6 +23,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import cv2
@@ -49,8 +50,8 @@ pytestmark = [
 ]
 
 
-def blank_bag(path, count):
-    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count)
+def blank_bag(path, count, **options):
+    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count, **options)
 
 
 def kept(output):
@@ -167,12 +168,16 @@ def test_images_whose_stamps_come_again_are_counted(tmp_path, capfd):
         assert 'bag: 30 images, 0 answers' in capfd.readouterr().err
 
 
-def test_a_process_that_dies_twice_costs_its_own_recording_alone(tmp_path):
+def test_a_process_that_dies_twice_costs_its_own_recording_alone(tmp_path, monkeypatch):
+    (temporary := tmp_path / 'tmp').mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', str(temporary))
     settings = Settings(read_parameters(), Selection(), '', 30.0)
     (output := tmp_path / 'out').mkdir()
     jobs = [
         Job(
-            *(name, blank_bag(tmp_path / name, count), settings, output / f'{name}.json'),
+            name,
+            blank_bag(tmp_path / name, count, packed='file'),
+            *(settings, output / f'{name}.json'),
             record=output / f'{name}.mcap',
         )
         for name, count in (('dies', 2000), ('lives', 2))
@@ -180,6 +185,7 @@ def test_a_process_that_dies_twice_costs_its_own_recording_alone(tmp_path):
     finished, killed = [], 0
     for event in run_jobs(jobs, 1, tmp_path / 'log'):
         if isinstance(event, Advanced) and event.job.name == 'dies' and event.read:
+            assert list(temporary.glob('*/*/*.mcap'))
             (process,) = multiprocessing.active_children()
             process.kill()
             killed += 1
@@ -192,6 +198,7 @@ def test_a_process_that_dies_twice_costs_its_own_recording_alone(tmp_path):
     assert 'exit status -9' in finished[1][1]
     assert [job.done for job in jobs] == [False, True]
     assert sorted(path.name for path in output.iterdir()) == ['lives.json', 'lives.mcap']
+    assert not list(temporary.rglob('*.mcap'))
 
 
 def test_a_recording_is_reported_the_same_whatever_its_process_replayed_before(tmp_path, media):
