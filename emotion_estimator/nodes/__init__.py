@@ -14,8 +14,18 @@
 
 """ROS 2 nodes: thin shells round `faces` and `emotion`."""
 
+import ctypes
 import os
 
 # Before NumPy is imported: its products here are small, and a pool of threads for them would take
 # the cores that MediaPipe needs.
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+
+
+def give_memory_back() -> None:
+    """
+    Give what loading or releasing models left over back to the system.
+
+    glibc keeps it in its heaps otherwise, in pieces that the next models do not fit.
+    """
+    getattr(ctypes.CDLL(None), 'malloc_trim', int)(0)

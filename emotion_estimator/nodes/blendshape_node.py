@@ -189,6 +189,11 @@ class BlendshapeNode(ManagedNode):
         if self._source is not None:
             self._source.limit_rate()
 
+    def alarms(self) -> Mapping[str, str]:
+        """Tell of several cameras on the topic."""
+        camera = self._source if isinstance(self._source, CameraFaces) else None
+        return {'senders': camera.several_senders()} if camera else {}
+
     def problems(self) -> list[str]:
         """Tell what is wrong with the images that come, or of faces whose pictures do not."""
         of_source = [] if self._source is None else self._source.problems()

@@ -33,7 +33,8 @@ from emotion_estimator.faces.geometry import turned
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.messages import listed_faces, nanoseconds, rgb_of
-from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, silence_problems
+from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
+from emotion_estimator.nodes.graph import silence_problems
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import NO_STAMP, ObservedFaces
 from emotion_estimator.stamps import RateLimiter

@@ -20,17 +20,13 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
-from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
-from rclpy.subscription import Subscription
 
 from emotion_estimator.stamps import NS_PER_S
 
@@ -59,6 +55,7 @@ class StreamReport:
     :param latency_p50_s: median time from stamp to result in seconds; nan without results.
     :param latency_p95_s: 95th percentile in seconds.
     :param lost_share: share of the messages that did not arrive of late; 0 while not known.
+    :param loses: whether that is worth a warning.
     :param received_lately: messages of the last period that arrived.
     :param skipped_lately: messages of the last period replaced by a newer one before their turn.
     :param skips_last: whether most were skipped in the last two periods: a burst is no burden.
@@ -77,6 +74,7 @@ class StreamReport:
     rate_out_hz: float
     stamp_rate_hz: float
     lost_share: float
+    loses: bool
     latency_p50_s: float
     latency_p95_s: float
     received_lately: int
@@ -129,7 +127,7 @@ class StreamStatistics:
         self._skipped = self._passed_over = self._refused = self._published = 0
         # Of the latest messages, whatever the period: steps of the stamps, and losses before each.
         self._steps: deque[tuple[int, int | None]] = deque(maxlen=2 * _HALF)
-        self._skips = False
+        self._skips = self._loses = False
         self._last_error = ''
         self._last_stamp_ns: int | None = None
         self.silence = Silence(clock_s)
@@ -200,6 +198,9 @@ class StreamStatistics:
                 self._skips,
                 skipped_lately > max(received_lately // 2, FEW_SKIPPED),
             )
+            lost_share = self._lost_share()
+            # Twice the share begins a warning that ends it: one about the limit does not flicker.
+            self._loses = lost_share > LOST_WARNING_SHARE / (2 if self._loses else 1)
             latencies_s = np.array(self._latencies_s or [np.nan])
             report = StreamReport(
                 received=self._received,
@@ -212,7 +213,8 @@ class StreamStatistics:
                 rate_in_hz=(self._received - received) / duration_s,
                 rate_out_hz=(self._published - published) / duration_s,
                 stamp_rate_hz=self._stamp_rate_hz(),
-                lost_share=self._lost_share(),
+                lost_share=lost_share,
+                loses=self._loses,
                 latency_p50_s=float(np.percentile(latencies_s, 50)),
                 latency_p95_s=float(np.percentile(latencies_s, 95)),
                 received_lately=received_lately,
@@ -230,15 +232,28 @@ class StreamStatistics:
             return 0.0
         return NS_PER_S / float(np.percentile([step_ns for step_ns, _ in self._steps], 10))
 
+    @property
+    def loses_now(self) -> bool:
+        """Whether many were lost of late, lasting or not: the rate is not the sender's then."""
+        with self._lock:
+            return _missing_share(list(self._steps)) > LOST_WARNING_SHARE
+
     def _lost_share(self) -> float:
         """Tell how many are missing all the time: a gap, or another rate, is no lasting loss."""
         steps = list(self._steps)
-        if len(steps) < 2 * _HALF:
+        half = len(steps) // 2
+        # Of few that come in some seconds it is known where they are counted alone.
+        counted = all(lost is not None for _, lost in steps)
+        lasted_s = sum(step_ns for step_ns, _ in steps) / NS_PER_S
+        known = half == _HALF or (counted and half >= _FEWEST_COUNTED and lasted_s > _LASTING_S)
+        if not known or self.silence.duration_s > _OUTDATED_S:
             return 0.0
-        return min(_missing_share(steps[:_HALF]), _missing_share(steps[_HALF:]))
+        return min(_missing_share(steps[:half]), _missing_share(steps[half:]))
 
 
 def _missing_share(steps: list[tuple[int, int | None]]) -> float:
+    if not steps:
+        return 0.0
     losses = [lost for _, lost in steps if lost is not None]
     if len(losses) == len(steps):
         return sum(losses) / (sum(losses) + len(steps))
@@ -256,6 +271,9 @@ PERIOD_S = 1.0
 LOST_WARNING_SHARE = 0.2
 """Above this share, lost messages are worth a warning."""
 _HALF = 20  # messages; a loss is lasting when it shows in two such halves
+_FEWEST_COUNTED = 5  # of a half
+_LASTING_S = 4.0
+_OUTDATED_S = 10.0  # of silence: what was lost before it says nothing of now
 _FEWEST_STEPS = 2
 _JITTER = 0.2  # of a period
 _MOST_MISSING = 10  # periods; after more the camera paused
@@ -275,6 +293,7 @@ class Diagnostics:
     def __init__(self, node: Node, status: Callable[[], DiagnosticStatus]) -> None:
         self._node = node
         self._status = status
+        self._told: Collection[str] = ()
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Simulated time may stand still; the watch over it must not.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -285,6 +304,17 @@ class Diagnostics:
         message = DiagnosticArray(status=[self._status()])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+    def log_begun(self, alarms: Mapping[str, str]) -> None:
+        """
+        Log what has begun since the call before.
+
+        :param alarms: what is wrong now, in sentences by kind.
+        """
+        for kind, sentence in alarms.items():
+            if kind not in self._told:
+                self._node.get_logger().warning(sentence)
+        self._told = alarms.keys()
 
 
 def stream_status(
@@ -311,7 +341,7 @@ def stream_status(
 
 def stream_problems(report: StreamReport) -> list[str]:
     """
-    Tell what is wrong with a stream of messages.
+    Tell what is wrong with the messages that arrive.
 
     :returns: sentences, none when all is well.
     """
@@ -324,62 +354,28 @@ def stream_problems(report: StreamReport) -> list[str]:
             'last second, since the work on one takes longer than the next takes to come: send '
             'smaller images or fewer, lower max_faces or detection_rate_hz, or free the machine.'
         )
-    if report.lost_share > LOST_WARNING_SHARE:
-        problems.append(
-            f'{report.lost_share:.0%} of the messages do not arrive: they are lost on the way, or '
-            'the sender leaves them out; where they are images, start the camera driver with the '
-            'Fast DDS profile config/fastdds_large_images.xml, or use compressed images.'
-        )
     return problems
+
+
+def loss_problem(report: StreamReport, topic: str) -> str:
+    """
+    Tell that many messages of a topic do not arrive.
+
+    :returns: a sentence that says what to do; '' when all is well.
+    """
+    if not report.loses:
+        return ''
+    return (
+        f'{report.lost_share:.0%} of the messages on {topic} do not arrive: they are lost on the '
+        'way, or the sender leaves them out; where they are images, start the camera driver with '
+        'the Fast DDS profile config/fastdds_large_images.xml, or use compressed images.'
+    )
 
 
 INPUT_TIMEOUT_S = 2.0
 """Silence of the input, in seconds, after which a warning says why it may be silent."""
 PATIENCE = 3.0
 """Times the usual step between images for which a camera may be silent."""
-
-
-def silence_problems(
-    node: LifecycleNode,
-    subscription: Subscription[Any],
-    may_pause: bool,
-    timeout_s: float = INPUT_TIMEOUT_S,
-) -> list[str]:
-    """
-    Tell why nothing arrives on a topic, as far as the graph shows it.
-
-    :param subscription: the silent subscription.
-    :param may_pause: whether a fitting publisher that sends nothing is all right.
-    :param timeout_s: for how long it has been silent, in seconds.
-    :returns: a sentence that names the resolved topic and what to do, or none.
-    """
-    topic = subscription.topic_name
-    head = f'Nothing arrived on {topic} for {timeout_s:.2g} s:'
-    publishers = node.get_publishers_info_by_topic(topic)
-    kind = _type_name(subscription.msg_type)
-    if not publishers:
-        same = {name for name, types in node.get_topic_names_and_types() if kind in types}
-        own = node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())
-        others = ', '.join(sorted(same - {topic, *dict(own)})) or 'none'
-        return [f'{head} nobody publishes it. Remap it; other topics of type {kind}: {others}.']
-    for publisher in publishers:
-        if publisher.topic_type != kind:
-            return [f'{head} {publisher.node_name} publishes {publisher.topic_type}, not {kind}.']
-        asked: QoSProfile = subscription.qos_profile
-        compatibility, reason = qos_check_compatible(publisher.qos_profile, asked)
-        if compatibility == QoSCompatibility.ERROR:
-            return [
-                f'{head} the QoS of {publisher.node_name} does not fit ({reason}); set '
-                f'qos_overrides.{topic}.subscription.reliability to best_effort.'
-            ]
-    if may_pause:
-        return []
-    return [f'{head} {publishers[0].node_name} is there but sends nothing; look at its log.']
-
-
-def _type_name(message_type: type) -> str:
-    package = message_type.__module__.split('.')[0]
-    return f'{package}/msg/{message_type.__name__}'
 
 
 def _text(value: object) -> str:

@@ -56,6 +56,8 @@ from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import EMOTION_NODE, advice_for_rate
 from emotion_estimator.stamps import NS_PER_S, Step
 
+_LOSS_FIRST = 'Where blendshape_node tells of images that do not arrive, mend that first.'
+
 Take = Callable[[NamedFeatures, Header], None]
 """Takes a face's features, and the header that their message would have."""
 
@@ -186,7 +188,8 @@ class EmotionNode(ManagedNode):
         step_s = self._step_s()
         names = ('max_gap_s', 'face_timeout_s')
         advice = advice_for_rate(step_s, {name: self.parameters[name] for name in names})
-        return [advice] if advice else []
+        # Of faces nobody counts which are lost: that is known where the images arrive.
+        return [f'{advice} {_LOSS_FIRST}'] if advice else []
 
     def objection(self, name: str, value: Any) -> str:
         """Refuse a class prior that does not fit the model."""

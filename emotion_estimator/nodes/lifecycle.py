@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -44,20 +43,23 @@ except ModuleNotFoundError:  # Humble's rclpy
 
 from emotion_estimator.files import AssetError
 from emotion_estimator.messages import shortened
+from emotion_estimator.nodes import give_memory_back
 from emotion_estimator.nodes.declared_parameters import Parameters, refused
 from emotion_estimator.nodes.diagnostics import (
     INPUT_TIMEOUT_S,
     WATCH_PERIOD_S,
     Diagnostics,
+    StreamReport,
     StreamStatistics,
-    silence_problems,
+    loss_problem,
     stream_status,
 )
+from emotion_estimator.nodes.graph import silence_problems
 from emotion_estimator.parameters import EVERY_NODE, Spec
 
 # Without QoS events: by default every publisher and subscription brings waitables for events such
 # as incompatible QoS, which rclpy's executor looks at again each time it waits, a quarter of its
-# time in this package. `diagnostics.silence_problems` tells what is wrong by looking at the graph.
+# time in this package. `graph.silence_problems` tells what is wrong by looking at the graph.
 NO_PUBLISHER_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
 NO_SUBSCRIPTION_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
 
@@ -72,15 +74,6 @@ _TO_DO = {
     'inactive': 'activate it.',
     'finalized': 'it was shut down; start its process again.',
 }
-
-
-def give_memory_back() -> None:
-    """
-    Give what loading or releasing models left over back to the system.
-
-    glibc keeps it in its heaps otherwise, in pieces that the next models do not fit.
-    """
-    getattr(ctypes.CDLL(None), 'malloc_trim', int)(0)
 
 
 def _last(*arguments: Any) -> Any:
@@ -121,7 +114,6 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
             self.on_parameters_changed,
             self.objection,
         )
-        self._silent = False
         self._diagnostics = Diagnostics(self, self._status)
         self._watch_timer = self.create_timer(
             WATCH_PERIOD_S, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME)
@@ -238,6 +230,10 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         """Tell in sentences what else is wrong."""
         return []
 
+    def alarms(self) -> Mapping[str, str]:
+        """Tell what is logged when it begins too, in sentences by kind; '' is none."""
+        return {}
+
     def objection(self, name: str, value: Any) -> str:
         """Say why what is loaded cannot take a parameter's new value; '' where it can."""
         return ''
@@ -296,7 +292,6 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
         def begin() -> None:
             self.statistics = StreamStatistics()
-            self._silent = False
             self._input = self.start()
 
         return self._reported(super().on_activate, state, begin, self._end)
@@ -377,17 +372,22 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         if self._input is not None:
             self.watch()
 
+    def _alarms(self, report: StreamReport) -> dict[str, str]:
+        if self._input is None:
+            return {}
+        timeout_s, silence = self.input_timeout_s, ''
+        if self.statistics.silence.duration_s > timeout_s:
+            # Of a sender whose messages are lost nobody knows that it sends nothing.
+            may_pause = self.input_may_pause or report.loses
+            silence = ' '.join(silence_problems(self, self._input, may_pause, timeout_s))
+        loss = loss_problem(report, self._input.topic_name)
+        return {'loss': loss, 'silence': silence, **self.alarms()}
+
     def _status(self) -> DiagnosticStatus:
         report = self.statistics.report()
-        problems: list[str] = []
-        timeout_s = self.input_timeout_s
-        silent = self._input is not None and self.statistics.silence.duration_s > timeout_s
-        if silent and self._input is not None:
-            problems = silence_problems(self, self._input, self.input_may_pause, timeout_s)
-            if problems and not self._silent:
-                self.get_logger().warning(problems[0])
-        self._silent = silent
-        problems += self.problems()
+        alarms = {kind: sentence for kind, sentence in self._alarms(report).items() if sentence}
+        self._diagnostics.log_begun(alarms)
+        problems = [*alarms.values(), *self.problems()]
         label = str(self._state_machine.current_state[1])
         facts = {'state': label, **self.facts()}
         status = stream_status(self.get_fully_qualified_name(), report, problems, facts)

@@ -142,7 +142,6 @@ class CameraStream:
         self._receive = receive
         self._sender: FirstSender[tuple[str, bytes]] = FirstSender()
         self._heard_s: dict[tuple[str, bytes], float] = {}  # by the steady clock
-        self._warned = False
         self._numbered: tuple[bytes, int] | None = None
         self._line: TimeLine[Image | CompressedImage] = TimeLine()
         self.limit_rate()
@@ -232,21 +231,17 @@ class CameraStream:
         return number - before[1] - 1
 
     def problems(self) -> list[str]:
-        """
-        Tell of several senders, and of a rate for which the parameters are not made.
-
-        :returns: sentences.
-        """
+        """Tell of a rate for which the parameters are not made, where it is the camera's own."""
         absence = {'max_absence_s': self._node.parameters['max_absence_s']}
         advice = advice_for_rate(self.looked_at_step_s, absence)
-        return [*self._several_senders(), *filter(None, [advice])]
+        return [advice] if advice and not self._node.statistics.loses_now else []
 
-    def _several_senders(self) -> list[str]:
+    def several_senders(self) -> str:
+        """Tell who has sent of late, where that is more than one."""
         since_s = time.monotonic() - _LATELY_S
         self._heard_s = {who: at_s for who, at_s in self._heard_s.items() if at_s > since_s}
         if len(self._heard_s) < 2:
-            self._warned = False
-            return []
+            return ''
         nodes = self._nodes()
         known = [nodes[publisher] for _, publisher in self._heard_s if publisher in nodes]
         names = known if len(known) == len(self._heard_s) else list(nodes.values())
@@ -257,14 +252,10 @@ class CameraStream:
             if publishers > 1
             else f'carries images of several frames ({frames}), all from {names[0]}'
         )
-        problem = (
+        return (
             f'{self._topic} {several}: remap one. Only images of the one that came first, frame '
             f'{self.frame_id!r}, are looked at.'
         )
-        if not self._warned:
-            self._node.get_logger().warning(problem)
-        self._warned = True
-        return [problem]
 
 
 def _stamp_problem(placed: Placed[Any]) -> str:
@@ -369,6 +360,10 @@ class CameraFaces:
     def looked_at_step_s(self) -> float:
         """See `CameraStream.looked_at_step_s`."""
         return 0.0 if self._stream is None else self._stream.looked_at_step_s
+
+    def several_senders(self) -> str:
+        """See `CameraStream.several_senders`."""
+        return '' if self._stream is None else self._stream.several_senders()
 
     def problems(self) -> list[str]:
         """Tell what is odd about the images, and what may keep faces from being found."""

@@ -28,7 +28,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
-from emotion_estimator.nodes.diagnostics import silence_problems
+from emotion_estimator.nodes.graph import silence_problems
 from emotion_estimator.view.controls import TOPIC_OF, Controls
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')

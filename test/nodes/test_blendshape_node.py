@@ -242,44 +242,6 @@ def warnings_of(messages):
     return [status.message for status in statuses if status.level != b'\x00']
 
 
-def test_without_a_camera_diagnostics_name_the_topic_and_others_like_it(live, landmarker_path):
-    live.publisher(Image, '/front/image_raw')
-    live.add(BlendshapeNode, landmarker=str(landmarker_path), remap=['image:=/wrong/name'])
-    messages = live.listen(DiagnosticArray, '/diagnostics')
-    live.until(lambda: warnings_of(messages), 'a warning')
-    assert '/wrong/name' in warnings_of(messages)[0]
-    assert 'nobody publishes it' in warnings_of(messages)[0]
-    # The node's own pictures are no camera's.
-    assert warnings_of(messages)[0].endswith(': /front/image_raw.')
-
-
-def test_a_camera_whose_qos_does_not_fit_is_named(live, landmarker_path):
-    node = live.add(
-        BlendshapeNode,
-        landmarker=str(landmarker_path),
-        **{'qos_overrides./image.subscription.reliability': 'reliable'},
-    )
-    live.publisher(Image, '/image', qos_profile_sensor_data)
-    messages = live.listen(DiagnosticArray, '/diagnostics')
-    live.until(lambda: warnings_of(messages), 'a warning')
-    assert 'the QoS of tester does not fit' in warnings_of(messages)[0]
-    assert node.statistics.report().received == 0
-
-
-def test_a_camera_that_stops_is_reported_and_may_go_on(live, landmarker_path, face):
-    node, _ = run_node(live, landmarker_path)
-    messages = live.listen(DiagnosticArray, '/diagnostics')
-    camera = live.camera()
-    send(live, node, camera, image_message(face, START_NS), 1)
-    live.until(lambda: warnings_of(messages), 'a warning')
-    assert 'tester is there but sends nothing' in warnings_of(messages)[-1]
-    send(live, node, camera, image_message(face, START_NS + FRAME_NS), 2)
-    messages.clear()
-    send(live, node, camera, image_message(face, START_NS + 2 * FRAME_NS), 3)
-    live.until(lambda: messages, 'diagnostics')
-    assert messages[0].status[0].level == b'\x00'
-
-
 def test_a_slow_machine_skips_frames_and_counts_them(live, landmarker_path, media):
     pictures, _ = frames(media('single_face.mp4'), 12)
     node, found = run_node(live, landmarker_path)

@@ -34,7 +34,7 @@ from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
-from emotion_estimator.nodes.diagnostics import StreamStatistics, stream_problems
+from emotion_estimator.nodes.diagnostics import StreamStatistics, loss_problem, stream_problems
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
@@ -90,7 +90,7 @@ def arrived(stamps_ms, lost=itertools.repeat(None)):  # noqa: B008
     for ms, count in zip(stamps_ms, lost):
         statistics.receive(round(ms * 1_000_000), count)
     report = statistics.report()
-    return stream_problems(report), report
+    return loss_problem(report, '/image'), report
 
 
 def every(period_ms, count, start_ms=0):
@@ -99,19 +99,19 @@ def every(period_ms, count, start_ms=0):
 
 def test_messages_lost_on_the_way_show_in_the_stamps():
     kept = [i * 1000 / 30 for i in range(180) if i % 7 < 2]
-    (problem,), report = arrived(kept)
+    problem, report = arrived(kept)
     assert report.stamp_rate_hz == pytest.approx(30, rel=0.01)
     assert report.lost_share == pytest.approx(5 / 7, abs=0.02)
-    assert '% of the messages do not arrive' in problem
+    assert '% of the messages on /image do not arrive' in problem
 
 
 def test_where_the_middleware_counts_its_word_holds():
     even = every(33, 50)
-    (problem,), report = arrived(even, itertools.cycle([0, 1]))
+    problem, report = arrived(even, itertools.cycle([0, 1]))
     assert report.lost == 25
-    assert problem.startswith('33% of the messages do not arrive')
+    assert problem.startswith('33% of the messages on /image do not arrive')
     uneven = [i * 33 for i in range(180) if i % 7 < 2]
-    assert arrived(uneven, itertools.repeat(0))[0] == []
+    assert arrived(uneven, itertools.repeat(0))[0] == ''
 
 
 PAUSE = [*every(33, 60), *every(33, 60, 4500)]
@@ -146,12 +146,37 @@ PAUSE = [*every(33, 60), *every(33, 60, 4500)]
 )
 def test_an_uneven_sender_loses_nothing(stamps_ms):
     for count in range(1, len(stamps_ms) + 1):
-        assert arrived(stamps_ms[:count])[0] == []
+        assert arrived(stamps_ms[:count])[0] == ''
 
 
 @pytest.mark.parametrize('at', range(0, 80, 5))
 def test_a_single_gap_is_no_lasting_loss(at):
-    assert arrived(every(33, 80), [50 * (i == at) for i in range(80)])[0] == []
+    assert arrived(every(33, 80), [50 * (i == at) for i in range(80)])[0] == ''
+
+
+@pytest.mark.parametrize(
+    'period_ms, count, known',
+    [(500, 11, True), (500, 10, False), (33, 40, False), (33, 41, True)],
+)
+def test_of_few_messages_a_loss_is_known_where_it_lasts_for_seconds(period_ms, count, known):
+    problem, report = arrived(every(period_ms, count), itertools.repeat(11))
+    assert (report.loses, bool(problem)) == (known, known)
+
+
+def test_a_loss_about_the_limit_is_said_once_and_one_of_long_ago_no_more():
+    clock = Clock()
+    statistics = StreamStatistics(clock)
+    said = []
+    # Of four, five, ten and four messages one is lost.
+    for losses in ([0, 0, 1], [0, 0, 0, 1], [0] * 9 + [1], [0, 0, 1]):
+        for lost in itertools.islice(itertools.cycle(losses), 41):
+            statistics.receive(START_NS + statistics.report().received, lost)
+        said.append(statistics.report().loses)
+    assert said == [True, True, False, True]
+    for _ in range(25):
+        clock.now_s += 0.5
+        assert statistics.silence.duration_s > 0
+    assert statistics.report().lost_share == 0
 
 
 def test_messages_of_others_are_counted_apart():

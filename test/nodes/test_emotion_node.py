@@ -180,6 +180,9 @@ def test_samples_far_apart_name_the_parameters_to_set(wired):
         wired.send(message_of(SMILE, START_NS + i * NS_PER_S // 2), i + 1)
     (problem,) = wired.node.problems()
     assert 'max_gap_s of emotion_node to 0.8 (now 0.25), face_timeout_s' in problem
+    assert problem.endswith(
+        'Where blendshape_node tells of images that do not arrive, mend that first.'
+    )
 
 
 def test_a_lost_faces_topic_goes_and_a_new_face_gets_its_own(live, wired):

@@ -1,0 +1,76 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Why nothing arrives on a topic, as far as the ROS graph shows it.
+
+A file of its own because an image that arrives never passes through it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.subscription import Subscription
+
+from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
+
+
+def silence_problems(
+    node: LifecycleNode,
+    subscription: Subscription[Any],
+    may_pause: bool,
+    timeout_s: float = INPUT_TIMEOUT_S,
+) -> list[str]:
+    """
+    Tell why nothing arrives on a topic, as far as the graph shows it.
+
+    :param subscription: the silent subscription.
+    :param may_pause: whether a fitting publisher of which nothing arrives is all right.
+    :param timeout_s: for how long it has been silent, in seconds.
+    :returns: a sentence that names the resolved topic and what to do, or none.
+    """
+    topic = subscription.topic_name
+    head = f'Nothing arrived on {topic} for {timeout_s:.2g} s:'
+    publishers = node.get_publishers_info_by_topic(topic)
+    kind = _type_name(subscription.msg_type)
+    if not publishers:
+        same = {name for name, types in node.get_topic_names_and_types() if kind in types}
+        own = node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())
+        others = ', '.join(sorted(same - {topic, *dict(own)})) or 'none'
+        return [f'{head} nobody publishes it. Remap it; other topics of type {kind}: {others}.']
+    for publisher in publishers:
+        if publisher.topic_type != kind:
+            return [f'{head} {publisher.node_name} publishes {publisher.topic_type}, not {kind}.']
+        asked: QoSProfile = subscription.qos_profile
+        compatibility, reason = qos_check_compatible(publisher.qos_profile, asked)
+        if compatibility == QoSCompatibility.ERROR:
+            return [
+                f'{head} the QoS of {publisher.node_name} does not fit ({reason}); set '
+                f'qos_overrides.{topic}.subscription.reliability to best_effort.'
+            ]
+    if may_pause:
+        return []
+    name = publishers[0].node_name
+    return [
+        f'{head} {name} is there but sends nothing, or all of it is lost on the way: look at its '
+        'log, and at "When few frames arrive" in config/README.md.'
+    ]
+
+
+def _type_name(message_type: type) -> str:
+    package = message_type.__module__.split('.')[0]
+    return f'{package}/msg/{message_type.__name__}'

@@ -1,0 +1,107 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Why nothing arrives, or little, at real nodes: what is said in /diagnostics and in the log."""
+
+import cv2
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from helpers.faces import SMILING
+from helpers.live_nodes import START_NS, image_message
+from nodes.test_blendshape_node import FRAME_NS, run_node, send, warnings_of
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+
+from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.stamps import NS_PER_S
+
+
+@pytest.fixture
+def face(media):
+    return cv2.resize(cv2.imread(str(media(SMILING))), (320, 320))
+
+
+def test_without_a_camera_diagnostics_name_the_topic_and_others_like_it(live, landmarker_path):
+    live.publisher(Image, '/front/image_raw')
+    live.add(BlendshapeNode, landmarker=str(landmarker_path), remap=['image:=/wrong/name'])
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    live.until(lambda: warnings_of(messages), 'a warning')
+    assert '/wrong/name' in warnings_of(messages)[0]
+    assert 'nobody publishes it' in warnings_of(messages)[0]
+    # The node's own pictures are no camera's.
+    assert warnings_of(messages)[0].endswith(': /front/image_raw.')
+
+
+def test_a_camera_whose_qos_does_not_fit_is_named(live, landmarker_path):
+    node = live.add(
+        BlendshapeNode,
+        landmarker=str(landmarker_path),
+        **{'qos_overrides./image.subscription.reliability': 'reliable'},
+    )
+    live.publisher(Image, '/image', qos_profile_sensor_data)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    live.until(lambda: warnings_of(messages), 'a warning')
+    assert 'the QoS of tester does not fit' in warnings_of(messages)[0]
+    assert node.statistics.report().received == 0
+
+
+def test_a_camera_that_stops_is_reported_and_may_go_on(live, landmarker_path, face):
+    node, _ = run_node(live, landmarker_path)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    camera = live.camera()
+    send(live, node, camera, image_message(face, START_NS), 1)
+    live.until(lambda: warnings_of(messages), 'a warning')
+    assert 'tester is there but sends nothing' in warnings_of(messages)[-1]
+    send(live, node, camera, image_message(face, START_NS + FRAME_NS), 2)
+    messages.clear()
+    send(live, node, camera, image_message(face, START_NS + 2 * FRAME_NS), 3)
+    live.until(lambda: messages, 'diagnostics')
+    assert messages[0].status[0].level == b'\x00'
+
+
+def test_a_slow_camera_is_not_called_silent_between_its_images(live, landmarker_path, face):
+    node, _ = run_node(live, landmarker_path)
+    camera = live.camera()
+    assert node.input_timeout_s == 2.0
+    timeouts = []
+    for i in range(5):
+        send(live, node, camera, image_message(face, START_NS + i * 2_400_000_000), i + 1)
+        timeouts.append(node.input_timeout_s)
+    assert timeouts == [5.0, 5.0, 5.0, pytest.approx(7.2), pytest.approx(7.2)]
+
+
+def test_a_camera_most_of_whose_images_are_lost_is_not_called_silent_or_slow(
+    live, landmarker_path, face, capfd
+):
+    """Of twelve images at 24 Hz, the last alone waits for a node that was busy elsewhere."""
+    depth = {'qos_overrides./image.subscription.depth': 1}
+    node, _ = run_node(live, landmarker_path, **depth)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    camera = live.camera()
+    for i in range(12 * 11):
+        camera.publish(image_message(face, START_NS + i * NS_PER_S // 24))
+        if i % 12 == 11:
+            live.until(lambda n=i // 12: node.statistics.report().received > n, 'an image')
+            assert node.problems() == []
+    report = node.statistics.report()
+    assert report.lost >= 11 * 9
+    lost = f'{report.lost_share:.0%} of the messages on /image do not arrive: they are lost'
+    live.until(lambda: any(lost in said for said in warnings_of(messages)), 'the warning')
+    live.spin(node.input_timeout_s + 1.5)
+    status = warnings_of(messages)[-1]
+    assert status.startswith(lost)
+    assert 'Images come' not in status
+    said = capfd.readouterr().err
+    assert said.count(lost) == 1
+    assert 'sends nothing' not in said + status
