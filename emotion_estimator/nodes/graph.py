@@ -20,17 +20,21 @@ A file of its own because an image that arrives never passes through it.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
 
+_COMPRESSED = '/compressed'  # what image_transport adds to a topic
+
 
 def silence_problems(
-    node: LifecycleNode,
+    node: Node,
     subscription: Subscription[Any],
     may_pause: bool,
     timeout_s: float = INPUT_TIMEOUT_S,
@@ -47,14 +51,18 @@ def silence_problems(
     head = f'Nothing arrived on {topic} for {timeout_s:.2g} s:'
     publishers = node.get_publishers_info_by_topic(topic)
     kind = _type_name(subscription.msg_type)
+    sent = _sent_topics(node)
+    hint = _transport_hint(sent, topic, kind)
     if not publishers:
-        same = {name for name, types in node.get_topic_names_and_types() if kind in types}
-        own = node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())
-        others = ', '.join(sorted(same - {topic, *dict(own)})) or 'none'
-        return [f'{head} nobody publishes it. Remap it; other topics of type {kind}: {others}.']
+        own = {publisher.topic_name for publisher in node.publishers}
+        same = {name for name, types in sent.items() if kind in types}
+        others = ', '.join(sorted(same - own)) or 'none'
+        advice = hint or f'Remap it; other topics of type {kind}: {others}.'
+        return [f'{head} nobody publishes it. {advice}']
     for publisher in publishers:
         if publisher.topic_type != kind:
-            return [f'{head} {publisher.node_name} publishes {publisher.topic_type}, not {kind}.']
+            wrong = f'{publisher.node_name} publishes {publisher.topic_type}, not {kind}.'
+            return [f'{head} {wrong} {hint}'.rstrip()]
         asked: QoSProfile = subscription.qos_profile
         compatibility, reason = qos_check_compatible(publisher.qos_profile, asked)
         if compatibility == QoSCompatibility.ERROR:
@@ -69,6 +77,34 @@ def silence_problems(
         f'{head} {name} is there but sends nothing, or all of it is lost on the way: look at its '
         'log, and at "When few frames arrive" in config/README.md.'
     ]
+
+
+def _sent_topics(node: Node) -> dict[str, list[str]]:
+    """List the topics that somebody publishes, with their types."""
+    topics = node.get_topic_names_and_types()
+    return {name: types for name, types in topics if node.count_publishers(name)}
+
+
+def _transport_hint(sent: Mapping[str, Collection[str]], topic: str, kind: str) -> str:
+    """Say how to take images that are there, but raw where compressed are asked for, or so."""
+    image, compressed = map(_type_name, (Image, CompressedImage))
+    if kind not in (image, compressed):
+        return ''
+    camera = topic
+    while camera.endswith(_COMPRESSED):
+        camera = camera.removesuffix(_COMPRESSED)
+    for transport, suffix, its_kind in (
+        ('raw', '', image),
+        ('compressed', _COMPRESSED, compressed),
+    ):
+        name = camera + suffix
+        if its_kind in sent.get(name, ()):
+            return (
+                f'{name} carries {its_kind}: launch with camera:={camera} '
+                f'image_transport:={transport}, or set image_transport of blendshape_node to '
+                f'{transport} and remap image{suffix} to {name}.'
+            )
+    return ''
 
 
 def _type_name(message_type: type) -> str:

@@ -16,12 +16,13 @@
 
 import cv2
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from helpers.faces import SMILING
 from helpers.live_nodes import START_NS, image_message
 from nodes.test_blendshape_node import FRAME_NS, run_node, send, warnings_of
 from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.stamps import NS_PER_S
@@ -41,6 +42,60 @@ def test_without_a_camera_diagnostics_name_the_topic_and_others_like_it(live, la
     assert 'nobody publishes it' in warnings_of(messages)[0]
     # The node's own pictures are no camera's.
     assert warnings_of(messages)[0].endswith(': /front/image_raw.')
+
+
+@pytest.fixture
+def driver(live):
+    """Make a node that shares no context, so that its topics may be of other types."""
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=live.domain_id)
+    node = rclpy.create_node('driver', context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+RAW, COMPRESSED = '/c/image', '/c/image/compressed'
+
+
+@pytest.mark.parametrize(
+    'kind, sent, given, asked, first',
+    [
+        (CompressedImage, COMPRESSED, RAW, 'raw', 'nobody publishes it.'),
+        (CompressedImage, COMPRESSED, COMPRESSED, 'raw', 'driver publishes sensor_msgs/msg/Comp'),
+        (CompressedImage, COMPRESSED, COMPRESSED, 'compressed', 'nobody publishes it.'),
+        (Image, RAW, RAW, 'compressed', 'nobody publishes it.'),
+    ],
+)
+def test_images_that_are_there_raw_or_compressed_but_not_so_are_named(
+    live, landmarker_path, driver, kind, sent, given, asked, first
+):
+    """As the launch file remaps `image` and `image/compressed` to the camera that is given."""
+    driver.create_publisher(kind, sent, 10)
+    live.add(
+        BlendshapeNode,
+        landmarker=str(landmarker_path),
+        image_transport=asked,
+        remap=[f'image:={given}', f'image/compressed:={given}/compressed'],
+    )
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    live.until(lambda: warnings_of(messages), 'a warning')
+    there, name = ('raw', 'image') if sent == RAW else ('compressed', 'image/compressed')
+    assert f's: {first}' in warnings_of(messages)[0]
+    assert warnings_of(messages)[0].endswith(
+        f'{sent} carries sensor_msgs/msg/{kind.__name__}: launch with camera:={RAW} '
+        f'image_transport:={there}, or set image_transport of blendshape_node to {there} and '
+        f'remap {name} to {sent}.'
+    )
+
+
+def test_topics_that_nobody_publishes_are_not_offered(live, landmarker_path):
+    live.publisher(Image, '/front/image_raw')
+    live.listen(Image, '/rear/image_raw')
+    live.add(BlendshapeNode, landmarker=str(landmarker_path))
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    live.until(lambda: warnings_of(messages), 'a warning')
+    assert warnings_of(messages)[0].endswith('sensor_msgs/msg/Image: /front/image_raw.')
 
 
 def test_a_camera_whose_qos_does_not_fit_is_named(live, landmarker_path):
