@@ -190,9 +190,11 @@ class BlendshapeNode(ManagedNode):
             self._source.limit_rate()
 
     def alarms(self) -> Mapping[str, str]:
-        """Tell of several cameras on the topic."""
-        camera = self._source if isinstance(self._source, CameraFaces) else None
-        return {'senders': camera.several_senders()} if camera else {}
+        """Tell of several cameras on the topic, and of several that list faces."""
+        return {
+            'senders': '' if self._source is None else self._source.several_senders(),
+            'rivals': '' if self._face_publishers is None else self._face_publishers.rivals(),
+        }
 
     def problems(self) -> list[str]:
         """Tell what is wrong with the images that come, or of faces whose pictures do not."""

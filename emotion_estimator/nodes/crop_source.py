@@ -36,7 +36,7 @@ from emotion_estimator.messages import listed_faces, nanoseconds, rgb_of
 from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
 from emotion_estimator.nodes.graph import silence_problems
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.nodes.sources import NO_STAMP, ObservedFaces
+from emotion_estimator.nodes.sources import NO_STAMP, TRACKED, ObservedFaces, face_listers
 from emotion_estimator.stamps import RateLimiter
 
 _MOST_NAMED = 3
@@ -78,7 +78,7 @@ class CroppedFaces:
         self._receive = receive
         return self._node.create_subscription(
             IdsList,
-            '/humans/faces/tracked',
+            TRACKED,
             self._on_tracked,
             10,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
@@ -99,6 +99,14 @@ class CroppedFaces:
             self._awaited_s[face_id] = time.monotonic()
             self._paces[face_id] = RateLimiter(self._node.parameters['max_rate_hz'])
         self._end(set(self._crops) - tracked)
+
+    def several_senders(self) -> str:
+        """Tell who lists faces, where that is more than one: each takes the others' away."""
+        names = face_listers(self._node)
+        if len(names) < 2:
+            return ''
+        topic = self._node.resolve_topic_name(TRACKED)
+        return f'{topic} has {len(names)} publishers ({", ".join(names)}): leave one of them.'
 
     def problems(self) -> list[str]:
         """

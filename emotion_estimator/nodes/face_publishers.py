@@ -49,7 +49,7 @@ from emotion_estimator.faces.pose import FACE_FRAME_PREFIX, HeadModel, frames_of
 from emotion_estimator.faces.tracker import FacePresence
 from emotion_estimator.messages import MOST_FACES, ROS, is_face_id, nanoseconds, shortened
 from emotion_estimator.nodes.lifecycle import LAST_WORD, ManagedNode
-from emotion_estimator.nodes.sources import CameraImage, ObservedFaces
+from emotion_estimator.nodes.sources import TRACKED, CameraImage, ObservedFaces, face_listers
 from emotion_estimator.nodes.spin import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
 
@@ -145,7 +145,7 @@ class FacePublishers:
             self._of_all = [
                 node.create_publisher(kind, topic, qos)
                 for kind, topic, qos in (
-                    (IdsList, '/humans/faces/tracked', 10),
+                    (IdsList, TRACKED, 10),
                     (TFMessage, '/tf', _TF_QOS),
                 )
             ]
@@ -173,6 +173,22 @@ class FacePublishers:
             of_all = chain.from_iterable(map(frames_of, seen.faces, poses))
             frames.publish(ROS.frames(of_all, seen.header))
         self.end(presence.lost)
+
+    def rivals(self) -> str:
+        """Tell who else lists faces: readers take those of one for lost when the other speaks."""
+        names = face_listers(self._node)
+        own = self._node.get_fully_qualified_name()
+        if not self._of_all or own not in names:
+            return ''
+        names.remove(own)  # once: another may have the same name
+        if not names:
+            return ''
+        topic = self._of_all[0].topic_name
+        return (
+            f'{topic} is published by {", ".join(names)} too, and each list takes the faces of '
+            'the other away: set ros4hri to false there, or ros4hri_input to true here to read '
+            'its faces.'
+        )
 
     def end(self, face_ids: Iterable[str]) -> None:
         """

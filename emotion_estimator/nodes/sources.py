@@ -78,6 +78,15 @@ class ObservedFaces:
     view: CameraImage | None = None
 
 
+TRACKED = '/humans/faces/tracked'
+
+
+def face_listers(node: Node) -> list[str]:
+    """Name the nodes that publish which faces there are: of these one robot has one."""
+    publishers = node.get_publishers_info_by_topic(TRACKED)
+    return sorted(f'{p.node_namespace.rstrip("/")}/{p.node_name}' for p in publishers)
+
+
 # Listens to what the camera says of itself.
 
 

@@ -20,6 +20,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from helpers.faces import SMILING
 from helpers.live_nodes import START_NS, image_message
+from hri_msgs.msg import IdsList
 from nodes.test_blendshape_node import FRAME_NS, run_node, send, warnings_of
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
@@ -160,3 +161,52 @@ def test_a_camera_most_of_whose_images_are_lost_is_not_called_silent_or_slow(
     said = capfd.readouterr().err
     assert said.count(lost) == 1
     assert 'sends nothing' not in said + status
+
+
+TRACKED = '/humans/faces/tracked'
+
+
+@pytest.mark.parametrize(
+    'remap, name', [(['__ns:=/robot2'], '/robot2/blendshape_node'), ([], '/blendshape_node')]
+)
+def test_two_nodes_that_list_faces_name_each_other_once(live, landmarker_path, capfd, remap, name):
+    mine, other = (
+        live.add(BlendshapeNode, landmarker=str(landmarker_path), remap=rules)
+        for rules in ([], remap)
+    )
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    said = (
+        f'{TRACKED} is published by {name} too, and each list takes the faces of the other away: '
+        'set ros4hri to false there, or ros4hri_input to true here to read its faces.'
+    )
+    live.until(lambda: mine.alarms()['rivals'] == said, 'the warning')
+    live.until(lambda: sum(said in text for text in warnings_of(messages)) >= 2, 'two of them')
+    assert capfd.readouterr().err.count(f': {TRACKED} is published by') == 2
+    other.trigger_deactivate()
+    other.trigger_cleanup()
+    live.until(lambda: not mine.alarms()['rivals'], 'the end of the warning')
+
+
+def test_another_detector_is_a_rival_and_two_of_them_are_where_its_faces_are_read(
+    live, landmarker_path, driver
+):
+    driver.create_publisher(IdsList, TRACKED, 10)
+    owner = live.add(BlendshapeNode, landmarker=str(landmarker_path))
+    live.until(lambda: f'{TRACKED} is published by /driver too' in owner.alarms()['rivals'], 'it')
+    assert owner.alarms()['senders'] == ''
+    reader = live.add(
+        BlendshapeNode, landmarker=str(landmarker_path), ros4hri_input=True, remap=['__ns:=/r']
+    )
+    said = f'{TRACKED} has 2 publishers (/blendshape_node, /driver): leave one of them.'
+    live.until(lambda: reader.alarms()['senders'] == said, 'both')
+    assert reader.alarms()['rivals'] == ''
+    owner.trigger_deactivate()
+    owner.trigger_cleanup()
+    live.until(lambda: not reader.alarms()['senders'], 'the end of one')
+
+
+def test_a_node_that_does_not_list_faces_has_no_rival(live, landmarker_path, driver):
+    driver.create_publisher(IdsList, TRACKED, 10)
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), ros4hri=False)
+    live.until(lambda: node.count_publishers(TRACKED), 'the other one')
+    assert node.alarms()['rivals'] == ''
