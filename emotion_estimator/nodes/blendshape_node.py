@@ -47,7 +47,6 @@ from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import CameraFaces, ObservedFaces
 from emotion_estimator.nodes.spin import LatestOfEach, run
 from emotion_estimator.parameters import BLENDSHAPE_NODE
-from emotion_estimator.stamps import NS_PER_S
 
 _UNKNOWN_RATE_S = 5.0  # so long a camera may be silent of whose images few have come
 _Publication = tuple[Callable[[Any], None], Any]
@@ -255,8 +254,7 @@ class BlendshapeNode(ManagedNode):
             self._face_publishers.publish(seen)
         if self._annotated is not None:
             self._annotated.offer(seen)
-        latency_ns = self.get_clock().now().nanoseconds - stamp_ns
-        self.statistics.publish(latency_ns / NS_PER_S)
+        self.count_result(stamp_ns)
 
 
 def blendshape_node_assets(start_values: Mapping[str, object]) -> list[Asset]:

@@ -174,15 +174,16 @@ class StreamStatistics:
             self._refused += 1
             self._last_error = reason
 
-    def publish(self, latency_s: float) -> None:
+    def publish(self, latency_s: float | None) -> None:
         """
         Count a result that was sent.
 
-        :param latency_s: time from the image's stamp to now, in seconds.
+        :param latency_s: time from the image's stamp to now, in seconds; None: not known.
         """
         with self._lock:
             self._published += 1
-            self._latencies_s.append(latency_s)
+            if latency_s is not None:
+                self._latencies_s.append(latency_s)
 
     def report(self) -> StreamReport:
         """
@@ -294,6 +295,7 @@ class Diagnostics:
         self._node = node
         self._status = status
         self._told: Collection[str] = ()
+        self._now_ns, self._still = 0, 0
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Simulated time may stand still; the watch over it must not.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -315,6 +317,18 @@ class Diagnostics:
             if kind not in self._told:
                 self._node.get_logger().warning(sentence)
         self._told = alarms.keys()
+
+    def clock_problem(self) -> str:
+        """Tell that the node's time stands still since nobody tells it; asked once a second."""
+        before_ns, self._now_ns = self._now_ns, self._node.get_clock().now().nanoseconds
+        self._still = self._still + 1 if self._now_ns == before_ns else 0
+        clock = self._node.resolve_topic_name('/clock')
+        if self._still * PERIOD_S < INPUT_TIMEOUT_S or self._node.count_publishers(clock):
+            return ''
+        return (
+            f'use_sim_time is true, but nobody publishes {clock}: no latency is known. Play the '
+            'bag with --clock, start the simulator, or set use_sim_time to false.'
+        )
 
 
 def stream_status(

@@ -54,7 +54,7 @@ from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import EMOTION_NODE, advice_for_rate
-from emotion_estimator.stamps import NS_PER_S, Step
+from emotion_estimator.stamps import Step
 
 _LOSS_FIRST = 'Where blendshape_node tells of images that do not arrive, mend that first.'
 
@@ -252,8 +252,7 @@ class EmotionNode(ManagedNode):
             if publisher.get_subscription_count():
                 publisher.publish(ROS.expression(estimate, header))
         self._end_topics(self._estimation.face_ids)
-        now_ns = self.get_clock().now().nanoseconds
-        self.statistics.publish((now_ns - face.stamp_ns) / NS_PER_S)
+        self.count_result(face.stamp_ns)
 
     def _expression_publisher(self, face_id: str) -> Publisher[Expression]:
         publisher = self._expressions.get(face_id)

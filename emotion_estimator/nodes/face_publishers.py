@@ -33,6 +33,7 @@ from hri_msgs.msg import (
     IdsList,
     NormalizedRegionOfInterest2D,
 )
+from rclpy.clock import Clock, ClockType
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
@@ -260,8 +261,10 @@ class AnnotatedImage:
         self._subscription: Subscription[Classification] | None = None
         self._stamps_ns: deque[int] = deque(maxlen=_RATE_WINDOW)
         self._latest: LatestOfEach[tuple[ObservedFaces, CameraImage]] = LatestOfEach()
-        # Here, as subscriptions are made and destroyed by the thread that spins.
-        self._timer = node.create_timer(WATCH_PERIOD_S, self._look_for_watchers)
+        # Here, as subscriptions are made and destroyed by the thread that spins; simulated time
+        # may stand still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(WATCH_PERIOD_S, self._look_for_watchers, clock=steady)
         self._thread = node.start_thread(self._draw_all)
 
     def offer(self, seen: ObservedFaces) -> None:

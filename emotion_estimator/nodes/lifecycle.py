@@ -16,9 +16,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -56,6 +58,7 @@ from emotion_estimator.nodes.diagnostics import (
 )
 from emotion_estimator.nodes.graph import silence_problems
 from emotion_estimator.parameters import EVERY_NODE, Spec
+from emotion_estimator.stamps import NS_PER_S
 
 # Without QoS events: by default every publisher and subscription brings waitables for events such
 # as incompatible QoS, which rclpy's executor looks at again each time it waits, a quarter of its
@@ -67,18 +70,13 @@ LOG_PERIOD_S = 5.0
 """A message that is refused is logged at most this often."""
 LAST_WORD = Duration(seconds=0.5)
 """How long a node that ends waits until its last message has arrived."""
-_MOST_LETTERS = 2000
-"""Of a status in /diagnostics."""
+_MOST_LETTERS = 2000  # of a status in /diagnostics
+Callback = Callable[..., Any]
 _TO_DO = {
     'unconfigured': 'configure and activate it, or let `autostart` do it.',
     'inactive': 'activate it.',
     'finalized': 'it was shut down; start its process again.',
 }
-
-
-def _last(*arguments: Any) -> Any:
-    """Return what a service was given to fill in."""
-    return arguments[-1] if arguments else None
 
 
 class ManagedNode(LifecycleNode):  # type: ignore[misc]
@@ -121,14 +119,14 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         self._autostart_timer = self.create_timer(0.0, self._autostart)
 
     def guarded(
-        self, work: Callable[..., Any], otherwise: Callable[..., Any] = _last
-    ) -> Callable[..., Any]:
+        self, work: Callback, otherwise: Callback = lambda *given: given[-1] if given else None
+    ) -> Callback:
         """
         Guard a callback or a thread: whatever it raises costs a counted warning, not the node.
 
         :param work: the callback.
         :param otherwise: makes of the arguments what is returned where it raises; a service thus
-            answers.
+            answers with the response that it was given to fill in.
         :returns: the callback with its guard.
         """
 
@@ -143,7 +141,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         return guard
 
     def create_subscription(
-        self, msg_type: type, topic: str, callback: Callable[..., Any], *further: Any, **named: Any
+        self, msg_type: type, topic: str, callback: Callback, *further: Any, **named: Any
     ) -> Subscription[Any]:
         """Subscribe with a guarded callback, and without QoS events (see above)."""
         named.setdefault('event_callbacks', NO_SUBSCRIPTION_EVENTS)
@@ -169,17 +167,17 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         return super().create_lifecycle_publisher(*further, **named)
 
     def create_timer(
-        self, period_s: float, callback: Callable[..., Any], *further: Any, **named: Any
+        self, period_s: float, callback: Callback, *further: Any, **named: Any
     ) -> Timer:
         """Make a timer with a guarded callback."""
         return super().create_timer(period_s, self.guarded(callback), *further, **named)
 
-    def add_on_set_parameters_callback(self, callback: Callable[..., Any]) -> None:
+    def add_on_set_parameters_callback(self, callback: Callback) -> None:
         """Ask a guarded callback about parameters; where it raises, the change is refused."""
         answer = refused('This could not be checked; the log of the node says why.')
         super().add_on_set_parameters_callback(self.guarded(callback, lambda *_: answer))
 
-    def add_post_set_parameters_callback(self, callback: Callable[..., Any]) -> None:
+    def add_post_set_parameters_callback(self, callback: Callback) -> None:
         """Tell a guarded callback of parameters that have changed."""
         super().add_post_set_parameters_callback(self.guarded(callback))
 
@@ -259,6 +257,12 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         except Exception as error:
             self.fail(error, getattr(work, '__name__', 'a callback'))
 
+    def count_result(self, stamp_ns: int) -> None:
+        """Count a result that was sent, and what has passed since its image's stamp."""
+        now_ns = self.get_clock().now().nanoseconds
+        # Simulated time is 0 until somebody has told it.
+        self.statistics.publish((now_ns - stamp_ns) / NS_PER_S if now_ns else None)
+
     def fail(self, error: Exception, where: str) -> None:
         """
         Count what nobody expected as a message that cannot be used, and log it now and then.
@@ -285,7 +289,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load models."""
-        return self._reported(super().on_configure, state, self._load_all, self.release)
+        return self._reported(super().on_configure, state, self.load, self.release)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to work."""
@@ -302,15 +306,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release the models."""
-        return self._reported(super().on_cleanup, state, self._release_all)
-
-    def _load_all(self) -> None:
-        self.load()
-        give_memory_back()
-
-    def _release_all(self) -> None:
-        self.release()
-        give_memory_back()
+        return self._reported(super().on_cleanup, state, self.release)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and release everything."""
@@ -352,6 +348,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
             self.get_logger().error(traceback.format_exc())
             return TransitionCallbackReturn.ERROR
         self._failure = ''
+        give_memory_back()
         return then(state)
 
     def _autostart(self) -> None:
@@ -381,12 +378,15 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
             may_pause = self.input_may_pause or report.loses
             silence = ' '.join(silence_problems(self, self._input, may_pause, timeout_s))
         loss = loss_problem(report, self._input.topic_name)
-        return {'loss': loss, 'silence': silence, **self.alarms()}
+        clock = self._diagnostics.clock_problem()
+        return {'loss': loss, 'silence': silence, 'clock': clock, **self.alarms()}
 
     def _status(self) -> DiagnosticStatus:
         report = self.statistics.report()
         alarms = {kind: sentence for kind, sentence in self._alarms(report).items() if sentence}
         self._diagnostics.log_begun(alarms)
+        if 'clock' in alarms:
+            report = replace(report, latency_p50_s=math.nan, latency_p95_s=math.nan)
         problems = [*alarms.values(), *self.problems()]
         label = str(self._state_machine.current_state[1])
         facts = {'state': label, **self.facts()}

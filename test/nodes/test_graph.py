@@ -14,6 +14,9 @@
 
 """Why nothing arrives, or little, at real nodes: what is said in /diagnostics and in the log."""
 
+import itertools
+import math
+
 import cv2
 import pytest
 import rclpy
@@ -23,9 +26,13 @@ from helpers.live_nodes import START_NS, image_message
 from hri_msgs.msg import IdsList
 from nodes.test_blendshape_node import FRAME_NS, run_node, send, warnings_of
 from rclpy.qos import qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
+from vision_msgs.msg import Classification
 
+from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -210,3 +217,45 @@ def test_a_node_that_does_not_list_faces_has_no_rival(live, landmarker_path, dri
     node = live.add(BlendshapeNode, landmarker=str(landmarker_path), ros4hri=False)
     live.until(lambda: node.count_publishers(TRACKED), 'the other one')
     assert node.alarms()['rivals'] == ''
+
+
+def test_without_a_clock_no_latency_is_told_and_both_nodes_say_why_once(
+    live, landmarker_path, face, capfd
+):
+    run_node(live, landmarker_path, use_sim_time=True)
+    live.add(EmotionNode, use_sim_time=True)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    live.listen(Image, '/annotated_image')
+    live.listen(Classification, '/emotion')
+    camera = live.camera()
+    stamps_ns = itertools.count(START_NS, FRAME_NS)
+
+    def latencies_s():
+        values = [value for message in messages for value in message.status[0].values]
+        told = {float(value.value) for value in values if value.key.startswith('latency')}
+        return {latency_s for latency_s in told if not math.isnan(latency_s)}
+
+    def show():
+        camera.publish(image_message(face, next(stamps_ns)))
+        live.spin(0.05)
+        return {m.status[0].name for m in messages if said in m.status[0].message}
+
+    said = 'use_sim_time is true, but nobody publishes /clock: no latency is known. Play the bag'
+    live.until(lambda: len(show()) == 2, 'the warnings')
+    live.until(lambda: show() and live.received['/emotion'], 'an answer')
+    assert latencies_s() == set()
+    # The picture does not wait for time to pass either.
+    live.until(lambda: live.tester.count_subscribers('/emotion') == 2, 'who draws')
+    clock = live.publisher(Clock, '/clock')
+
+    def tell_time():
+        clock.publish(Clock(clock=ROS.time(START_NS + 1000 * NS_PER_S)))
+        show()
+        return latencies_s()
+
+    live.until(tell_time, 'latencies')
+    assert min(latencies_s()) > 900 and max(latencies_s()) < 1000
+    messages.clear()
+    live.until(lambda: tell_time() and len(messages) >= 2, 'the status of both')
+    assert show() == set()
+    assert capfd.readouterr().err.count(said) == 2
