@@ -41,7 +41,9 @@ NODE_NAME = 'emotion_view'
 DEFAULT_PORT = 8080
 DEFAULT_RATE_HZ = 15.0
 BUSY_RATE_HZ = 5.0
+MOST_RATE_HZ = 1000.0
 DEFAULT_WIDTH = 640
+LEAST_WIDTH = 16
 NICENESS = 5
 """By how much its priority is lower than that of the nodes: a robot that is busy goes first."""
 GATHER_S = 0.03
@@ -82,6 +84,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add('--open', action='store_true', help='open it in a browser, where there is a display')
     add('--width', type=int, default=DEFAULT_WIDTH, help='most pixels across a picture')
     options = parser.parse_args(arguments)
+    if options.rate is not None and not 0 < options.rate <= MOST_RATE_HZ:
+        parser.error(f'--rate must be above 0 and at most {MOST_RATE_HZ:g}, not {options.rate:g}.')
+    if options.width < LEAST_WIDTH:
+        parser.error(f'--width must be at least {LEAST_WIDTH}, not {options.width}.')
     # A rate that was given stays, however busy the machine.
     options.busy_rate = BUSY_RATE_HZ if options.rate is None else options.rate
     options.rate = DEFAULT_RATE_HZ if options.rate is None else options.rate

@@ -215,6 +215,15 @@ def test_the_page_says_beside_the_rates_that_it_shows_less(live, robot):
     assert summary == '0 images/s · 0 answers/s · 5 pictures/s, since the machine is busy'
 
 
+@pytest.mark.parametrize(
+    'wrong', [('--rate', 'nan'), ('--rate', '0'), ('--rate', 'inf'), ('--width', '-5')]
+)
+def test_numbers_that_no_picture_can_have_are_refused(capsys, wrong):
+    with pytest.raises(SystemExit, match='2'):
+        parse(wrong)
+    assert f'{wrong[0]} must be' in capsys.readouterr().err
+
+
 def test_a_rate_that_was_given_stays_on_a_busy_machine_and_the_usual_one_falls():
     given, usual = parse(['--rate', '10']), parse([])
     assert (given.rate, given.busy_rate) == (10.0, 10.0)
