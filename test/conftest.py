@@ -127,3 +127,14 @@ def basic7_blendshapes():
 def media():
     """Find a clip or picture by name, see `media_path`."""
     return media_path
+
+
+@pytest.fixture(scope='module')
+def browser(tmp_path_factory):
+    """Give a browser without a window; skips where there is none."""
+    dev_browser = pytest.importorskip('dev.browser', reason='It is spoken to by websockets.')
+    program = dev_browser.find_chromium()
+    if program is None:
+        pytest.skip(f'There is none of {", ".join(dev_browser.NAMES)} on this machine.')
+    with dev_browser.Browser(program, tmp_path_factory.mktemp('browser')) as running:
+        yield running

@@ -20,8 +20,8 @@ import base64
 import html
 import json
 import re
-import subprocess
 import sys
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -31,7 +31,6 @@ from helpers.bags import START_NS, STEP_NS, replay, segment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dev.browser import NAMES, OPTIONS, find_chromium
 from emotion_estimator.colours import COLOURS, hexadecimal, shades
 from emotion_estimator.evaluation.report.pages import report_page
 from emotion_estimator.evaluation.report.timeline import points, stretches
@@ -244,134 +243,93 @@ PAGE_TRUTH = {'walk': [segment(0, 30, 'happy'), segment(30, 60, 'sad')]}
 PAGE_WALK = replay(
     'happy ' * 28 + 'unknown ' * 4 + 'sad ' * 28, '- ' * 10 + 'neutral ' * 20 + '- ' * 30
 )
-DRAWN = ('--window-size=1160,4000', '--virtual-time-budget=20000')
+FIGURES = '[...document.querySelectorAll(".plot")]'
+DRAWN = f'{FIGURES}.length && {FIGURES}.every((one) => one.querySelector(".nsewdrag"))'
+SEEN = 'document.getElementById("plot-1").layout.images.map((one) => one.visible)'
+TIMEOUT_S = 60.0
 
 
-class Browser:
-    """
-    Chromium, without a window and without a network.
-
-    :param program: its path.
-    :param profile: a folder of its own.
-    """
-
-    def __init__(self, program, profile):
-        self._command = [
-            program,
-            *OPTIONS,
-            f'--user-data-dir={profile}',
-            # No host can be reached: a page that needs one shows it.
-            '--host-resolver-rules=MAP * ~NOTFOUND',
-            '--enable-logging=stderr',
-        ]
-
-    def open(self, path, *options):
-        """Load a page; gives its document after scripts ran, and the console's lines."""
-        done = subprocess.run(
-            [*self._command, *options, '--dump-dom', path.as_uri()],
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=True,
-        )
-        return done.stdout, re.findall(r'CONSOLE.*', done.stderr)
+def until(page, condition):
+    """Wait until a page fulfils a condition, in JavaScript; gives its value."""
+    deadline_s = time.monotonic() + TIMEOUT_S
+    look = f'new Promise((done) => requestAnimationFrame(() => done({condition})))'
+    while not (value := page.run(look)):
+        assert time.monotonic() < deadline_s, f'Waited {TIMEOUT_S:g} s in vain for {condition}.'
+    return value
 
 
-def find_browser(folder):
-    """Find a browser; skips where there is none."""
-    program = find_chromium()
-    if program is None:
-        pytest.skip(f'There is none of {", ".join(NAMES)} on this machine.')
-    return Browser(program, folder)
+def drawn(browser, path):
+    """Open a page and wait for its figures, all of which are in the window."""
+    page = browser.open(path.as_uri(), 1160, 4000)
+    until(page, DRAWN)
+    return page
 
 
-@pytest.fixture(scope='module')
-def browser(tmp_path_factory):
-    return find_browser(tmp_path_factory.mktemp('browser'))
+def document(page):
+    return page.run('document.documentElement.outerHTML')
 
 
 def count(dom, what):
     return len(re.findall(what, dom))
 
 
-def with_script(page, code):
-    """Run code in a page once its first figure is drawn."""
-    wait = f"""<script>
-      const waiting = setInterval(() => {{
-        const plot = document.getElementById('plot-1');
-        if (!plot.querySelector('.nsewdrag')) return;
-        clearInterval(waiting);
-        {code}
-      }}, 50);
-    </script></body>"""
-    page.write_text(page.read_text().replace('</body>', wait))
-    return page
-
-
 def test_figures_are_drawn_the_pointer_is_answered_and_the_console_is_silent(browser, tmp_path):
-    page = write_report(tmp_path, [PAGE_WALK], PAGE_TRUTH)
-    moved = """
-      const box = plot.querySelector('.nsewdrag').getBoundingClientRect();
-      for (const kind of ['mouseover', 'mousemove'])
-        plot.querySelector('.nsewdrag').dispatchEvent(new MouseEvent(kind, {
-          bubbles: true, clientX: box.left + box.width * 0.2, clientY: box.top + 10}));
-      setTimeout(() => {
-        const rows = [...plot.querySelectorAll('.hoverlayer text')].map(one => one.textContent);
-        document.body.dataset.hover = rows.join('|');
-      }, 500);"""
-    dom, console = browser.open(with_script(page, moved), *DRAWN)
-    assert console == []
+    page = drawn(browser, write_report(tmp_path, [PAGE_WALK], PAGE_TRUTH))
+    dom = document(page)
     # Two faces, confusion, reliability, risk against coverage.
     assert count(dom, 'class="plot [^"]*js-plotly-plot"') == 5
     assert count(dom, '<svg class="main-svg"') >= 5
     # Three classes and three angles of two faces.
     assert count(dom, '<g class="trace scatter') >= 12
-    (hover,) = re.findall('data-hover="([^"]*)"', dom)
-    rows = hover.split('|')
+    box = page.run('document.querySelector("#plot-1 .nsewdrag").getBoundingClientRect().toJSON()')
+    place = {'x': box['x'] + box['width'] * 0.2, 'y': box['y'] + 10}
+    page.ask('Input.dispatchMouseEvent', type='mouseMoved', **place)
+    told = '[...document.querySelectorAll("#plot-1 .hoverlayer text")]'
+    rows = until(page, f'{told}.length && {told}.map((one) => one.textContent)')
     assert re.fullmatch(r'1\.[12]\d s', rows[0])
     assert rows[1:3] == ['shown : happy', 'label : happy']
     assert 'happy : 80%' in rows
     assert rows[-1].startswith('yaw : ')
+    assert page.errors == []
 
 
 def test_zooming_leaves_the_part_that_was_chosen_and_places_thumbnails_anew(browser, tmp_path):
     pictures = {(START_NS + i * STEP_NS, 'abc'): b'' for i in (0, 28, 29, 32)}
-    page = write_report(tmp_path, [replace(PAGE_WALK, thumbnails=pictures)], PAGE_TRUTH)
-    zoomed = """
-      const seen = () => plot.layout.images.filter(one => one.visible).length;
-      const before = seen();
-      Plotly.relayout(plot, {'xaxis.range': [2.7, 3.3]}).then(() => setTimeout(() => {
-        document.body.dataset.zoom = [before, seen(), plot.layout.xaxis.range].join('|');
-      }, 300));"""
-    dom, _ = browser.open(with_script(page, f'setTimeout(() => {{ {zoomed} }}, 500);'), *DRAWN)
-    assert re.findall('data-zoom="([^"]*)"', dom) == ['3|3|2.7,3.3']
+    run = replace(PAGE_WALK, thumbnails=pictures)
+    page = drawn(browser, write_report(tmp_path, [run], PAGE_TRUTH))
+    until(page, f'({SEEN}).filter(Boolean).length === 3')
+    before = page.run(SEEN)
+    page.run('Plotly.relayout("plot-1", {"xaxis.range": [2.7, 3.3]}).then(() => true)')
+    until(page, f'JSON.stringify({SEEN}) !== {json.dumps(json.dumps(before))}')
+    assert sum(page.run(SEEN)) == 3
+    assert page.run('document.getElementById("plot-1").layout.xaxis.range') == [2.7, 3.3]
 
 
 def test_dark_ground_has_colours_of_its_own(browser, tmp_path):
-    page = write_report(tmp_path, [PAGE_WALK], PAGE_TRUTH)
-    dark, console = browser.open(page, *DRAWN, '--blink-settings=preferredColorScheme=0')
-    light, _ = browser.open(page, *DRAWN, '--blink-settings=preferredColorScheme=1')
-    assert console == []
-    for dom, sad in ((light, 'rgb(51, 34, 136)'), (dark, 'rgb(124, 108, 224)')):
-        assert f'fill: {sad}' in dom
-    assert 'fill: rgb(51, 34, 136)' not in dark
+    page = drawn(browser, write_report(tmp_path, [PAGE_WALK], PAGE_TRUTH))
+    light, dark = 'fill: rgb(51, 34, 136)', 'fill: rgb(124, 108, 224)'
+    for on, shown, other in ((False, light, dark), (True, dark, light)):
+        page.dark(on)
+        has = 'document.documentElement.outerHTML.includes'
+        until(page, f'{has}("{shown}") && !{has}("{other}")')
+    assert page.errors == []
 
 
 def test_a_silent_console_means_something(browser, tmp_path):
-    page = tmp_path / 'loud.html'
-    page.write_text('<!doctype html><script>console.error("loud")</script>')
-    _, console = browser.open(page)
-    assert len(console) == 1
-    assert 'loud' in console[0]
+    path = tmp_path / 'loud.html'
+    path.write_text('<!doctype html><script>console.error("loud")</script>')
+    page = browser.open(path.as_uri())
+    until(page, 'document.readyState === "complete" && location.protocol === "file:"')
+    assert page.errors == ['loud']
 
 
 @pytest.mark.parametrize('name', [HOSTILE, '<script>alert(1)</script>.mp4', "\"><b>'quoted'</b>"])
 def test_names_that_are_code_stay_text(browser, tmp_path, name):
     run = replay('happy ' * 20, 'sad ' * 20, name=name, faces=[name, '<b>two</b>'],
                  problems=[name], model=name, labels=('happy', 'sad', name))  # fmt: skip
-    page = write_report(tmp_path, [run], {name: [segment(0, 20, name)]})
-    dom, console = browser.open(page, *DRAWN)
-    assert console == []
+    page = drawn(browser, write_report(tmp_path, [run], {name: [segment(0, 20, name)]}))
+    dom = document(page)
+    assert page.errors == []
     assert '<b>two</b>' not in dom
     assert count(dom, '<img') == 0
     # Two faces and three figures of quality, dark colours, library, the page's own script.
@@ -383,9 +341,10 @@ def test_names_that_are_code_stay_text(browser, tmp_path, name):
 
 def test_two_runs_stand_side_by_side(browser, tmp_path):
     other = replay('happy ' * 30 + 'sad ' * 30, model='other 2.0.0')
-    page = write_comparison(tmp_path, [PAGE_WALK], [other], PAGE_TRUTH).page
-    dom, console = browser.open(page, *DRAWN)
-    assert console == []
+    path = write_comparison(tmp_path, [PAGE_WALK], [other], PAGE_TRUTH).page
+    page = drawn(browser, path)
+    dom = document(page)
+    assert page.errors == []
     # Two faces of the first run, one of the second.
     assert count(dom, 'class="plot [^"]*js-plotly-plot"') == 3
     assert 'other 2.0.0 against made 1.0.0 in 1 recording' in dom

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A robot with the live view, a browser that looks at it, and a clip for its camera."""
+"""A robot with the live view, and a clip for its camera."""
 
 import cv2
 import pytest
@@ -22,16 +22,6 @@ from helpers.live_nodes import STEP_NS, LiveNodes, Robot, is_own
 from emotion_estimator.estimator import ExpressionEstimator
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.stamps import NS_PER_S
-
-
-@pytest.fixture(scope='module')
-def browser(tmp_path_factory):
-    dev_browser = pytest.importorskip('dev.browser', reason='It is spoken to by websockets.')
-    program = dev_browser.find_chromium()
-    if program is None:
-        pytest.skip(f'There is none of {", ".join(dev_browser.NAMES)} on this machine.')
-    with dev_browser.Browser(program, tmp_path_factory.mktemp('browser')) as running:
-        yield running
 
 
 @pytest.fixture(scope='module')
