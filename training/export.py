@@ -29,6 +29,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from emotion_estimator.blendshapes import INDEX
 from emotion_estimator.emotion.model import (
     METADATA_FILE,
     VOTES,
@@ -38,6 +39,7 @@ from emotion_estimator.emotion.model import (
 )
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.files import write_whole
+from training import facial_actions
 from training.datasets.pictures import LABELS, one_hot
 from training.fitting import fit_temperature
 from training.settings import Settings
@@ -46,6 +48,8 @@ from training.windows import STEPS, constant_windows
 
 NETWORK_FILE = 'network.tflite'
 MAX_BYTES = 2_000_000
+RULED_STEPS = 8
+"""Half a second: the end of a smile is seen at once, and one that trembles switches nothing."""
 
 
 class ExportError(RuntimeError):
@@ -66,7 +70,11 @@ def soften(network: keras.Model, outputs: slice, temperature: float) -> None:
     layer.set_weights([part * factor for part in layer.get_weights()])
 
 
-def to_litert(networks: Sequence[keras.Model], sums: IndexMap | None = None) -> bytes:
+def to_litert(
+    networks: Sequence[keras.Model],
+    sums: IndexMap | None = None,
+    rule: facial_actions.Rule | None = None,
+) -> bytes:
     """
     Convert networks of `network.build` into one that gives the mean of their logits, batch of one.
 
@@ -78,6 +86,8 @@ def to_litert(networks: Sequence[keras.Model], sums: IndexMap | None = None) -> 
     :param networks: trained, for the same features and answers.
     :param sums: coarser classes in which the last answers are given alone: the logarithms of the
         sums of their probabilities, up to a constant; None gives all answers as they are.
+    :param rule: what it says is done to the first answer, as far as it holds in all of the
+        window's last `RULED_STEPS` steps; None does nothing.
     :returns: the LiteRT file's bytes.
     :raises ExportError: when it is too large or needs other than builtin operations.
     """
@@ -92,6 +102,8 @@ def to_litert(networks: Sequence[keras.Model], sums: IndexMap | None = None) -> 
         last = _over_time(members, [_per_step(member, window) for member in members])
         each = [tf.matmul(h, w) + b for h, (w, b) in zip(last, (m.logits for m in members))]
         answers = tf.add_n(each) / len(members)
+        if rule is not None:
+            answers = _ruled(answers, _shown(window, rule), rule)
         return answers if sums is None else _log_sums(answers[:, -len(sums.of) :], sums)
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
@@ -139,6 +151,36 @@ def _log_sums(answers: tf.Tensor, sums: IndexMap) -> tf.Tensor:
     likely = tf.exp(answers - tf.reduce_max(answers, axis=1, keepdims=True))
     members = tf.constant(sums.probabilities(np.eye(len(sums.of), dtype=np.float32)))
     return tf.math.log(tf.maximum(tf.matmul(likely, members), metrics.LEAST_PROBABILITY))
+
+
+def _shown(window: tf.Tensor, rule: facial_actions.Rule) -> tf.Tensor:
+    """Compute a rule's share, the least over the last steps that were observed; shape []."""
+    last = window[0, -RULED_STEPS:]
+
+    def each(action: facial_actions.Action) -> tf.Tensor:
+        columns = [last[:, INDEX[name]] for name in action.shapes]
+        value = tf.add_n(columns) / len(columns)
+        return tf.clip_by_value((value - action.least) / (action.full - action.least), 0.0, 1.0)
+
+    share = tf.constant(rule.weight)
+    for action in rule.actions:
+        share *= each(action)
+    for action in rule.against:
+        share *= 1.0 - each(action)
+    return tf.reduce_min(tf.where(last[:, -1] > 0, share, rule.weight))
+
+
+def _ruled(answers: tf.Tensor, share: tf.Tensor, rule: facial_actions.Rule) -> tf.Tensor:
+    """Do to the first answer what `facial_actions.corrected` does to votes by one rule."""
+    gives, gains = np.zeros((2, len(LABELS)), np.float32)
+    gives[[LABELS.index(name) for name in rule.takes_from]] = 1
+    gains[LABELS.index(rule.expression)] = 1
+    first = answers[:, : len(LABELS)]
+    likely = tf.exp(first - tf.reduce_max(first, axis=1, keepdims=True))
+    moved = share * likely * gives
+    likely += tf.reduce_sum(moved, axis=1, keepdims=True) * gains - moved
+    ruled = tf.math.log(tf.maximum(likely, metrics.LEAST_PROBABILITY))
+    return tf.concat([ruled, answers[:, len(LABELS) :]], axis=1)
 
 
 def _over_time(members: Sequence[_Weights], values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
@@ -243,11 +285,15 @@ def export_answers(
         for network in networks:
             soften(network, slice(behind, behind + len(LABELS)), temperature)
     votes = 'the votes of ten people each, FER+ (MIT)'
+    rule = facial_actions.IN_FULL if asked.correction and asked.names == LABELS else None
+    if rule is not None:
+        likely = facial_actions.corrected(softmax(first), readable.values, rules=(rule,))
+        first = np.log(np.maximum(likely, metrics.LEAST_PROBABILITY))
     if asked.correction:
         votes += ', corrected by the facial actions shown'
     weight = asked.label_weight
     return ExportedAnswers(
-        network=to_litert(networks),
+        network=to_litert(networks, rule=rule),
         labels=asked.names,
         further_labels=asked.further_names,
         temperature=fit_temperature(first[clear], truth[clear]),

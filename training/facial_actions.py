@@ -24,12 +24,15 @@ Cohn-Kanade dataset (CK+)", CVPR workshops 2010, print emotions by their action 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.blendshapes import INDEX
 from training.datasets.pictures import LABELS
+
+Float = TypeVar('Float', np.float32, np.float64)
 
 
 @dataclass(frozen=True)
@@ -120,16 +123,23 @@ Values and weights were chosen on the halves of other people's pictures that are
 (protocol X), see training/README.md.
 """
 
+IN_FULL = replace(RULES[0], actions=(_both('mouthSmile', 0.4, 0.6),))
+"""
+A smile that is measured in full, from where `RULES` take it as shown: the model that ships does to
+its own answer what this says, since the appearance of some faces (beards, dark skin in poor light)
+talks it out of such a smile.
+"""
+
 ALSO_WITH_CLOSED_EYES = (replace(RULES[0], against=()), *RULES[1:])
 """The same rules, but with the eyes closed a smile counts too: see training/README.md on why."""
 
 
 def corrected(
-    shares: NDArray[np.float32],
+    shares: NDArray[Float],
     blendshapes: NDArray[np.float32],
     strength: float = 1.0,
     rules: tuple[Rule, ...] = RULES,
-) -> NDArray[np.float32]:
+) -> NDArray[Float]:
     """
     Move shares of votes to the expressions whose actions are shown.
 

@@ -23,10 +23,10 @@ import keras
 import numpy as np
 import pytest
 
-from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.blendshapes import INDEX, NAMES
 from emotion_estimator.emotion.decision import ClassPrior
 from emotion_estimator.emotion.model import SCHEMA, VOTES, softmax
-from training import export, fitting, network, sources
+from training import export, facial_actions, fitting, network, sources
 from training.clips import Dynamics
 from training.datasets.pictures import LABELS, one_hot
 from training.settings import Phase, Settings, run_key
@@ -134,6 +134,40 @@ def test_the_exported_network_sums_its_last_answers_in_coarser_classes(tmp_path)
     found = [model.probabilities(window) for window in windows]
     seven = softmax(asked_twice.predict(windows, verbose=0)[:, 7:])
     np.testing.assert_allclose(found, HAPPY_UNKNOWN_SAD.probabilities(seven), atol=1e-4)
+
+
+def test_the_exported_network_does_what_a_rule_says_to_its_first_answer_alone(tmp_path):
+    keras.utils.set_random_seed(3)
+    asked_twice = network.build(SMALL, [-2.0] * 52, [1.5] * 52, 14)
+    rule = facial_actions.IN_FULL
+    content = export.to_litert([asked_twice], rule=rule)
+    further = [f'votes.{label}' for label in LABELS]
+    model = export.write_model(tmp_path / 'ruled', content, {**facts(), 'further_labels': further})
+    sides = ('Left', 'Right')
+    shown = [INDEX[f'{name}{side}'] for name in ('mouthSmile', 'eyeBlink') for side in sides]
+    measured = np.array([(0.3, 0), (0.5, 0), (0.45, 0), (0.9, 0.5), (0.9, 1)], np.float32)
+    measured = measured.repeat(2, axis=1)
+    windows = np.repeat(partly_seen_windows(1), 5, axis=0)
+    windows[:, -export.RULED_STEPS :, shown] = measured[:, None]
+    # A step that was not observed says nothing, nor does what one image alone shows.
+    windows[1, -2] = 0
+    windows[2, -1, shown[:2]] = 0.9
+    first, votes = np.split(softmax_of(asked_twice, windows), 2, axis=1)
+    held = np.zeros((5, 52), np.float32)
+    held[:, shown] = measured
+    expected = facial_actions.corrected(first, held, rules=(rule,))
+    moved = (expected - first)[:, LABELS.index('happy')] / first[:, LABELS.index('neutral')]
+    np.testing.assert_allclose(moved, [0, 0.5, 0.25, 0.4, 0], atol=1e-6)
+    uniform = ClassPrior('uniform', LABELS, (1 / 7,) * 7)
+    found = [model.probabilities(window, uniform) for window in windows]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    found = [model.further(window, VOTES) for window in windows]
+    np.testing.assert_allclose(found, votes, atol=1e-4)
+
+
+def softmax_of(trained, windows):
+    logits = trained.predict(windows, verbose=0).astype(np.float64)
+    return np.concatenate([softmax(part) for part in np.split(logits, 2, axis=1)], axis=1)
 
 
 def test_a_temperature_softens_the_answers_asked_alone(untrained):
