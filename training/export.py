@@ -101,10 +101,13 @@ def to_litert(
     def logits(window: tf.Tensor) -> tf.Tensor:
         last = _over_time(members, [_per_step(member, window) for member in members])
         each = [tf.matmul(h, w) + b for h, (w, b) in zip(last, (m.logits for m in members))]
-        answers = tf.add_n(each) / len(members)
+        answers = told = tf.add_n(each) / len(members)
         if rule is not None:
-            answers = _ruled(answers, _shown(window, rule), rule)
-        return answers if sums is None else _log_sums(answers[:, -len(sums.of) :], sums)
+            told = _ruled(told, _shown(window, rule), rule)
+        if sums is not None:
+            told = _log_sums(told[:, -len(sums.of) :], sums)
+        # What is no number stays none: LiteRT's exponential makes 0 of it.
+        return told + 0.0 * tf.reduce_sum(answers, axis=1, keepdims=True)
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [logits.get_concrete_function()], logits
