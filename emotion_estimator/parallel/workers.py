@@ -348,7 +348,12 @@ class DaskWorkers(Workers):
         """Cancel calls, and let nannies replace the workers that are at them."""
         for call in calls:
             call.cancel()
-        places = {self._places.get(self._numbers[call]) for call in calls}
+        numbers = {self._numbers[call] for call in calls}
+        # A worker that has just begun one is heard of in a moment.
+        due_s = time.monotonic() + REPORT_S
+        while not numbers <= self._places.keys() and time.monotonic() < due_s:
+            time.sleep(0.02)
+        places = {self._places.get(number) for number in numbers}
         # The scheduler may be what has gone.
         with suppress(OSError, ValueError, RuntimeError):
             workers = self._client.scheduler_info(n_workers=-1).get('workers', {})
