@@ -48,6 +48,7 @@ from training.windows import STEPS, constant_windows
 
 NETWORK_FILE = 'network.tflite'
 MAX_BYTES = 2_000_000
+_CARRIED = 1e-30  # nothing beside a logit, and far above all of them times the largest float32
 RULED_STEPS = 8
 """Half a second: the end of a smile is seen at once, and one that trembles switches nothing."""
 
@@ -106,8 +107,8 @@ def to_litert(
             told = _ruled(told, _shown(window, rule), rule)
         if sums is not None:
             told = _log_sums(told[:, -len(sums.of) :], sums)
-        # What is no number stays none: LiteRT's exponential makes 0 of it.
-        return told + 0.0 * tf.reduce_sum(answers, axis=1, keepdims=True)
+        # What is no number stays none, or (LiteRT 1.0) huge: an exponential makes 0 of it.
+        return told + _CARRIED * tf.reduce_sum(answers, axis=1, keepdims=True)
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [logits.get_concrete_function()], logits
