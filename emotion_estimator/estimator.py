@@ -31,7 +31,7 @@ from emotion_estimator.parameters import NodeParameters, Value, read_parameters
 from emotion_estimator.stamps import NS_PER_S, Step
 
 _LATEST_S = 2**63 // NS_PER_S  # stamps are 64 bits of nanoseconds
-_OF_TOPICS = (
+_OF_NODES_ALONE = (
     'allow_remote_paths',
     'autostart',
     'cropped_height',
@@ -42,7 +42,7 @@ _OF_TOPICS = (
     'ros4hri',
     'ros4hri_input',
 )
-"""Parameters of what the nodes read and publish, which arrays know nothing of."""
+"""Parameters of how the nodes start, and of what they read and publish."""
 _PICTURE_LOOKS = 2  # a look that finds nothing where it expected a face searches the next time
 
 
@@ -123,18 +123,18 @@ class ExpressionEstimator:
 
     :param model: name of a model that ships, or path of a model folder.
     :param max_faces: most faces that are followed at once, 1 to 10.
-    :param parameters: other parameters of the nodes by name, see doc/parameters.md; those of
-        their topics are refused, since they would do nothing.
+    :param parameters: other parameters of the nodes by name, see doc/parameters.md; those that
+        would do nothing here, such as `max_rate_hz`, are refused.
     :raises AssetError: when a model is not there and cannot be fetched.
     :raises ValueError: when a model or a parameter cannot be used.
     """
 
     def __init__(self, model: str = 'basic7', max_faces: int = 4, **parameters: Value) -> None:
-        for name in _OF_TOPICS:
+        for name in _OF_NODES_ALONE:
             if name in parameters:
                 raise ValueError(
-                    f"{name} is a parameter of the nodes' topics and does nothing here: leave it "
-                    'out, and give `estimate` only the images that are to be looked at.'
+                    f'{name} is a parameter of the nodes alone and does nothing here; leave it '
+                    'out.'
                 )
         given = {'model': model, 'max_faces': max_faces, 'face_id_seed': -1, **parameters}
         self._prepare(read_parameters().changed(given), fetch=True)

@@ -208,7 +208,7 @@ def test_every_parameter_does_something_or_is_refused():
         ExpressionEstimator.of_parameters(noting).close()
     specs = {spec.name: spec for specs in NODES.values() for spec in specs}
     for name in specs.keys() - Noting.read:
-        with pytest.raises(ValueError, match=f"{name} is a parameter of the nodes' topics"):
+        with pytest.raises(ValueError, match=f'{name} is a parameter of the nodes alone'):
             ExpressionEstimator(**{name: specs[name].default})
     for name in Noting.read:
         ExpressionEstimator(**{name: specs[name].default}).close()

@@ -48,7 +48,9 @@ from training.windows import STEPS, constant_windows
 
 NETWORK_FILE = 'network.tflite'
 MAX_BYTES = 2_000_000
-_CARRIED = 1e-30  # nothing beside a logit, and far above all of them times the largest float32
+# Of logits as they are it is lost in rounding. Of the largest float32, which LiteRT 1.0 makes of
+# what is no number, it is 3e8: beyond what `EmotionModel` takes for an answer.
+_TRACE = 1e-30
 RULED_STEPS = 8
 """Half a second: the end of a smile is seen at once, and one that trembles switches nothing."""
 
@@ -102,13 +104,12 @@ def to_litert(
     def logits(window: tf.Tensor) -> tf.Tensor:
         last = _over_time(members, [_per_step(member, window) for member in members])
         each = [tf.matmul(h, w) + b for h, (w, b) in zip(last, (m.logits for m in members))]
-        answers = told = tf.add_n(each) / len(members)
-        if rule is not None:
-            told = _ruled(told, _shown(window, rule), rule)
+        answers = tf.add_n(each) / len(members)
+        outputs = answers if rule is None else _ruled(answers, _shown(window, rule), rule)
         if sums is not None:
-            told = _log_sums(told[:, -len(sums.of) :], sums)
-        # What is no number stays none, or (LiteRT 1.0) huge: an exponential makes 0 of it.
-        return told + _CARRIED * tf.reduce_sum(answers, axis=1, keepdims=True)
+            outputs = _log_sums(outputs[:, -len(sums.of) :], sums)
+        # LiteRT's exponential makes 0 of a logit that is no number: this brings it back.
+        return outputs + _TRACE * tf.reduce_sum(answers, axis=1, keepdims=True)
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [logits.get_concrete_function()], logits
@@ -158,7 +159,7 @@ def _log_sums(answers: tf.Tensor, sums: IndexMap) -> tf.Tensor:
 
 
 def _shown(window: tf.Tensor, rule: facial_actions.Rule) -> tf.Tensor:
-    """Compute a rule's share, the least over the last steps that were observed; shape []."""
+    """Compute `Rule.share`, the least over the last steps that were observed; shape []."""
     last = window[0, -RULED_STEPS:]
 
     def each(action: facial_actions.Action) -> tf.Tensor:

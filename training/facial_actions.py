@@ -125,9 +125,9 @@ Values and weights were chosen on the halves of other people's pictures that are
 
 IN_FULL = replace(RULES[0], actions=(_both('mouthSmile', 0.4, 0.6),))
 """
-A smile that is measured in full, from where `RULES` take it as shown: the model that ships does to
-its own answer what this says, since the appearance of some faces (beards, dark skin in poor light)
-talks it out of such a smile.
+A smile that is measured in full, from where `RULES` take it as shown. The models that ship do to
+their own answers what this says: the appearance of some faces, two black men's among them, and of
+drawn beards led them away from such a smile.
 """
 
 ALSO_WITH_CLOSED_EYES = (replace(RULES[0], against=()), *RULES[1:])

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from emotion_estimator.evaluation import labels as label_classes
 from emotion_estimator.evaluation.labels import LabelMap
 from training import facial_actions
 from training.datasets.pictures import LABELS, NO_LABEL, DataError, one_hot
+from training.facial_actions import Float
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,6 @@ _BY_ROW = ('views', 'readable', 'labels', 'votes', 'other_votes', 'rows')
 
 FER2013 = 'fer2013'
 """Vocabulary of the auxiliary head, see `Targets`."""
-
-Float = TypeVar('Float', np.float32, np.float64)
 
 
 @dataclass(frozen=True)

@@ -169,26 +169,22 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add('bag', type=Path, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or .bag file')
     add('--topics', nargs='+', default=[], help='play these alone')
-    add('--stamps', choices=('kept', 'now'), default='kept', help='stamps as recorded, or moved '
-        'so that the first message was recorded now')  # fmt: skip
-    add('--rate', type=_above_zero, default=1.0, help='times the pace of the recording')
+    add(
+        '--stamps',
+        choices=('kept', 'now'),
+        default='kept',
+        help='stamps as recorded, or moved so that the first message was recorded now',
+    )
+    add('--rate', type=float, default=1.0, help='times the pace of the recording')
     add('--loop', action='store_true', help='begin again at the end, until Ctrl-C')
     add('--clock', action='store_true', help='publish the time on /clock, for use_sim_time')
-    add('--delay', type=_number, default=1.0, help='seconds for subscribers to find the topics')
-    return parser.parse_args(arguments)
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float('inf'):
-        raise argparse.ArgumentTypeError(f'must be a number of 0 or more, not {text}.')
-    return value
-
-
-def _above_zero(text: str) -> float:
-    if not (value := _number(text)):
-        raise argparse.ArgumentTypeError(f'must be above 0, not {text}.')
-    return value
+    add('--delay', type=float, default=1.0, help='seconds for subscribers to find the topics')
+    options = parser.parse_args(arguments)
+    if not 0 < options.rate < float('inf'):
+        parser.error(f'--rate must be a number above 0, not {options.rate:g}.')
+    if not 0 <= options.delay < float('inf'):
+        parser.error(f'--delay must be a number of 0 or more, not {options.delay:g}.')
+    return options
 
 
 # A node that publishes the messages of a bag on their topics, their stamps moved in time.

@@ -185,13 +185,14 @@ def test_a_bag_that_cannot_be_read_is_reported(tmp_path, bag):
     assert 'nothing on /nothing to play; there: /chatter' in said
 
 
+@pytest.mark.parametrize('number', ['nan', 'inf', '-1'])
 @pytest.mark.parametrize(
-    'option, number', [('delay', 'nan'), ('delay', 'inf'), ('rate', 'inf'), ('rate', 'nan')]
+    'option, wanted', [('--delay', 'a number of 0 or more'), ('--rate', 'a number above 0')]
 )
-def test_a_number_that_cannot_be_meant_is_refused(bag, option, number):
-    status, said, _ = played(bag, f'--{option}', number)
+def test_a_number_that_cannot_be_meant_is_refused(bag, option, wanted, number):
+    status, said, _ = played(bag, option, number)
     assert status == 2
-    assert f'argument --{option}: must be a number of 0 or more, not {number}.' in said
+    assert f'{option} must be {wanted}, not {number}.' in said
 
 
 def test_a_log_that_cannot_be_written_is_reported(tmp_path, bag):

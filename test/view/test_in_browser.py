@@ -21,13 +21,18 @@ import re
 import cv2
 import numpy as np
 import pytest
+from helpers.faces import NEUTRAL, frames
 from helpers.live_nodes import (
     START_NS,
+    STEP_NS,
+    LiveNodes,
+    Robot,
     View,
     assert_policy_allows,
     card,
     done_by,
     image_message,
+    is_own,
     text,
 )
 from hri_msgs.msg import IdsList
@@ -38,10 +43,44 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.estimator import ExpressionEstimator
 from emotion_estimator.messages import ROS
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.stamps import NS_PER_S
 
 pytest.importorskip('nicegui', reason='The live view needs NiceGUI.')
+
+
+@pytest.fixture(scope='module')
+def robot(landmarker_path, browser, tmp_path_factory):
+    started = Robot(LiveNodes(), landmarker_path, tmp_path_factory.mktemp('recordings'))
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope='module')
+def clip(media):
+    """Give a clip's images, a tenth of a second apart, and what the estimator says of each."""
+    pictures, rate_hz = frames(media(NEUTRAL))
+    small = [cv2.resize(bgr, (480, 270)) for bgr in pictures[:: round(rate_hz / 10)]][:40]
+    with ExpressionEstimator.of_parameters(read_parameters()) as estimator:
+        answers = []
+        for number, bgr in enumerate(small):
+            rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            (face,) = estimator.estimate(rgb, (number + 1) * STEP_NS / NS_PER_S)
+            answers.append((face.expression, face.confidence))
+    return small, answers
+
+
+@pytest.fixture
+def page(browser, robot):
+    opened = robot.view.open(browser, robot.live)
+    robot.watched()
+    yield opened
+    assert opened.errors == []
+    outside = [url for url in opened.requested if not is_own(url, robot.view.address)]
+    assert outside == []
+    opened.close()
 
 
 def shows(page, answer):
