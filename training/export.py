@@ -90,7 +90,7 @@ def to_litert(
     :param sums: coarser classes in which the last answers are given alone: the logarithms of the
         sums of their probabilities, up to a constant; None gives all answers as they are.
     :param rule: what it says is done to the first answer, as far as it holds in all of the
-        window's last `RULED_STEPS` steps; None does nothing.
+        window's last `RULED_STEPS` steps, each observed; None does nothing.
     :returns: the LiteRT file's bytes.
     :raises ExportError: when it is too large or needs other than builtin operations.
     """
@@ -159,7 +159,7 @@ def _log_sums(answers: tf.Tensor, sums: IndexMap) -> tf.Tensor:
 
 
 def _shown(window: tf.Tensor, rule: facial_actions.Rule) -> tf.Tensor:
-    """Compute `Rule.share`, the least over the last steps that were observed; shape []."""
+    """Compute `Rule.share`, the least over the last steps; 0 where one was not observed."""
     last = window[0, -RULED_STEPS:]
 
     def each(action: facial_actions.Action) -> tf.Tensor:
@@ -172,7 +172,7 @@ def _shown(window: tf.Tensor, rule: facial_actions.Rule) -> tf.Tensor:
         share *= each(action)
     for action in rule.against:
         share *= 1.0 - each(action)
-    return tf.reduce_min(tf.where(last[:, -1] > 0, share, rule.weight))
+    return tf.reduce_min(share * last[:, -1])
 
 
 def _ruled(answers: tf.Tensor, share: tf.Tensor, rule: facial_actions.Rule) -> tf.Tensor:

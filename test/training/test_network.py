@@ -145,19 +145,20 @@ def test_the_exported_network_does_what_a_rule_says_to_its_first_answer_alone(tm
     model = export.write_model(tmp_path / 'ruled', content, {**facts(), 'further_labels': further})
     sides = ('Left', 'Right')
     shown = [INDEX[f'{name}{side}'] for name in ('mouthSmile', 'eyeBlink') for side in sides]
-    measured = np.array([(0.3, 0), (0.5, 0), (0.45, 0), (0.9, 0.5), (0.9, 1)], np.float32)
+    smiles = [(0.3, 0), (0.5, 0), (0.45, 0), (0.9, 0.5), (0.9, 1), (0.9, 0)]
+    measured = np.array(smiles, np.float32)
     measured = measured.repeat(2, axis=1)
-    windows = np.repeat(partly_seen_windows(1), 5, axis=0)
+    windows = np.repeat(partly_seen_windows(1), len(smiles), axis=0)
     windows[:, -export.RULED_STEPS :, shown] = measured[:, None]
-    # A step that was not observed says nothing, nor does what one image alone shows.
-    windows[1, -2] = 0
+    # Neither what one image alone shows counts, nor a face that is seen only now.
     windows[2, -1, shown[:2]] = 0.9
+    windows[5, : -export.RULED_STEPS + 1] = 0
     first, votes = np.split(softmax_of(asked_twice, windows), 2, axis=1)
-    held = np.zeros((5, 52), np.float32)
-    held[:, shown] = measured
+    held = np.zeros((len(smiles), 52), np.float32)
+    held[:-1, shown] = measured[:-1]
     expected = facial_actions.corrected(first, held, rules=(rule,))
     moved = (expected - first)[:, LABELS.index('happy')] / first[:, LABELS.index('neutral')]
-    np.testing.assert_allclose(moved, [0, 0.5, 0.25, 0.4, 0], atol=1e-6)
+    np.testing.assert_allclose(moved, [0, 0.5, 0.25, 0.4, 0, 0], atol=1e-6)
     uniform = ClassPrior('uniform', LABELS, (1 / 7,) * 7)
     found = [model.probabilities(window, uniform) for window in windows]
     np.testing.assert_allclose(found, expected, atol=1e-4)
