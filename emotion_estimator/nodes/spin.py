@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -51,13 +51,6 @@ POLL_S = 0.1
 
 AssetsOf = Callable[[Mapping[str, object]], Iterable[Asset]]
 """Lists the assets that a node loads, from the parameters that its user set."""
-
-
-class Closable(Protocol):
-    """A node that has something to release."""
-
-    def close(self) -> None:
-        """Stop and release everything."""
 
 
 def run(

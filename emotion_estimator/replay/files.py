@@ -78,7 +78,7 @@ class Pictures:
     """
     A photograph, or a folder of pictures: JPEG, PNG, WebP, TIFF, BMP or PNM files.
 
-    Where every name holds a time (see `time_in_name`) these are the stamps. Otherwise the names
+    Where every name holds a time (see `_times`) these are the stamps. Otherwise the names
     are put into the order in which a person would count them. Where they differ in one number
     alone it is the number of the frame, else the place in that order is.
 
@@ -227,7 +227,14 @@ _EARLIEST_NS, _LATEST_NS = 946_684_800 * NS_PER_S, 4_102_444_800 * NS_PER_S  # 2
 
 
 def _times(stems: Sequence[str]) -> list[int | None]:
-    """Read the times in names; what counts the pictures of a second is no fraction of it."""
+    """
+    Read the times in names; what counts the pictures of a second is no fraction of it.
+
+    :param stems: such as 'PXL_20240501_101559500' or 'IMG_20240101_120000_123', an ISO date and
+        time, or a time since 1970 in s (also with a fraction), ms, us or ns.
+    :returns: nanoseconds since 1970, a time of day without a zone taken as UTC; None where there
+        is none.
+    """
     dates = [_DATE.search(stem) for stem in stems]
     # Numbers behind a date that begin with zeros count pictures: 20240501_000012.
     if all(m[4] == m[5] == '00' and not (m[7] or m[8]) for m in dates if m):
@@ -243,18 +250,6 @@ def _times(stems: Sequence[str]) -> list[int | None]:
         _since_1970(other, digits) if date is None else _date(date, counted)
         for date, other in zip(dates, found)
     ]
-
-
-def time_in_name(stem: str) -> int | None:
-    """
-    Read the time in the name of a picture.
-
-    :param stem: such as 'PXL_20240501_101559500' or 'IMG_20240101_120000_123', an ISO date and
-        time, or a time since 1970 in s (also with a fraction), ms, us or ns.
-    :returns: nanoseconds since 1970, a time of day without a zone taken as UTC; None where there
-        is none.
-    """
-    return _times([stem])[0]
 
 
 def _date(match: re.Match[str], counted: bool) -> int | None:
