@@ -43,6 +43,7 @@ from emotion_estimator.evaluation.classification_metrics import (
 from emotion_estimator.evaluation.labels import Segment
 from emotion_estimator.evaluation.measures import Counted, count, differences, figures
 from emotion_estimator.evaluation.segment_statistics import BLOCK_S, Interval, bootstrap_sums
+from emotion_estimator.files import sha256_of
 from emotion_estimator.replay.predictions import Replay, ReplayFileError, read_replay
 from emotion_estimator.stamps import NS_PER_S
 
@@ -245,7 +246,8 @@ def read_run(folder: Path) -> FinishedRun:
     """
     Read a run's replays and labels.
 
-    A folder may keep replays of several settings; those that its metrics.json is of count.
+    A folder may keep replays of several settings, and of several recordings of one name; those
+    that its metrics.json is of count.
 
     :param folder: the output folder of `replay`.
     :raises RunError: naming the file, when the folder holds no finished run.
@@ -260,6 +262,8 @@ def read_run(folder: Path) -> FinishedRun:
             )
         model, settings = found['model'], found['settings']
         truth = {name: labels_of(one) for name, one in found['recordings'].items()}
+        # Older runs did not say which file it is.
+        checksums = {name: one.get('kept_sha256') for name, one in found['recordings'].items()}
     except RunError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -273,7 +277,8 @@ def read_run(folder: Path) -> FinishedRun:
             replay = read_replay(kept)
         except ReplayFileError as error:
             raise RunError(str(error)) from error
-        if (replay.model, dict(replay.settings)) == (model, settings):
+        alike = (replay.model, dict(replay.settings)) == (model, settings)
+        if alike and checksums.get(replay.recording) in (None, sha256_of(kept)):
             replays[replay.recording] = replay
     chosen = tuple(replays[name] for name in sorted(truth) if name in replays)
     if not chosen:

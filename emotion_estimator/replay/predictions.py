@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -144,6 +145,15 @@ def write_replay(path: Path, replay: Replay) -> None:
 
     :param path: the JSON file.
     """
+    write_whole(path, _written(replay))
+
+
+def checksum(replay: Replay) -> str:
+    """Give the SHA-256 of the file that `write_replay` makes."""
+    return hashlib.sha256(_written(replay)).hexdigest()
+
+
+def _written(replay: Replay) -> bytes:
     document = {
         'schema': SCHEMA,
         'recording': replay.recording,
@@ -162,7 +172,7 @@ def write_replay(path: Path, replay: Replay) -> None:
             for (stamp_ns, face_id), jpeg in sorted(replay.thumbnails.items())
         ],
     }
-    write_whole(path, json.dumps(document, separators=(',', ':')).encode())
+    return json.dumps(document, separators=(',', ':')).encode()
 
 
 def read_replay(path: Path) -> Replay:

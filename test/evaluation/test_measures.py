@@ -309,9 +309,10 @@ def test_comparison_json_is_the_same_again(tmp_path):
     assert found['agreement']['value'] == 0.75
 
 
-def test_a_finished_run_is_read_back_without_replays_of_other_settings(tmp_path):
+def test_a_finished_run_is_read_back_without_replays_of_others(tmp_path):
     folder = keep(tmp_path, [RIGHT], TRUTH)
-    write_replay(folder / 'kept' / 'walk-zzz.json', HALF)
+    for name, other in (('y', replay('sad ' * 9)), ('z', HALF)):
+        write_replay(folder / 'kept' / f'walk-{name}.json', other)
     found = read_run(folder)
     assert found.replays == (RIGHT,)
     assert {name: list(one) for name, one in found.truth.items()} == TRUTH

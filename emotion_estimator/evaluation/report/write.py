@@ -41,7 +41,7 @@ from emotion_estimator.evaluation.runs import (
 )
 from emotion_estimator.evaluation.segment_statistics import LEVEL, RESAMPLES
 from emotion_estimator.files import write_whole
-from emotion_estimator.replay.predictions import Prediction, Replay
+from emotion_estimator.replay.predictions import Prediction, Replay, checksum
 from emotion_estimator.stamps import NS_PER_S
 
 REPORT_FILE = 'report.html'
@@ -294,6 +294,7 @@ def _reliability(summary: Summary) -> list[dict[str, float | None]] | None:
 
 def _recording(one: RecordingSummary) -> dict[str, Any]:
     return {
+        'kept_sha256': checksum(one.replay),
         'images': len(one.replay.stamps_ns),
         'duration_s': round(one.duration_s, 6),
         'answers': len(one.replay.predictions),
