@@ -139,6 +139,7 @@ class AlignedPredictions:
     :param truth: the right class, shape [N]; -1 where there is none.
     :param segment: position in `segments` of the label that tells it, shape [N]; -1 for none.
     :param segments: all labels of the recording, as they were given.
+    :param stills: whether each image is a photograph of its own.
     """
 
     recording: str
@@ -155,6 +156,7 @@ class AlignedPredictions:
     truth: NDArray[np.int64]
     segment: NDArray[np.int64]
     segments: tuple[Segment, ...]
+    stills: bool
 
     def of_face(self, index: int) -> NDArray[np.int64]:
         """Give the positions of one face's answers."""
@@ -241,6 +243,7 @@ def judge(
         truth=truth,
         segment=segment,
         segments=tuple(segments),
+        stills='stills' in replay.settings or len(replay.stamps_ns) == 1,
     )
 
 

@@ -232,8 +232,8 @@ def figures(counted: Counted) -> dict[str, Interval]:
     Compute every figure with its 95 % interval.
 
     Intervals draw recordings, where there are `RECORDINGS_TO_DRAW` of them, otherwise labelled
-    segments, or stretches of five seconds for what needs no labels; never frames, which repeat
-    each other.
+    segments, or photographs, or stretches of five seconds for what needs no labels; never frames
+    of a film, which repeat each other.
 
     :returns: by name of the measure; without labels only those that need none.
     """

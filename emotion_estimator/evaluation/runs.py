@@ -121,6 +121,12 @@ class Summary:
         return bool(self.counted.segments.units)
 
     @property
+    def judged_by(self) -> str:
+        """What labels judge as one, in the singular."""
+        stills = all(one.judged.stills for one in self.recordings)
+        return 'labelled picture' if stills else 'labelled segment'
+
+    @property
     def confusion(self) -> Sums:
         """Frames by truth and answer, the last answer being none, [classes, classes + 1]."""
         return np.asarray(self.counted.segments.sums['confusion'].sum(axis=0))

@@ -161,11 +161,15 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
 
     The label shown is judged in the confusion, 'unknown' being wrong; the probabilities are
     judged by their losses and in the bins. An onset is a face's first frame in a segment,
-    unless it goes on with the label of the one before.
+    unless it goes on with the label of the one before. Of photographs each with a label is a
+    unit, and nothing begins or changes in it.
 
     :returns: the sums by segment.
     """
-    numbers = np.unique(judged.segment[judged.segment >= 0]).tolist()
+    of_unit = np.where(
+        judged.segment < 0, -1, judged.stamps_ns if judged.stills else judged.segment
+    )
+    numbers = np.unique(of_unit[of_unit >= 0]).tolist()
     classes, units = len(judged.classes), len(numbers)
     confusion = np.zeros((units, classes, classes + 1))
     bins = np.zeros((units, BINS, 3))
@@ -174,24 +178,23 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
     delays_s: list[tuple[int, float]] = []
     ends = {(one.end_ns, one.label, one.face) for one in judged.segments}
     for unit, number in enumerate(numbers):
-        rows = np.flatnonzero(judged.segment == number)
-        truth = int(judged.truth[rows[0]])
-        own_label = judged.segments[number]
-        begins = (own_label.start_ns, own_label.label, own_label.face) not in ends
-        chances = judged.probabilities[rows]
-        np.add.at(confusion[unit, truth], judged.decided[rows], 1)
-        bins[unit] = binned(chances.max(axis=1), chances.argmax(axis=1) == truth, BINS)
-        sums['losses'][unit] = -np.log(np.maximum(chances[:, truth], LEAST_PROBABILITY)).sum()
-        sums['frames'][unit] = len(rows)
+        rows = np.flatnonzero(of_unit == number)
+        right, chances = judged.truth[rows], judged.probabilities[rows]
+        np.add.at(confusion[unit], (right, judged.decided[rows]), 1)
+        bins[unit] = binned(chances.max(axis=1), chances.argmax(axis=1) == right, BINS)
+        losses = -np.log(np.maximum(chances[np.arange(len(rows)), right], LEAST_PROBABILITY))
+        sums['losses'][unit], sums['frames'][unit] = losses.sum(), len(rows)
         for face in np.unique(judged.face[rows]):
             own = rows[judged.face[rows] == face]
+            truth, own_label = judged.truth[own[0]], judged.segments[judged.segment[own[0]]]
             stamps_ns, decided = judged.stamps_ns[own], judged.decided[own]
             counts = np.bincount(decided + 1, minlength=classes + 1)
             sums['pieces'][unit] += 1
             sums['right_pieces'][unit] += counts.argmax() == truth + 1
             stable = stable_from(decided == truth)
             sums['settled'][unit] += stable is not None
-            if stable is not None and begins:
+            begins = (own_label.start_ns, own_label.label, own_label.face) not in ends
+            if stable is not None and begins and not judged.stills:
                 delays_s.append((unit, float(stamps_ns[stable] - stamps_ns[0]) / NS_PER_S))
             late = stamps_ns >= own_label.start_ns + SETTLED_S * NS_PER_S
             changes, followed_s = switches(stamps_ns[late], judged.shown[own][late])

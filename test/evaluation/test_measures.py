@@ -136,10 +136,15 @@ def test_an_empty_recording_and_one_without_faces():
     assert values(replay()) == {}
 
 
-def test_intervals_draw_segments_and_hold_the_value():
-    shown = ('happy ' * 10 + 'sad ' * 10) * 3
+@pytest.mark.parametrize('stills, frames', [(False, 10), (True, 1)])
+def test_intervals_draw_segments_or_photographs_and_hold_the_value(stills, frames):
+    run = replay(('happy ' * frames + 'sad ' * frames) * 3)
     truth = [segment(10 * i, 10 * i + 10, 'happy') for i in range(6)]
-    found = figures(counted(replay(shown), truth=truth))['accuracy']
+    if stills:
+        run = replace(run, settings={'stills': 1.0})
+    found = figures(counted(run, truth=truth))
+    assert math.isnan(found['onset_to_stable_s'].value) == stills
+    found = found['accuracy']
     assert found.value == 0.5
     # Six segments of which three are right: 1/6 to 5/6 but for draws rarer than 2.5 %.
     assert found.low == pytest.approx(1 / 6)
@@ -191,14 +196,9 @@ def test_labels_that_judge_nothing_are_reported():
 def test_faces_are_paired_by_id_then_by_box():
     near, far = (0.21, 0.1, 0.6, 0.7), (0.7, 0.1, 0.9, 0.7)
     first = replace(replay(), predictions=(answer(0, 'happy', 'a'), answer(0, 'sad', 'b')))
-    second = replace(
-        replay(),
-        predictions=(
-            replace(answer(0, 'sad', 'b'), box=far),
-            replace(answer(0, 'happy', 'x'), box=near),
-            replace(answer(0, 'happy', 'y'), box=far),
-        ),
-    )
+    theirs = ('sad', 'b', far), ('happy', 'x', near), ('happy', 'y', far)
+    answers = (replace(answer(0, label, face), box=box) for label, face, box in theirs)
+    second = replace(replay(), predictions=tuple(answers))
     pairs = [(one.face_id, other.face_id) for one, other in matched(first, second)]
     assert pairs == [('b', 'b'), ('a', 'x')]
 

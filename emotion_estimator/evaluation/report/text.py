@@ -286,8 +286,9 @@ def _caution(summary: Summary) -> str:
     units = len(summary.counted.drawn().segments.units)
     if not summary.labelled or units >= _FEW_UNITS:
         return ''
+    one = summary.judged_by
     return (
-        f'These metrics rest on {counted(units, "labelled segment", "labelled segments")} only: '
+        f'These metrics rest on {counted(units, one, f"{one}s")} only: '
         'take them, and their intervals, as a first impression.'
     )
 
@@ -305,7 +306,7 @@ def how_drawn(summary: Summary) -> str:
     drawn = (
         'whole recordings'
         if summary.counted.recordings >= RECORDINGS_TO_DRAW
-        else 'labelled segments, or stretches of five seconds for what needs no labels,'
+        else f'{summary.judged_by}s, or stretches of five seconds for what needs no labels,'
     )
     return (
         f'Intervals: 95 % of what the metrics become when {drawn} are drawn again with '
@@ -354,7 +355,7 @@ def comparison_sentences(found: Comparison) -> list[str]:
 
 def _verdict_of(difference: Interval) -> str:
     if not has_interval(difference):
-        return 'too few labelled segments to tell whether that is chance'
+        return 'too few labels to tell whether that is chance'
     points = f'{100 * difference.low:+.0f} to {100 * difference.high:+.0f} points'
     if difference.low <= 0 <= difference.high:
         return f'no clear difference (95 % interval {points})'
