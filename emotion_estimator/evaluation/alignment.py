@@ -162,6 +162,20 @@ class AlignedPredictions:
         """Give the positions of one face's answers."""
         return np.flatnonzero(self.face == index)
 
+    def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], int]]:
+        """
+        Part a label's answers by face, and where a label of the very face stands between.
+
+        :param rows: positions, ascending.
+        :returns: positions, and the stamp at which the label began to hold.
+        """
+        for face in np.unique(self.face[rows]).tolist():
+            own = rows[self.face[rows] == face]
+            between = np.diff(np.searchsorted(self.of_face(face), own)) > 1
+            begin_ns = self.segments[self.segment[own[0]]].start_ns
+            for piece in np.split(own, np.flatnonzero(between) + 1):
+                yield piece, begin_ns if piece[0] == own[0] else int(self.stamps_ns[piece[0]])
+
     def truth_names(self) -> list[str]:
         """
         Name what each answer should have been.

@@ -161,8 +161,8 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
 
     The label shown is judged in the confusion, 'unknown' being wrong; the probabilities are
     judged by their losses and in the bins. An onset is a face's first frame in a segment,
-    unless it goes on with the label of the one before. Of photographs each with a label is a
-    unit, and nothing begins or changes in it.
+    unless it goes on with the label of the one before. Each labelled photograph is a unit, and
+    nothing begins or changes in it.
 
     :returns: the sums by segment.
     """
@@ -184,19 +184,18 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
         bins[unit] = binned(chances.max(axis=1), chances.argmax(axis=1) == right, BINS)
         losses = -np.log(np.maximum(chances[np.arange(len(rows)), right], LEAST_PROBABILITY))
         sums['losses'][unit], sums['frames'][unit] = losses.sum(), len(rows)
-        for face in np.unique(judged.face[rows]):
-            own = rows[judged.face[rows] == face]
-            truth, own_label = judged.truth[own[0]], judged.segments[judged.segment[own[0]]]
+        for own, begin_ns in judged.pieces(rows):
+            truth, label = judged.truth[own[0]], judged.segments[judged.segment[own[0]]]
             stamps_ns, decided = judged.stamps_ns[own], judged.decided[own]
             counts = np.bincount(decided + 1, minlength=classes + 1)
             sums['pieces'][unit] += 1
             sums['right_pieces'][unit] += counts.argmax() == truth + 1
             stable = stable_from(decided == truth)
             sums['settled'][unit] += stable is not None
-            begins = (own_label.start_ns, own_label.label, own_label.face) not in ends
-            if stable is not None and begins and not judged.stills:
+            begins = (begin_ns, label.label, label.face) not in ends and not judged.stills
+            if stable is not None and begins:
                 delays_s.append((unit, float(stamps_ns[stable] - stamps_ns[0]) / NS_PER_S))
-            late = stamps_ns >= own_label.start_ns + SETTLED_S * NS_PER_S
+            late = stamps_ns >= begin_ns + SETTLED_S * NS_PER_S
             changes, followed_s = switches(stamps_ns[late], judged.shown[own][late])
             sums['switches'][unit] += len(changes)
             sums['constant_s'][unit] += followed_s.sum()

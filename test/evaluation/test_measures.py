@@ -104,6 +104,10 @@ def test_a_label_of_the_very_face_counts_before_one_of_any_face():
     run = replay('happy ' * 10, 'sad ' * 10)
     truth = [segment(0, 10, 'happy'), segment(0, 5, 'sad', 'def')]
     assert values(run, truth=truth)['accuracy'] == pytest.approx(15 / 20)
+    # Behind it the one of any face begins anew: the answer follows by 0.2 s, as at its start.
+    truth = [segment(0, 60, 'happy'), segment(20, 40, 'sad', 'abc')]
+    found = values(replay('sad sad' + ' happy' * 18 + ' sad' * 22 + ' happy' * 18), truth=truth)
+    assert (found['onset_to_stable_s'], found['false_switches_per_s']) == (pytest.approx(0.2), 0)
 
 
 def test_figures_of_one_face():
@@ -124,15 +128,9 @@ def test_unknown_is_right_where_it_is_the_label():
 
 
 def test_an_empty_recording_and_one_without_faces():
-    assert values(replay('- - - -')) == pytest.approx(
-        {
-            'face_share': 0,
-            'answer_share': 0,
-            'answer_share_of_face_time': math.nan,
-            'switches_per_s': math.nan,
-        },
-        nan_ok=True,
-    )
+    none = {'face_share': 0, 'answer_share': 0}
+    none |= dict.fromkeys(('answer_share_of_face_time', 'switches_per_s'), math.nan)
+    assert values(replay('- - - -')) == pytest.approx(none, nan_ok=True)
     assert values(replay()) == {}
 
 
