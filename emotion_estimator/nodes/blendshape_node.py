@@ -160,24 +160,28 @@ class BlendshapeNode(ManagedNode):
     def watch(self) -> None:
         """List no face any more when nothing was looked at for long, by the steady clock."""
         self._blindness.watch()
+        patience_s = INPUT_TIMEOUT_S
         if isinstance(self._source, CameraFaces):
             self._source.watch()
             patience_s = PATIENCE * self._source.looked_at_step_s
-            # However long a busy machine looks at an image: that is no silence of the camera.
-            if not self._is_looking:
-                self._to_publish.put((self._end_when_blind, patience_s))
+        # However long a busy machine looks at an image: that is no silence of the camera.
+        if not self._is_looking:
+            self._to_publish.put((self._end_when_blind, patience_s))
 
     def _end_when_blind(self, patience_s: float) -> None:
         timeout_s = max(self.parameters['max_absence_s'], patience_s)
         if self._blindness.duration_s > timeout_s:
             self._faces_now = 0
+            if isinstance(self._source, CroppedFaces):
+                self._source.lose_sight()
             if self._face_publishers is not None:
                 self._face_publishers.end_all()
 
     def facts(self) -> Mapping[str, object]:
         """Tell how many faces are seen, in images of which size, and how many listen."""
+        source = self._source
         return {
-            'faces': self._faces_now,
+            'faces': source.count() if isinstance(source, CroppedFaces) else self._faces_now,
             'image': self._size_now,
             'model': FACE_LANDMARKER.name,
             'subscribers': self._blendshapes.get_subscription_count(),

@@ -67,6 +67,7 @@ class CroppedFaces:
         self._crops: dict[str, Subscription[Image]] = {}
         self._paces: dict[str, RateLimiter] = {}
         self._awaited_s: dict[str, float] = {}  # since when, by the steady clock
+        self._seen: set[str] = set()
 
     def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
         """
@@ -154,10 +155,20 @@ class CroppedFaces:
         if face_id not in self._crops:
             return None
         if found is None:
+            self._seen.discard(face_id)
             return ObservedFaces(message.header, ())
+        self._seen.add(face_id)
         names, encode = self._features.names, partial(self._features.of, crop, found.landmarks)
         face = Face(face_id, found.box, found.compute_blendshapes, found.landmarks, names, encode)
         return ObservedFaces(message.header, (face,))
+
+    def count(self) -> int:
+        """Count the faces that are tracked and whose latest picture shows one."""
+        return sum(face_id in self._seen for face_id in list(self._crops))
+
+    def lose_sight(self) -> None:
+        """Count no face until pictures come again."""
+        self._seen.clear()
 
     def _end(self, face_ids: Iterable[str]) -> None:
         face_ids = list(face_ids)
@@ -165,6 +176,7 @@ class CroppedFaces:
             self._node.destroy_subscription(self._crops.pop(face_id))
             self._awaited_s.pop(face_id, None)
             self._paces.pop(face_id, None)
+            self._seen.discard(face_id)
         if face_ids:
             self._lost(face_ids)
 

@@ -137,6 +137,7 @@ class EmotionNode(ManagedNode):
         super().__init__('emotion_node', EMOTION_NODE, **options)
         self._emotion = self.create_lifecycle_publisher(Classification, 'emotion', 10)
         self._expressions: dict[str, Publisher[Expression]] = {}
+        self._faces_now = 0
         self._estimation: EmotionEstimation | None = None
         self._metadata: ModelMetadata | None = None
 
@@ -177,7 +178,7 @@ class EmotionNode(ManagedNode):
         model = self._metadata
         named = f'{model.name} {model.version}' if model else ''
         return {
-            'faces': len(self._expressions),
+            'faces': self._faces_now,
             'model': named,
             'publishers': self.count_publishers('blendshapes'),
             'subscribers': self._emotion.get_subscription_count(),
@@ -268,7 +269,7 @@ class EmotionNode(ManagedNode):
         Only topics: buffers end by the images' stamps, in a replay as here.
         """
         timeout_s = max(self.parameters['face_timeout_s'], PATIENCE * self._step_s())
-        if self._expressions and self.statistics.silence.duration_s > timeout_s:
+        if self._faces_now and self.statistics.silence.duration_s > timeout_s:
             with self._lock:
                 self._end_topics()
 
@@ -277,6 +278,7 @@ class EmotionNode(ManagedNode):
             return 0.0 if self._estimation is None else self._estimation.step_s
 
     def _end_topics(self, but_of: Collection[str] = ()) -> None:
+        self._faces_now = len(but_of)
         for face_id in set(self._expressions).difference(but_of):
             self.destroy_publisher(self._expressions.pop(face_id))
 

@@ -210,6 +210,7 @@ def test_without_ros4hri_there_is_no_expression_topic(live):
     live.until(lambda: node.count_subscribers('/emotion') == 1, 'the listener')
     publisher.publish(message_of(SMILE, START_NS))
     live.until(lambda: emotions, 'the emotion')
+    assert node.facts()['faces'] == 1
     topics = [name for name, _ in live.tester.get_topic_names_and_types()]
     assert not any(name.startswith('/humans') for name in topics)
 

@@ -313,6 +313,7 @@ def test_another_detector_s_faces_are_read_under_its_ids(live, landmarker_path, 
         for face_id, picture in pictures.items():
             crops.show(face_id, picture, START_NS + i * FRAME_NS)
         live.until(lambda i=i: len(found) == 2 * i, 'both faces')
+    assert node.facts()['faces'] == 2
     smile = {'face_bob': [], 'face_eve': []}
     for message in found:
         values = {result.class_id: result.score for result in message.results}
@@ -334,6 +335,10 @@ def test_another_detector_s_faces_are_read_under_its_ids(live, landmarker_path, 
         'the end of its topics',
     )
     assert live.tester.count_publishers('/humans/faces/eve/facs') == 1
+    assert node.facts()['faces'] == 1
+    # Where the detector says no more, nobody is seen.
+    live.until(lambda: live.tester.count_publishers('/humans/faces/eve/facs') == 0, 'its end')
+    assert node.facts()['faces'] == 0
 
 
 def test_a_wrong_crop_costs_one_counted_warning_and_an_empty_one_gives_no_face(
