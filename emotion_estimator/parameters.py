@@ -25,14 +25,7 @@ from typing import Any, Union
 
 import yaml
 
-from emotion_estimator.emotion.decision import (
-    DEFAULT_CLASS_PRIOR,
-    DEFAULT_HYSTERESIS,
-    DEFAULT_MAX_PITCH_DEG,
-    DEFAULT_MAX_YAW_DEG,
-    DEFAULT_MIN_CONFIDENCE,
-    MAX_MIN_CONFIDENCE,
-)
+from emotion_estimator.emotion import decision
 from emotion_estimator.files import DEFAULT_ENCODING, read_text
 
 Value = Union[bool, int, float, str]
@@ -183,7 +176,7 @@ EMOTION_NODE = (
     ),
     Spec(
         'class_prior',
-        DEFAULT_CLASS_PRIOR,
+        decision.DEFAULT_CLASS_PRIOR,
         'How often each expression is expected: model (as its folder states), uniform, training '
         '(what most people would call the face, a mild one neutral), or shares of all classes, '
         'such as neutral=.6,happy=.2,sad=.04,surprised=.04,angry=.04,scared=.04,disgusted=.04.',
@@ -191,15 +184,15 @@ EMOTION_NODE = (
     ),
     Spec(
         'min_confidence',
-        DEFAULT_MIN_CONFIDENCE,
+        decision.DEFAULT_MIN_CONFIDENCE,
         "Probability below which the answer is 'unknown'.",
         0.0,
-        MAX_MIN_CONFIDENCE,
+        decision.MAX_MIN_CONFIDENCE,
         at_run_time=True,
     ),
     Spec(
         'hysteresis',
-        DEFAULT_HYSTERESIS,
+        decision.DEFAULT_HYSTERESIS,
         'Factor on the odds of the expression shown last until another leads for long; 1 is none.',
         1.0,
         100.0,
@@ -207,7 +200,7 @@ EMOTION_NODE = (
     ),
     Spec(
         'max_yaw_deg',
-        DEFAULT_MAX_YAW_DEG,
+        decision.DEFAULT_MAX_YAW_DEG,
         "Yaw of the head in degrees at which the answer is 'unknown'; confidence falls from two "
         'thirds of it on.',
         1.0,
@@ -215,7 +208,7 @@ EMOTION_NODE = (
     ),
     Spec(
         'max_pitch_deg',
-        DEFAULT_MAX_PITCH_DEG,
+        decision.DEFAULT_MAX_PITCH_DEG,
         "Pitch of the head in degrees, up or down, at which the answer is 'unknown'.",
         1.0,
         360.0,
@@ -322,17 +315,24 @@ def read_parameters(
     :param path: as `ros2 run ... --params-file` takes it; None leaves it at the defaults.
     :param defaults: other defaults by name than the nodes'.
     :param namespace: of the nodes, as `/robot1`, '' for none; None takes what any of theirs has.
-    :raises ParameterError: when the file is missing, no such YAML, or a value has another type
-        than the node's.
+    :raises ParameterError: when the file is missing, no such YAML, a value has another type
+        than the node's, or nodes of several namespaces have other values.
     """
     read = {
         node: {spec.name: (defaults or {}).get(spec.name, spec.default) for spec in specs}
         for node, specs in NODES.items()
     }
-    for section, values in [] if path is None else _sections(path, _document(path)):
-        for node in NODES:
-            if _is_for(section, node, namespace):
-                read[node] |= _taken(node, values, f'{path}: {section}: ')
+    sections = [] if path is None else [*_sections(path, _document(path))]
+    for node in NODES:
+        own = [one for one in sections if _is_for(one[0], node, namespace)]
+        named = dict(one for one in own if '*' not in one[0])
+        if any(values != next(iter(named.values())) for values in named.values()):
+            raise ParameterError(
+                f'{path} sets other values for {" than for ".join(named)}, and which of them is '
+                'meant cannot be told: leave one alone in it.'
+            )
+        for section, values in own:
+            read[node] |= _taken(node, values, f'{path}: {section}: ')
     if read['blendshape_node']['face_id_seed'] == -1:
         read['blendshape_node']['face_id_seed'] = FACE_ID_SEED
     return NodeParameters(**read)

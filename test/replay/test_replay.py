@@ -265,17 +265,10 @@ def test_parameters_are_the_nodes_with_a_fixed_seed(tmp_path, parameters):
         'blendshape_node: {ros__parameters: {max_faces: 4, face_id_seed: 7}}\n'
     )
     mine = read_parameters(path)
-    assert mine.emotion_node == {
-        **parameters.emotion_node,
-        'hysteresis': 3.0,
-        'model': 'basic7_blendshapes',
-        'min_confidence': 0.25,
-    }
-    assert mine.blendshape_node == {
-        **parameters.blendshape_node,
-        'max_faces': 4,
-        'face_id_seed': 7,
-    }
+    of_emotion = {'hysteresis': 3.0, 'model': 'basic7_blendshapes', 'min_confidence': 0.25}
+    assert mine.emotion_node == {**parameters.emotion_node, **of_emotion}
+    of_faces = {'max_faces': 4, 'face_id_seed': 7}
+    assert mine.blendshape_node == {**parameters.blendshape_node, **of_faces}
     assert mine.changed({'model': 'other'}).emotion_node['model'] == 'other'
 
 
@@ -289,6 +282,12 @@ def test_parameters_are_the_nodes_with_a_fixed_seed(tmp_path, parameters):
         (f'emotion_node: {{ros__parameters: {{hysteresis: {10**400}}}}}', 'must be of type float'),
         (f'/*: {{ros__parameters: {{max_faces: {10**400}}}}}', 'must lie between 1 and 10'),
         ('/**: &a {ros__parameters: {max_faces: 2}}\nb: *a', 'it has an alias'),
+        (
+            ''.join(
+                f'/{n}/blendshape_node: {{ros__parameters: {{max_faces: {n}}}}}\n' for n in (1, 2)
+            ),
+            'for /1/blendshape_node than for /2/blendshape_node, and which',
+        ),
         ('- a', 'names no nodes'),
         ('a: [', 'cannot be read'),
     ],
