@@ -266,7 +266,8 @@ def differences(first: Counted, second: Counted) -> dict[str, Interval]:
     group = min(first.recordings, second.recordings) >= RECORDINGS_TO_DRAW
     found = {}
     for measures, one, other in pairs:
-        common = [unit for unit in one.units if unit in set(other.units)]
+        of_other = set(other.units)
+        common = [unit for unit in one.units if unit in of_other]
         if not common:
             continue
         one, other = one.only(common), other.only(common)
