@@ -43,7 +43,7 @@ _OF_NODES_ALONE = (
     'ros4hri_input',
 )
 """Parameters of how the nodes start, and of what they read and publish."""
-_PICTURE_LOOKS = 2  # a look that finds nothing where it expected a face searches the next time
+_PICTURE_LOOKS = 2  # the second is at the place that the landmarks of the first tell
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class ExpressionEstimator:
         """
         Estimate the expressions in one picture, as though it were held for the model's window.
 
-        Faces of a stream are not followed across it.
+        Faces of a stream are not followed across it, and what came before changes nothing.
 
         :param rgb: see `estimate`.
         :returns: the faces.

@@ -95,11 +95,15 @@ def test_late_and_lone_images_of_a_stream_are_left_out(estimator, smiling):
     assert len({face.face_id for face in faces}) == 1
 
 
-def test_a_picture_is_estimated_whatever_came_before(estimator, smiling, surprised):
-    for picture, expression in ((smiling, 'happy'), (surprised, 'surprised')) * 2:
-        (face,) = estimator.estimate_picture(picture)
-        assert isinstance(face, FaceExpression)
-        assert face.expression == expression
+@pytest.mark.parametrize('engine', ['litert', 'mediapipe'])
+def test_a_picture_is_estimated_whatever_came_before(smiling, surprised, engine):
+    with ExpressionEstimator(engine=engine) as made:
+        pictures = (smiling, surprised, smiling, smiling, surprised)
+        found = [face for picture in pictures for face in made.estimate_picture(picture)]
+    assert all(isinstance(face, FaceExpression) for face in found)
+    scores = [face.scores for face in found]
+    assert scores == [scores[0], scores[1], scores[0], scores[0], scores[1]]
+    assert [face.expression for face in found[:2]] == ['happy', 'surprised']
 
 
 def test_a_picture_continues_no_stream_whatever_its_stamps(estimator, smiling, surprised):

@@ -46,8 +46,6 @@ from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import AssetError, find_encoding
 from emotion_estimator.stamps import Step, TimeLine
 
-# What is known of a face beside its blendshapes: encoding, visibility.
-
 
 class FaceFeatures:
     """
@@ -80,6 +78,7 @@ class FaceFeatures:
 
 
 _NS_PER_MS = 1_000_000
+_NO_FACE = np.zeros((64, 64, 3), np.uint8)
 _RESTART_MS = 2000  # silence for MediaPipe before a new time line: more than `FORGET_MS`
 
 
@@ -159,7 +158,7 @@ class FaceFinder:
     Finds and follows faces in the images of one camera, by their stamps.
 
     What repeats, comes late or stands alone in time (`TimeLine`) is not looked at. On a new time
-    line the faces get new ids.
+    line the faces get new ids, and none of those before is followed on.
 
     :param landmarker: finds faces in one frame after the other; closed with this object.
     :param tracker: gives them ids.
@@ -206,6 +205,10 @@ class FaceFinder:
         if step.left_out:
             return TrackedFaces((), step)
         self._newest_ns, self._line = stamp_ns, line
+        if step.restarts:
+            # MediaPipe lets go of faces, and of what it smooths, where it sees them gone.
+            self._time_ms += 1
+            self._landmarker.find(_NO_FACE, self._time_ms)
         if step is Step.FIRST or step.restarts:
             self._tracker.reset()
             self._shift_ns = (self._time_ms + _RESTART_MS) * _NS_PER_MS - stamp_ns
