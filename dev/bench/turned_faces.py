@@ -39,8 +39,9 @@ from dev.bench.pictures import (
 from emotion_estimator.emotion.decision import UNKNOWN, Trust
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.faces.finder import Face, FaceFinder
-from emotion_estimator.faces.geometry import MESH, POSE_NAMES, rotation_of
+from emotion_estimator.faces.geometry import MESH, POSE_NAMES
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.faces.pose import rotation_of
 from emotion_estimator.files import find_model
 from emotion_estimator.stamps import NS_PER_S
 

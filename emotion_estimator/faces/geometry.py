@@ -27,6 +27,7 @@ MAX_SIDE = 32_766
 """Longest side of an image in pixels: MediaPipe's OpenCV ends the process at one more."""
 MAX_PIXELS = 64_000_000
 """Most pixels of an image: more than cameras have, and some 200 MB once it is decoded."""
+WHOLE = (0, 0, 0, 0, 1, 1)
 _FOCAL_WIDTHS = (0.1, 100.0)
 """Focal lengths that a calibration can state, as multiples of the image's width."""
 _MOST_REPORTED = 100  # faults that are remembered, so that each is reported once
@@ -196,6 +197,24 @@ class PinholeCamera:
             self.focal_x * x, self.focal_y * y, self.middle_x * x, self.middle_y * y, width, height
         )
 
+    def part(
+        self, x: int, y: int, width: int, height: int, across: int, down: int
+    ) -> PinholeCamera:
+        """
+        Tell what the camera is where it sends a part of its image, or joins pixels.
+
+        :param x: first column of the part; the axis may lie outside it.
+        :param y: its first row.
+        :param width: of the part; 0 is that of the whole.
+        :param height: its height; 0 is that of the whole.
+        :param across: columns that are joined to one, at least 1.
+        :param down: rows that are joined to one, at least 1.
+        :raises IntrinsicsError: when nothing is left.
+        """
+        focal, middle = (self.focal_x / across, self.focal_y / down), (self.middle_x - x) / across
+        size = (width or self.width) // across, (height or self.height) // down
+        return PinholeCamera(*focal, middle, (self.middle_y - y) / down, *size)
+
     def ray(self, x: float, y: float) -> NDArray[np.float64]:
         """
         Tell where a pixel looks.
@@ -237,26 +256,29 @@ class KnownCamera:
         self._refuse = refuse
         self._reported: set[str] = set()
         self._calibrated: PinholeCamera | None = None
-        self._stated: tuple[tuple[float, ...], int, int] | None = None
+        self._stated: tuple[object, ...] | None = None
         self._stated_well = False
         # What was last reported, and the calibration that it was made from.
         self._camera: tuple[PinholeCamera | None, PinholeCamera] | None = None
 
-    def calibrate(self, k: ArrayLike, width: int, height: int) -> bool:
+    def calibrate(
+        self, k: ArrayLike, width: int, height: int, part: tuple[int, ...] = WHOLE
+    ) -> bool:
         """
         Take a calibration, as CameraInfo states it; it replaces those before it.
 
         :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
         :param width: of the image that it is for, in pixels.
         :param height: its height in pixels.
+        :param part: what is sent of that image, as `PinholeCamera.part` takes it.
         :returns: whether it can be used.
         """
-        stated = (tuple(np.asarray(k, np.float64).ravel().tolist()), width, height)
+        stated = (tuple(np.asarray(k, np.float64).ravel().tolist()), width, height, part)
         if stated == self._stated:  # thirty times a second it is the same
             return self._stated_well
         self._stated, self._stated_well = stated, False
         try:
-            self._calibrated = PinholeCamera.of_matrix(k, width, height)
+            self._calibrated = PinholeCamera.of_matrix(k, width, height).part(*part)
         except IntrinsicsError as error:
             self._tell(f'k, width or height is wrong: {error}', self._calibrated is not None)
             return False
@@ -289,14 +311,9 @@ class KnownCamera:
         if fault not in self._reported and len(self._reported) < _MOST_REPORTED:
             self._reported.add(fault)
             degrees = math.degrees(self._field_of_view_rad)
-            self._refuse(
-                f'camera_info: {fault} '
-                + (
-                    'The calibration before it stays.'
-                    if keeps
-                    else f'A field of view of {degrees:g} degrees is assumed.'
-                )
-            )
+            assumed = f'A field of view of {degrees:g} degrees is assumed.'
+            counts = 'The calibration before it stays.' if keeps else assumed
+            self._refuse(f'camera_info: {fault} {counts}')
 
 
 # Landmarks in the face's own frame, laid on a template; the rotation is the head's pose.
@@ -380,17 +397,3 @@ def head_angles(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     pitch = -np.arcsin(np.clip(turned[:, 2, 0], -1, 1))
     yaw = np.arctan2(turned[:, 1, 0], turned[:, 0, 0])
     return np.stack([roll, pitch, yaw], axis=1)
-
-
-def rotation_of(angles: tuple[float, float, float]) -> NDArray[np.float64]:
-    """
-    Make the rotation that has these angles: the inverse of `head_angles`.
-
-    :param angles: roll, pitch and yaw in radians.
-    :returns: it turns columns in image axes, shape [3, 3].
-    """
-    (roll_c, pitch_c, yaw_c), (roll_s, pitch_s, yaw_s) = np.cos(angles), np.sin(angles)
-    roll = np.array([[1, 0, 0], [0, roll_c, -roll_s], [0, roll_s, roll_c]])
-    pitch = np.array([[pitch_c, 0, pitch_s], [0, 1, 0], [-pitch_s, 0, pitch_c]])
-    yaw = np.array([[yaw_c, -yaw_s, 0], [yaw_s, yaw_c, 0], [0, 0, 1]])
-    return np.asarray(_HEAD_AXES.T @ yaw @ pitch @ roll @ _HEAD_AXES)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,38 @@ class HeadModel:
         # A head beside the optical axis that faces the lens is turned towards it.
         towards = _rotation_of_axis_to(camera.ray(x, y))
         return HeadPose(position_m, head_axes(towards @ rotations[0]))
+
+
+def rotation_of(angles: tuple[float, float, float]) -> NDArray[np.float64]:
+    """
+    Make the rotation that has these angles: the inverse of `head_angles`.
+
+    :param angles: roll, pitch and yaw in radians.
+    :returns: it turns columns in image axes, shape [3, 3].
+    """
+    (roll_c, pitch_c, yaw_c), (roll_s, pitch_s, yaw_s) = np.cos(angles), np.sin(angles)
+    roll = np.array([[1, 0, 0], [0, roll_c, -roll_s], [0, roll_s, roll_c]])
+    pitch = np.array([[pitch_c, 0, pitch_s], [0, 1, 0], [-pitch_s, 0, pitch_c]])
+    yaw = np.array([[yaw_c, -yaw_s, 0], [yaw_s, yaw_c, 0], [0, 0, 1]])
+    axes = head_axes(np.eye(3))
+    return np.asarray(axes @ yaw @ pitch @ roll @ axes.T)
+
+
+def calibration_of(info: Any) -> tuple[list[float], int, int, tuple[int, ...]]:
+    """
+    Read what a camera says of itself.
+
+    Its matrix is that of all its pixels, of which it may send a part (`roi`), or join them
+    (`binning_x`), see REP-104 and image_geometry's PinholeCameraModel.
+
+    :param info: sensor_msgs/CameraInfo, of rclpy or of a bag; that of ROS 1 has capitals.
+    :returns: what `KnownCamera.calibrate` takes.
+    """
+    k = np.ravel(info.k if hasattr(info, 'k') else info.K).tolist()
+    roi = info.roi
+    part = (roi.x_offset, roi.y_offset, roi.width, roi.height)
+    joined = (max(binning, 1) for binning in (info.binning_x, info.binning_y))
+    return k, int(info.width), int(info.height), tuple(map(int, (*part, *joined)))
 
 
 def _rotation_of_axis_to(ray: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -227,9 +259,6 @@ def frames_of(face: Face, pose: HeadPose) -> Iterator[FrameOfFace]:
 
 # What REP-155 tells of a face beside its frames, as numbers; messages only carry them.
 
-
-if TYPE_CHECKING:
-    from emotion_estimator.faces.finder import Face
 
 FACE_FRAME_PREFIX = 'face_'
 FOUND = 1.0

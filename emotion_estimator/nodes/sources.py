@@ -34,6 +34,7 @@ from std_msgs.msg import Header
 from emotion_estimator.faces.finder import Face, build_finder, find_finder_files
 from emotion_estimator.faces.geometry import KnownCamera, PinholeCamera
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
+from emotion_estimator.faces.pose import calibration_of
 from emotion_estimator.messages import nanoseconds, rgb_of
 from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.lifecycle import ManagedNode
@@ -115,7 +116,7 @@ class CameraCalibration:
         )
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._known.calibrate(message.k, message.width, message.height)
+        self._known.calibrate(*calibration_of(message))
 
     def camera(self, width: int, height: int) -> PinholeCamera:
         """Tell what the camera is for an image of this size, in pixels."""

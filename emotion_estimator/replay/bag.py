@@ -31,6 +31,7 @@ from rosbags.typesys.store import Typestore
 
 from emotion_estimator.cameras import Camera
 from emotion_estimator.faces.image_decoding import ImageDecoder, is_depth_topic
+from emotion_estimator.faces.pose import calibration_of
 from emotion_estimator.messages import rgb_of, standard_types
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import Calibration, Frame, RecordingError
@@ -133,9 +134,7 @@ class Bag:
         for connection, _, raw in islice(self._reader.messages(held), _TRIED) if held else ():
             try:
                 message: Any = self._reader.deserialize(raw, connection.msgtype)
-                # ROS 1 has a capital.
-                k = message.k if hasattr(message, 'k') else message.K
-                calibration = Calibration(k.tolist(), int(message.width), int(message.height))
+                calibration = Calibration(*calibration_of(message))
             except Exception:
                 return
             yield calibration

@@ -19,10 +19,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Protocol
 
-from emotion_estimator.faces.geometry import KnownCamera
+from emotion_estimator.faces.geometry import WHOLE, KnownCamera
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.parameters import NodeParameters, advice_for_rate
 from emotion_estimator.stamps import (
@@ -70,11 +70,13 @@ class Calibration:
     :param k: the matrix of the intrinsics, 9 values row by row, in pixels.
     :param width: of the image that it is for, in pixels.
     :param height: its height in pixels.
+    :param part: what is sent of that image, see `PinholeCamera.part`.
     """
 
     k: Sequence[float]
     width: int
     height: int
+    part: tuple[int, ...] = WHOLE
 
 
 class Recording(Protocol):
@@ -120,7 +122,7 @@ def recorded_camera(
     """
     camera = assumed_camera(parameters, refuse)
     for calibration in recording.calibrations():
-        if camera.calibrate(calibration.k, calibration.width, calibration.height):
+        if camera.calibrate(*astuple(calibration)):
             break
     return camera
 

@@ -36,6 +36,7 @@ from sensor_msgs.msg import CameraInfo
 
 from emotion_estimator.faces.geometry import KnownCamera, turned
 from emotion_estimator.faces.image_decoding import ImageDecoder, Rgb
+from emotion_estimator.faces.pose import calibration_of
 from emotion_estimator.messages import nanoseconds, rgb_of, ros_type, shortened
 from emotion_estimator.nodes.spin import LatestOfEach
 from emotion_estimator.stamps import NS_PER_S
@@ -218,7 +219,7 @@ class ViewNode(Node):  # type: ignore[misc]
             self._pulse = None
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._camera.calibrate(message.k, message.width, message.height)
+        self._camera.calibrate(*calibration_of(message))
 
     def _on_image(self, image: AnyImage) -> None:
         stamp_ns = nanoseconds(image.header.stamp)

@@ -15,6 +15,7 @@
 """Landmarks are freed from image and pose, which is reported by REP-103; what cameras mean."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,16 +46,13 @@ from emotion_estimator.faces.geometry import (
     align,
     head_angles,
     in_face_units,
-    rotation_of,
     turned,
     turned_points,
 )
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker
 from emotion_estimator.faces.multi_face import SIDE_PX, enlarged_crop, face_picture
 from emotion_estimator.faces.networks import FaceNetworks
-from emotion_estimator.faces.pose import (
-    SELLION,
-)
+from emotion_estimator.faces.pose import SELLION, calibration_of, rotation_of
 
 TEMPLATE = random_face()
 CAMERA = PinholeCamera(600, 610, 330, 235, 640, 480)
@@ -300,11 +298,22 @@ def test_a_calibration_holds_for_images_of_its_shape(k):
     for _ in range(2):
         assert known.camera(480, 480) == PinholeCamera.of_view(480, 480, SIXTY_DEGREES)
         known.camera(640, 480)
-    assert len(reported) == 1
-    assert (
-        'another shape' in reported[0]
-        and 'A field of view of 60 degrees is assumed.' in reported[0]
-    )
+    (said,) = reported
+    assert 'another shape' in said and 'A field of view of 60 degrees is assumed.' in said
+
+
+@pytest.mark.parametrize('x, y, width, height', [(320, 240, 320, 240), (400, 0, 64, 48), (0,) * 4])
+@pytest.mark.parametrize('binning', [(0, 0), (2, 4)])
+def test_a_part_of_a_camera_s_image_looks_where_it_lies_in_the_whole(x, y, width, height, binning):
+    roi = SimpleNamespace(x_offset=x, y_offset=y, width=width, height=height)
+    across, down = np.maximum(binning, 1)
+    stated = {'roi': roi, 'binning_x': binning[0], 'binning_y': binning[1]}
+    info = SimpleNamespace(K=MATRIX.ravel(), width=640, height=480, **stated)
+    known, reported = camera()
+    assert known.calibrate(*calibration_of(info)) and not reported
+    part = known.camera((width or 640) // across, (height or 480) // down)
+    whole = PinholeCamera.of_matrix(MATRIX, 640, 480)
+    np.testing.assert_allclose(part.ray(30 / across, 20 / down), whole.ray(x + 30, y + 20))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from helpers.live_nodes import START_NS, image_message
 from hri_msgs.msg import FacialActionUnits, FacialLandmarks, IdsList, NormalizedRegionOfInterest2D
 from rclpy.qos import qos_profile_sensor_data
 from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
@@ -239,6 +239,8 @@ def info(**fields):
     [
         (info(), 400, ''),
         (info(width=1920, height=960, k=np.array([800.0, 0, 960, 0, 800, 480, 0, 0, 1])), 400, ''),
+        # The camera sends the lower half of its image.
+        (info(height=960, roi=RegionOfInterest(y_offset=480, width=960, height=480)), 400, ''),
         (info(k=np.zeros(9)), None, 'k, width or height is wrong'),
         (info(k=matrix(1e-300)), None, 'must lie between 96 and 96000 pixels'),
         (info(k=matrix(1e308)), None, 'must lie between 96 and 96000 pixels'),
