@@ -98,6 +98,7 @@ _LAYOUTS: dict[str, _Layout] = {
     'nv12': _Layout(1, cv2.COLOR_YUV2RGB_NV12, even='width and height', planar=True),
     'nv21': _Layout(1, cv2.COLOR_YUV2RGB_NV21, even='width and height', planar=True),
 }
+_MOSAICS = {name: one.conversion or 0 for name, one in _LAYOUTS.items() if 'bayer' in name}
 
 ENCODINGS: tuple[str, ...] = tuple(_LAYOUTS)
 """Encodings that `ImageDecoder` knows."""
@@ -161,14 +162,8 @@ class ImageDecoder:
         """
         if hasattr(message, 'format'):
             return self.decode_file(message.data, message.format, cv2.IMREAD_IGNORE_ORIENTATION)
-        return self.decode_raw(
-            message.encoding,
-            message.height,
-            message.width,
-            message.step,
-            message.data,
-            bool(message.is_bigendian),
-        )
+        layout = message.encoding, message.height, message.width, message.step
+        return self.decode_raw(*layout, message.data, bool(message.is_bigendian))
 
     def decode_raw(
         self,
@@ -263,6 +258,11 @@ class ImageDecoder:
             bgr = self._of_8_bits(bgr)
         if bgr.dtype != np.uint8:
             raise ImageError(f'The {kind} image holds {bgr.dtype}: distances or heat, no picture.')
+        stated = stated_format.partition(';')[0]
+        if stated in _MOSAICS and (bgr[..., 0] == bgr[..., 2]).all():
+            # image_transport compresses a sensor's mosaic as it lies.
+            mosaic = cv2.extractChannel(bgr, 0)
+            return np.asarray(cv2.cvtColor(mosaic, _MOSAICS[stated]), np.uint8)
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, bgr), np.uint8)
 
     def read(self, path: Path) -> Rgb:

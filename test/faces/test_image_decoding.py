@@ -240,6 +240,22 @@ def test_bayer_patterns_of_12_bits_give_their_colours(pattern, big):
     assert found[8, 8].tolist() == [200, 120, 40]
 
 
+@pytest.mark.parametrize('kind', ['.png', '.jpg'])
+@pytest.mark.parametrize('bits', [8, 16])
+def test_a_mosaic_that_image_transport_compressed_gives_its_colours(kind, bits):
+    colour = {'R': 200, 'G': 120, 'B': 40}
+    mosaic = np.tile(
+        np.array([[colour[c] for c in row] for row in ('GR', 'BG')], np.uint8), (8, 8)
+    )
+    deep = mosaic if bits == 8 or kind == '.jpg' else mosaic.astype(np.uint16) * 16
+    stated = f'bayer_grbg{bits}; {kind[1:].replace("jpg", "jpeg")} compressed '
+    content = compressed(kind, deep)
+    found = decode_compressed(content, stated)
+    np.testing.assert_allclose(found[8, 8].astype(int), [200, 120, 40], atol=12)
+    # In colour already.
+    np.testing.assert_array_equal(decode_compressed(compressed('.png'), stated), SMOOTH)
+
+
 def test_the_range_of_a_stream_only_grows_so_that_brightness_does_not_flicker():
     decoder = ImageDecoder()
     found = []
