@@ -37,7 +37,6 @@ from vision_msgs.msg import Classification
 from emotion_estimator.faces.pose import FACE_FRAME_PREFIX, GAZE_FRAME_PREFIX
 from emotion_estimator.messages import (
     face_features,
-    is_face_id,
     listed_faces,
     nanoseconds,
     shortened,
@@ -96,6 +95,7 @@ class Listener:
         self._heard_s, self._was_silent = time.monotonic(), False
         self._subscriptions: list[Subscription[Any]] = []
         self._followed: tuple[str, ...] = ()
+        self._frames: tuple[bytes, ...] = ()  # their names, as they stand in a message
         self._of_faces: dict[tuple[str, str], Subscription[Any]] = {}
         self.reads_landmarks = False
         """Whether it listens to the landmarks of faces."""
@@ -123,7 +123,6 @@ class Listener:
         """
 
         def guarded(message: Any) -> None:
-            self._heard_s = time.monotonic()
             try:
                 work(message)
             except Exception as error:
@@ -139,6 +138,10 @@ class Listener:
         place = _STAMP_OF_FRAME_AT if kind is TFMessage else _STAMP_AT
 
         def unpack(raw: bytes) -> None:
+            # A robot's other frames come at their own times, ahead of the images and often.
+            if kind is TFMessage and not any(frame in raw for frame in self._frames):
+                return
+            self._heard_s = time.monotonic()
             # What cannot be told by its first bytes is unpacked, which says what is wrong with it.
             if len(raw) >= place + _STAMP.size and raw[1] & 1:
                 seconds, rest_ns = _STAMP.unpack_from(raw, place)
@@ -214,6 +217,11 @@ class Listener:
     def _follow(self, face_ids: Sequence[str]) -> None:
         """Listen to the topics of these faces alone."""
         self._followed = tuple(face_ids)
+        self._frames = tuple(
+            f'{prefix}{face_id}\0'.encode()
+            for face_id in face_ids
+            for prefix in (FACE_FRAME_PREFIX, GAZE_FRAME_PREFIX)
+        )
         wanted = {
             (face_id, name): (kind, read)
             for face_id in face_ids
@@ -272,7 +280,7 @@ class Listener:
             name = transform.child_frame_id
             for prefix, part in ((FACE_FRAME_PREFIX, 'head'), (GAZE_FRAME_PREFIX, 'gaze')):
                 face_id = name.removeprefix(prefix)
-                if face_id == name or not is_face_id(face_id):
+                if face_id == name or face_id not in self._followed:
                     continue
                 face = self._results.image(nanoseconds(transform.header.stamp)).face(face_id)
                 if face is None:

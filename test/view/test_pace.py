@@ -19,11 +19,13 @@ from itertools import pairwise
 
 import pytest
 import rclpy
+from geometry_msgs.msg import TransformStamped
 from helpers.live_nodes import START_NS
 from hri_msgs.msg import IdsList
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header, String
+from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.messages import ROS
@@ -34,6 +36,7 @@ from emotion_estimator.view.robot import Load
 from emotion_estimator.view.state import Pace
 
 STEP_NS = NS_PER_S // 30
+TRACKED = '/humans/faces/tracked'
 
 
 @pytest.mark.parametrize('rate_hz, expected', [(15.0, 15), (10.0, 10), (30.0, 30), (100.0, 30)])
@@ -95,7 +98,7 @@ def test_of_images_that_are_not_shown_answers_are_counted_and_nothing_is_read(li
     )
     listener.start()
     emotion = live.publisher(Classification, '/emotion')
-    tracked = live.publisher(IdsList, '/humans/faces/tracked')
+    tracked = live.publisher(IdsList, TRACKED)
     for publisher in (emotion, tracked):
         live.until(lambda p=publisher: p.get_subscription_count() == 1, 'the listener')
     stamps_ns = [START_NS + number * STEP_NS for number in range(4)]
@@ -155,11 +158,50 @@ def test_a_topic_begins_again_where_it_steps_back_not_where_it_lies_behind_other
     listener.stop()
 
 
+@pytest.mark.parametrize('ahead_s', [0.1, 1.1, -1_700_000_000], ids=('joints', 'amcl', 'unset'))
+def test_a_robot_s_own_frames_hide_no_image_and_are_no_word_of_a_face(live, ahead_s):
+    ready = []
+    listener = Listener(live.tester, print, lambda said, _: ready.append(said), Pace(15.0))
+    listener.start()
+    frames, tracked = live.publisher(TFMessage, '/tf'), live.publisher(IdsList, TRACKED)
+    emotion = live.publisher(Classification, 'emotion')
+    for publisher in (frames, tracked, emotion):
+        live.until(publisher.get_subscription_count, 'the listener')
+
+    def move(parent, child, stamp_ns):
+        header = Header(stamp=ROS.time(stamp_ns), frame_id=parent)
+        frames.publish(
+            TFMessage(transforms=[TransformStamped(header=header, child_frame_id=child)])
+        )
+
+    for number in range(8):
+        stamp_ns = START_NS + number * 2 * STEP_NS
+        header = Header(stamp=ROS.time(stamp_ns), frame_id='face_a')
+        tracked.publish(IdsList(header=header, ids=['a']))
+        live.until(lambda: listener._followed == ('a',), 'the list')
+        move('base', 'face_plate', stamp_ns + round(ahead_s * NS_PER_S))
+        move('camera', 'face_a', stamp_ns)
+        live.spin(0.05)
+        what = ObjectHypothesis(class_id='sad', score=1.0)
+        emotion.publish(Classification(header=header, results=[what]))
+        live.spin(0.05)
+    shown_ns = [START_NS + number * 2 * STEP_NS for number in range(8)]
+    assert [said.stamp_ns for said in ready] == shown_ns
+    assert ready[-1].faces['a'].head is not None
+    assert 'plate' not in ready[-1].faces
+    # A face of which nothing is said any more is not waited for while they come.
+    tracked.publish(IdsList(header=Header(stamp=ROS.time(stamp_ns + NS_PER_S)), ids=['a']))
+    live.until(
+        lambda: move('base', 'arm', stamp_ns) or listener.look() or len(ready) == 9, 'the next'
+    )
+    listener.stop()
+
+
 def test_an_image_that_is_taken_after_what_is_said_of_it_is_shown_with_it(live):
     ready = []
     listener = Listener(live.tester, print, lambda *shown: ready.append(shown))
     listener.start()
-    tracked = live.publisher(IdsList, '/humans/faces/tracked')
+    tracked = live.publisher(IdsList, TRACKED)
     live.until(tracked.get_subscription_count, 'the listener')
     tracked.publish(IdsList(header=Header(stamp=ROS.time(START_NS)), ids=[]))
     live.until(lambda: listener.look() or ready, 'what is said of the image')
