@@ -19,14 +19,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import re
 import secrets
 import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
@@ -40,7 +40,7 @@ MOST_REQUESTS_AT_ONCE = 900
 _MOST_ADDRESSES = 1000  # whose requests are counted
 _MOST_CONNECTIONS = 300
 _MOST_LETTERS = 16  # of what a page sends on its socket of moments
-_COOKIE = 'emotion_estimator_view'
+_PORT = re.compile(r':\d*$')  # in a Host header
 _CONTENT_POLICY = (
     # A page of NiceGUI compiles its templates; nothing may come from, or go to, another address.
     "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self'; "
@@ -114,7 +114,7 @@ class Guard:
         if refusal is not None:
             await _refuse(scope, send, *refusal)
         elif scope['type'] == 'http' and self._shows_token(scope):
-            await self._keep_token(send)
+            await self._keep_token(headers, send)
         else:
             await self.app(scope, receive, _with_policy(send))
 
@@ -123,10 +123,11 @@ class Guard:
             return 429, 'Too many requests: wait a few seconds, then load the page again.'
         if scope['type'] == 'http' and scope['method'] not in ('GET', 'HEAD'):
             return 405, 'This page is only read: GET and HEAD are answered.'
-        if not self._token and _name_of(headers.get('host', '')) not in LOCAL_HOSTS:
+        host = headers.get('host', '')
+        if not self._token and _PORT.sub('', host).strip('[]').lower() not in LOCAL_HOSTS:
             return 403, 'This page is served to this machine alone: open http://localhost.'
         origin = headers.get('origin')
-        if origin is not None and urlsplit(origin).netloc != headers.get('host', ''):
+        if origin is not None and origin.partition('://')[2] != host:
             return 403, 'Another site asks for this page, which is not shown to it.'
         if self._token and not (self._shows_token(scope) or self._has_cookie(headers)):
             return 403, "A token is missing or wrong: open the terminal's address, with ?token=."
@@ -142,24 +143,20 @@ class Guard:
         return any(map(self._is_token, query.get('token', [])))
 
     def _has_cookie(self, headers: MutableMapping[str, str]) -> bool:
-        try:
-            cookie = SimpleCookie(headers.get('cookie', '')).get(_COOKIE)
-        except CookieError:
-            return False
-        return cookie is not None and self._is_token(cookie.value)
+        pairs = [each.strip().partition('=') for each in headers.get('cookie', '').split(';')]
+        return any(self._is_token(value) for name, _, value in pairs if name == _cookie(headers))
 
-    async def _keep_token(self, send: Send) -> None:
+    async def _keep_token(self, headers: MutableMapping[str, str], send: Send) -> None:
         """Let the browser keep the token, and drop it from the address, which others may see."""
-        cookie = f'{_COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict'
+        # Lax, not Strict: the address may stand on a page of another site, as in a chat.
+        cookie = f'{_cookie(headers)}={self._token}; Path=/; HttpOnly; SameSite=Lax'
         await _answer(send, 303, b'', [(b'location', b'/'), (b'set-cookie', cookie.encode())])
 
 
-def _name_of(host: str) -> str:
-    """Give the name in a Host header, without its port."""
-    try:
-        return urlsplit(f'//{host}').hostname or ''
-    except ValueError:
-        return ''
+def _cookie(headers: MutableMapping[str, str]) -> str:
+    """Name the cookie by the port: a machine's other servers are sent it, and this theirs."""
+    port = _PORT.search(headers.get('host', ''))
+    return 'emotion_estimator_view' + (port[0].replace(':', '_') if port else '')
 
 
 def _with_policy(send: Send) -> Send:
@@ -178,6 +175,8 @@ def _with_policy(send: Send) -> Send:
 
 async def _refuse(scope: Scope, send: Send, status: int, sentence: str) -> None:
     if scope['type'] == 'websocket':
+        # Of a socket that was never open a browser tells its page no reason.
+        await send({'type': 'websocket.accept'})
         await send({'type': 'websocket.close', 'code': 1008, 'reason': sentence[:120]})
     else:
         await _answer(send, status, sentence.encode(), [(b'content-type', b'text/plain')])
@@ -247,10 +246,10 @@ class Hub:
         :param page: its socket.
         """
         self._loop = asyncio.get_running_loop()
+        await page.accept()
         if self.pages >= MOST_PAGES:
             await page.close(1013, f'{MOST_PAGES} pages are open: close one of them.')
             return
-        await page.accept()
         self.pages += 1
         asked = asyncio.Event()
         sending = asyncio.create_task(self._send_all(page, asked))

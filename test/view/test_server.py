@@ -91,6 +91,16 @@ def refused(answer, status, words):
     assert '"the page"' not in answer.text
 
 
+def no_socket(guarded, words, **headers):
+    """Ask for a socket that is refused; a page is told why only by one that was open."""
+    with (
+        guarded.websocket_connect(MOMENTS, headers=headers) as socket,
+        pytest.raises(WebSocketDisconnect) as caught,
+    ):
+        socket.receive_bytes()
+    assert words in caught.value.reason
+
+
 def test_this_machine_sees_the_page_without_a_token():
     for base in ('http://localhost:8080', 'http://127.0.0.1:8080', 'http://[::1]:8080'):
         answer = client(base=base).get('/')
@@ -106,8 +116,8 @@ def test_another_name_is_not_this_machine():
 def test_another_site_in_the_same_browser_may_not_read_along():
     evil = {'origin': 'http://evil.example'}
     refused(client().get('/', headers=evil), 403, 'Another site')
-    with pytest.raises(WebSocketDisconnect), client().websocket_connect(MOMENTS, headers=evil):
-        pass
+    refused(client().get('/', headers={'origin': 'http://['}), 403, 'Another site')
+    no_socket(client(), 'Another site', **evil)
     own = {'origin': 'http://localhost:8080'}
     with client().websocket_connect(MOMENTS, headers=own) as socket:
         assert socket.receive_text() == 'faces'
@@ -118,14 +128,11 @@ def test_without_the_right_token_nothing_is_shown(path):
     refused(client(TOKEN, base='http://robot:8080').get(path), 403, 'missing or wrong')
 
 
-@pytest.mark.parametrize('cookie', ['', 'emotion_estimator_view=wrong', 'x=1; \x7f', 'a,b;;='])
+@pytest.mark.parametrize(
+    'cookie', ['', 'emotion_estimator_view_8080=wrong', 'x=1; \x7f', 'a,b;;=']
+)
 def test_without_the_right_token_no_socket_is_opened(cookie):
-    guarded = client(TOKEN, base='http://robot:8080')
-    with (
-        pytest.raises(WebSocketDisconnect),
-        guarded.websocket_connect(MOMENTS, headers={'cookie': cookie}),
-    ):
-        pass
+    no_socket(client(TOKEN, base='http://robot:8080'), 'missing or wrong', cookie=cookie)
 
 
 def test_a_token_counts_at_the_page_s_own_address_alone():
@@ -136,11 +143,22 @@ def test_the_token_is_asked_for_once():
     guarded = client(TOKEN)
     answer = guarded.get(f'/?token={TOKEN}')
     assert (answer.status_code, answer.headers['location']) == (303, '/')
-    assert 'HttpOnly; SameSite=Strict' in answer.headers['set-cookie']
+    # Of a cookie that is Strict a link on another site's page makes no use.
+    assert 'HttpOnly; SameSite=Lax' in answer.headers['set-cookie']
     # The client keeps the cookie, as a browser does.
     assert guarded.get('/').json() == 'the page'
     with guarded.websocket_connect(MOMENTS) as socket:
         assert socket.receive_text() == 'faces'
+
+
+def test_the_token_is_kept_beside_the_cookies_of_other_servers_of_the_machine():
+    one, other = (client(TOKEN, base=f'http://robot:{port}') for port in (8080, 8081))
+    one.get(f'/?token={TOKEN}')
+    one.cookies.set('state', '{"a": 1, b c}')
+    other.cookies = one.cookies
+    other.cookies.set('emotion_estimator_view_8081', 'that of another view')
+    assert one.get('/').status_code == 200
+    refused(other.get('/'), 403, 'missing or wrong')
 
 
 def test_what_would_change_something_is_refused():
@@ -253,12 +271,7 @@ def test_ten_pages_are_sent_the_same():
 def test_pages_beyond_a_limit_are_refused_with_a_sentence():
     hub = hub_of([])
     hub.pages = MOST_PAGES
-    with (
-        pytest.raises(WebSocketDisconnect) as caught,
-        client(hub=hub).websocket_connect(MOMENTS) as page,
-    ):
-        page.receive_bytes()
-    assert 'close one of them' in caught.value.reason
+    no_socket(client(hub=hub), 'close one of them')
 
 
 def test_a_page_that_says_more_than_a_word_is_closed():

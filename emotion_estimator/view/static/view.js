@@ -161,9 +161,6 @@ function connect() {
     if (document.hidden) setTimeout(ask, HIDDEN_LOOK_MS);
     else if (socket.readyState === WebSocket.OPEN) socket.send(overlays.mesh ? "next mesh" : "next");
   };
-  socket.onopen = () => {
-    document.body.classList.remove("view-lost");
-  };
   socket.onmessage = async (event) => {
     try {
       await take(event.data);
@@ -172,7 +169,6 @@ function connect() {
     }
   };
   socket.onclose = (event) => {
-    document.body.classList.add("view-lost");
     byId("view-status").textContent = event.reason || "The node does not answer; trying again.";
     byId("view-status").dataset.level = "error";
     setTimeout(connect, RECONNECT_MS);
