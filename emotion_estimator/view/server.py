@@ -381,6 +381,7 @@ class PageServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            http='h11',  # the other one that uvicorn knows takes headers of any length
             limit_concurrency=_MOST_CONNECTIONS,
             ws_max_size=1 << 18,
             ws_per_message_deflate=False,  # pictures are packed already

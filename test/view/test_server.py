@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -362,6 +363,9 @@ def test_the_command_serves_a_page_that_needs_no_other_address_and_ends_quietly(
     with httpx.Client(timeout=100.0) as browser:
         assert browser.get(base).status_code == 403
         assert browser.get(f'{base}/?token=wrong').status_code == 403
+        # Before it is known whose it is, little of a request is taken.
+        with suppress(httpx.TransportError):
+            assert browser.get(base, headers={'x': 'a' * 300_000}).status_code == 400
         assert browser.get(f'{base}/view/../../setup.py?token=wrong').status_code == 403
         answer = browser.get(address, follow_redirects=True)
         assert answer.status_code == 200
