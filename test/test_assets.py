@@ -17,6 +17,7 @@
 import hashlib
 import logging
 import os
+import pwd
 import resource
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from helpers.asset_servers import environment, isolate, sending, serving
 
 from emotion_estimator import assets, files
 from emotion_estimator.assets import Asset, find_asset, find_media, obtain
+from emotion_estimator.commands import home_folder
 from emotion_estimator.files import (
     LEAST_FREE_BYTES,
     AssetError,
@@ -242,6 +244,18 @@ def test_a_machine_without_a_temporary_folder_finds_what_is_there(published, mon
     monkeypatch.setattr(tempfile, 'gettempdir', none)
     path = find_asset(published)
     assert find_asset(published, fetch=False) == path
+
+
+def test_a_user_whom_no_list_names_finds_what_is_there(published, tmp_path, monkeypatch):
+    def unknown(uid):
+        raise KeyError(f'getpwuid(): uid not found: {uid}')
+
+    write_whole(tmp_path / 'assets' / 'model.bin', CONTENT)
+    monkeypatch.setattr(pwd, 'getpwuid', unknown)
+    for name in ('HOME', 'XDG_CACHE_HOME'):
+        monkeypatch.delenv(name, raising=False)
+    assert find_asset(published, fetch=False) == tmp_path / 'assets' / 'model.bin'
+    assert home_folder() == Path('/')
 
 
 def test_two_processes_that_want_the_same_file_fetch_it_once(tmp_path):

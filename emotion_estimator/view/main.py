@@ -34,7 +34,7 @@ from pathlib import Path
 
 from rclpy.utilities import remove_ros_args
 
-from emotion_estimator.commands import has_display
+from emotion_estimator.commands import has_display, home_folder
 from emotion_estimator.nodes.spin import keep_freed_memory, run
 
 NODE_NAME = 'emotion_view'
@@ -78,7 +78,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add(
         '--folder',
         type=Path,
-        default=Path.home() / 'emotion_estimator_recordings',
+        default=home_folder() / 'emotion_estimator_recordings',
         help='where recordings go, and nowhere else',
     )
     add('--open', action='store_true', help='open it in a browser, where there is a display')

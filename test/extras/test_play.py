@@ -195,19 +195,24 @@ def test_a_number_that_cannot_be_meant_is_refused(bag, option, wanted, number):
     assert f'{option} must be {wanted}, not {number}.' in said
 
 
-def test_a_log_that_cannot_be_written_is_reported(tmp_path, bag):
-    (tmp_path / 'file').write_text('no folder')
-    log = tmp_path / 'file' / 'log'
+@pytest.mark.parametrize(
+    'variables, why',
+    [
+        ({'ROS_LOG_DIR': '/dev/null/log'}, ' /dev/null/log: Not a directory'),
+        ({}, ': HOME, below which it belongs, is not set'),
+    ],
+)
+def test_a_log_that_cannot_be_written_is_reported(bag, variables, why):
+    others = {k: v for k, v in os.environ.items() if k not in ('HOME', 'ROS_HOME', 'ROS_LOG_DIR')}
     done = subprocess.run(
         [sys.executable, '-m', 'emotion_estimator.extras.play', str(bag)],
-        env={**os.environ, 'ROS_LOG_DIR': str(log)},
+        env=others | variables,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 2
     assert done.stderr == (
-        f'ROS cannot write its log {log}: Not a directory. Let ROS_LOG_DIR name a folder that '
-        'can be written.\n'
+        f'ROS cannot write its log{why}. Let ROS_LOG_DIR name a folder that can be written.\n'
     )
 
 
