@@ -279,5 +279,5 @@ def _check_names() -> None:
     if theirs != ours:
         raise ValueError(
             'This MediaPipe names or orders its blendshapes otherwise than expected '
-            f'({sorted(set(theirs) ^ set(ours))}); install the version that README.md names.'
+            f'({sorted(set(theirs) ^ set(ours))}); take mediapipe==1.2.2.'
         )
