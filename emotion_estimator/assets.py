@@ -270,7 +270,8 @@ def _fetch(asset: Asset, places: str) -> FoundAsset:
     raise AssetError(
         f'{asset.name} is not on this machine (sought as {places}) and cannot be fetched: '
         f'{"; ".join(failures)}. On a machine with a network run `ros2 run emotion_estimator '
-        f'fetch_assets --to FOLDER`, then let {ASSETS_VARIABLE} name that folder here.'
+        f'fetch_assets{" --demo" * (asset.name in MEDIA)} --to FOLDER`, then let '
+        f'{ASSETS_VARIABLE} name that folder here.'
     )
 
 
@@ -311,8 +312,7 @@ def _one_at_a_time(asset: Asset) -> Iterator[None]:
 
 
 def _cache_folder() -> Path:
-    named = os.environ.get('XDG_CACHE_HOME')
-    return Path(named or home_folder() / '.cache') / PACKAGE
+    return Path(os.environ.get('XDG_CACHE_HOME') or home_folder() / '.cache') / PACKAGE
 
 
 def _temporary_folder() -> Path | None:
