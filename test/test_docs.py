@@ -192,6 +192,12 @@ def test_where_rosdep_installs_mediapipe_is_skipped_which_would_replace_apt_s_nu
         assert '--skip-keys python3-mediapipe-pip' in line
 
 
+def test_messages_that_stand_beside_the_package_are_built_with_it():
+    """On Kilted, which has no hri_msgs."""
+    (build,) = re.findall(r'colcon build .*', (ROOT / 'README.md').read_text(encoding='utf-8'))
+    assert '--packages-up-to emotion_estimator' in build
+
+
 def test_the_build_type_is_ament_python(manifest):
     assert manifest.findtext('export/build_type') == 'ament_python'
     assert (ROOT / 'resource' / 'emotion_estimator').is_file()
