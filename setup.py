@@ -39,6 +39,7 @@ def shared_files(*folders: str) -> list[tuple[str, list[str]]]:
 setup(
     name=PACKAGE,
     version='1.0.0',
+    python_requires='>=3.10',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     package_data={
         f'{PACKAGE}.evaluation.report': ['templates/*'],
