@@ -20,6 +20,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -109,6 +110,26 @@ def test_commands_of_the_package_exist(page):
     asked = re.findall(r'ros2 run emotion_estimator (\w+)', page.read_text(encoding='utf-8'))
     assert set(scripts) == set(COMMANDS)
     assert set(asked) <= set(scripts)
+
+
+@pytest.mark.parametrize(
+    ('module', 'page', 'heading'),
+    [
+        ('evaluation.cli', 'doc/replay.md', ''),
+        ('extras.play', 'doc/replay.md', '## Playing bags'),
+        ('view.main', 'doc/topics.md', '## The live view'),
+        ('assets', 'README.md', '## Install on a robot'),
+    ],
+)
+def test_a_page_names_each_option_of_a_command_and_no_other(module, page, heading):
+    asked = [sys.executable, '-m', f'emotion_estimator.{module}', '--help']
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    options = set(re.findall(r'--[a-z][a-z-]+', said)) - {'--help'}
+    text = (ROOT / page).read_text(encoding='utf-8').partition(heading or '\n')[2]
+    text = re.split(r'^## ', text, flags=re.MULTILINE)[0] if heading else text
+    assert options <= set(re.findall(r'--[a-z][a-z-]+', text))
+    rows = re.findall(r'^\|[^|]*`--.*?\|', text, re.MULTILINE)
+    assert set(re.findall(r'--[a-z][a-z-]+', ' '.join(rows))) <= options
 
 
 @pytest.mark.parametrize(
