@@ -30,7 +30,14 @@ import numpy as np
 from emotion_estimator.files import write_whole
 from training.datasets import fer2013
 from training.datasets.photographs import read_labelled_folder
-from training.datasets.pictures import LabelledPictures, PeoplesPictures, Split, assets_folder
+from training.datasets.pictures import (
+    DataError,
+    LabelledPictures,
+    PeoplesPictures,
+    PictureError,
+    Split,
+    assets_folder,
+)
 
 FER2013_VARIABLE = 'EMOTION_ESTIMATOR_FER2013'
 """Environment variable: fer2013.csv, an .npz or a folder of pictures."""
@@ -52,7 +59,7 @@ OUT = REPOSITORY / 'out'
 
 def read_photographs() -> LabelledPictures:
     """
-    Read FER2013 and its votes.
+    Read FER2013 and its votes; says, once, what is left out.
 
     :returns: all photographs of all splits.
     :raises DataError: when a file is missing or cannot be read.
@@ -61,10 +68,10 @@ def read_photographs() -> LabelledPictures:
     photographs = fer2013.read(
         Path(named) if named else assets_folder() / 'fer2013' / 'fer2013.npz'
     )
-    votes = os.environ.get(FERPLUS_VARIABLE)
-    if not votes:
-        return photographs
-    return fer2013.join_votes(photographs, fer2013.read_votes(Path(votes)))
+    if votes := os.environ.get(FERPLUS_VARIABLE):
+        photographs = fer2013.join_votes(photographs, fer2013.read_votes(Path(votes)))
+    _say(*photographs.complaints)
+    return photographs
 
 
 def read_to_learn_from() -> tuple[LabelledPictures, int]:
@@ -78,7 +85,7 @@ def read_to_learn_from() -> tuple[LabelledPictures, int]:
     photographs = read_photographs().split(Split.TRAINING)
     count = len(photographs)
     ours = assets_folder() / 'ood'
-    for one in read_labelled_folder(ours, TRAINED_ON)[0].values() if ours.is_dir() else ():
+    for one in _labelled(ours).values() if ours.is_dir() else ():
         further = one.photographs.split(Split.TRAINING)
         if len(further):
             photographs = photographs.followed_by(further)
@@ -87,25 +94,51 @@ def read_to_learn_from() -> tuple[LabelledPictures, int]:
 
 def read_other_people(folder: Path | None = None) -> dict[str, PeoplesPictures]:
     """
-    Read pictures of people whom no model learned from, for protocol X.
+    Read pictures of people whom no model learned from, for protocol X; says what is left out.
 
     :param folder: see `read_labelled_folder`; None takes `ood` of the assets folder.
     :returns: by the name of their set; of `ood` without what may be trained on.
-    :raises DataError: when the folder holds none.
+    :raises DataError: when the folder holds none that can be read.
     """
-    ours = assets_folder() / 'ood'
-    folder = folder or ours
-    found, complaints = read_labelled_folder(
-        folder, TRAINED_ON if folder.resolve() == ours.resolve() else None
-    )
-    for complaint in (
-        *complaints,
-        *(c for one in found.values() for c in one.photographs.complaints),
-    ):
-        print(complaint)
-    return {
-        name: one.select(one.photographs.splits != Split.TRAINING) for name, one in found.items()
+    folder = folder or assets_folder() / 'ood'
+    tested = {
+        name: _legible(one.select(one.photographs.splits != Split.TRAINING))
+        for name, one in _labelled(folder).items()
     }
+    if not any(len(one.people) for one in tested.values()):
+        raise DataError(f'{folder} holds no picture that can be read.')
+    return {name: one for name, one in tested.items() if len(one.people)}
+
+
+def _labelled(folder: Path) -> dict[str, PeoplesPictures]:
+    """Read a folder of labelled pictures and say what is left out."""
+    ours = folder.resolve() == (assets_folder() / 'ood').resolve()
+    found, complaints = read_labelled_folder(folder, TRAINED_ON if ours else None)
+    _say(*complaints, *(c for one in found.values() for c in one.photographs.complaints))
+    return found
+
+
+def _legible(one: PeoplesPictures) -> PeoplesPictures:
+    """Leave out files that are no pictures, which would count as faces that are not found."""
+    kept = []
+    for index in range(len(one.people)):
+        try:
+            one.photographs.pictures.read(index)
+            kept.append(index)
+        except PictureError as error:
+            _say(f'{error} It is left out.')
+    return one.select(np.array(kept, np.int64))
+
+
+_said: set[str] = set()
+
+
+def _say(*complaints: str) -> None:
+    """Print sentences, each once in a process: a command reads its photographs several times."""
+    for complaint in complaints:
+        if complaint not in _said:
+            _said.add(complaint)
+            print(complaint)
 
 
 def scheduler() -> str | None:

@@ -28,7 +28,6 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 import argparse
 import dataclasses
 import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +105,8 @@ def read_data(path: Path) -> SearchData:
     try:
         with np.load(path, allow_pickle=False) as file:
             data = {name: file[name].astype(np.float32) for name in names}
-    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    # Of a damaged file zipfile, zlib, tokenize and NumPy each complain in their own way.
+    except Exception as error:
         raise DataError(
             f'{path} cannot be read as a .npz file with {", ".join(names)} ({error}); write it '
             'again with numpy.savez.'

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,7 +143,9 @@ def read_npz(path: Path) -> LabelledPictures:
     :returns: all photographs, in its order.
     :raises DataError: when it is missing, cut off, or its arrays do not fit each other.
     """
-    images, labels, usage, table = _load(path, ('images', 'labels', 'usage', 'ferplus'))
+    if not path.is_file():
+        raise DataError(_unreadable(path, 'missing'))
+    images, labels, usage, table = read_arrays(path, ('images', 'labels', 'usage', 'ferplus'))
     n, shapes = labels.size, [images.shape, labels.shape, usage.shape, table.shape]
     if shapes != [(n, SIDE, SIDE), (n,), (n,), (n, 10)] or images.dtype != np.uint8:
         raise DataError(
@@ -219,17 +220,24 @@ def _parse_photograph(line: str, names: list[str]) -> tuple[int, Split, NDArray[
     return int(found['emotion']), USAGES[found['Usage']], image
 
 
-def _load(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
+def read_arrays(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
+    """
+    Read arrays of an .npz file.
+
+    :raises DataError: when it is no such file, damaged, or lacks one of them.
+    """
     if not zipfile.is_zipfile(path):
-        raise DataError(_unreadable(path, 'missing, cut off or no .npz file'))
+        raise DataError(f'{path} cannot be read: it is cut off, or no .npz file.')
     try:
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in names if name not in file.files]
-            if missing:
-                raise DataError(f'{path} has no array {", ".join(missing)}.')
-            return [file[name] for name in names]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(_unreadable(path, f'damaged: {error}')) from error
+            found = [] if missing else [file[name] for name in names]
+    # Of a damaged file zipfile, zlib, tokenize and NumPy each complain in their own way.
+    except Exception as error:
+        raise DataError(f'{path} cannot be read: it is damaged ({error}).') from error
+    if missing:
+        raise DataError(f'{path} has no array {", ".join(missing)}.')
+    return found
 
 
 def _unreadable(path: Path, reason: str | None) -> str:

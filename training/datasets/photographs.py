@@ -22,7 +22,7 @@ scored on a labelled folder of people whom they did not learn from (protocol X).
 from __future__ import annotations
 
 import csv
-import zipfile
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ from typing import Literal
 import numpy as np
 
 from emotion_estimator.evaluation.labels import known_name
+from training.datasets.fer2013 import read_arrays
 from training.datasets.pictures import (
     LABELS,
     NO_LABEL,
@@ -152,9 +153,12 @@ def _table_lines(
                 f'{", ".join(rows.fieldnames or ())}.'
             )
         around = ' "' if quoting == csv.QUOTE_NONE else None
-        for row in rows:
-            cells = tuple((row.get(name) or '').strip(around) for name in (*columns, *others))
-            yield f'{table}, line {rows.line_num}', cells
+        try:
+            for row in rows:
+                cells = tuple((row.get(name) or '').strip(around) for name in (*columns, *others))
+                yield f'{table}, line {rows.line_num}', cells
+        except csv.Error as error:
+            raise DataError(f'{table}: {error}; a quote may be missing before it.') from error
 
 
 def _affectnet_files(path: Path) -> dict[str, tuple[Path, Split]]:
@@ -287,7 +291,8 @@ def read_labelled_folder(
     Read a folder of labelled pictures in any of three layouts.
 
     labels.csv with the columns file (below the folder) and expression, and if known person, gender
-    and ethnicity; the first part of a file's path is its set, where it has more than one. Or
+    and ethnicity; the first part of a file's path is its set, where it has more than one. Files
+    that lie elsewhere are of the set that is named after the folder. Or
     folders named by expressions, with pictures in them. Beside either: .npz files with `images`
     (grey, uint8 [N, height, width]), `labels` and `names`, a name beginning with the person and
     '_'; each is a set. Expressions may be in another data set's words (`known_name`).
@@ -298,15 +303,14 @@ def read_labelled_folder(
     :raises DataError: when it holds no labelled picture in these layouts.
     """
     complaints: list[str] = []
+    path = path.resolve()  # '.' would name no set
     table = path / _TABLE
     lines = _of_table(table, complaints) if table.is_file() else _of_expression_folders(path)
     by_set: dict[str, list[_Line]] = {}
     for name, line in lines:
         by_set.setdefault(name, []).append(line)
-    found = {
-        name: _of_files(name, lines, (trained_on or {}).get(name, ''))
-        for name, lines in by_set.items()
-    }
+    trained_on = trained_on or {}
+    found = {n: _of_files(n, lines, trained_on.get(n, '')) for n, lines in by_set.items()}
     found |= {file.stem: _of_arrays(file) for file in sorted(path.glob('[!.]*.npz'))}
     found = {name: pictures for name, pictures in found.items() if len(pictures.people)}
     if not found:
@@ -336,7 +340,7 @@ def _of_table(table: Path, complaints: list[str]) -> Iterator[tuple[str, _Line]]
             complaints.append(f'{where}: there is no picture {named!r}; left out.')
             continue
         folder, *below = Path(named).parts
-        name = folder if below else table.parent.name
+        name = folder if below and folder not in (os.sep, os.pardir) else table.parent.name
         yield name, _Line(table.parent / named, word, tuple(about))
 
 
@@ -365,11 +369,7 @@ def _of_files(name: str, lines: list[_Line], trained_on: str) -> PeoplesPictures
 
 
 def _of_arrays(path: Path) -> PeoplesPictures:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            images, words, names = (file[name] for name in ('images', 'labels', 'names'))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f'{path} holds no images, labels and names: {error}') from error
+    images, words, names = read_arrays(path, ('images', 'labels', 'names'))
     if (
         images.dtype != np.uint8
         or images.ndim != 3
