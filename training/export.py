@@ -40,7 +40,7 @@ from emotion_estimator.emotion.model import (
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.files import write_whole
 from training import facial_actions
-from training.datasets.pictures import LABELS, one_hot
+from training.datasets.pictures import LABELS, DataError, one_hot
 from training.fitting import fit_temperature
 from training.settings import Settings
 from training.stills import FER2013, MAPS, IndexMap, Stills
@@ -248,7 +248,6 @@ class ExportedAnswers:
     :param labels: see `ModelMetadata`.
     :param further_labels: see `ModelMetadata`.
     :param temperature: see `ModelMetadata`.
-    :param class_shares: shares of the labels in the training, shape [labels].
     :param teachers: whom it learned from, in words.
     """
 
@@ -256,8 +255,28 @@ class ExportedAnswers:
     labels: tuple[str, ...]
     further_labels: tuple[str, ...]
     temperature: float
-    class_shares: NDArray[np.float32]
     teachers: str
+
+
+def class_shares(settings: Settings, training: Stills) -> dict[str, float]:
+    """
+    Tell how much of what a model learns shows each of its classes, as its folder states it.
+
+    :param training: what it learns from.
+    :raises DataError: when nothing shows one of them, which no model can tell then.
+    """
+    classes = MAPS[settings.summed_in or settings.targets.classes]
+    if settings.summed_in is None:
+        found = settings.targets.shares(training).mean(axis=0)
+    else:
+        found = classes.probabilities(one_hot(training.labels)).mean(axis=0)
+    shares = {label: round(share, 4) for label, share in zip(classes.names, found.tolist())}
+    if missing := [label for label, share in shares.items() if not share]:
+        raise DataError(
+            f'None of the {len(training)} photographs that are learned from shows '
+            f'{", ".join(missing)}, so that no model can tell it: add such photographs.'
+        )
+    return shares
 
 
 def export_answers(
@@ -280,6 +299,8 @@ def export_answers(
         label = further[:, -len(LABELS) :]
         return _summed(networks, MAPS[settings.summed_in], label, training, readable)
     truth = asked.validation_labels(readable)
+    if not (truth >= 0).any():  # nobody voted: the labels are all that is known
+        truth = MAPS[asked.classes].labels(readable.labels)
     clear = truth >= 0
     answered = {VOTES: truth, FER2013: readable.labels}
     for start in range(0, len(asked.further_names), len(LABELS)):
@@ -289,7 +310,7 @@ def export_answers(
         behind = start + len(asked.names)
         for network in networks:
             soften(network, slice(behind, behind + len(LABELS)), temperature)
-    votes = 'the votes of ten people each, FER+ (MIT)'
+    votes = _VOTERS
     rule = facial_actions.IN_FULL if asked.correction and asked.names == LABELS else None
     if rule is not None:
         likely = facial_actions.corrected(softmax(first), readable.values, rules=(rule,))
@@ -297,14 +318,18 @@ def export_answers(
     if asked.correction:
         votes += ', corrected by the facial actions shown'
     weight = asked.label_weight
+    teachers = f"FER2013's labels, weight {weight:g}, and {votes}" if weight else votes
     return ExportedAnswers(
         network=to_litert(networks, rule=rule),
         labels=asked.names,
         further_labels=asked.further_names,
         temperature=fit_temperature(first[clear], truth[clear]),
-        class_shares=asked.shares(training).mean(axis=0),
-        teachers=f"FER2013's labels, weight {weight:g}, and {votes}" if weight else votes,
+        teachers=teachers if training.votes.any() else _LABELS_ALONE,
     )
+
+
+_VOTERS = 'the votes of ten people each, FER+ (MIT)'
+_LABELS_ALONE = 'one label each'
 
 
 def _summed(
@@ -322,9 +347,10 @@ def _summed(
         labels=label_map.names,
         further_labels=(),
         temperature=fit_temperature(sums, labels),
-        class_shares=label_map.probabilities(one_hot(training.labels)).mean(axis=0),
         teachers=(
             "FER2013's labels in seven classes, whose probabilities are summed, and beside them "
-            'the votes of ten people each, FER+ (MIT)'
-        ),
+            f'{_VOTERS}'
+        )
+        if training.votes.any()
+        else f'{_LABELS_ALONE} of seven classes, whose probabilities are summed',
     )

@@ -80,9 +80,16 @@ def read_to_learn_from() -> tuple[LabelledPictures, int]:
 
     :returns: FER2013's training split and behind it what `TRAINED_ON` names, where `ood` is there;
         how many are FER2013's.
-    :raises DataError: when FER2013 is missing or cannot be read.
+    :raises DataError: when FER2013 is missing, cannot be read or lacks a split.
     """
-    photographs = read_photographs().split(Split.TRAINING)
+    whole = read_photographs()
+    for split in (Split.TRAINING, Split.PUBLIC):
+        if not (whole.splits == split).any():
+            raise DataError(
+                f'{whole.name} has no photograph of the split {split.name.lower()}: networks are '
+                'learned from those of training, and those of public choose among them.'
+            )
+    photographs = whole.split(Split.TRAINING)
     count = len(photographs)
     ours = assets_folder() / 'ood'
     for one in _labelled(ours).values() if ours.is_dir() else ():

@@ -185,7 +185,7 @@ def fit_shipped_encoding() -> Path:
     :raises DataError: when photographs are missing.
     """
     photographs, _ = sources.read_to_learn_from()
-    tables = _tables(photographs, TRAINING_VIEWS)
+    tables = _tables(photographs, TRAINING_VIEWS, Split.TRAINING)
     # Of the first look alone: what only a second finds lies less well.
     first = read_faces(photographs, X4_PAD25)
     stills = _stills(photographs, NAMES, first.blendshapes[:, None], first.readable)
@@ -280,7 +280,7 @@ def _read_views(split: Split, looked: tuple[View, ...]) -> Stills:
     else:
         photographs = sources.read_photographs().split(split)
     encoding = read_encoding(encoding_path())
-    tables = _tables(photographs, looked)
+    tables = _tables(photographs, looked, split)
     seen = [part for _, table in tables for part in (table.points, table.blendshapes)]
     key = content_key('features', sha256_of(encoding_path()), *seen)
     kept = sources.OUT / 'features' / f'{key}.npz'
@@ -290,13 +290,19 @@ def _read_views(split: Split, looked: tuple[View, ...]) -> Stills:
 
 
 def _tables(
-    photographs: LabelledPictures, views: tuple[View, ...]
+    photographs: LabelledPictures, views: tuple[View, ...], split: Split
 ) -> list[tuple[View, FaceTable]]:
     """Find faces in each view; only what is looked at as it is gets retry detection."""
-    return [
+    tables = [
         (view, (read_faces if view.augmentation else read_faces_twice)(photographs, view))
         for view in views
     ]
+    if not tables[0][1].readable.any():
+        raise DataError(
+            f'No face is found in the {len(photographs)} photographs of {photographs.name}, split '
+            f'{split.name.lower()}; its photographs must show faces.'
+        )
+    return tables
 
 
 def _stills(

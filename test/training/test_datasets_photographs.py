@@ -388,8 +388,8 @@ def test_other_photographs_are_learned_from_several_times(learned):
 
 
 def test_what_is_left_out_of_what_is_learned_from_is_said_once(learned, monkeypatch, capsys):
-    write_picture(learned / 'fer' / 'train' / 'sad' / '1.png')
-    write_picture(learned / 'fer' / 'valid' / 'sad' / '2.png')
+    for split in ('train', 'val', 'valid'):
+        write_picture(learned / 'fer' / split / 'sad' / '1.png')
     (learned / 'ood' / 'web' / '1a.png').unlink()
     monkeypatch.setenv(sources.FER2013_VARIABLE, str(learned / 'fer'))
     for _ in range(2):

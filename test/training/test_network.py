@@ -28,8 +28,10 @@ from emotion_estimator.emotion.decision import ClassPrior
 from emotion_estimator.emotion.model import SCHEMA, VOTES, softmax
 from training import export, facial_actions, fitting, network, sources
 from training.clips import Dynamics
-from training.datasets.pictures import LABELS, one_hot
+from training.datasets.pictures import LABELS, DataError, Split, one_hot
+from training.protocols.sequences import compose_tracks
 from training.settings import Phase, Settings, run_key
+from training.still_features import read_stills
 from training.stills import FER2013, HAPPY_UNKNOWN_SAD, Stills, Targets
 from training.windows import RATE_HZ, STEPS, WINDOW_S, constant_windows
 
@@ -273,3 +275,34 @@ def test_each_answer_of_the_exported_network_has_a_temperature_of_its_own(made_d
     found = [model.probabilities(window, ClassPrior('uniform', LABELS, (1 / 7,) * 7))]
     found += [model.further(window, vocabulary) for vocabulary in (VOTES, FER2013)]
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_where_nobody_voted_labels_choose_the_temperature_and_are_named(made_data):
+    voted = made_data.training
+    stills = dataclasses.replace(voted, votes=np.zeros_like(voted.votes))
+    settings = Settings(groups=(), targets=Targets(correction=2.0))
+    trained = network.build(SMALL, *network.statistics(stills.values), 7)
+    told = [export.export_answers([trained], settings, s, s) for s in (stills, voted)]
+    assert told[0].temperature == told[1].temperature  # they voted for the labels
+    assert [each.teachers[:9] for each in told] == ['one label', 'the votes']
+    shares = export.class_shares(settings, stills)
+    assert tuple(shares) == LABELS and sum(shares.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_data_from_which_nothing_can_be_learned_is_refused(made_data, monkeypatch):
+    voted = made_data.training
+    few = voted.select(voted.labels != LABELS.index('sad'))
+    with pytest.raises(DataError, match='shows sad, so that no model can tell it'):
+        export.class_shares(Settings(targets=Targets(second_weight=1.0)), few)
+    unvoted = dataclasses.replace(voted, votes=np.zeros_like(voted.votes))
+    with pytest.raises(DataError, match=f'Of the {len(voted)} photographs 0 show'):
+        compose_tracks(unvoted, None, 1, seed=1)
+    for split in ('train', 'val'):
+        (folder := made_data.encoding.parent / 'fer2013' / split / 'sad').mkdir(parents=True)
+        (folder / '1.png').write_bytes(b'no picture')
+    monkeypatch.setenv(sources.FER2013_VARIABLE, str(folder.parents[1]))
+    with pytest.raises(DataError, match=r'No face is found in the 1 .* of FER2013, split public'):
+        read_stills(Split.PUBLIC)
+    folder.rename(folder.with_name('bored'))
+    with pytest.raises(DataError, match='FER2013 has no photograph of the split public'):
+        sources.read_to_learn_from()

@@ -33,7 +33,7 @@ from training import network, sources
 from training.commands import command, terminal
 from training.datasets.pictures import assets_folder
 from training.encoding.visibility import fit_shipped_visibility
-from training.export import export_answers, write_model
+from training.export import class_shares, export_answers, write_model
 from training.fitting import Material, read_material, trained_network
 from training.settings import MODEL_VERSION, MODELS, Settings, class_prior, run_key
 from training.still_features import OTHERS_TIMES, fit_shipped_encoding
@@ -62,8 +62,9 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     Train a model and write its folder.
 
     :returns: the model as the runtime loads it.
-    :raises DataError: when data is missing.
+    :raises DataError: when data is missing, or none of it shows one of the classes.
     """
+    shares = class_shares(settings, material.training)
     networks = [
         trained_network(dataclasses.replace(settings, seed=settings.seed + number), material)
         for number in range(settings.members)
@@ -79,15 +80,14 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     photographs, of_fer2013 = sources.read_to_learn_from()
     count = len(photographs) - of_fer2013
     others = OTHERS.format(count=count, times=OTHERS_TIMES)
-    shares = [round(share, 4) for share in exported.class_shares.tolist()]
     groups = ''.join(f', {group}' for group in settings.groups)
     facts: dict[str, Any] = {
         'schema': SCHEMA,
         'version': MODEL_VERSION,
         'labels': exported.labels,
         'further_labels': exported.further_labels,
-        'class_prior': class_prior(name, exported.labels, shares),
-        'class_shares': shares,
+        'class_prior': class_prior(name, exported.labels, list(shares.values())),
+        'class_shares': list(shares.values()),
         'features': features,
         'rate_hz': RATE_HZ,
         'window_s': WINDOW_S,
@@ -135,6 +135,8 @@ def main(arguments: list[str] | None) -> int:
             f'{sources.TRAINED_ON} of {assets_folder() / "ood"} is missing, so that other models '
             'come out than those that ship; training/README.md says what it brings.'
         )
+    if not photographs.votes.any():
+        print('Nobody voted on them, so that labels alone teach; FERPLUS= of `make` names votes.')
     if not options.keep_encoding:
         path = fit_shipped_encoding()
         print(f'{path.name}: {path.stat().st_size} bytes, {time.monotonic() - start:.0f} s')

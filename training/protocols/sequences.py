@@ -33,7 +33,7 @@ from emotion_estimator.evaluation.segment_statistics import bootstrap, stable_fr
 from emotion_estimator.stamps import NS_PER_S
 from training import clips
 from training.clips import Dynamics
-from training.datasets.pictures import NEUTRAL
+from training.datasets.pictures import NEUTRAL, DataError
 from training.network import additive, from_additive
 from training.protocols.stills import Metrics
 from training.stills import IndexMap, Stills
@@ -76,10 +76,17 @@ def compose_tracks(stills: Stills, dynamics: Dynamics, count: int, seed: int) ->
     What a state shows is what most of FER+'s ten voters said: the vocabulary of `basic7`.
 
     :param stills: photographs; only readable ones with a majority are used.
+    :raises DataError: when these are not neutral and of another class.
     """
     rng = np.random.default_rng(seed)
     clear = stills.select(stills.readable[:, 0] & (stills.majority() >= 0))
     clear = replace(clear, labels=clear.majority())
+    if len(shown := set(clear.labels.tolist())) < 2 or NEUTRAL not in shown:
+        raise DataError(
+            f'Of the {len(stills)} photographs {len(clear)} show a face on which most voters '
+            'agree; protocol S needs neutral ones and ones of another expression. FERPLUS= of '
+            '`make` names the votes where the photographs come without.'
+        )
     return [_compose(clear, dynamics, rng, neutral=i % 2 == 0) for i in range(count)]
 
 
