@@ -184,7 +184,7 @@ def test_a_robot_s_own_frames_hide_no_image_and_are_no_word_of_a_face(live, ahea
         live.spin(0.05)
         what = ObjectHypothesis(class_id='sad', score=1.0)
         emotion.publish(Classification(header=header, results=[what]))
-        live.spin(0.05)
+        live.until(lambda n=number: len(ready) > n, 'what is said of the image')
     shown_ns = [START_NS + number * 2 * STEP_NS for number in range(8)]
     assert [said.stamp_ns for said in ready] == shown_ns
     assert ready[-1].faces['a'].head is not None
