@@ -232,7 +232,9 @@ class FaceSearch:
         """
         near = partial(self._landmarker.find, image, time_ms)
         looks = [partial(one.close_up.find, image, one.box, time_ms) for one in before]
-        if not looks or len(os.sched_getaffinity(0)) == 1:
+        # Other systems than Linux do not tell.
+        one_core = hasattr(os, 'sched_getaffinity') and len(os.sched_getaffinity(0)) == 1
+        if not looks or one_core:
             return near()[: self._max_faces], [look() for look in looks]
         if self._workers is None:
             self._workers = ThreadPoolExecutor(SIDE_BY_SIDE, 'faces')

@@ -312,6 +312,13 @@ def test_while_faces_are_missing_detections_keep_their_rate():
     assert scene.close_ups == 91
 
 
+def test_faces_are_followed_where_the_system_does_not_tell_its_cores(monkeypatch):
+    monkeypatch.delattr(os, 'sched_getaffinity')
+    search = Scene(near=(0.5,), far=(0.2,)).search(max_faces=2)
+    assert run(search, 3) == [2] * 3
+    search.close()
+
+
 def test_once_all_are_found_nothing_is_detected():
     scene = Scene(near=(0.5,), far=(0.2, 0.8))
     assert run(scene.search(max_faces=3), 91) == [3] * 91
