@@ -68,7 +68,7 @@ def test_the_three_files_and_their_bytes_are_the_same_again(tmp_path):
 
 
 def test_metrics_of_a_run(tmp_path):
-    write_report(tmp_path, [WALK], TRUTH)
+    write_report(tmp_path, [replace(WALK, again=2)], TRUTH)
     found = json.loads((tmp_path / 'metrics.json').read_text())
     assert found['schema'] == 1
     assert found['model'] == 'made 1.0.0'
@@ -80,7 +80,7 @@ def test_metrics_of_a_run(tmp_path):
     }
     assert sum(one['frames'] for one in found['reliability']) == 40
     walk = found['recordings']['walk']
-    assert walk['images'] == walk['answers'] == walk['faces']['abc']['answers'] == 40
+    assert walk['images'] - 2 == walk['answers'] == walk['faces']['abc']['answers'] == 40
     assert list(labels_of(walk)) == TRUTH['walk']
 
 

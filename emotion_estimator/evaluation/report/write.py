@@ -295,7 +295,7 @@ def _reliability(summary: Summary) -> list[dict[str, float | None]] | None:
 def _recording(one: RecordingSummary) -> dict[str, Any]:
     return {
         'kept_sha256': checksum(one.replay),
-        'images': len(one.replay.stamps_ns),
+        'images': one.replay.image_count,
         'duration_s': round(one.duration_s, 6),
         'answers': len(one.replay.predictions),
         'figures': plain(one.figures),
