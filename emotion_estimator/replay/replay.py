@@ -110,7 +110,7 @@ def replay(
     if isinstance(recording, Pictures):
         recording.are_a_film = not selection.stills
     if selection.stills or (pictures and recording.image_count == 1):
-        found = _beforehand(_decoded((image.frame, 0) for image in order.each(recording)))
+        found = _beforehand(_decoded(order.photographs(recording, selection)))
     else:
         # As the node would leave out: a recording has what its camera sent.
         rates_hz = selection.rate_hz, float(parameters.blendshape_node['max_rate_hz'])

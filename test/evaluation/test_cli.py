@@ -367,6 +367,9 @@ def test_photographs_are_each_answered_alone_and_by_the_name_of_their_file(tmp_p
                 pytest.approx(alone.confidence, abs=1e-4),
             )
     assert 'A face was found in 3 of 3 pictures' in (output / 'report.html').read_text()
+    part = ('--stills', '--from', '0.03', '--to', '0.05')
+    assert main([str(pictures), '-o', str(output), *part]) == 0
+    assert 'A face was found in 1 of 1 picture;' in (output / 'report.html').read_text()
 
 
 def test_people_beside_those_followed_and_a_change_of_size_give_a_hint(tmp_path, media, capfd):
