@@ -185,6 +185,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if bool(options.recordings) == bool(options.compare):
         parser.error('give recordings, or two folders after --compare')
+    if options.compare:
+        given = {name for name, one in vars(options).items() if one != parser.get_default(name)}
+        for name in sorted(given - {'recordings', 'compare', 'output', 'label_map'}):
+            option = name.removesuffix('_s').replace('_', '-')
+            parser.error(
+                f'--{option} does nothing beside --compare, which takes both runs as they are, '
+                'with their labels; give it where you replay them'
+            )
     return options
 
 

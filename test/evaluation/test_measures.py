@@ -334,10 +334,12 @@ def test_the_command_says_which_library_a_page_lacks(tmp_path, capsys, monkeypat
 
 
 def test_recordings_and_two_runs_are_not_given_together(capsys):
-    for arguments in ([], ['walk', '--compare', 'a', 'b']):
+    wrong = {'': 'give recordings, or two', 'walk --compare a b': 'give recordings, or two'}
+    wrong |= {f'--compare a b {one}=3': f'{one} does nothing' for one in ('--labels', '--from')}
+    for arguments, said in wrong.items():
         with pytest.raises(SystemExit):
-            main(arguments)
-        assert 'give recordings, or two folders after --compare' in capsys.readouterr().err
+            main(arguments.split())
+        assert said in ' '.join(capsys.readouterr().err.split())
 
 
 def test_a_folder_without_a_run_is_reported(tmp_path, capsys):
