@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+from emotion_estimator.evaluation import label_topics
 from emotion_estimator.evaluation.alignment import common_vocabulary
 from emotion_estimator.evaluation.label_readers import (
     LEAST_ABSOLUTE_S,
@@ -30,11 +31,6 @@ from emotion_estimator.evaluation.label_readers import (
     Table,
     Time,
     read_table,
-)
-from emotion_estimator.evaluation.label_topics import (
-    check_topic,
-    label_messages,
-    labels_of_messages,
 )
 from emotion_estimator.evaluation.labels import (
     ANY_FACE,
@@ -48,7 +44,9 @@ from emotion_estimator.evaluation.labels import (
     place,
     reaches,
 )
-from emotion_estimator.replay.bag_reader import storage_files
+from emotion_estimator.replay.bag_reader import SUFFIXES, storage_files, unpacked_name
+from emotion_estimator.replay.files import PICTURE_SUFFIXES
+from emotion_estimator.replay.videos import VIDEO_SUFFIXES
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -100,7 +98,7 @@ def check_labels(
     for path in paths.values():
         try:
             if source.topic:
-                check_topic(path, source.topic)
+                label_topics.check_topic(path, source.topic)
             elif table_beside(path).is_file():
                 problems += read_table(table_beside(path), model).losses()
         except LabelError as error:
@@ -155,12 +153,12 @@ def table_beside(path: Path) -> Path:
     :returns: 'walk.csv' beside it, or beside a bag's only file in it; it need not exist.
     """
     if not path.is_dir():
-        return path.parent / f'{path.stem}.csv'
+        return path.with_name(unpacked_name(path.name)).with_suffix('.csv')
     beside = path.absolute().with_name(f'{path.absolute().name}.csv')
     with suppress(OSError):  # said where the recording is opened
         files = storage_files(path)
         if len(files) == 1 and not beside.is_file():
-            return files[0].with_suffix('.csv')
+            return files[0].with_name(unpacked_name(files[0].name)).with_suffix('.csv')
     return beside
 
 
@@ -177,11 +175,11 @@ def _beside(name: str, one: Recorded, time: Time, own_names: Collection[str]) ->
 def _of_topic(name: str, one: Recorded, topic: str, own_names: Collection[str]) -> Labels:
     """Read one bag's labels; what is wrong with it is said and costs the others nothing."""
     try:
-        messages = label_messages(one.path, topic)
+        messages = label_topics.label_messages(one.path, topic)
     except LabelError as error:
         return Labels((), (str(error),), 0, (str(error),))
     where = f'{topic}, {name}'
-    return labels_of_messages(messages, where, *one.span_ns, own_names, one.zero_ns)
+    return label_topics.labels_of_messages(messages, where, *one.span_ns, own_names, one.zero_ns)
 
 
 def labels_of_folder(
@@ -286,16 +284,23 @@ def _name_meant(written: str, names: Sequence[str]) -> str | None:
     """Find the recording of a name, also written as a path, without suffix or in another case."""
     if written in names or not written:
         return written or (names[0] if len(names) == 1 else None)
-    of_path = Path(written.replace('\\', '/'))
-    for meant, change in (
-        (written.casefold(), str.casefold),
-        (of_path.name.casefold(), lambda name: Path(name).name.casefold()),
-        (of_path.stem.casefold(), lambda name: Path(name).stem.casefold()),
-    ):
-        alike = [name for name in names if change(name) == meant]
-        if len(alike) == 1:
-            return alike[0]
+    own = [name.casefold() for name in names]
+    asked = written.replace('\\', '/').casefold()
+    for whole in (True, False):
+        meant, *held = (one if whole else one.rpartition('/')[2] for one in (asked, *own))
+        same = [one == meant for one in held]
+        alike = [one in _forms(meant) or meant in _forms(one) for one in held]
+        for fit in (same, alike):
+            if sum(fit) == 1:
+                return names[fit.index(True)]
     return None
+
+
+def _forms(name: str) -> set[str]:
+    """Give a file's name as it is unpacked, and without its suffix; a date has none."""
+    stem, _, suffix = (unpacked := unpacked_name(name)).rpartition('.')
+    known = f'.{suffix}' in (*SUFFIXES, *PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
+    return {unpacked, stem} if known else {unpacked}
 
 
 def _segment(row: Row, one: Recorded, absolute: bool) -> Segment:

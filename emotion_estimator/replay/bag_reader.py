@@ -227,7 +227,7 @@ class BagReader:
         try:
             if self._unpacked is None:
                 self._unpacked = tempfile.TemporaryDirectory()
-            target = Path(self._unpacked.name) / re.sub(r'\.zstd?$', '', path.name)
+            target = Path(self._unpacked.name) / unpacked_name(path.name)
             if packed:
                 self._unpack(path, target)
             else:
@@ -371,8 +371,8 @@ def _files(path: Path, problems: list[str], hints: list[str]) -> list[Path]:
             reason = ' '.join(str(error).split())
             hints.append(f'{metadata} cannot be read ({reason}); all files beside it are used.')
         else:
-            known = {_stem(file): file for file in found}
-            there = [file if file.is_file() else known.get(_stem(file)) for file in listed]
+            known = {unpacked_name(p.name): p for p in found}
+            there = [p if p.is_file() else known.get(unpacked_name(p.name)) for p in listed]
             lost = [str(file) for file, one in zip(listed, there) if one is None]
             if lost and not any(there):
                 raise RecordingError(
@@ -386,8 +386,9 @@ def _files(path: Path, problems: list[str], hints: list[str]) -> list[Path]:
     return found
 
 
-def _stem(file: Path) -> str:
-    return re.sub(r'\.zstd?$', '', file.name)
+def unpacked_name(name: str) -> str:
+    """Name the file that another holds, packed."""
+    return re.sub(r'\.zstd?$', '', name)
 
 
 def _key(connection: Connection) -> tuple[str, str]:

@@ -384,10 +384,10 @@ def test_a_table_beside_a_recording_is_its_own(recorded, tmp_path):
 
 def test_a_table_that_was_named_is_of_all_recordings(recorded, tmp_path):
     path = tmp_path / 'all.csv'
-    path.write_text('recording,start_s,end_s,emotion\nv1.5,1,2,sad\n')
+    path.write_text('recording,start_s,end_s,emotion\nv1.5,1,2,sad\nv1.6,2,3,sad\n')
     found = find_labels(LabelSource(path), recorded)
     assert found['v1.5'].segments == (Segment(S, 2 * S, '', 'sad'),)
-    assert found['walk.mcap'].problems == ('all.csv holds no label of walk.mcap.',)
+    assert "line 3 names the recording 'v1.6'" in found['walk.mcap'].problems[0]
     with pytest.raises(LabelError, match='not from several'):
         find_labels(LabelSource(path, from_folders=True), recorded)
     with pytest.raises(LabelError, match='cannot be read'):

@@ -369,12 +369,12 @@ def test_labels_of_a_bag_without_stamps_are_judged_by_receipt_and_it_is_said(tmp
     assert report.hints[0] in metrics(tmp_path)['problems']
 
 
-@pytest.mark.parametrize('table', ['walk.csv', 'walk/take.csv'])
-def test_a_table_beside_a_bag_is_found_and_an_empty_recording_harms_nothing(tmp_path, table):
+@pytest.mark.parametrize('bag, table', [('', '.csv'), ('', '/t.csv'), ('/t.mcap.zst', '/t.csv')])
+def test_a_table_beside_a_bag_is_found_and_an_empty_recording_harms_nothing(tmp_path, bag, table):
     (tmp_path / 'walk').mkdir()
-    (tmp_path / 'walk' / 'take.mcap').touch()
-    (tmp_path / table).write_text('start_s,end_s,emotion\n0,4,happy\n')
-    paths = {'walk': tmp_path / 'walk', 'none': tmp_path / 'none'}
+    (tmp_path / 'walk' / 't.mcap.zst').touch()
+    (tmp_path / f'walk{table}').write_text('start_s,end_s,emotion\n0,4,happy\n')
+    paths = {'walk': tmp_path / f'walk{bag}', 'none': tmp_path / 'none'}
     runs = [HALVES, replay(name='none', problems=['none: cannot be read.'])]
     write_labelled_report(tmp_path / 'out', paths, runs, LabelSource())
     found = metrics(tmp_path / 'out')
