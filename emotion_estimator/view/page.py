@@ -270,7 +270,7 @@ class _Record:
     """Starts and ends a recording."""
 
     def __init__(self, node: ViewNode) -> None:
-        self._node = node
+        self._node, self._records = node, False
         ui.label('Record').classes('view-heading')
         self._name = ui.input('Name', placeholder='date and time').classes('view-wide')
         self._name.props('maxlength=60 id=view-name')
@@ -281,7 +281,8 @@ class _Record:
 
     def _toggle(self) -> None:
         recorder = self._node.recorder
-        if recorder.facts()['records']:
+        # What this page shows counts: a second click, or another page's, does not undo the first.
+        if self._records:
             self._node.do(recorder.stop)
             return
         name, pictures = str(self._name.value or '').strip(), bool(self._pictures.value)
@@ -292,7 +293,7 @@ class _Record:
     def refresh(self) -> dict[str, Any]:
         """Show how far it is; returns the recorder's facts."""
         facts = self._node.recorder.facts()
-        records = bool(facts['records'])
+        self._records = records = bool(facts['records'])
         self._button.set_text('Stop' if records else 'Record')
         self._button.set_icon('stop' if records else 'fiber_manual_record')
         self._name.set_enabled(not records)
