@@ -29,7 +29,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 
-from emotion_estimator.files import OutputError
+from emotion_estimator.files import OutputError, remove_abandoned, writing
 from emotion_estimator.messages import (
     ACTION_UNITS,
     CLASSIFICATION,
@@ -52,11 +52,10 @@ _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,59}')
 _LOOK_S = 1.0  # how often it is looked at the disk
 # As what is listened to: nothing waits for the disk.
 _QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
-_TRACKED = '/humans/faces/tracked'
 _TOPICS = (
     ('blendshapes', CLASSIFICATION),
     ('emotion', CLASSIFICATION),
-    (_TRACKED, IDS_LIST),
+    ('/humans/faces/tracked', IDS_LIST),
     ('/tf', TF),
     ('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray'),
     ('camera_info', 'sensor_msgs/msg/CameraInfo'),
@@ -89,7 +88,9 @@ def recording_path(folder: Path, name: str) -> Path:
             'digit.'
         )
     path = folder / f'{name}.mcap'
-    if path.exists():
+    # Another live view's is hidden until it is whole.
+    remove_abandoned(path)
+    if path.exists() or any(folder.glob(f'.{path.name}.*')):
         raise RecordingNameError(f'There is a recording {path.name} already; choose another name.')
     return path
 
@@ -168,12 +169,14 @@ class Recorder:
         except OutputError as error:
             self.stop(str(error))
             return
-        if topic == _TRACKED:
+        if kind == IDS_LIST:
             self._follow(raw)
 
     def _look(self) -> None:
         self._looked_s = time.monotonic()
-        if shutil.disk_usage(self._folder).free < LEAST_FREE_BYTES:
+        with writing(self._path):  # its folder may be gone
+            free_bytes = shutil.disk_usage(self._folder).free
+        if free_bytes < LEAST_FREE_BYTES:
             self.stop(
                 f'The recording has ended, since less than {LEAST_FREE_BYTES >> 20} MB are left '
                 'on the disk.'

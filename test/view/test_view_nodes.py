@@ -14,11 +14,13 @@
 
 """The live view among real nodes: what it reads, changes and records."""
 
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import rclpy
 from helpers.live_nodes import START_NS, image_message
 from hri_msgs.msg import FacialLandmarks, IdsList, NormalizedPointOfInterest2D
 from hri_msgs.msg import NormalizedRegionOfInterest2D as Region
@@ -293,6 +295,42 @@ def test_a_recording_holds_what_was_published_and_replay_opens_it(live, tmp_path
     recording.close()
     assert [stamp_ns - START_NS for stamp_ns, _ in frames] == [0, 40_000_000, 80_000_000]
     np.testing.assert_array_equal(frames[0][1], bgr)
+
+
+def test_of_two_live_views_one_alone_writes_a_recording_of_one_name(live, tmp_path):
+    first, second = (Recorder(live.tester, tmp_path) for _ in range(2))
+    first.start('walk', None)
+    second.start('walk', None)
+    assert (first.facts()['records'], second.facts()['records']) == (True, False)
+    assert 'There is a recording walk.mcap already' in second.facts()['word']
+    first.stop()
+    assert [each.name for each in tmp_path.iterdir()] == ['walk.mcap']
+
+
+def test_a_recording_whose_folder_goes_ends_with_a_sentence(live, tmp_path):
+    recorder = Recorder(live.tester, tmp_path / 'stick')
+    recorder.start('walk', None)
+    shutil.rmtree(tmp_path / 'stick')
+    emotion = live.publisher(Classification, '/emotion')
+    live.until(emotion.get_subscription_count, 'the subscription')
+    emotion.publish(scored({'happy': 1.0}))
+    live.until(lambda: not recorder.facts()['records'], 'the end of it')
+    assert 'walk.mcap cannot be written: No such file' in recorder.facts()['word']
+
+
+def test_what_is_said_of_a_face_is_recorded_where_the_list_is_remapped(live, tmp_path):
+    remapped = ['--ros-args', '-r', '/humans/faces/tracked:=/robot/faces']
+    node = rclpy.create_node('remapped', context=live.context, cli_args=remapped)
+    live.executor.add_node(node)
+    recorder = Recorder(node, tmp_path)
+    recorder.start('walk', None)
+    tracked = live.publisher(IdsList, '/robot/faces')
+    live.until(tracked.get_subscription_count, 'the subscription')
+    tracked.publish(IdsList(header=header('camera'), ids=['abc']))
+    count = live.tester.count_subscribers
+    live.until(lambda: count('/humans/faces/abc/roi'), 'the subscription to the face')
+    recorder.stop()
+    node.destroy_node()
 
 
 def test_a_recording_that_cannot_be_written_is_reported(live, tmp_path):
