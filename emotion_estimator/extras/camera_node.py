@@ -128,6 +128,7 @@ class CameraNode(Node):  # type: ignore[misc]
     def _video(self, path: Path) -> Generator[_Picture, None, None]:
         """Read a file's frames with the time at which each is shown; again and again to loop."""
         begin_ns = time_ns = 0
+        shown = False
         while True:
             video = open_film(path)
             given_hz = self.parameters['rate_hz']
@@ -135,11 +136,15 @@ class CameraNode(Node):  # type: ignore[misc]
             for number, (own_ns, frame) in enumerate(video.pictures()):
                 time_ns = begin_ns + (number * self._step_ns if given_hz else own_ns)
                 yield time_ns, frame
+                shown = True
             video.close()
             for sentence in (*video.problems, *video.hints):
                 self.get_logger().warning(sentence)
+            if not shown:
+                raise ValueError(f'{path} holds no picture that can be decoded.')
             if not self.parameters['loop']:
                 return
+            shown = False
             begin_ns = time_ns + self._step_ns
 
     def _webcam(self, number: int) -> Generator[_Picture, None, None]:

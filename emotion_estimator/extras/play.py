@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         if player is not None:
             player.end_faces()
-            for problem in player.problems:
+            for problem in dict.fromkeys(player.problems):  # each round finds them
                 print(problem, file=sys.stderr)
             player.close()
             player.destroy_node()
@@ -111,8 +111,8 @@ def play(player: BagPlayer, options: argparse.Namespace, ended: Callable[[], boo
     try:
         wait(time.monotonic() + options.delay)
         while True:
-            _play_once(player, wait, options)
-            if not options.loop:
+            # To play nothing again and again would leave no time for Ctrl-C.
+            if not _play_once(player, wait, options) or not options.loop:
                 return
     finally:
         executor.remove_node(player)
@@ -121,7 +121,8 @@ def play(player: BagPlayer, options: argparse.Namespace, ended: Callable[[], boo
 
 def _play_once(
     player: BagPlayer, wait: Callable[[float], None], options: argparse.Namespace
-) -> None:
+) -> bool:
+    """Play it from begin to end; returns whether there was a message."""
     newest_ns: int | None = None
     shift_ns = lasted_ns = refused = 0
     start_s = time.monotonic()
@@ -154,6 +155,7 @@ def _play_once(
             player.get_logger().warning(f'A message cannot be published: {error}', once=True)
     if refused:
         player.problems.append(f'{refused} messages could not be published.')
+    return newest_ns is not None
 
 
 def _wait(executor: SingleThreadedExecutor, ended: Callable[[], bool], until_s: float) -> None:

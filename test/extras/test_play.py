@@ -224,6 +224,21 @@ def test_what_is_whole_is_played_and_what_is_missing_reported(live, bag):
     assert '3 messages over 0.5 s are whole' in said
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize('loop', [(), ('--loop',)])
+def test_a_bag_of_damaged_messages_alone_is_not_played_for_ever(tmp_path, live, loop):
+    path = tmp_path / 'damaged'
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        writer.write(
+            writer.add_connection('/chatter', 'std_msgs/msg/String', typestore=ROS2), 1, b'\5'
+        )
+    status, said, _ = played(path, *loop, domain_id=live.domain_id)
+    assert (status, said.splitlines()[-1]) == (
+        1,
+        '1 messages are damaged, and were not published.',
+    )
+
+
 @pytest.mark.parametrize('received_ns', [(0, 0, 0), (0, 0, START_NS), (1, START_NS, 2**62)])
 def test_receive_times_that_cannot_be_right_neither_hurry_nor_wait(tmp_path, live, received_ns):
     stamps_ns = [START_NS, START_NS + NS_PER_S // 2, START_NS + NS_PER_S]
@@ -294,9 +309,15 @@ def test_the_camera_plays_a_clip_to_its_end(live, start_process, media):
     assert images[0].encoding == 'bgr8'
 
 
-def test_a_video_that_is_none_ends_with_a_sentence(start_process):
-    process = start_process('extras.camera_node', '-p', 'video:=nowhere.mp4')
+@pytest.mark.parametrize(
+    'name, said', [('nowhere.mp4', 'cannot be opened'), ('damaged.jpg', 'no picture that can be')]
+)
+@pytest.mark.parametrize('loop', ['true', 'false'])
+def test_a_video_that_is_none_ends_with_a_sentence(start_process, tmp_path, name, said, loop):
+    (tmp_path / 'damaged.jpg').write_bytes(b'\xff\xd8\xff\xe0')
+    video = ('-p', f'video:={tmp_path / name}', '-p', f'loop:={loop}')
+    process = start_process('extras.camera_node', *video)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert 'cannot be opened' in output
+    assert process.returncode == 1
+    assert said in output
     assert 'Traceback' not in output
