@@ -67,21 +67,29 @@ def main() -> int:
     with ExitStack() as running:
         sieve = running.enter_context(StartUpSieve(LOG, to_stderr))
         served = ('--', '--host', options.host, '--port', str(options.port))
-        page = running.enter_context(NodeProcess('view.main', *served))
+        processes = {'page': running.enter_context(NodeProcess('view.main', *served))}
         nodes = (
             *('-p', f'max_faces:={options.max_faces}'),
             *('-p', f'model:={quoted(options.model)}'),
             *('-p', f'rotate:={options.rotate}'),
             *(() if searches else ('-p', 'detection_rate_hz:=0.0')),
         )
-        running.enter_context(NodeProcess('nodes.both_nodes', *nodes, stderr=sieve))
+        both = NodeProcess('nodes.both_nodes', *nodes, stderr=sieve)
+        processes['process of both nodes'] = running.enter_context(both)
         # The page looks at the images too, and may do so long before the nodes.
         played = ('-p', f'video:={quoted(video)}', '-p', 'loop:=true')
         waiting = ('-p', 'wait_for:=blendshape_node')
-        running.enter_context(NodeProcess('extras.camera_node', *played, *waiting, stderr=sieve))
-        while page.running() and not noted:
+        camera = NodeProcess('extras.camera_node', *played, *waiting, stderr=sieve)
+        processes['camera'] = running.enter_context(camera)
+        ended: list[str] = []
+        while not (ended or noted):
             time.sleep(POLL_S)
-        return 0 if noted else page.end()
+            ended = [name for name, process in processes.items() if not process.running()]
+    if noted:
+        return 0
+    # What it said has passed the sieve by now.
+    print(f'The {ended[0]} has ended; what it said stands above.', file=sys.stderr)
+    return 1
 
 
 def _parse() -> argparse.Namespace:

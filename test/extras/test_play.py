@@ -321,3 +321,18 @@ def test_a_video_that_is_none_ends_with_a_sentence(start_process, tmp_path, name
     assert process.returncode == 1
     assert said in output
     assert 'Traceback' not in output
+
+
+def test_a_page_whose_camera_is_not_there_is_not_served_for_ever(live):
+    pytest.importorskip('nicegui', reason='The live view needs NiceGUI.')
+    command = [sys.executable, '-m', 'emotion_estimator.extras.view_clip', '--video', '99']
+    ended = subprocess.run(
+        [*command, '--port', '0'],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+    )
+    assert ended.returncode == 1
+    said = 'The webcam 99 cannot be opened; is it plugged in?\nThe camera has ended; what it said'
+    assert said in ended.stderr
