@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,8 @@ _SERVICES = {
 # The way of a node to other values of what is fixed while it is configured, and back.
 _DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
 _UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+READ_AGAIN_S = 2.0
+"""How often values are read though no change was told, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Controls:
         self._events: Subscription[Any] | None = None
         self._names: dict[str, str] = {}
         self._clients: dict[tuple[str, str], Client] = {}
+        self._read_s: dict[str, float] = {}  # when each node was asked
         self.values: dict[str, Value] = {}
         """Parameters by name, as far as they are known; replaced as a whole."""
         self.refusal = (0, '')
@@ -125,8 +129,11 @@ class Controls:
             for service, kind in _SERVICES.items() if name else ():
                 client = self._node.create_client(kind, f'{name}/{service}')
                 self._clients[node, service] = client
-        # A client that was just made has not met its service yet.
-        if name and not any(key in self.values for key in _READ_OF[node]):
+        # A client that was just made has not met its service yet; and a node that crashed and
+        # was started again under its name has told its values before it was met.
+        known = any(key in self.values for key in _READ_OF[node])
+        since_s = time.monotonic() - self._read_s.get(node, 0.0)
+        if name and not (known and since_s < READ_AGAIN_S):
             self._read(node)
 
     def _forget(self, node: str) -> None:
@@ -148,6 +155,7 @@ class Controls:
 
     def _read(self, node: str) -> None:
         names = _READ_OF[node]
+        self._read_s[node] = time.monotonic()
 
         def take(answer: GetParameters.Response) -> None:
             self._take(node, list(zip(names, answer.values)))

@@ -199,6 +199,25 @@ def test_a_slider_changes_the_running_node_whatever_its_name(live, robot):
     assert controls.refusal == (2, 'model cannot be set: its node is not there.')
 
 
+def test_the_values_are_those_of_a_node_that_crashed_and_was_started_again(
+    live, robot, start_process
+):
+    robot, controls = robot
+
+    def start(value):
+        process = start_process('nodes.emotion_node', '-p', f'min_confidence:={value}')
+
+        def told():
+            robot.look()
+            return controls.values.get('min_confidence') == value
+
+        live.until(told, f'the value {value}')
+        return process
+
+    start(0.5).kill()
+    start(0.1)  # long before the graph knows that the first one is gone
+
+
 def test_a_robot_without_nodes_is_said_what_to_start(live, robot):
     robot, controls = robot
     robot.look()
