@@ -198,7 +198,8 @@ class Robot:
             space, _, base = name.rpartition('/')
             taken = self._node.get_subscriber_names_and_types_by_node(base, space or '/')
             for topic, types in taken:
-                if types and types[0] in IMAGE_TYPES:
+                # Of another detector's crops none is what boxes and frames are told of.
+                if types and types[0] in IMAGE_TYPES and not topic.startswith('/humans/faces/'):
                     return topic, types[0]
         return self._node.resolve_topic_name('image'), IMAGE_TYPES[0]
 

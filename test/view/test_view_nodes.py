@@ -199,9 +199,7 @@ def test_a_slider_changes_the_running_node_whatever_its_name(live, robot):
     assert controls.refusal == (2, 'model cannot be set: its node is not there.')
 
 
-def test_the_values_are_those_of_a_node_that_crashed_and_was_started_again(
-    live, robot, start_process
-):
+def test_the_values_are_those_of_a_node_that_was_started_again(live, robot, start_process):
     robot, controls = robot
 
     def start(value):
@@ -263,6 +261,18 @@ def test_image_topics_are_listed_and_one_of_them_can_be_chosen(live, robot):
     assert robot.image_topic() == ('/right/image_raw', 'sensor_msgs/msg/Image')
     robot.choose('/etc/passwd')
     assert robot.image_topic()[0] == '/image'
+
+
+def test_of_another_detector_s_faces_the_camera_is_shown_and_no_crop(live, robot, landmarker_path):
+    robot, _ = robot
+    live.add(BlendshapeNode, landmarker=str(landmarker_path), ros4hri_input=True)
+    tracked = live.publisher(IdsList, '/humans/faces/tracked')
+    live.until(tracked.get_subscription_count, 'the node')
+    tracked.publish(IdsList(header=header('camera'), ids=['abc']))
+    crop = live.publisher(Image, '/humans/faces/abc/cropped')
+    live.until(crop.get_subscription_count, 'the node at the face')
+    live.until(lambda: robot.look() or robot._names['blendshape_node'], 'its name')
+    assert robot.image_topic() == ('/image', 'sensor_msgs/msg/Image')
 
 
 @pytest.mark.parametrize(
