@@ -77,6 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     player: BagPlayer | None = None
     try:
         player = BagPlayer(options.bag, options.topics)
+        if options.clock and '/clock' in map(with_slash, player.topics):
+            options.clock = False  # two times would take turns
+            player.hints.append('The bag holds a /clock, which is played; --clock adds none.')
         for hint in player.hints:
             print(hint, file=sys.stderr)
         play(player, options, lambda: bool(noted))
@@ -122,7 +125,6 @@ def play(player: BagPlayer, options: argparse.Namespace, ended: Callable[[], boo
 def _play_once(
     player: BagPlayer, wait: Callable[[float], None], options: argparse.Namespace
 ) -> bool:
-    """Play it from begin to end; returns whether there was a message."""
     newest_ns: int | None = None
     shift_ns = lasted_ns = refused = 0
     start_s = time.monotonic()
@@ -179,7 +181,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add('--rate', type=float, default=1.0, help='times the pace of the recording')
     add('--loop', action='store_true', help='begin again at the end, until Ctrl-C')
-    add('--clock', action='store_true', help='publish the time on /clock, for use_sim_time')
+    add('--clock', action='store_true', help='tell the time on /clock, where the bag does not')
     add('--delay', type=float, default=1.0, help='seconds for subscribers to find the topics')
     options = parser.parse_args(arguments)
     if not 0 < options.rate < float('inf'):

@@ -224,6 +224,20 @@ def test_what_is_whole_is_played_and_what_is_missing_reported(live, bag):
     assert '3 messages over 0.5 s are whole' in said
 
 
+def test_a_clock_in_the_bag_is_the_only_one(tmp_path, live):
+    path, kind = tmp_path / 'simulated', 'rosgraph_msgs/msg/Clock'
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection('/clock', kind, typestore=ROS2)
+        for number in range(3):
+            told = serialize_message(Clock(clock=ROS.time(number * NS_PER_S)))
+            writer.write(connection, START_NS + number * NS_PER_S // 10, told)
+    clocks = live.listen(Clock, '/clock', 100)
+    _, said, _ = played(path, '--clock', '--delay', '2', domain_id=live.domain_id)
+    live.until(lambda: {2} & {clock.clock.sec for clock in clocks}, 'the last')
+    assert [nanoseconds(clock.clock) // NS_PER_S for clock in clocks] == [0, 1, 2]
+    assert said == 'The bag holds a /clock, which is played; --clock adds none.\n'
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize('loop', [(), ('--loop',)])
 def test_a_bag_of_damaged_messages_alone_is_not_played_for_ever(tmp_path, live, loop):
