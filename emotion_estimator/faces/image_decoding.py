@@ -66,9 +66,9 @@ class _Layout:
     deep: bool = False
 
 
-# Names: sensor_msgs/image_encodings.hpp, with nv12 as OpenCV, GStreamer and V4L2 name it. The
-# Bayer names of ROS and OpenCV's newer ones give the pattern's first two rows; 8UC1, 8UC3 and
-# 8UC4 carry no colour order, OpenCV's own (grey, BGR, BGRA) is meant, as in cv_bridge.
+# Names: sensor_msgs/image_encodings.hpp, with nv12 as OpenCV, GStreamer and V4L2 name it. ROS's
+# Bayer names give the pattern's first rows, OpenCV's, all that 4.5.4 has, a later part; 8UC1, 8UC3
+# and 8UC4 carry no colour order, OpenCV's own (grey, BGR, BGRA) is meant, as in cv_bridge.
 _OF_8_BITS: dict[str, _Layout] = {
     'rgb8': _Layout(3, None),
     'bgr8': _Layout(3, cv2.COLOR_BGR2RGB),
@@ -78,10 +78,10 @@ _OF_8_BITS: dict[str, _Layout] = {
     '8UC4': _Layout(4, cv2.COLOR_BGRA2RGB),
     'mono8': _Layout(1, cv2.COLOR_GRAY2RGB),
     '8UC1': _Layout(1, cv2.COLOR_GRAY2RGB),
-    'bayer_rggb8': _Layout(1, cv2.COLOR_BayerRGGB2RGB, even='width and height'),
-    'bayer_bggr8': _Layout(1, cv2.COLOR_BayerBGGR2RGB, even='width and height'),
-    'bayer_gbrg8': _Layout(1, cv2.COLOR_BayerGBRG2RGB, even='width and height'),
-    'bayer_grbg8': _Layout(1, cv2.COLOR_BayerGRBG2RGB, even='width and height'),
+    'bayer_rggb8': _Layout(1, cv2.COLOR_BayerBG2RGB, even='width and height'),
+    'bayer_bggr8': _Layout(1, cv2.COLOR_BayerRG2RGB, even='width and height'),
+    'bayer_gbrg8': _Layout(1, cv2.COLOR_BayerGR2RGB, even='width and height'),
+    'bayer_grbg8': _Layout(1, cv2.COLOR_BayerGB2RGB, even='width and height'),
 }
 _LAYOUTS: dict[str, _Layout] = {
     **_OF_8_BITS,

@@ -14,6 +14,9 @@
 
 """Raw and compressed images, right and wrong."""
 
+import re
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from helpers.faces import yuv_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emotion_estimator.faces import image_decoding
 from emotion_estimator.faces.image_decoding import (
     ENCODINGS,
     EncodingError,
@@ -81,6 +85,13 @@ def test_yuv_encodings_come_close_to_the_picture_they_were_made_of(encoding, pad
     found = decode_image(encoding, 24, 32, rows.shape[1], rows.tobytes())
     error = np.abs(found.astype(int) - SMOOTH)
     assert np.median(error) <= 3
+
+
+def test_bayer_patterns_go_by_the_names_that_ubuntu_22_04_s_opencv_has():
+    """Which is 4.5.4; COLOR_BayerRGGB2RGB and the like are newer."""
+    source = Path(image_decoding.__file__).read_text(encoding='utf-8')
+    names = set(re.findall(r'cv2\.COLOR_Bayer(\w+)2RGB', source))
+    assert names == {'BG', 'GB', 'RG', 'GR'}
 
 
 @pytest.mark.parametrize(
