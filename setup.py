@@ -58,10 +58,10 @@ setup(
     install_requires=['setuptools', 'ai-edge-litert>=1.0.1', 'numpy', 'PyYAML'],
     extras_require={
         'cluster': ['distributed'],
-        'demo': ['matplotlib', 'rich', 'rosbags'],
+        'demo': ['matplotlib', 'rich', 'rosbags>=0.11.7'],
         'mediapipe': ['mediapipe'],
         'opencv': ['opencv-python-headless'],
-        'replay': ['Jinja2', 'plotly', 'rich', 'rosbags'],
+        'replay': ['Jinja2', 'plotly', 'rich>=12.3', 'rosbags>=0.11.7'],
         'test': ['pytest'],
         'video': ['av'],
         'view': ['nicegui', 'segno'],

@@ -67,7 +67,7 @@ def run(module: str, stopped: int = STOPPED) -> int:
     :param stopped: exit status where Ctrl-C comes while Python imports; 0 where the module deals
         with signals itself after that.
     :returns: its exit status; `UNWRITTEN` where an output, or ROS's log, cannot be written,
-        `MISSING` where a package is not installed.
+        `MISSING` where a package is not installed, or too old.
     """
     before = [signal.getsignal(number) for number in _SIGNALS]
     # Nothing is to be released yet, and an exception would pass through half-imported modules.
@@ -82,8 +82,8 @@ def run(module: str, stopped: int = STOPPED) -> int:
                 ends = number == signal.SIGTERM and handler == signal.SIG_DFL
                 signal.signal(number, signal.default_int_handler if ends else handler)
         return begin()
-    except ModuleNotFoundError as error:
-        sentence = _of_missing(error.name or '')
+    except ImportError as error:
+        sentence = _of_missing(error)
         if not sentence:
             raise
         print(sentence, file=sys.stderr)
@@ -117,19 +117,23 @@ _HOW_TO_INSTALL = {
     'cv2': 'apt install python3-opencv, or pip install opencv-python-headless',
     'matplotlib': 'apt install python3-matplotlib',
     'numpy': 'apt install python3-numpy',
-    'rich': 'apt install python3-rich',
-    'rosbags': "pip install 'numpy<2' rosbags",
+    'rich': "apt install python3-rich, or pip install 'rich>=12.3'",
+    'rosbags': "pip install 'numpy<2' 'rosbags>=0.11.7'",
     'yaml': 'apt install python3-yaml',
 }
 
 
-def _of_missing(module: str) -> str:
-    """Make a sentence of a module that is not there; nothing of one of this package's own."""
-    package = module.partition('.')[0]
+def _of_missing(error: ImportError) -> str:
+    """Make a sentence of what is not there, or too old; nothing of a module of this package."""
+    package = (error.name or '').partition('.')[0]
+    if package == 'backports':  # .zstd, which comes with rosbags
+        package = 'rosbags'
     how = _HOW_TO_INSTALL.get(package, '')
     if package == 'rclpy' or package.endswith(('_msgs', '_interfaces')):
         how = "source ROS's setup.bash; rosdep installs what package.xml names"
-    return how and f'This command needs {package}, which is not installed: {how}.'
+    if isinstance(error, ModuleNotFoundError):
+        return how and f'This command needs {package}, which is not installed: {how}.'
+    return how and f'This command needs another {package} than is installed ({error}): {how}.'
 
 
 # rclpy writes a file for each process, and does not start without.
