@@ -61,7 +61,7 @@ setup(
         'demo': ['matplotlib', 'rich', 'rosbags>=0.11.7'],
         'mediapipe': ['mediapipe'],
         'opencv': ['opencv-python-headless'],
-        'replay': ['Jinja2', 'plotly', 'rich>=12.3', 'rosbags>=0.11.7'],
+        'replay': ['Jinja2', 'plotly>=5.23', 'rich>=12.3', 'rosbags>=0.11.7'],
         'test': ['pytest'],
         'video': ['av'],
         'view': ['nicegui', 'segno'],

@@ -51,7 +51,7 @@ COMPARISON_METRICS_FILE = 'comparison.json'
 
 
 class MissingLibraryError(RuntimeError):
-    """A library that draws pages is not installed; the message says which and what to do."""
+    """A library that draws pages is not there, or too old; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,18 @@ class Written:
 def _pages() -> ModuleType:
     """Import what draws pages only now: a replay's workers, and robots, need none of it."""
     try:
-        return importlib.import_module('emotion_estimator.evaluation.report.pages')
+        pages = importlib.import_module('emotion_estimator.evaluation.report.pages')
+        found = importlib.import_module('plotly').__version__
+        old = tuple(map(int, found.split('.')[:2])) < (5, 23)
+        lacks = f'plotly 5.23, and {found} is installed' if old else ''
     except ModuleNotFoundError as error:
+        lacks = f'{error.name}, which is not installed'
+    if lacks:
         raise MissingLibraryError(
-            f'The page needs {error.name}, which is not installed: pip install plotly jinja2. '
-            'The files for programs are written, and finished replays are kept.'
-        ) from error
+            f"The page needs {lacks}: pip install 'plotly>=5.23' jinja2. The files for programs "
+            'are written, and finished replays are kept.'
+        )
+    return pages
 
 
 def write_report(
@@ -102,7 +108,7 @@ def write_report(
     :returns: path of report.html.
     :raises ValueError: when there is no replay, or replays are of different models.
     :raises LabelError: when the label map cannot be used.
-    :raises MissingLibraryError: when Plotly or Jinja2 is not installed.
+    :raises MissingLibraryError: when Plotly or Jinja2 is not installed, or Plotly too old.
     """
     return _write(folder, summarise(replays, truth, label_map, reported))
 
