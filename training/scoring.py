@@ -20,6 +20,7 @@ import dataclasses
 import pickle
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ from emotion_estimator.emotion.model import EmotionModel, softmax
 from emotion_estimator.files import write_whole
 from emotion_estimator.stamps import NS_PER_S
 from training import sources
+from training.datasets.pictures import LABELS
 from training.fitting import Material, trained_network
 from training.network import additive
 from training.protocols.sequences import Track, buffer_windows, track_scores
@@ -195,7 +197,7 @@ def decisions(
 
 Frames = NDArray[np.float32]
 FrameClassifier = Callable[[Frames], NDArray[np.float64]]
-"""From features [N, F] to probabilities [N, classes]."""
+"""From features [N, F] to probabilities of `LABELS`, [N, 7]; 0 of a class that was not learned."""
 
 SEED = 1
 
@@ -205,7 +207,7 @@ def frame_classifiers(values: Frames, labels: NDArray[np.int64]) -> dict[str, Fr
     Fit the baselines, or take what was fitted before.
 
     :param values: features of the training photographs, shape [N, F], the blendshapes first.
-    :param labels: shape [N], every class from 0 on occurs.
+    :param labels: indices into `LABELS`, shape [N].
     :returns: by name: constant, logistic regression, gradient boosting, dense network.
     """
     key = sources.content_key('baselines', values, labels)
@@ -215,7 +217,13 @@ def frame_classifiers(values: Frames, labels: NDArray[np.int64]) -> dict[str, Fr
     else:
         estimators = {name: make(values, labels) for name, make in _MAKERS.items()}
         write_whole(kept, pickle.dumps(estimators))
-    return {name: estimator.predict_proba for name, estimator in estimators.items()}
+    return {name: partial(_probabilities, estimator) for name, estimator in estimators.items()}
+
+
+def _probabilities(estimator: Any, values: Frames) -> NDArray[np.float64]:
+    found = np.zeros((len(values), len(LABELS)))
+    found[:, estimator.classes_] = estimator.predict_proba(values)
+    return found
 
 
 class Constant:
@@ -227,14 +235,15 @@ class Constant:
     """
 
     def __init__(self, values: Frames, labels: NDArray[np.int64]) -> None:
-        self._shares = np.bincount(labels) / len(labels)
+        self.classes_, counts = np.unique(labels, return_counts=True)
+        self._shares = counts / len(labels)
 
     def predict_proba(self, values: Frames) -> NDArray[np.float64]:
         """
         Answer.
 
         :param values: shape [N, F].
-        :returns: shape [N, classes].
+        :returns: of `classes_`, shape [N, classes].
         """
         return np.tile(self._shares, (len(values), 1))
 
@@ -253,8 +262,11 @@ def _boosting(values: Frames, labels: NDArray[np.int64]) -> object:
 
 
 def _dense(values: Frames, labels: NDArray[np.int64]) -> object:
+    counts = np.unique(labels, return_counts=True)[1]
+    # To stop early it holds out a tenth, with each class in either part.
+    stops = bool(counts.min() > 1 and len(labels) >= 10 * len(counts))
     model = MLPClassifier(
-        (128, 64), alpha=1e-2, early_stopping=True, n_iter_no_change=8, random_state=SEED
+        (128, 64), alpha=1e-2, early_stopping=stops, n_iter_no_change=8, random_state=SEED
     )
     return make_pipeline(FunctionTransformer(additive), StandardScaler(), model).fit(
         values, labels

@@ -30,6 +30,7 @@ from training import export, facial_actions, fitting, network, sources
 from training.clips import Dynamics
 from training.datasets.pictures import LABELS, DataError, Split, one_hot
 from training.protocols.sequences import compose_tracks
+from training.scoring import frame_classifiers
 from training.settings import Phase, Settings, run_key
 from training.still_features import read_stills
 from training.stills import FER2013, HAPPY_UNKNOWN_SAD, Stills, Targets
@@ -306,3 +307,15 @@ def test_data_from_which_nothing_can_be_learned_is_refused(made_data, monkeypatc
     folder.rename(folder.with_name('bored'))
     with pytest.raises(DataError, match='FER2013 has no photograph of the split public'):
         sources.read_to_learn_from()
+
+
+@pytest.mark.parametrize('count', [60, 12])
+def test_baselines_answer_in_all_classes_whatever_they_learned(made_data, count):
+    stills = made_data.training
+    sad = LABELS.index('sad')
+    stills = stills.select(np.flatnonzero(stills.labels != sad)[:count])
+    for name, classify in frame_classifiers(stills.values, stills.labels).items():
+        found = classify(stills.values)
+        assert found.shape == (len(stills), len(LABELS)) and not found[:, sad].any(), name
+        right = (found.argmax(axis=1) == stills.labels).mean()
+        assert name != 'gradient_boosting' or count < 60 or right > 0.9
