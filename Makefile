@@ -122,15 +122,15 @@ thresholds: setup-training ## print coverage against accuracy on PublicTest, whi
 	@$(TRAIN) -m training.commands.studies thresholds
 
 tune: setup-training ## search settings at random; MODEL=basic7 TRIALS=20 EPOCHS=30; goes on where it was broken off
-	@$(TRAIN) -m training.commands.search --model $(or $(MODEL),basic7) --trials $(or $(TRIALS),20) \
+	@$(TRAIN) -m training.commands.search $(if $(MODEL),--model "$$MODEL") --trials $(or $(TRIALS),20) \
 	  --epochs $(or $(EPOCHS),30)
 
 report-steps: setup-training ## the seed report's steps on FER2013: tables, plots, sheets into out/report
 	@$(TRAIN) -m training.commands.seed_report
 
 errors: setup-training ## what MODEL=basic7 gets wrong on SPLIT=public or X=folder, with pictures, into out/errors
-	@$(TRAIN) -m training.commands.studies errors --model $(or $(MODEL),basic7) --split $(or $(SPLIT),public) \
-	  $(if $(X),--x "$$X")
+	@$(TRAIN) -m training.commands.studies errors $(if $(MODEL),--model "$$MODEL") \
+	  --split $(or $(SPLIT),public) $(if $(X),--x "$$X")
 
 bench-extraction: setup-training ## faces per second with one process and with all cores
 	@$(TRAIN) -m training.commands.extraction_speed

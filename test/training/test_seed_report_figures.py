@@ -249,12 +249,13 @@ def test_wrong_answers_are_drawn_with_their_landmarks_and_rows(tmp_path, monkeyp
     monkeypatch.setattr(studies, 'read_faces_twice', lambda _pictures, _view: faces)
     monkeypatch.setattr(studies, 'still_probabilities', lambda *_: answers)
     monkeypatch.setattr(studies, 'error_sheet', lambda *arguments: drawn.append(arguments) or [])
-    stale = tmp_path / 'made_public-7.png'
+    stale, of_another_set = (tmp_path / f'made_public-{end}.png' for end in ('7', 'night-7'))
     stale.touch()
+    of_another_set.touch()
     text = io.StringIO()
-    studies.analyse_errors(
-        Model(), stills(), Split.PUBLIC, Console(file=text, width=100), tmp_path
-    )
+    # Behind the photographs of the training split others stand.
+    more = stills().select(np.array([0, 1, 2, 3, 1]))
+    studies.analyse_errors(Model(), more, Split.PUBLIC, Console(file=text, width=100), tmp_path)
     pictures, rows, probabilities, truth, outlines, path, names = drawn[0]
     assert rows.tolist() == [2, 3]
     assert truth.tolist() == [HAPPY, SAD]
@@ -262,7 +263,7 @@ def test_wrong_answers_are_drawn_with_their_landmarks_and_rows(tmp_path, monkeyp
     assert outlines[1, 0].tolist() == [100, 110]
     assert pictures.read(3).shape == (288, 288, 3)
     assert (path.name, names) == ('made_public.png', LABELS)
-    assert not stale.exists()
+    assert not stale.exists() and of_another_set.exists()
     # Happy and neutral are positive, sad is negative: one of two is right in either grouping.
     assert text.getvalue().count('accuracy 0.5000') == 2
 

@@ -23,6 +23,7 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 
 import argparse
 import dataclasses
+import glob
 import json
 import tempfile
 from pathlib import Path
@@ -51,11 +52,7 @@ from training.datasets.pictures import LABELS, NEUTRAL, PeoplesPictures, Picture
 from training.export import write_metadata
 from training.extraction.views import X4_PAD25, ViewedPictures
 from training.fitting import read_material
-from training.protocols.other_people import (
-    FRAMED,
-    find_held_faces,
-    held_probabilities,
-)
+from training.protocols.other_people import FRAMED, find_held_faces, held_probabilities, truth_of
 from training.protocols.stills import (
     f7_scores,
     label_probabilities,
@@ -72,7 +69,7 @@ from training.still_features import (
     rows_to_learn_from,
     stand_in_a_test_split,
 )
-from training.stills import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, Stills, truth_for
+from training.stills import POSITIVE_NEGATIVE, Stills, truth_for
 from training.windows import STEPS
 
 SEEDS = (1, 3, 5)
@@ -284,10 +281,12 @@ def analyse_errors(
     :param folder: gets the pages and the drawn matrix.
     :raises DataError: when photographs are missing, or the classes are not known.
     """
+    photographs = sources.read_photographs()
+    # What else is learned from stands behind those of the training split.
+    stills = stills.select(np.arange((photographs.splits == split).sum()))
     truth = truth_for(model.metadata.labels, stills)
     counted = stills.readable[:, 0] & (truth >= 0)
     probabilities = still_probabilities(model, stills.select(counted), DEFAULT_CLASS_PRIOR)
-    photographs = sources.read_photographs()
     rows = np.flatnonzero(photographs.splits == split)[counted]
     outlines = read_faces_twice(photographs.split(split), X4_PAD25).outlines()[counted]
     pictures = ViewedPictures(photographs.pictures, X4_PAD25)
@@ -326,8 +325,9 @@ def _draw_errors(
     sheet = folder / f'{name}_{place}.png'
     matrix = sheet.with_name(f'{sheet.stem}_confusion.png')
     draw_confusion(found, matrix, where)
-    for stale in folder.glob(f'{sheet.stem}-*.png'):  # there may have been more of them
-        stale.unlink()
+    for stale in folder.glob(f'{glob.escape(sheet.stem)}-*.png'):  # there may have been more
+        if stale.stem.removeprefix(f'{sheet.stem}-').isdecimal():  # and not of another set
+            stale.unlink()
     pages = error_sheet(pictures, *answered, sheet, labels)
     return [matrix, *pages]
 
@@ -353,8 +353,7 @@ def analyse_other_people(
     seen = ViewedPictures(pictures.photographs.pictures, FRAMED)
     faces = find_held_faces(pictures.photographs.pictures)
     rows = np.flatnonzero(faces.found)
-    labels = pictures.photographs.labels[rows]
-    truth = labels if model.metadata.labels == LABELS else HAPPY_UNKNOWN_SAD.labels(labels)
+    truth = truth_of(pictures.photographs.labels[rows], model.metadata.labels)
     probabilities = held_probabilities(model)(faces.only(model.metadata.features))
     corners = faces.boxes[rows][:, [[0, 1], [2, 1], [0, 3], [2, 3]]]
     answered = Answered(rows, probabilities, truth, corners)

@@ -43,6 +43,7 @@ from training import sources
 from training.datasets.pictures import (
     LABELS,
     NEUTRAL,
+    DataError,
     PeoplesPictures,
     PictureError,
     Pictures,
@@ -50,7 +51,7 @@ from training.datasets.pictures import (
 )
 from training.extraction.views import View
 from training.protocols.stills import Metrics
-from training.stills import HAPPY_UNKNOWN_SAD
+from training.stills import MAPS
 from training.windows import constant_windows
 
 SMALL_PX = 100
@@ -111,7 +112,18 @@ class HeldFaces:
     boxes: NDArray[np.float32]
 
     def only(self, names: tuple[str, ...]) -> NDArray[np.float32]:
-        """Return some features of the faces found, shape [found, names]."""
+        """
+        Return some features of the faces found, shape [found, names].
+
+        :raises DataError: when none is found, or they have other features.
+        """
+        if not self.found.any():
+            raise DataError(f'No face is found in any of the {len(self.found)} pictures.')
+        if missing := [name for name in names if name not in self.names]:
+            raise DataError(
+                f'The model reads {missing[0]}, which the face encoding that ships does not give; '
+                'choose one that was learned with it.'
+            )
         return self.values[self.found][:, [self.names.index(name) for name in names]]
 
 
@@ -235,19 +247,32 @@ def held_probabilities(model: EmotionModel, prior: str = DEFAULT_CLASS_PRIOR) ->
     )
 
 
+def truth_of(truth: NDArray[np.int64], labels: tuple[str, ...]) -> NDArray[np.int64]:
+    """
+    Tell the truth in a model's classes.
+
+    :param truth: indices into `LABELS`.
+    :raises DataError: when the classes are neither these nor the seed report's.
+    """
+    for label_map in MAPS.values():
+        if label_map.names == labels:
+            return label_map.labels(truth)
+    raise DataError(
+        f'The model answers {", ".join(labels)}, and no labelled picture tells these: choose a '
+        f'model of {" or of ".join(", ".join(each.names) for each in MAPS.values())}.'
+    )
+
+
 def scores(answers: Answers, pictures: PeoplesPictures, labels: tuple[str, ...]) -> Metrics:
     """
     Score answers: 'unknown' and no face count as wrong. Intervals resample whole people.
 
-    :param labels: the classes of the answers: `LABELS`, or coarser ones that `HAPPY_UNKNOWN_SAD`
-        maps them to.
+    :param labels: the classes of the answers, see `truth_of`.
     :returns: by name: accuracy; mean recall of the classes that occur; recall of each class, and
         of each for each group of people; share of the neutral faces that are answered with
         another expression; share without an answer, and of each reason.
     """
-    truth = pictures.photographs.labels
-    if labels != LABELS:
-        truth = HAPPY_UNKNOWN_SAD.labels(truth)
+    truth = truth_of(pictures.photographs.labels, labels)
     answered, right = answers.labels, answers.labels == truth
     people = pictures.people
 
