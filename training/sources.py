@@ -21,7 +21,7 @@ import functools
 import hashlib
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from training.datasets.pictures import (
     LabelledPictures,
     PeoplesPictures,
     PictureError,
+    Pictures,
     Split,
     assets_folder,
 )
@@ -125,16 +126,26 @@ def _labelled(folder: Path) -> dict[str, PeoplesPictures]:
     return found
 
 
-def _legible(one: PeoplesPictures) -> PeoplesPictures:
-    """Leave out files that are no pictures, which would count as faces that are not found."""
+def legible(pictures: Pictures, rows: Iterable[int]) -> list[int]:
+    """
+    Leave out files that are no pictures, and say so.
+
+    :returns: the rows of the others.
+    """
     kept = []
-    for index in range(len(one.people)):
+    for row in rows:
         try:
-            one.photographs.pictures.read(index)
-            kept.append(index)
+            pictures.read(row)
+            kept.append(row)
         except PictureError as error:
             _say(f'{error} It is left out.')
-    return one.select(np.array(kept, np.int64))
+    return kept
+
+
+def _legible(one: PeoplesPictures) -> PeoplesPictures:
+    """Leave out files that are no pictures: they would count as faces that are not found."""
+    rows = legible(one.photographs.pictures, range(len(one.people)))
+    return one.select(np.array(rows, np.int64))
 
 
 _said: set[str] = set()

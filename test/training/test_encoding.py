@@ -28,6 +28,8 @@ from scipy.spatial.transform import Rotation
 
 from emotion_estimator.faces.appearance import CROP_PX, AppearanceNetwork, evened
 from emotion_estimator.faces.geometry import LANDMARKS, MESH
+from training import sources
+from training.commands import extraction_speed, train
 from training.datasets.pictures import one_hot
 from training.encoding.appearance import (
     AppearanceSettings,
@@ -358,3 +360,23 @@ def test_a_shift_moves_by_about_as_many_pixels():
         )
     assert np.mean(places) == pytest.approx(23.5, abs=0.2)
     assert np.std(places, axis=0) == pytest.approx(1.5, abs=0.3)
+
+
+def test_too_few_photographs_and_no_scheduler_are_told_with_a_sentence(
+    tmp_path, monkeypatch, capsys
+):
+    for split in ('train', 'val'):
+        (folder := tmp_path / split / 'sad').mkdir(parents=True)
+        cv2.imwrite(str(folder / '1.png'), np.zeros((48, 48), np.uint8))
+        (folder / '0.png').write_bytes(b'no picture')
+    monkeypatch.setenv(sources.FER2013_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(sources, 'OUT', tmp_path / 'out')
+    assert extraction_speed.main([]) == 1
+    assert 'training has 2 photographs; 8 are the least' in capsys.readouterr().err
+    assert train.main(['--visibility', 'learn']) == 1
+    said = capsys.readouterr()
+    assert 'train/sad/0.png' in said.out and said.out.count('left out') == 2
+    assert '1 photographs of FER2013 give 0 crops of faces' in said.err
+    monkeypatch.setenv(sources.SCHEDULER_VARIABLE, 'nobody')
+    assert train.main(['--visibility', 'table']) == 1
+    assert "No Dask scheduler answers at 'nobody'" in capsys.readouterr().err

@@ -58,14 +58,16 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         from emotion_estimator.emotion.model import ModelError
         from emotion_estimator.faces.encoding import FaceEncodingError
         from emotion_estimator.files import AssetError, OutputError, check_output
+        from emotion_estimator.parallel.engine import SchedulerError
         from training import sources
-        from training.datasets.pictures import DataError
+        from training.datasets.pictures import DataError, PictureError
 
+        of_data = (DataError, PictureError, SchedulerError)
         try:
             if not {'-h', '--help'} & set(sys.argv[1:] if arguments is None else arguments):
                 check_output(sources.OUT)
             return main(arguments)
-        except (DataError, ModelError, AssetError, FaceEncodingError) as error:
+        except (*of_data, ModelError, AssetError, FaceEncodingError) as error:
             print(error, file=sys.stderr)
             return 1
         except OutputError as error:

@@ -103,6 +103,10 @@ def main(arguments: list[str] | None) -> int:
     os.environ.setdefault(ASSETS_VARIABLE, str(assets_folder()))
     find_asset(FACE_LANDMARKER)
     photographs = sources.read_photographs().split(Split.TRAINING).pictures
+    if len(photographs) < _WARM_UP:
+        raise DataError(
+            f'The split training has {len(photographs)} photographs; {_WARM_UP} are the least.'
+        )
     pictures = photographs.part(range(min(options.photographs, len(photographs))))
     one, all_cores = (measure(pictures, processes) for processes in (1, cores))
     found = {
@@ -111,7 +115,7 @@ def main(arguments: list[str] | None) -> int:
         'cores': cores,
         'one_process': asdict(one),
         'all_cores': asdict(all_cores),
-        'ratio': round(all_cores.faces_per_s / one.faces_per_s, 2),
+        'ratio': round(all_cores.photographs_per_s / one.photographs_per_s, 2),
     }
     for speed in (one, all_cores):
         print(

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,13 +28,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from rich.table import Table
 
+from emotion_estimator.assets import ASSETS_VARIABLE
 from emotion_estimator.faces.appearance import CROP_PX, VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.encoding import read_encoding, visibility_file
 from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.engine import ahead
 from training import sources
 from training.covers import EYE_COVERS, HARMLESS, MOUTH_COVERS
-from training.datasets.pictures import Pictures, Split
+from training.datasets.pictures import DataError, Pictures, Split, assets_folder
 from training.encoding.appearance import CropChanges, changed_crop, litert_of
 from training.extraction.covered_faces import SeenParts, every_part
 from training.still_features import encoding_path
@@ -184,21 +186,32 @@ def fit_shipped_visibility(learn: bool) -> Table:
     :param learn: whether it is learned and put where the runtime finds it; otherwise the one that
         ships is looked at.
     :returns: see `table_of`.
-    :raises DataError: when photographs are missing.
+    :raises DataError: when photographs are missing, or too few show a face.
     """
+    # The processes that do the work inherit it.
+    os.environ.setdefault(ASSETS_VARIABLE, str(assets_folder()))
     photographs = sources.read_photographs()
     drawn = np.random.default_rng(1)
 
     def some(split: Split, count: int) -> Pictures:
         every = photographs.split(split).pictures
-        return every.part(drawn.permutation(len(every))[:count].tolist())
+        chosen = drawn.permutation(len(every))[:count].tolist()
+        return every.part(sources.legible(every, chosen))
 
     training, tested = some(Split.TRAINING, PHOTOGRAPHS), some(Split.PUBLIC, TESTED)
-    donors = [training.read(index) for index in range(_DONORS)]
-    path = visibility_file(encoding_path())
+    donors = [training.read(index) for index in range(min(_DONORS, len(training)))]
+
+    def parts_of(pictures: Pictures, least: int) -> SeenParts:
+        parts = every_part(pictures, donors, encoding_path(), sources.scheduler())
+        if len(parts) < least:
+            raise DataError(
+                f'{len(pictures)} photographs of {photographs.name} give {len(parts)} crops of '
+                f'faces; at least {least} are needed.'
+            )
+        return parts
+
+    path, how = visibility_file(encoding_path()), VisibilitySettings()
     if learn:
-        parts = every_part(training, donors, encoding_path(), sources.scheduler())
-        write_whole(path, litert_of(learn_visibility(parts, VisibilitySettings())))
+        write_whole(path, litert_of(learn_visibility(parts_of(training, how.batch), how)))
         print(f'{path}: {path.stat().st_size} bytes')
-    parts = every_part(tested, donors, encoding_path(), sources.scheduler())
-    return table_of(parts, encoding_path())
+    return table_of(parts_of(tested, 1), encoding_path())
