@@ -34,7 +34,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 from rich.table import Table
 
-from emotion_estimator.files import write_whole
+from emotion_estimator.files import OutputError, write_whole
 from training.datasets.pictures import DataError
 
 SearchData = dict[str, NDArray[np.float32]]
@@ -229,6 +229,7 @@ def search(
     :returns: number, settings and metrics of each trial, best first; those that diverged last,
         with None for what is not finite.
     :raises DataError: when the tuner's project is damaged.
+    :raises OutputError: when a trial cannot be written.
     """
     shape, classes = data['train_windows'].shape[1:], data['train_targets'].shape[1]
     try:
@@ -247,18 +248,23 @@ def search(
         raise DataError(
             f'{folder} holds a file that was cut off ({error}); delete it and search again.'
         ) from error
-    tuner.search(
-        data['train_windows'],
-        data['train_targets'],
-        batch_size=BATCH,
-        epochs=epochs,
-        validation_data=(data['validation_windows'], data['validation_targets']),
-        verbose=2,
-        callbacks=[
-            keras.callbacks.EarlyStopping(OBJECTIVE, patience=patience, mode='min'),
-            keras.callbacks.TensorBoard(folder / LOGS, write_graph=False),
-        ],
-    )
+    try:
+        tuner.search(
+            data['train_windows'],
+            data['train_targets'],
+            batch_size=BATCH,
+            epochs=epochs,
+            validation_data=(data['validation_windows'], data['validation_targets']),
+            verbose=2,
+            callbacks=[
+                keras.callbacks.EarlyStopping(OBJECTIVE, patience=patience, mode='min'),
+                keras.callbacks.TensorBoard(folder / LOGS, write_graph=False),
+            ],
+        )
+    except keras_tuner.errors.FatalError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise OutputError(str(error)) from None
     results = [_result(each) for each in tuner.oracle.get_best_trials(len(tuner.oracle.trials))]
     plan = {'epochs': epochs, 'seed': seed, 'patience': patience, 'extended': extended}
     content = {'objective': OBJECTIVE, 'plan': plan, 'trials': results}

@@ -26,7 +26,7 @@ import pytest
 import tensorflow
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.files import sha256_of
+from emotion_estimator.files import OutputError, sha256_of
 from training import random_search, sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, Dynamics
 from training.commands import search as module
@@ -111,14 +111,15 @@ def test_a_trial_that_was_broken_off_is_trained_again(tmp_path, monkeypatch, bro
         assert found[number] == (settings, pytest.approx(objective, rel=1e-5))
 
 
-def test_an_error_ends_the_search_with_its_cause(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    'cause, told', [(MemoryError, keras_tuner.errors.FatalError), (OSError, OutputError)]
+)
+def test_an_error_ends_the_search_with_its_cause(tmp_path, monkeypatch, cause, told):
     def failing(tuner, trial, *args, **kwargs):
-        raise MemoryError('no memory left')
+        raise cause('no room left')
 
     monkeypatch.setattr(keras_tuner.RandomSearch, 'run_trial', failing)
-    with pytest.raises(
-        keras_tuner.errors.FatalError, match=r'Trial 0 broke off \(no memory left\)'
-    ):
+    with pytest.raises(told, match=r'Trial 0 broke off \(no room left\)'):
         search(tiny_data(), tmp_path, 2, 1, seed=1)
 
 

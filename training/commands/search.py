@@ -27,6 +27,7 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 
 import argparse
 import dataclasses
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.files import sha256_of
+from emotion_estimator.commands import UNWRITTEN
+from emotion_estimator.files import OutputError, sha256_of
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
 from training.commands import command, terminal
@@ -181,6 +183,9 @@ def main(arguments: list[str] | None) -> int:
     except KeyboardInterrupt:
         print('Broken off; the same call goes on with this trial.', file=sys.stderr)
         return 130
+    except OutputError as error:
+        print(error, file=sys.stderr, flush=True)
+        os._exit(UNWRITTEN)  # HDF5 would close what it could not write, and crash
     terminal().print(best_trials_table(results))
     print(f'Written to {folder / "results.json"}')
     return 0
