@@ -29,7 +29,7 @@ from scipy.spatial.transform import Rotation
 from emotion_estimator.faces.appearance import CROP_PX, AppearanceNetwork, evened
 from emotion_estimator.faces.geometry import LANDMARKS, MESH
 from training import sources
-from training.commands import extraction_speed, train
+from training.commands import extraction_speed, seed_report, train
 from training.datasets.pictures import one_hot
 from training.encoding.appearance import (
     AppearanceSettings,
@@ -377,6 +377,8 @@ def test_too_few_photographs_and_no_scheduler_are_told_with_a_sentence(
     said = capsys.readouterr()
     assert 'train/sad/0.png' in said.out and said.out.count('left out') == 2
     assert '1 photographs of FER2013 give 0 crops of faces' in said.err
+    assert seed_report.main([]) == 1
+    assert 'No face is found in the photographs of FER2013' in capsys.readouterr().err
     monkeypatch.setenv(sources.SCHEDULER_VARIABLE, 'nobody')
     assert train.main(['--visibility', 'table']) == 1
     assert "No Dask scheduler answers at 'nobody'" in capsys.readouterr().err

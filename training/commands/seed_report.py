@@ -40,6 +40,7 @@ from training.commands import command, terminal
 from training.datasets.pictures import (
     LABELS,
     NO_LABEL,
+    DataError,
     LabelledPictures,
     Pictures,
     Split,
@@ -130,6 +131,12 @@ def run(quick: bool, dataset_view: str, seed: int, console: Console) -> dict[str
         look(photographs, rows, view, twice)
         for view, twice in ((NATIVE, False), (X4_PAD25, False), (X4_PAD25, True))
     )
+    for each in (native, enlarged):
+        if not (each.training & each.readable & (each.labels != NO_LABEL)).any():
+            raise DataError(
+                f'No face is found in the photographs of {photographs.name}, split training, view '
+                f'{each.name}; there is nothing to report.'
+            )
     seen = {each.name: each for each in (native, enlarged, again)}
     found['balanced'] = choose_balanced(native, console)
     found['unreadable'] = {
