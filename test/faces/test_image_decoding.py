@@ -33,11 +33,8 @@ from emotion_estimator.faces.image_decoding import (
 )
 
 RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
-SMOOTH = cv2.resize(
-    np.random.default_rng(1).integers(40, 216, (4, 5, 3), np.uint8),
-    (32, 24),
-    interpolation=cv2.INTER_CUBIC,
-)
+_COARSE = np.random.default_rng(1).integers(40, 216, (4, 5, 3), np.uint8)
+SMOOTH = cv2.resize(_COARSE, (32, 24), interpolation=cv2.INTER_CUBIC)
 ALPHA = np.full((4, 6, 1), 9, np.uint8)
 
 
@@ -211,10 +208,9 @@ def deep_pixels(encoding, factor):
     """Lay RGB out as an encoding of 16 bits, each value so many times what it has in 8 bits."""
     wide = RGB.astype(np.uint16) * factor
     alpha = np.full((4, 6, 1), 65535, np.uint16)
-    grey = wide[..., :1]
     layouts = {
-        'mono16': grey,
-        '16UC1': grey,
+        'mono16': wide[..., :1],
+        '16UC1': wide[..., :1],
         'rgb16': wide,
         'bgr16': wide[..., ::-1],
         '16UC3': wide[..., ::-1],
@@ -255,13 +251,11 @@ def test_bayer_patterns_of_12_bits_give_their_colours(pattern, big):
 @pytest.mark.parametrize('bits', [8, 16])
 def test_a_mosaic_that_image_transport_compressed_gives_its_colours(kind, bits):
     colour = {'R': 200, 'G': 120, 'B': 40}
-    mosaic = np.tile(
-        np.array([[colour[c] for c in row] for row in ('GR', 'BG')], np.uint8), (8, 8)
-    )
+    tile = [[colour[letter] for letter in row] for row in ('GR', 'BG')]
+    mosaic = np.tile(np.array(tile, np.uint8), (8, 8))
     deep = mosaic if bits == 8 or kind == '.jpg' else mosaic.astype(np.uint16) * 16
     stated = f'bayer_grbg{bits}; {kind[1:].replace("jpg", "jpeg")} compressed '
-    content = compressed(kind, deep)
-    found = decode_compressed(content, stated)
+    found = decode_compressed(compressed(kind, deep), stated)
     np.testing.assert_allclose(found[8, 8].astype(int), [200, 120, 40], atol=12)
     # In colour already.
     np.testing.assert_array_equal(decode_compressed(compressed('.png'), stated), SMOOTH)

@@ -332,10 +332,7 @@ def test_another_detector_s_faces_are_read_under_its_ids(live, landmarker_path, 
     assert mine == {'/humans/faces/bob/facs', '/humans/faces/eve/facs'}
     crops.list('eve')
     live.until(lambda: crops.cropped['bob'].get_subscription_count() == 0, 'the end of bob')
-    live.until(
-        lambda: live.tester.count_publishers('/humans/faces/bob/facs') == 0,
-        'the end of its topics',
-    )
+    live.until(lambda: live.tester.count_publishers('/humans/faces/bob/facs') == 0, 'its topics')
     assert live.tester.count_publishers('/humans/faces/eve/facs') == 1
     assert node.facts()['faces'] == 1
     # Where the detector says no more, nobody is seen.
