@@ -20,6 +20,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from os.path import expanduser
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -290,7 +291,7 @@ def find_landmarker(parameters: FinderParameters, fetch: bool = False) -> Path:
     :raises AssetError: when it is not there.
     """
     named = str(parameters['landmarker'])
-    return Path(named) if named else find_asset(FACE_LANDMARKER, fetch)
+    return Path(expanduser(named)) if named else find_asset(FACE_LANDMARKER, fetch)  # noqa: PTH111
 
 
 def find_finder_files(
@@ -307,7 +308,7 @@ def find_finder_files(
     :raises AssetError: when the landmarker or the encoding is not there.
     """
     detector, encoding = str(parameters['detector']), str(parameters['encoding'])
-    detector_path = Path(detector) if detector else None
+    detector_path = Path(expanduser(detector)) if detector else None  # noqa: PTH111, it never raises
     if not _seeks_far_faces(parameters):
         detector_path = None
     elif detector_path is None:

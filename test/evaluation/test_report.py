@@ -146,6 +146,7 @@ def test_replays_of_two_models_are_refused():
 
 def test_with_an_old_plotly_the_files_for_programs_are_written_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr('plotly.__version__', '5.15.0')  # that of Ubuntu 24.04
+    (tmp_path / 'report.html').write_text('of other recordings')
     with pytest.raises(MissingLibraryError, match=r'plotly 5\.23, and 5\.15\.0 is installed'):
         write_report(tmp_path, [WALK], TRUTH)
     assert sorted(path.name for path in tmp_path.iterdir()) == ['emotions.csv', 'metrics.json']

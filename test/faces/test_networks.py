@@ -280,6 +280,13 @@ def test_an_opencv_that_cannot_read_yunet_costs_a_sentence(landmarker_path, monk
     assert f'OpenCV {cv2.__version__} cannot read YuNet; OpenCV 5 can.' in sentence
 
 
+def test_files_may_lie_in_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    named = read_parameters().blendshape_node | {'landmarker': '~/a.task', 'detector': '~/b.onnx'}
+    files = find_finder_files(named)
+    assert (files.landmarker, files.detector) == (tmp_path / 'a.task', tmp_path / 'b.onnx')
+
+
 def test_a_crop_of_a_turned_region_has_the_regions_corners():
     region = Region(x=100, y=50, width=40, height=20, roll_rad=np.pi / 2)
     corners = region.from_crop(256) @ np.array([[0, 0, 1], [256, 0, 1], [256, 256, 1]]).T

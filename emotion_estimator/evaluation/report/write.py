@@ -132,6 +132,7 @@ def _write_all(
         write_whole(folder / page, draw())
     except MissingLibraryError as error:
         missing = error
+        (folder / page).unlink(missing_ok=True)  # one that is there is of an earlier call
     for name, content in of_programs.items():
         write_whole(folder / name, content)
     if missing is not None:
