@@ -201,6 +201,17 @@ class ReportRows:
         """Whether a row's photograph is known, shape [1646]."""
         return np.asarray(self.photographs != NO_PHOTOGRAPH)
 
+    def fit(self, photographs: NDArray[np.int64], labels: NDArray[np.int64]) -> bool:
+        """
+        Tell whether photographs are those that the rows name: each must bear its row's label.
+
+        :param photographs: their rows in FER2013.
+        :param labels: index into `LABELS`.
+        """
+        borne = dict(zip(photographs.tolist(), HAPPY_UNKNOWN_SAD.labels(labels).tolist()))
+        rows = zip(self.photographs[self.matched].tolist(), self.labels[self.matched].tolist())
+        return all(borne.get(photograph) == label for photograph, label in rows)
+
     @property
     def shares(self) -> NDArray[np.float64]:
         """Share of each class among the rows, shape [3]."""
