@@ -17,12 +17,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import ParameterEvent
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.client import Client
@@ -38,10 +38,19 @@ _SERVICES = {
     'get_parameters': GetParameters,
     'set_parameters': SetParameters,
     'change_state': ChangeState,
+    'get_state': GetState,
 }
-# The way of a node to other values of what is fixed while it is configured, and back.
+# The way of a node to other values of what is fixed while it is configured, and back to where it
+# was, by its state.
 _DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
 _UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+_WAY = {
+    State.PRIMARY_STATE_ACTIVE: (_DOWN, _UP),
+    State.PRIMARY_STATE_INACTIVE: (_DOWN[1:], _UP[:1]),
+}
+_PATIENCE_S = 30.0  # with a node that loads again
+Steps = Generator[tuple[str, Any], Any, None]
+"""Services with their requests; each is sent the answer before it gives the next."""
 READ_AGAIN_S = 2.0
 """How often values are read though no change was told, in seconds."""
 
@@ -99,6 +108,8 @@ class Controls:
         self._names: dict[str, str] = {}
         self._clients: dict[tuple[str, str], Client] = {}
         self._read_s: dict[str, float] = {}  # when each node was asked
+        self._loads_until_s: dict[str, float] = {}  # at the latest
+        self._waits: dict[str, tuple[str, Value]] = {}  # for a node that loads
         self.values: dict[str, Value] = {}
         """Parameters by name, as far as they are known; replaced as a whole."""
         self.refusal = (0, '')
@@ -173,36 +184,45 @@ class Controls:
         if control is None or not self._names.get(control.node):
             self._refuse(f'{name} cannot be set: its node is not there.')
             return
-        steps = self._steps(control, type(control.spec.default)(value))
-        self._go_on(control.node, steps)
+        if control.restarts and time.monotonic() < self._loads_until_s.get(control.node, 0.0):
+            self._waits[control.node] = name, value
+            return
+        self._waits.pop(control.node, None)
+        self._go_on(control.node, self._steps(control, type(control.spec.default)(value)))
 
     def _refuse(self, sentence: str) -> None:
         self.refusal = (self.refusal[0] + 1, sentence)
 
-    def _steps(self, control: Control, value: Value) -> Iterator[tuple[str, Any]]:
-        """Give service and request; the answer of each comes before the next."""
+    def _steps(self, control: Control, value: Value) -> Steps:
         message = Parameter(control.spec.name, value=value).to_parameter_msg()
         setting = ('set_parameters', SetParameters.Request(parameters=[message]))
         if not control.restarts:
             yield setting
             return
-        for transition in _DOWN:
+        self._loads_until_s[control.node] = time.monotonic() + _PATIENCE_S
+        state = yield 'get_state', GetState.Request()
+        down, up = _WAY.get(state.current_state.id, ((), ()))
+        for transition in down:
             yield _to(transition)
         yield setting
         # Also where it was refused: the node is not left as it is.
-        for transition in _UP:
+        for transition in up:
             yield _to(transition)
+        del self._loads_until_s[control.node]
 
-    def _go_on(self, node: str, steps: Iterator[tuple[str, Any]]) -> None:
-        step = next(steps, None)
-        if step is None:
+    def _go_on(self, node: str, steps: Steps, answer: Any = None) -> None:
+        try:
+            step = steps.send(answer)
+        except StopIteration:
             self._read(node)
+            if node in self._waits and node not in self._loads_until_s:
+                self.change(*self._waits.pop(node))
             return
 
         def take(answer: Any) -> None:
             if isinstance(answer, SetParameters.Response) and not answer.results[0].successful:
                 self._refuse(answer.results[0].reason or 'The change was refused.')
-            self._go_on(node, steps)
+            self._go_on(node, steps, answer)
 
         self._call(node, *step, take)
 
