@@ -157,7 +157,7 @@ class CameraNode(Node):  # type: ignore[misc]
             for count in itertools.count():
                 read, frame = capture.read()
                 if not read:
-                    return
+                    raise ValueError(f'The webcam {number} gives no picture; is it plugged in?')
                 yield count * self._step_ns, np.asarray(frame, np.uint8)
         finally:
             capture.release()

@@ -323,6 +323,16 @@ def test_the_camera_plays_a_clip_to_its_end(live, start_process, media):
     assert images[0].encoding == 'bgr8'
 
 
+def test_a_webcam_that_gives_no_more_pictures_ends_with_a_sentence(live, media, monkeypatch):
+    clip = cv2.VideoCapture(str(media('single_face.mp4')))
+    clip.set(cv2.CAP_PROP_POS_FRAMES, clip.get(cv2.CAP_PROP_FRAME_COUNT) - 3)
+    monkeypatch.setattr('emotion_estimator.extras.camera_node.open_video', lambda number: clip)
+    images = live.listen(Image, '/image')
+    live.add(CameraNode, video='0')
+    with pytest.raises(ValueError, match='The webcam 0 gives no picture'):
+        live.until(lambda: len(images) > 3, 'more pictures than there are')
+
+
 @pytest.mark.parametrize(
     'name, said', [('nowhere.mp4', 'cannot be opened'), ('damaged.jpg', 'no picture that can be')]
 )
