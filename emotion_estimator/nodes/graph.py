@@ -26,11 +26,24 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
 
 _COMPRESSED = '/compressed'  # what image_transport adds to a topic
+_NAMELESS = '_NODE_NAME_UNKNOWN_'  # rmw_dds_common's, until the graph has told
+
+
+def node_of(end: TopicEndpointInfo) -> str:
+    """
+    Name the node of a publisher or subscription.
+
+    :returns: its full name; '' as long as the graph has not told it.
+    """
+    if end.node_name in ('', _NAMELESS):
+        return ''
+    return f'{end.node_namespace.rstrip("/")}/{end.node_name}'
 
 
 def silence_problems(
@@ -60,19 +73,20 @@ def silence_problems(
         advice = hint or f'Remap it; other topics of type {kind}: {others}.'
         return [f'{head} nobody publishes it. {advice}']
     for publisher in publishers:
+        name = node_of(publisher) or 'a node'
         if publisher.topic_type != kind:
-            wrong = f'{publisher.node_name} publishes {publisher.topic_type}, not {kind}.'
+            wrong = f'{name} publishes {publisher.topic_type}, not {kind}.'
             return [f'{head} {wrong} {hint}'.rstrip()]
         asked: QoSProfile = subscription.qos_profile
         compatibility, reason = qos_check_compatible(publisher.qos_profile, asked)
         if compatibility == QoSCompatibility.ERROR:
             return [
-                f'{head} the QoS of {publisher.node_name} does not fit ({reason}); set '
+                f'{head} the QoS of {name} does not fit ({reason}); set '
                 f'qos_overrides.{topic}.subscription.reliability to best_effort.'
             ]
     if may_pause:
         return []
-    name = publishers[0].node_name
+    name = node_of(publishers[0]) or 'a node'
     return [
         f'{head} {name} is there but sends nothing, or all of it is lost on the way: look at its '
         'log, and at "When few frames arrive" in config/README.md.'

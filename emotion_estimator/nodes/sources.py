@@ -37,6 +37,7 @@ from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
 from emotion_estimator.faces.pose import calibration_of
 from emotion_estimator.messages import nanoseconds, rgb_of
 from emotion_estimator.nodes.diagnostics import PATIENCE
+from emotion_estimator.nodes.graph import node_of
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.parameters import advice_for_rate
 from emotion_estimator.stamps import NS_PER_S, FirstSender, Placed, RateLimiter, Step, TimeLine
@@ -84,8 +85,8 @@ TRACKED = '/humans/faces/tracked'
 
 def face_listers(node: Node) -> list[str]:
     """Name the nodes that publish which faces there are: of these one robot has one."""
-    publishers = node.get_publishers_info_by_topic(TRACKED)
-    return sorted(f'{p.node_namespace.rstrip("/")}/{p.node_name}' for p in publishers)
+    names = map(node_of, node.get_publishers_info_by_topic(TRACKED))
+    return sorted(name for name in names if name)
 
 
 # Listens to what the camera says of itself.

@@ -28,7 +28,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
-from emotion_estimator.nodes.graph import silence_problems
+from emotion_estimator.nodes.graph import node_of, silence_problems
 from emotion_estimator.view.controls import TOPIC_OF, Controls
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -179,10 +179,8 @@ class Robot:
 
     def _publisher_of(self, topic: str) -> str:
         """Name the node that publishes a topic, in full; empty where there is none."""
-        for publisher in self._node.get_publishers_info_by_topic(topic):
-            if publisher.node_name and not publisher.node_name.startswith('_NODE'):
-                return f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}'
-        return ''
+        names = map(node_of, self._node.get_publishers_info_by_topic(topic))
+        return next(filter(None, names), '')
 
     def image_topic(self) -> tuple[str, str]:
         """

@@ -26,6 +26,7 @@ from helpers.live_nodes import START_NS, image_message
 from hri_msgs.msg import IdsList
 from nodes.test_blendshape_node import FRAME_NS, run_node, send, warnings_of
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Classification
@@ -33,12 +34,26 @@ from vision_msgs.msg import Classification
 from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.nodes.graph import node_of
 from emotion_estimator.stamps import NS_PER_S
 
 
 @pytest.fixture
 def face(media):
     return cv2.resize(cv2.imread(str(media(SMILING))), (320, 320))
+
+
+@pytest.mark.parametrize(
+    ('name', 'namespace', 'told'),
+    [
+        ('camera', '/', '/camera'),
+        ('camera', '/left', '/left/camera'),
+        # As the graph has it where an endpoint is met before its node.
+        ('_NODE_NAME_UNKNOWN_', '_NODE_NAMESPACE_UNKNOWN_', ''),
+    ],
+)
+def test_a_node_is_named_once_the_graph_has_told_its_name(name, namespace, told):
+    assert node_of(TopicEndpointInfo(node_name=name, node_namespace=namespace)) == told
 
 
 def test_without_a_camera_diagnostics_name_the_topic_and_others_like_it(live, landmarker_path):
@@ -70,7 +85,7 @@ RAW, COMPRESSED = '/c/image', '/c/image/compressed'
     'kind, sent, given, asked, first',
     [
         (CompressedImage, COMPRESSED, RAW, 'raw', 'nobody publishes it.'),
-        (CompressedImage, COMPRESSED, COMPRESSED, 'raw', 'driver publishes sensor_msgs/msg/Comp'),
+        (CompressedImage, COMPRESSED, COMPRESSED, 'raw', '/driver publishes sensor_msgs/msg/Comp'),
         (CompressedImage, COMPRESSED, COMPRESSED, 'compressed', 'nobody publishes it.'),
         (Image, RAW, RAW, 'compressed', 'nobody publishes it.'),
     ],
@@ -115,7 +130,7 @@ def test_a_camera_whose_qos_does_not_fit_is_named(live, landmarker_path):
     live.publisher(Image, '/image', qos_profile_sensor_data)
     messages = live.listen(DiagnosticArray, '/diagnostics')
     live.until(lambda: warnings_of(messages), 'a warning')
-    assert 'the QoS of tester does not fit' in warnings_of(messages)[0]
+    assert 'the QoS of /tester does not fit' in warnings_of(messages)[0]
     assert node.statistics.report().received == 0
 
 
@@ -125,7 +140,7 @@ def test_a_camera_that_stops_is_reported_and_may_go_on(live, landmarker_path, fa
     camera = live.camera()
     send(live, node, camera, image_message(face, START_NS), 1)
     live.until(lambda: warnings_of(messages), 'a warning')
-    assert 'tester is there but sends nothing' in warnings_of(messages)[-1]
+    assert '/tester is there but sends nothing' in warnings_of(messages)[-1]
     send(live, node, camera, image_message(face, START_NS + FRAME_NS), 2)
     messages.clear()
     send(live, node, camera, image_message(face, START_NS + 2 * FRAME_NS), 3)
