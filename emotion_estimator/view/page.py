@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,7 @@ OVERLAYS = (
 """Names that the script knows, what they are called, and whether they are shown at first."""
 REFRESH_S = 0.5
 """How often an open page takes over what others have changed, in seconds."""
+_DOUBLE_CLICK_S = 0.5  # as desktops have it
 _WIDE = 50  # times the least value: a wider range is laid out by its logarithm
 _STEPS = 100
 _WORDS = {'class_prior': ('model', 'uniform', 'training')}
@@ -270,7 +272,7 @@ class _Record:
     """Starts and ends a recording."""
 
     def __init__(self, node: ViewNode) -> None:
-        self._node, self._records = node, False
+        self._node, self._records, self._clicked_s = node, False, -math.inf
         ui.label('Record').classes('view-heading')
         self._name = ui.input('Name', placeholder='date and time').classes('view-wide')
         self._name.props('maxlength=60 id=view-name')
@@ -280,8 +282,11 @@ class _Record:
         self._word = ui.label('').classes('view-control-text').props('id=view-recorded')
 
     def _toggle(self) -> None:
+        clicked_s, self._clicked_s = self._clicked_s, time.monotonic()
+        if self._clicked_s - clicked_s < _DOUBLE_CLICK_S:
+            return
         recorder = self._node.recorder
-        # What this page shows counts: a second click, or another page's, does not undo the first.
+        # What this page shows counts: another page's click does not turn this one's round.
         if self._records:
             self._node.do(recorder.stop)
             return
