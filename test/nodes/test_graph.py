@@ -95,6 +95,7 @@ def test_images_that_are_there_raw_or_compressed_but_not_so_are_named(
 ):
     """As the launch file remaps `image` and `image/compressed` to the camera that is given."""
     driver.create_publisher(kind, sent, 10)
+    live.until(lambda: live.tester.count_publishers(sent), 'the driver')
     live.add(
         BlendshapeNode,
         landmarker=str(landmarker_path),
