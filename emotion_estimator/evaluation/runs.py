@@ -124,7 +124,7 @@ class Summary:
     def judged_by(self) -> str:
         """What labels judge as one, in the singular."""
         stills = all(one.judged.stills for one in self.recordings)
-        return 'labelled picture' if stills else 'labelled segment'
+        return 'picture' if stills else 'segment'
 
     @property
     def confusion(self) -> Sums:

@@ -48,7 +48,7 @@ _WAY = {
     State.PRIMARY_STATE_ACTIVE: (_DOWN, _UP),
     State.PRIMARY_STATE_INACTIVE: (_DOWN[1:], _UP[:1]),
 }
-_PATIENCE_S = 30.0  # with a node that loads again
+_PATIENCE_S = 10.0  # with a node that loads again, which may have crashed
 Steps = Generator[tuple[str, Any], Any, None]
 """Services with their requests; each is sent the answer before it gives the next."""
 READ_AGAIN_S = 2.0
@@ -146,10 +146,17 @@ class Controls:
         since_s = time.monotonic() - self._read_s.get(node, 0.0)
         if name and not (known and since_s < READ_AGAIN_S):
             self._read(node)
+        if node in self._waits and not self._loads(node):
+            self.change(*self._waits.pop(node))
+
+    def _loads(self, node: str) -> bool:
+        return time.monotonic() < self._loads_until_s.get(node, 0.0)
 
     def _forget(self, node: str) -> None:
         for key in [key for key in self._clients if key[0] == node]:
             self._node.destroy_client(self._clients.pop(key))
+        self._loads_until_s.pop(node, None)
+        self._waits.pop(node, None)
         names = _READ_OF[node]
         self.values = {key: value for key, value in self.values.items() if key not in names}
 
@@ -184,7 +191,7 @@ class Controls:
         if control is None or not self._names.get(control.node):
             self._refuse(f'{name} cannot be set: its node is not there.')
             return
-        if control.restarts and time.monotonic() < self._loads_until_s.get(control.node, 0.0):
+        if control.restarts and self._loads(control.node):
             self._waits[control.node] = name, value
             return
         self._waits.pop(control.node, None)
@@ -192,6 +199,10 @@ class Controls:
 
     def _refuse(self, sentence: str) -> None:
         self.refusal = (self.refusal[0] + 1, sentence)
+
+    def _give_up(self, node: str, sentence: str) -> None:
+        self._loads_until_s.pop(node, None)  # no further change waits for it
+        self._refuse(sentence)
 
     def _steps(self, control: Control, value: Value) -> Steps:
         message = Parameter(control.spec.name, value=value).to_parameter_msg()
@@ -208,15 +219,13 @@ class Controls:
         # Also where it was refused: the node is not left as it is.
         for transition in up:
             yield _to(transition)
-        del self._loads_until_s[control.node]
+        self._loads_until_s.pop(control.node, None)
 
     def _go_on(self, node: str, steps: Steps, answer: Any = None) -> None:
         try:
             step = steps.send(answer)
         except StopIteration:
             self._read(node)
-            if node in self._waits and node not in self._loads_until_s:
-                self.change(*self._waits.pop(node))
             return
 
         def take(answer: Any) -> None:
@@ -230,14 +239,14 @@ class Controls:
         client = self._clients.get((node, service))
         if client is None or not client.service_is_ready():
             if service != 'get_parameters':
-                self._refuse(f'{self._names.get(node, node)} does not answer; try again.')
+                self._give_up(node, f'{self._names.get(node, node)} does not answer; try again.')
             return
 
         def done(future: Any) -> None:
             try:
                 take(future.result())
             except Exception as error:
-                self._refuse(f'{node}: {type(error).__name__}: {error}')
+                self._give_up(node, f'{node}: {type(error).__name__}: {error}')
 
         client.call_async(request).add_done_callback(done)
 

@@ -32,11 +32,25 @@ from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.spin import new_executor, subscribe_to_all
 from emotion_estimator.stamps import NS_PER_S
 from emotion_estimator.view.listener import Listener
+from emotion_estimator.view.main import parse
 from emotion_estimator.view.robot import Load
 from emotion_estimator.view.state import Pace
 
 STEP_NS = NS_PER_S // 30
 TRACKED = '/humans/faces/tracked'
+
+
+@pytest.mark.parametrize('wrong', ['--rate nan', '--rate 0', '--rate inf', '--width -5'])
+def test_numbers_that_no_picture_can_have_are_refused(capsys, wrong):
+    with pytest.raises(SystemExit, match='2'):
+        parse(wrong.split())
+    assert f'{wrong.split()[0]} must be' in capsys.readouterr().err
+
+
+def test_a_rate_that_was_given_stays_on_a_busy_machine_and_the_usual_one_falls():
+    given, usual = parse(['--rate', '10']), parse([])
+    assert (given.rate, given.busy_rate) == (10.0, 10.0)
+    assert (usual.rate, usual.busy_rate) == (15.0, 5.0)
 
 
 @pytest.mark.parametrize('rate_hz, expected', [(15.0, 15), (10.0, 10), (30.0, 30), (100.0, 30)])

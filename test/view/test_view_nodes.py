@@ -36,7 +36,6 @@ from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.view.controls import CONTROLS, Controls
 from emotion_estimator.view.listener import Listener
-from emotion_estimator.view.main import parse
 from emotion_estimator.view.recorder import Recorder, RecordingNameError, recording_path
 from emotion_estimator.view.robot import Robot
 
@@ -232,19 +231,6 @@ def test_the_page_says_beside_the_rates_that_it_shows_less(live, robot):
     assert robot.report(None)['summary'].endswith('0 answers/s · 5 pictures/s, since it is busy')
 
 
-@pytest.mark.parametrize('wrong', ['--rate nan', '--rate 0', '--rate inf', '--width -5'])
-def test_numbers_that_no_picture_can_have_are_refused(capsys, wrong):
-    with pytest.raises(SystemExit, match='2'):
-        parse(wrong.split())
-    assert f'{wrong.split()[0]} must be' in capsys.readouterr().err
-
-
-def test_a_rate_that_was_given_stays_on_a_busy_machine_and_the_usual_one_falls():
-    given, usual = parse(['--rate', '10']), parse([])
-    assert (given.rate, given.busy_rate) == (10.0, 10.0)
-    assert (usual.rate, usual.busy_rate) == (15.0, 5.0)
-
-
 def test_image_topics_are_listed_and_one_of_them_can_be_chosen(live, robot):
     robot, _ = robot
     live.publisher(Image, '/left/image_raw')
@@ -385,16 +371,30 @@ def test_a_node_loads_again_for_what_is_fixed_while_it_is_configured(live, robot
     assert controls.values['max_faces'] == 1
     for value in (2, 4, 3):  # as a slider that is drawn
         controls.change('max_faces', value)
-    live.until(lambda: controls.values.get('max_faces') == 3, 'the new value')
+    live.until(lambda: robot.look() or controls.values.get('max_faces') == 3, 'the new value')
     live.until(lambda: live.state(node) == 'active', 'the node at work')
     controls.change('max_faces', 99)
-    live.until(lambda: controls.refusal[0] == 1, 'the refusal')
-    live.until(lambda: live.state(node) == 'active', 'the node at work again')
+    live.until(lambda: robot.look() or controls.refusal[0] == 1, 'the refusal')
+    live.until(lambda: live.state(node) == 'active', 'it again')
     assert node.parameters['max_faces'] == 3
     # One that does not work is not put to work.
     assert live.change(node, 'deactivate')
     controls.change('max_faces', 2)
-    live.until(lambda: controls.values.get('max_faces') == 2, 'the new value')
+    live.until(lambda: robot.look() or controls.values.get('max_faces') == 2, 'the value')
     live.until(lambda: live.state(node) == 'inactive', 'the node as it was')
     live.spin(0.5)
     assert (live.state(node), node.parameters['max_faces']) == ('inactive', 2)
+
+
+def test_no_crashed_node_is_awaited(live, robot, start_process, landmarker_path, monkeypatch):
+    robot, controls = robot
+    monkeypatch.setattr('emotion_estimator.view.controls._PATIENCE_S', 0.1)
+    idle = ('-p', f'landmarker:={landmarker_path}', '-p', 'autostart:=false')
+    first = start_process('nodes.blendshape_node', *idle)
+    known(live, robot, controls, 'max_faces')
+    controls.change('max_faces', 2)
+    first.kill()
+    start_process('nodes.blendshape_node', *idle, '-p', 'max_faces:=4')
+    live.until(lambda: robot.look() or controls.values.get('max_faces') == 4, 'the other one')
+    controls.change('max_faces', 3)
+    live.until(lambda: robot.look() or controls.values.get('max_faces') == 3, 'the change')

@@ -286,7 +286,7 @@ def _caution(summary: Summary) -> str:
     units = len(summary.counted.drawn().segments.units)
     if not summary.labelled or units >= _FEW_UNITS:
         return ''
-    one = summary.judged_by
+    one = f'labelled {summary.judged_by}'
     return (
         f'These metrics rest on {counted(units, one, f"{one}s")} only: '
         'take them, and their intervals, as a first impression.'
@@ -303,10 +303,11 @@ def how_drawn(summary: Summary) -> str:
 
     :returns: two sentences.
     """
+    one = summary.judged_by
     drawn = (
         'whole recordings'
         if summary.counted.recordings >= RECORDINGS_TO_DRAW
-        else f'{summary.judged_by}s, or stretches of five seconds for what needs no labels,'
+        else f'labelled {one}s, or stretches of five seconds for what needs no labels,'
     )
     return (
         f'Intervals: 95 % of what the metrics become when {drawn} are drawn again with '

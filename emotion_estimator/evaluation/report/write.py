@@ -232,7 +232,7 @@ def metrics(summary: Summary) -> dict[str, Any]:
             'resamples': RESAMPLES,
             'drawn': 'recordings'
             if summary.counted.recordings >= RECORDINGS_TO_DRAW
-            else f'{summary.judged_by.split()[1]}s or stretches of five seconds',
+            else f'{summary.judged_by}s or stretches of five seconds',
         },
         'units': {measure.name: measure.unit for measure in MEASURES},
         'figures': plain(summary.figures),
