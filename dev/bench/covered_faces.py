@@ -297,14 +297,14 @@ Decided = list[tuple[str, str, str, str]]
 """What was hidden, the cover, what the face was decided to show before it and with it."""
 
 
-def decide_covered_faces() -> Decided:
+def decide_covered_faces(model: str = 'basic7') -> Decided:
     """
     Decide on every scene of every photograph; a face that is not found counts as 'unknown'.
 
     :returns: a row for each scene.
     """
     found: Decided = []
-    with ExpressionEstimator(max_faces=1) as estimator:
+    with ExpressionEstimator(model, max_faces=1) as estimator:
         for photograph in (*photographs('neutral'), *photographs('smiling')):
             for width_px in WIDTHS_PX:
                 before = ''
@@ -356,10 +356,10 @@ def _table(decided: Decided) -> Table:
 _COUNTED = ('pictures', 'no face', UNKNOWN, *VISIBLE_PARTS)
 
 
-def _count(folder: Path) -> list[str]:
+def _count(folder: Path, model: str) -> list[str]:
     """Count what is decided of the pictures in a folder, and which parts count as covered."""
     counts: Counter[str] = Counter()
-    with ExpressionEstimator(max_faces=1) as estimator:
+    with ExpressionEstimator(model, max_faces=1) as estimator:
         for path in sorted(folder.iterdir()):
             bgr = cv2.imread(str(path))
             if bgr is None:
@@ -377,15 +377,16 @@ def main() -> None:
     """Print what covered faces are decided to show, or count what folders of pictures give."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('folders', nargs='*', type=Path, help='of pictures of uncovered faces')
+    parser.add_argument('--model', default='basic7', help='that decides; default basic7')
     arguments = parser.parse_args()
     console = Console(width=140)
     if arguments.folders:
         table = Table('folder', *(f'{name} < 1' if '.' in name else name for name in _COUNTED))
         for folder in arguments.folders:
-            table.add_row(*_count(folder))
+            table.add_row(*_count(folder, arguments.model))
         console.print(table)
         return
-    decided = decide_covered_faces()
+    decided = decide_covered_faces(arguments.model)
     console.print(_table(decided))
     for name, value in measure_covered_faces(decided).items():
         console.print(f'{name} {value:.3f}')
