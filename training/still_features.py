@@ -41,7 +41,6 @@ from training.encoding.fitting import face_crops, fit_encoding, mirror_order, mi
 from training.extraction import face_reader
 from training.extraction.face_reader import (
     FaceTable,
-    empty_table,
     joined,
     read_again,
     read_table,
@@ -83,7 +82,8 @@ def extract(
     :param read: does the work.
     :returns: a row for each picture, and a sentence for each that could not be read.
     :raises AssetError: when MediaPipe's model cannot be had.
-    :raises DataError: when the scheduler cannot be reached.
+    :raises DataError: when the scheduler cannot be reached, or a task fails each time that it is
+        tried; what the others found is kept.
     """
     # The processes that do the work inherit it.
     os.environ.setdefault(ASSETS_VARIABLE, str(assets_folder()))
@@ -96,6 +96,7 @@ def extract(
     tables = {index: table for index, p in enumerate(paths) if (table := read_table(p))}
     missing = [index for index in range(len(blocks)) if index not in tables]
     complaints: list[str] = []
+    undone: list[str] = []
     with Progress() as progress:
         task = progress.add_task(
             f'faces, {view.name}',
@@ -108,14 +109,18 @@ def extract(
                 block, index = work[event.index], missing[event.index]
                 if event.result is None:
                     names = f'{block.name(0)} to {block.name(len(block) - 1)}'
-                    complaints.append(f'{names} were left out: the task {event.problem}.')
-                    tables[index] = empty_table(len(block))
+                    undone.append(f'{names} were not looked at: the task {event.problem}.')
                     continue
                 tables[index], said = event.result
                 complaints.extend(said)
                 if not said:
                     write_table(paths[index], tables[index])
                 progress.advance(task, len(block))
+    if undone:
+        raise DataError(
+            f'{" ".join(undone)} The faces of all others are kept: run it again, or without '
+            'the picture that it fails at.'
+        )
     return joined([tables[index] for index in range(len(blocks))]), tuple(complaints)
 
 

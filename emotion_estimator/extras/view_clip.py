@@ -29,6 +29,7 @@ from pathlib import Path
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset, log_to_terminal
 from emotion_estimator.commands import note_interrupts
+from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.extras.node_processes import (
     NodeProcess,
     StartUpSieve,
@@ -37,7 +38,7 @@ from emotion_estimator.extras.node_processes import (
     quoted,
     to_stderr,
 )
-from emotion_estimator.files import AssetError
+from emotion_estimator.files import AssetError, find_model
 from emotion_estimator.nodes.spin import POLL_S
 from emotion_estimator.view.main import DEFAULT_PORT
 
@@ -57,6 +58,8 @@ def main() -> int:
     try:
         video = find_video(options.video)
         find_asset(FACE_LANDMARKER)
+        # A node that cannot load it would stay, unconfigured, beside a page that shows nothing.
+        EmotionModel(find_model(options.model))
         searches = has_detector()
     except (AssetError, ValueError) as error:
         print(error, file=sys.stderr)

@@ -347,9 +347,20 @@ def test_a_video_that_is_none_ends_with_a_sentence(start_process, tmp_path, name
     assert 'Traceback' not in output
 
 
-def test_a_page_whose_camera_is_not_there_is_not_served_for_ever(live):
+@pytest.mark.parametrize(
+    'wrong, said',
+    [
+        (
+            ('--video', '99'),
+            'The webcam 99 cannot be opened; is it plugged in?\nThe camera has ended; what',
+        ),
+        (('--model', 'nothing'), "There is no model 'nothing': sought in"),
+    ],
+    ids=['camera', 'model'],
+)
+def test_a_page_with_nothing_to_show_is_not_served_for_ever(live, wrong, said):
     pytest.importorskip('nicegui', reason='The live view needs NiceGUI.')
-    command = [sys.executable, '-m', 'emotion_estimator.extras.view_clip', '--video', '99']
+    command = [sys.executable, '-m', 'emotion_estimator.extras.view_clip', *wrong]
     ended = subprocess.run(
         [*command, '--port', '0'],
         capture_output=True,
@@ -358,5 +369,4 @@ def test_a_page_whose_camera_is_not_there_is_not_served_for_ever(live):
         env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
     )
     assert ended.returncode == 1
-    said = 'The webcam 99 cannot be opened; is it plugged in?\nThe camera has ended; what it said'
     assert said in ended.stderr

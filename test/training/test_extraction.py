@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import fields, replace
 
@@ -201,19 +202,23 @@ def test_processes_of_this_machine_and_a_cluster_find_the_same(pictures, tmp_pat
     assert here == there
 
 
-def test_a_task_that_nobody_could_do_is_reported_by_name(pictures, tmp_path, monkeypatch):
+def test_a_task_that_nobody_could_do_ends_it_when_the_others_are_kept(
+    pictures, tmp_path, monkeypatch
+):
+    """Else models would be trained without these photographs, with a status of 0."""
+
     def run_all(read, tasks, _):
         yield Advanced(0, Progress())
-        yield Finished(1, read(*tasks[1]))
         yield Finished(0, None, 'failed 3 times, at last: broken')
+        yield Finished(1, read(*tasks[1]))
 
     monkeypatch.setattr(still_features, 'run_all', run_all)
-    table, complaints = extract(pictures, X4_PAD25, tmp_path / 'kept')
-    assert table.readable.tolist() == [False, False, True, True]
     names = f'{pictures.name(0)} to {pictures.name(1)}'
-    assert complaints == (f'{names} were left out: the task failed 3 times, at last: broken.',)
-    # It is not kept, so that it is tried again.
-    assert len(list((tmp_path / 'kept').iterdir())) == 1
+    said = f'{names} were not looked at: the task failed 3 times, at last: broken. The faces of'
+    with pytest.raises(DataError, match=re.escape(said)):
+        extract(pictures, X4_PAD25, tmp_path / 'kept')
+    (kept,) = (tmp_path / 'kept').iterdir()
+    assert read_table(kept).readable.tolist() == [True, True]
 
 
 @pytest.mark.parametrize('address', ['tcp://127.0.0.1:1', 'nowhere'])

@@ -112,7 +112,12 @@ def main(arguments: list[str] | None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--models', nargs='*', choices=MODELS, default=list(MODELS))
-    parser.add_argument('--output', type=Path, default=sources.MODELS, help="the models' folder")
+    parser.add_argument(
+        '--output',
+        type=Path,
+        default=sources.MODELS,
+        help="the models' folder; the face encoding, unless kept, replaces the one that ships",
+    )
     parser.add_argument('--seed', type=int, default=Settings.seed)
     parser.add_argument(
         '--keep-encoding', action='store_true', help='do not fit the face encoding again'
