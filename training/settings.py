@@ -27,7 +27,8 @@ from training.sources import content_key
 from training.stills import Stills, Targets
 from training.windows import STEPS, Composition
 
-MODEL_VERSION = '5.2.0'
+VERSIONS = {'basic7': '5.3.0', 'basic7_blendshapes': '5.2.0', 'happy_unknown_sad': '5.2.0'}
+"""What the models' folders state; one is raised with each change of what the model answers."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Settings:
     :param architecture: sizes of the network.
     :param members: so many networks are trained, of seeds one after the other, and their logits
         averaged. Decides nothing of a single training.
+    :param always_see: so many of them, the last ones, have no window whose appearance is left out.
+        Decides nothing of a single training.
     :param summed_in: a name of `MAPS`: the exported model tells the auxiliary head's answer in
         these coarser classes alone; None: the first answer, with the second as further labels.
         Decides nothing of the training.
@@ -79,7 +82,19 @@ class Settings:
     architecture: Architecture = field(default_factory=Architecture)
     composition: Composition = field(default_factory=Composition)
     members: int = 1
+    always_see: int = 0
     summed_in: str | None = None
+
+    def member(self, number: int) -> Settings:
+        """
+        Choose what one of the networks is trained with.
+
+        :param number: which, in [0, members).
+        """
+        architecture = self.architecture
+        if number >= self.members - self.always_see:
+            architecture = dataclasses.replace(architecture, unseen=0.0)
+        return dataclasses.replace(self, seed=self.seed + number, architecture=architecture)
 
     @property
     def epochs(self) -> tuple[Phase, ...]:
@@ -97,7 +112,7 @@ class Settings:
 
 
 MODELS: dict[str, Settings] = {
-    'basic7': Settings(members=4),
+    'basic7': Settings(members=4, always_see=2, composition=Composition(lead_s=0.3)),
     'basic7_blendshapes': Settings(
         groups=(), targets=Targets(correction=2.0, votes_weight=1.0, second_weight=0.15)
     ),
@@ -111,12 +126,13 @@ MODELS: dict[str, Settings] = {
 """
 The models that ship, by the names of their folders.
 
-The last answers as FER2013's labels have it: what `basic7` does for other people's pictures,
-leaving out the appearance and correcting votes, costs there.
+`basic7` is asked for .3 s ahead, so that it tells a change earlier. The last answers as FER2013's
+labels have it: what `basic7` does for other people's pictures, leaving out the appearance and
+correcting votes, costs there.
 """
 
 
-PRIOR_POWERS = {'basic7': 0.15, 'basic7_blendshapes': 0.25}
+PRIOR_POWERS = {'basic7': 0.1, 'basic7_blendshapes': 0.25}
 """
 The prior that a model's folder states, as a power of the training's class shares: 0 is uniform, 1
 the training's, which models that are not named state. Decides nothing of the training.
@@ -150,7 +166,7 @@ def run_key(settings: Settings, training: Stills, public: Stills) -> str:
     clips = clip_files(TRAINING_CLIPS + EVALUATION_CLIPS)
     return content_key(
         'training',
-        dataclasses.replace(settings, members=1, summed_in=None),
+        dataclasses.replace(settings, members=1, always_see=0, summed_in=None),
         *(
             part
             for stills in (training, public)

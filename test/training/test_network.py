@@ -239,7 +239,9 @@ def test_other_settings_and_other_data_are_another_run(made_data):
     settings, stills = Settings(), made_data.training
     known = run_key(settings, stills, stills)
     assert known == run_key(Settings(), dataclasses.replace(stills), stills)
-    reported_otherwise = dataclasses.replace(settings, members=2, summed_in='happy_unknown_sad')
+    reported_otherwise = dataclasses.replace(
+        settings, members=2, always_see=1, summed_in='happy_unknown_sad'
+    )
     assert known == run_key(reported_otherwise, stills, stills)
     revoted = dataclasses.replace(stills, votes=np.roll(stills.votes, 1, axis=1))
     fewer = stills.select(np.arange(len(stills) - 1))
@@ -250,6 +252,13 @@ def test_other_settings_and_other_data_are_another_run(made_data):
         run_key(settings, revoted, stills),
     ]
     assert known not in others
+
+
+def test_the_last_of_the_networks_always_see_the_appearance():
+    settings = Settings(seed=3, members=4, always_see=2)
+    members = [settings.member(number) for number in range(settings.members)]
+    assert [member.seed for member in members] == [3, 4, 5, 6]
+    assert [member.architecture.unseen for member in members] == [0.15, 0.15, 0.0, 0.0]
 
 
 def test_each_answer_of_the_exported_network_has_a_temperature_of_its_own(made_data, tmp_path):

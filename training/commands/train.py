@@ -35,7 +35,7 @@ from training.datasets.pictures import assets_folder
 from training.encoding.visibility import fit_shipped_visibility
 from training.export import class_shares, export_answers, write_model
 from training.fitting import Material, read_material, trained_network
-from training.settings import MODEL_VERSION, MODELS, Settings, class_prior, run_key
+from training.settings import MODELS, VERSIONS, Settings, class_prior, run_key
 from training.still_features import OTHERS_TIMES, fit_shipped_encoding
 from training.windows import RATE_HZ, WINDOW_S
 
@@ -66,8 +66,7 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     """
     shares = class_shares(settings, material.training)
     networks = [
-        trained_network(dataclasses.replace(settings, seed=settings.seed + number), material)
-        for number in range(settings.members)
+        trained_network(settings.member(number), material) for number in range(settings.members)
     ]
     features = settings.features(material.training.features)
     public = material.public.only(features)
@@ -83,7 +82,7 @@ def train(name: str, settings: Settings, material: Material, folder: Path) -> Em
     groups = ''.join(f', {group}' for group in settings.groups)
     facts: dict[str, Any] = {
         'schema': SCHEMA,
-        'version': MODEL_VERSION,
+        'version': VERSIONS[name],
         'labels': exported.labels,
         'further_labels': exported.further_labels,
         'class_prior': class_prior(name, exported.labels, list(shares.values())),
