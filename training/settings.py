@@ -132,10 +132,11 @@ correcting votes, costs there.
 """
 
 
-PRIOR_POWERS = {'basic7': 0.1, 'basic7_blendshapes': 0.25}
+PRIOR_POWERS = {'basic7': (0.05, 0.1), 'basic7_blendshapes': (0.25, 0.25)}
 """
-The prior that a model's folder states, as a power of the training's class shares: 0 is uniform, 1
-the training's, which models that are not named state. Decides nothing of the training.
+The prior that a model's folder states, as a power of the training's class shares, and one of its
+share of the disgusted: 0 is uniform, 1 the training's, which models that are not named state.
+Decides nothing of the training.
 
 `make thresholds` prints what it does beside uniform shares and the training's; others were trials,
 see training/README.md.
@@ -149,10 +150,13 @@ def class_prior(name: str, labels: tuple[str, ...], shares: list[float]) -> str:
     :param name: of the model.
     :param shares: of its labels in the training.
     """
-    power = PRIOR_POWERS.get(name)
-    if power is None:
+    if name not in PRIOR_POWERS:
         return 'training'
-    raised = [share**power for share in shares]
+    power, of_disgusted = PRIOR_POWERS[name]
+    raised = [
+        share ** (of_disgusted if label == 'disgusted' else power)
+        for label, share in zip(labels, shares)
+    ]
     return ','.join(f'{label}={share / sum(raised):.3f}' for label, share in zip(labels, raised))
 
 

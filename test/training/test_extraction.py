@@ -202,9 +202,7 @@ def test_processes_of_this_machine_and_a_cluster_find_the_same(pictures, tmp_pat
     assert here == there
 
 
-def test_a_task_that_nobody_could_do_ends_it_when_the_others_are_kept(
-    pictures, tmp_path, monkeypatch
-):
+def test_a_task_that_nobody_could_do_ends_it_once_others_are_kept(pictures, tmp_path, monkeypatch):
     """Else models would be trained without these photographs, with a status of 0."""
 
     def run_all(read, tasks, _):
@@ -214,7 +212,7 @@ def test_a_task_that_nobody_could_do_ends_it_when_the_others_are_kept(
 
     monkeypatch.setattr(still_features, 'run_all', run_all)
     names = f'{pictures.name(0)} to {pictures.name(1)}'
-    said = f'{names} were not looked at: the task failed 3 times, at last: broken. The faces of'
+    said = f'{names} were not looked at: the task failed 3 times, at last: broken. The'
     with pytest.raises(DataError, match=re.escape(said)):
         extract(pictures, X4_PAD25, tmp_path / 'kept')
     (kept,) = (tmp_path / 'kept').iterdir()
