@@ -95,6 +95,14 @@ def mediapipe_engine():
     return importlib.import_module('emotion_estimator.faces.mediapipe_landmarker')
 
 
+@pytest.fixture(params=['litert', 'mediapipe'])
+def engine(request):
+    """Each engine that this environment has."""
+    if request.param == 'mediapipe':
+        request.getfixturevalue('mediapipe_engine')
+    return request.param
+
+
 @pytest.fixture
 def named_publishers():
     """Skip where rclpy does not say which publisher sent a message."""

@@ -95,7 +95,6 @@ def test_late_and_lone_images_of_a_stream_are_left_out(estimator, smiling):
     assert len({face.face_id for face in faces}) == 1
 
 
-@pytest.mark.parametrize('engine', ['litert', 'mediapipe'])
 def test_a_picture_is_estimated_whatever_came_before(smiling, surprised, engine):
     with ExpressionEstimator(engine=engine) as made:
         pictures = (smiling, surprised, smiling, smiling, surprised)
@@ -175,7 +174,6 @@ def test_a_stamp_that_is_no_time_in_seconds_is_refused_and_changes_nothing(estim
     assert after.face_id == before.face_id
 
 
-@pytest.mark.parametrize('engine', ['litert', 'mediapipe'])
 def test_what_was_closed_looks_at_nothing(smiling, engine):
     with ExpressionEstimator(engine=engine) as made:
         pass
@@ -204,7 +202,7 @@ class Noting(dict):
         return super().__getitem__(name)
 
 
-def test_every_parameter_does_something_or_is_refused():
+def test_every_parameter_does_something_or_is_refused(mediapipe_engine):
     parameters = read_parameters()
     for engine in ('litert', 'mediapipe'):
         faces = Noting({**parameters.blendshape_node, 'engine': engine})
