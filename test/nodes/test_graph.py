@@ -106,7 +106,7 @@ def start_driver(live):
 
     yield start
     for driver in drivers:
-        driver.communicate()
+        driver.communicate(timeout=20)
         assert driver.returncode == 0
 
 

@@ -25,13 +25,13 @@ import pytest
 
 from emotion_estimator.blendshapes import INDEX, NAMES
 from emotion_estimator.emotion.decision import ClassPrior
-from emotion_estimator.emotion.model import SCHEMA, VOTES, softmax
+from emotion_estimator.emotion.model import SCHEMA, VOTES, read_metadata, softmax
 from training import export, facial_actions, fitting, network, sources
 from training.clips import Dynamics
 from training.datasets.pictures import LABELS, DataError, Split, one_hot
 from training.protocols.sequences import compose_tracks
 from training.scoring import frame_classifiers
-from training.settings import Phase, Settings, run_key
+from training.settings import MODELS, VERSIONS, Phase, Settings, class_prior, run_key
 from training.still_features import read_stills
 from training.stills import FER2013, HAPPY_UNKNOWN_SAD, Stills, Targets
 from training.windows import RATE_HZ, STEPS, WINDOW_S, constant_windows
@@ -252,6 +252,21 @@ def test_other_settings_and_other_data_are_another_run(made_data):
         run_key(settings, revoted, stills),
     ]
     assert known not in others
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_a_model_that_ships_states_version_and_prior_as_training_would(name):
+    metadata = read_metadata(sources.MODELS / name)
+    shares = list(metadata.class_shares)
+    assert metadata.class_prior == class_prior(name, metadata.labels, shares)
+    assert metadata.version == VERSIONS[name]
+
+
+def test_the_disgusted_keep_more_of_their_share_in_the_prior_of_basic7():
+    labels, shares = ('neutral', 'disgusted', 'happy'), [0.64, 0.04, 0.32]
+    stated = class_prior('basic7', labels, shares)
+    assert stated == 'neutral=0.369,disgusted=0.274,happy=0.357'
+    assert class_prior('happy_unknown_sad', labels, shares) == 'training'
 
 
 def test_the_last_of_the_networks_always_see_the_appearance():
