@@ -75,13 +75,16 @@ def test_a_stream_has_one_face_that_comes_to_smile(estimator, media):
 def test_the_crying_woman_of_the_demonstration_is_sad(estimator, media):
     """MediaPipe measures a smile in her face, and her eyes are closed."""
     pictures, rate_hz = frames(media('WolfgangLanger_Pexels.mp4'), most=94)
-    shown = []
+    faces = []
     for number, bgr in enumerate(pictures):
         rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-        shown += [face.expression for face in estimator.estimate(rgb, 1000 + number / rate_hz)]
-    assert len(shown) == len(pictures)
-    assert 'happy' not in shown
-    assert set(shown[round(0.5 * rate_hz) :]) == {'sad'}
+        faces += estimator.estimate(rgb, 1000 + number / rate_hz)
+    assert len(faces) == len(pictures)
+    assert {face.expression for face in faces}.isdisjoint({'happy', 'disgusted'})
+    # Her hand passes her mouth once, and in the last frames both come before it.
+    seen = [face.expression for face in faces if face.scores['unknown'] < 0.35]
+    assert len(seen) >= 90
+    assert set(seen[round(0.5 * rate_hz) :]) == {'sad'}
 
 
 def test_late_and_lone_images_of_a_stream_are_left_out(estimator, smiling):
