@@ -140,7 +140,9 @@ def media():
 @pytest.fixture(scope='module')
 def browser(tmp_path_factory):
     """Give a browser without a window; skips where there is none."""
-    dev_browser = pytest.importorskip('dev.browser', reason='It is spoken to by websockets.')
+    # dev.browser imports it late, for those who only ask where the browser is.
+    pytest.importorskip('websockets', reason='The browser is spoken to by websockets.')
+    dev_browser = pytest.importorskip('dev.browser')
     program = dev_browser.find_chromium()
     if program is None:
         pytest.skip(f'There is none of {", ".join(dev_browser.NAMES)} on this machine.')

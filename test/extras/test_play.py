@@ -211,9 +211,11 @@ def test_a_log_that_cannot_be_written_is_reported(bag, variables, why):
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr == (
+    # Some versions of ROS write notes of their own before it.
+    assert done.stderr.endswith(
         f'ROS cannot write its log{why}. Let ROS_LOG_DIR name a folder that can be written.\n'
     )
+    assert 'Traceback' not in done.stderr
 
 
 def test_what_is_whole_is_played_and_what_is_missing_reported(live, bag):
