@@ -171,34 +171,35 @@ def scheduler() -> str | None:
 # Results that are kept are named by what decides them, so that nothing stale is taken.
 
 _LANDMARKER = ('emotion_estimator/faces/landmarker.py', 'emotion_estimator/faces/networks.py')
+_ENCODING = (
+    'emotion_estimator/faces/appearance.py',
+    'emotion_estimator/faces/encoding.py',
+    'emotion_estimator/faces/geometry.py',
+)
 
 KEY_SOURCES: dict[str, tuple[str, ...]] = {
-    'clips': (*_LANDMARKER, 'training/clips.py', 'training/datasets/clips.py'),
+    'clips': (*_LANDMARKER, *_ENCODING, 'training/clips.py', 'training/datasets/clips.py'),
     'extraction': (
         *_LANDMARKER,
+        'emotion_estimator/faces/geometry.py',
         'training/extraction/face_reader.py',
         'training/extraction/views.py',
     ),
     'crops': (
-        'emotion_estimator/faces/appearance.py',
+        *_ENCODING,
         'training/encoding/fitting.py',
         'training/extraction/views.py',
     ),
     'encoding': (
-        'emotion_estimator/faces/appearance.py',
-        'emotion_estimator/faces/geometry.py',
+        *_ENCODING,
         'training/encoding/appearance.py',
         'training/encoding/fitting.py',
+        'training/network.py',
     ),
-    'features': (
-        'emotion_estimator/faces/appearance.py',
-        'emotion_estimator/faces/encoding.py',
-        'emotion_estimator/faces/geometry.py',
-        'training/encoding/fitting.py',
-    ),
+    'features': (*_ENCODING, 'training/encoding/fitting.py', 'training/still_features.py'),
     'visibility': (
         *_LANDMARKER,
-        'emotion_estimator/faces/appearance.py',
+        *_ENCODING,
         'training/covers.py',
         'training/extraction/covered_faces.py',
         'training/extraction/views.py',
@@ -206,13 +207,13 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
     ),
     'held': (
         *_LANDMARKER,
+        *_ENCODING,
         'emotion_estimator/estimator.py',
-        'emotion_estimator/faces/appearance.py',
         'emotion_estimator/faces/detection.py',
-        'emotion_estimator/faces/encoding.py',
         'emotion_estimator/faces/finder.py',
-        'emotion_estimator/faces/geometry.py',
         'emotion_estimator/faces/multi_face.py',
+        'emotion_estimator/faces/pose.py',
+        'emotion_estimator/faces/tracker.py',
     ),
     'training': (
         'emotion_estimator/evaluation/labels.py',
@@ -224,7 +225,7 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
         'training/network.py',
         'training/fitting.py',
     ),
-    'baselines': ('training/scoring.py',),
+    'baselines': ('training/network.py', 'training/scoring.py'),
     'search_data': ('training/commands/search.py',),
     'search': ('training/random_search.py',),
 }

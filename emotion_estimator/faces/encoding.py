@@ -204,6 +204,18 @@ def read_encoding(path: Path) -> FaceEncoding:
     )
 
 
+def files_that_count(path: Path | None) -> list[Path]:
+    """
+    List the files that decide what faces' features are.
+
+    :param path: an encoding's file; None where there is none.
+    :returns: it, and what lies beside it where that is there.
+    """
+    if path is None:
+        return []
+    return [path, *(beside for beside in [visibility_file(path)] if beside.is_file())]
+
+
 def visibility_file(path: Path) -> Path:
     """
     Name the file of the network that tells what of a face is seen.

@@ -23,11 +23,11 @@ import os
 import traceback
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from emotion_estimator.faces.encoding import visibility_file
+from emotion_estimator.faces.encoding import files_that_count
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import (
     AssetError,
@@ -158,8 +158,8 @@ def job_key(path: Path, settings: Settings, *outputs: object) -> str:
     """
     emotion = settings.parameters.emotion_node
     files = find_finder_files(settings.parameters.blendshape_node, warn=lambda _: None)
-    models = [path for path in astuple(files) if path is not None]
-    models += [visibility_file(files.encoding)] if files.encoding else []
+    models = [path for path in (files.landmarker, files.detector) if path is not None]
+    models += files_that_count(files.encoding)
     models += sorted(find_model(str(emotion['model'])).iterdir())
     said = {
         'recording': [str(_plain(path)), _files(path)],

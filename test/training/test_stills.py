@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +28,6 @@ from emotion_estimator.blendshapes import NAMES
 from training.datasets import fer2013
 from training.datasets.pictures import LABELS, NO_LABEL
 from training.facial_actions import ALSO_WITH_CLOSED_EYES, corrected
-from training.sources import KEY_SOURCES, REPOSITORY, code_of, content_key, kept_arrays
 from training.stills import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, IndexMap, Stills, Targets
 
 SAD = LABELS.index('sad')
@@ -347,54 +345,3 @@ def test_a_sure_answer_stays_sure_in_the_class_of_its_label(label):
 def test_a_map_that_is_none_is_refused(of):
     with pytest.raises(ValueError, match='one of the numbers 0 to 1'):
         IndexMap(('positive', 'negative'), of)
-
-
-@pytest.mark.parametrize('kind', KEY_SOURCES)
-def test_a_content_key_names_files_that_exist_each_once(kind):
-    named = KEY_SOURCES[kind]
-    assert len(set(named)) == len(named)
-    assert code_of(*named)
-
-
-def test_every_kind_of_key_is_used_and_every_key_has_a_kind():
-    text = ''.join(path.read_text() for path in (REPOSITORY / 'training').rglob('*.py'))
-    used = re.findall(r"content_key\(\s*'(\w+)'", text)
-    assert sorted(used) == sorted(KEY_SOURCES)
-
-
-def test_other_data_other_settings_and_another_order_give_another_key():
-    values = np.arange(6, dtype=np.float32)
-    known = content_key('clips', values, 'x', b'y', {'a': 1})
-    assert known == content_key('clips', values.copy(), 'x', b'y', {'a': 1})
-    assert re.fullmatch('[0-9a-f]{16}', known)
-    others = [
-        content_key('crops', values, 'x', b'y', {'a': 1}),
-        content_key('clips', values.reshape(2, 3), 'x', b'y', {'a': 1}),
-        content_key('clips', values.view(np.int32), 'x', b'y', {'a': 1}),
-        content_key('clips', values, 'x', {'a': 1}, b'y'),
-        content_key('clips', values, 'x', b'y', {'a': 2}),
-        content_key('clips', values, 'x', b'y'),
-    ]
-    assert len({known, *others}) == 7
-
-
-def test_arrays_are_made_once_and_kept(tmp_path):
-    made = []
-
-    def make():
-        made.append(1)
-        return {'a': np.arange(3), 'b': 2.5}
-
-    for _ in range(2):
-        with np.load(kept_arrays(tmp_path / 'new' / 'x.npz', make)) as file:
-            assert file['a'].tolist() == [0, 1, 2]
-            assert file['b'] == 2.5
-    assert made == [1]
-
-
-def test_another_code_gives_another_key_and_another_comment_the_same(tmp_path):
-    texts = {'a.py': 'x = 1\n', 'b.py': '"""Says it."""\n# so\nx = 1\n', 'c.py': 'x = 2\n'}
-    for file, text in texts.items():
-        (tmp_path / file).write_text(text)
-    same, commented, other = (code_of(str(tmp_path / file)) for file in texts)
-    assert same == commented != other

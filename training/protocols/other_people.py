@@ -36,6 +36,7 @@ from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.estimator import ExpressionEstimator
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.segment_statistics import bootstrap
+from emotion_estimator.faces.encoding import files_that_count
 from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import sha256_of
 from emotion_estimator.parameters import NodeParameters, read_parameters
@@ -138,7 +139,8 @@ def find_held_faces(pictures: Pictures, parameters: NodeParameters | None = None
     faces = parameters.blendshape_node
     os.environ.setdefault(ASSETS_VARIABLE, str(assets_folder()))
     files = find_finder_files(faces, fetch=True)
-    decisive = [sha256_of(path) for path in vars(files).values() if path]
+    used = [files.landmarker, files.detector, *files_that_count(files.encoding)]
+    decisive = [path and sha256_of(path) for path in used]
     settings = sorted(item for item in faces.items() if item[0] not in vars(files))
     key = sources.content_key(
         'held', SMALL_PX, ENLARGED, BORDER_PX, decisive, settings, *pictures.content()
@@ -162,15 +164,9 @@ def _look(pictures: Pictures, parameters: NodeParameters) -> dict[str, NDArray[A
                 print(error)
                 continue
             for face in estimator.find_in_picture(picture)[:1]:
-                height, width = picture.shape[:2]
-                box = face.box
+                box, size = face.box, picture.shape[1::-1]
                 rows[index] = face.named_values()
-                boxes[index] = np.array([box.x_min, box.y_min, box.x_max, box.y_max]) * (
-                    width,
-                    height,
-                    width,
-                    height,
-                )
+                boxes[index] = np.array([box.x_min, box.y_min, box.x_max, box.y_max]) * (size * 2)
     names = next((tuple(row) for row in rows.values()), NAMES)
     values = np.zeros((len(pictures), len(names)), np.float32)
     for index, row in rows.items():

@@ -1,0 +1,114 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""What is kept is named by what decides it, so that nothing stale is taken."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+from helpers.faces import media_path
+
+from emotion_estimator.faces.encoding import files_that_count
+from emotion_estimator.parameters import read_parameters
+from training import sources
+from training.datasets.pictures import FilePictures
+from training.protocols.other_people import find_held_faces
+from training.sources import KEY_SOURCES, REPOSITORY, code_of, content_key, kept_arrays
+
+
+@pytest.mark.parametrize('kind', KEY_SOURCES)
+def test_a_content_key_names_files_that_exist_each_once(kind):
+    named = KEY_SOURCES[kind]
+    assert len(set(named)) == len(named)
+    assert code_of(*named)
+
+
+@pytest.mark.parametrize('kind', sorted(KEY_SOURCES.keys() - {'training'}))
+def test_a_content_key_names_what_of_the_runtime_s_faces_its_modules_use(kind):
+    """In the key of a training the values of its stills count, which that code gave."""
+    # The first holds formats of images, which here are all the same; the second is not used here.
+    others = {'image_decoding', 'mediapipe_landmarker'}
+    used = {
+        name
+        for source in KEY_SOURCES[kind]
+        for name in re.findall(
+            r'^from emotion_estimator\.faces\.(\w+)', (REPOSITORY / source).read_text(), re.M
+        )
+    }
+    assert {f'emotion_estimator/faces/{name}.py' for name in used - others} <= set(
+        KEY_SOURCES[kind]
+    )
+
+
+def test_every_kind_of_key_is_used_and_every_key_has_a_kind():
+    text = ''.join(path.read_text() for path in (REPOSITORY / 'training').rglob('*.py'))
+    used = re.findall(r"content_key\(\s*'(\w+)'", text)
+    assert sorted(used) == sorted(KEY_SOURCES)
+
+
+def test_other_data_other_settings_and_another_order_give_another_key():
+    values = np.arange(6, dtype=np.float32)
+    known = content_key('clips', values, 'x', b'y', {'a': 1})
+    assert known == content_key('clips', values.copy(), 'x', b'y', {'a': 1})
+    assert re.fullmatch('[0-9a-f]{16}', known)
+    others = [
+        content_key('crops', values, 'x', b'y', {'a': 1}),
+        content_key('clips', values.reshape(2, 3), 'x', b'y', {'a': 1}),
+        content_key('clips', values.view(np.int32), 'x', b'y', {'a': 1}),
+        content_key('clips', values, 'x', {'a': 1}, b'y'),
+        content_key('clips', values, 'x', b'y', {'a': 2}),
+        content_key('clips', values, 'x', b'y'),
+    ]
+    assert len({known, *others}) == 7
+
+
+def test_arrays_are_made_once_and_kept(tmp_path):
+    made = []
+
+    def make():
+        made.append(1)
+        return {'a': np.arange(3), 'b': 2.5}
+
+    for _ in range(2):
+        with np.load(kept_arrays(tmp_path / 'new' / 'x.npz', make)) as file:
+            assert file['a'].tolist() == [0, 1, 2]
+            assert file['b'] == 2.5
+    assert made == [1]
+
+
+def test_another_code_gives_another_key_and_another_comment_the_same(tmp_path):
+    texts = {'a.py': 'x = 1\n', 'b.py': '"""Says it."""\n# so\nx = 1\n', 'c.py': 'x = 2\n'}
+    for file, text in texts.items():
+        (tmp_path / file).write_text(text)
+    same, commented, other = (code_of(str(tmp_path / file)) for file in texts)
+    assert same == commented != other
+
+
+def test_faces_are_looked_at_again_when_what_lies_beside_the_encoding_has_changed(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sources, 'OUT', tmp_path / 'out')
+    shipped = next(sources.ENCODINGS.glob('v*.npz'))
+    encoding, visibility = (
+        shutil.copy(path, tmp_path / path.name) for path in files_that_count(shipped)
+    )
+    parameters = read_parameters().changed({'encoding': str(encoding)})
+    pictures = FilePictures([media_path('single_face.jpg')])
+    find_held_faces(pictures, parameters)
+    visibility.unlink()
+    find_held_faces(pictures, parameters)
+    assert len(list((tmp_path / 'out' / 'held').iterdir())) == 2
