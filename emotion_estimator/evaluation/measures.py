@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,7 @@ from emotion_estimator.evaluation.segment_statistics import (
     Interval,
     Score,
     SegmentStatistics,
+    Unit,
     bootstrap_sums,
     joined,
     tally_segments,
@@ -204,15 +205,35 @@ class Counted:
     time: SegmentStatistics
 
     @property
-    def recordings(self) -> int:
-        """Number of recordings with images."""
-        return len({recording for recording, _ in self.time.units})
+    def draws_recordings(self) -> tuple[bool, bool]:
+        """Whether intervals draw recordings: of what labels judge, and of what needs none."""
+        return _are_many(self.segments.units), _are_many(self.time.units)
+
+    def units_drawn(self, judged_by: str) -> str:
+        """
+        Name what intervals draw.
+
+        :param judged_by: what one label judges: 'segment' or 'photograph'.
+        :returns: such as 'recordings'; where they differ 'segments or recordings', the first of
+            what labels judge.
+        """
+        labelled, others = self.draws_recordings
+        if labelled and others:
+            return 'recordings'
+        return f'{judged_by}s or {"recordings" if others else "stretches of five seconds"}'
 
     def drawn(self) -> Counted:
         """Make the units those that intervals draw."""
-        if self.recordings < RECORDINGS_TO_DRAW:
-            return self
-        return Counted(self.segments.by_recording(), self.time.by_recording())
+        segments, time = self.draws_recordings
+        return Counted(
+            self.segments.by_recording() if segments else self.segments,
+            self.time.by_recording() if time else self.time,
+        )
+
+
+def _are_many(units: Iterable[Unit]) -> bool:
+    """Tell whether units come from so many recordings that these are drawn."""
+    return len({recording for recording, _ in units}) >= RECORDINGS_TO_DRAW
 
 
 def count(judged: Sequence[AlignedPredictions]) -> Counted:
@@ -231,9 +252,9 @@ def figures(counted: Counted) -> dict[str, Interval]:
     """
     Compute every figure with its 95 % interval.
 
-    Intervals draw recordings, where there are `RECORDINGS_TO_DRAW` of them, otherwise labelled
-    segments, or photographs, or stretches of five seconds for what needs no labels; never frames
-    of a film, which repeat each other.
+    Intervals draw recordings, where there are `RECORDINGS_TO_DRAW` of them, with labels for what
+    these judge; otherwise labelled segments, or photographs, or stretches of five seconds for what
+    needs no labels; never frames of a film, which repeat each other.
 
     :returns: by name of the measure; without labels only those that need none.
     """
@@ -263,7 +284,6 @@ def differences(first: Counted, second: Counted) -> dict[str, Interval]:
         (LABELLED, first.segments, second.segments),
         (UNLABELLED, first.time, second.time),
     )
-    group = min(first.recordings, second.recordings) >= RECORDINGS_TO_DRAW
     found = {}
     for measures, one, other in pairs:
         of_other = set(other.units)
@@ -271,7 +291,7 @@ def differences(first: Counted, second: Counted) -> dict[str, Interval]:
         if not common:
             continue
         one, other = one.only(common), other.only(common)
-        if group:
+        if _are_many(common):
             one, other = one.by_recording(), other.by_recording()
         delays = _delay_grid(one, other)
         for measure in measures:

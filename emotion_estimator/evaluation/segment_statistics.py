@@ -32,25 +32,37 @@ from emotion_estimator.stamps import NS_PER_S
 
 
 LONGEST_GAP_S = 0.5
-"""A face unseen for longer is a new face: what differs then is no switch."""
+"""A face unseen for longer is a new face, what differs then is no switch; and in a pause of the
+camera nothing is known."""
+
+
+def longest_gap_s(stamps_ns: NDArray[np.int64]) -> float:
+    """
+    Tell how far apart images that belong together may be: of a slow camera further.
+
+    :param stamps_ns: of all images, ascending, shape [N].
+    :returns: half as much again as is usual, in seconds, from `LONGEST_GAP_S` to `BLOCK_S`.
+    """
+    usual_s = np.median(np.diff(stamps_ns)) / NS_PER_S if len(stamps_ns) > 1 else 0.0
+    return float(np.clip(1.5 * usual_s, LONGEST_GAP_S, BLOCK_S))
 
 
 def switches(
     stamps_ns: NDArray[np.int64],
     labels: NDArray[np.int64],
-    longest_gap_s: float = LONGEST_GAP_S,
+    longest_s: float = LONGEST_GAP_S,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """
     Find where one face's label changes, and how long it was followed.
 
     :param stamps_ns: ascending, shape [N].
     :param labels: shape [N].
-    :param longest_gap_s: the longest step between two frames that belong together.
+    :param longest_s: the longest step between two frames that belong together.
     :returns: positions of the frames with another label than the frame before, and the seconds
         from the frame before to each frame, shape [N], 0 for the first and after a gap.
     """
     steps_s = np.diff(stamps_ns, prepend=stamps_ns[:1]) / NS_PER_S
-    followed = steps_s <= longest_gap_s
+    followed = steps_s <= longest_s
     changed = np.diff(labels, prepend=labels[:1]) != 0
     return np.flatnonzero(changed & followed), np.where(followed, steps_s, 0.0)
 
@@ -71,10 +83,6 @@ def stable_from(right: NDArray[np.bool_]) -> int | None:
 # How long something was so, counted by images.
 
 
-LONGEST_IMAGE_S = 0.5
-"""An image stands for no longer than this: in a pause of the camera nothing is known."""
-
-
 def image_durations_s(stamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     """
     Tell how long each image stands for: to the next, the last one as long as is usual.
@@ -85,7 +93,7 @@ def image_durations_s(stamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     if len(stamps_ns) < 2:
         return np.zeros(len(stamps_ns))
     steps_s = np.diff(stamps_ns) / NS_PER_S
-    return np.minimum(np.append(steps_s, np.median(steps_s)), LONGEST_IMAGE_S)
+    return np.minimum(np.append(steps_s, np.median(steps_s)), longest_gap_s(stamps_ns))
 
 
 SETTLED_S = 1.0
@@ -166,11 +174,10 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
 
     :returns: the sums by segment.
     """
-    of_unit = np.where(
-        judged.segment < 0, -1, judged.stamps_ns if judged.stills else judged.segment
-    )
+    number = judged.stamps_ns if judged.stills else judged.segment
+    of_unit = np.where(judged.segment < 0, -1, number)
     numbers = np.unique(of_unit[of_unit >= 0]).tolist()
-    classes, units = len(judged.classes), len(numbers)
+    classes, units, longest_s = len(judged.classes), len(numbers), longest_gap_s(judged.image_ns)
     confusion = np.zeros((units, classes, classes + 1))
     bins = np.zeros((units, BINS, 3))
     named = ('losses', 'frames', 'pieces', 'right_pieces', 'settled', 'switches', 'constant_s')
@@ -196,7 +203,7 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
             if stable is not None and begins:
                 delays_s.append((unit, float(stamps_ns[stable] - stamps_ns[0]) / NS_PER_S))
             late = stamps_ns >= begin_ns + SETTLED_S * NS_PER_S
-            changes, followed_s = switches(stamps_ns[late], judged.shown[own][late])
+            changes, followed_s = switches(stamps_ns[late], decided[late], longest_s)
             sums['switches'][unit] += len(changes)
             sums['constant_s'][unit] += followed_s.sum()
     names = tuple((judged.recording, number) for number in numbers)
@@ -214,24 +221,20 @@ def tally_time(judged: AlignedPredictions) -> SegmentStatistics:
     """
     blocks = judged.image_ns // (BLOCK_S * NS_PER_S)
     numbers, block = np.unique(blocks, return_inverse=True)
-    durations_s = image_durations_s(judged.image_ns)
+    durations_s, longest_s = image_durations_s(judged.image_ns), longest_gap_s(judged.image_ns)
     # Each answer's image; answers carry the stamps of their images.
     image = np.searchsorted(judged.image_ns, judged.stamps_ns)
-    seen = np.zeros(len(judged.image_ns), np.bool_)
-    seen[image] = True
-    named = np.zeros(len(judged.image_ns), np.bool_)
-    named[image[judged.answered]] = True
-    count = np.zeros(len(numbers))
-    followed_s = np.zeros(len(numbers))
+    seen, named = np.zeros((2, len(judged.image_ns)), np.bool_)
+    seen[image], named[image[judged.answered]] = True, True
+    count, followed_s = np.zeros((2, len(numbers)))
     for face in np.unique(judged.face).tolist():
         rows = judged.of_face(face)
-        changes, steps_s = switches(judged.stamps_ns[rows], judged.shown[rows])
+        changes, steps_s = switches(judged.stamps_ns[rows], judged.decided[rows], longest_s)
         np.add.at(count, block[image[rows[changes]]], 1)
         np.add.at(followed_s, block[image[rows]], steps_s)
 
     def seconds(which: NDArray[np.bool_]) -> NDArray[np.float64]:
-        found = np.bincount(block, durations_s * which, minlength=len(numbers))
-        return found.astype(np.float64)
+        return np.bincount(block, durations_s * which, minlength=len(numbers)).astype(np.float64)
 
     sums = {
         'image_s': seconds(np.ones_like(seen)),

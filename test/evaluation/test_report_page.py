@@ -203,12 +203,14 @@ def test_control_characters_do_not_reach_the_page():
 
 def test_stretches_end_where_the_face_was_lost():
     at_s = np.array([0.0, 0.1, 0.2, 2.0, 2.1])
-    found = stretches(at_s, np.array([1, 1, 2, 2, -1]))
+    found = stretches(at_s, np.array([1, 1, 2, 2, -1]), 0.5)
     ends = [(one.start_s, one.end_s, one.what) for one in found]
     assert ends == [(0, 0.2, 1), (0.2, pytest.approx(0.3), 2), (2, 2.1, 2)]
-    times_s, found = points(at_s, np.arange(5.0)[:, None], 2.1, 10, -1)
+    times_s, found = points(at_s, np.arange(5.0)[:, None], 2.1, 10, -1, 0.5)
     assert found[:, 0].tolist() == [0, 1, 2, -1, -1, 3, 4]
     assert times_s.tolist() == [0.0, 0.1, 0.2, 0.2, 2.0, 2.0, 2.1]
+    slow = stretches(np.arange(4.0), np.array([1, 1, 2, 2]), 1.5)
+    assert [(one.start_s, one.end_s) for one in slow] == [(0, 2), (2, 4)]
 
 
 @pytest.mark.parametrize('run', [replay('- - - -'), replay(), replay('happy')])
@@ -220,7 +222,7 @@ def test_little_or_nothing_to_show_is_a_page_too(run):
 
 def test_points_are_means_over_equal_times():
     at_s = np.arange(1000) / 100
-    _, found = points(at_s, at_s[:, None], 10.0, 10, np.nan)
+    _, found = points(at_s, at_s[:, None], 10.0, 10, np.nan, 0.5)
     assert found[:, 0].tolist() == pytest.approx([i + 0.495 for i in range(10)])
 
 

@@ -22,7 +22,7 @@ import re
 import numpy as np
 
 from emotion_estimator.evaluation.labels import UNKNOWN
-from emotion_estimator.evaluation.measures import RECORDINGS_TO_DRAW, Measure
+from emotion_estimator.evaluation.measures import Measure
 from emotion_estimator.evaluation.runs import Comparison, Summary
 from emotion_estimator.evaluation.segment_statistics import Interval
 
@@ -286,7 +286,8 @@ def _caution(summary: Summary) -> str:
     units = len(summary.counted.drawn().segments.units)
     if not summary.labelled or units >= _FEW_UNITS:
         return ''
-    one = f'labelled {summary.judged_by}'
+    recordings, _ = summary.counted.draws_recordings
+    one = f'labelled {"recording" if recordings else summary.judged_by}'
     return (
         f'These metrics rest on {counted(units, one, f"{one}s")} only: '
         'take them, and their intervals, as a first impression.'
@@ -303,12 +304,10 @@ def how_drawn(summary: Summary) -> str:
 
     :returns: two sentences.
     """
-    one = summary.judged_by
-    drawn = (
-        'whole recordings'
-        if summary.counted.recordings >= RECORDINGS_TO_DRAW
-        else f'labelled {one}s, or stretches of five seconds for what needs no labels,'
-    )
+    labelled, _, others = summary.counted.units_drawn(summary.judged_by).partition(' or ')
+    drawn = f'whole {labelled}'
+    if others:
+        drawn = f'labelled {labelled}, or {others} for what needs no labels,'
     return (
         f'Intervals: 95 % of what the metrics become when {drawn} are drawn again with '
         'replacement, 1,000 times. They show chance in what was recorded, not other people or '

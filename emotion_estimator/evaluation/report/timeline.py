@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 
 from emotion_estimator.colours import Shades
 from emotion_estimator.evaluation.report.figures import empty_figure, light, plain
-from emotion_estimator.evaluation.segment_statistics import LONGEST_GAP_S
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -50,17 +49,18 @@ class Stretch:
     what: int
 
 
-def stretches(at_s: Floats, what: Integers) -> list[Stretch]:
+def stretches(at_s: Floats, what: Integers, longest_gap_s: float) -> list[Stretch]:
     """
     Join neighbouring frames that have the same number.
 
     :param at_s: time of each frame, ascending, shape [N], N at least 1.
     :param what: number of each frame, shape [N]; negative ones are left out.
+    :param longest_gap_s: between frames that belong together.
     :returns: in the order of time; each frame lasts until the next, or as long as is usual where
         the next comes late.
     """
     steps_s = np.diff(at_s)
-    near = steps_s <= LONGEST_GAP_S
+    near = steps_s <= longest_gap_s
     usual_s = float(np.median(steps_s[near])) if near.any() else 0.0
     ends_s = np.append(np.where(near, at_s[1:], at_s[:-1] + usual_s), at_s[-1] + usual_s)
     begins = np.flatnonzero(np.append(True, ~near | (np.diff(what) != 0)))
@@ -73,7 +73,7 @@ def stretches(at_s: Floats, what: Integers) -> list[Stretch]:
 
 
 def points(
-    at_s: Floats, values: Floats, length_s: float, most: int, filler: float
+    at_s: Floats, values: Floats, length_s: float, most: int, filler: float, longest_gap_s: float
 ) -> tuple[Floats, Floats]:
     """
     Average frames that fall into the same of equally long times, for curves.
@@ -83,9 +83,9 @@ def points(
     :param length_s: length of the whole figure in seconds.
     :param most: most points; with fewer frames each is a point.
     :param filler: value of one more point on either side of a time without the face.
+    :param longest_gap_s: see `stretches`.
     :returns: times and values of the points, shapes [P] and [P, K].
     """
-    longest_gap_s = LONGEST_GAP_S
     if len(at_s) > most:
         width_s = max(length_s, 1e-9) / most
         _, place = np.unique(np.floor(at_s / width_s), return_inverse=True)
@@ -131,6 +131,7 @@ class FaceTrack:
     :param head: roll, pitch and yaw in radians, shape [N, 3]; nan where they are not measured.
     :param thumbnails: time in seconds and JPEG of the face where the label shown changes.
     :param length_s: length of the recording, above 0.
+    :param longest_gap_s: see `stretches`.
     """
 
     at_s: Floats
@@ -143,6 +144,7 @@ class FaceTrack:
     head: Floats
     thumbnails: tuple[tuple[float, bytes], ...]
     length_s: float
+    longest_gap_s: float
 
 
 def timeline(
@@ -283,7 +285,7 @@ class _Timeline:
         self._axis(1, height_px, ticks, range=[2 - height_px / _ROW_PX, 2])
 
     def _joined(self, what: Integers) -> list[Stretch]:
-        found = stretches(self._track.at_s, what)
+        found = stretches(self._track.at_s, what, self._track.longest_gap_s)
         if len(found) <= MOST_STRETCHES:
             return found
         least_s = self._track.length_s / MOST_STRETCHES
@@ -323,9 +325,9 @@ class _Timeline:
 
     def _probabilities(self, height_px: float) -> None:
         """Stack the probabilities of all classes; labels shown and given join their numbers."""
-        track = self._track
+        track, most = self._track, self._most_points
         at_s, values = points(
-            track.at_s, track.probabilities, track.length_s, self._most_points, 0.0
+            track.at_s, track.probabilities, track.length_s, most, 0.0, track.longest_gap_s
         )
         nearest = np.searchsorted(track.at_s, at_s).clip(0, len(track.at_s) - 1)
         names = np.array([*map(plain, track.labels), _NONE])
@@ -363,7 +365,8 @@ class _Timeline:
         track = self._track
         known = np.isfinite(track.head).all(axis=1)
         head_s, degrees = track.at_s[known], np.degrees(track.head[known])
-        at_s, values = points(head_s, degrees, track.length_s, self._most_points, math.nan)
+        length_s, gap_s = track.length_s, track.longest_gap_s
+        at_s, values = points(head_s, degrees, length_s, self._most_points, math.nan, gap_s)
         most = max(20.0, math.ceil(float(np.nanmax(np.abs(values))) / 10) * 10.0)
         for index, (name, shift_px) in enumerate((('roll', 8), ('pitch', 38), ('yaw', 76))):
             self.figure.add_scatter(

@@ -29,7 +29,7 @@ from typing import Any
 from emotion_estimator.evaluation.alignment import unusable_labels
 from emotion_estimator.evaluation.label_files import LabelSource, find_labels
 from emotion_estimator.evaluation.labels import Recorded, Segment
-from emotion_estimator.evaluation.measures import MEASURES, RECORDINGS_TO_DRAW, plain
+from emotion_estimator.evaluation.measures import MEASURES, plain
 from emotion_estimator.evaluation.runs import (
     METRICS_FILE,
     SCHEMA,
@@ -230,9 +230,7 @@ def metrics(summary: Summary) -> dict[str, Any]:
         'intervals': {
             'level': LEVEL,
             'resamples': RESAMPLES,
-            'drawn': 'recordings'
-            if summary.counted.recordings >= RECORDINGS_TO_DRAW
-            else f'{summary.judged_by}s or stretches of five seconds',
+            'drawn': summary.counted.units_drawn(summary.judged_by),
         },
         'units': {measure.name: measure.unit for measure in MEASURES},
         'figures': plain(summary.figures),
