@@ -12,10 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Image topics of known robots and cameras, by name."""
+"""Image topics of known robots and cameras, by name, and what slow cameras ask for."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from pathlib import Path
 import yaml
 
 from emotion_estimator.files import find_shared_file, read_text
+from emotion_estimator.parameters import NODES, Value
 
 TRANSPORTS = ('raw', 'compressed')
 _TOPIC = re.compile(r'(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
@@ -111,3 +113,35 @@ def read_camera(path: Path) -> Camera:
     ):
         raise CameraError(f'{path}: parameters must be numbers with a point, by name, or rotate.')
     return Camera(raw['image'], transport, camera_info, parameters)
+
+
+# What a slow camera asks for.
+
+
+_IMAGES = {'max_absence_s': 3.0, 'max_gap_s': 1.5, 'face_timeout_s': 3.0}
+"""How many times the time between two images these must be, so that single ones may be missing."""
+_SLOW_S = 0.25  # between images; faster cameras need no other values
+
+
+def advice_for_rate(step_s: float, values: Mapping[str, Value]) -> str:
+    """
+    Say which parameters do not fit a slow or bursty camera.
+
+    :param step_s: time between images that is usual, in seconds; of bursts between them.
+    :param values: the values of the parameters by name; those that are missing are not judged.
+    :returns: a sentence with values to set; empty where there is nothing to say.
+    """
+    specs = {spec.name: (node, spec) for node, specs in NODES.items() for spec in specs}
+    changes = []
+    for name, images in _IMAGES.items():
+        node, spec = specs[name]
+        wanted = math.ceil(10 * min(images * step_s, spec.maximum or math.inf)) / 10
+        if name in values and float(values[name]) < wanted:
+            changes.append(f'{name} of {node} to {wanted:.1f} (now {float(values[name]):g})')
+    if not changes or step_s <= _SLOW_S:
+        return ''
+    return (
+        f'Images come {step_s:.3g} s apart, {1 / step_s:.2g} a second: set '
+        f'{", ".join(changes)}, or answers rest on single images and faces lose their ids when '
+        'they are missed.'
+    )

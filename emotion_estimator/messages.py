@@ -345,11 +345,10 @@ def face_features(message: Classification) -> NamedFeatures:
     stamp_ns = nanoseconds(message.header.stamp)
     if stamp_ns == 0:
         raise MessageError("header.stamp is zero; fill in the image's stamp.")
-    return NamedFeatures(
-        face_id=face_id,
-        stamp_ns=stamp_ns,
-        values={result.class_id: result.score for result in message.results},
-    )
+    values = {result.class_id: result.score for result in message.results}
+    if len(values) < len(message.results):
+        raise MessageError(f'{len(message.results)} results name only {len(values)} features.')
+    return NamedFeatures(face_id, stamp_ns, values)
 
 
 def rgb_of(message: Image | CompressedImage, decoder: ImageDecoder) -> Rgb:

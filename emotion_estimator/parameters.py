@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -237,35 +236,6 @@ NODES = {
 """All parameters by node."""
 
 
-_IMAGES = {'max_absence_s': 3.0, 'max_gap_s': 1.5, 'face_timeout_s': 3.0}
-"""How many times the time between two images these must be, so that single ones may be missing."""
-_SLOW_S = 0.25  # between images; faster cameras need no other values
-
-
-def advice_for_rate(step_s: float, values: Mapping[str, Value]) -> str:
-    """
-    Say which parameters do not fit a slow or bursty camera.
-
-    :param step_s: time between images that is usual, in seconds; of bursts between them.
-    :param values: the values of the parameters by name; those that are missing are not judged.
-    :returns: a sentence with values to set; empty where there is nothing to say.
-    """
-    specs = {spec.name: (node, spec) for node, specs in NODES.items() for spec in specs}
-    changes = []
-    for name, images in _IMAGES.items():
-        node, spec = specs[name]
-        wanted = min(math.ceil(10 * images * step_s) / 10, spec.maximum or math.inf)
-        if name in values and float(values[name]) < wanted:
-            changes.append(f'{name} of {node} to {wanted:.1f} (now {float(values[name]):g})')
-    if not changes or step_s <= _SLOW_S:
-        return ''
-    return (
-        f'Images come {step_s:.2f} s apart, {1 / step_s:.2g} a second: set '
-        f'{", ".join(changes)}, or answers rest on single images and faces lose their ids when '
-        'they are missed.'
-    )
-
-
 # Their values: the defaults, those of a parameter file, changes to them.
 
 
@@ -376,14 +346,20 @@ def _document(path: Path) -> dict[Any, Any]:
 def _taken(node: str, values: Mapping[str, Any], where: str = '') -> dict[str, Value]:
     """Check those values that a node knows; it leaves out the others, as ROS does."""
     return {
-        spec.name: _checked(where + spec.name, values[spec.name], spec)
+        spec.name: checked(where + spec.name, values[spec.name], spec)
         for spec in NODES[node]
         if spec.name in values
     }
 
 
-def _checked(where: str, value: Any, spec: Spec) -> Value:
-    """Refuse what the node itself would refuse."""
+def checked(where: str, value: Any, spec: Spec) -> Value:
+    """
+    Refuse what a parameter cannot be.
+
+    :param where: names it in the sentence.
+    :returns: the value; of whole numbers a float where the parameter has a point.
+    :raises ParameterError: when it is of another type or out of range.
+    """
     kind: type[Value] = type(spec.default)
     if kind is float and type(value) is int and abs(value) < 1 << 63:  # what ROS itself can hold
         value = float(value)

@@ -195,6 +195,25 @@ class TimeLine(Generic[Item]):
         return Placed(item, stamp_ns, step, way_ns, self._line)
 
 
+def stamp_problem(placed: Placed[Item], restart: str = 'all faces start over') -> str:
+    """
+    Say what is odd about an image's stamp, if anything.
+
+    :param placed: the image with that stamp.
+    :param restart: what a new time line does.
+    """
+    way_s = abs(placed.way_ns) / NS_PER_S
+    way = f'{way_s:.3f} s {"behind" if placed.way_ns < 0 else "ahead of"} the newest one'
+    stamp = f'header.stamp {placed.stamp_ns} ns'
+    if placed.step is Step.REPEATED:
+        return f'{stamp} came twice; the second is left out.'
+    if placed.step.left_out:
+        return f'{stamp} {placed.step.value}, {way}; the image is left out.'
+    if placed.step.restarts:
+        return f'{stamp} {placed.step.value}, {way}: {restart}.'
+    return ''
+
+
 def usual_step_s(steps_ns: Collection[int]) -> float:
     """
     Tell how far stamps lie apart, whatever a pause or two do.
@@ -265,7 +284,7 @@ class RateLimiter:
 
     def __init__(self, rate_hz: float, early: float = 0.02) -> None:
         self._period_ns = NS_PER_S / rate_hz if rate_hz else 0.0
-        self._early_ns = early * self._period_ns
+        self._early_ns = min(early * self._period_ns, NS_PER_S)
         self._due_ns: float | None = None
         self._newest_ns: int | None = None
 

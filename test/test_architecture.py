@@ -25,10 +25,16 @@ import yaml
 import emotion_estimator
 from dev.generated import PAGES, ROOT
 from dev.house import lines_of_code, python_files
-from emotion_estimator.cameras import Camera, CameraError, find_camera, read_camera
+from emotion_estimator.cameras import (
+    Camera,
+    CameraError,
+    advice_for_rate,
+    find_camera,
+    read_camera,
+)
 from emotion_estimator.colours import COLOURS
 from emotion_estimator.files import find_shared_file, write_whole
-from emotion_estimator.parameters import NODES, NodeParameters, advice_for_rate
+from emotion_estimator.parameters import NODES, NodeParameters
 
 PACKAGE = Path(emotion_estimator.__file__).parent
 ROS = {
@@ -57,7 +63,7 @@ MAY_IMPORT = {
     'asset_sources': set(),
     'files': set(),
     'assets': {'asset_sources', 'files'},
-    'cameras': {'files'},
+    'cameras': {'files', 'parameters'},
     'parallel': set(),
     'parameters': {'files', 'emotion'},
     'faces': NAMES_AND_FILES,
@@ -69,7 +75,8 @@ MAY_IMPORT = {
     'evaluation': NAMES_AND_FILES
     | BOTH_HALVES
     | {'cameras', 'colours', 'messages', 'parallel', 'replay'},
-    'nodes': NAMES_AND_FILES | {'faces', 'emotion', 'messages', 'drawing', 'parameters'},
+    'nodes': NAMES_AND_FILES
+    | {'cameras', 'faces', 'emotion', 'messages', 'drawing', 'parameters'},
     'view': NAMES_AND_FILES | BOTH_HALVES | {'colours', 'drawing', 'messages', 'nodes', 'replay'},
     'extras': NAMES_AND_FILES
     | BOTH_HALVES
@@ -191,6 +198,7 @@ def test_the_preset_of_a_slow_camera_leaves_nothing_to_advise(step_s):
     values = {**defaults, **find_camera('pepper_nao').parameters}
     assert advice_for_rate(step_s, values) == ''
     assert advice_for_rate(0.1, defaults) == advice_for_rate(0.25, defaults) == ''
+    assert len(advice_for_rate(float('inf'), defaults)) < 400
 
 
 def test_the_images_of_a_camera_that_is_mounted_sideways_are_turned():

@@ -259,6 +259,11 @@ def test_no_stretch_holds_more_than_the_rate_allows(steps_ns, rate_hz):
             assert last - first <= periods + 1.03
 
 
+@pytest.mark.parametrize('rate_hz', [1e-6, 1e-300, 5e-324])
+def test_of_a_tiny_rate_one_image_passes(rate_hz):
+    assert passed(range(START_NS, START_NS + 100 * NS_PER_S, NS_PER_S), rate_hz) == [START_NS]
+
+
 @given(STEPS_NS, st.floats(0.5, 60))
 def test_an_image_behind_a_gap_always_passes(steps_ns, rate_hz):
     stamps_ns = list(itertools.accumulate(steps_ns))

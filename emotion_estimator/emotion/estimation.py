@@ -215,6 +215,9 @@ class EmotionEstimation:
         self.prior = prior or ClassPrior()
         self.step = Step.FIRST
         """How the stamp taken last followed that face's newest one."""
+        self.most_faces = math.inf
+        self.ended_ahead: list[str] = []
+        """Ids of the faces that the stamp taken last ended, since it lay far behind theirs."""
         self._faces: dict[str, _Face] = {}
         self.set_thresholds(min_confidence, hysteresis)
 
@@ -253,7 +256,7 @@ class EmotionEstimation:
             does not know are ignored.
         :returns: the estimate; None where `step.left_out`.
         :raises FeatureError: when a feature that the model needs is missing, or one is no number
-            that can be.
+            that can be, or there are `most_faces` others.
         """
         values = self._values(features)
         face = self._faces.get(face_id) or self._new_face()
@@ -266,9 +269,11 @@ class EmotionEstimation:
             face.decider.reset()
             newest_ns = None
         gap_s = math.inf if newest_ns is None else (stamp_ns - newest_ns) / NS_PER_S
+        self.ended_ahead = self.end_lost_faces(stamp_ns)
+        if face_id not in self._faces and len(self._faces) >= self.most_faces:
+            raise FeatureError(f'{len(self._faces)} faces at once: {face_id} is left out.')
         face.buffer.add(stamp_ns, values)
         self._faces[face_id] = face
-        self.end_lost_faces(stamp_ns)
         probabilities = self._model.probabilities(face.buffer.window(), self.prior)
         if self._trust is not None:
             face.trust = self._trust.of(features, face.trust, gap_s)
@@ -302,20 +307,19 @@ class EmotionEstimation:
         assert estimate is not None, 'the stamps go forward'
         return estimate
 
-    def end_lost_faces(self, stamp_ns: int) -> None:
+    def end_lost_faces(self, stamp_ns: int) -> list[str]:
         """
         End the faces that were not seen for `face_timeout_s`.
 
         :param stamp_ns: stamp of the newest image; a stamp far behind ends faces too, as when a
             bag begins again.
+        :returns: the ids of those that it lies behind.
         """
-        lost = [
-            face_id
-            for face_id, face in self._faces.items()
-            if self._is_lost(face.buffer.newest_ns, stamp_ns)
-        ]
+        newest = {face_id: face.buffer.newest_ns for face_id, face in self._faces.items()}
+        lost = [face_id for face_id in newest if self._is_lost(newest[face_id], stamp_ns)]
         for face_id in lost:
             del self._faces[face_id]
+        return [face_id for face_id in lost if (newest[face_id] or stamp_ns) > stamp_ns]
 
     def _is_lost(self, newest_ns: int | None, stamp_ns: int) -> bool:
         away_ns = abs(stamp_ns - (stamp_ns if newest_ns is None else newest_ns))

@@ -37,9 +37,10 @@ from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
 from emotion_estimator.nodes.graph import silence_problems
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import NO_STAMP, TRACKED, ObservedFaces, face_listers
-from emotion_estimator.stamps import RateLimiter
+from emotion_estimator.stamps import RateLimiter, TimeLine, stamp_problem
 
 _MOST_NAMED = 3
+_AHEAD_S = 0.5  # a detector leaves out images in which it does not see the face
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
@@ -66,6 +67,7 @@ class CroppedFaces:
         self._receive: Callable[[str, Any], None] | None = None
         self._crops: dict[str, Subscription[Image]] = {}
         self._paces: dict[str, RateLimiter] = {}
+        self._lines: dict[str, TimeLine[None]] = {}
         self._awaited_s: dict[str, float] = {}  # since when, by the steady clock
         self._seen: set[str] = set()
 
@@ -99,6 +101,7 @@ class CroppedFaces:
             )
             self._awaited_s[face_id] = time.monotonic()
             self._paces[face_id] = RateLimiter(self._node.parameters['max_rate_hz'])
+            self._lines[face_id] = TimeLine(ahead_s=_AHEAD_S)
         self._end(set(self._crops) - tracked)
 
     def several_senders(self) -> str:
@@ -136,11 +139,18 @@ class CroppedFaces:
         self._node.statistics.receive(stamp_ns, lost=0)
         if stamp_ns == 0:
             self._node.refuse(f'face {face_id}: {NO_STAMP}')
-        elif self._receive is not None and face_id in self._paces:
-            if self._paces[face_id].is_due(stamp_ns):
-                self._receive(face_id, message)
-            else:
-                self._node.statistics.skip(by_choice=True)
+            return
+        if self._receive is None or face_id not in self._paces:
+            return
+        placed = self._lines[face_id].follow_at_once(stamp_ns)
+        if problem := stamp_problem(placed, 'its buffer starts over'):
+            self._node.refuse(f'face {face_id}: {problem}')
+        if placed.step.left_out:
+            return
+        if self._paces[face_id].is_due(stamp_ns):
+            self._receive(face_id, message)
+        else:
+            self._node.statistics.skip(by_choice=True)
 
     def look(self, face_id: str, message: Image) -> ObservedFaces | None:
         """
@@ -176,6 +186,7 @@ class CroppedFaces:
             self._node.destroy_subscription(self._crops.pop(face_id))
             self._awaited_s.pop(face_id, None)
             self._paces.pop(face_id, None)
+            self._lines.pop(face_id, None)
             self._seen.discard(face_id)
         if face_ids:
             self._lost(face_ids)

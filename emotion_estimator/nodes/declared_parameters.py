@@ -32,7 +32,13 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_parameter_events
 
-from emotion_estimator.parameters import ALLOW_REMOTE_PATHS, NODES, Spec
+from emotion_estimator.parameters import (
+    ALLOW_REMOTE_PATHS,
+    NODES,
+    ParameterError,
+    Spec,
+    checked,
+)
 
 _LIKENESS = 0.8  # of a misspelt name, from 0 to 1, see difflib
 
@@ -136,11 +142,11 @@ class Parameters(dict[str, Any]):
             spec = self._specs.get(parameter.name)
             if spec is None:
                 continue
-            if spec.choices and parameter.value not in spec.choices:
-                return refused(
-                    f'{spec.name} must be one of {", ".join(map(str, spec.choices))}, '
-                    f'not {parameter.value!r}.'
-                )
+            try:
+                # ROS checks ranges too, but lets pass what lies a little outside.
+                checked(spec.name, parameter.value, spec)
+            except ParameterError as error:
+                return refused(str(error))
             if self._declared and not spec.at_run_time and self._configured():
                 return refused(
                     f'{spec.name} cannot change while the node is configured; deactivate and '

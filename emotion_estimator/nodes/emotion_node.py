@@ -34,6 +34,7 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
+from emotion_estimator.cameras import advice_for_rate
 from emotion_estimator.emotion.decision import PriorError
 from emotion_estimator.emotion.estimation import (
     EmotionEstimation,
@@ -53,9 +54,10 @@ from emotion_estimator.messages import (
 from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.spin import run
-from emotion_estimator.parameters import EMOTION_NODE, advice_for_rate
+from emotion_estimator.parameters import EMOTION_NODE
 from emotion_estimator.stamps import Step
 
+_MOST_NAMED = 3
 _LOSS_FIRST = 'Where blendshape_node tells of images that do not arrive, mend that first.'
 
 Take = Callable[[NamedFeatures, Header], None]
@@ -146,6 +148,7 @@ class EmotionNode(ManagedNode):
         self._estimation, self._metadata = build_estimation(
             self.parameters, find_model(self.parameters['model'])
         )
+        self._estimation.most_faces = MOST_FACES
 
     def release(self) -> None:
         """Forget the model."""
@@ -230,9 +233,6 @@ class EmotionNode(ManagedNode):
     def _estimate(self, face: NamedFeatures, header: Header) -> None:
         if self._estimation is None:
             return
-        ids = self._estimation.face_ids
-        if len(ids) >= MOST_FACES and face.face_id not in ids:
-            raise MessageError(f'{len(ids)} faces at once: {face.face_id} is left out.')
         estimate = self._estimation.estimate(face.face_id, face.stamp_ns, face.values)
         if estimate is None:
             step = self._estimation.step
@@ -245,6 +245,12 @@ class EmotionNode(ManagedNode):
             self.refuse(
                 f'header.stamp of face {face.face_id} {estimate.step.value} to '
                 f'{face.stamp_ns} ns: its buffer starts over.'
+            )
+        elif ahead := self._estimation.ended_ahead:
+            self.refuse(
+                f'header.stamp {face.stamp_ns} ns of face {face.face_id} lies far behind that of '
+                f'{", ".join(ahead[:_MOST_NAMED])}, whose buffer ends: let all stamps on the '
+                'topic be of one clock.'
             )
         if self._emotion.get_subscription_count():
             self._emotion.publish(ROS.emotion(estimate, header))

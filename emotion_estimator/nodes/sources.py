@@ -20,7 +20,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from emotion_estimator.cameras import advice_for_rate
 from emotion_estimator.faces.finder import Face, build_finder, find_finder_files
 from emotion_estimator.faces.geometry import KnownCamera, PinholeCamera
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
@@ -39,8 +40,14 @@ from emotion_estimator.messages import nanoseconds, rgb_of
 from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.graph import node_of
 from emotion_estimator.nodes.lifecycle import ManagedNode
-from emotion_estimator.parameters import advice_for_rate
-from emotion_estimator.stamps import NS_PER_S, FirstSender, Placed, RateLimiter, Step, TimeLine
+from emotion_estimator.stamps import (
+    FirstSender,
+    Placed,
+    RateLimiter,
+    Step,
+    TimeLine,
+    stamp_problem,
+)
 
 NO_STAMP = "header.stamp is zero; let the driver fill in the image's time."
 _HELD_S = 0.3
@@ -205,9 +212,10 @@ class CameraStream:
 
     def _pass_on(self, images: list[Placed[Image | CompressedImage]]) -> None:
         for placed in images:
-            if problem := _stamp_problem(placed):
-                self._node.refuse(problem)
             # Whether an image repeats another is found out when that could be decoded.
+            repeats = placed.step is Step.REPEATED
+            if not repeats and (problem := stamp_problem(placed)):
+                self._node.refuse(problem)
             if placed.step in (Step.LATE, Step.STRAY):
                 continue
             if self._pace.is_due(placed.stamp_ns):
@@ -267,18 +275,6 @@ class CameraStream:
             f'{self._topic} {several}: remap one. Only images of the one that came first, frame '
             f'{self.frame_id!r}, are looked at.'
         )
-
-
-def _stamp_problem(placed: Placed[Any]) -> str:
-    """Say what is odd about a stamp, if anything."""
-    way_s = abs(placed.way_ns) / NS_PER_S
-    way = f'{way_s:.3f} s {"behind" if placed.way_ns < 0 else "ahead of"} the newest one'
-    stamp = f'header.stamp {placed.stamp_ns} ns'
-    if placed.step in (Step.LATE, Step.STRAY):
-        return f'{stamp} {placed.step.value}, {way}; the image is left out.'
-    if placed.step.restarts:
-        return f'{stamp} {placed.step.value}, {way}: all faces start over.'
-    return ''
 
 
 NAMES_SENDER = hasattr(Subscription, 'CallbackType')
@@ -346,7 +342,7 @@ class CameraFaces:
         line = self._starts, self._stream.frame_id, placed.line
         sighting = self._finder.find(image, stamp_ns, line)
         if sighting.step is Step.REPEATED:
-            raise ImageError(f'header.stamp {stamp_ns} ns came twice; the second is left out.')
+            raise ImageError(stamp_problem(replace(placed, step=sighting.step)))
         self._faceless = 0 if sighting.faces else self._faceless + 1
         height, width = image.shape[:2]
         view = CameraImage(image, self._calibration.camera(width, height))

@@ -22,9 +22,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from typing import Protocol
 
+from emotion_estimator.cameras import advice_for_rate
 from emotion_estimator.faces.geometry import WHOLE, KnownCamera
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.parameters import NodeParameters, advice_for_rate
+from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.stamps import (
     NS_PER_S,
     FirstSender,

@@ -49,6 +49,11 @@ def message_of(values, stamp_ns, face='face_abc'):
     )
 
 
+def twice(message, name, score):
+    message.results = [*message.results, ObjectHypothesis(class_id=name, score=score)]
+    return message
+
+
 @pytest.fixture
 def wired(live):
     """Start a node; gives what it says and a way to hand it a message."""
@@ -132,6 +137,7 @@ def test_unknown_is_an_empty_expression_without_confidence(live, wired):
         (message_of(RESTING, START_NS, face='face_'), 'names a face as face_<id>'),
         (message_of(RESTING, START_NS, face='face_1/x'), 'starts with a letter'),
         (message_of({}, START_NS), 'are missing'),
+        (twice(message_of(RESTING, START_NS), 'jawOpen', 0.9), '53 results name only 52 features'),
     ],
 )
 def test_wrong_blendshapes_cost_one_counted_warning(wired, message, sentence):
@@ -336,6 +342,18 @@ def test_faces_beyond_a_hundred_at_once_are_left_out(live, wired):
     live.until(lambda: wired.node.statistics.report().refused == 1, 'the refusal')
     assert '100 faces at once: f100 is left out' in wired.node.statistics.report().last_error
     assert wired.node.facts()['faces'] == 100
+    # All of them are gone when the next one comes.
+    wired.send(message_of(SMILE, START_NS + 60 * NS_PER_S, 'face_later'), 101)
+    assert wired.node.facts()['faces'] == 1
+
+
+def test_faces_whose_stamps_are_of_two_clocks_are_counted_and_named(wired):
+    for number in range(3):
+        wired.send(message_of(SMILE, START_NS + number * FRAME_NS, 'face_wall'), 2 * number + 1)
+        wired.send(message_of(SMILE, NS_PER_S + number * FRAME_NS, 'face_boot'), 2 * number + 2)
+    report = wired.node.statistics.report()
+    assert report.refused == 3
+    assert 'of face boot lies far behind that of wall' in report.last_error
 
 
 @pytest.mark.parametrize('ros4hri_input', [False, True])
