@@ -82,9 +82,11 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
     folder = sources.OUT / 'training' / run_key(settings, stills, public)
     best, last, history_file = (folder / n for n in ('best.keras', 'last.keras', 'history.json'))
     history = json.loads(history_file.read_text()) if history_file.is_file() else []
-    if len(history) < len(settings.epochs):
+    kept = network.broken_off(last, history, settings.batches_per_epoch)
+    if kept is None or kept[1] < len(settings.epochs):
         keras.utils.set_random_seed(settings.seed)
-        model = keras.models.load_model(last) if history else _compiled(settings, stills)
+        model, epochs = kept or (_compiled(settings, stills), 0)
+        del history[epochs:]
         composer = SequenceComposer(
             stills,
             settings.targets.taught(stills),
@@ -92,7 +94,7 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
             settings.composition,
         )
         validation, still_windows, still_labels = _validation(settings, public, material.encoding)
-        for epoch in range(len(history), len(settings.epochs)):
+        for epoch in range(epochs, len(settings.epochs)):
             start = time.monotonic()
             for batch in ahead(_batches(composer, settings, epoch), _AHEAD):
                 trained = float(model.train_on_batch(*batch))  # mean over the epoch so far
@@ -102,12 +104,18 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
             logits = logits[:, : len(settings.targets.names)]
             accuracy = float((logits.argmax(axis=1) == still_labels)[labelled].mean())
             history.append(
-                {'loss': trained, 'public_loss': loss, 'public_still_accuracy': accuracy}
+                {
+                    'loss': trained,
+                    'public_loss': loss,
+                    'public_still_accuracy': accuracy,
+                    'random': network.random_states(model),
+                }
             )
             if loss <= min(entry['public_loss'] for entry in history):
                 save_whole(model, best)
-            save_whole(model, last)
+            # In this order: see `network.broken_off`.
             write_whole(history_file, json.dumps(history, indent=1).encode())
+            save_whole(model, last)
             print(
                 f'[{folder.name} {settings.time}] epoch {epoch + 1}/{len(settings.epochs)}: '
                 f'loss {trained:.4f}, PublicTest windows {loss:.4f}, '

@@ -41,6 +41,35 @@ def save_whole(network: keras.Model, path: Path) -> None:
     temporary.replace(path)
 
 
+def random_states(network: keras.Model) -> list[list[int]]:
+    """List the states of the generators that draw in training; a saved network lacks them."""
+    return [generator.state.numpy().tolist() for generator in _generators(network)]
+
+
+def broken_off(last: Path, history: list[Any], batches: int) -> tuple[keras.Model, int] | None:
+    """
+    Go on with a training as though it had not been broken off.
+
+    :param last: the network after the last epoch that was finished.
+    :param history: an entry for each epoch, each with its `random_states` as 'random'; written
+        before the network, so that the last may be of an epoch that has to be trained again.
+    :param batches: of an epoch.
+    :returns: the network, and how many epochs it has been trained; None where none was finished.
+    """
+    if not (history and last.is_file()):
+        return None
+    network = keras.models.load_model(last)
+    epochs = int(network.optimizer.iterations) // batches
+    for generator, state in zip(_generators(network), history[epochs - 1]['random']):
+        generator.state.assign(state)
+    return network, epochs
+
+
+def _generators(network: keras.Model) -> list[Any]:
+    layers = [layer for layer in network.layers if hasattr(layer, 'seed_generator')]
+    return [layer.seed_generator for layer in layers]
+
+
 # Features on a scale on which movements add up: of blendshapes, which lie between 0 and 1, the
 # log-odds. Pose, geometry and appearance are unbounded already.
 EPSILON = 1e-4

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 
 import cv2
@@ -31,6 +32,7 @@ from emotion_estimator.faces.geometry import LANDMARKS, MESH
 from training import sources
 from training.commands import extraction_speed, seed_report, train
 from training.datasets.pictures import one_hot
+from training.encoding import appearance
 from training.encoding.appearance import (
     AppearanceSettings,
     CropChanges,
@@ -252,15 +254,29 @@ def test_networks_side_by_side_give_their_numbers_one_behind_the_other():
     assert side_by_side([other]) is other
 
 
-def test_a_run_that_was_broken_off_goes_on_and_a_finished_one_is_taken(tmp_path, capsys):
-    folder = tmp_path / 'kept'
-    learned_network(folder)
-    first = capsys.readouterr().out
-    assert first.count('appearance: epoch') == SMALL_NETWORK.epochs
-    (folder / 'history.json').write_text(str([1.0] * (SMALL_NETWORK.epochs - 2)))
-    learned_network(folder)
-    assert capsys.readouterr().out.count('appearance: epoch') == 2
-    learned_network(folder)
+def test_a_run_that_was_broken_off_goes_on_and_a_finished_one_is_taken(
+    tmp_path, capsys, monkeypatch
+):
+    folder, kept_whole = tmp_path / 'kept', appearance.save_whole
+    how = replace(SMALL_NETWORK, epochs=4)
+    expected = learned_network(tmp_path / 'unbroken', how).get_weights()
+
+    def breaks_off(model, path):
+        if len(json.loads((folder / 'history.json').read_text())) == 2:
+            raise KeyboardInterrupt
+        kept_whole(model, path)
+
+    monkeypatch.setattr(appearance, 'save_whole', breaks_off)
+    with pytest.raises(KeyboardInterrupt):
+        learned_network(folder, how)
+    monkeypatch.setattr(appearance, 'save_whole', kept_whole)
+    capsys.readouterr()
+    found = learned_network(folder, how).get_weights()
+    # The second epoch, whose network was not kept, comes again.
+    assert capsys.readouterr().out.count('appearance: epoch') == 3
+    for one, other in zip(found, expected):
+        np.testing.assert_array_equal(one, other)
+    learned_network(folder, how)
     assert capsys.readouterr().out == ''
 
 

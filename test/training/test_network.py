@@ -211,26 +211,39 @@ def made_data(tmp_path, monkeypatch):
     return fitting.Material(stills, stills, tmp_path / 'v1.npz')
 
 
-def test_a_broken_run_goes_on_where_it_stopped(made_data, monkeypatch):
+@pytest.mark.parametrize('where', ['between two epochs', 'before the network is kept'])
+def test_a_broken_run_goes_on_as_though_it_had_not_been(made_data, monkeypatch, tmp_path, where):
     settings = Settings(
         phases=(Phase(2, 4, 16), Phase(1, STEPS, 8)), batches_per_epoch=2, architecture=SMALL
     )
-    composed = fitting._batches
+    composed, kept_whole = fitting._batches, fitting.save_whole
 
     def breaks(composer, settings, epoch):
         if epoch == 2:
             raise KeyboardInterrupt
         return composed(composer, settings, epoch)
 
-    monkeypatch.setattr(fitting, '_batches', breaks)
+    def breaks_off(model, path):
+        if path.name == 'last.keras' and path.is_file():
+            raise KeyboardInterrupt
+        kept_whole(model, path)
+
+    monkeypatch.setattr(sources, 'OUT', tmp_path / 'unbroken')
+    expected = fitting.trained_network(settings, made_data).get_weights()
+    monkeypatch.setattr(sources, 'OUT', tmp_path / 'broken')
+    if where == 'between two epochs':
+        monkeypatch.setattr(fitting, '_batches', breaks)
+    else:
+        monkeypatch.setattr(fitting, 'save_whole', breaks_off)
     with pytest.raises(KeyboardInterrupt):
         fitting.trained_network(settings, made_data)
     monkeypatch.setattr(fitting, '_batches', composed)
-    fitting.trained_network(settings, made_data)
-    histories = list(made_data.encoding.parent.glob('training/*/history.json'))
-    assert len(histories) == 1
-    history = json.loads(histories[0].read_text())
-    assert len(history) == 3
+    monkeypatch.setattr(fitting, 'save_whole', kept_whole)
+    found = fitting.trained_network(settings, made_data).get_weights()
+    for one, other in zip(found, expected):
+        np.testing.assert_array_equal(one, other)
+    (history_file,) = (tmp_path / 'broken').glob('training/*/history.json')
+    assert len(json.loads(history_file.read_text())) == 3
     monkeypatch.setattr(fitting, '_batches', None)  # a finished run composes nothing
     fitting.trained_network(settings, made_data)
 

@@ -72,7 +72,7 @@ from training.still_features import (
 from training.stills import POSITIVE_NEGATIVE, Stills, truth_for
 from training.windows import STEPS
 
-SEEDS = (1, 3, 5)
+TRAININGS = 3
 SPREAD = (
     'f7_accuracy_readable',
     'p7_accuracy_readable',
@@ -87,7 +87,9 @@ def seeds(options: argparse.Namespace) -> None:
     """Train a model with three seeds and print how much its metrics differ."""
     spread: dict[str, list[float]] = {name: [] for name in SPREAD}
     material = read_material()
-    for seed in SEEDS:
+    # Each training's networks have seeds of their own.
+    firsts = [1 + number * MODELS[options.model].members for number in range(TRAININGS)]
+    for seed in firsts:
         settings = dataclasses.replace(MODELS[options.model], seed=seed)
         with tempfile.TemporaryDirectory() as folder:
             model = train(options.model, settings, material, Path(folder, options.model))
@@ -95,7 +97,7 @@ def seeds(options: argparse.Namespace) -> None:
         scored = seven_class_scores(model, material.public, tracks)[0]
         for name in SPREAD:
             spread[name].append(scored[name]['value'])
-    table = Table('score', *(f'seed {seed}' for seed in SEEDS), title='PublicTest')
+    table = Table('score', *(f'seed {seed}' for seed in firsts), title='PublicTest')
     for name, values in spread.items():
         table.add_row(name, *(f'{value:.4f}' for value in values))
     terminal().print(table)

@@ -33,7 +33,7 @@ from emotion_estimator.faces.appearance import CROP_PX, evened
 from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.engine import ahead
 from training.facial_actions import ALSO_WITH_CLOSED_EYES, RULES, Rule
-from training.network import save_whole
+from training.network import broken_off, random_states, save_whole
 
 
 @dataclass(frozen=True)
@@ -204,21 +204,24 @@ def learn_appearance(
     history = json.loads(history_file.read_text()) if history_file.is_file() else []
     keras.utils.set_random_seed(how.seed)
     steps = len(views[0].readable) // how.batch
-    if history:
-        model = keras.models.load_model(last)
-    else:
-        model = _compiled(how, steps, [part.shape[1] for part in targets])
-    for epoch in range(len(history), how.epochs):
+    model, epochs = broken_off(last, history, steps) or (
+        _compiled(how, steps, [part.shape[1] for part in targets]),
+        0,
+    )
+    del history[epochs:]
+    for epoch in range(epochs, how.epochs):
         start = time.monotonic()
         losses = [
             float(model.train_on_batch(crops, answers, return_dict=True)['loss'])
             for crops, answers in ahead(_batches(views, targets, how, epoch), _AHEAD)
         ]
-        history.append(float(np.mean(losses)))
-        save_whole(model, last)
+        loss = float(np.mean(losses))
+        history.append({'loss': loss, 'random': random_states(model)})
+        # In this order: see `network.broken_off`.
         write_whole(history_file, json.dumps(history).encode())
+        save_whole(model, last)
         print(
-            f'appearance: epoch {epoch + 1}/{how.epochs}, loss {history[-1]:.4f}, '
+            f'appearance: epoch {epoch + 1}/{how.epochs}, loss {loss:.4f}, '
             f'{time.monotonic() - start:.0f} s',
             flush=True,
         )
