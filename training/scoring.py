@@ -119,6 +119,7 @@ def report_metrics(
     stills: Stills,
     report: ReportRows,
     training_shares: NDArray[np.float64],
+    temperature: float = 1.0,
 ) -> Metrics:
     """
     Score answers in the seed report's three classes on its rows (protocol R).
@@ -126,17 +127,18 @@ def report_metrics(
     :param probabilities: of the readable photographs, shape [readable, 3].
     :param stills: all photographs of PrivateTest.
     :param training_shares: class shares of the training.
+    :param temperature: by which the method divides its logits.
     :returns: by name; with the rows' own shares as prior those that end in '_prior'.
     """
     readable_rows = stills.rows[stills.readable[:, 0]]
     place = {int(row): position for position, row in enumerate(readable_rows)}
     found = np.array([int(row) in place for row in report.photographs])
     chosen = probabilities[[place[int(row)] for row in report.photographs[found]]]
+    as_trained = report_scores(chosen, found, report, training_shares)
+    of_rows = report_scores(chosen, found, report, training_shares, True, temperature)
     return {
-        **report_scores(chosen, found, report, training_shares).metrics(),
-        **report_scores(chosen, found, report, training_shares, prior_of_rows=True).metrics(
-            '_prior'
-        ),
+        **as_trained.metrics(),
+        **of_rows.metrics('_prior'),
         'coverage': {key: float(found.mean()) for key in ('value', 'low', 'high')},
     }
 

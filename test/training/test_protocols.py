@@ -115,8 +115,7 @@ def test_a_row_that_cannot_be_read_is_unknown_with_the_shares_of_the_training():
 def test_the_prior_moves_every_row_before_the_answer_is_taken():
     report = rows([1, 1, 1, 0], photographs=[7, 8, 9, -1])
     chances = np.tile([0.5, 0.4, 0.1], (3, 1))
-    found = np.array([True, True, True, False])
-    training = np.array([0.4, 0.4, 0.2])
+    found, training = np.array([True, True, True, False]), np.array([0.4, 0.4, 0.2])
     plain = report_scores(chances, found, report, training)
     moved = report_scores(chances, found, report, training, prior_of_rows=True)
     assert (plain.accuracy.value, moved.accuracy.value) == (0, 0.75)
@@ -124,6 +123,10 @@ def test_the_prior_moves_every_row_before_the_answer_is_taken():
     right = 0.75 / (0.3125 + 0.75)
     expected = -(3 * np.log(right) + np.log(0.25)) / 4
     assert moved.cross_entropy.value == pytest.approx(expected)
+    # The shares belong to the logits before they are divided: .5 * sqrt(.25/.4) : .4 * ...
+    cooled = report_scores(chances, found, report, training, True, temperature=2.0)
+    right = 0.4 * 0.75**0.5 / (0.5 * 0.25**0.5 + 0.4 * 0.75**0.5)
+    assert cooled.cross_entropy.value == pytest.approx(-(3 * np.log(right) + np.log(0.25)) / 4)
 
 
 def test_a_constant_unknown():

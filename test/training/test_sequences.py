@@ -359,8 +359,7 @@ def test_a_face_that_changes_twice_in_four_seconds():
     values = np.repeat([1.0, 0.0, 1.0], [40, 40, 40])[:, None].astype(np.float32)
     found = clip_scores(Follows(), [(values, 30.0)], ONE_FEATURE, 0.0, 1.0)
     assert found['c_switches_per_s']['value'] == pytest.approx(0.5)
-    assert found['c_agreement_15_fps']['value'] == 1
-    assert found['c_agreement_10_fps']['value'] == 1
+    assert found['c_agreement_15_fps']['value'] == found['c_agreement_10_fps']['value'] == 1
 
 
 def test_an_unsure_answer_counts_as_one_of_its_own():
@@ -369,9 +368,14 @@ def test_an_unsure_answer_counts_as_one_of_its_own():
     assert found['c_switches_per_s']['value'] == pytest.approx(0.25)
 
 
+def test_a_head_that_is_turned_away_leaves_no_answer():
+    values = np.stack([np.ones(120), np.repeat([0.0, 1.2], 60)], axis=1).astype(np.float32)
+    found = clip_scores(Follows(), [(values, 30.0)], (*ONE_FEATURE, 'head.yaw'), 0.0, 1.0)
+    assert found['c_switches_per_s']['value'] == pytest.approx(0.25)
+
+
 def test_decisions_over_a_sequence_let_hysteresis_wear_off_by_its_stamps():
-    lead = np.tile([0.45, 0.55], (8, 1))
-    lead[0] = 1, 0
+    lead = np.array([(1, 0), *[(0.45, 0.55)] * 7])
     # 1.5 ** exp(-t / HYSTERESIS_S) falls below 0.55 / 0.45 after 1.06 s.
     for step_s, last in ((0.1, 0), (1.0, 1)):
         stamps_ns = (np.arange(8) * step_s * NS_PER_S).astype(np.int64)

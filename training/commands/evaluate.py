@@ -72,6 +72,9 @@ from training.windows import constant_windows
 TRACKS = 200
 TRACK_SEED = 7
 BASIC = 'basic7'
+BLENDSHAPES = f'{BASIC}_blendshapes'
+OF_BLENDSHAPES = '_of_blendshapes'
+"""Ends the names of baselines that see the features of `basic7_blendshapes`, not all."""
 THREE = 'happy_unknown_sad'
 BASELINES = ('all', 'frames', 'none')
 
@@ -101,7 +104,7 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Me
     stills = read_stills(split)
     scored: dict[str, Metrics] = {}
     found = {split.name.lower(): scored}
-    for name in (BASIC, f'{BASIC}_blendshapes'):
+    for name in (BASIC, BLENDSHAPES):
         model = EmotionModel(sources.MODELS / name)
         tracks = tracks_of(stills, model.metadata.features)
         scored[name], probabilities = seven_class_scores(model, stills, tracks)
@@ -114,8 +117,8 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Me
     features = EmotionModel(sources.MODELS / BASIC).metadata.features
     report = _rows_of_report(stills) if split is Split.PRIVATE else None
     if report is not None:
-        shares = np.array(three.metadata.class_shares)
-        found['report'] = {THREE: report_metrics(answers, stills, report, shares)}
+        stated = np.array(three.metadata.class_shares), three.metadata.temperature
+        found['report'] = {THREE: report_metrics(answers, stills, report, *stated)}
         found['report']['the_report'] = {
             name: dict.fromkeys(('value', 'low', 'high'), value)
             for name, value in REPORT_METRICS.items()
@@ -132,13 +135,23 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Me
         from training.scoring import frame_scores, report_baselines, timeless_scores
 
         material = read_material()
-        tracks = tracks_of(stills, features)
-        scored.update(frame_scores(material, stills, tracks, features))
+        for end, seen in _seen().items():
+            of_frames = frame_scores(material, stills, tracks_of(stills, seen), seen)
+            scored.update({name + end: metrics for name, metrics in of_frames.items()})
         if baselines == 'all':
+            tracks = tracks_of(stills, features)
             scored.update(timeless_scores(MODELS[BASIC], material, stills, tracks))
         if report is not None:
             found['report'].update(report_baselines(material, stills, report, features))
     return found
+
+
+def _seen() -> dict[str, tuple[str, ...]]:
+    """List the features that baselines see, by the end of their names."""
+    return {
+        end: read_metadata(sources.MODELS / model).features
+        for end, model in (('', BASIC), (OF_BLENDSHAPES, BLENDSHAPES))
+    }
 
 
 def _rows_of_report(private: Stills) -> ReportRows | None:
@@ -175,8 +188,7 @@ def score_other_people(
             labels = read_metadata(sources.MODELS / model).labels
             scored[model] = scores(decide(sources.MODELS / model, faces), pictures, labels)
         answers = {} if peer is None else peer.answers(pictures.photographs.pictures, faces)
-        features = read_metadata(sources.MODELS / BASIC).features
-        answers |= {method: surest(one, faces, features) for method, one in others.items()}
+        answers |= {method: surest(one, faces, seen) for method, (one, seen) in others.items()}
         scored |= {method: scores(one, pictures, LABELS) for method, one in answers.items()}
     return found
 
@@ -189,20 +201,23 @@ def _peer() -> Peer | None:
         return None
 
 
-def _classifiers(baselines: str) -> dict[str, FrameClassifier]:
-    """Fit the baselines that are asked for; each classifies faces that are held."""
+def _classifiers(baselines: str) -> dict[str, tuple[FrameClassifier, tuple[str, ...]]]:
+    """Fit the baselines that are asked for; each classifies faces by the features beside it."""
     if baselines == 'none':
         return {}
     from training.fitting import read_material
     from training.scoring import timeless_classifiers, vote_classifiers
 
     material = read_material()
-    features = read_metadata(sources.MODELS / BASIC).features
-    found = vote_classifiers(material, features)
+    found = {
+        name + end: (classify, seen)
+        for end, seen in _seen().items()
+        for name, classify in vote_classifiers(material, seen).items()
+    }
     if baselines == 'all':
         classes = len(MODELS[BASIC].targets.names)
         for name, logits_of in timeless_classifiers(MODELS[BASIC], material).items():
-            found[name] = partial(_softmax_of_first, logits_of, classes)
+            found[name] = partial(_softmax_of_first, logits_of, classes), _seen()['']
     return found
 
 
@@ -276,11 +291,30 @@ def record(found: dict[str, dict[str, Metrics]]) -> None:
                 metrics[group] = methods[name]
                 # The other methods of these groups answer in seven classes.
                 if group != 'clips' and (name == THREE) == (group == 'report'):
-                    others = {m: f for m, f in methods.items() if m not in (name, THREE)}
                     before = metrics.get('baselines', {})
-                    known = {**before.get(group, {}), **others}
+                    known = others_beside(name, {**before.get(group, {}), **methods})
                     metrics['baselines'] = {**before, group: known}
         write_metadata(folder, dataclasses.replace(metadata, metrics=metrics))
+
+
+def others_beside(name: str, methods: dict[str, Metrics]) -> dict[str, Metrics]:
+    """
+    Choose the methods that stand beside a model: those that see what it sees, and other models.
+
+    :param name: the model's.
+    :param methods: scores by method, see `evaluate`.
+    :returns: those of the other methods, by name.
+    """
+    of_basic = {
+        one.removesuffix(OF_BLENDSHAPES) for one in methods if one.endswith(OF_BLENDSHAPES)
+    }
+    of_basic |= {one for one in methods if one.startswith('lstm_')}
+    if name != BLENDSHAPES:
+        left_out = {name, THREE, *(f'{one}{OF_BLENDSHAPES}' for one in of_basic)}
+    else:
+        left_out = {name, THREE, *of_basic}
+    kept = {one: metrics for one, metrics in methods.items() if one not in left_out}
+    return {one.removesuffix(OF_BLENDSHAPES): metrics for one, metrics in kept.items()}
 
 
 @command

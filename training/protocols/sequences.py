@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_estimator.emotion.decision import Trust
 from emotion_estimator.emotion.estimation import EmotionEstimation, TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation.classification_metrics import ratio
@@ -251,7 +252,9 @@ def clip_scores(
             values: NDArray[np.float32] = values,
             rate_hz: float = rate_hz,
         ) -> list[str]:
-            estimation = EmotionEstimation(model, min_confidence, hysteresis, prior=expected)
+            estimation = EmotionEstimation(
+                model, min_confidence, hysteresis, trust=Trust(), prior=expected
+            )
             found = []
             for frame in frames.tolist():
                 stamp_ns = round((frame + 1) * NS_PER_S / rate_hz)

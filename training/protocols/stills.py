@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.assets import ASSETS_VARIABLE
-from emotion_estimator.emotion.decision import with_prior
+from emotion_estimator.emotion.decision import ClassPrior
 from emotion_estimator.emotion.estimation import TemporalBuffer
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation import classification_metrics as metrics
@@ -304,6 +304,7 @@ def report_scores(
     report: ReportRows,
     training_shares: NDArray[np.float64],
     prior_of_rows: bool = False,
+    temperature: float = 1.0,
 ) -> ReportScores:
     """
     Score the answers for all of the seed report's rows.
@@ -314,8 +315,9 @@ def report_scores(
     :param probabilities: of the rows that were found, shape [M, 3], in `REPORT_LABELS`' order.
     :param found: whether a row's photograph could be read, shape [1646], M of them true.
     :param training_shares: of the classes among the targets of the training, shape [3].
-    :param prior_of_rows: whether the method knows the rows' own class shares (`with_prior`);
+    :param prior_of_rows: whether the method knows the rows' own class shares (`ClassPrior`);
         that is said wherever the scores are.
+    :param temperature: by which the method divides its logits.
     :raises ValueError: when the numbers of rows do not fit, or a row without a photograph is
         said to be found.
     """
@@ -330,7 +332,10 @@ def report_scores(
     whole = np.tile(np.asarray(training_shares, np.float64), (len(found), 1))
     whole[found] = probabilities
     if prior_of_rows:
-        whole = with_prior(whole, training_shares, report.shares)
+        rows = ','.join(f'{one}={share}' for one, share in zip(REPORT_LABELS, report.shares))
+        shares = tuple(map(float, training_shares))
+        whole = ClassPrior(rows, REPORT_LABELS, shares, temperature).applied(whole)
+        whole[~found] = report.shares
     answers, labels = np.where(found, whole.argmax(axis=1), UNKNOWN), report.labels
     return ReportScores(
         accuracy=bootstrap(np.mean, [answers == labels]),
