@@ -42,8 +42,8 @@ from training.windows import RATE_HZ, WINDOW_S
 DATA = (
     'FER2013 (web photographs) as MediaPipe blendshapes{groups}, labelled by {teachers}{others}. '
     'Left out of training: unreadable photographs, those that stand pixel for pixel in a test '
-    'split or bear two labels, and those in which half of ten people or more saw none of the seven '
-    'expressions. All sequences are composed of still photographs and of jitter, blinks and '
+    'split or bear two labels, and those in which half of ten people or more saw none of the '
+    'seven expressions. All sequences are composed of still photographs and of jitter, blinks and '
     'mouth movements taken from real clips; no labelled video was used. PublicTest chose epoch, '
     'settings and temperatures.'
 )
