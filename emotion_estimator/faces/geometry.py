@@ -138,8 +138,6 @@ class PinholeCamera:
         """
         Make a camera of which no more is known than how much it sees.
 
-        :param width: of the image in pixels.
-        :param height: its height in pixels.
         :param horizontal_rad: angle between the left and the right edge.
         :returns: the camera, with square pixels and its axis in the middle.
         """
@@ -179,8 +177,6 @@ class PinholeCamera:
         """
         Tell what the camera is for an image of another resolution.
 
-        :param width: of the image in pixels.
-        :param height: its height in pixels.
         :returns: the camera.
         :raises IntrinsicsError: when the image has another shape: it is cut, nobody knows where.
         """
@@ -209,10 +205,16 @@ class PinholeCamera:
         :param height: its height; 0 is that of the whole.
         :param across: columns that are joined to one, at least 1.
         :param down: rows that are joined to one, at least 1.
-        :raises IntrinsicsError: when nothing is left.
+        :raises IntrinsicsError: when nothing is left, or the part lies outside the image.
         """
+        width, height = width or self.width, height or self.height
+        if x + width > self.width or y + height > self.height:
+            raise IntrinsicsError(
+                f'roi, {width} x {height} pixels at ({x}, {y}), lies outside the image of '
+                f'{self.width} x {self.height} pixels.'
+            )
         focal, middle = (self.focal_x / across, self.focal_y / down), (self.middle_x - x) / across
-        size = (width or self.width) // across, (height or self.height) // down
+        size = width // across, height // down
         return PinholeCamera(*focal, middle, (self.middle_y - y) / down, *size)
 
     def ray(self, x: float, y: float) -> NDArray[np.float64]:
@@ -280,7 +282,7 @@ class KnownCamera:
         try:
             self._calibrated = PinholeCamera.of_matrix(k, width, height).part(*part)
         except IntrinsicsError as error:
-            self._tell(f'k, width or height is wrong: {error}', self._calibrated is not None)
+            self._tell(f'k, width, height or roi is wrong: {error}', self._calibrated is not None)
             return False
         self._stated_well = True
         return True
@@ -289,8 +291,6 @@ class KnownCamera:
         """
         Tell what the camera is.
 
-        :param width: of its image in pixels.
-        :param height: its height in pixels.
         :returns: the camera for an image of this size.
         """
         calibrated = self._calibrated

@@ -330,7 +330,7 @@ def test_a_calibration_that_no_camera_has_is_reported_once(k, width, fault):
     assert not known.calibrate(k, width, 480)
     assert not known.calibrate(k, width, 480)
     (sentence,) = reported
-    assert sentence.startswith('camera_info: k, width or height is wrong: ') and fault in sentence
+    assert sentence.startswith('camera_info: k, width, height or roi is ') and fault in sentence
     assert known.camera(640, 480) == PinholeCamera.of_view(640, 480, SIXTY_DEGREES)
 
 

@@ -241,7 +241,8 @@ def info(**fields):
         (info(width=1920, height=960, k=np.array([800.0, 0, 960, 0, 800, 480, 0, 0, 1])), 400, ''),
         # The camera sends the lower half of its image.
         (info(height=960, roi=RegionOfInterest(y_offset=480, width=960, height=480)), 400, ''),
-        (info(k=np.zeros(9)), None, 'k, width or height is wrong'),
+        (info(k=np.zeros(9)), None, 'height or roi is wrong'),
+        (info(roi=RegionOfInterest(x_offset=640, width=640)), None, '640 x 480 pixels at (640,'),
         (info(k=matrix(1e-300)), None, 'must lie between 96 and 96000 pixels'),
         (info(k=matrix(1e308)), None, 'must lie between 96 and 96000 pixels'),
         (info(k=matrix(400.0, 5000.0)), None, 'must lie inside the image of 960 x 480 pixels'),

@@ -246,7 +246,7 @@ def test_a_calibration_that_cannot_be_used_costs_a_line_and_the_bag_is_written(t
     arguments = [str(bag), '-o', str(tmp_path / 'out'), '--record', str(record)]
     assert main(arguments) == 1
     said = ' '.join(capfd.readouterr().err.split())
-    assert said.count('camera_info: k, width or height is wrong') == 1
+    assert said.count('camera_info: k, width, height or roi is wrong') == 1
     assert 'A field of view of 60 degrees is assumed.' in said
     with AnyReader([record]) as reader:
         assert {c.topic: c.msgcount for c in reader.connections} == {'/humans/faces/tracked': 3}
