@@ -16,8 +16,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
@@ -234,6 +235,7 @@ NODES = {
     'emotion_node': (*EVERY_NODE, *EMOTION_NODE),
 }
 """All parameters by node."""
+_NAMES = {spec.name for specs in NODES.values() for spec in specs}
 
 
 # Their values: the defaults, those of a parameter file, changes to them.
@@ -264,9 +266,8 @@ class NodeParameters:
         :raises ParameterError: when no node knows a name, or a value is of another type or out
             of range.
         """
-        known = {spec.name for specs in NODES.values() for spec in specs}
-        if others := values.keys() - known:
-            there = ', '.join(sorted(known))
+        if others := values.keys() - _NAMES:
+            there = ', '.join(sorted(_NAMES))
             raise ParameterError(f'There is no parameter {min(others)!r}; there are {there}.')
         return NodeParameters(
             {**self.blendshape_node, **_taken('blendshape_node', values)},
@@ -306,6 +307,30 @@ def read_parameters(
     if read['blendshape_node']['face_id_seed'] == -1:
         read['blendshape_node']['face_id_seed'] = FACE_ID_SEED
     return NodeParameters(**read)
+
+
+def misspelling(name: str, known: Collection[str]) -> str:
+    """
+    Say which parameter may be meant by a name that ROS passes over in silence.
+
+    :param known: all names that there are.
+    :returns: a sentence; empty for a name that is known, or like none.
+    """
+    close = [] if name in known else difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return f'There is no parameter {name!r}; did you mean {close[0]!r}?' if close else ''
+
+
+def without_effect(path: Path) -> list[str]:
+    """
+    Say what of a parameter file reaches no node, as `read_parameters` reads it.
+
+    :returns: sentences; what other nodes' sections hold is not looked at.
+    """
+    sections = [*_sections(path, _document(path))]
+    ours = [one for one in sections if any(_is_for(one[0], node, None) for node in NODES)]
+    said = [(section, misspelling(name, _NAMES)) for section, values in ours for name in values]
+    nothing = [f'{path} sets nothing for {" or ".join(NODES)}.']
+    return [f'{path}: {section}: {one}' for section, one in said if one] if ours else nothing
 
 
 def _sections(path: Path, document: Mapping[Any, Any], name: str = '') -> Iterator[_Section]:
@@ -356,7 +381,6 @@ def checked(where: str, value: Any, spec: Spec) -> Value:
     """
     Refuse what a parameter cannot be.
 
-    :param where: names it in the sentence.
     :returns: the value; of whole numbers a float where the parameter has a point.
     :raises ParameterError: when it is of another type or out of range.
     """

@@ -34,7 +34,7 @@ from emotion_estimator.cameras import (
 )
 from emotion_estimator.colours import COLOURS
 from emotion_estimator.files import find_shared_file, write_whole
-from emotion_estimator.parameters import NODES, NodeParameters
+from emotion_estimator.parameters import NODES, NodeParameters, without_effect
 
 PACKAGE = Path(emotion_estimator.__file__).parent
 ROS = {
@@ -246,6 +246,24 @@ def test_the_file_that_ships_holds_each_default(node):
     path = find_shared_file('config/emotion_estimator.yaml')
     found = yaml.safe_load(path.read_text())[f'/**/{node}']['ros__parameters']
     assert found == {spec.name: spec.default for spec in NODES[node]}
+
+
+@pytest.mark.parametrize(
+    'content, said',
+    [
+        ({'emotion_node': {'modle': 'basic7'}}, ["emotion_node: There is no parameter 'modle'"]),
+        ({'emotion_node': {'max_faces': 2, 'qos_overrides': {'/a': 1}}}, []),
+        ({'/robot/*': {'hysteresys': 1.0}}, ["*: There is no parameter 'hysteresys'; did you"]),
+        ({'camera': {'modle': 'x'}, 'emotion_node': {'use_sim_time': True}}, []),
+        ({'camera': {'modle': 'x'}}, ['sets nothing for blendshape_node or emotion_node.']),
+    ],
+)
+def test_what_of_a_parameter_file_reaches_no_node_is_told(tmp_path, content, said):
+    path = tmp_path / 'mine.yaml'
+    sections = {name: {'ros__parameters': values} for name, values in content.items()}
+    write_whole(path, yaml.safe_dump(sections).encode())
+    found = without_effect(path)
+    assert [part in one for part, one in zip(said, found, strict=True)] == [True] * len(said)
 
 
 @pytest.mark.parametrize('node', NODES)

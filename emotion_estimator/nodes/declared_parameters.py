@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -38,9 +37,8 @@ from emotion_estimator.parameters import (
     ParameterError,
     Spec,
     checked,
+    misspelling,
 )
-
-_LIKENESS = 0.8  # of a misspelt name, from 0 to 1, see difflib
 
 
 def descriptor_of(spec: Spec) -> ParameterDescriptor:
@@ -131,11 +129,9 @@ class Parameters(dict[str, Any]):
         """Say which start values ROS passes over in silence, where a name is nearly known."""
         known = {spec.name for specs in (*NODES.values(), self._specs.values()) for spec in specs}
         for name in getattr(self._node, '_parameter_overrides', ()):
-            close = difflib.get_close_matches(name, known, 1, _LIKENESS)
-            if close and name not in known and not self._node.has_parameter(name):
-                self._node.get_logger().warning(
-                    f'There is no parameter {name!r}; did you mean {close[0]!r}?'
-                )
+            said = '' if self._node.has_parameter(name) else misspelling(name, known)
+            if said:
+                self._node.get_logger().warning(said)
 
     def _check(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         for parameter in parameters:
