@@ -194,7 +194,7 @@ def find_video(named: str) -> str:
 
     :param named: a file, a folder of pictures, or a webcam's number; empty is the demo's clip.
     :returns: what `video` of camera_node takes.
-    :raises ValueError: when it is not there, or cannot be decoded.
+    :raises ValueError: when it is not there, cannot be decoded, or ROS cannot take its name.
     :raises AssetError: when the clip cannot be had.
     """
     if named:
@@ -204,6 +204,7 @@ def find_video(named: str) -> str:
             raise ValueError(
                 f'There is no video {named!r}; give a file, or 0 for the first webcam.'
             )
+        quoted(named)
         open_film(Path(named)).close()
         return named
     return str(find_asset(DEMO_CLIP))
@@ -214,7 +215,12 @@ def quoted(text: str) -> str:
     Quote a string for a ROS argument, which is read as YAML.
 
     :returns: a YAML scalar.
+    :raises ValueError: when it is no UTF-8, as the name of a file may be.
     """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f'{text!r} is no UTF-8, which ROS needs; rename it.') from error
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from emotion_estimator.faces.image_headers import (
     read_header,
     rotation_of_exif,
 )
+from emotion_estimator.faces.image_headers import quiet_opencv as quiet_opencv
 
 Rgb = NDArray[np.uint8]
 """Pixels of shape [height, width, 3], red first, contiguous."""
@@ -355,18 +356,7 @@ class ImageDecoder:
             self._tell(sentence)
 
 
-@contextmanager
-def quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV from writing lines of its own, where what it says is told in better words."""
-    log: Any = cv2 if hasattr(cv2, 'setLogLevel') else cv2.utils.logging  # as of OpenCV 5
-    level = log.setLogLevel(0)
-    try:
-        yield
-    finally:
-        log.setLogLevel(level)
-
-
-def open_video(path: Path | str | int) -> cv2.VideoCapture:
+def open_video(path: Path | int) -> cv2.VideoCapture:
     """
     Open a video, or a webcam, so that no frame is decoded that is larger than an image may be.
 
@@ -379,7 +369,15 @@ def open_video(path: Path | str | int) -> cv2.VideoCapture:
     os.environ.setdefault('OPENCV_FFMPEG_CAPTURE_OPTIONS', f'max_pixels;{MAX_PIXELS}')
     # Others know no limit; one reads pictures whose names hold numbers.
     ffmpeg = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()
-    return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG if ffmpeg else cv2.CAP_ANY)
+    backend = cv2.CAP_FFMPEG if ffmpeg else cv2.CAP_ANY
+    # Of a relative name FFmpeg takes what stands before a colon for a protocol.
+    name = str(path.absolute())
+    if os.fsencode(name) == name.encode(errors='replace'):
+        return cv2.VideoCapture(name, backend)
+    # OpenCV ends the process where a name is no UTF-8; a descriptor has another name.
+    with suppress(OSError), path.open('rb') as file:
+        return cv2.VideoCapture(f'/proc/self/fd/{file.fileno()}', backend)
+    return cv2.VideoCapture()
 
 
 def rgb_of_bgr(bgr: NDArray[np.uint8]) -> Rgb:

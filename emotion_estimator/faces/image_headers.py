@@ -21,10 +21,13 @@ import os
 import re
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import cv2
 
 from emotion_estimator.faces.geometry import ImageError, check_size
 from emotion_estimator.files import write_all
@@ -340,3 +343,14 @@ def overheard(work: Callable[[], Result]) -> tuple[Result, str]:
             write_all(2, b''.join(line for line in lines if not _OF_DECODERS.match(line)))
     said = b''.join(line for line in lines if _OF_DECODERS.match(line))
     return result, said.decode(errors='replace')
+
+
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV from writing lines of its own, where what it says is told in better words."""
+    log: Any = cv2 if hasattr(cv2, 'setLogLevel') else cv2.utils.logging  # as of OpenCV 5
+    level = log.setLogLevel(0)
+    try:
+        yield
+    finally:
+        log.setLogLevel(level)

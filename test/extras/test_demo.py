@@ -50,6 +50,7 @@ from emotion_estimator.extras.node_processes import (
     ACTIVATE,
     CONFIGURE,
     StartUpSieve,
+    find_video,
     is_start_up,
     lead,
     own_stderr_sieved,
@@ -299,6 +300,13 @@ def test_a_demonstration_that_cannot_run_says_why(live, media, video, model, sen
     assert sentence in finished.stdout
     assert ('There is no model' in finished.stderr) == (model == 'nothing')
     assert 'Traceback' not in finished.stderr
+
+
+def test_a_video_that_ros_cannot_name_is_refused_before_a_node_starts(tmp_path):
+    folder = tmp_path / 'no UTF-8 \udcff'
+    folder.mkdir()
+    with pytest.raises(ValueError, match=r"\\udcff' is no UTF-8, which ROS needs; rename it"):
+        find_video(str(folder))
 
 
 # Start-up lines of native libraries are kept in a file; everything else is still read.

@@ -118,6 +118,15 @@ def test_whatever_opencv_opens_is_read_at_its_frames_times(tmp_path, name, codec
     assert problems == hints == []
 
 
+@pytest.mark.parametrize('name', ['\udcff.mp4', '10:30.mp4'], ids=['no UTF-8', 'colon'])
+def test_a_video_is_read_whatever_its_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    path = video(tmp_path / 'clip.mp4', 'mp4v').rename(name)
+    images, problems, hints = reported(path)
+    assert_frames(images, EVEN_MS)
+    assert problems == hints == []
+
+
 UNEVEN_MS = tuple(np.cumsum([16, 17, 33, 34, 50, 66, 100, 4] * 5).tolist())
 
 
