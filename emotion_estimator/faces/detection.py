@@ -82,11 +82,12 @@ class FaceDetector:
         self._size = (0, 0)
         self.cost = 1.0
         try:
-            _try(model_path)
+            network = np.frombuffer(_tried(model_path), np.uint8)
             # OpenCV 5 warns of a target that nobody asked for.
             with quiet_opencv():
+                # By content: OpenCV ends the process where a file's name is no UTF-8.
                 self._detector = cv2.FaceDetectorYN.create(
-                    str(model_path), '', (0, 0), min_confidence, _OVERLAP, _MOST_BOXES
+                    'onnx', network, network[:0], (0, 0), min_confidence, _OVERLAP, _MOST_BOXES
                 )
             # Another network is found out by use alone.
             self.find(np.zeros((_TRIED_PX, _TRIED_PX, 3), np.uint8))
@@ -121,20 +122,22 @@ class FaceDetector:
 # Damaged networks have divided by zero in OpenCV, which ends the process.
 _TRY_IT = """
 import sys, cv2, numpy
-detector = cv2.FaceDetectorYN.create(sys.argv[1], '', (256, 256))
+network = numpy.fromfile(sys.argv[1], numpy.uint8)
+detector = cv2.FaceDetectorYN.create('onnx', network, network[:0], (256, 256))
 detector.detect(numpy.zeros((256, 256, 3), numpy.uint8))
 """
 _TRIAL_S = 20.0
 
 
-def _try(path: Path) -> None:
+def _tried(path: Path) -> bytes:
     """
-    Try a network that is not the published one in a process of its own.
+    Read a network; one that is not the published one is tried in a process of its own.
 
     :raises FileError: when it cannot be read, ends that process, or keeps it busy for long.
     """
-    if hashlib.sha256(read_file(path)).hexdigest() == FACE_DETECTOR.sha256:
-        return
+    content = read_file(path)
+    if hashlib.sha256(content).hexdigest() == FACE_DETECTOR.sha256:
+        return content
     command = [sys.executable, '-c', _TRY_IT, str(path)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_TRIAL_S)
@@ -142,6 +145,7 @@ def _try(path: Path) -> None:
         raise FileError(f'it keeps OpenCV busy for more than {_TRIAL_S:g} s') from error
     if done.returncode < 0:
         raise FileError(f'it ends the process that tries it (signal {-done.returncode})')
+    return content
 
 
 class Detector(Protocol):

@@ -271,6 +271,15 @@ def test_a_network_is_tried_in_a_process_of_its_own(tmp_path, monkeypatch):
         FaceDetector(path)
 
 
+def test_a_detector_is_read_whatever_its_file_is_called(detector_path, tmp_path, media):
+    group = cv2.cvtColor(cv2.imread(str(media('multi_face.jpg'))), cv2.COLOR_BGR2RGB)
+    no_utf_8 = tmp_path / '\udcff.onnx'
+    no_utf_8.symlink_to(detector_path)
+    found = FaceDetector(no_utf_8).find(group)
+    assert len(found) == 5
+    assert found == FaceDetector(detector_path).find(group)
+
+
 def test_an_opencv_that_cannot_read_yunet_costs_a_sentence(landmarker_path, monkeypatch):
     monkeypatch.setattr(detection, 'RUNS_YUNET', False)
     heard = []
