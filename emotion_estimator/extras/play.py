@@ -173,12 +173,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add('bag', type=Path, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or .bag file')
     add('--topics', nargs='+', default=[], help='play these alone')
-    add(
-        '--stamps',
-        choices=('kept', 'now'),
-        default='kept',
-        help='stamps as recorded, or moved so that the first message was recorded now',
-    )
+    moved = 'stamps as recorded, or moved so that the first message was recorded now'
+    add('--stamps', choices=('kept', 'now'), default='kept', help=moved)
     add('--rate', type=float, default=1.0, help='times the pace of the recording')
     add('--loop', action='store_true', help='begin again at the end, until Ctrl-C')
     add('--clock', action='store_true', help='tell the time on /clock, where the bag does not')
@@ -335,30 +331,34 @@ class BagPlayer(Node):  # type: ignore[misc]
             self._reader.close()
 
     def _add(self, connection: Connection) -> None:
+        """Make its publisher; what ROS 2 cannot play is left out, and said."""
+        what, kind = connection.topic, connection.msgtype
         try:
-            message_type = ros_type(connection.msgtype)
-            if not self._reader.is2 and connection.msgtype not in self._to_ros2:
-                self._to_ros2[connection.msgtype] = self._converter(connection.msgtype)
+            name = self.resolve_topic_name(connection.topic)
+            message_type = ros_type(kind)
+            if not self._reader.is2 and kind not in self._to_ros2:
+                self._to_ros2[kind] = self._converter(kind)
         except (ImportError, AttributeError, KeyError, ValueError) as error:
-            self.get_logger().warning(
-                f'{connection.topic} is left out: its type {connection.msgtype} is not installed '
-                f'({error}).'
-            )
-            return
-        publisher = self.create_publisher(message_type, connection.topic, _qos(connection))
-        self._outputs[_key(connection)] = (publisher, message_type)
-        self._played.append(connection)
+            why = f'its type {kind} is not installed ({error})'
+        except RuntimeError as error:  # of rcl, with a place in its source behind the reason
+            reason = str(error).partition(': ')[2].partition(', at ')[0]
+            why = f'ROS 2 has no topic of that name ({reason}); `replay` reads it all the same'
+        else:
+            there = {one for each, one in self._outputs.values() if each.topic_name == name}
+            if there <= {message_type}:
+                publisher = self.create_publisher(message_type, connection.topic, _qos(connection))
+                self._outputs[_key(connection)] = (publisher, message_type)
+                self._played.append(connection)
+                return
+            what = f'{kind} on {what}'
+            why = 'a topic of ROS 2 has one type, and another on it is played'
+        self.get_logger().warning(f'{what} is left out: {why}.')
 
     def _converter(self, kind: str) -> Callable[[bytes], memoryview]:
-        self._current_types.get_msgdef(kind)
+        old, new = self._reader.typestore, self._current_types
+        new.get_msgdef(kind)
         converter: Callable[[bytes], memoryview] = generate_message_converter(
-            self._reader.typestore,
-            self._current_types,
-            kind,
-            kind,
-            {},
-            src_is2=False,
-            dst_is2=True,
+            old, new, kind, kind, {}, src_is2=False, dst_is2=True
         )
         return converter
 

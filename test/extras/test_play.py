@@ -96,6 +96,31 @@ def test_types_that_are_not_installed_are_left_out(tmp_path, live, bag):
     player.destroy_node()
 
 
+@pytest.mark.parametrize('ros1', [False, True])
+def test_names_and_second_types_that_ros_2_cannot_have_are_left_out(tmp_path, live, capfd, ros1):
+    store = ROS1 if ros1 else ROS2
+    told = [
+        ('/chatter', START_NS, text(store, 'hello')),
+        ('/chatter', START_NS + 1, store.types['std_msgs/msg/Int32'](3)),
+        ('/robot/0/chatter', START_NS + 2, text(store, 'hello')),
+    ]
+    path = (write_ros1_bag if ros1 else write_bag)(tmp_path / 'robot.bag', told)
+    player = BagPlayer(path, context=live.context)
+    assert player.topics == ('/chatter',)
+    assert [due.recorded_ns for due in player.messages()] == [START_NS]
+    said = capfd.readouterr().err
+    assert (
+        '/robot/0/chatter is left out: ROS 2 has no topic of that name (topic name token must not '
+        'start with a number); `replay` reads it all the same.'
+    ) in said
+    assert (
+        'std_msgs/msg/Int32 on /chatter is left out: a topic of ROS 2 has one type, and another '
+        'on it is played.'
+    ) in said
+    player.close()
+    player.destroy_node()
+
+
 @pytest.mark.parametrize('shift_ns', [1, -NS_PER_S - 1, 10**17])
 def test_stamps_move_and_nothing_else(shift_ns):
     header = Header(stamp=ROS.time(START_NS), frame_id='camera')

@@ -113,9 +113,10 @@ def write_bag(path, messages, storage='mcap', packed=''):
         connections = {}
         for topic, recorded_ns, message in messages:
             kind = message.__msgtype__
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, kind, typestore=ROS2)
-            writer.write(connections[topic], recorded_ns, ROS2.serialize_cdr(message, kind))
+            on = topic, kind
+            if on not in connections:
+                connections[on] = writer.add_connection(topic, kind, typestore=ROS2)
+            writer.write(connections[on], recorded_ns, ROS2.serialize_cdr(message, kind))
     return path
 
 
@@ -125,9 +126,10 @@ def write_ros1_bag(path, messages):
         connections = {}
         for topic, recorded_ns, message in messages:
             kind = message.__msgtype__
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, kind, typestore=ROS1)
-            writer.write(connections[topic], recorded_ns, ROS1.serialize_ros1(message, kind))
+            on = topic, kind
+            if on not in connections:
+                connections[on] = writer.add_connection(topic, kind, typestore=ROS1)
+            writer.write(connections[on], recorded_ns, ROS1.serialize_ros1(message, kind))
     return path
 
 
