@@ -25,7 +25,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -96,6 +96,25 @@ def run(module: str, stopped: int = STOPPED) -> int:
         return UNWRITTEN
     finally:
         ignore_interrupts()
+
+
+def part_arguments(arguments: Sequence[str] | None = None) -> tuple[list[str], list[str]]:
+    """
+    Part a command line: ROS's arguments stand from --ros-args to -- or its end.
+
+    rcl's own parting takes no other argument that is no UTF-8, as the name of a file may be.
+
+    :param arguments: command line; None takes that of the process.
+    :returns: the command's own arguments, and ROS's.
+    """
+    own: list[str] = []
+    ros: list[str] = []
+    inside = False
+    for argument in sys.argv if arguments is None else arguments:
+        ends = inside and argument == '--'
+        inside = (inside or argument == '--ros-args') and not ends
+        (ros if inside or ends else own).append(argument)
+    return own, ros
 
 
 def home_folder() -> Path:

@@ -99,7 +99,7 @@ def main() -> int:
         console.print('Stopped.')
         return EXIT_STOPPED
     noted = note_interrupts()
-    rclpy.init()
+    rclpy.init(args=[])  # all of the command line is the demonstration's own
     observer: Observer | None = None
     try:
         observer = Observer(thumbnails=not arguments.no_thumbnails, rotate=arguments.rotate)

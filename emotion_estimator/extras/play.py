@@ -40,17 +40,15 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message, serialize_message
-from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 from rosbags.convert.converter import generate_message_converter
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability, QosReliability
 from rosgraph_msgs.msg import Clock
 from tf2_msgs.msg import TFMessage
 
-from emotion_estimator.commands import note_interrupts
+from emotion_estimator.commands import note_interrupts, part_arguments
 from emotion_estimator.messages import ROS, ros_type, standard_types
 from emotion_estimator.nodes.lifecycle import LAST_WORD
-from emotion_estimator.nodes.spin import POLL_S
+from emotion_estimator.nodes.spin import EXIT_WRONG_PARAMETER, POLL_S, RosArgumentError, init_ros
 from emotion_estimator.replay.bag import with_slash
 from emotion_estimator.replay.bag_reader import BagReader
 from emotion_estimator.replay.recordings import RecordingError
@@ -67,15 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Play a bag.
 
     :param arguments: command line without the program's name; None takes that of the process.
-    :returns: exit status: 0, or 1 when the bag cannot be read, or not all of it.
+    :returns: exit status: 0, 1 when the bag cannot be read whole, 2 when an argument is wrong.
     """
-    given = sys.argv if arguments is None else ['play', *arguments]
-    options = _parse(remove_ros_args(given)[1:])
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parse(part_arguments(given)[0])
     noted = note_interrupts()
-    # Without rclpy's signal handlers, which end the context before the last word is said.
-    rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
     player: BagPlayer | None = None
     try:
+        init_ros(given)
         player = BagPlayer(options.bag, options.topics)
         if options.clock and '/clock' in map(with_slash, player.topics):
             options.clock = False  # two times would take turns
@@ -83,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for hint in player.hints:
             print(hint, file=sys.stderr)
         play(player, options, lambda: bool(noted))
+    except RosArgumentError as error:
+        print(error, file=sys.stderr)
+        return EXIT_WRONG_PARAMETER
     except RecordingError as error:
         print(error, file=sys.stderr)
         return EXIT_BROKEN
@@ -276,14 +276,13 @@ class BagPlayer(Node):  # type: ignore[misc]
         self._to_ros2: dict[str, Callable[[bytes], memoryview]] = {}
         self._current_types = standard_types()
         wanted = {with_slash(topic) for topic in topics}
-        for connection in self._reader.connections:
+        connections = self._reader.connections
+        for connection in connections:
             if not wanted or with_slash(connection.topic) in wanted:
                 self._add(connection)
         played = {with_slash(one.topic) for one in self._played if one.msgcount}
         if not played or wanted - played:
-            held = sorted(
-                f'{c.topic} ({c.msgtype}, {c.msgcount})' for c in self._reader.connections
-            )
+            held = sorted(f'{c.topic} ({c.msgtype}, {c.msgcount})' for c in connections)
             problems = ' '.join(('', *self.problems))
             self.close()
             self.destroy_node()

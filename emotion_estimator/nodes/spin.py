@@ -36,15 +36,19 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
 from emotion_estimator.assets import Asset, fetch_missing, find_asset, log_to_terminal
-from emotion_estimator.commands import ignore_interrupts, note_interrupts, raise_first_interrupt
+from emotion_estimator.commands import (
+    ignore_interrupts,
+    note_interrupts,
+    part_arguments,
+    raise_first_interrupt,
+)
 from emotion_estimator.files import AssetError
 from emotion_estimator.nodes.lifecycle import NO_SUBSCRIPTION_EVENTS, ManagedNode
 
 EXIT_WRONG_PARAMETER = 2
 # Of glibc's malloc.h, see mallopt(3).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_HEAPS = 2
-_KEPT_BYTES = 16 << 20
+_HEAPS, _KEPT_BYTES = 2, 16 << 20
 _FOR_SENDERS, _FOR_LISTENERS = 'fastdds_large_images.xml', 'fastdds_received_images.xml'
 POLL_S = 0.1
 """How often it is looked for Ctrl-C, in seconds."""
@@ -82,16 +86,10 @@ def run(
     except KeyboardInterrupt:
         return 0
     noted = note_interrupts()
-    # Without rclpy's signal handlers, which end the context under the nodes: they could not say
-    # that their faces are gone, nor finish what they are doing.
     try:
-        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    except Exception as error:
-        if 'parse' not in str(error):
-            raise
-        # Of which file and line of rcl it says so, nobody needs to hear.
-        reason = re.sub(r', at \S+:\d+', '', str(error)).splitlines()[0]
-        print(f'The ROS arguments cannot be used: {reason}', file=sys.stderr)
+        init_ros(arguments)
+    except RosArgumentError as error:
+        print(error, file=sys.stderr)
         return EXIT_WRONG_PARAMETER
     # What was imported stays: a full collection over it would stop all threads for tens of
     # milliseconds, and a frame would be skipped. Before the nodes, which are to be collected.
@@ -112,6 +110,34 @@ def run(
     finally:
         _take_down(nodes, executor)
     return 0
+
+
+class RosArgumentError(ValueError):
+    """ROS arguments that cannot be used; a sentence that says why."""
+
+
+def init_ros(arguments: Sequence[str] | None = None, context: rclpy.Context | None = None) -> None:
+    """
+    Begin ROS, but not rclpy's signal handlers, which end it before nodes have said their last.
+
+    :param arguments: command line; None takes that of the process.
+    :param context: of the nodes; None takes the process's.
+    :raises RosArgumentError: when its ROS arguments cannot be used.
+    """
+    _, ros = part_arguments(arguments)
+    try:
+        rclpy.init(args=ros, context=context, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:
+        reason = str(error)
+        if type(error).__name__ == 'UnknownROSArgsError':
+            reason = f'ROS knows no {reason}'
+        elif isinstance(error, UnicodeEncodeError):
+            reason = f'{error.object!r} is no UTF-8'
+        elif 'parse' not in reason:
+            raise
+        # Of which file and line of rcl it says so, nobody needs to hear.
+        reason = re.sub(r', at \S+:\d+', '', reason).splitlines()[0]
+        raise RosArgumentError(f'The ROS arguments cannot be used: {reason}') from error
 
 
 class GatheringExecutor(SingleThreadedExecutor):  # type: ignore[misc]
@@ -163,7 +189,6 @@ def subscribe_to_all(
     :param work: takes each, in the thread that spins.
     :param qos: of the subscription.
     :param raw: whether they are taken as they were sent, in bytes.
-    :returns: the subscription.
     """
 
     def take_all(message: Any) -> None:
@@ -268,10 +293,9 @@ def keep_freed_memory() -> None:
 
 
 def _set_options(options: Mapping[int, int]) -> None:
-    set_option = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if set_option is not None:
-        for option, value in options.items():
-            set_option(option, value)
+    set_option = getattr(ctypes.CDLL(None), 'mallopt', lambda option, value: None)
+    for option, value in options.items():
+        set_option(option, value)
 
 
 def _take_no_large_segment() -> None:
@@ -308,7 +332,7 @@ def _fetch(name: str, assets_of: AssetsOf, arguments: list[str] | None) -> None:
 def _start_values(name: str, arguments: list[str] | None) -> dict[str, object]:
     """Read the parameters that a node's command line and parameter files set."""
     context = rclpy.Context()
-    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
+    init_ros(arguments, context)
     try:
         node = Node(
             name,

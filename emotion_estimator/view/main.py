@@ -28,13 +28,10 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from rclpy.utilities import remove_ros_args
-
-from emotion_estimator.commands import has_display, home_folder
+from emotion_estimator.commands import has_display, home_folder, part_arguments
 from emotion_estimator.nodes.spin import keep_freed_memory, run
 
 NODE_NAME = 'emotion_view'
@@ -98,9 +95,10 @@ def main() -> int:
     """
     Serve the page until Ctrl-C.
 
-    :returns: exit status: 0, or 1 with a sentence when it cannot be served.
+    :returns: exit status: 0, or with a sentence 1 when it cannot be served, 2 when an argument
+        is wrong.
     """
-    options = parse(remove_ros_args(sys.argv)[1:])
+    options = parse(part_arguments(sys.argv[1:])[0])
     # Before there are threads, each of which takes over the priority of the one that starts it.
     os.nice(NICENESS)
     keep_freed_memory()
@@ -115,13 +113,16 @@ def main() -> int:
     try:
         bound = bound_socket(options.host, options.port)
         found = addresses(options.host, bound.getsockname()[1], token)
-        announce(found, token)
-        if options.open and has_display():
-            # In a thread of its own: some browsers return when they are closed.
-            threading.Thread(target=webbrowser.open, args=(found[-1],), daemon=True).start()
-        # Nobody sets parameters of this node, and their services would be looked at each time.
-        node = partial(ViewNode, options, token, bound, start_parameter_services=False)
-        return run([node], sends_images=False, gather_s=GATHER_S)
+
+        def begin() -> ViewNode:
+            announce(found, token)
+            if options.open and has_display():
+                # In a thread of its own: some browsers return when they are closed.
+                threading.Thread(target=webbrowser.open, args=(found[-1],), daemon=True).start()
+            # Nobody sets parameters of this node, and their services would be looked at each time.
+            return ViewNode(options, token, bound, start_parameter_services=False)
+
+        return run([begin], sends_images=False, gather_s=GATHER_S)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1

@@ -28,9 +28,11 @@ from helpers.live_nodes import START_NS, LiveNodes, image_message
 from hri_msgs.msg import IdsList
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.utilities import remove_ros_args
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
+from emotion_estimator.commands import part_arguments
 from emotion_estimator.messages import ROS, NamedFeatures
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode, HandOver
@@ -127,19 +129,56 @@ def test_a_wrong_start_value_ends_with_one_sentence(start_process, module):
     assert 'Traceback' not in output
 
 
+RULE = "failed to initialize rcl: Couldn't parse"
+
+
 @pytest.mark.parametrize(
-    'arguments, sentence',
+    'module, arguments, sentence',
     [
-        (['--log-level', 'loud'], "Couldn't parse log level"),
-        (['--params-file', '/nowhere.yaml'], "Couldn't parse params file"),
+        ('nodes.emotion_node', ['--log-level', 'loud'], f'{RULE} log level'),
+        ('nodes.emotion_node', ['--params-file', '/nowhere.yaml'], f'{RULE} params file'),
+        ('nodes.emotion_node', ['--nothing'], "ROS knows no ['--nothing']"),
+        ('nodes.emotion_node', ['-p', 'model:=\udcff'], r"'model:=\udcff' is no UTF-8"),
+        ('extras.play', ['-r', 'foo', '--', 'bag'], f'{RULE} remap rule'),
+        ('view.main', ['-r', 'foo', '--', '--port', '0'], f'{RULE} remap rule'),
     ],
 )
-def test_ros_arguments_that_are_wrong_end_with_one_sentence(start_process, arguments, sentence):
-    process = start_process('nodes.emotion_node', *arguments)
+def test_ros_arguments_that_are_wrong_end_with_one_sentence(
+    start_process, module, arguments, sentence
+):
+    if module == 'view.main':
+        pytest.importorskip('nicegui', reason='The live view needs NiceGUI.')
+    process = start_process(module, *arguments)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert f'The ROS arguments cannot be used: failed to initialize rcl: {sentence}' in output
+    assert f'The ROS arguments cannot be used: {sentence}' in output
     assert 'Traceback' not in output and '.c:' not in output
+    assert 'http' not in output  # no page that is not served is announced
+
+
+def test_an_argument_of_a_command_s_own_need_be_no_utf_8(start_process):
+    process = start_process('extras.play', '-r', 'a:=b', '--', '\udcff.bag')
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert output == '\\udcff.bag does not exist; check the path.\n'
+
+
+@pytest.mark.parametrize(
+    'given, own, ros',
+    [
+        ('play bag', 'play bag', ''),
+        ('play --ros-args -r a:=b', 'play', '--ros-args -r a:=b'),
+        ('--ros-args -p a:=1 -- bag -- x', 'bag -- x', '--ros-args -p a:=1 --'),
+        (
+            'play --ros-args -r a:=b -- bag --ros-args -r b:=c',
+            'play bag',
+            '--ros-args -r a:=b -- --ros-args -r b:=c',
+        ),
+    ],
+)
+def test_a_command_line_is_parted_as_ros_does_it(given, own, ros):
+    assert part_arguments(given.split()) == (own.split(), ros.split())
+    assert remove_ros_args(given.split()) == own.split()
 
 
 # Both nodes can be shut down from every state, active ones included.
