@@ -42,7 +42,7 @@ from rich.console import Console
 from rich.live import Live
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset, log_to_terminal
-from emotion_estimator.colours import COLOURS, colour_of, hexadecimal, ink_on
+from emotion_estimator.colours import COLOURS, Shades, hexadecimal, ink_on, shades
 from emotion_estimator.commands import has_display, note_interrupts
 from emotion_estimator.extras.demo_observer import (
     Moment,
@@ -309,11 +309,13 @@ def draw_timeline(
     figure.suptitle(title, parse_math=False)
     if thumbnails:
         _draw_thumbnails(axes.pop(0), thumbnails, end_s)
-    labels = sorted({name for m in moments for name in m.scores}, key=list(COLOURS).index)
+    shown = {name for m in moments for name in m.scores}
+    # A user's own model may have classes of its own: they come last.
+    colours = shades([name for name in COLOURS if name in shown] + sorted(shown - COLOURS.keys()))
     for face in faces:
-        _draw_scores(axes.pop(0), face, labels)
+        _draw_scores(axes.pop(0), face, colours)
         strip_axis = axes.pop(0)
-        _draw_decisions(strip_axis, face)
+        _draw_decisions(strip_axis, face, colours)
     strip_axis.set_xlabel('time of the image in s')
     strip_axis.set_xlim(0, end_s)
     handles, names = figure.axes[1 if thumbnails else 0].get_legend_handles_labels()
@@ -323,25 +325,23 @@ def draw_timeline(
     write_whole(path, png.getvalue())
 
 
-def _colour(label: str) -> str:
-    return hexadecimal(colour_of(label))
-
-
-def _draw_scores(axis, face: list[Moment], labels: list[str]) -> None:  # type: ignore[no-untyped-def]
+def _draw_scores(axis, face: list[Moment], colours: dict[str, Shades]) -> None:  # type: ignore[no-untyped-def]
     times_s = np.array([m.time_s for m in face])
-    scores = np.array([[m.scores.get(label, 0.0) for label in labels] for m in face]).T
+    scores = np.array([[m.scores.get(label, 0.0) for label in colours] for m in face]).T
     # A gap is drawn as one: a row of nothing on either side of it.
     gaps = np.flatnonzero(np.diff(times_s) > LONGEST_GAP_S) + 1
     at = np.repeat(gaps, 2)
     edges_s = np.stack([times_s[gaps - 1], times_s[gaps]], axis=1).ravel()
     times_s = np.insert(times_s, at, edges_s)
     scores = np.insert(scores, at, 0.0, axis=1)
-    axis.stackplot(times_s, scores, labels=labels, colors=[_colour(label) for label in labels])
+    axis.stackplot(
+        times_s, scores, labels=list(colours), colors=[c.light for c in colours.values()]
+    )
     axis.set_ylim(0, 1)
     axis.set_ylabel(f'face_{face[0].face_id}\nprobability')
 
 
-def _draw_decisions(axis, face: list[Moment]) -> None:  # type: ignore[no-untyped-def]
+def _draw_decisions(axis, face: list[Moment], colours: dict[str, Shades]) -> None:  # type: ignore[no-untyped-def]
     start = 0
     for i in range(1, len(face) + 1):
         ends = i == len(face)
@@ -350,17 +350,13 @@ def _draw_decisions(axis, face: list[Moment]) -> None:  # type: ignore[no-untype
             until_s = face[i - 1].time_s if ends or gap else face[i].time_s
             width_s = until_s - face[start].time_s
             label = face[start].label
-            axis.broken_barh([(face[start].time_s, width_s)], (0, 1), color=_colour(label))
+            colour = colours[label].light
+            axis.broken_barh([(face[start].time_s, width_s)], (0, 1), color=colour)
             if width_s > 0.05 * max(face[-1].time_s, 1e-9):
                 middle_s = face[start].time_s + width_s / 2
-                axis.text(
-                    middle_s,
-                    0.5,
-                    label,
-                    ha='center',
-                    va='center',
-                    color=hexadecimal(ink_on(colour_of(label))),
-                )
+                red, green, blue = bytes.fromhex(colour[1:])
+                ink = hexadecimal(ink_on((red, green, blue)))
+                axis.text(middle_s, 0.5, label, ha='center', va='center', color=ink)
             start = i
     axis.set_yticks([])
     axis.set_ylabel('shown', rotation=0, ha='right', va='center')

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The demonstration: what it shows, whom it waits for, and what its processes write."""
+"""The demonstration: what it shows and draws, and whom it waits for."""
 
 import importlib.util
 import io
@@ -31,6 +31,7 @@ import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from hri_msgs.msg import IdsList
+from matplotlib.axes import Axes
 from rich.console import Console
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -46,15 +47,7 @@ from emotion_estimator.extras.demo_observer import (
     frames_sentence,
     view,
 )
-from emotion_estimator.extras.node_processes import (
-    ACTIVATE,
-    CONFIGURE,
-    StartUpSieve,
-    find_video,
-    is_start_up,
-    lead,
-    own_stderr_sieved,
-)
+from emotion_estimator.extras.node_processes import is_start_up
 from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
@@ -75,6 +68,15 @@ def test_the_timeline_is_a_picture_with_the_colours_of_what_was_shown(tmp_path):
     assert len(picture) > 500_000
     for colour in ((0xDD, 0xCC, 0x77), (0x33, 0x22, 0x88), (0x88, 0xCC, 0xEE), (10, 200, 30)):
         assert (np.abs(picture.astype(int) - colour).max(axis=1) < 4).sum() > 1000
+
+
+def test_classes_of_a_user_s_own_model_stand_last_in_colours_of_their_own(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, 'stackplot', lambda *_, **how: drawn.append(how))
+    shown = moments('bored', 0, 3) + moments('amused', 3, 6)
+    demo.draw_timeline(shown, [], tmp_path / 'timeline.png', 'Test')
+    assert drawn[0]['labels'] == ['happy', 'sad', 'neutral', 'amused', 'bored']
+    assert len(set(drawn[0]['colors'])) == 5
 
 
 def test_a_timeline_needs_a_face(tmp_path):
@@ -146,24 +148,6 @@ def test_the_whole_run_is_counted_by_stamps_and_by_what_the_node_tells(live):
 
 
 # Before the clip begins.
-
-
-def test_a_node_is_led_and_a_step_that_is_already_done_counts_as_done(live):
-    node = live.add(EmotionNode, autostart=False)
-    for transition, label in (
-        (CONFIGURE, 'inactive'),
-        (CONFIGURE, 'inactive'),
-        (ACTIVATE, 'active'),
-        (ACTIVATE, 'active'),
-    ):
-        assert lead(live.tester, live.executor, 'emotion_node', transition, timeout_s=20)
-        assert node._state_machine.current_state[1] == label
-
-
-def test_a_node_that_cannot_be_configured_or_is_not_there_is_not_led(live):
-    live.add(EmotionNode, autostart=False, model='nothing')
-    assert not lead(live.tester, live.executor, 'emotion_node', CONFIGURE, timeout_s=20)
-    assert not lead(live.tester, live.executor, 'nobody', CONFIGURE, timeout_s=0.5)
 
 
 @pytest.fixture
@@ -300,99 +284,3 @@ def test_a_demonstration_that_cannot_run_says_why(live, media, video, model, sen
     assert sentence in finished.stdout
     assert ('There is no model' in finished.stderr) == (model == 'nothing')
     assert 'Traceback' not in finished.stderr
-
-
-def test_a_video_that_ros_cannot_name_is_refused_before_a_node_starts(tmp_path):
-    folder = tmp_path / 'no UTF-8 \udcff'
-    folder.mkdir()
-    with pytest.raises(ValueError, match=r"\\udcff' is no UTF-8, which ROS needs; rename it"):
-        find_video(str(folder))
-
-
-# Start-up lines of native libraries are kept in a file; everything else is still read.
-
-
-START_UP = (
-    b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n',
-    b'WARNING: Logging before InitGoogle() is written to STDERR\n',
-    b'W0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Sets '
-    b'FaceBlendshapesGraph acceleration to xnnpack by default.\n',
-    b'W0000 00:00:1795966955.243022   15447 inference_feedback_manager.cc:121] Feedback manager '
-    b'requires a model with a single signature inference.\n',
-    b'I0000 00:00:1795966955.243022   15447 gl_context_egl.cc:85] Initialized EGL 1.5\n',
-)
-WORTH_READING = (
-    b'Traceback (most recent call last):\n',
-    b'E0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Cannot open it.\n',
-    b'F0000 00:00:1795966955.218556   15443 calculator_graph.cc:9] Check failed: x\n',
-    b'W0000 00:00:1795966955.218556   15443 other.cc:1] An unknown warning.\n',
-    b'[ERROR:0@1.0] global x.cpp:1 setPreferableTarget failed\n',
-    b'[ WARN:0@1.0] global cap.cpp:1 open cannot open the camera\n',
-    b'[WARN] [1795966977.049] [blendshape_node]: Nothing arrived on /image for 2 s.\n',
-    b'[ERROR] [1795966977.049] [emotion_node]: There is no model.\n',
-    b'INFO: something else\n',
-    b'\n',
-)
-
-
-@pytest.mark.parametrize('line', START_UP)
-def test_a_known_start_up_line_is_reported(line):
-    assert is_start_up(line)
-
-
-@pytest.mark.parametrize('line', WORTH_READING)
-def test_errors_and_unknown_lines_are_no_start_up_lines(line):
-    assert not is_start_up(line)
-
-
-def test_a_process_s_lines_are_parted_in_their_order_and_none_is_lost(tmp_path):
-    passed = []
-    content = b''.join(a + b for a, b in zip(START_UP, WORTH_READING)) + b'no end'
-    code = f'import os; [os.write(2, bytes([b])) for b in {content!r}]'
-    log = tmp_path / 'new' / 'nodes.log'
-    with StartUpSieve(log, passed.append) as sieve:
-        subprocess.run([sys.executable, '-c', code], stderr=sieve, check=True)
-    assert log.read_bytes() == b''.join(START_UP)
-    assert passed == [*WORTH_READING[: len(START_UP)], b'no end']
-
-
-def test_what_was_logged_before_is_kept(tmp_path):
-    log = tmp_path / 'log'
-    for line in START_UP[:2]:
-        with StartUpSieve(log, lambda line: None) as sieve:
-            os.write(sieve.fileno(), line)
-    assert log.read_bytes() == START_UP[0] + START_UP[1]
-
-
-def test_a_process_that_lives_on_holds_no_sieve_up(tmp_path):
-    passed = []
-    with StartUpSieve(tmp_path / 'log', passed.append) as sieve:
-        code = 'import os, sys; os.write(2, b"here"); sys.stdout.write("."); sys.stdout.flush(); '
-        process = subprocess.Popen(
-            [sys.executable, '-c', code + 'sys.stdin.read()'],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=sieve,
-        )
-        assert process.stdout.read(1) == b'.'
-    assert passed == [b'here']
-    process.communicate()
-
-
-def test_the_process_s_own_native_lines_are_sieved_and_its_stderr_comes_back(tmp_path, capfd):
-    log = tmp_path / 'log'
-    with own_stderr_sieved(log):
-        os.write(2, START_UP[0] + WORTH_READING[0])
-        os.system('echo from a child >&2')
-    os.write(2, START_UP[1])
-    assert log.read_bytes() == START_UP[0]
-    said = capfd.readouterr().err.encode()
-    assert said == WORTH_READING[0] + b'from a child\n' + START_UP[1]
-
-
-def test_an_error_inside_leaves_stderr_as_it_was(tmp_path, capfd):
-    with pytest.raises(ValueError, match='wrong'), own_stderr_sieved(tmp_path / 'log'):
-        os.write(2, b'before\n')
-        raise ValueError('wrong')
-    os.write(2, b'after\n')
-    assert capfd.readouterr().err == 'before\nafter\n'

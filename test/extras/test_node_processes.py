@@ -1,0 +1,146 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The demonstration's processes: how they are led, and what libraries write at their start."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from emotion_estimator.extras.node_processes import (
+    ACTIVATE,
+    CONFIGURE,
+    StartUpSieve,
+    find_video,
+    is_start_up,
+    lead,
+    own_stderr_sieved,
+)
+from emotion_estimator.nodes.emotion_node import EmotionNode
+
+
+def test_a_node_is_led_and_a_step_that_is_already_done_counts_as_done(live):
+    node = live.add(EmotionNode, autostart=False)
+    for transition, label in (
+        (CONFIGURE, 'inactive'),
+        (CONFIGURE, 'inactive'),
+        (ACTIVATE, 'active'),
+        (ACTIVATE, 'active'),
+    ):
+        assert lead(live.tester, live.executor, 'emotion_node', transition, timeout_s=20)
+        assert node._state_machine.current_state[1] == label
+
+
+def test_a_node_that_cannot_be_configured_or_is_not_there_is_not_led(live):
+    live.add(EmotionNode, autostart=False, model='nothing')
+    assert not lead(live.tester, live.executor, 'emotion_node', CONFIGURE, timeout_s=20)
+    assert not lead(live.tester, live.executor, 'nobody', CONFIGURE, timeout_s=0.5)
+
+
+def test_a_video_that_ros_cannot_name_is_refused_before_a_node_starts(tmp_path):
+    folder = tmp_path / 'no UTF-8 \udcff'
+    folder.mkdir()
+    with pytest.raises(ValueError, match=r"\\udcff' is no UTF-8, which ROS needs; rename it"):
+        find_video(str(folder))
+
+
+# Start-up lines of native libraries are kept in a file; everything else is still read.
+
+
+START_UP = (
+    b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n',
+    b'WARNING: Logging before InitGoogle() is written to STDERR\n',
+    b'W0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Sets '
+    b'FaceBlendshapesGraph acceleration to xnnpack by default.\n',
+    b'W0000 00:00:1795966955.243022   15447 inference_feedback_manager.cc:121] Feedback manager '
+    b'requires a model with a single signature inference.\n',
+    b'I0000 00:00:1795966955.243022   15447 gl_context_egl.cc:85] Initialized EGL 1.5\n',
+)
+WORTH_READING = (
+    b'Traceback (most recent call last):\n',
+    b'E0000 00:00:1795966955.218556   15443 face_landmarker_graph.cc:181] Cannot open it.\n',
+    b'F0000 00:00:1795966955.218556   15443 calculator_graph.cc:9] Check failed: x\n',
+    b'W0000 00:00:1795966955.218556   15443 other.cc:1] An unknown warning.\n',
+    b'[ERROR:0@1.0] global x.cpp:1 setPreferableTarget failed\n',
+    b'[ WARN:0@1.0] global cap.cpp:1 open cannot open the camera\n',
+    b'[WARN] [1795966977.049] [blendshape_node]: Nothing arrived on /image for 2 s.\n',
+    b'[ERROR] [1795966977.049] [emotion_node]: There is no model.\n',
+    b'INFO: something else\n',
+    b'\n',
+)
+
+
+@pytest.mark.parametrize('line', START_UP)
+def test_a_known_start_up_line_is_reported(line):
+    assert is_start_up(line)
+
+
+@pytest.mark.parametrize('line', WORTH_READING)
+def test_errors_and_unknown_lines_are_no_start_up_lines(line):
+    assert not is_start_up(line)
+
+
+def test_a_process_s_lines_are_parted_in_their_order_and_none_is_lost(tmp_path):
+    passed = []
+    content = b''.join(a + b for a, b in zip(START_UP, WORTH_READING)) + b'no end'
+    code = f'import os; [os.write(2, bytes([b])) for b in {content!r}]'
+    log = tmp_path / 'new' / 'nodes.log'
+    with StartUpSieve(log, passed.append) as sieve:
+        subprocess.run([sys.executable, '-c', code], stderr=sieve, check=True)
+    assert log.read_bytes() == b''.join(START_UP)
+    assert passed == [*WORTH_READING[: len(START_UP)], b'no end']
+
+
+def test_what_was_logged_before_is_kept(tmp_path):
+    log = tmp_path / 'log'
+    for line in START_UP[:2]:
+        with StartUpSieve(log, lambda line: None) as sieve:
+            os.write(sieve.fileno(), line)
+    assert log.read_bytes() == START_UP[0] + START_UP[1]
+
+
+def test_a_process_that_lives_on_holds_no_sieve_up(tmp_path):
+    passed = []
+    with StartUpSieve(tmp_path / 'log', passed.append) as sieve:
+        code = 'import os, sys; os.write(2, b"here"); sys.stdout.write("."); sys.stdout.flush(); '
+        process = subprocess.Popen(
+            [sys.executable, '-c', code + 'sys.stdin.read()'],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sieve,
+        )
+        assert process.stdout.read(1) == b'.'
+    assert passed == [b'here']
+    process.communicate()
+
+
+def test_the_process_s_own_native_lines_are_sieved_and_its_stderr_comes_back(tmp_path, capfd):
+    log = tmp_path / 'log'
+    with own_stderr_sieved(log):
+        os.write(2, START_UP[0] + WORTH_READING[0])
+        os.system('echo from a child >&2')
+    os.write(2, START_UP[1])
+    assert log.read_bytes() == START_UP[0]
+    said = capfd.readouterr().err.encode()
+    assert said == WORTH_READING[0] + b'from a child\n' + START_UP[1]
+
+
+def test_an_error_inside_leaves_stderr_as_it_was(tmp_path, capfd):
+    with pytest.raises(ValueError, match='wrong'), own_stderr_sieved(tmp_path / 'log'):
+        os.write(2, b'before\n')
+        raise ValueError('wrong')
+    os.write(2, b'after\n')
+    assert capfd.readouterr().err == 'before\nafter\n'
