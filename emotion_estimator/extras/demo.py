@@ -184,16 +184,16 @@ def _play(
                 *(() if searches else ('-p', 'detection_rate_hz:=0.0')),
             ),
         }
-        processes = [
-            running.enter_context(NodeProcess(f'nodes.{name}', *ros_arguments, stderr=sieve))
+        processes = {
+            name: running.enter_context(NodeProcess(f'nodes.{name}', *ros_arguments, stderr=sieve))
             for name, ros_arguments in nodes.items()
-        ]
+        }
         page: NodeProcess | None = None
         if not arguments.no_page and find_spec('nicegui') is not None:
             options = ('--', '--open', '--port', str(_free_port()))
             page = running.enter_context(NodeProcess('view.main', *options, stderr=sieve))
         # At once: one that outlived the other would warn that nobody publishes.
-        for process in processes:
+        for process in processes.values():
             running.callback(process.interrupt)
         # A node that is active before the other has loaded would miss it, and say so.
         for transition, name in product((CONFIGURE, ACTIVATE), nodes):
@@ -201,7 +201,8 @@ def _play(
                 if page is not None:
                     _await_page(page, observer, executor)
                 _await_meeting(observer, executor, console)
-            if not lead(observer, executor, name, transition):
+            process = processes[name]
+            if not lead(observer, executor, name, transition, running=process.running):
                 if not rclpy.ok():
                     raise ExternalShutdownException
                 return f'{name} did not become active; what it said stands above.'

@@ -48,6 +48,8 @@ _log = logging.getLogger(f'{PACKAGE}.demo')
 END_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 """Longer than a node takes to load its models, in seconds; then it is asked again."""
+_LOOK_S = 0.2
+"""How often it is looked whether a process that is waited for still runs, in seconds."""
 CONFIGURE = Transition.TRANSITION_CONFIGURE
 ACTIVATE = Transition.TRANSITION_ACTIVATE
 DEACTIVATE = Transition.TRANSITION_DEACTIVATE
@@ -145,7 +147,12 @@ def claim_domain(domains: Sequence[int]) -> tuple[int, socket.socket]:
 
 
 def lead(
-    node: Node, executor: Executor, name: str, transition: int, timeout_s: float = 60.0
+    node: Node,
+    executor: Executor,
+    name: str,
+    transition: int,
+    timeout_s: float = 60.0,
+    running: Callable[[], bool] = lambda: True,
 ) -> bool:
     """
     Lead a lifecycle node of another process through one transition.
@@ -155,19 +162,25 @@ def lead(
     :param name: the lifecycle node's name.
     :param transition: `CONFIGURE`, `ACTIVATE`, `DEACTIVATE` or `CLEANUP`.
     :param timeout_s: longest wait for it, in seconds.
+    :param running: whether that process still runs; nothing is waited for once it does not.
     :returns: whether it is done.
     """
     deadline_s = time.monotonic() + timeout_s
     change = node.create_client(ChangeState, f'{name}/change_state')
     get = node.create_client(GetState, f'{name}/get_state')
 
+    def waits(until_s: float = deadline_s) -> bool:
+        return running() and node.context.ok() and time.monotonic() < until_s
+
     def answer(client: Client, request: Any) -> Any:
         """Ask once; None when no answer comes, as on a busy machine that has just met it."""
-        left_s = deadline_s - time.monotonic()
-        if not client.wait_for_service(max(0.0, left_s)):
-            return None
+        while not client.wait_for_service(_LOOK_S):
+            if not waits():
+                return None
         future = client.call_async(request)
-        executor.spin_until_future_complete(future, min(ANSWER_TIMEOUT_S, max(0.0, left_s)))
+        until_s = min(deadline_s, time.monotonic() + ANSWER_TIMEOUT_S)
+        while not future.done() and waits(until_s):
+            executor.spin_until_future_complete(future, _LOOK_S)
         return future.result() if future.done() else None
 
     try:
@@ -177,7 +190,7 @@ def lead(
             state = answer(get, GetState.Request())
             if state is not None and state.current_state.id == _GOALS[transition]:
                 break
-            if changed is not None or time.monotonic() > deadline_s or not node.context.ok():
+            if changed is not None or not waits():
                 return False
         return True
     finally:

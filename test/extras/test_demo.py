@@ -284,3 +284,12 @@ def test_a_demonstration_that_cannot_run_says_why(live, media, video, model, sen
     assert sentence in finished.stdout
     assert ('There is no model' in finished.stderr) == (model == 'nothing')
     assert 'Traceback' not in finished.stderr
+
+
+def test_a_demonstration_whose_node_has_ended_waits_for_it_no_longer(live, media):
+    start_s = time.monotonic()
+    finished = demonstrate(live, media('single_face.mp4'), '--max-faces', '0', '--no-page')
+    assert time.monotonic() - start_s < 50  # a node that runs is waited for longer
+    assert finished.returncode == 1
+    assert 'blendshape_node did not become active; what it said stands above.' in finished.stdout
+    assert 'max_faces' in finished.stderr and 'Traceback' not in finished.stderr

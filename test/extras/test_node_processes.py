@@ -17,6 +17,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -48,6 +49,15 @@ def test_a_node_that_cannot_be_configured_or_is_not_there_is_not_led(live):
     live.add(EmotionNode, autostart=False, model='nothing')
     assert not lead(live.tester, live.executor, 'emotion_node', CONFIGURE, timeout_s=20)
     assert not lead(live.tester, live.executor, 'nobody', CONFIGURE, timeout_s=0.5)
+
+
+def test_a_node_whose_process_has_ended_is_waited_for_no_longer(live):
+    looks = iter([True, True])
+    start_s = time.monotonic()
+    assert not lead(
+        live.tester, live.executor, 'nobody', CONFIGURE, running=lambda: next(looks, False)
+    )
+    assert time.monotonic() - start_s < 30
 
 
 def test_a_video_that_ros_cannot_name_is_refused_before_a_node_starts(tmp_path):
