@@ -17,6 +17,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
+from typing import cast
 
 import numpy as np
 
@@ -172,7 +174,7 @@ class ExpressionEstimator:
         :returns: the faces; none where the stamp repeats, comes late or stands alone (`TimeLine`).
         :raises ValueError: when the array is no such image, or the stamp no time in seconds.
         """
-        if not abs(stamp_s) < _LATEST_S:
+        if not (isinstance(cast(object, stamp_s), Real) and abs(stamp_s) < _LATEST_S):
             raise ValueError(
                 f'stamp_s must be a time in seconds, of at most {_LATEST_S:g} to either side, not '
                 f'{stamp_s!r}.'
