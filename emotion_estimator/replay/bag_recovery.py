@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import bz2
+import os
 import re
 import sqlite3
 import struct
@@ -243,7 +244,7 @@ def _text(source: BinaryIO | BytesIO) -> str:
 
 def _sqlite(path: Path, damage: list[str]) -> Iterator[_Held]:
     base = sqlite3.connect(
-        f'file:{quote(str(path))}?mode=ro&immutable=1', uri=True, check_same_thread=False
+        f'file:{quote(os.fsencode(path))}?mode=ro&immutable=1', uri=True, check_same_thread=False
     )
     base.text_factory = lambda raw: raw.decode(errors='replace')
     read = 0

@@ -47,6 +47,15 @@ ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_bag_is_read_whatever_its_name(tmp_path, storage):
+    pictures = noise(3)
+    made = camera_bag(tmp_path / 'made', pictures, storage=storage)
+    images, problems, hints = reported(made.rename(tmp_path / 'no UTF-8 \udcff, 100 % #1?'))
+    assert_same(images, pictures)
+    assert problems == hints == []
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_raw_images_of_a_rosbag2(tmp_path, storage):
     pictures = noise(4)
     bag = camera_bag(tmp_path / 'bag', pictures, storage=storage)
