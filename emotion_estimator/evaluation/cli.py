@@ -62,9 +62,7 @@ from emotion_estimator.replay.jobs import (
     Job,
     Settings,
     check_records,
-    file_names,
     job_key,
-    named_apart,
     run_jobs,
     unread,
 )
@@ -75,7 +73,7 @@ from emotion_estimator.replay.predictions import (
     read_replay,
     settings_of,
 )
-from emotion_estimator.replay.recordings import Selection
+from emotion_estimator.replay.recordings import Selection, file_names, named_apart
 
 # The arguments of `replay` that tell where labels come from.
 

@@ -21,7 +21,7 @@ import hashlib
 import json
 import os
 import traceback
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -45,7 +45,7 @@ from emotion_estimator.replay.bag import Bag
 from emotion_estimator.replay.bag_writer import BagWriter, is_recorded_replay
 from emotion_estimator.replay.files import open_recording
 from emotion_estimator.replay.predictions import FeatureTable, Replay, write_replay
-from emotion_estimator.replay.recordings import Selection, recorded_camera
+from emotion_estimator.replay.recordings import Selection, plain_path, recorded_camera
 from emotion_estimator.replay.replay import Progress, replay
 
 
@@ -162,7 +162,7 @@ def job_key(path: Path, settings: Settings, *outputs: object) -> str:
     models += files_that_count(files.encoding)
     models += sorted(find_model(str(emotion['model'])).iterdir())
     said = {
-        'recording': [str(_plain(path)), _files(path)],
+        'recording': [str(plain_path(path)), _files(path)],
         'blendshape_node': dict(settings.parameters.blendshape_node),
         'emotion_node': dict(emotion),
         'selection': asdict(settings.selection),
@@ -173,38 +173,6 @@ def job_key(path: Path, settings: Settings, *outputs: object) -> str:
         'code': _code(),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def named_apart(paths: list[Path]) -> Mapping[Path, str]:
-    """
-    Name recordings by the last part of the path that the user gave, or by as many as are needed.
-
-    :param paths: the recordings; one that is given twice counts once.
-    :returns: name by path.
-    """
-    whole = {_plain(path).parts: path for path in reversed(paths)}
-    parts = 1
-    while len({names[-parts:] for names in whole}) < len(whole):
-        parts += 1
-    return {path: '/'.join(names[-parts:]) for names, path in reversed(whole.items())}
-
-
-def file_names(names: Iterable[str]) -> list[str]:
-    """
-    Make file names of recordings' names, each its own.
-
-    :param names: of the recordings, as `named_apart` gives them.
-    :returns: for each a name without '/', in their order; a number follows one that is taken.
-    """
-    made: list[str] = []
-    for name in names:
-        plain = one = name.replace('/', '_')
-        number = 1
-        while one in made:
-            number += 1
-            one = f'{plain}_{number}'
-        made.append(one)
-    return made
 
 
 def check_records(jobs: Sequence[Job]) -> None:
@@ -234,11 +202,6 @@ def _may_be_replaced(record: Path) -> bool:
     if not record.exists() or (record.is_dir() and not any(record.iterdir())):
         return True
     return (record.is_dir() or record.is_file()) and is_recorded_replay(record)
-
-
-def _plain(path: Path) -> Path:
-    """Make a path absolute; a symbolic link keeps the name that its user chose."""
-    return Path(os.path.normpath(path.absolute()))
 
 
 def unread(job: Job, like: Replay, problem: str) -> Replay:

@@ -12,14 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What every kind of recording offers: images with stamps; which are looked at, in what order."""
+"""What every kind of recording offers: a name, images with stamps; which count, in what order."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import Protocol
 
 from emotion_estimator.cameras import advice_for_rate
@@ -104,6 +106,46 @@ class Recording(Protocol):
 
     def close(self) -> None:
         """Release what it holds."""
+
+
+# What recordings are called.
+
+
+def plain_path(path: Path) -> Path:
+    """Make a path absolute, without `..`; a symbolic link keeps the name that its user chose."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def named_apart(paths: list[Path]) -> Mapping[Path, str]:
+    """
+    Name recordings by the last part of the path that the user gave, or by as many as are needed.
+
+    :param paths: the recordings; one that is given twice counts once.
+    :returns: name by path.
+    """
+    whole = {plain_path(path).parts: path for path in reversed(paths)}
+    parts = 1
+    while len({names[-parts:] for names in whole}) < len(whole):
+        parts += 1
+    return {path: '/'.join(names[-parts:]) for names, path in reversed(whole.items())}
+
+
+def file_names(names: Iterable[str]) -> list[str]:
+    """
+    Make file names of recordings' names, each its own.
+
+    :param names: of the recordings, as `named_apart` gives them.
+    :returns: for each a name without '/', in their order; a number follows one that is taken.
+    """
+    made: list[str] = []
+    for name in names:
+        plain = one = name.replace('/', '_')
+        number = 1
+        while one in made:
+            number += 1
+            one = f'{plain}_{number}'
+        made.append(one)
+    return made
 
 
 # What took the images.

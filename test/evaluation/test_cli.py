@@ -38,8 +38,8 @@ from emotion_estimator.evaluation.cli import main
 from emotion_estimator.faces import detection
 from emotion_estimator.files import OutputError
 from emotion_estimator.parameters import read_parameters
-from emotion_estimator.replay.jobs import Advanced, Finished, Job, Settings, named_apart, run_jobs
-from emotion_estimator.replay.recordings import Selection
+from emotion_estimator.replay.jobs import Advanced, Finished, Job, Settings, run_jobs
+from emotion_estimator.replay.recordings import Selection, named_apart
 from emotion_estimator.stamps import NS_PER_S
 
 COMMAND = (sys.executable, '-m', 'emotion_estimator.evaluation.cli')

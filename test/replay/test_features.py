@@ -25,8 +25,8 @@ from helpers.faces import frames
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.evaluation.cli import main
-from emotion_estimator.replay.jobs import file_names
 from emotion_estimator.replay.predictions import FeatureTable, table_columns
+from emotion_estimator.replay.recordings import file_names
 
 pytestmark = pytest.mark.usefixtures('landmarker_path')
 FRAME_NS = 33_333_333
