@@ -19,8 +19,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from fnmatch import fnmatchcase
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from rosbags.interfaces import Connection
 
 from emotion_estimator.evaluation.labels import (
     ANY_FACE,
@@ -49,12 +52,14 @@ class Message(NamedTuple):
     :param received_ns: when it was recorded.
     :param face: the face's id; '' where none is reported.
     :param name: the expression; '' where none holds.
+    :param wrong: why it cannot be used, as the end of a sentence on several; '' where it can.
     """
 
     stamp_ns: int
     received_ns: int
     face: str
     name: str
+    wrong: str = ''
 
 
 LONGEST_LEAD_NS = 10 * NS_PER_S
@@ -92,22 +97,22 @@ def labels_of_messages(
         loss = f'{none}, and were recorded before the images; let the sender fill it in.'
         return Labels((), (loss,), len(messages), (loss,))
     hint = f'{none}; the times at which they were recorded are used. Let the sender fill it in.'
-    problems: list[str] = []
     of_face: dict[str, list[tuple[int, str]]] = {}
-    unknown_names: dict[str, tuple[int, int]] = {}
-    for stamp_ns, _, face, name in timed:
+    unusable: dict[str, tuple[int, int]] = {}
+    for stamp_ns, _, face, name, wrong in timed:
         label = known_name(name, own_names) if name.strip() else ''
         if label is None:
-            count, earliest_ns = unknown_names.get(name, (0, stamp_ns))
-            unknown_names[name] = count + 1, earliest_ns
-            label = ''
-        of_face.setdefault(face, []).append((stamp_ns, label))
-    for name, (count, stamp_ns) in unknown_names.items():
-        problems.append(
-            f'{where}: {count} messages, the first at {(stamp_ns - zero_ns) / 1e9:.2f} s, name '
-            f'{name!r}, which is no expression that is known, such as {", ".join(EXPRESSIONS)}; '
-            'their time was left out.'
-        )
+            known = ', '.join(EXPRESSIONS)
+            wrong = f'name {name!r}, which is no expression that is known, such as {known}'
+        if wrong:
+            count, earliest_ns = unusable.get(wrong, (0, stamp_ns))
+            unusable[wrong] = count + 1, earliest_ns
+        of_face.setdefault(face, []).append((stamp_ns, label or ''))
+    problems = [
+        f'{where}: {count} messages, the first at {(stamp_ns - zero_ns) / 1e9:.2f} s, {wrong}; '
+        'their time was left out.'
+        for wrong, (count, stamp_ns) in unusable.items()
+    ]
     given: list[Given] = []
     for face, heard in of_face.items():
         name = face if len(of_face) > 1 else ANY_FACE
@@ -178,7 +183,7 @@ def label_messages(path: Path, topic: str) -> list[Message]:
     :raises LabelError: when there is no such topic or it cannot be read.
     """
     with _labels_in(path, topic) as (reader, chosen):
-        return list(_read(reader, chosen))
+        return [_message(reader, *each) for each in reader.messages(chosen)]
 
 
 def check_topic(path: Path, topic: str) -> None:
@@ -194,7 +199,7 @@ def check_topic(path: Path, topic: str) -> None:
 
 
 @contextmanager
-def _labels_in(path: Path, topic: str) -> Iterator[tuple[BagReader, list[Any]]]:
+def _labels_in(path: Path, topic: str) -> Iterator[tuple[BagReader, list[Connection]]]:
     try:
         with closing(BagReader(path, bag_types)) as reader:
             chosen = [
@@ -218,21 +223,19 @@ def _labels_in(path: Path, topic: str) -> Iterator[tuple[BagReader, list[Any]]]:
         raise LabelError(f'The labels on {topic} of {path} cannot be read ({reason}).') from error
 
 
-def _read(reader: BagReader, chosen: list[Any]) -> Iterator[Message]:
-    for connection, received_ns, raw in reader.messages(chosen):
-        message: Any = reader.deserialize(raw, connection.msgtype)
-        stamp = message.header.stamp
-        label = ''
-        if connection.msgtype == EXPRESSION:
-            label = message.expression
-        elif message.results:
-            label = max(message.results, key=lambda result: float(result.score)).class_id
-        yield Message(
-            int(stamp.sec) * NS_PER_S + int(stamp.nanosec),
-            received_ns,
-            _face(connection.topic, message.header.frame_id),
-            label,
-        )
+def _message(reader: BagReader, connection: Connection, received_ns: int, raw: bytes) -> Message:
+    message: Any = reader.deserialize(raw, connection.msgtype)
+    stamp = message.header.stamp
+    label = wrong = ''
+    if connection.msgtype == EXPRESSION:
+        label = message.expression
+    elif not all(isfinite(result.score) for result in message.results):
+        wrong = 'have scores that are no finite numbers'
+    elif message.results:
+        label = max(message.results, key=lambda result: float(result.score)).class_id
+    stamp_ns = int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
+    face = _face(connection.topic, message.header.frame_id)
+    return Message(stamp_ns, received_ns, face, label, wrong)
 
 
 def _face(topic: str, frame_id: str) -> str:

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What a report's files say of made-up replays, also by labels of topics and tables."""
+"""What a report's files say of made-up replays, also by labels of tables."""
 
 from __future__ import annotations
 
@@ -24,16 +24,10 @@ import sys
 from dataclasses import replace
 
 import pytest
-from helpers.bags import START_NS, STEP_NS, answer, header, replay, segment, text, write_bag
-from rosbags.rosbag2 import StoragePlugin, Writer
+from helpers.bags import START_NS, answer, replay, segment
 
 from emotion_estimator.evaluation.label_files import LabelSource
-from emotion_estimator.evaluation.label_topics import (
-    Message,
-    label_messages,
-    labels_of_messages,
-)
-from emotion_estimator.evaluation.labels import LabelError, Segment
+from emotion_estimator.evaluation.labels import LabelError
 from emotion_estimator.evaluation.measures import MEASURES
 from emotion_estimator.evaluation.report.pages import report_page
 from emotion_estimator.evaluation.report.text import duration, quantity, sentences, verdict
@@ -44,12 +38,6 @@ from emotion_estimator.evaluation.report.write import (
 )
 from emotion_estimator.evaluation.runs import labels_of, summarise
 from emotion_estimator.evaluation.segment_statistics import Interval
-from emotion_estimator.messages import (
-    CLASSIFICATION,
-    EXPRESSION,
-    OBJECT_HYPOTHESIS,
-    bag_types,
-)
 
 TRUTH = {'walk': [segment(0, 20, 'happy'), segment(20, 40, 'sad')]}
 WALK = replay('happy ' * 25 + 'unknown ' * 5 + 'sad ' * 10)
@@ -181,192 +169,10 @@ def test_verdicts():
     assert verdict(by_name['accuracy'], Interval(1, float('nan'), float('nan'))) == '\u2013'
 
 
-# Labels from a bag's topic, a table beside it or folders reach the report.
+# Labels of a table or folders reach the report.
 
 
-STORE = bag_types()
 HALVES = replay('happy ' * 20 + 'sad ' * 20)
-
-
-def expression(frame, label, frame_id='face_abc', stamp_ns=None):
-    stamp_ns = START_NS + frame * STEP_NS if stamp_ns is None else stamp_ns
-    return STORE.types[EXPRESSION](
-        header=header(STORE, stamp_ns, frame_id),
-        expression=label,
-        valence=0.0,
-        arousal=0.0,
-        confidence=1.0,
-    )
-
-
-def classification(frame, frame_id='face_abc', **scores):
-    hypothesis = STORE.types[OBJECT_HYPOTHESIS]
-    return STORE.types[CLASSIFICATION](
-        header=header(STORE, START_NS + frame * STEP_NS, frame_id),
-        results=[hypothesis(class_id=name, score=score) for name, score in scores.items()],
-    )
-
-
-def label_bag(path, messages):
-    with Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
-        connections = {}
-        for number, (topic, message, *received_ns) in enumerate(messages):
-            kind = message.__msgtype__
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
-            raw = STORE.serialize_cdr(message, kind)
-            writer.write(connections[topic], *(received_ns or [START_NS + number]), raw)
-    return path
-
-
-def metrics(folder):
-    return json.loads((folder / 'metrics.json').read_text())
-
-
-def test_labels_of_expressions_and_classifications(tmp_path):
-    path = label_bag(
-        tmp_path / 'walk',
-        [
-            ('/humans/faces/abc/expression', expression(0, 'happy', 'camera')),
-            ('/humans/faces/def/expression', expression(5, '', 'face_def')),
-            ('/truth', classification(0, sad=0.1, happy=0.7, neutral=0.2)),
-            ('/truth', classification(3, 'camera')),
-        ],
-    )
-    assert label_messages(path, '/humans/faces/*/expression') == [
-        Message(START_NS, START_NS, 'abc', 'happy'),
-        Message(START_NS + 5 * STEP_NS, START_NS + 1, 'def', ''),
-    ]
-    assert label_messages(path, '/truth') == [
-        Message(START_NS, START_NS + 2, 'abc', 'happy'),
-        Message(START_NS + 3 * STEP_NS, START_NS + 3, '', ''),
-    ]
-
-
-S = 1_000_000_000
-START = 1_700_000_000 * S
-SPAN = START, START + 10 * S
-
-
-def heard(at_s, face, name, stamp_ns=None):
-    at_ns = START + round(at_s * S)
-    return Message(at_ns if stamp_ns is None else stamp_ns, at_ns, face, name)
-
-
-def times(found):
-    return [
-        ((one.start_ns - START) / S, round((one.end_ns - START) / S, 3), one.face, one.label)
-        for one in found.segments
-    ]
-
-
-def test_messages_hold_until_the_next_of_their_face():
-    messages = [
-        heard(1, 'a', 'happy'),
-        heard(2, 'b', 'sadness'),
-        heard(3, 'a', 'happy'),
-        heard(5, 'a', ''),
-        heard(6, 'b', 'bored'),
-    ]
-    found = labels_of_messages(messages, '/truth', *SPAN)
-    assert times(found) == [(1, 5, 'a', 'happy'), (2, 6, 'b', 'sad')]
-    assert "/truth: 1 messages, the first at 6.00 s, name 'bored'" in found.problems[0]
-    assert found.hints == ()
-
-
-def test_messages_of_one_face_are_of_any_face():
-    found = labels_of_messages([heard(1, 'x', 'happy')], '/truth', *SPAN)
-    assert found.segments == (Segment(START + S, START + 10 * S + 1, '', 'happy'),)
-    assert labels_of_messages([], '/truth', 0, S).segments == ()
-
-
-@pytest.mark.parametrize(
-    'stamps_ns, by_receipt, expected',
-    [
-        ((0, 0), 2, [(1, 4, 'neutral'), (4, 10, 'happy')]),
-        ((START, START), 2, [(1, 4, 'neutral'), (4, 10, 'happy')]),
-        ((5 * S, 8 * S), 2, [(1, 4, 'neutral'), (4, 10, 'happy')]),  # such as since the start
-        ((START + 2 * S, 0), 1, [(2, 4, 'neutral'), (4, 10, 'happy')]),
-        ((START, START + 3 * S), 0, [(0, 3, 'neutral'), (3, 10, 'happy')]),
-    ],
-)
-def test_labels_without_right_stamps_hold_from_when_they_were_recorded(
-    stamps_ns, by_receipt, expected
-):
-    named = zip((1, 4), ('neutral', 'happy'), stamps_ns)
-    messages = [heard(at_s, '', name, stamp_ns) for at_s, name, stamp_ns in named]
-    found = labels_of_messages(messages, '/truth', *SPAN)
-    assert [(*each[:2], each[3]) for each in times(found)] == expected
-    said = f'{by_receipt} of 2 labels have no right stamp (header.stamp); the times at which'
-    assert [said in hint for hint in found.hints] == [True] * bool(by_receipt)
-    assert found.losses == ()
-
-
-def test_of_labels_of_one_time_the_last_one_of_the_bag_holds():
-    messages = [heard(1, '', 'sad'), heard(3, '', 'neutral'), heard(3, '', 'happy')]
-    found = labels_of_messages(messages, '/truth', *SPAN)
-    assert times(found) == [(1, 3, '', 'sad'), (3, 10, '', 'happy')]
-
-
-def test_an_old_label_that_was_kept_for_the_recording_holds():
-    (found,) = times(labels_of_messages([heard(0, '', 'sad', START - 3600 * S)], '/t', *SPAN))
-    assert found == (0, 10, '', 'sad')
-
-
-def test_labels_without_stamps_recorded_by_another_clock_are_not_used():
-    messages = [Message(0, 5 * S, '', 'neutral'), Message(0, 8 * S, '', 'happy')]
-    found = labels_of_messages(messages, '/truth', *SPAN)
-    assert found.segments == () and found.given == 2
-    (loss,) = found.losses
-    assert '2 of 2 labels have no right stamp (header.stamp), and were recorded before' in loss
-
-
-def test_labels_of_a_topic_that_lie_outside_are_told_with_its_recording(tmp_path):
-    bag = label_bag(tmp_path / 'bag', [('/truth', expression(400, 'happy'))])
-    source = LabelSource(topic='/truth')
-    report = write_labelled_report(tmp_path, {'walk': bag}, [HALVES], source)
-    (loss,) = report.losses
-    assert loss.startswith('/truth, walk: 1 of 1 labels lie outside the recording, whose images')
-
-
-def test_a_topic_that_is_not_there_is_reported_with_those_that_are(tmp_path):
-    path = write_bag(tmp_path / 'walk', [('/chatter', START_NS, text(STORE, 'hello'))])
-    with pytest.raises(LabelError, match=r'on /truth; topics there: /chatter \(std_msgs'):
-        label_messages(path, '/truth')
-    (tmp_path / 'broken.mcap').write_text('no bag')
-    with pytest.raises(LabelError, match=r'/truth of .*broken\.mcap cannot be read'):
-        label_messages(tmp_path / 'broken.mcap', '/truth')
-
-
-def test_the_report_judges_by_the_topic_and_tells_of_bags_without(tmp_path):
-    messages = [('/truth', expression(0, 'happy')), ('/truth', expression(30, 'sad'))]
-    bag = label_bag(tmp_path / 'walk', messages)
-    other = write_bag(tmp_path / 'sit', [('/chatter', START_NS, text(STORE, 'hello'))])
-    runs = [HALVES, replace(HALVES, recording='sit')]
-    out = tmp_path / 'out'
-    report = write_labelled_report(
-        out, {'walk': bag, 'sit': other}, runs, LabelSource(topic='/truth')
-    )
-    assert report.page == out / 'report.html'
-    assert ['sit has no' in loss for loss in report.losses] == [True]
-    found = metrics(out)
-    assert found['figures']['accuracy']['value'] == 0.75
-    assert 'accuracy' not in found['recordings']['sit']['figures']
-    assert ['sit has no' in problem for problem in found['problems']] == [True]
-
-
-def test_labels_of_a_bag_without_stamps_are_judged_by_receipt_and_it_is_said(tmp_path):
-    times_ns = START_NS, START_NS + 20 * STEP_NS
-    labels = [expression(0, name, stamp_ns=0) for name in ('sad', 'happy')]
-    bag = label_bag(tmp_path / 'walk', [('/truth', *each) for each in zip(labels, times_ns)])
-    source = LabelSource(topic='/truth')
-    report = write_labelled_report(tmp_path, {'walk': bag}, [HALVES], source)
-    labels = metrics(tmp_path)['recordings']['walk']['labels']
-    found = [(one['start_ns'], one['label']) for one in labels]
-    assert found == list(zip(times_ns, ('sad', 'happy')))
-    assert report.losses == ()
-    assert '2 of 2 labels have no right stamp' in report.hints[0]
-    assert report.hints[0] in metrics(tmp_path)['problems']
 
 
 @pytest.mark.parametrize('bag, table', [('', '.csv'), ('', '/t.csv'), ('/t.mcap.zst', '/t.csv')])
@@ -377,7 +183,7 @@ def test_a_table_beside_a_bag_is_found_and_an_empty_recording_harms_nothing(tmp_
     paths = {'walk': tmp_path / f'walk{bag}', 'none': tmp_path / 'none'}
     runs = [HALVES, replay(name='none', problems=['none: cannot be read.'])]
     write_labelled_report(tmp_path / 'out', paths, runs, LabelSource())
-    found = metrics(tmp_path / 'out')
+    found = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
     assert found['figures']['accuracy']['value'] == 0.5
     assert found['problems'] == ['none: cannot be read.']
 
