@@ -132,7 +132,7 @@ def find_labels(
     found = {}
     for name, one in recordings.items():
         if source.topic:
-            found[name] = _of_topic(name, one, source.topic, own_names)
+            found[name] = label_topics.labels_of_topic(name, one, source.topic, own_names)
         elif source.from_folders:
             found[name] = labels_of_folder(one.path, one.first_ns, one.last_ns, own_names)
         elif table_beside(one.path).is_file():
@@ -170,16 +170,6 @@ def _beside(name: str, one: Recorded, time: Time, own_names: Collection[str]) ->
         meant = not isinstance(error, NoTableError) or error.meant
         return Labels((), (str(error),), 0, (str(error),) if meant else ())
     return labels_of_table(table, {name: one}, time)[name]
-
-
-def _of_topic(name: str, one: Recorded, topic: str, own_names: Collection[str]) -> Labels:
-    """Read one bag's labels; what is wrong with it is said and costs the others nothing."""
-    try:
-        messages = label_topics.label_messages(one.path, topic)
-    except LabelError as error:
-        return Labels((), (str(error),), 0, (str(error),))
-    where = f'{topic}, {name}'
-    return label_topics.labels_of_messages(messages, where, *one.span_ns, own_names, one.zero_ns)
 
 
 def labels_of_folder(

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from math import isfinite
 from pathlib import Path
@@ -31,6 +32,7 @@ from emotion_estimator.evaluation.labels import (
     Given,
     LabelError,
     Labels,
+    Recorded,
     Segment,
     known_name,
     place,
@@ -172,18 +174,48 @@ def _held(heard: list[tuple[int, str]], face: str, end_ns: int) -> Iterable[Segm
 _FACES = '/humans/faces/'
 
 
-def label_messages(path: Path, topic: str) -> list[Message]:
+def labels_of_topic(
+    name: str, one: Recorded, topic: str, own_names: Collection[str] = ()
+) -> Labels:
+    """
+    Read one bag's labels; what is wrong with it is said and costs the others nothing.
+
+    :param name: of the recording, for sentences.
+    :param one: the recording.
+    :param topic: see `label_messages`.
+    :param own_names: names that count beside those of `vocabulary`.
+    """
+    where = f'{topic}, {name}'
+    try:
+        messages, damaged = label_messages(one.path, topic)
+    except LabelError as error:
+        return Labels((), (str(error),), 0, (str(error),))
+    labels = labels_of_messages(messages, where, *one.span_ns, own_names, one.zero_ns)
+    if not damaged:
+        return labels
+    loss = f'{where}: {damaged} damaged messages are left out; the label before each holds on.'
+    return replace(
+        labels,
+        problems=(loss, *labels.problems),
+        given=labels.given + damaged,
+        losses=(loss, *labels.losses),
+    )
+
+
+def label_messages(path: Path, topic: str) -> tuple[list[Message], int]:
     """
     Read labels of a bag.
 
     :param path: a rosbag2 folder, or an .mcap, .db3 or .bag file.
     :param topic: of vision_msgs/Classification, whose highest score counts, or of
         hri_msgs/Expression; `*` stands for any text, as in `/humans/faces/*/expression`.
-    :returns: in the order of the bag.
+    :returns: those that can be read, in the order of the bag; how many are damaged.
     :raises LabelError: when there is no such topic or it cannot be read.
     """
     with _labels_in(path, topic) as (reader, chosen):
-        return [_message(reader, *each) for each in reader.messages(chosen)]
+        read = [_message(reader, *each) for each in reader.messages(chosen)]
+    messages = [one for one in read if one is not None]
+    return messages, len(read) - len(messages)
 
 
 def check_topic(path: Path, topic: str) -> None:
@@ -223,18 +255,25 @@ def _labels_in(path: Path, topic: str) -> Iterator[tuple[BagReader, list[Connect
         raise LabelError(f'The labels on {topic} of {path} cannot be read ({reason}).') from error
 
 
-def _message(reader: BagReader, connection: Connection, received_ns: int, raw: bytes) -> Message:
-    message: Any = reader.deserialize(raw, connection.msgtype)
-    stamp = message.header.stamp
-    label = wrong = ''
-    if connection.msgtype == EXPRESSION:
-        label = message.expression
-    elif not all(isfinite(result.score) for result in message.results):
-        wrong = 'have scores that are no finite numbers'
-    elif message.results:
-        label = max(message.results, key=lambda result: float(result.score)).class_id
-    stamp_ns = int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
-    face = _face(connection.topic, message.header.frame_id)
+def _message(
+    reader: BagReader, connection: Connection, received_ns: int, raw: bytes
+) -> Message | None:
+    """Read a message; None where it is damaged."""
+    try:
+        message: Any = reader.deserialize(raw, connection.msgtype)
+        stamp = message.header.stamp
+        label = wrong = ''
+        if connection.msgtype == EXPRESSION:
+            label = message.expression
+        elif not all(isfinite(result.score) for result in message.results):
+            wrong = 'have scores that are no finite numbers'
+        elif message.results:
+            label = max(message.results, key=lambda result: float(result.score)).class_id
+        stamp_ns = int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
+        face = _face(connection.topic, message.header.frame_id)
+    # Of damaged bytes, or a damaged definition, each library complains in its own way.
+    except Exception:
+        return None
     return Message(stamp_ns, received_ns, face, label, wrong)
 
 

@@ -62,14 +62,15 @@ def classification(frame, frame_id='face_abc', **scores):
     )
 
 
-def label_bag(path, messages):
+def label_bag(path, messages, cut=None):
+    """Write a bag; of its second message, bytes behind `cut` are left away."""
     with Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
         connections = {}
         for number, (topic, message, *received_ns) in enumerate(messages):
             kind = message.__msgtype__
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
-            raw = STORE.serialize_cdr(message, kind)
+            raw = STORE.serialize_cdr(message, kind)[: cut if number == 1 else None]
             writer.write(connections[topic], *(received_ns or [START_NS + number]), raw)
     return path
 
@@ -96,8 +97,8 @@ def test_labels_of_expressions_and_classifications(tmp_path):
         Message(START_NS, START_NS + 2, 'abc', 'happy'),
         Message(START_NS + 3 * STEP_NS, START_NS + 3, '', ''),
     ]
-    assert label_messages(path, '/humans/faces/*/expression') == of_faces
-    assert label_messages(path, '/truth') == of_truth
+    assert label_messages(path, '/humans/faces/*/expression') == (of_faces, 0)
+    assert label_messages(path, '/truth') == (of_truth, 0)
 
 
 S = 1_000_000_000
@@ -248,3 +249,15 @@ def test_labels_whose_scores_are_not_finite_are_left_out_and_counted(tmp_path, s
         f'/truth, walk: 2 messages, the first at {10 * STEP_NS / S:.2f} s, have scores that are '
         'no finite numbers; their time was left out.',
     )
+
+
+def test_a_damaged_message_costs_no_other_label_of_its_bag(tmp_path):
+    frames = (0, 'happy'), (10, 'neutral'), (20, 'sad')
+    said = [('/truth', expression(frame, name)) for frame, name in frames]
+    bag = label_bag(tmp_path / 'walk', said, cut=20)
+    source = LabelSource(topic='/truth')
+    report = write_labelled_report(tmp_path, {'walk': bag}, [HALVES], source)
+    assert metrics(tmp_path)['figures']['accuracy']['value'] == 1.0
+    (loss,) = report.losses
+    assert loss.startswith('/truth, walk: 1 damaged messages are left out;')
+    assert loss in metrics(tmp_path)['problems']
