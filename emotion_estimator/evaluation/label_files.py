@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -46,6 +47,7 @@ from emotion_estimator.evaluation.labels import (
 )
 from emotion_estimator.replay.bag_reader import SUFFIXES, storage_files, unpacked_name
 from emotion_estimator.replay.files import PICTURE_SUFFIXES
+from emotion_estimator.replay.recordings import plain_path
 from emotion_estimator.replay.videos import VIDEO_SUFFIXES
 from emotion_estimator.stamps import NS_PER_S
 
@@ -99,8 +101,8 @@ def check_labels(
         try:
             if source.topic:
                 label_topics.check_topic(path, source.topic)
-            elif table_beside(path).is_file():
-                problems += read_table(table_beside(path), model).losses()
+            elif beside := _table_beside(path):
+                problems += read_table(beside, model).losses()
         except LabelError as error:
             problems.append(str(error))
     if source.topic and len(problems) == len(paths):
@@ -135,8 +137,8 @@ def find_labels(
             found[name] = label_topics.labels_of_topic(name, one, source.topic, own_names)
         elif source.from_folders:
             found[name] = labels_of_folder(one.path, one.first_ns, one.last_ns, own_names)
-        elif table_beside(one.path).is_file():
-            found[name] = _beside(name, one, source.time, own_names)
+        elif beside := _table_beside(one.path):
+            found[name] = _beside(beside, name, one, source.time, own_names)
     return found
 
 
@@ -145,31 +147,37 @@ def _only_one(source: LabelSource) -> None:
         raise LabelError('Labels come from a topic, a table or folder names, not from several.')
 
 
-def table_beside(path: Path) -> Path:
+def places_beside(path: Path) -> list[Path]:
     """
-    Name the table that belongs to a recording.
+    Name the tables that belong to a recording, of which the first that is there counts.
 
     :param path: such as 'walk.mcap' or the folder 'walk'.
-    :returns: 'walk.csv' beside it, or beside a bag's only file in it; it need not exist.
+    :returns: 'walk.csv' beside it, and beside a bag's only file in it; they need not exist.
     """
     if not path.is_dir():
-        return path.with_name(unpacked_name(path.name)).with_suffix('.csv')
-    beside = path.absolute().with_name(f'{path.absolute().name}.csv')
+        return [path.parent / f'{Path(unpacked_name(path.name)).stem}.csv']
+    plain = plain_path(path)
+    found = [plain.parent / f'{plain.name}.csv']
     with suppress(OSError):  # said where the recording is opened
         files = storage_files(path)
-        if len(files) == 1 and not beside.is_file():
-            return files[0].with_name(unpacked_name(files[0].name)).with_suffix('.csv')
-    return beside
+        found += places_beside(files[0]) if len(files) == 1 else []
+    return found
 
 
-def _beside(name: str, one: Recorded, time: Time, own_names: Collection[str]) -> Labels:
+def _table_beside(path: Path) -> Path | None:
+    return next(filter(os.path.isfile, places_beside(path)), None)
+
+
+def _beside(
+    table: Path, name: str, one: Recorded, time: Time, own_names: Collection[str]
+) -> Labels:
     """Read a table that nobody named: what is wrong with it costs its recording alone."""
     try:
-        table = read_table(table_beside(one.path), own_names)
+        read = read_table(table, own_names)
     except LabelError as error:
         meant = not isinstance(error, NoTableError) or error.meant
         return Labels((), (str(error),), 0, (str(error),) if meant else ())
-    return labels_of_table(table, {name: one}, time)[name]
+    return labels_of_table(read, {name: one}, time)[name]
 
 
 def labels_of_folder(
@@ -184,8 +192,7 @@ def labels_of_folder(
     :param own_names: names that count beside those of `vocabulary`.
     :returns: one segment; none, and why, when no folder is named so.
     """
-    absolute = path.absolute()
-    for name in (absolute.name, *(folder.name for folder in absolute.parents)):
+    for name in reversed(plain_path(path).parts):
         label = known_name(name, own_names)
         if label is not None:
             return Labels((Segment(first_ns, last_ns + 1, ANY_FACE, label),), (), 1)

@@ -22,11 +22,12 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from helpers.bags import START_NS, answer, replay, segment
 
-from emotion_estimator.evaluation.label_files import LabelSource
+from emotion_estimator.evaluation.label_files import LabelSource, check_labels
 from emotion_estimator.evaluation.labels import LabelError
 from emotion_estimator.evaluation.measures import MEASURES
 from emotion_estimator.evaluation.report.pages import report_page
@@ -186,6 +187,26 @@ def test_a_table_beside_a_bag_is_found_and_an_empty_recording_harms_nothing(tmp_
     found = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
     assert found['figures']['accuracy']['value'] == 0.5
     assert found['problems'] == ['none: cannot be read.']
+
+
+@pytest.mark.parametrize('from_folders', [False, True])
+def test_a_recording_that_is_given_as_the_folder_above_has_its_labels(
+    tmp_path, monkeypatch, from_folders
+):
+    (tmp_path / 'happy' / 'walk' / 'sub').mkdir(parents=True)
+    (tmp_path / 'happy' / 'walk.csv').write_text('start_s,end_s,emotion\n0,4,happy\n')
+    monkeypatch.chdir(tmp_path / 'happy' / 'walk' / 'sub')
+    source = LabelSource(from_folders=from_folders)
+    write_labelled_report(tmp_path / 'out', {'walk': Path('..')}, [HALVES], source)
+    found = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
+    assert found['figures']['accuracy']['value'] == 0.5
+
+
+def test_a_folder_whose_name_leaves_no_room_for_a_table_s_has_no_labels(tmp_path):
+    (tmp_path / ('n' * 255)).mkdir()
+    paths = {'walk': tmp_path / ('n' * 255)}
+    assert check_labels(LabelSource(), paths, HALVES.labels) == ()
+    assert write_labelled_report(tmp_path, paths, [HALVES], LabelSource()).losses == ()
 
 
 @pytest.mark.parametrize('label, lost', [('positive', 1), ('unknown', 0)])
