@@ -41,10 +41,11 @@ from rich.progress import (
 from emotion_estimator.assets import log_to_terminal
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.model import read_metadata
-from emotion_estimator.evaluation.label_files import LabelSource, check_labels
+from emotion_estimator.evaluation.label_files import LabelSource, check_labels, places_beside
 from emotion_estimator.evaluation.label_readers import Time
 from emotion_estimator.evaluation.labels import LABEL_MAPS, LabelError
 from emotion_estimator.evaluation.report.write import (
+    REPORT_FILES,
     MissingLibraryError,
     Written,
     write_comparison,
@@ -61,6 +62,7 @@ from emotion_estimator.replay.jobs import (
     Finished,
     Job,
     Settings,
+    check_outputs,
     check_records,
     job_key,
     run_jobs,
@@ -198,6 +200,7 @@ DEFAULT_MAX_FACES = 4
 """Most faces that are followed at once; a robot's node, which must keep up, follows one."""
 LEAST_PICTURE_RATE_HZ, MOST_PICTURE_RATE_HZ = 0.001, 1_000_000.0
 """Within these no two pictures have one stamp, and none a later one than ROS knows."""
+LOG_FILE = 'replay.log'
 EXIT_BROKEN = 1
 EXIT_WRONG_ARGUMENT = 2
 EXIT_STOPPED = 130
@@ -305,12 +308,8 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         raise ValueError('--landmarks stand in what --features writes; give --features too.')
     options.recordings = [one for path in options.recordings for one in recordings_in(path)]
     parameters = read_parameters(options.params_file, {'max_faces': DEFAULT_MAX_FACES})
-    if options.max_faces is not None:
-        parameters = parameters.changed({'max_faces': options.max_faces})
-    if options.rotate is not None:
-        parameters = parameters.changed({'rotate': options.rotate})
-    if options.model:
-        parameters = parameters.changed({'model': options.model})
+    over = {name: getattr(options, name) for name in ('max_faces', 'rotate', 'model')}
+    parameters = parameters.changed({k: v for k, v in over.items() if v not in (None, '')})
     emotion = parameters.emotion_node
     metadata = read_metadata(find_model(str(emotion['model'])))
     # Said once rather than once a recording.
@@ -331,6 +330,11 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         kept = options.output / 'kept' / f'{Path(name).name}-{key}.json'
         jobs.append(Job(name, path, settings, kept, *outputs))
     check_records(jobs)
+    beside = ((job, places_beside(job.path)) for job in jobs)
+    read = {one: f'the labels of {job.name}' for job, places in beside for one in places}
+    given = {'--labels': options.labels, '--params-file': options.params_file}
+    read |= {path: f'{name} {path}' for name, path in given.items() if path is not None}
+    check_outputs(jobs, [options.output / name for name in (*REPORT_FILES, LOG_FILE)], read)
     model = f'{metadata.name} {metadata.version}'
     said = settings_of(parameters, selection)
     return jobs, Replay('', model, metadata.labels, said, (), (), {}, ())
@@ -351,7 +355,7 @@ def _work(jobs: Sequence[Job], options: argparse.Namespace, console: Console) ->
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    log = options.output / 'replay.log'
+    log = options.output / LOG_FILE
     with (
         closing(run_jobs(jobs, options.jobs, log, options.scheduler)) as events,
         Progress(*columns, console=console) as bars,

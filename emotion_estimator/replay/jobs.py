@@ -21,7 +21,7 @@ import hashlib
 import json
 import os
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -196,6 +196,25 @@ def check_records(jobs: Sequence[Job]) -> None:
                     f'{record} is there already, and no replay has written it, or not all of it: '
                     '--record does not replace it; remove it, or name another place.'
                 )
+
+
+def check_outputs(jobs: Sequence[Job], written: Iterable[Path], read: Mapping[Path, str]) -> None:
+    """
+    Refuse to write over what is read.
+
+    :param jobs: whose recordings are read and whose tables are written.
+    :param written: what is written beside these.
+    :param read: what else is read, and words for it; it need not exist.
+    :raises ValueError: naming the first place that would be both.
+    """
+    places = {os.path.realpath(path): words for path, words in read.items()}
+    places |= {os.path.realpath(job.path): f'the recording {job.name}' for job in jobs}
+    for path in (*written, *(job.features for job in jobs if job.features is not None)):
+        words = places.get(os.path.realpath(path))
+        if words is not None:
+            raise ValueError(
+                f'{path} would be written in the place of {words}; let -o name another folder.'
+            )
 
 
 def _may_be_replaced(record: Path) -> bool:

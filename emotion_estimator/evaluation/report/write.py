@@ -46,6 +46,7 @@ from emotion_estimator.stamps import NS_PER_S
 
 REPORT_FILE = 'report.html'
 EMOTIONS_FILE = 'emotions.csv'
+REPORT_FILES = (REPORT_FILE, METRICS_FILE, EMOTIONS_FILE)
 COMPARISON_FILE = 'comparison.html'
 COMPARISON_METRICS_FILE = 'comparison.json'
 

@@ -1,0 +1,68 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Where outputs of several recordings are put: over nothing that is read, each under its name."""
+
+import numpy as np
+import pytest
+from helpers.bags import camera_bag
+
+from emotion_estimator.evaluation.cli import main
+
+pytestmark = pytest.mark.usefixtures('landmarker_path')
+LABELS = 'start_s,end_s,face,emotion\n0,0.5,,happy\n'
+
+
+def blank_bag(path, count=2):
+    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count)
+
+
+@pytest.mark.parametrize(
+    'bag, written, arguments',
+    [
+        ('walk', 'emotions.csv', ('--labels', 'emotions.csv')),
+        ('walk', 'emotions.csv', ('--labels', 'link.csv')),
+        ('walk', 'features/walk.csv', ('--features', '--labels', 'features/walk.csv')),
+        ('walk', 'metrics.json', ('--params-file', 'metrics.json')),
+        ('walk', 'replay.log', ('--labels', 'replay.log')),
+        ('emotions', 'emotions.csv', ()),
+        ('emotions', 'emotions.csv', ('--labels-topic', '/truth')),
+        ('report.html', 'report.html', ()),
+    ],
+)
+def test_nothing_that_is_read_is_written_over(
+    tmp_path, monkeypatch, capfd, bag, written, arguments
+):
+    monkeypatch.chdir(tmp_path)
+    blank_bag(tmp_path / bag)
+    (tmp_path / 'features').mkdir()
+    (tmp_path / 'link.csv').symlink_to('emotions.csv')
+    content = 'emotion_node:\n  ros__parameters: {}\n' if '--params-file' in arguments else LABELS
+    if written != bag:
+        (tmp_path / written).write_text(content)
+    before = sorted(tmp_path.rglob('*'))
+    assert main([bag, '-o', '.', *arguments]) == 2
+    said = capfd.readouterr().err
+    assert f'{written} would be written in the place of ' in said
+    assert 'let -o name another folder.' in said
+    assert sorted(tmp_path.rglob('*')) == before
+    assert written == bag or (tmp_path / written).read_text() == content
+
+
+def test_an_output_that_would_be_taken_for_labels_is_refused_from_the_first_time(tmp_path, capfd):
+    bag = blank_bag(tmp_path / 'emotions')
+    for output in (tmp_path, bag):
+        assert main([str(bag), '-o', str(output)]) == 2
+        assert 'in the place of the labels of emotions; let -o' in capfd.readouterr().err
+    assert main([str(bag), '-o', str(tmp_path / 'out')]) == 0
