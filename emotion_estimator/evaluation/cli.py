@@ -75,7 +75,7 @@ from emotion_estimator.replay.predictions import (
     read_replay,
     settings_of,
 )
-from emotion_estimator.replay.recordings import Selection, file_names, named_apart
+from emotion_estimator.replay.recordings import Selection, file_names, named_apart, short_name
 
 # The arguments of `replay` that tell where labels come from.
 
@@ -327,7 +327,7 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         features = options.output / 'features' / f'{table}.csv' if options.features else None
         outputs = (record, options.with_input, features, options.landmarks)
         key = job_key(path, settings, *outputs)
-        kept = options.output / 'kept' / f'{Path(name).name}-{key}.json'
+        kept = options.output / 'kept' / f'{short_name(Path(name).name)}-{key}.json'
         jobs.append(Job(name, path, settings, kept, *outputs))
     check_records(jobs)
     beside = ((job, places_beside(job.path)) for job in jobs)

@@ -130,16 +130,28 @@ def named_apart(paths: list[Path]) -> Mapping[Path, str]:
     return {path: '/'.join(names[-parts:]) for names, path in reversed(whole.items())}
 
 
+MOST_NAME_BYTES = 150
+"""Of a recording's name in a file's; file systems take 255, and more is put behind the name."""
+
+
+def short_name(name: str) -> str:
+    """Cut a recording's name at a character, so that it leaves room in a file's name."""
+    while len(os.fsencode(name)) > MOST_NAME_BYTES:
+        name = name[:-1]
+    return name
+
+
 def file_names(names: Iterable[str]) -> list[str]:
     """
     Make file names of recordings' names, each its own.
 
     :param names: of the recordings, as `named_apart` gives them.
-    :returns: for each a name without '/', in their order; a number follows one that is taken.
+    :returns: for each a short name without '/', in their order; a number follows one that is
+        taken.
     """
     made: list[str] = []
     for name in names:
-        plain = one = name.replace('/', '_')
+        plain = one = short_name(name.replace('/', '_'))
         number = 1
         while one in made:
             number += 1

@@ -14,11 +14,15 @@
 
 """Where outputs of several recordings are put: over nothing that is read, each under its name."""
 
+import json
+import os
+
 import numpy as np
 import pytest
 from helpers.bags import camera_bag
 
 from emotion_estimator.evaluation.cli import main
+from emotion_estimator.replay.recordings import file_names
 
 pytestmark = pytest.mark.usefixtures('landmarker_path')
 LABELS = 'start_s,end_s,face,emotion\n0,0.5,,happy\n'
@@ -66,3 +70,22 @@ def test_an_output_that_would_be_taken_for_labels_is_refused_from_the_first_time
         assert main([str(bag), '-o', str(output)]) == 2
         assert 'in the place of the labels of emotions; let -o' in capfd.readouterr().err
     assert main([str(bag), '-o', str(tmp_path / 'out')]) == 0
+
+
+def test_a_name_as_long_as_names_may_be_costs_no_recording(tmp_path):
+    names = ['n' * 240 + one for one in ('a', 'b')] + ['\u6b69' * 80]
+    bags = [str(blank_bag(tmp_path / name)) for name in names]
+    output, record = tmp_path / 'out', tmp_path / 'bags'
+    arguments = ('-o', str(output), '--jobs', '1', '--features', '--record', str(record))
+    assert main([*bags, *arguments]) == 0
+    short = sorted(['n' * 150, 'n' * 150 + '_2', '\u6b69' * 50])
+    assert sorted(path.stem for path in (output / 'features').iterdir()) == short
+    assert sorted(path.stem for path in record.iterdir()) == short
+    kept = sorted(path.stem.rpartition('-')[0] for path in (output / 'kept').iterdir())
+    assert kept == ['n' * 150, 'n' * 150, '\u6b69' * 50]
+    assert sorted(json.loads((output / 'metrics.json').read_text())['recordings']) == names
+
+
+def test_names_that_are_cut_keep_bytes_that_are_no_text():
+    name = os.fsdecode(b'\xff' * 160)
+    assert file_names([name, name]) == [name[:150], f'{name[:150]}_2']
