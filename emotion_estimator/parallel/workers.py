@@ -271,6 +271,7 @@ class DaskWorkers(Workers):
     def __init__(self, address: str) -> None:
         try:
             from distributed import Client, KilledWorker
+            from distributed.comm import resolve_address
         except ImportError as error:
             raise SchedulerError(
                 f'The scheduler {address} cannot be asked, since Dask is not installed ({error}): '
@@ -282,9 +283,12 @@ class DaskWorkers(Workers):
         # then fails by an assertion: a second try finds it running.
         for last in (False, True):
             try:
+                # A client of what is no address would take long to be closed when Python ends.
+                resolve_address(address)
                 self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
                 break
-            except (OSError, ValueError, AssertionError) as error:
+            # Of what an address lacks each protocol complains in its own way.
+            except Exception as error:
                 if isinstance(error, AssertionError) and not last:
                     continue
                 raise SchedulerError(

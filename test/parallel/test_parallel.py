@@ -33,7 +33,6 @@ from helpers import calls
 from helpers.bags import camera_bag
 from helpers.calls import DaskCluster
 
-from emotion_estimator.evaluation.cli import main
 from emotion_estimator.parallel import workers as workers_module
 from emotion_estimator.parallel.engine import (
     Advanced,
@@ -277,10 +276,17 @@ def test_a_scheduler_that_ends_is_reported(tmp_path):
                 cluster.scheduler.kill()
 
 
-@pytest.mark.parametrize('address', ['tcp://127.0.0.1:1', 'nowhere'])
-def test_a_scheduler_that_does_not_answer_is_named(address, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     pytest.importorskip('distributed')
     monkeypatch.setattr(workers_module, 'CONNECT_S', 0.5)
+    with pytest.raises(SchedulerError, match=r'tcp://127\.0\.0\.1:1.*dask scheduler'):
+        open_workers('tcp://127.0.0.1:1')
+
+
+@pytest.mark.parametrize('address', ['nowhere', 'nowhere.invalid:8786', 'http://127.0.0.1:1'])
+def test_what_is_no_address_is_named_before_a_client_asks(address, monkeypatch):
+    distributed = pytest.importorskip('distributed')
+    monkeypatch.setattr(distributed, 'Client', lambda *_, **__: pytest.fail('it asks'))
     with pytest.raises(SchedulerError, match=rf'{address}.*dask scheduler'):
         open_workers(address)
 
@@ -389,12 +395,3 @@ def test_a_disk_that_is_not_shared_is_stated(mortal_cluster, tmp_path):
     elsewhere = replace(job, kept=Path('/proc/self/cwd/kept-elsewhere.json'))
     *_, last = run_jobs([elsewhere], 1, tmp_path / 'log', mortal_cluster.address)
     assert 'must lie on a disk that it shares with this machine' in last.problem
-
-
-@replays
-def test_a_scheduler_that_is_not_there_is_stated_in_a_sentence(tmp_path, capfd):
-    pytest.importorskip('distributed')
-    bag, output = blank_bag(tmp_path / 'bag', 1), tmp_path / 'out'
-    assert main([str(bag), '-o', str(output), '--scheduler', 'nowhere']) == 2
-    assert "No Dask scheduler answers at 'nowhere'" in ' '.join(capfd.readouterr().err.split())
-    assert not [path for path in output.rglob('*') if path.is_file()]

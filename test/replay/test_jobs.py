@@ -89,3 +89,11 @@ def test_a_name_as_long_as_names_may_be_costs_no_recording(tmp_path):
 def test_names_that_are_cut_keep_bytes_that_are_no_text():
     name = os.fsdecode(b'\xff' * 160)
     assert file_names([name, name]) == [name[:150], f'{name[:150]}_2']
+
+
+def test_a_scheduler_that_is_not_there_is_stated_in_a_sentence(tmp_path, capfd):
+    pytest.importorskip('distributed')
+    bag, output = blank_bag(tmp_path / 'bag'), tmp_path / 'out'
+    assert main([str(bag), '-o', str(output), '--scheduler', 'nowhere']) == 2
+    assert "No Dask scheduler answers at 'nowhere'" in ' '.join(capfd.readouterr().err.split())
+    assert not [path for path in output.rglob('*') if path.is_file()]
