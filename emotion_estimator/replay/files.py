@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -303,49 +304,51 @@ def open_recording(
     raise RecordingError(f'{path} is neither a file nor a folder.')
 
 
-def recordings_in(path: Path, levels: int = 2) -> list[Path]:
+def recordings_in(path: Path) -> list[Path]:
     """
-    List the recordings in a folder that is none itself.
+    List the recordings in a folder that is none itself, however deep they lie in it.
 
     :param path: what the user names.
-    :param levels: how many folders deep they are looked for.
-    :returns: bags, videos and folders of pictures in the order of their names; the path itself
-        where it is a recording, or nothing is found in it.
+    :returns: bags, videos and folders of pictures in the order of their names, and folders that
+        cannot be read; the path itself where it is a recording, or nothing is found in it.
     """
+    return _in_folder(path) or [path]
+
+
+def _in_folder(folder: Path, above: Collection[str] = ()) -> list[Path]:
     try:
-        if not path.is_dir() or _is_bag(path, levels) or pictures_in(path):
-            return [path]
-        return _held(path, levels) or [path]
+        if _is_bag(folder) or pictures_in(folder):
+            return [folder]
+        return _held(folder, above)
     except OSError:  # said where it is opened
-        return [path]
+        return [folder]
 
 
-def _held(folder: Path, levels: int) -> list[Path]:
+def _held(folder: Path, above: Collection[str] = ()) -> list[Path]:
+    """List what lies in a folder, but not by links to the folders that it lies in, `above`."""
+    above = {*above, os.path.realpath(folder)}
     found: list[Path] = []
     for one in sorted(folder.iterdir()):
         if one.name.startswith('.'):
             continue
         if one.is_dir():
-            if _is_bag(one, levels - 1) or pictures_in(one):
-                found.append(one)
-            elif levels > 1:
-                found += _held(one, levels - 1)
+            found += _in_folder(one, above) if os.path.realpath(one) not in above else []
         elif one.suffix.lower() in VIDEO_SUFFIXES or (one.is_file() and is_bag_file(one)):
             found.append(one)
     return found
 
 
-def _is_bag(folder: Path, levels: int) -> bool:
+def _is_bag(folder: Path) -> bool:
     """Tell a bag from a folder where a bag's file lies among other recordings or pictures."""
-    if levels < 1 or (folder / METADATA_FILE).is_file() or not is_bag_folder(folder):
+    if (folder / METADATA_FILE).is_file() or not is_bag_folder(folder):
         return is_bag_folder(folder)
-    return not pictures_in(folder) and set(_held(folder, levels)) <= set(storage_files(folder))
+    return not pictures_in(folder) and set(_held(folder)) <= set(storage_files(folder))
 
 
 def _open_folder(path: Path, topic: str, picture_rate_hz: float) -> Recording:
-    if _is_bag(path, levels=2):
+    if _is_bag(path):
         return Bag(path, topic)
-    more = _held(path, levels=2)
+    more = _held(path)
     if pictures_in(path):
         pictures = Pictures(path, picture_rate_hz)
         if more:

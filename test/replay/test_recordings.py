@@ -14,8 +14,6 @@
 
 """Recordings of all kinds give the images that went in; broken ones are reported in a sentence."""
 
-import shutil
-
 import cv2
 import numpy as np
 import pytest
@@ -23,7 +21,6 @@ from helpers.bags import (
     ROS2,
     START_NS,
     assert_same,
-    camera_bag,
     noise,
     problem,
     raw_image,
@@ -39,13 +36,7 @@ from hypothesis import strategies as st
 
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.parameters import read_parameters
-from emotion_estimator.replay.bag_reader import is_bag_folder
-from emotion_estimator.replay.files import (
-    open_film,
-    open_recording,
-    recordings_in,
-    stamps_of_names,
-)
+from emotion_estimator.replay.files import open_film, open_recording, stamps_of_names
 from emotion_estimator.replay.recordings import FIRST_STAMP_NS, Selection
 from emotion_estimator.replay.replay import replay
 from emotion_estimator.stamps import NS_PER_S
@@ -212,44 +203,6 @@ def test_stamps_that_begin_to_be_filled_in_late_count(tmp_path, stamp_ns):
 
 
 # What is a recording, and what is none.
-
-
-def test_a_folder_of_recordings_gives_each_of_them(tmp_path):
-    day = tmp_path / 'day'
-    first, second = (camera_bag(day / name, noise(2)) for name in ('a_10', 'b_11'))
-    loose = day / 'robot'
-    loose.mkdir()
-    for number in (1, 3):
-        shutil.copy(first / 'a_10.mcap', loose / f'take_{number}.mcap')
-    (day / 'notes.txt').write_text('no recording')
-    (day / 'gone.mcap').symlink_to(tmp_path / 'nowhere.mcap')
-    (day / 'clip.MKV').write_bytes(b'')
-    expected = [first, second, day / 'clip.MKV', loose / 'take_1.mcap', loose / 'take_3.mcap']
-    assert recordings_in(day) == expected
-    assert not is_bag_folder(loose)
-    assert recordings_in(first) == [first]
-    assert f'5 recordings; give them by name, such as {first}' in problem(day)
-    cv2.imwrite(str(day / 'photo.png'), noise(1)[0])
-    images, _, hints = reported(day)
-    assert len(images) == 1
-    assert f'its pictures are read; give {first} by name if it is meant, and 4 more' in hints[0]
-
-
-def test_one_bag_file_hides_no_other_recording(tmp_path):
-    bag = camera_bag(tmp_path / 'bag', noise(1))
-    (day := tmp_path / 'day').mkdir()
-    loose = shutil.copy(bag / 'bag.mcap', day / 'loose.mcap')
-    for name in ('loose.csv', 'notes.txt', '.clip.mp4'):
-        (day / name).touch()
-    assert recordings_in(day) == [day]
-    assert len(reported(day)[0]) == 1
-    more = camera_bag(day / 'monday' / 'bag', noise(1))
-    assert recordings_in(day) == [loose, more]
-    (day / 'clip.mp4').touch()
-    assert recordings_in(day) == [day / 'clip.mp4', loose, more]
-    assert '3 recordings; give them by name' in problem(day)
-    cv2.imwrite(str(day / 'photo.png'), noise(1)[0])
-    assert f'give {day / "clip.mp4"} by name if it is meant, and 2 more' in reported(day)[2][0]
 
 
 def test_what_systems_put_beside_pictures_is_passed_over(tmp_path):

@@ -1,0 +1,97 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Which recordings lie in a folder."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+from helpers.bags import camera_bag, noise, problem, reported
+
+from emotion_estimator.replay.bag_reader import is_bag_folder
+from emotion_estimator.replay.files import recordings_in
+
+
+def test_a_folder_of_recordings_gives_each_of_them(tmp_path):
+    day = tmp_path / 'day'
+    first, second = (camera_bag(day / name, noise(2)) for name in ('a_10', 'b_11'))
+    loose = day / 'robot'
+    loose.mkdir()
+    for number in (1, 3):
+        shutil.copy(first / 'a_10.mcap', loose / f'take_{number}.mcap')
+    (day / 'notes.txt').write_text('no recording')
+    (day / 'gone.mcap').symlink_to(tmp_path / 'nowhere.mcap')
+    (day / 'clip.MKV').write_bytes(b'')
+    expected = [first, second, day / 'clip.MKV', loose / 'take_1.mcap', loose / 'take_3.mcap']
+    assert recordings_in(day) == expected
+    assert not is_bag_folder(loose)
+    assert recordings_in(first) == [first]
+    assert f'5 recordings; give them by name, such as {first}' in problem(day)
+    cv2.imwrite(str(day / 'photo.png'), noise(1)[0])
+    images, _, hints = reported(day)
+    assert len(images) == 1
+    assert f'its pictures are read; give {first} by name if it is meant, and 4 more' in hints[0]
+
+
+def test_one_bag_file_hides_no_other_recording(tmp_path):
+    bag = camera_bag(tmp_path / 'bag', noise(1))
+    (day := tmp_path / 'day').mkdir()
+    loose = shutil.copy(bag / 'bag.mcap', day / 'loose.mcap')
+    for name in ('loose.csv', 'notes.txt', '.clip.mp4'):
+        (day / name).touch()
+    assert recordings_in(day) == [day]
+    assert len(reported(day)[0]) == 1
+    more = camera_bag(day / 'monday' / 'bag', noise(1))
+    assert recordings_in(day) == [loose, more]
+    (day / 'clip.mp4').touch()
+    assert recordings_in(day) == [day / 'clip.mp4', loose, more]
+    assert '3 recordings; give them by name' in problem(day)
+    cv2.imwrite(str(day / 'photo.png'), noise(1)[0])
+    assert f'give {day / "clip.mp4"} by name if it is meant, and 2 more' in reported(day)[2][0]
+
+
+def test_recordings_are_found_however_deep_they_lie(tmp_path):
+    day = tmp_path / 'day'
+    deep = day / 'monday' / 'lab' / 'left'
+    bag = camera_bag(deep / 'bag', noise(1))
+    clips = [day / 'a.mp4', day / 'monday' / 'b.mp4', deep / 'c.mp4']
+    for clip in clips:
+        clip.touch()
+    assert recordings_in(day) == [clips[0], clips[1], bag, clips[2]]
+    loose = shutil.copy(bag / 'bag.mcap', day / 'monday' / 'loose.mcap')
+    assert recordings_in(day / 'monday') == [clips[1], bag, clips[2], loose]
+
+
+def test_links_to_a_folder_above_give_no_recording_twice(tmp_path):
+    (tmp_path / 'day' / 'lab').mkdir(parents=True)
+    (tmp_path / 'day' / 'lab' / 'clip.mp4').touch()
+    (tmp_path / 'day' / 'lab' / 'again').symlink_to('..')
+    (tmp_path / 'day' / 'lab' / 'self').symlink_to('.')
+    assert recordings_in(tmp_path / 'day') == [tmp_path / 'day' / 'lab' / 'clip.mp4']
+
+
+def test_a_folder_that_cannot_be_read_hides_no_other_recording(tmp_path, monkeypatch):
+    whole = Path.iterdir
+
+    def iterdir(path):
+        if path.name == 'lost+found':
+            raise PermissionError(13, 'Permission denied')
+        return whole(path)
+
+    monkeypatch.setattr(Path, 'iterdir', iterdir)
+    (tmp_path / 'lab' / 'lost+found').mkdir(parents=True)
+    (tmp_path / 'clip.mp4').touch()
+    assert recordings_in(tmp_path) == [tmp_path / 'clip.mp4', tmp_path / 'lab' / 'lost+found']
+    assert 'lost+found cannot be read: Permission denied' in problem(tmp_path / 'lab/lost+found')
