@@ -56,7 +56,7 @@ from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import PACKAGE, AssetError, OutputError, check_output, find_model
 from emotion_estimator.parallel.engine import SchedulerError
 from emotion_estimator.parallel.workers import available_cores
-from emotion_estimator.parameters import read_parameters
+from emotion_estimator.parameters import read_parameters, without_effect
 from emotion_estimator.replay.files import DEFAULT_RATE_HZ, recordings_in
 from emotion_estimator.replay.jobs import (
     Finished,
@@ -308,6 +308,8 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         raise ValueError('--landmarks stand in what --features writes; give --features too.')
     options.recordings = [one for path in options.recordings for one in recordings_in(path)]
     parameters = read_parameters(options.params_file, {'max_faces': DEFAULT_MAX_FACES})
+    for sentence in without_effect(options.params_file) if options.params_file else ():
+        _log.warning(sentence)
     over = {name: getattr(options, name) for name in ('max_faces', 'rotate', 'model')}
     parameters = parameters.changed({k: v for k, v in over.items() if v not in (None, '')})
     emotion = parameters.emotion_node

@@ -118,15 +118,15 @@ def test_labels_beside_a_bag_are_judged_by_and_two_runs_compared(tmp_path, capfd
     runs = [tmp_path / name for name in ('mild', 'strict')]
     for run, confidence in zip(runs, (0.1, 0.6)):
         parameters = tmp_path / f'{run.name}.yaml'
-        parameters.write_text(
-            f'emotion_node:\n  ros__parameters:\n    min_confidence: {confidence}\n'
-        )
+        stated = {'min_confidence': confidence, 'hysteresys': 1.0}  # JSON is YAML
+        parameters.write_text(json.dumps({'emotion_node': {'ros__parameters': stated}}))
         assert main([str(bag), '-o', str(run), '--params-file', str(parameters)]) == 0
-    found = json.loads((runs[0] / 'metrics.json').read_text())
-    assert found['recordings']['walk']['labels'][0]['label'] == 'happy'
+    found = json.loads((runs[0] / 'metrics.json').read_text())['recordings']['walk']
+    assert found['labels'][0]['label'] == 'happy'
     assert main(['--compare', *map(str, runs), '-o', str(tmp_path / 'both')]) == 0
-    assert capfd.readouterr().out.strip().endswith('both/comparison.html')
-    settings = json.dumps(json.loads((tmp_path / 'both' / 'comparison.json').read_text()))
+    out, err = capfd.readouterr()
+    assert out.strip().endswith('both/comparison.html') and err.count("mean 'hysteresis'?") == 2
+    settings = (tmp_path / 'both' / 'comparison.json').read_text()
     assert '0.1' in settings and '0.6' in settings
 
 
