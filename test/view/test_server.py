@@ -350,7 +350,7 @@ def test_the_command_lets_the_nodes_go_first_and_takes_no_segment_for_images(vie
     threads = [view_process.pid, *listening()]
     assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {niceness}
     mapped = (process / 'maps').read_text()
-    segments = set(re.findall(r'/dev/shm/fastdds_[0-9a-f]+$', mapped, re.MULTILINE))
+    segments = set(re.findall(r'/dev/shm/fast(?:dds|rtps)_[0-9a-f]+$', mapped, re.MULTILINE))
     assert segments
     assert max(Path(segment).stat().st_size for segment in segments) < 1_000_000
 
