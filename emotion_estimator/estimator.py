@@ -174,6 +174,8 @@ class ExpressionEstimator:
         :returns: the faces; none where the stamp repeats, comes late or stands alone (`TimeLine`).
         :raises ValueError: when the array is no such image, or the stamp no time in seconds.
         """
+        if isinstance(stamp_s, np.generic):
+            stamp_s = stamp_s.item()  # narrow numbers of NumPy's would overflow
         if not (isinstance(cast(object, stamp_s), Real) and abs(stamp_s) < _LATEST_S):
             raise ValueError(
                 f'stamp_s must be a time in seconds, of at most {_LATEST_S:g} to either side, not '

@@ -178,6 +178,14 @@ def test_a_stamp_that_is_no_time_in_seconds_is_refused_and_changes_nothing(estim
     assert after.face_id == before.face_id
 
 
+@pytest.mark.parametrize(
+    'stamp_s', [np.int32(50_000), np.int16(20_000), np.uint8(200), np.float16(300)]
+)
+def test_a_stamp_of_any_kind_of_number_is_the_time_that_it_states(estimator, smiling, stamp_s):
+    (face,) = estimator.estimate(smiling, stamp_s)
+    assert face.estimate.stamp_ns == int(stamp_s) * 10**9
+
+
 def test_what_was_closed_looks_at_nothing(smiling, engine):
     with ExpressionEstimator(engine=engine) as made:
         pass
