@@ -32,7 +32,7 @@ from emotion_estimator.files import find_model
 from emotion_estimator.parameters import NodeParameters, Value, read_parameters
 from emotion_estimator.stamps import NS_PER_S, Step
 
-_LATEST_S = 2**63 // NS_PER_S  # stamps are 64 bits of nanoseconds
+_LATEST_S = 9.2e9  # stamps are 64 bits of nanoseconds, with room for a window before them
 _OF_NODES_ALONE = (
     'allow_remote_paths',
     'autostart',
