@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from emotion_estimator.files import FileError, check_shapes, read_file, read_tex
 
 METADATA_FILE = 'metadata.json'
 SCHEMA = 1
+_LEAST = 0.000001  # what is divided by less overflows
 _MOST = {'rate_hz': 1000.0, 'window_s': 60.0, 'temperature': 1000.0}
 _MOST_NAMES = 1000
 _SHARES_OFF = 0.01  # of their sum from 1: they are rounded
@@ -306,10 +306,10 @@ def _shares(path: Path, value: Any, labels: int) -> tuple[float, ...]:
 
 def _positive(path: Path, name: str, value: Any) -> float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value <= 0:
-        raise ModelError(f'{path}: {name} must be a number above 0, not {_shown(value)}.')
+    if not number or not value > _LEAST:
+        raise ModelError(f'{path}: {name} must be a number above {_LEAST:f}, not {_shown(value)}.')
     if value > _MOST[name]:
-        raise ModelError(f'{path}: {name} must be at most {_MOST[name]:g}, not {value:g}.')
+        raise ModelError(f'{path}: {name} must be at most {_MOST[name]:g}, not {_shown(value)}.')
     return float(value)
 
 

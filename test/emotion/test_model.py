@@ -42,13 +42,8 @@ def folder(request, tmp_path):
 
 def change(folder, **fields):
     path = folder / 'metadata.json'
-    metadata = json.loads(path.read_text())
-    for name, value in fields.items():
-        if value is ...:
-            del metadata[name]
-        else:
-            metadata[name] = value
-    path.write_text(json.dumps(metadata))
+    metadata = {**json.loads(path.read_text()), **fields}
+    path.write_text(json.dumps({n: value for n, value in metadata.items() if value is not ...}))
 
 
 def test_the_default_model_speaks_the_vocabulary_of_rep155(basic7):
@@ -113,7 +108,8 @@ def test_a_missing_folder_names_the_models_that_are_there():
         ({'further_labels': ['votes.sad']}, 'further_labels must have votes for each of the'),
         ({'window_s': 1.0}, 'asks for'),
         ({'window_s': 1e9}, 'window_s must be at most 60'),
-        ({'rate_hz': 1e300}, 'rate_hz must be at most 1000'),
+        ({'rate_hz': 10**400}, 'rate_hz must be at most 1000'),
+        ({'temperature': 1e-310}, 'temperature must be a number above 0'),
         ({'features': [str(number) for number in range(5000)]}, 'features holds 5000 names'),
     ],
 )
