@@ -25,7 +25,9 @@ from pathlib import Path
 os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 os.environ.setdefault('ROS_LOG_DIR', str(Path('out/log').resolve()))
 
+import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from helpers.faces import media_path
 from helpers.live_nodes import LiveNodes
 from hypothesis import settings
@@ -148,3 +150,14 @@ def browser(tmp_path_factory):
         pytest.skip(f'There is none of {", ".join(dev_browser.NAMES)} on this machine.')
     with dev_browser.Browser(program, tmp_path_factory.mktemp('browser')) as running:
         yield running
+
+
+@pytest.fixture
+def quantised(monkeypatch):
+    """Let every network give whole numbers, as one does that was exported so."""
+    details = Interpreter.get_output_details
+    monkeypatch.setattr(
+        Interpreter,
+        'get_output_details',
+        lambda network: [{**detail, 'dtype': np.int8} for detail in details(network)],
+    )

@@ -139,6 +139,7 @@ class EmotionModel:
             self._interpreter = Interpreter(model_content=content, num_threads=1)
             check_shapes(part['shape'] for part in self._interpreter.get_tensor_details())
             self._interpreter.allocate_tensors()
+            self._interpreter.invoke()  # some damage shows in use alone
         except (ValueError, RuntimeError) as error:
             raise ModelError(f'LiteRT cannot load the network {path}: {error}') from error
         self._votes = self.metadata.outputs_in(VOTES)
@@ -159,6 +160,12 @@ class EmotionModel:
                 f'{METADATA_FILE} asks for [{expected_input}] (steps, features and one column '
                 f'for validity) and [{expected_output}] (labels and further labels); export the '
                 'model again.'
+            )
+        kinds = {detail['dtype'] for detail in (*inputs, *outputs)} - {np.float32}
+        if kinds:
+            raise ModelError(
+                f'The network {path} takes or returns {kinds.pop().__name__}, not float32; '
+                'export the model again without quantised inputs and outputs.'
             )
         self._input = int(inputs[0]['index'])
         self._output = int(outputs[0]['index'])

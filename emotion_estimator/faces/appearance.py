@@ -133,6 +133,7 @@ class AppearanceNetwork:
             self._interpreter = Interpreter(model_content=content, num_threads=1)
             check_shapes(part['shape'] for part in self._interpreter.get_tensor_details())
             self._interpreter.allocate_tensors()
+            self._interpreter.invoke()  # some damage shows in use alone
         except RuntimeError as error:
             raise ValueError(f'LiteRT cannot run it: {error}') from error
         (taken,) = self._interpreter.get_input_details()
@@ -143,6 +144,8 @@ class AppearanceNetwork:
                 f'it takes {takes} and gives {gives}, not [1, {CROP_PX}, {CROP_PX}, 1] and '
                 '[1, any]'
             )
+        if {taken['dtype'], given['dtype']} != {np.float32}:
+            raise ValueError('its input or output is quantised, not float32')
         self._input, self._output = int(taken['index']), int(given['index'])
         self._lock = threading.Lock()
         self.count = gives[1]

@@ -269,14 +269,8 @@ class _Cropper:
         np.add(across[0], down[0, :, None], out=self._x, dtype=np.float32)
         np.add(across[1], down[1, :, None], out=self._y, dtype=np.float32)
         cv2.convertMaps(self._x, self._y, cv2.CV_16SC2, self._places, self._parts)
-        cv2.remap(
-            image,
-            self._places,
-            self._parts,
-            cv2.INTER_LINEAR,
-            dst=self._crop,
-            borderMode=self._border,
-        )
+        maps = self._places, self._parts
+        cv2.remap(image, *maps, cv2.INTER_LINEAR, dst=self._crop, borderMode=self._border)
         return self._crop
 
 
@@ -296,6 +290,7 @@ class _Network:
             self._interpreter = Interpreter(model_content=parts[name], num_threads=threads)
             check_shapes(part['shape'] for part in self._interpreter.get_tensor_details())
             self._interpreter.allocate_tensors()
+            self._interpreter.invoke()  # some damage shows in use alone
         except (ValueError, RuntimeError) as error:
             raise ValueError(f'{path}: LiteRT cannot load {name} in it: {error}') from error
         inputs = self._interpreter.get_input_details()

@@ -42,8 +42,8 @@ def folder(request, tmp_path):
 
 def change(folder, **fields):
     path = folder / 'metadata.json'
-    metadata = {**json.loads(path.read_text()), **fields}
-    path.write_text(json.dumps({n: value for n, value in metadata.items() if value is not ...}))
+    stated = {**json.loads(path.read_text()), **fields}
+    path.write_text(json.dumps({n: value for n, value in stated.items() if value is not ...}))
 
 
 def test_the_default_model_speaks_the_vocabulary_of_rep155(basic7):
@@ -155,13 +155,12 @@ def test_a_network_that_is_none_is_reported(folder):
 
 
 def test_a_network_whose_few_bytes_ask_for_vast_tensors_is_reported(folder):
-    metadata = json.loads((folder / 'metadata.json').read_text())
-    steps = round(metadata['rate_hz'] * metadata['window_s'])
-    content = bytearray((folder / metadata['network']).read_bytes())
+    metadata = read_metadata(folder)
+    content = bytearray((folder / metadata.network).read_bytes())
     # A vector of three: the input's shape.
-    shape = content.index(struct.pack('<4i', 3, 1, steps, len(metadata['features']) + 1))
+    shape = content.index(struct.pack('<4i', 3, 1, metadata.steps, len(metadata.features) + 1))
     struct.pack_into('<i', content, shape + 8, 2_000_000_000)
-    (folder / metadata['network']).write_bytes(content)
+    (folder / metadata.network).write_bytes(content)
     change(folder, network_sha256=hashlib.sha256(content).hexdigest())
     with pytest.raises(ModelError, match=r'its tensors hold [\d,]{15} numbers'):
         EmotionModel(folder)
@@ -183,6 +182,11 @@ def test_a_network_that_answers_with_no_number_is_reported(folder):
     (folder / name).write_bytes(content)
     change(folder, network_sha256=hashlib.sha256(content).hexdigest())
     with pytest.raises(ModelError, match='answers with what is no number'):
+        EmotionModel(folder)
+
+
+def test_a_network_of_quantised_numbers_is_reported(folder, quantised):
+    with pytest.raises(ModelError, match='returns int8, not float32'):
         EmotionModel(folder)
 
 

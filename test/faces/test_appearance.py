@@ -14,6 +14,7 @@
 
 """What small networks tell of a crop, whatever the light: features, and what of a face is seen."""
 
+import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -133,6 +134,21 @@ def test_light_and_contrast_change_little_and_a_smile_changes_much(media, landma
 @pytest.mark.parametrize('content', [b'', b'TFL3', bytes(range(200))])
 def test_what_is_no_network_is_refused(content):
     with pytest.raises(ValueError):
+        AppearanceNetwork(content)
+
+
+def test_a_network_that_can_be_loaded_but_not_run_is_refused():
+    content = bytearray(visibility_file(find_encoding(DEFAULT_ENCODING)).read_bytes())
+    # The zero points of 32 channels.
+    at = content.index(struct.pack('<i', 32) + bytes(32 * 8))
+    struct.pack_into('<q', content, at + 4, 199)
+    with pytest.raises(ValueError, match='LiteRT cannot run it'):
+        AppearanceNetwork(bytes(content))
+
+
+def test_a_network_of_quantised_numbers_is_refused(quantised):
+    content = visibility_file(find_encoding(DEFAULT_ENCODING)).read_bytes()
+    with pytest.raises(ValueError, match='quantised, not float32'):
         AppearanceNetwork(content)
 
 
