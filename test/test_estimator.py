@@ -19,6 +19,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -193,6 +194,33 @@ def test_what_was_closed_looks_at_nothing(smiling, engine):
         with pytest.raises(RuntimeError, match='was closed'):
             look(smiling)
     made.close()
+
+
+FORKED = """
+import os, sys
+import cv2
+from emotion_estimator import ExpressionEstimator
+estimator = ExpressionEstimator()
+picture = cv2.cvtColor(cv2.imread(sys.argv[1]), cv2.COLOR_BGR2RGB)
+for number in range(3):
+    faces = estimator.estimate(picture, number / 30)
+if not os.fork():
+    found = estimator.estimate(picture, 0.1)
+    estimator.close()
+    os._exit([face.face_id for face in found] != [face.face_id for face in faces])
+print(len(faces), os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_a_forked_process_goes_on_with_the_same_faces(media):
+    command = [sys.executable, '-c', FORKED, str(media('multi_face.jpg'))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as forking:
+        try:
+            said, _ = forking.communicate(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(forking.pid, signal.SIGKILL)
+    assert said.split() == [b'4', b'0']
 
 
 def test_two_estimators_give_a_face_different_ids_unless_both_are_told_how(smiling):

@@ -178,6 +178,7 @@ class FaceSearch:
         self._followed: list[_Followed] = []
         self._found = 0
         self._workers: ThreadPoolExecutor | None = None
+        self._workers_process = 0
         self._time_ms: int | None = None
         self._detected_ms: float | None = None
         self._lost_ms: float | None = None
@@ -236,8 +237,10 @@ class FaceSearch:
         one_core = hasattr(os, 'sched_getaffinity') and len(os.sched_getaffinity(0)) == 1
         if not looks or one_core:
             return near()[: self._max_faces], [look() for look in looks]
-        if self._workers is None:
+        if self._workers_process != os.getpid():  # a forked process has none of the threads
+            self._workers_process = os.getpid()
             self._workers = ThreadPoolExecutor(SIDE_BY_SIDE, 'faces')
+        assert self._workers is not None
         nearest = self._workers.submit(near)
         others = [self._workers.submit(look) for look in looks]
         # Also where one fails: none may still look at this frame in the next.
