@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Real
 from typing import cast
 
@@ -195,7 +196,8 @@ class ExpressionEstimator:
         :returns: the faces.
         :raises ValueError: when the array is no such image.
         """
-        return [FaceExpression(face, self._held(face)) for face in self.find_in_picture(rgb)]
+        faces = map(_without_image, self.find_in_picture(rgb))
+        return [FaceExpression(face, self._held(face)) for face in faces]
 
     def find_in_picture(self, rgb: Rgb) -> tuple[Face, ...]:
         """
@@ -240,7 +242,7 @@ class ExpressionEstimator:
         for face in sighting.faces:
             estimate = self._estimation.estimate(face.face_id, stamp_ns, face.named_values())
             if estimate is not None:
-                estimated.append((face, estimate))
+                estimated.append((_without_image(face), estimate))
         return FrameResult(
             sighting.step, tuple(f for f, _ in estimated), tuple(e for _, e in estimated)
         )
@@ -262,6 +264,15 @@ class ExpressionEstimator:
         """Estimate the expression of a face that does not move."""
         estimate = self._picture_estimation.estimate_held(face.named_values())
         return replace(estimate, face_id=face.face_id)
+
+
+def _without_image(face: Face) -> Face:
+    """Compute all that is computed from a face's image: who keeps results keeps no images."""
+    return replace(
+        face,
+        compute_blendshapes=partial(np.asarray, face.blendshapes),
+        encode=partial(np.asarray, face.features),
+    )
 
 
 def _checked(rgb: Rgb) -> Rgb:

@@ -19,6 +19,7 @@ import re
 import signal
 import subprocess
 import sys
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -167,6 +168,16 @@ def test_a_picture_without_a_face_has_none(estimator, media):
 def test_what_is_no_image_is_refused(estimator, image):
     with pytest.raises(ValueError, match=r'\[height, width, 3\]'):
         estimator.estimate(image, 1.0)
+
+
+def test_who_keeps_results_keeps_no_images(estimator, smiling):
+    images = [smiling.copy() for _ in range(2)]
+    references = [weakref.ref(image) for image in images]
+    kept = [estimator.estimate(images.pop(), 30_000.0), estimator.estimate_picture(images.pop())]
+    assert [reference() for reference in references] == [None, None]
+    for (face,) in kept:
+        assert dict(zip(face.face.feature_names, face.face.features))['visible.upright'] == 1
+        assert face.blendshapes['mouthSmileLeft'] > 0.5
 
 
 def test_a_stamp_that_is_no_time_in_seconds_is_refused_and_changes_nothing(estimator, smiling):
