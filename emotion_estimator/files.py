@@ -225,6 +225,7 @@ def _remove_empty(folders: Iterable[Path]) -> None:
 
 
 _UNFINISHED = '.part'
+_NEW = '.made'  # not locked yet, so that nobody may take it for abandoned
 
 
 class Unfinished:
@@ -241,14 +242,14 @@ class Unfinished:
     def __init__(self, path: Path, folder: bool = False) -> None:
         remove_abandoned(path)
         if folder:
-            made = tempfile.mkdtemp(_UNFINISHED, f'.{path.name}.', path.parent)
+            made = tempfile.mkdtemp(_NEW, f'.{path.name}.', path.parent)
         else:
-            handle, made = tempfile.mkstemp(_UNFINISHED, f'.{path.name}.', path.parent)
+            handle, made = tempfile.mkstemp(_NEW, f'.{path.name}.', path.parent)
             os.close(handle)
-        self.path = Path(made)
-        self._lock: int | None = os.open(self.path, os.O_RDONLY)
+        self._lock: int | None = os.open(made, os.O_RDONLY)
         with suppress(OSError):  # some file systems know no locks
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.path = Path(made).rename(made.removesuffix(_NEW) + _UNFINISHED)
 
     def remove(self) -> None:
         """Remove it, unless it has been moved to its place."""

@@ -22,6 +22,8 @@ import resource
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -363,6 +365,14 @@ def test_a_file_that_grows_stands_under_its_name_when_it_is_finished(tmp_path):
     dropped.close()
     assert [p.name for p in tmp_path.iterdir()] == ['new']
     assert [p.name for p in path.parent.iterdir()] == ['table.csv']
+
+
+def test_many_may_write_the_same_file_at_once(tmp_path):
+    path, contents = tmp_path / 'file', [bytes([number]) * 1000 for number in range(256)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(partial(write_whole, path), contents))
+    assert path.read_bytes() in contents
+    assert [p.name for p in tmp_path.iterdir()] == ['file']
 
 
 @pytest.mark.parametrize('folder', [False, True])
