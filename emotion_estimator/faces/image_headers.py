@@ -345,12 +345,24 @@ def overheard(work: Callable[[], Result]) -> tuple[Result, str]:
     return result, said.decode(errors='replace')
 
 
+_SILENCING = threading.Lock()
+_levels: list[int] = []  # that each of those in `quiet_opencv` found: the first, the user's
+
+
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV from writing lines of its own, where what it says is told in better words."""
+    """
+    Keep OpenCV from writing lines of its own, where what it says is told in better words.
+
+    Threads may be in it at once: it speaks again when the last one leaves.
+    """
     log: Any = cv2 if hasattr(cv2, 'setLogLevel') else cv2.utils.logging  # as of OpenCV 5
-    level = log.setLogLevel(0)
+    with _SILENCING:
+        _levels.append(log.setLogLevel(0))
     try:
         yield
     finally:
-        log.setLogLevel(level)
+        with _SILENCING:
+            level = _levels.pop()
+            if not _levels:
+                log.setLogLevel(level)

@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
-from emotion_estimator.faces.image_headers import overheard
+from emotion_estimator.faces.image_headers import overheard, quiet_opencv
 
 EXTENSIONS = ('.png', '.webp', '.tiff', '.bmp', '.ppm', '.gif', '.jpg')
 GREY_LEVELS = np.add.outer(np.arange(24), np.arange(32)).astype(np.uint8)
@@ -215,3 +215,16 @@ def test_after_a_call_that_fails_stderr_is_as_before(capfd):
         overheard(lambda: 1 // 0)
     ctypes.CDLL(None).fputs(b'heard\n', ctypes.c_void_p.in_dll(ctypes.CDLL(None), 'stderr'))
     assert capfd.readouterr().err == 'heard\n'
+
+
+def test_threads_that_decode_at_once_leave_opencvs_level_of_logging_as_it_was():
+    log = cv2 if hasattr(cv2, 'setLogLevel') else cv2.utils.logging
+    before = log.getLogLevel()
+    log.setLogLevel(2)
+    first, second = quiet_opencv(), quiet_opencv()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert log.getLogLevel() == 0
+    second.__exit__(None, None, None)
+    assert log.setLogLevel(before) == 2
