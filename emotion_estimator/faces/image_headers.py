@@ -205,6 +205,11 @@ def _size_of_tiff(content: bytes) -> tuple[int, int]:
     return greatest.get(_TIFF_WIDTH, 0), greatest.get(_TIFF_HEIGHT, 0)
 
 
+def _is_whole_jpeg(content: bytes) -> bool:
+    """Seek the end marker, which cannot occur inside the coded pixels; drivers pad behind it."""
+    return b'\xff\xd9' in content.rstrip(b'\0\xff')[-4096:]  # some send their whole buffer
+
+
 def _is_whole_png(content: bytes) -> bool:
     """Walk from part to part: OpenCV makes room for a part of whatever length is stated."""
     at = 8
@@ -225,8 +230,7 @@ _Reader = Callable[[bytes], tuple[int, int]]
 _Check = Callable[[bytes], bool]
 # By how the file starts; the last tells whether its end is there, where that shows at once.
 _FORMATS: dict[bytes, tuple[str, _Reader, _Check]] = {
-    # Drivers may pad behind the end marker, and it cannot occur inside the coded pixels.
-    b'\xff\xd8\xff': ('JPEG', _size_of_jpeg, lambda content: b'\xff\xd9' in content[-4096:]),
+    b'\xff\xd8\xff': ('JPEG', _size_of_jpeg, _is_whole_jpeg),
     b'\x89PNG\r\n\x1a\n': ('PNG', _size_of_png, _is_whole_png),
     b'RIFF': ('WebP', _size_of_webp, _is_whole_webp),
     **dict.fromkeys(
