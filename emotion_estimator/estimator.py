@@ -183,7 +183,7 @@ class ExpressionEstimator:
                 f'{stamp_s!r}.'
             )
         stamp_ns = round(stamp_s * NS_PER_S)
-        result = self.tell(self.find(_checked(rgb), stamp_ns), stamp_ns)
+        result = self.tell(self.find(rgb, stamp_ns), stamp_ns)
         return [FaceExpression(*pair) for pair in zip(result.faces, result.estimates)]
 
     def estimate_picture(self, rgb: Rgb) -> list[FaceExpression]:
@@ -217,15 +217,16 @@ class ExpressionEstimator:
         """
         Find the faces of the next image: the first half of `estimate`.
 
-        :param image: the pixels.
+        :param image: see `estimate`.
         :param stamp_ns: its stamp in nanoseconds.
         :param line: see `FaceFinder.find`.
         :returns: the faces; none where `step.left_out`.
+        :raises ValueError: when the array is no such image.
         :raises RuntimeError: when it was closed.
         """
         if self._closed:
             raise RuntimeError('This estimator was closed: make another.')
-        return self._finder.find(image, stamp_ns, line)
+        return self._finder.find(_checked(image), stamp_ns, line)
 
     def tell(self, sighting: TrackedFaces, stamp_ns: int) -> FrameResult:
         """

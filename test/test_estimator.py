@@ -166,8 +166,9 @@ def test_a_picture_without_a_face_has_none(estimator, media):
     ],
 )
 def test_what_is_no_image_is_refused(estimator, image):
-    with pytest.raises(ValueError, match=r'\[height, width, 3\]'):
-        estimator.estimate(image, 1.0)
+    for look in (estimator.estimate, estimator.find):
+        with pytest.raises(ValueError, match=r'\[height, width, 3\]'):
+            look(image, 1)
 
 
 def test_who_keeps_results_keeps_no_images(estimator, smiling):
