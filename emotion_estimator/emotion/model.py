@@ -301,10 +301,10 @@ def _shares(path: Path, value: Any, labels: int) -> tuple[float, ...]:
     if not value:
         return ()
     numbers = isinstance(value, list) and all(type(v) in (int, float) for v in value)
-    if not numbers or len(value) != labels or not all(0 < v <= 1 for v in value):
+    if not numbers or len(value) != labels or not all(_LEAST < v <= 1 for v in value):
         raise ModelError(
-            f'{path}: class_shares must be {labels} numbers above 0 and at most 1, one for each '
-            f'label, not {_shown(value)}.'
+            f'{path}: class_shares must be {labels} numbers above {_LEAST:f} and at most 1, one '
+            f'for each label, not {_shown(value)}.'
         )
     if abs(sum(value) - 1) > _SHARES_OFF:
         raise ModelError(f'{path}: class_shares must sum to 1, not to {sum(value):g}.')

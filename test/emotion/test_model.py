@@ -97,7 +97,7 @@ def test_a_missing_folder_names_the_models_that_are_there():
         ({'network': 'other.tflite'}, 'other.tflite is missing'),
         ({'labels': ['happy', 'sad'], 'class_shares': ...}, 'have votes for each of the labels'),
         ({'class_shares': [1.0]}, 'class_shares must be 7 numbers above 0'),
-        ({'class_shares': [0, 0, 0, 0, 0, 0, 1]}, 'class_shares must be 7 numbers above 0'),
+        ({'class_shares': [1e-320] * 6 + [1], 'temperature': 1}, 'must be 7 numbers above 0'),
         ({'class_shares': ['a'] * 7}, 'class_shares must be 7 numbers above 0'),
         ({'class_shares': [0.5] * 7}, 'class_shares must sum to 1, not to 3.5'),
         ({'class_prior': 'even'}, "class_prior must be 'model', 'uniform', 'training' or shares"),
