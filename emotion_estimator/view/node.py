@@ -35,7 +35,7 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo
 
 from emotion_estimator.faces.geometry import KnownCamera, turned
-from emotion_estimator.faces.image_decoding import ImageDecoder, Rgb
+from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
 from emotion_estimator.faces.pose import calibration_of
 from emotion_estimator.messages import nanoseconds, rgb_of, ros_type, shortened
 from emotion_estimator.nodes.spin import LatestOfEach
@@ -60,6 +60,8 @@ ASLEEP_S = 30.0
 """After so many, nothing is; a page that is loaded again finds its last minute."""
 UNANSWERED_S = 1.0
 """Pictures are shown without results when none came for so long, in seconds."""
+UNFITTING_S = 2.0
+"""After so many seconds of results of which none has its image, the page says so."""
 LOG_PERIOD_S = 5.0
 
 
@@ -92,7 +94,8 @@ class ViewNode(Node):  # type: ignore[misc]
         self._rotate = 0
         self._calibration: Subscription[CameraInfo] | None = None
         self._pulse: Timer | None = None
-        self._asked_s = self._answered_s = 0.0
+        self._asked_s = self._answered_s = self._fitted_s = 0.0
+        self._undecoded = ''  # why the latest image gave no picture
         self._field_of_view_deg = 60.0
         self._camera = KnownCamera(math.radians(self._field_of_view_deg), self.remark)
         self._decoder = ImageDecoder()
@@ -171,6 +174,7 @@ class ViewNode(Node):  # type: ignore[misc]
         self._listen_to_images(*(self.robot.image_topic() if silent_s < NO_WISH_S else ('', '')))
         self._take_values()
         self._adapt_pace()
+        self.robot.unshown = self._undecoded or self._unfitting()
         if silent_s < NO_WISH_S:
             self.hub.offer('health', message(self.robot.report(self._image)))
         if silent_s > ASLEEP_S:
@@ -185,8 +189,22 @@ class ViewNode(Node):  # type: ignore[misc]
         if self._image is None and topic:
             self._kind = kind
             self._image = self._listener.subscribe(ros_type(kind), topic, self._on_image, LATEST)
-            self._decoder = ImageDecoder(topic, self.remark)
+            self._decoder, self._undecoded = ImageDecoder(topic, self.remark), ''
             self.robot.images = Arrivals()
+
+    def _unfitting(self) -> str:
+        """Say that images come, and results, but of other images; '' where they do not."""
+        images = self.robot.images
+        silent_s = max(time.monotonic() - self._answered_s, images.silence_s)
+        since_s = max(self._fitted_s, images.since_s)
+        if self._image is None or silent_s > UNFITTING_S:
+            return ''
+        if self._answered_s - since_s < UNFITTING_S:
+            return ''
+        return (
+            f'no image on {self._image.topic_name} has the stamp of one that the nodes looked at; '
+            'choose another image topic.'
+        )
 
     def _take_values(self) -> None:
         """Take over the nodes' parameters on which depends what is shown."""
@@ -229,7 +247,11 @@ class ViewNode(Node):  # type: ignore[misc]
             self._paint(ImageResult(stamp_ns), image)
 
     def _on_result(self, result: ImageResult, image: AnyImage | None) -> None:
-        self._answered_s = time.monotonic()
+        before_s, self._answered_s = self._answered_s, time.monotonic()
+        # Results that begin again, as of a node that was started again, are judged anew.
+        paused = self._answered_s - before_s > self.robot.images.patience_s
+        if image is not None or paused:
+            self._fitted_s = self._answered_s
         self._paint(result, image)
 
     def _on_answer(self, stamp_ns: int) -> None:
@@ -252,8 +274,8 @@ class ViewNode(Node):  # type: ignore[misc]
 
     def _paint_one(self, result: ImageResult, image: AnyImage | None) -> None:
         jpeg, camera = b'', None
-        if image is not None:
-            rgb = rgb_of(image, self._decoder)
+        rgb = None if image is None else self._pixels(image)
+        if rgb is not None:
             height, width = rgb.shape[:2]
             jpeg = jpeg_of(turned(rgb, self._rotate), self.options.width)
             camera = self._camera.camera(width, height)
@@ -266,6 +288,17 @@ class ViewNode(Node):  # type: ignore[misc]
             'answered': bool(people) or result.listed,
         }
         self.hub.offer('moment', message(facts, jpeg))
+
+    def _pixels(self, image: AnyImage) -> Rgb | None:
+        """Decode an image; where it cannot be, what is said of it is shown without."""
+        try:
+            rgb = rgb_of(image, self._decoder)
+        except ImageError as error:
+            self._undecoded = shortened(str(error))
+            self.remark(self._undecoded)
+            return None
+        self._undecoded = ''
+        return rgb
 
     def close(self) -> None:
         """End the server and a recording, and release everything."""

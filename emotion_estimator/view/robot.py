@@ -142,6 +142,8 @@ class Robot:
         self.answers = Arrivals()
         self.remark = ''
         """What else the page says in a few words, beside the rates."""
+        self.unshown = ''
+        """Why the images are not shown, to the end of a sentence; empty where they are."""
         self.facts: dict[str, Any] = {'kind': 'health', 'level': 'ok', 'problems': []}
         """What the page shows of it; replaced as a whole, so that any thread may read it."""
 
@@ -253,6 +255,8 @@ class Robot:
         silent = image is not None and self.images.silence_s > SILENT_S
         if silent and image is not None:
             yield from silence_problems(self._node, image, False, self.images.silence_s)
+        if image is not None and self.unshown:
+            yield f'No picture is shown: {self.unshown}'
         for name, topic in TOPIC_OF.items():
             if not self._names.get(name):
                 resolved = self._node.resolve_topic_name(topic)

@@ -14,6 +14,7 @@
 
 """Real nodes of one test, on a ROS domain of its own; the live view in a process beside them."""
 
+import math
 import os
 import re
 import subprocess
@@ -31,8 +32,9 @@ from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from vision_msgs.msg import Classification
+from vision_msgs.msg import Classification, ObjectHypothesis
 
+from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.extras.node_processes import claim_domain
 from emotion_estimator.files import find_shared_file
 from emotion_estimator.messages import ROS, nanoseconds
@@ -287,3 +289,17 @@ def card(page):
 
 def text(page, selector):
     return page.run(f'document.querySelector({selector!r}).innerText')
+
+
+def results(stamp_ns, number):
+    """Make what the nodes publish of an image with one face."""
+    header = Header(stamp=ROS.time(stamp_ns), frame_id='face_abc')
+    share = 0.5 + 0.4 * math.sin(number / 20)
+    scores = {'happy': share, 'neutral': 1 - share} if share > 0.5 else {'unknown': 1.0}
+    shapes = {**dict.fromkeys(NAMES, 0.1), 'head.roll': 0.0, 'head.pitch': 0.0, 'head.yaw': 0.1}
+    return [
+        (name, Classification(header=header, results=[
+            ObjectHypothesis(class_id=label, score=float(score)) for label, score in of.items()
+        ]))
+        for name, of in (('/blendshapes', shapes), ('/emotion', scores))
+    ]  # fmt: skip

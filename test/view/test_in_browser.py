@@ -15,7 +15,6 @@
 """The live view in a real browser, beside real nodes: what the page shows of a camera's images."""
 
 import base64
-import math
 import re
 
 import cv2
@@ -33,6 +32,7 @@ from helpers.live_nodes import (
     done_by,
     image_message,
     is_own,
+    results,
     text,
 )
 from hri_msgs.msg import IdsList
@@ -40,9 +40,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from vision_msgs.msg import Classification, ObjectHypothesis
+from vision_msgs.msg import Classification
 
-from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.estimator import ExpressionEstimator
 from emotion_estimator.messages import ROS
 from emotion_estimator.parameters import read_parameters
@@ -242,20 +241,6 @@ def test_a_camera_that_is_lost_is_reported_within_three_seconds(robot, page, cli
     assert page.run('document.getElementById("view-status").dataset.level') == 'warn'
     robot.show(images[0])
     robot.live.until(lambda: 'Nothing' not in text(page, '#view-problems'), 'the camera again')
-
-
-def results(stamp_ns, number):
-    """Make what the nodes publish of an image with one face."""
-    header = Header(stamp=ROS.time(stamp_ns), frame_id='face_abc')
-    share = 0.5 + 0.4 * math.sin(number / 20)
-    scores = {'happy': share, 'neutral': 1 - share} if share > 0.5 else {'unknown': 1.0}
-    shapes = {**dict.fromkeys(NAMES, 0.1), 'head.roll': 0.0, 'head.pitch': 0.0, 'head.yaw': 0.1}
-    return [
-        (name, Classification(header=header, results=[
-            ObjectHypothesis(class_id=label, score=float(score)) for label, score in of.items()
-        ]))
-        for name, of in (('/blendshapes', shapes), ('/emotion', scores))
-    ]  # fmt: skip
 
 
 @pytest.mark.timeout(900)
