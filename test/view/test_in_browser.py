@@ -170,6 +170,30 @@ def test_pause_holds_what_is_shown_and_going_on_shows_what_is_new(robot, page, c
     robot.live.until(lambda: moment(page)[1] != held[1], 'the newest picture')
 
 
+def test_a_page_that_is_connected_again_looks_back_on_what_it_had(robot, page, clip):
+    images, _ = clip
+    keep = 'class extends WebSocket { constructor(...x) { super(...x); all.push(this); } }'
+    page.ask(
+        'Page.addScriptToEvaluateOnNewDocument',
+        source=f'window.all = []; window.WebSocket = {keep}',
+    )
+    page.reload()
+    robot.live.until(lambda: page.run('!!(window.all && window.view)'), 'the page', timeout_s=60)
+    robot.watched()
+    robot.show(images[0])
+    robot.live.until(lambda: card(page), 'the person')
+    without_overlays(page)
+    page.press('#view-pause')
+    robot.live.until(lambda: has_picture(page, images[0]), 'the picture')
+    page.run('all.filter((each) => each.url.endsWith("/moments")).forEach((each) => each.close())')
+    status = 'document.getElementById("view-status").dataset.level'
+    robot.live.until(lambda: page.run(status) == 'error', 'the break')
+    robot.live.until(lambda: page.run(status) != 'error', 'the connection')
+    page.run('view.overlay("picture", true)')
+    robot.live.spin(0.5)
+    assert has_picture(page, images[0])
+
+
 def test_a_page_that_is_loaded_again_and_a_second_one_show_the_same_person(
     robot, page, browser, clip
 ):

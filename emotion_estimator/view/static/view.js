@@ -68,8 +68,10 @@ function unpack(buffer) {
 async function take(buffer) {
   const [facts, jpeg] = unpack(buffer);
   if (facts.kind === "hello") {
-    moments.length = 0;
-    for (const past of facts.history) moments.push({ ...past, jpeg: null });
+    // After a break in the connection what the page has stays, pictures included.
+    const newest = newestTime();
+    const again = facts.history.length > 0 && facts.history[facts.history.length - 1].t < newest - 1;
+    for (const past of facts.history) if (again || past.t > newest) keep({ ...past, jpeg: null });
   } else if (facts.kind === "health") {
     showHealth(byId("view-status"), byId("view-problems"), byId("view-health"), facts);
   } else if (facts.kind === "moment") {
@@ -78,8 +80,12 @@ async function take(buffer) {
   }
 }
 
+function newestTime() {
+  return moments.length ? moments[moments.length - 1].t : -1;
+}
+
 function keep(moment) {
-  const newest = moments.length ? moments[moments.length - 1].t : -1;
+  const newest = newestTime();
   if (moment.t === newest) moments.pop(); // shown before its answer came
   if (moment.t < newest - 1) {
     moments.length = 0; // the stamps began again: there is nothing to look back on
