@@ -60,8 +60,6 @@ ASLEEP_S = 30.0
 """After so many, nothing is; a page that is loaded again finds its last minute."""
 UNANSWERED_S = 1.0
 """Pictures are shown without results when none came for so long, in seconds."""
-UNFITTING_S = 2.0
-"""After so many seconds of results of which none has its image, the page says so."""
 LOG_PERIOD_S = 5.0
 
 
@@ -197,9 +195,8 @@ class ViewNode(Node):  # type: ignore[misc]
         images = self.robot.images
         silent_s = max(time.monotonic() - self._answered_s, images.silence_s)
         since_s = max(self._fitted_s, images.since_s)
-        if self._image is None or silent_s > UNFITTING_S:
-            return ''
-        if self._answered_s - since_s < UNFITTING_S:
+        unfitting_s = self._answered_s - since_s
+        if self._image is None or silent_s > images.patience_s or unfitting_s < images.patience_s:
             return ''
         return (
             f'no image on {self._image.topic_name} has the stamp of one that the nodes looked at; '

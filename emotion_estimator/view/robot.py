@@ -28,13 +28,16 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
+from emotion_estimator.nodes.diagnostics import PATIENCE
 from emotion_estimator.nodes.graph import node_of, silence_problems
 from emotion_estimator.view.controls import TOPIC_OF, Controls
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 SILENT_S = 1.5
-"""Silence of the images after which the page says so, in seconds."""
+"""Silence of the images after which the page says so, in seconds; of a slow camera later."""
 RATE_WINDOW_S = 2.0
+_UNKNOWN_RATE_S = 5.0  # so long images may be silent of which few have come
+_STEPS = 5  # of the latest tell the usual one
 _LOAD_WINDOW_S = 4.0  # of all processors together
 _BARELY_IDLE, _IDLE_AGAIN = 0.05, 0.2  # shares of the processors' time
 _PLAUSIBLE_S = 10.0  # a longer way from stamp to answer is another clock's
@@ -67,15 +70,30 @@ class Arrivals:
         """Seconds since the last one, or since it was begun to listen."""
         return time.monotonic() - self.last_s
 
+    @property
+    def patience_s(self) -> float:
+        """Silence after which something is wrong, in seconds: a slow camera may take longer."""
+        if not self._arrivals:
+            return SILENT_S
+        return max(SILENT_S, PATIENCE * self._step_s() or _UNKNOWN_RATE_S)
+
+    def _step_s(self) -> float:
+        """Tell the usual time between two; 0 while not known."""
+        latest_s = [at_s for at_s, _ in self._arrivals][-_STEPS - 1 :]
+        return float(np.median(np.diff(latest_s))) if len(latest_s) > 2 else 0.0
+
+    def _window_s(self) -> float:
+        return max(RATE_WINDOW_S, PATIENCE * self._step_s())
+
     def rate_hz(self) -> float:
         """Tell how many came a second."""
-        window_s = min(RATE_WINDOW_S, max(time.monotonic() - self.since_s, 0.1))
+        window_s = min(self._window_s(), max(time.monotonic() - self.since_s, 0.1))
         begin_s = time.monotonic() - window_s
         return sum(at_s > begin_s for at_s, _ in self._arrivals) / window_s
 
     def latency_s(self) -> float | None:
         """Tell the median latency; None where nothing came, or stamps are of another clock."""
-        begin_s = time.monotonic() - RATE_WINDOW_S
+        begin_s = time.monotonic() - self._window_s()
         latencies_s = [latency_s for at_s, latency_s in self._arrivals if at_s > begin_s]
         median_s = float(np.median(latencies_s)) if latencies_s else -1.0
         return median_s if 0 <= median_s < _PLAUSIBLE_S else None
@@ -235,13 +253,14 @@ class Robot:
             'rate': round(self.images.rate_hz(), 1),
         }
         nodes = [self._row(name) for name in TOPIC_OF]
-        answers = f'{self.answers.rate_hz():.0f} answers/s'
+        images = f'{_few(self.images.rate_hz())} images/s'
+        answers = f'{_few(self.answers.rate_hz())} answers/s'
         way = '' if latency_s is None else f' · {1000 * latency_s:.0f} ms'
         further = f' · {self.remark}' if self.remark else ''
         self.facts = {
             'kind': 'health',
             'level': 'warn' if problems else 'ok',
-            'summary': f'{camera["rate"]:.0f} images/s · {answers}{way}{further}',
+            'summary': f'{images} · {answers}{way}{further}',
             'problems': problems,
             'camera': camera,
             'nodes': nodes,
@@ -252,7 +271,7 @@ class Robot:
         return self.facts
 
     def _problems(self, image: Subscription[Any] | None) -> Iterator[str]:
-        silent = image is not None and self.images.silence_s > SILENT_S
+        silent = image is not None and self.images.silence_s > self.images.patience_s
         if silent and image is not None:
             yield from silence_problems(self._node, image, False, self.images.silence_s)
         if image is not None and self.unshown:
@@ -287,6 +306,11 @@ class Robot:
             'latency': _number(values.get('latency_p50_s')),
             'model': values.get('model', ''),
         }
+
+
+def _few(rate_hz: float) -> str:
+    """Write a rate without digits that say nothing."""
+    return f'{round(rate_hz, 1 if rate_hz < 1 else 0):g}'
 
 
 def _number(text: str | None) -> float | None:

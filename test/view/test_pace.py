@@ -16,6 +16,7 @@
 
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import rclpy
@@ -31,9 +32,10 @@ from vision_msgs.msg import Classification, ObjectHypothesis
 from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.spin import new_executor, subscribe_to_all
 from emotion_estimator.stamps import NS_PER_S
+from emotion_estimator.view import robot
 from emotion_estimator.view.listener import Listener
 from emotion_estimator.view.main import parse
-from emotion_estimator.view.robot import Load
+from emotion_estimator.view.robot import Arrivals, Load
 from emotion_estimator.view.state import Pace
 
 STEP_NS = NS_PER_S // 30
@@ -103,6 +105,30 @@ def test_processors_that_are_barely_idle_are_busy_until_a_fifth_is_idle_again():
 
 def test_a_system_that_does_not_tell_its_load_is_never_busy():
     assert not Load(lambda: None).is_high()
+
+
+@pytest.mark.parametrize(
+    ('step_s', 'count', 'patience_s', 'rate_hz'),
+    [
+        (0.125, 0, 1.5, 0.0),
+        (0.125, 2, 5.0, 1.0),
+        (0.125, 50, 1.5, 8.0),
+        (2.0, 2, 5.0, 0.5),
+        (2.0, 50, 6.0, 0.5),
+    ],
+)
+def test_images_may_be_silent_for_three_times_their_usual_step(
+    monkeypatch, step_s, count, patience_s, rate_hz
+):
+    now_s = 1000.0
+    monkeypatch.setattr(robot, 'time', SimpleNamespace(monotonic=lambda: now_s))
+    images = Arrivals()
+    for _ in range(count):
+        now_s += step_s
+        images.add()
+    now_s = max(now_s, images.since_s + 2)
+    assert images.patience_s == pytest.approx(patience_s)
+    assert images.rate_hz() == pytest.approx(rate_hz)
 
 
 def test_of_images_that_are_not_shown_answers_are_counted_and_nothing_is_read(live):
