@@ -180,7 +180,9 @@ class _Slider:
         self._node, self._control = node, control
         spec = control.spec
         self._least, self._most = float(spec.minimum or 0), float(spec.maximum or 1)
-        self._wide = self._least > 0 and self._most / self._least >= _WIDE
+        # Zero has no logarithm: a range that begins with it is laid out by that of one more.
+        self._shift = 0.0 if self._least > 0 else 1.0
+        self._wide = (self._most + self._shift) / (self._least + self._shift) >= _WIDE
         whole = isinstance(spec.default, int)
         low, high = self._place(self._least), self._place(self._most)
         with ui.element('div').classes('view-control'):
@@ -199,11 +201,11 @@ class _Slider:
 
     def _place(self, value: float) -> float:
         """Where on the slider a value lies."""
-        return math.log10(value) if self._wide else value
+        return math.log10(value + self._shift) if self._wide else value
 
     def _value(self, place: float) -> float:
         """Of a place on the slider."""
-        value = 10**place if self._wide else place
+        value = 10**place - self._shift if self._wide else place
         return min(max(float(f'{value:.3g}'), self._least), self._most)
 
     def _show(self) -> None:

@@ -334,6 +334,10 @@ def test_a_slider_shows_and_changes_the_parameter_of_the_running_node(robot, pag
     assert of_node() == pytest.approx(0.3, abs=0.02)
     robot.live.until(lambda: f'{of_node():g}' in text(page, control), 'the new value')
     robot.emotion_node.set_parameters([Parameter('min_confidence', value=0.5)])
+    page.press('#view-max_rate_hz')  # the middle of what reaches from 0 to 1000
+    robot.live.until(lambda: robot.node.parameters['max_rate_hz'], 'the other change')
+    assert 25 < robot.node.parameters['max_rate_hz'] < 40
+    robot.node.set_parameters([Parameter('max_rate_hz', value=0.0)])
 
 
 PRIOR_FIELD = 'document.getElementById("view-class_prior-field").value'
