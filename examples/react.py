@@ -52,7 +52,7 @@ class React(Node):
         """Begin, go on or end."""
         stamp = Time.from_msg(message.header.stamp, self.get_clock().clock_type)
         face = message.header.frame_id
-        if self.face not in ('', face) or self.get_clock().now() - stamp > TIMEOUT:
+        if self.face not in ('', face) or not self.is_now(stamp):
             return
         scores = {result.class_id: result.score for result in message.results}
         if scores.get(self.expression, 0.0) >= END:
@@ -63,8 +63,13 @@ class React(Node):
 
     def on_timer(self) -> None:
         """End where the person is gone, or the camera stands still."""
-        if self.face and self.get_clock().now() - self.stamp > TIMEOUT:
+        if self.face and not self.is_now(self.stamp):
             self.react('', '', self.stamp)
+
+    def is_now(self, stamp: Time) -> bool:
+        """Tell whether a stamp is of now; where a bag begins again those of before lie ahead."""
+        age = self.get_clock().now() - stamp
+        return bool(abs(age.nanoseconds) <= TIMEOUT.nanoseconds)
 
     def react(self, face: str, expression: str, stamp: Time) -> None:
         """Let the robot do something; this is what you change."""

@@ -128,6 +128,16 @@ def test_a_reaction_ends_a_second_after_the_last_image_of_the_face(reacting):
     reacting.done('smile', '')
 
 
+def test_a_reaction_ends_where_time_steps_back_as_where_a_bag_begins_again(reacting):
+    reacting.show(0.9)
+    reacting.done('smile')
+    reacting.advance(-60.0)
+    reacting.advance(0.3)
+    reacting.done('smile', '')
+    reacting.show(0.9, face='face_new')
+    reacting.done('smile', '', 'smile')
+
+
 def test_an_emotion_of_an_image_that_is_old_makes_the_robot_do_nothing(reacting):
     reacting.show(0.9, age_s=1.1)
     reacting.show(0.9, 'scared', age_s=0.9)
