@@ -103,7 +103,14 @@ class Card {
   }
 
   showBars(scores) {
-    for (const label of ordered(Object.keys(scores))) {
+    const labels = ordered(Object.keys(scores));
+    const known = [...this.rows.keys()];
+    // Another model has other classes; while nobody estimates them those of before stay.
+    if (labels.length && labels.join("\n") !== known.join("\n")) {
+      this.bars.replaceChildren();
+      this.rows.clear();
+    }
+    for (const label of labels) {
       if (this.rows.has(label)) continue;
       const row = make("div", "view-bar", this.bars);
       make("span", "view-bar-name", row, label);
