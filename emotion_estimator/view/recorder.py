@@ -80,6 +80,7 @@ def recording_path(folder: Path, name: str) -> Path:
     :param name: as somebody typed it; empty is made of the date and time.
     :returns: a file that is not there yet.
     :raises RecordingNameError: when the name is none, or taken.
+    :raises OutputError: when the folder cannot be looked into.
     """
     name = name.removesuffix('.mcap') or time.strftime('%Y-%m-%d_%H-%M-%S')
     if not _NAME.fullmatch(name):
@@ -89,8 +90,10 @@ def recording_path(folder: Path, name: str) -> Path:
         )
     path = folder / f'{name}.mcap'
     # Another live view's is hidden until it is whole.
-    remove_abandoned(path)
-    if path.exists() or any(folder.glob(f'.{path.name}.*')):
+    with writing(path):
+        remove_abandoned(path)
+        taken = path.exists() or any(folder.glob(f'.{path.name}.*'))
+    if taken:
         raise RecordingNameError(f'There is a recording {path.name} already; choose another name.')
     return path
 

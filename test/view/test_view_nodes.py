@@ -345,10 +345,10 @@ def test_what_is_said_of_a_face_is_recorded_where_the_list_is_remapped(live, tmp
 
 def test_a_recording_that_cannot_be_written_is_reported(live, tmp_path):
     (taken := tmp_path / 'taken').write_text('a file')
-    recorder = Recorder(live.tester, taken)
-    recorder.start('walk', None)
-    assert not recorder.facts()['records']
-    assert 'is a file, not a folder' in recorder.facts()['word']
+    for folder, why in ((taken, 'is a file, not'), (tmp_path / ('x' * 300), 'name too long')):
+        recorder = Recorder(live.tester, folder)
+        recorder.start('walk', None)
+        assert (recorder.facts()['records'], why in recorder.facts()['word']) == (False, True)
     recorder.start('../walk', None)
     assert 'letters, digits' in recorder.facts()['word']
 
