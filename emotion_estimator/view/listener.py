@@ -317,6 +317,9 @@ class Listener:
         if ready is not None:
             fitting = [image for stamp_ns, image in self._images if stamp_ns == ready.stamp_ns]
             self._imageless = None if fitting else ready
+            # What is older is shown no more, and one image may take many MB.
+            newer = [each for each in self._images if each[0] > ready.stamp_ns]
+            self._images = deque(newer, maxlen=_IMAGES_KEPT)
             self._ready(ready, fitting[-1] if fitting else None)
 
 

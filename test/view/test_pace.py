@@ -15,6 +15,7 @@
 """How little the live view looks at: images by their stamps, and messages many at a time."""
 
 import time
+import weakref
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -255,6 +256,28 @@ def test_an_image_that_is_taken_after_what_is_said_of_it_is_shown_with_it(live):
         (START_NS + 2 * STEP_NS, None),
         (START_NS + 2 * STEP_NS, 'its image'),
     ]
+    listener.stop()
+
+
+class Held:
+    """Stands for an image; whether it is held can be told."""
+
+
+def test_images_are_held_until_they_or_newer_ones_are_shown(live):
+    ready = []
+    listener = Listener(live.tester, print, lambda said, image: ready.append(said.stamp_ns))
+    listener.start()
+    tracked = live.publisher(IdsList, TRACKED)
+    live.until(tracked.get_subscription_count, 'the listener')
+    held = []
+    for number in range(6):
+        listener.take_image(START_NS + number * STEP_NS, image := Held())
+        held.append(weakref.ref(image))
+    del image
+    assert [each() is not None for each in held] == [True] * 6
+    tracked.publish(IdsList(header=Header(stamp=ROS.time(START_NS + 3 * STEP_NS)), ids=[]))
+    live.until(lambda: listener.look() or ready, 'what is said of the fourth')
+    assert [each() is not None for each in held] == [False] * 4 + [True] * 2
     listener.stop()
 
 
