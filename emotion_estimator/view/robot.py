@@ -37,6 +37,7 @@ SILENT_S = 1.5
 """Silence of the images after which the page says so, in seconds; of a slow camera later."""
 RATE_WINDOW_S = 2.0
 _UNKNOWN_RATE_S = 5.0  # so long images may be silent of which few have come
+_STATUS_S = 5.0  # a node that says nothing of itself for so long hangs, or has ended
 _STEPS = 5  # of the latest tell the usual one
 _LOAD_WINDOW_S = 4.0  # of all processors together
 _BARELY_IDLE, _IDLE_AGAIN = 0.05, 0.2  # shares of the processors' time
@@ -153,6 +154,7 @@ class Robot:
         self._diagnostics: Subscription[Any] | None = None
         self._names: dict[str, str] = {}
         self._statuses: dict[str, DiagnosticStatus] = {}
+        self._heard_s: dict[str, float] = {}  # when each of them came
         self._pulses = 0
         self._topics: list[tuple[str, str]] = []
         self._chosen = ''
@@ -236,6 +238,7 @@ class Robot:
         for status in message.status:
             if status.name in names:
                 self._statuses[status.name] = status
+                self._heard_s[status.name] = time.monotonic()
 
     def report(self, image: Subscription[Any] | None) -> dict[str, Any]:
         """
@@ -282,7 +285,16 @@ class Robot:
                 yield f'No {name} is there: nobody publishes {resolved}. {_START}'
         for name in self._names.values():
             status = self._statuses.get(name.lstrip('/'))
-            if status is None or status.level == DiagnosticStatus.OK:
+            if status is None:
+                continue
+            # The graph tells of a process that was killed after some twenty seconds only.
+            if time.monotonic() - self._heard_s[status.name] > _STATUS_S:
+                yield (
+                    f'{status.name}: it has said nothing on /diagnostics for more than '
+                    f'{_STATUS_S:g} s. Look whether its process runs.'
+                )
+                continue
+            if status.level == DiagnosticStatus.OK:
                 continue
             # The page noticed that itself, and sooner.
             if not (
