@@ -329,6 +329,8 @@ LONG = 'b.png,sad\n' * 20_000
         ('holiday/1.png', 'no picture', 'holds no labelled pictures'),
         ('labels.csv', 'file,mood\na.png,happy', 'line 1: expected the columns file and exp'),
         pytest.param('labels.csv', f'file,expression\na.png,"sad\n{LONG}', 'a quote', id='quote'),
+        ('labels.csv', 'file,expression,person\na.png,sad,"Ann\nb.png,sad,Bob', 'several lines'),
+        ('labels.csv', f'file,expression\n{"b" * 300}.png,sad', 'line 2: there is no picture'),
     ],
 )
 def test_a_folder_without_labelled_pictures_is_refused(tmp_path, name, content, said):
@@ -345,13 +347,8 @@ def learned(tmp_path, monkeypatch):
     """Two photographs of FER2013 to learn from, two of the web, one of these for scores."""
     images = np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
     (tmp_path / 'fer2013').mkdir()
-    np.savez(
-        tmp_path / 'fer2013' / 'fer2013.npz',
-        images=images,
-        labels=np.array([4, 6, 3]),
-        usage=np.array([0, 1, 0]),
-        ferplus=np.zeros((3, 10), np.uint8),
-    )
+    arrays = {'labels': [4, 6, 3], 'usage': [0, 1, 0], 'ferplus': np.zeros((3, 10), np.uint8)}
+    np.savez(tmp_path / 'fer2013' / 'fer2013.npz', images=images, **arrays)
     for grey, name in enumerate(('0f', '8f', '1a')):
         write_picture(tmp_path / 'ood' / 'web' / f'{name}.png', grey)
     (tmp_path / 'ood' / 'labels.csv').write_text(
@@ -365,8 +362,7 @@ def test_other_photographs_to_learn_from_stand_behind_those_of_fer2013(learned):
     found, count = sources.read_to_learn_from()
     assert count == 2
     assert [LABELS[label] for label in found.labels] == ['sad', 'happy', 'disgusted', 'angry']
-    names = [found.pictures.name(row).split('/')[-1] for row in range(4)]
-    assert names == ['fer2013 row 0', 'fer2013 row 2', '0f.png', '1a.png']
+    assert names(found) == ['fer2013 row 0', 'fer2013 row 2', '0f.png', '1a.png']
     assert found.pictures.read(1)[0, 0] == 2
     assert found.pictures.read(3).shape == (8, 8, 3)
     some = found.pictures.part([3, 0, 1])

@@ -41,6 +41,7 @@ from training.datasets.pictures import (
     LabelledPictures,
     PeoplesPictures,
     Split,
+    is_file,
 )
 
 
@@ -90,9 +91,8 @@ def read_affectnet(path: Path) -> LabelledPictures:
     :returns: the photographs, without votes; all for training where there are no splits.
     :raises DataError: when it holds no photograph in these layouts.
     """
-    found, complaints = (
-        _of_affectnet_table(path) if (path / _TABLE).is_file() else _of_annotations(path)
-    )
+    read = _of_affectnet_table if (path / _TABLE).is_file() else _of_annotations
+    found, complaints = read(path)
     if not found:
         raise DataError(
             f'{path} holds neither pictures named in {_TABLE} nor such as train_set/images/0.jpg '
@@ -131,7 +131,7 @@ def _of_affectnet_table(path: Path) -> tuple[list[tuple[Path, int, Split]], list
             known = ', '.join(AFFECTNET_WORDS)
             complaints.append(f'{where}: label is {word.lower()!r}, none of {known}.')
         elif place.lower() not in files:
-            complaints.append(f'{where}: there is no picture {place!r}; left out.')
+            complaints.append(f'{where}: there is no picture {place[:200]!r}; left out.')
         else:
             picture, split = files[place.lower()]
             found.append((picture, label, split))
@@ -156,6 +156,8 @@ def _table_lines(
         try:
             for row in rows:
                 cells = tuple((row.get(name) or '').strip(around) for name in (*columns, *others))
+                if '\n' in ''.join(cells):
+                    raise csv.Error(f'a cell that ends in line {rows.line_num} has several lines')
                 yield f'{table}, line {rows.line_num}', cells
         except csv.Error as error:
             raise DataError(f'{table}: {error}; a quote may be missing before it.') from error
@@ -238,7 +240,7 @@ def _of_rafdb_list(path: Path) -> tuple[list[tuple[Path, int, Split]], list[str]
                 f'{path}, line {place}: {line!r} is not such as train_00001.jpg 5, with a '
                 'number from 1 to 7; left out.'
             )
-        elif not picture.is_file():
+        elif not is_file(picture):
             complaints.append(f'{path}, line {place}: {picture} is missing; left out.')
         else:
             found.append((picture, _RAFDB_NUMBERS[number.strip()], split))
@@ -268,7 +270,7 @@ def _rafdb_named(table: Path, folder: Path, complaints: list[str]) -> Iterator[t
     for where, (image, number) in _table_lines(table, ('image', 'label')):
         # Some copies keep the pictures of a set in one folder.
         places = [folder / number / image, folder / image]
-        picture = next((place for place in places if image and place.is_file()), None)
+        picture = next((place for place in places if image and is_file(place)), None)
         if picture is None:
             complaints.append(f'{where}: there is no picture {places[0]}; left out.')
         else:
@@ -336,8 +338,8 @@ def _of_table(table: Path, complaints: list[str]) -> Iterator[tuple[str, _Line]]
         table, (_FILE, _EXPRESSION), (_PERSON, *GROUPS), quoting=csv.QUOTE_MINIMAL
     )
     for where, (named, word, *about) in lines:
-        if not named or not (table.parent / named).is_file():
-            complaints.append(f'{where}: there is no picture {named!r}; left out.')
+        if not named or not is_file(table.parent / named):
+            complaints.append(f'{where}: there is no picture {named[:200]!r}; left out.')
             continue
         folder, *below = Path(named).parts
         name = folder if below and folder not in (os.sep, os.pardir) else table.parent.name
@@ -345,9 +347,8 @@ def _of_table(table: Path, complaints: list[str]) -> Iterator[tuple[str, _Line]]
 
 
 def _of_expression_folders(path: Path) -> Iterator[tuple[str, _Line]]:
-    for file in sorted(path.glob('[!.]*/[!.]*')):
-        if file.is_file():
-            yield path.name, _Line(file, file.parent.name)
+    for file in filter(Path.is_file, sorted(path.glob('[!.]*/[!.]*'))):
+        yield path.name, _Line(file, file.parent.name)
 
 
 def _of_files(name: str, lines: list[_Line], trained_on: str) -> PeoplesPictures:

@@ -71,6 +71,14 @@ def assets_folder() -> Path:
     return Path(named) if named else Path(__file__).resolve().parents[3] / 'shared'
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there; under a name that is too long there is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 class PictureError(ValueError):
     """One picture that cannot be read; the message names it. The others are not affected."""
 
