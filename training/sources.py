@@ -21,6 +21,7 @@ import functools
 import hashlib
 import io
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -253,16 +254,26 @@ def content_key(kind: str, *decisive: Any) -> str:
 
 def kept_arrays(path: Path, make: Callable[[], Mapping[str, Any]]) -> Path:
     """
-    Write arrays into an .npz file, unless it is there.
+    Write arrays into an .npz file, unless it is there and whole.
 
     :param path: the file, named by a `content_key`.
     :param make: computes the arrays by name.
     """
-    if not path.is_file():
+    if not is_whole(path):
         content = io.BytesIO()
         np.savez(content, **make())
         write_whole(path, content.getvalue())
     return path
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether an .npz file is there, neither cut off nor damaged."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.testzip() is None
+    # Of a damaged file zipfile and zlib each complain in their own way.
+    except Exception:
+        return False
 
 
 def code_of(*sources: str) -> bytes:

@@ -90,6 +90,15 @@ def test_arrays_are_made_once_and_kept(tmp_path):
     assert made == [1]
 
 
+@pytest.mark.parametrize('start, end', [(300, None), (500, 501), (30, 60), (0, None)])
+def test_arrays_are_made_again_where_what_was_kept_is_damaged(tmp_path, start, end):
+    kept = kept_arrays(tmp_path / 'x.npz', lambda: {'a': np.arange(99)})
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:start] + (b'' if end is None else b'?' * (end - start) + whole[end:]))
+    kept_arrays(kept, lambda: {'a': np.arange(99)})
+    assert kept.read_bytes() == whole
+
+
 def test_another_code_gives_another_key_and_another_comment_the_same(tmp_path):
     texts = {'a.py': 'x = 1\n', 'b.py': '"""Says it."""\n# so\nx = 1\n', 'c.py': 'x = 2\n'}
     for file, text in texts.items():

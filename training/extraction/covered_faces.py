@@ -48,7 +48,7 @@ from training.covers import EYE_COVERS, HARMLESS, MOUTH_COVERS, covered
 from training.datasets.pictures import DataError, Pictures
 from training.extraction.views import enlarged
 from training.painting import FacePlaces
-from training.sources import content_key, kept_arrays
+from training.sources import content_key, is_whole, kept_arrays
 
 BLOCK = 100
 """Photographs in a task and in a file."""
@@ -211,7 +211,7 @@ def every_part(
     how = (mediapipe, _encoding(encoding).template)
     keys = [content_key('visibility', *how, *block.content()) for block in blocks]
     paths = [sources.OUT / 'visibility' / f'{key}.npz' for key in keys]
-    missing = [index for index, path in enumerate(paths) if not path.is_file()]
+    missing = [index for index, path in enumerate(paths) if not is_whole(path)]
     tasks = [(blocks[index], donors, encoding) for index in missing]
     with Progress() as progress, open_workers(address) as pool:
         bar = progress.add_task('covered faces', total=len(blocks))
