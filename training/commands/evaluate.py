@@ -26,6 +26,7 @@ import dataclasses
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -259,9 +260,10 @@ def print_tables(found: dict[str, dict[str, Metrics]]) -> None:
     """
     for group, methods in found.items():
         table = Table(title=f'{group}: value, 95 % interval', show_lines=False)
-        table.add_column('score')
+        # Many methods leave little room: a score is told by its whole name.
+        table.add_column('score', no_wrap=True)
         for method in methods:
-            table.add_column(method.replace('_', ' '), justify='right')
+            table.add_column(method.replace('_', ' '), justify='right', overflow='fold')
         names = dict.fromkeys(name for scores in methods.values() for name in scores)
         for name in names:
             cells = [_cell(scores.get(name)) for scores in methods.values()]
@@ -274,6 +276,21 @@ def _cell(metric: dict[str, float] | None) -> str:
         return '-'
     value, low, high = (f'{metric[key]:.4g}' for key in ('value', 'low', 'high'))
     return value if low == high else f'{value} [{low}, {high}]'
+
+
+def known_scores(path: Path) -> dict[str, Any]:
+    """
+    Read what earlier calls found; a file that is damaged is named, and nothing taken from it.
+
+    :param path: JSON of `evaluate`'s groups.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (TypeError, ValueError):
+        print(f'{path} is damaged, and is written anew: earlier scores in it are lost.')
+        return {}
 
 
 def record(found: dict[str, dict[str, Metrics]]) -> None:
@@ -348,8 +365,7 @@ def main(arguments: list[str] | None) -> int:
         found = evaluate(split, options.baselines, draw)
     print_tables(found)
     path = Path(sources.OUT / 'evaluate.json')
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    write_whole(path, json.dumps({**known, **found}, indent=2).encode())
+    write_whole(path, json.dumps({**known_scores(path), **found}, indent=2).encode())
     print(f'Written to {path}')
     if options.record:
         record(found)
