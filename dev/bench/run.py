@@ -277,7 +277,11 @@ def write_results(path: Path, results: Results, asked: Collection[str] = ()) -> 
     :param path: the JSON file.
     :param asked: parts that alone were asked for: what the file says of others stays.
     """
-    before = json.loads(path.read_bytes()) if asked and path.is_file() else {}
+    try:
+        before = dict(json.loads(path.read_bytes())) if asked and path.is_file() else {}
+    except (TypeError, ValueError):
+        print(f'{path} is damaged, and is written anew: earlier figures in it are lost.')
+        before = {}
     reasons = {
         key: {k: v for k, v in before.pop(key, {}).items() if k not in asked} | now
         for key, now in (('left_out', results.left_out), ('failed', results.failed))
