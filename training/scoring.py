@@ -214,9 +214,10 @@ def frame_classifiers(values: Frames, labels: NDArray[np.int64]) -> dict[str, Fr
     """
     key = sources.content_key('baselines', values, labels)
     kept = sources.OUT / 'training' / f'baselines-{key}.pickle'
-    if kept.is_file():
+    try:
         estimators = pickle.loads(kept.read_bytes())
-    else:
+    # There is none, or it is damaged, of which pickle complains in many ways.
+    except Exception:
         estimators = {name: make(values, labels) for name, make in _MAKERS.items()}
         write_whole(kept, pickle.dumps(estimators))
     return {name: partial(_probabilities, estimator) for name, estimator in estimators.items()}

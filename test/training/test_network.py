@@ -356,3 +356,12 @@ def test_baselines_answer_in_all_classes_whatever_they_learned(made_data, count)
         assert found.shape == (len(stills), len(LABELS)) and not found[:, sad].any(), name
         right = (found.argmax(axis=1) == stills.labels).mean()
         assert name != 'gradient_boosting' or count < 60 or right > 0.9
+
+
+def test_baselines_are_fitted_again_where_what_was_kept_is_damaged(made_data):
+    stills = made_data.training.select(np.arange(60))
+    before = frame_classifiers(stills.values, stills.labels)
+    (kept,) = (sources.OUT / 'training').glob('baselines-*.pickle')
+    kept.write_bytes(kept.read_bytes()[:1000])
+    for name, classify in frame_classifiers(stills.values, stills.labels).items():
+        np.testing.assert_array_equal(classify(stills.values), before[name](stills.values))
