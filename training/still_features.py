@@ -37,6 +37,7 @@ from emotion_estimator.parallel.engine import Finished, SchedulerError, run_all
 from emotion_estimator.parallel.workers import open_workers
 from training import sources
 from training.datasets.pictures import DataError, LabelledPictures, Pictures, Split, assets_folder
+from training.encoding.appearance import NETWORKS
 from training.encoding.fitting import face_crops, fit_encoding, mirror_order, mirrored
 from training.extraction import face_reader
 from training.extraction.face_reader import (
@@ -187,7 +188,7 @@ def fit_shipped_encoding() -> Path:
     Fit the face encoding to the training photographs and put it where the runtime finds it.
 
     :returns: the encoding's file.
-    :raises DataError: when photographs are missing.
+    :raises DataError: when photographs are missing, or too few may be learned from.
     """
     photographs, _ = sources.read_to_learn_from()
     tables = _tables(photographs, TRAINING_VIEWS, Split.TRAINING)
@@ -195,6 +196,12 @@ def fit_shipped_encoding() -> Path:
     first = read_faces(photographs, X4_PAD25)
     stills = _stills(photographs, NAMES, first.blendshapes[:, None], first.readable)
     rows = rows_to_learn_from(stills, OTHERS_TIMES_IN_ENCODING)
+    least = max(how.batch for how in NETWORKS)
+    if len(rows) < least:
+        raise DataError(
+            f'{len(rows)} of the {len(photographs)} photographs may be learned from, and the face '
+            f'encoding needs {least}: add some, or keep the one that ships (`make train-cached`).'
+        )
     learned_from = replace(stills.select(rows), rows=rows)
     fitted = fit_encoding(photographs, tables, learned_from)
     write_whole(encoding_path(), fitted.read_bytes())

@@ -26,9 +26,10 @@ import pytest
 from emotion_estimator.blendshapes import INDEX, NAMES
 from emotion_estimator.emotion.decision import ClassPrior
 from emotion_estimator.emotion.model import SCHEMA, VOTES, read_metadata, softmax
-from training import export, facial_actions, fitting, network, sources
+from training import export, facial_actions, fitting, network, sources, still_features
 from training.clips import Dynamics
 from training.datasets.pictures import LABELS, DataError, Split, one_hot
+from training.extraction.face_reader import empty_table
 from training.protocols.sequences import compose_tracks
 from training.scoring import frame_classifiers
 from training.settings import MODELS, VERSIONS, Phase, Settings, class_prior, run_key
@@ -344,6 +345,16 @@ def test_data_from_which_nothing_can_be_learned_is_refused(made_data, monkeypatc
     folder.rename(folder.with_name('bored'))
     with pytest.raises(DataError, match='FER2013 has no photograph of the split public'):
         sources.read_to_learn_from()
+
+
+def test_no_encoding_is_learned_from_fewer_photographs_than_a_batch(made_data, monkeypatch):
+    monkeypatch.setattr(sources, 'read_to_learn_from', lambda: (made_data.training, 70))
+    monkeypatch.setattr(still_features, '_tables', lambda *_: [])
+    monkeypatch.setattr(still_features, 'read_faces', lambda *_: empty_table(70))
+    monkeypatch.setattr(still_features, '_stills', lambda *_: made_data.training)
+    monkeypatch.setattr(still_features, 'rows_to_learn_from', lambda *_: np.arange(69))
+    with pytest.raises(DataError, match=r'69 of the 70 photographs .* needs 128: add some'):
+        still_features.fit_shipped_encoding()
 
 
 @pytest.mark.parametrize('count', [60, 12])
