@@ -158,6 +158,9 @@ def test_arrays_are_read_with_their_votes(tmp_path):
         ({'images': np.zeros((5, 48, 48), np.float32)}, 'float32'),
         ({'labels': np.full(5, 7, np.int8)}, 'labels must be 0 to 6'),
         ({'usage': np.full(5, 3, np.int8)}, 'usage 0 to 2'),
+        ({'ferplus': np.full((5, 10), np.nan)}, 'votes 0 to 10'),
+        ({'ferplus': np.full((5, 10), -1)}, 'votes 0 to 10'),
+        ({'ferplus': np.full((5, 10), 'one')}, 'votes 0 to 10'),
     ],
 )
 def test_arrays_that_do_not_fit_are_reported(tmp_path, changed, said):

@@ -152,8 +152,9 @@ def read_npz(path: Path) -> LabelledPictures:
             f'{path}: images, labels, usage and ferplus should be uint8 [N, 48, 48], [N], [N] '
             f'and [N, 10], but are {images.dtype} {", ".join(map(str, shapes))}.'
         )
-    if not (np.isin(labels, range(len(LABELS))).all() and np.isin(usage, list(Split)).all()):
-        raise DataError(f'{path}: labels must be 0 to {len(LABELS) - 1} and usage 0 to 2.')
+    counts = (labels, len(LABELS)), (usage, len(Split)), (table, VOTERS + 1)
+    if not all(np.isin(array, range(count)).all() for array, count in counts):
+        raise DataError(f'{path}: labels must be 0 to 6, usage 0 to 2, votes 0 to {VOTERS}.')
     votes, other_votes = votes_for_labels(table)
     return LabelledPictures(
         name=NAME,
@@ -286,8 +287,7 @@ def votes_for_labels(table: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[
         a face', shape [N, 3].
     """
     counts = table.astype(np.float32)
-    seven = list(VOTE_COLUMNS)
-    return counts[:, seven], np.delete(counts, seven, axis=1)
+    return counts[:, VOTE_COLUMNS], np.delete(counts, VOTE_COLUMNS, axis=1)
 
 
 def header_names(path: Path, header: str, wanted: Sequence[str]) -> list[str]:
