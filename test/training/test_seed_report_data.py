@@ -375,6 +375,9 @@ def test_each_class_gets_a_file_of_its_own(tmp_path):
     assert [path.name for path in written] == ['happy.csv', 'sad.csv']
     assert_equal(read_dataset(written[0]), DATASET.take(np.array([0, 3])))
     assert_equal(read_dataset(written[1]), DATASET.take(np.array([1])))
+    assert write_class_files(DATASET.take(np.array([1])), tmp_path / 'classes') == written[1:]
+    left = sorted(path.name for path in (tmp_path / 'classes').iterdir())
+    assert left == ['sad.csv', 'sad.schema.json']
 
 
 def test_the_index_names_the_photographs_of_the_test_split(tmp_path):

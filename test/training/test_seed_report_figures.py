@@ -123,6 +123,14 @@ def test_no_pictures_make_no_page(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_pages_that_an_earlier_call_left_go_and_those_of_other_sheets_stay(tmp_path):
+    for number in ('1', '7', 'night-7'):
+        (tmp_path / f'sheet-{number}.png').touch()
+    assert len(pages([Cell(np.zeros((4, 4), np.uint8), '')], tmp_path)) == 1
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ['sheet-1.png', 'sheet-night-7.png']
+
+
 # Wrong answers are drawn, the surest first, with truth, answer and landmarks.
 
 
@@ -249,9 +257,6 @@ def test_wrong_answers_are_drawn_with_their_landmarks_and_rows(tmp_path, monkeyp
     monkeypatch.setattr(studies, 'read_faces_twice', lambda _pictures, _view: faces)
     monkeypatch.setattr(studies, 'still_probabilities', lambda *_: answers)
     monkeypatch.setattr(studies, 'error_sheet', lambda *arguments: drawn.append(arguments) or [])
-    stale, of_another_set = (tmp_path / f'made_public-{end}.png' for end in ('7', 'night-7'))
-    stale.touch()
-    of_another_set.touch()
     text = io.StringIO()
     # Behind the photographs of the training split others stand.
     more = stills().select(np.array([0, 1, 2, 3, 1]))
@@ -263,7 +268,6 @@ def test_wrong_answers_are_drawn_with_their_landmarks_and_rows(tmp_path, monkeyp
     assert outlines[1, 0].tolist() == [100, 110]
     assert pictures.read(3).shape == (288, 288, 3)
     assert (path.name, names) == ('made_public.png', LABELS)
-    assert not stale.exists() and of_another_set.exists()
     # Happy and neutral are positive, sad is negative: one of two is right in either grouping.
     assert text.getvalue().count('accuracy 0.5000') == 2
 

@@ -23,7 +23,6 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 
 import argparse
 import dataclasses
-import glob
 import json
 import tempfile
 from pathlib import Path
@@ -327,9 +326,6 @@ def _draw_errors(
     sheet = folder / f'{name}_{place}.png'
     matrix = sheet.with_name(f'{sheet.stem}_confusion.png')
     draw_confusion(found, matrix, where)
-    for stale in folder.glob(f'{glob.escape(sheet.stem)}-*.png'):  # there may have been more
-        if stale.stem.removeprefix(f'{sheet.stem}-').isdecimal():  # and not of another set
-            stale.unlink()
     pages = error_sheet(pictures, *answered, sheet, labels)
     return [matrix, *pages]
 

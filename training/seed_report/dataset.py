@@ -160,15 +160,19 @@ def write_class_files(dataset: BlendshapesDataset, folder: Path) -> list[Path]:
     """
     Write one dataset for each class, to look at a class alone (the seed report's section 4.7).
 
-    :param folder: where `happy.csv` and the others go; a class without photographs gets none.
+    :param folder: where `happy.csv` and the others go; a class without photographs gets none, and
+        one that an earlier call left is removed.
     :returns: the CSV files written.
     """
     written = []
     for label, name in enumerate(dataset.classes):
-        members = dataset.labels == label
+        members, path = dataset.labels == label, folder / f'{name}.csv'
         if members.any():
-            written.append(folder / f'{name}.csv')
-            write_dataset(dataset.take(members), written[-1])
+            written.append(path)
+            write_dataset(dataset.take(members), path)
+        else:
+            path.unlink(missing_ok=True)
+            schema_path(path).unlink(missing_ok=True)
     return written
 
 

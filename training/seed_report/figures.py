@@ -232,7 +232,7 @@ def write_pages(cells: Iterable[Cell], layout: Layout, path: Path, title: str) -
     :param cells: the photographs, taken a page at a time.
     :param layout: measures of a page.
     :param path: PNG; page 3 of `errors.png` is `errors-3.png`.
-    :returns: the pages written, none for no cells.
+    :returns: the pages written, none for no cells; more that an earlier call left are removed.
     :raises ValueError: when the path is in the checkout but not under `out/`.
     """
     where = path.resolve()
@@ -244,9 +244,11 @@ def write_pages(cells: Iterable[Cell], layout: Layout, path: Path, title: str) -
     left = iter(cells)
     written: list[Path] = []
     while page := list(itertools.islice(left, layout.columns * layout.rows)):
-        number = len(written) + 1
-        written.append(path.with_name(f'{path.stem}-{number}.png'))
-        write_figure(_page(page, layout, f'{title}, page {number}'), written[-1])
+        written.append(path.with_name(f'{path.stem}-{len(written) + 1}.png'))
+        write_figure(_page(page, layout, f'{title}, page {len(written)}'), written[-1])
+    for stale in {*path.parent.glob('*-*.png')} - {*written}:
+        if stale.stem.removeprefix(f'{path.stem}-').isdecimal():  # and not of another sheet
+            stale.unlink()
     return written
 
 
