@@ -394,7 +394,7 @@ def test_too_few_photographs_and_no_scheduler_are_told_with_a_sentence(
     assert 'train/sad/0.png' in said.out and said.out.count('left out') == 2
     assert '1 photographs of FER2013 give 0 crops of faces' in said.err
     assert seed_report.main([]) == 1
-    assert 'No face is found in the photographs of FER2013' in capsys.readouterr().err
+    assert 'No two faces of one expression are found' in capsys.readouterr().err
     monkeypatch.setenv(sources.SCHEDULER_VARIABLE, 'nobody')
     assert train.main(['--visibility', 'table']) == 1
     assert "No Dask scheduler answers at 'nobody'" in capsys.readouterr().err

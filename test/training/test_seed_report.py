@@ -27,13 +27,9 @@ from rich.console import Console
 
 from emotion_estimator.blendshapes import INDEX, MIRROR, NAMES
 from training.commands import seed_report as steps
+from training.commands import train
 from training.commands.seed_report import SeenPhotographs, look
-from training.datasets.pictures import (
-    LABELS,
-    ArrayPictures,
-    LabelledPictures,
-    Split,
-)
+from training.datasets.pictures import LABELS, ArrayPictures, DataError, LabelledPictures, Split
 from training.extraction.face_reader import empty_table
 from training.extraction.views import X4_PAD25, flipped
 from training.seed_report import blendshapes
@@ -48,9 +44,7 @@ from training.seed_report.blendshapes import (
     names_where,
     relevance_table,
 )
-from training.seed_report.dataset import (
-    read_dataset,
-)
+from training.seed_report.dataset import read_dataset
 
 HAPPY, SAD = LABELS.index('happy'), LABELS.index('sad')
 COUNT = 60
@@ -204,6 +198,24 @@ def test_relevance_is_that_of_readable_training_photographs(console, tmp_path, m
     assert max(found['about_sad_nats'], key=found['about_sad_nats'].get) == 'jawOpen'
     assert drawn == [300, tmp_path / 'information.png', 'photograph 0, happy']
     assert steps.find_relevant(unread, console, tmp_path)['photographs'] == 150
+
+
+def test_photographs_without_two_faces_of_an_expression_are_refused(
+    photographs, console, monkeypatch
+):
+    few = photographs.select(np.arange(1, 8))  # an expression each
+    monkeypatch.setattr(steps.sources, 'read_photographs', lambda: few)
+    monkeypatch.setattr(steps, 'read_faces_twice', lambda *each: steps.read_faces(*each))
+    with pytest.raises(DataError, match=r'No two faces of one expression .* view native'):
+        steps.run(False, X4_PAD25.name, 1, console)
+
+
+@pytest.mark.parametrize('given_seed', ['-1', '2147483648', 'one'])
+def test_a_seed_that_is_none_is_refused_before_the_work(given_seed, capsys):
+    for main in (steps.main, train.main):
+        with pytest.raises(SystemExit, match='2'):
+            main(['--seed', given_seed])
+        assert f"'{given_seed}' is no whole number from 0 to" in capsys.readouterr().err
 
 
 # The rule keeps what its words say.

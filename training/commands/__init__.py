@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import os
 import sys
@@ -40,6 +41,21 @@ def terminal(plain_width: int = 120) -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else plain_width)
+
+
+MOST_SEED = 2**31 - 1
+"""Those of further networks count up from a seed, and Keras takes them below 2**32."""
+
+
+def seed(text: str) -> int:
+    """
+    Read a seed from the command line, for argparse.
+
+    :raises ArgumentTypeError: when it is none that everything random takes.
+    """
+    if not (text.isdecimal() and int(text) <= MOST_SEED):
+        raise argparse.ArgumentTypeError(f'{text!r} is no whole number from 0 to {MOST_SEED}.')
+    return int(text)
 
 
 def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:

@@ -36,7 +36,7 @@ from rich.console import Console
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.files import write_whole
 from training import sources
-from training.commands import command, terminal
+from training.commands import command, seed, terminal
 from training.datasets.pictures import (
     LABELS,
     NO_LABEL,
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None) -> int:
         help='whose blendshapes are written as files: as the seed report prepares photographs, or '
         'as the training does',
     )
-    parser.add_argument('--seed', type=int, default=1, help='of the samples')
+    parser.add_argument('--seed', type=seed, default=1, help='of the samples')
     options = parser.parse_args(arguments)
     start = time.monotonic()
     console = terminal()
@@ -132,10 +132,11 @@ def run(quick: bool, dataset_view: str, seed: int, console: Console) -> dict[str
         for view, twice in ((NATIVE, False), (X4_PAD25, False), (X4_PAD25, True))
     )
     for each in (native, enlarged):
-        if not (each.training & each.readable & (each.labels != NO_LABEL)).any():
+        labels = each.labels[each.training & each.readable & (each.labels != NO_LABEL)]
+        if np.bincount(labels, minlength=1).max() < 2:
             raise DataError(
-                f'No face is found in the photographs of {photographs.name}, split training, view '
-                f'{each.name}; there is nothing to report.'
+                'No two faces of one expression are found in the photographs of '
+                f'{photographs.name}, split training, view {each.name}; nothing can be reported.'
             )
     seen = {each.name: each for each in (native, enlarged, again)}
     found['balanced'] = choose_balanced(native, console)

@@ -30,7 +30,7 @@ from typing import Any
 from emotion_estimator.emotion.model import SCHEMA, EmotionModel
 from emotion_estimator.files import sha256_of
 from training import network, sources
-from training.commands import command, terminal
+from training.commands import command, seed, terminal
 from training.datasets.pictures import assets_folder
 from training.encoding.visibility import fit_shipped_visibility
 from training.export import class_shares, export_answers, write_model
@@ -117,7 +117,7 @@ def main(arguments: list[str] | None) -> int:
         default=sources.MODELS,
         help="the models' folder; the face encoding, unless kept, replaces the one that ships",
     )
-    parser.add_argument('--seed', type=int, default=Settings.seed)
+    parser.add_argument('--seed', type=seed, default=Settings.seed)
     parser.add_argument(
         '--keep-encoding', action='store_true', help='do not fit the face encoding again'
     )
