@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +36,7 @@ from training.datasets.pictures import (
     NO_LABEL,
     ArrayPictures,
     DataError,
+    FilePictures,
     LabelledPictures,
     Split,
     assets_folder,
@@ -388,3 +391,6 @@ def test_the_index_names_the_photographs_of_the_test_split(tmp_path):
         '7,sad,"made, up row 7"',
         '30,happy,"made, up row 30"',
     ]
+    files = FilePictures([Path(os.fsdecode(b'caf\xe9.png'))] * 31)
+    write_test_index(DATASET, files, tmp_path / 'index.csv')
+    assert (tmp_path / 'index.csv').read_bytes().endswith(b'30,happy,caf\xe9.png\n')

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ from rich.console import Console
 
 from emotion_estimator.evaluation.classification_metrics import calibration_error, confusion
 from training import sources
-from training.commands import studies
+from training.commands import command, studies
 from training.datasets.pictures import (
     LABELS,
     ArrayPictures,
@@ -277,6 +278,27 @@ def test_a_command_says_before_its_work_that_it_cannot_write(tmp_path, monkeypat
     monkeypatch.setattr(sources, 'OUT', tmp_path / 'file' / 'out')
     assert studies.main(['errors']) == 2
     assert 'file is a file, not a folder' in capsys.readouterr().err
+
+
+def test_names_that_are_no_utf_8_are_told_and_drawn(tmp_path, monkeypatch):
+    name = os.fsdecode(b'caf\xe9')
+    answers = np.eye(7)[[HAPPY, SAD]]
+    answered = studies.Answered(
+        np.arange(2), answers, np.array([HAPPY, HAPPY]), np.zeros((2, 4, 2), np.float32)
+    )
+    pictures = ArrayPictures(np.zeros((2, 48, 48), np.uint8), 'made')
+    told = io.TextIOWrapper(io.BytesIO(), 'utf-8', errors='strict')
+    monkeypatch.setattr('sys.stdout', told)
+    monkeypatch.setattr(sources, 'OUT', tmp_path)
+
+    def main(_):
+        print(name)
+        written = studies._draw_errors(Model(), answered, pictures, name, Console(), tmp_path)
+        return sum(path.is_file() for path in written)
+
+    assert command(main)([]) == 2
+    told.flush()
+    assert b'caf\\udce9\n' in told.buffer.getvalue()
 
 
 # Confusions are counted and scored as by hand.

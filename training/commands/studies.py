@@ -314,7 +314,7 @@ def _draw_errors(
 ) -> list[Path]:
     name, labels = model.metadata.name, model.metadata.labels
     _, probabilities, truth, _ = answered
-    where = f'{name}, {place}'
+    where = f'{name}, {place}'.encode(errors='replace').decode()  # a folder's name may be no UTF-8
     found = confusion(probabilities.argmax(axis=1), truth, labels)
     console.print(matrix_table(found, f'{where}: {len(truth)} photographs'))
     console.print(class_table(found, where))

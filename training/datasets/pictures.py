@@ -209,7 +209,7 @@ class FilePictures:
             try:
                 yield path.read_bytes()
             except OSError:
-                yield str(path).encode()
+                yield os.fsencode(path)
 
 
 @dataclass(frozen=True)

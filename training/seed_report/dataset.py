@@ -191,7 +191,8 @@ def write_test_index(dataset: BlendshapesDataset, pictures: Pictures, path: Path
     for row, label in zip(test.rows.tolist(), test.labels.tolist()):
         name = '' if label == NO_LABEL else test.classes[label]
         writer.writerow((row, name, pictures.name(row)))
-    write_whole(path, text.getvalue().encode())
+    # The name of a file need be no UTF-8: its bytes find it again.
+    write_whole(path, text.getvalue().encode(errors='surrogateescape'))
 
 
 @dataclass(frozen=True)
