@@ -37,10 +37,9 @@ from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
 from emotion_estimator.nodes.graph import silence_problems
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import NO_STAMP, TRACKED, ObservedFaces, face_listers
-from emotion_estimator.stamps import RateLimiter, TimeLine, stamp_problem
+from emotion_estimator.stamps import SILENCE_S, RateLimiter, TimeLine, stamp_problem
 
 _MOST_NAMED = 3
-_AHEAD_S = 0.5  # a detector leaves out images in which it does not see the face
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
@@ -101,7 +100,7 @@ class CroppedFaces:
             )
             self._awaited_s[face_id] = time.monotonic()
             self._paces[face_id] = RateLimiter(self._node.parameters['max_rate_hz'])
-            self._lines[face_id] = TimeLine(ahead_s=_AHEAD_S)
+            self._lines[face_id] = TimeLine(SILENCE_S)  # a face may be unseen for a while
         self._end(set(self._crops) - tracked)
 
     def several_senders(self) -> str:
