@@ -32,7 +32,7 @@ from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.engine import ahead
 from training import network, sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
-from training.datasets.pictures import LABELS, Split
+from training.datasets.pictures import LABELS, DataError, Split
 from training.network import save_whole
 from training.settings import Settings, run_key
 from training.still_features import encoding_path, read_stills, read_training_stills
@@ -75,18 +75,16 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
     Train a network, or go on with or take what an earlier run of the same content left.
 
     :returns: the network of the epoch with the least loss on PublicTest's composed windows.
-    :raises DataError: when a clip is missing.
+    :raises DataError: when a clip is missing, or the network that is kept is damaged.
     """
     features = settings.features(material.training.features)
     stills, public = material.training.only(features), material.public.only(features)
     folder = sources.OUT / 'training' / run_key(settings, stills, public)
-    best, last, history_file = (folder / n for n in ('best.keras', 'last.keras', 'history.json'))
-    history = json.loads(history_file.read_text()) if history_file.is_file() else []
-    kept = network.broken_off(last, history, settings.batches_per_epoch)
-    if kept is None or kept[1] < len(settings.epochs):
+    best = folder / 'best.keras'
+    model, history = network.broken_off(folder, settings.batches_per_epoch)
+    if len(history) < len(settings.epochs):
         keras.utils.set_random_seed(settings.seed)
-        model, epochs = kept or (_compiled(settings, stills), 0)
-        del history[epochs:]
+        model = _compiled(settings, stills) if model is None else model
         composer = SequenceComposer(
             stills,
             settings.targets.taught(stills),
@@ -94,7 +92,7 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
             settings.composition,
         )
         validation, still_windows, still_labels = _validation(settings, public, material.encoding)
-        for epoch in range(epochs, len(settings.epochs)):
+        for epoch in range(len(history), len(settings.epochs)):
             start = time.monotonic()
             for batch in ahead(_batches(composer, settings, epoch), _AHEAD):
                 trained = float(model.train_on_batch(*batch))  # mean over the epoch so far
@@ -114,15 +112,19 @@ def trained_network(settings: Settings, material: Material) -> keras.Model:
             if loss <= min(entry['public_loss'] for entry in history):
                 save_whole(model, best)
             # In this order: see `network.broken_off`.
-            write_whole(history_file, json.dumps(history, indent=1).encode())
-            save_whole(model, last)
+            write_whole(folder / network.HISTORY, json.dumps(history, indent=1).encode())
+            save_whole(model, folder / network.LAST)
             print(
                 f'[{folder.name} {settings.time}] epoch {epoch + 1}/{len(settings.epochs)}: '
                 f'loss {trained:.4f}, PublicTest windows {loss:.4f}, '
                 f'PublicTest stills {accuracy:.4f} right, {time.monotonic() - start:.0f} s',
                 flush=True,
             )
-    return keras.models.load_model(best)
+    try:
+        return keras.models.load_model(best)
+    # Of a damaged file each library complains in its own way.
+    except Exception as error:
+        raise DataError(f'{best} is damaged ({error}); remove {folder} to train again.') from error
 
 
 def _compiled(settings: Settings, stills: Stills) -> keras.Model:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,23 +47,34 @@ def random_states(network: keras.Model) -> list[list[int]]:
     return [generator.state.numpy().tolist() for generator in _generators(network)]
 
 
-def broken_off(last: Path, history: list[Any], batches: int) -> tuple[keras.Model, int] | None:
+LAST, HISTORY = 'last.keras', 'history.json'
+"""What a training keeps after each epoch, in the other order: see `broken_off`."""
+
+
+def broken_off(folder: Path, batches: int) -> tuple[keras.Model | None, list[Any]]:
     """
     Go on with a training as though it had not been broken off.
 
-    :param last: the network after the last epoch that was finished.
-    :param history: an entry for each epoch, each with its `random_states` as 'random'; written
-        before the network, so that the last may be of an epoch that has to be trained again.
+    :param folder: with `LAST`, the network after the last epoch that was finished, and `HISTORY`,
+        an entry for each epoch, each with its `random_states` as 'random'; written before the
+        network, so that the last entry may be of an epoch that has to be trained again.
     :param batches: of an epoch.
-    :returns: the network, and how many epochs it has been trained; None where none was finished.
+    :returns: the network and the entries of the epochs that it has been trained; None and none
+        where it is to be begun.
     """
-    if not (history and last.is_file()):
-        return None
-    network = keras.models.load_model(last)
-    epochs = int(network.optimizer.iterations) // batches
-    for generator, state in zip(_generators(network), history[epochs - 1]['random']):
-        generator.state.assign(state)
-    return network, epochs
+    if not (folder / LAST).is_file():
+        return None, []
+    try:
+        history = list(json.loads((folder / HISTORY).read_text()))
+        network = keras.models.load_model(folder / LAST)
+        epochs = int(network.optimizer.iterations) // batches
+        for generator, state in zip(_generators(network), history[epochs - 1]['random']):
+            generator.state.assign(state)
+    # Of a damaged file each library complains in its own way.
+    except Exception as error:
+        print(f'{folder} is damaged ({error}); the training begins again.')
+        return None, []
+    return network, history[:epochs]
 
 
 def _generators(network: keras.Model) -> list[Any]:

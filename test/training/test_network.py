@@ -212,7 +212,7 @@ def made_data(tmp_path, monkeypatch):
     return fitting.Material(stills, stills, tmp_path / 'v1.npz')
 
 
-@pytest.mark.parametrize('where', ['between two epochs', 'before the network is kept'])
+@pytest.mark.parametrize('where', ['between epochs', 'before the network is kept', 'and damaged'])
 def test_a_broken_run_goes_on_as_though_it_had_not_been(made_data, monkeypatch, tmp_path, where):
     settings = Settings(
         phases=(Phase(2, 4, 16), Phase(1, STEPS, 8)), batches_per_epoch=2, architecture=SMALL
@@ -232,21 +232,26 @@ def test_a_broken_run_goes_on_as_though_it_had_not_been(made_data, monkeypatch, 
     monkeypatch.setattr(sources, 'OUT', tmp_path / 'unbroken')
     expected = fitting.trained_network(settings, made_data).get_weights()
     monkeypatch.setattr(sources, 'OUT', tmp_path / 'broken')
-    if where == 'between two epochs':
-        monkeypatch.setattr(fitting, '_batches', breaks)
-    else:
+    if where == 'before the network is kept':
         monkeypatch.setattr(fitting, 'save_whole', breaks_off)
+    else:
+        monkeypatch.setattr(fitting, '_batches', breaks)
     with pytest.raises(KeyboardInterrupt):
         fitting.trained_network(settings, made_data)
     monkeypatch.setattr(fitting, '_batches', composed)
     monkeypatch.setattr(fitting, 'save_whole', kept_whole)
+    (folder,) = (tmp_path / 'broken' / 'training').iterdir()
+    if where == 'and damaged':
+        (folder / 'last.keras').write_bytes(b'cut off')
     found = fitting.trained_network(settings, made_data).get_weights()
     for one, other in zip(found, expected):
         np.testing.assert_array_equal(one, other)
-    (history_file,) = (tmp_path / 'broken').glob('training/*/history.json')
-    assert len(json.loads(history_file.read_text())) == 3
+    assert len(json.loads((folder / 'history.json').read_text())) == 3
     monkeypatch.setattr(fitting, '_batches', None)  # a finished run composes nothing
     fitting.trained_network(settings, made_data)
+    (folder / 'best.keras').write_bytes(b'cut off')
+    with pytest.raises(DataError, match=r'best\.keras is damaged'):
+        fitting.trained_network(settings, made_data)
 
 
 def test_other_settings_and_other_data_are_another_run(made_data):

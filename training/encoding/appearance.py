@@ -33,7 +33,7 @@ from emotion_estimator.faces.appearance import CROP_PX, evened
 from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.engine import ahead
 from training.facial_actions import ALSO_WITH_CLOSED_EYES, RULES, Rule
-from training.network import broken_off, random_states, save_whole
+from training.network import HISTORY, LAST, broken_off, random_states, save_whole
 
 
 @dataclass(frozen=True)
@@ -200,16 +200,12 @@ def learn_appearance(
     :returns: from evened crops, shape [N, CROP_PX, CROP_PX, 1], to the numbers, shape
         [N, numbers], of mean 0 and deviation of about 1; the same of a crop and its mirror image.
     """
-    last, history_file = folder / 'last.keras', folder / 'history.json'
-    history = json.loads(history_file.read_text()) if history_file.is_file() else []
     keras.utils.set_random_seed(how.seed)
     steps = len(views[0].readable) // how.batch
-    model, epochs = broken_off(last, history, steps) or (
-        _compiled(how, steps, [part.shape[1] for part in targets]),
-        0,
-    )
-    del history[epochs:]
-    for epoch in range(epochs, how.epochs):
+    model, history = broken_off(folder, steps)
+    if model is None:
+        model = _compiled(how, steps, [part.shape[1] for part in targets])
+    for epoch in range(len(history), how.epochs):
         start = time.monotonic()
         losses = [
             float(model.train_on_batch(crops, answers, return_dict=True)['loss'])
@@ -218,8 +214,8 @@ def learn_appearance(
         loss = float(np.mean(losses))
         history.append({'loss': loss, 'random': random_states(model)})
         # In this order: see `network.broken_off`.
-        write_whole(history_file, json.dumps(history).encode())
-        save_whole(model, last)
+        write_whole(folder / HISTORY, json.dumps(history).encode())
+        save_whole(model, folder / LAST)
         print(
             f'appearance: epoch {epoch + 1}/{how.epochs}, loss {loss:.4f}, '
             f'{time.monotonic() - start:.0f} s',
