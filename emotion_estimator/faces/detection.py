@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
@@ -82,12 +83,11 @@ class FaceDetector:
         self._size = (0, 0)
         self.cost = 1.0
         try:
-            network = np.frombuffer(_tried(model_path), np.uint8)
+            network = _tried(model_path)
             # OpenCV 5 warns of a target that nobody asked for.
             with quiet_opencv():
-                # By content: OpenCV ends the process where a file's name is no UTF-8.
-                self._detector = cv2.FaceDetectorYN.create(
-                    'onnx', network, network[:0], (0, 0), min_confidence, _OVERLAP, _MOST_BOXES
+                self._detector = _read(
+                    model_path, network, (0, 0), min_confidence, _OVERLAP, _MOST_BOXES
                 )
             # Another network is found out by use alone.
             self.find(np.zeros((_TRIED_PX, _TRIED_PX, 3), np.uint8))
@@ -123,10 +123,25 @@ class FaceDetector:
 _TRY_IT = """
 import sys, cv2, numpy
 network = numpy.fromfile(sys.argv[1], numpy.uint8)
-detector = cv2.FaceDetectorYN.create('onnx', network, network[:0], (256, 256))
+try:
+    detector = cv2.FaceDetectorYN.create('onnx', network, network[:0], (256, 256))
+except TypeError:
+    detector = cv2.FaceDetectorYN.create(sys.argv[1], '', (256, 256))
 detector.detect(numpy.zeros((256, 256, 3), numpy.uint8))
 """
 _TRIAL_S = 20.0
+
+
+def _read(path: Path, content: bytes, *settings: Any) -> cv2.FaceDetectorYN:
+    """Read a network by its content: OpenCV ends the process where a name is no UTF-8."""
+    network = np.frombuffer(content, np.uint8)
+    try:
+        return cv2.FaceDetectorYN.create('onnx', network, network[:0], *settings)
+    except TypeError:  # OpenCV 4.6 knows names alone
+        name = str(path)
+        if name.encode(errors='replace') != os.fsencode(path):
+            raise FileError('its name is no UTF-8; rename it') from None
+        return cv2.FaceDetectorYN.create(name, '', *settings)
 
 
 def _tried(path: Path) -> bytes:
