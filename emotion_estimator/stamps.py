@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 NS_PER_S = 1_000_000_000
@@ -224,6 +225,22 @@ def usual_step_s(steps_ns: Collection[int]) -> float:
     """
     rank = min(3 * len(steps_ns) // 4, len(steps_ns) - _KNOWN_STEPS)
     return sorted(steps_ns)[rank] / NS_PER_S if rank >= 0 else 0.0
+
+
+LONGEST_GAP_S = 0.5
+"""A face unseen for longer is a new face, and in a longer pause of the camera nothing is known."""
+_MOST_GAP_S = 5.0  # however slow the camera is
+
+
+def longest_gap_s(stamps_ns: Iterable[int]) -> float:
+    """
+    Tell how far apart images that belong together may be: of a slow camera further.
+
+    :param stamps_ns: of all images, ascending, in nanoseconds.
+    :returns: half as much again as is usual, in seconds, from `LONGEST_GAP_S` to 5.
+    """
+    steps_ns = [after - before for before, after in pairwise(stamps_ns)]
+    return min(max(1.5 * usual_step_s(steps_ns), LONGEST_GAP_S), _MOST_GAP_S)
 
 
 _HANDOVER_S = 5.0

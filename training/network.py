@@ -48,7 +48,7 @@ def random_states(network: keras.Model) -> list[list[int]]:
 
 
 LAST, HISTORY = 'last.keras', 'history.json'
-"""What a training keeps after each epoch, in the other order: see `broken_off`."""
+"""Files that a training writes after each epoch: the history first, see `broken_off`."""
 
 
 def broken_off(folder: Path, batches: int) -> tuple[keras.Model | None, list[Any]]:

@@ -26,25 +26,9 @@ from numpy.typing import NDArray
 
 from emotion_estimator.evaluation.alignment import AlignedPredictions
 from emotion_estimator.evaluation.classification_metrics import BINS, LEAST_PROBABILITY, binned
-from emotion_estimator.stamps import NS_PER_S
+from emotion_estimator.stamps import LONGEST_GAP_S, NS_PER_S, longest_gap_s
 
 # How an answer changes over time: switches, and when it becomes right for good.
-
-
-LONGEST_GAP_S = 0.5
-"""A face unseen for longer is a new face, what differs then is no switch; and in a pause of the
-camera nothing is known."""
-
-
-def longest_gap_s(stamps_ns: NDArray[np.int64]) -> float:
-    """
-    Tell how far apart images that belong together may be: of a slow camera further.
-
-    :param stamps_ns: of all images, ascending, shape [N].
-    :returns: half as much again as is usual, in seconds, from `LONGEST_GAP_S` to `BLOCK_S`.
-    """
-    usual_s = np.median(np.diff(stamps_ns)) / NS_PER_S if len(stamps_ns) > 1 else 0.0
-    return float(np.clip(1.5 * usual_s, LONGEST_GAP_S, BLOCK_S))
 
 
 def switches(
@@ -93,7 +77,7 @@ def image_durations_s(stamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     if len(stamps_ns) < 2:
         return np.zeros(len(stamps_ns))
     steps_s = np.diff(stamps_ns) / NS_PER_S
-    return np.minimum(np.append(steps_s, np.median(steps_s)), longest_gap_s(stamps_ns))
+    return np.minimum(np.append(steps_s, np.median(steps_s)), longest_gap_s(stamps_ns.tolist()))
 
 
 SETTLED_S = 1.0
@@ -177,7 +161,8 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
     number = judged.stamps_ns if judged.stills else judged.segment
     of_unit = np.where(judged.segment < 0, -1, number)
     numbers = np.unique(of_unit[of_unit >= 0]).tolist()
-    classes, units, longest_s = len(judged.classes), len(numbers), longest_gap_s(judged.image_ns)
+    classes, units = len(judged.classes), len(numbers)
+    longest_s = longest_gap_s(judged.image_ns.tolist())
     confusion = np.zeros((units, classes, classes + 1))
     bins = np.zeros((units, BINS, 3))
     named = ('losses', 'frames', 'pieces', 'right_pieces', 'settled', 'switches', 'constant_s')
@@ -221,7 +206,8 @@ def tally_time(judged: AlignedPredictions) -> SegmentStatistics:
     """
     blocks = judged.image_ns // (BLOCK_S * NS_PER_S)
     numbers, block = np.unique(blocks, return_inverse=True)
-    durations_s, longest_s = image_durations_s(judged.image_ns), longest_gap_s(judged.image_ns)
+    durations_s = image_durations_s(judged.image_ns)
+    longest_s = longest_gap_s(judged.image_ns.tolist())
     # Each answer's image; answers carry the stamps of their images.
     image = np.searchsorted(judged.image_ns, judged.stamps_ns)
     seen, named = np.zeros((2, len(judged.image_ns)), np.bool_)

@@ -63,6 +63,7 @@ from emotion_estimator.extras.node_processes import (
     to_stderr,
 )
 from emotion_estimator.files import PACKAGE, AssetError, check_output, write_whole
+from emotion_estimator.stamps import NS_PER_S, longest_gap_s
 from emotion_estimator.view.main import DEFAULT_PORT, NODE_NAME
 
 EXIT_STOPPED = 130
@@ -274,8 +275,6 @@ def _is_over(observer: Observer) -> bool:
 # What the nodes said over time, as a picture.
 
 
-LONGEST_GAP_S = 0.5
-"""A face unseen for longer leaves a gap in its curve, in seconds."""
 _LEGEND_IN = 0.4  # height of the colours' names, in inches
 
 
@@ -313,10 +312,12 @@ def draw_timeline(
     shown = {name for m in moments for name in m.scores}
     # A user's own model may have classes of its own: they come last.
     colours = shades([name for name in COLOURS if name in shown] + sorted(shown - COLOURS.keys()))
+    images_ns = sorted({round(m.time_s * NS_PER_S) for m in moments})
+    gap_s = longest_gap_s(images_ns)  # a face unseen for longer leaves a gap in its curve
     for face in faces:
-        _draw_scores(axes.pop(0), face, colours)
+        _draw_scores(axes.pop(0), face, colours, gap_s)
         strip_axis = axes.pop(0)
-        _draw_decisions(strip_axis, face, colours)
+        _draw_decisions(strip_axis, face, colours, gap_s)
     strip_axis.set_xlabel('time of the image in s')
     strip_axis.set_xlim(0, end_s)
     handles, names = figure.axes[1 if thumbnails else 0].get_legend_handles_labels()
@@ -326,11 +327,11 @@ def draw_timeline(
     write_whole(path, png.getvalue())
 
 
-def _draw_scores(axis, face: list[Moment], colours: dict[str, Shades]) -> None:  # type: ignore[no-untyped-def]
+def _draw_scores(axis, face: list[Moment], colours: dict[str, Shades], gap_s: float) -> None:  # type: ignore[no-untyped-def]
     times_s = np.array([m.time_s for m in face])
     scores = np.array([[m.scores.get(label, 0.0) for label in colours] for m in face]).T
     # A gap is drawn as one: a row of nothing on either side of it.
-    gaps = np.flatnonzero(np.diff(times_s) > LONGEST_GAP_S) + 1
+    gaps = np.flatnonzero(np.diff(times_s) > gap_s) + 1
     at = np.repeat(gaps, 2)
     edges_s = np.stack([times_s[gaps - 1], times_s[gaps]], axis=1).ravel()
     times_s = np.insert(times_s, at, edges_s)
@@ -342,11 +343,11 @@ def _draw_scores(axis, face: list[Moment], colours: dict[str, Shades]) -> None: 
     axis.set_ylabel(f'face_{face[0].face_id}\nprobability')
 
 
-def _draw_decisions(axis, face: list[Moment], colours: dict[str, Shades]) -> None:  # type: ignore[no-untyped-def]
+def _draw_decisions(axis, face: list[Moment], colours: dict[str, Shades], gap_s: float) -> None:  # type: ignore[no-untyped-def]
     start = 0
     for i in range(1, len(face) + 1):
         ends = i == len(face)
-        gap = not ends and face[i].time_s - face[i - 1].time_s > LONGEST_GAP_S
+        gap = not ends and face[i].time_s - face[i - 1].time_s > gap_s
         if ends or gap or face[i].label != face[start].label:
             until_s = face[i - 1].time_s if ends or gap else face[i].time_s
             width_s = until_s - face[start].time_s

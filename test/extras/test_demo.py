@@ -23,6 +23,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -77,6 +78,19 @@ def test_classes_of_a_user_s_own_model_stand_last_in_colours_of_their_own(tmp_pa
     demo.draw_timeline(shown, [], tmp_path / 'timeline.png', 'Test')
     assert drawn[0]['labels'] == ['happy', 'sad', 'neutral', 'amused', 'bored']
     assert len(set(drawn[0]['colors'])) == 5
+
+
+@pytest.mark.parametrize('step_s', [0.1, 1.0, 2.0])
+def test_a_slow_camera_s_timeline_has_gaps_where_the_face_is_unseen_alone(
+    tmp_path, monkeypatch, step_s
+):
+    drawn = []
+    monkeypatch.setattr(Axes, 'stackplot', lambda _, times_s, scores, **how: drawn.append(scores))
+    slow = [replace(m, time_s=m.time_s * step_s * 10) for m in moments('happy', 0, 3)]
+    demo.draw_timeline(slow[:12] + slow[22:], [], tmp_path / 'timeline.png', 'Test')
+    # Twelve images, nothing on either side of the gap, eight images.
+    assert np.flatnonzero(drawn[0].sum(axis=0) == 0).tolist() == [12, 13]
+    assert drawn[0].shape == (3, 22)
 
 
 def test_a_timeline_needs_a_face(tmp_path):

@@ -52,8 +52,8 @@ from emotion_estimator.evaluation.runs import (
     RecordingSummary,
     Summary,
 )
-from emotion_estimator.evaluation.segment_statistics import Interval, longest_gap_s
-from emotion_estimator.stamps import NS_PER_S
+from emotion_estimator.evaluation.segment_statistics import Interval
+from emotion_estimator.stamps import NS_PER_S, longest_gap_s
 
 MOST_FACES_DRAWN = 6
 MOST_FACES_LISTED = 8
@@ -299,7 +299,7 @@ def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
             if face_id == face.face_id
         ),
         length_s=max(recording.duration_s, 0.1),
-        longest_gap_s=longest_gap_s(judged.image_ns),
+        longest_gap_s=longest_gap_s(judged.image_ns.tolist()),
     )
 
 
