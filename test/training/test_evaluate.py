@@ -12,11 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What `make evaluate` prints, and what it keeps of earlier calls."""
+"""What `make evaluate` prints and records, and what it keeps of earlier calls."""
 
 import pytest
 
-from training.commands.evaluate import known_scores, print_tables
+from training.commands.evaluate import known_scores, others_beside, print_tables
 
 
 def test_scores_keep_their_names_and_figures_beside_many_methods(capsys):
@@ -36,3 +36,13 @@ def test_damaged_scores_of_earlier_calls_are_said_and_left(tmp_path, capsys, con
     assert capsys.readouterr().out.count('is damaged') == (content is not None)
     path.write_text('{"public": {"basic7": {}}}')
     assert known_scores(path) == {'public': {'basic7': {}}}
+
+
+def test_beside_a_model_stand_the_baselines_that_see_what_it_sees():
+    known = {'basic7': 1, 'basic7_blendshapes': 2, 'fer': 3, 'lstm_mean_pooled': 4}
+    methods = {**known, 'constant': 5, 'constant_of_blendshapes': 6, 'happy_unknown_sad': 7}
+    of_all = {'basic7_blendshapes': 2, 'fer': 3, 'lstm_mean_pooled': 4, 'constant': 5}
+    assert others_beside('basic7', methods) == of_all
+    of_blendshapes = {'basic7': 1, 'fer': 3, 'constant': 6}
+    assert others_beside('basic7_blendshapes', methods) == of_blendshapes
+    assert others_beside('basic7_blendshapes', of_blendshapes) == of_blendshapes

@@ -39,7 +39,6 @@ from training.card_tables import (
     seeds_spread,
     table,
 )
-from training.commands.evaluate import others_beside
 from training.commands.model_card import card, find_models, main, not_shown
 from training.datasets.pictures import LABELS
 from training.stills import HAPPY_UNKNOWN_SAD
@@ -290,16 +289,6 @@ def test_other_methods_stand_beside_the_model():
         '| constant | .250 | not measured |',
         '| lstm shuffled time | not measured | .500 [.400, .600] |',
     ]
-
-
-def test_beside_a_model_stand_the_baselines_that_see_what_it_sees():
-    known = {'basic7': 1, 'basic7_blendshapes': 2, 'fer': 3, 'lstm_mean_pooled': 4}
-    methods = {**known, 'constant': 5, 'constant_of_blendshapes': 6, 'happy_unknown_sad': 7}
-    of_all = {'basic7_blendshapes': 2, 'fer': 3, 'lstm_mean_pooled': 4, 'constant': 5}
-    assert others_beside('basic7', methods) == of_all
-    of_blendshapes = {'basic7': 1, 'fer': 3, 'constant': 6}
-    assert others_beside('basic7_blendshapes', methods) == of_blendshapes
-    assert others_beside('basic7_blendshapes', of_blendshapes) == of_blendshapes
 
 
 def test_other_peoples_pictures_have_a_column_for_each_set():

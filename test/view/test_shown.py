@@ -12,22 +12,31 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What a page is sent where images and results come, but no picture can be shown."""
+"""What a page shows, and what it says where it can show nothing."""
 
 import json
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from helpers.live_nodes import START_NS, STEP_NS, View, image_message, results
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
-from vision_msgs.msg import Classification
+from std_msgs.msg import Header
+from vision_msgs.msg import Classification, ObjectHypothesis
+
+from emotion_estimator.messages import ROS
+from emotion_estimator.view import robot as robot_module
+from emotion_estimator.view.controls import Controls
+from emotion_estimator.view.listener import Listener
+from emotion_estimator.view.robot import Robot
 
 pytest.importorskip('nicegui', reason='The live view needs NiceGUI.')
 
 
-class Robot:
+class SendingRobot:
     """Sends images with the results of nodes; a socket takes what a page would be sent."""
 
     def __init__(self, live, folder):
@@ -92,7 +101,7 @@ class Robot:
 
 @pytest.fixture
 def robot(live, tmp_path):
-    robot = Robot(live, tmp_path)
+    robot = SendingRobot(live, tmp_path)
     yield robot
     robot.close()
 
@@ -115,3 +124,70 @@ def test_images_of_which_no_result_speaks_are_said_to_be_none_that_can_be_shown(
     said = 'No picture is shown: no image on /image has the stamp of one that the nodes looked at'
     robot.until_said(lambda words: said in words, said, shift_ns=STEP_NS // 3)
     robot.until_said(lambda words: 'No picture' not in words, 'no more')
+
+
+# What stands on a person's card, in a real browser.
+
+
+@pytest.mark.parametrize(
+    ('before', 'after'),
+    [
+        ('happy scared neutral unknown', 'happy sad unknown'),
+        ('happy sad unknown', 'happy scared sad neutral unknown'),
+    ],
+)
+def test_the_bars_are_those_of_the_model_that_answers(live, browser, tmp_path, before, after):
+    view = View(live, tmp_path)
+    emotion = live.publisher(Classification, '/emotion')
+    page = view.open(browser, live)
+    live.until(emotion.get_subscription_count, 'the view')
+    sent = 0
+
+    def shows(words):
+        nonlocal sent
+        sent += 1
+        header = Header(stamp=ROS.time(START_NS + sent * STEP_NS), frame_id='face_abc')
+        scores = [ObjectHypothesis(class_id=label, score=0.25) for label in words.split()]
+        emotion.publish(Classification(header=header, results=scores))
+        live.spin(0.1)
+        names = page.run(
+            '[...document.querySelectorAll(".view-bar-name")].map((x) => x.innerText)'
+        )
+        return ' '.join(names) == words
+
+    live.until(lambda: shows(before), before)
+    live.until(lambda: shows(after), after)
+    assert page.errors == []
+    page.close()
+    view.close()
+
+
+# What the page says of how the robot fares.
+
+
+def test_a_node_that_says_nothing_of_itself_any_more_is_reported(live, monkeypatch):
+    now_s = 1000.0
+    listener = Listener(live.tester, print, lambda result, image: None)
+    robot = Robot(live.tester, listener.subscribe, Controls(live.tester, listener.subscribe))
+    robot.start()
+    live.publisher(Classification, '/blendshapes')
+    live.publisher(Classification, '/emotion')
+    diagnostics = live.publisher(DiagnosticArray, '/diagnostics')
+    live.until(diagnostics.get_subscription_count, 'the page')
+    live.until(lambda: robot.look() or robot._names['emotion_node'] == '/tester', 'the node')
+    monkeypatch.setattr(robot_module, 'time', SimpleNamespace(monotonic=lambda: now_s))
+
+    def hear():
+        before = dict(robot._heard_s)
+        status = DiagnosticStatus(name='tester', level=DiagnosticStatus.OK)
+        diagnostics.publish(DiagnosticArray(status=[status]))
+        live.until(lambda: robot._heard_s != before, 'the status')
+
+    hear()
+    now_s += 4.9
+    assert robot.report(None)['problems'] == []
+    now_s += 0.2
+    first, *_ = robot.report(None)['problems']
+    assert first.startswith('tester: it has said nothing on /diagnostics for more than 5 s.')
+    hear()
+    assert robot.report(None)['problems'] == []
