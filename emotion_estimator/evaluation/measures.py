@@ -77,8 +77,8 @@ LABELLED = (
         'the same among the frames where an expression was named, not unknown',
         'share',
         1,
-        ('confusion',),
-        metrics.accuracy_of_answers,
+        ('right_named', 'named'),
+        ratio,
     ),
     Measure(
         'segment_accuracy',

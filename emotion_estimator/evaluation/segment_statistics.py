@@ -165,8 +165,8 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
     longest_s = longest_gap_s(judged.image_ns.tolist())
     confusion = np.zeros((units, classes, classes + 1))
     bins = np.zeros((units, BINS, 3))
-    named = ('losses', 'frames', 'pieces', 'right_pieces', 'settled', 'switches', 'constant_s')
-    sums = {name: np.zeros(units) for name in named}
+    per_unit = ('losses', 'frames', 'named', 'right_named', 'pieces', 'right_pieces', 'settled')
+    sums = {name: np.zeros(units) for name in (*per_unit, 'switches', 'constant_s')}
     delays_s: list[tuple[int, float]] = []
     ends = {(one.end_ns, one.label, one.face) for one in judged.segments}
     for unit, number in enumerate(numbers):
@@ -176,6 +176,9 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
         bins[unit] = binned(chances.max(axis=1), chances.argmax(axis=1) == right, BINS)
         losses = -np.log(np.maximum(chances[np.arange(len(rows)), right], LEAST_PROBABILITY))
         sums['losses'][unit], sums['frames'][unit] = losses.sum(), len(rows)
+        named = rows[judged.answered[rows]]
+        sums['named'][unit] = len(named)
+        sums['right_named'][unit] = (judged.decided[named] == judged.truth[named]).sum()
         for own, begin_ns in judged.pieces(rows):
             truth, label = judged.truth[own[0]], judged.segments[judged.segment[own[0]]]
             stamps_ns, decided = judged.stamps_ns[own], judged.decided[own]

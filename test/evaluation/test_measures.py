@@ -115,8 +115,19 @@ def test_unknown_is_right_where_it_is_the_label():
     run = replace(replay('happy unknown sad unknown'), labels=labels)
     vocabulary = common_vocabulary(labels, {'angry'})
     judged = judge(run, [segment(0, 4, 'angry')], vocabulary)
-    assert figures(count([judged]))['accuracy'].value == 0.5
-    assert figures(count([judged]))['answer_share'].value == 0.5
+    found = figures(count([judged]))
+    assert found['accuracy'].value == 0.5
+    assert found['answer_share'].value == 0.5
+    # Of the two that were named, happy and sad, none is right.
+    assert found['accuracy_of_answers'].value == 0
+
+
+def test_an_expression_that_a_label_map_calls_unknown_is_named_all_the_same():
+    run = replay('neutral neutral happy unknown')
+    vocabulary = common_vocabulary(LABELS, {'neutral'}, HAPPY_UNKNOWN_SAD.name)
+    found = figures(count([judge(run, [segment(0, 4, 'neutral')], vocabulary)]))
+    assert found['accuracy'].value == pytest.approx(3 / 4)
+    assert found['accuracy_of_answers'].value == pytest.approx(2 / 3)
 
 
 def test_an_empty_recording_and_one_without_faces():
