@@ -184,7 +184,7 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
             stamps_ns, decided = judged.stamps_ns[own], judged.decided[own]
             counts = np.bincount(decided + 1, minlength=classes + 1)
             sums['pieces'][unit] += 1
-            sums['right_pieces'][unit] += counts.argmax() == truth + 1
+            sums['right_pieces'][unit] += counts[truth + 1] > np.delete(counts, truth + 1).max()
             stable = stable_from(decided == truth)
             sums['settled'][unit] += stable is not None
             begins = (begin_ns, label.label, label.face) not in ends and not judged.stills

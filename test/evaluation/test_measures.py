@@ -92,6 +92,13 @@ def test_a_segment_that_ends_wrong_has_not_settled():
     assert found['segment_accuracy'] == 1
 
 
+@pytest.mark.parametrize('label', LABELS)
+@pytest.mark.parametrize('other', [*LABELS, 'unknown'])
+def test_what_is_shown_as_long_as_another_answer_is_not_shown_most_of_the_time(label, other):
+    found = values(replay(f'{label} {other}'), truth=[segment(0, 2, label)])
+    assert found['segment_accuracy'] == (label == other)
+
+
 def test_a_label_of_the_very_face_counts_before_one_of_any_face():
     run = replay('happy ' * 10, 'sad ' * 10)
     truth = [segment(0, 10, 'happy'), segment(0, 5, 'sad', 'def')]
