@@ -103,6 +103,11 @@ class Replay:
         """How many images were looked at."""
         return len(self.stamps_ns) + self.again
 
+    @property
+    def zero_ns(self) -> int:
+        """Stamp from which its seconds count: of its first image; there must be an image."""
+        return self.stamps_ns[0] if self.first_ns is None else self.first_ns
+
 
 def settings_of(parameters: NodeParameters, selection: Selection) -> Mapping[str, float | str]:
     """

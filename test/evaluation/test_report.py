@@ -95,6 +95,13 @@ def test_emotions_have_a_line_an_answer(tmp_path):
     assert [line['truth'] for line in lines] == ['happy'] * 20 + ['sad'] * 20
 
 
+def test_times_of_a_part_count_from_the_first_image_of_the_recording(tmp_path):
+    part = replace(WALK, first_ns=WALK.stamps_ns[0] - 2_500_000_000)
+    write_report(tmp_path, [part], TRUTH)
+    lines = list(csv.DictReader(io.StringIO((tmp_path / 'emotions.csv').read_text())))
+    assert [lines[i]['time_s'] for i in (0, 1, 39)] == ['2.500', '2.600', '6.400']
+
+
 def test_without_a_label_the_truth_stays_empty(tmp_path):
     write_report(tmp_path, [WALK], {'walk': [segment(0, 20, 'happy')]})
     lines = list(csv.DictReader(io.StringIO((tmp_path / 'emotions.csv').read_text())))

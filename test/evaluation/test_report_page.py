@@ -120,6 +120,23 @@ def test_the_figure_of_a_face_holds_what_was_said_of_it():
     ]
 
 
+@pytest.mark.parametrize('before_s, unit, zero', [(100, 1, 0), (3600, 1000, 946_684_800_000)])
+def test_the_figure_of_a_part_has_the_times_of_the_recording(before_s, unit, zero):
+    pictures = {(START_NS + i * STEP_NS, 'abc'): b'picture' for i in (0, 10, 35)}
+    first_ns = START_NS - before_s * 1_000_000_000
+    part = replace(WALK, thumbnails=pictures, first_ns=first_ns)
+    figure = Page(report_page(summarise([part], TRUTH))).figures['plot-1']
+    axis = [
+        figure['layout']['xaxis']['range'],
+        values(traces(figure, stackgroup='probability')[0]['x']),
+    ]
+    begin, end = zero + unit * before_s, zero + unit * (before_s + 3.9)
+    assert [(one[0], one[-1]) for one in axis] == [pytest.approx((begin, end), abs=1e-3)] * 2
+    starts = [one['x'] for one in figure['layout']['images']]
+    # That of the longest first: 2.5 s, 1 s, 0.4 s.
+    assert starts == [pytest.approx(zero + unit * (before_s + s), abs=1e-3) for s in (1, 0, 3.5)]
+
+
 def test_the_figures_of_quality_hold_the_metrics():
     page = Page(report_page(summarise([WALK], TRUTH)))
     confusion, reliability, risk = (page.figures[f'plot-{i}'] for i in (2, 3, 4))

@@ -283,9 +283,9 @@ def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
     labels = tuple(dict.fromkeys((*judged.labels, *(one.label for one in judged.segments))))
     # The last is that of no segment, which is -1.
     of_segment = np.array([*(labels.index(one.label) for one in judged.segments), -1], np.int64)
-    first_ns = replay.stamps_ns[0]
+    zero_ns = replay.zero_ns
     return FaceTrack(
-        at_s=(judged.stamps_ns[rows] - first_ns) / NS_PER_S,
+        at_s=(judged.stamps_ns[rows] - zero_ns) / NS_PER_S,
         labels=labels,
         shown=judged.shown[rows],
         truth=of_segment[judged.segment[rows]],
@@ -294,12 +294,13 @@ def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
         probabilities=np.array([one.probabilities for one in answers], np.float64),
         head=np.array([one.head or (math.nan,) * 3 for one in answers], np.float64),
         thumbnails=tuple(
-            ((stamp_ns - first_ns) / NS_PER_S, jpeg)
+            ((stamp_ns - zero_ns) / NS_PER_S, jpeg)
             for (stamp_ns, face_id), jpeg in replay.thumbnails.items()
             if face_id == face.face_id
         ),
         length_s=max(recording.duration_s, 0.1),
         longest_gap_s=longest_gap_s(judged.image_ns.tolist()),
+        start_s=(replay.stamps_ns[0] - zero_ns) / NS_PER_S,
     )
 
 

@@ -109,7 +109,7 @@ MOST_STRETCHES = 2_000
 
 THUMBNAIL_PX = 54
 LONG_S = 120
-"""From this length on the time axis shows hours, minutes and seconds."""
+"""From this time on the time axis shows hours, minutes and seconds."""
 
 _ROW_PX, _CURVES_PX, _HEAD_PX, _SPACE_PX, _AXIS_PX = 23, 120, 64, 8, 24
 _LEAST_BAR_S = 0.02
@@ -121,7 +121,7 @@ class FaceTrack:
     """
     One face over time: N frames, K classes of the model.
 
-    :param at_s: time of each frame since the first image, ascending, shape [N], N at least 1.
+    :param at_s: time of each frame since the recording's first image, ascending, shape [N], N > 0.
     :param labels: names that `shown` and `truth` count.
     :param shown: the label shown, shape [N].
     :param truth: the label given, shape [N]; -1 where there is none.
@@ -130,8 +130,9 @@ class FaceTrack:
     :param probabilities: shape [N, K].
     :param head: roll, pitch and yaw in radians, shape [N, 3]; nan where they are not measured.
     :param thumbnails: time in seconds and JPEG of the face where the label shown changes.
-    :param length_s: length of the recording, above 0.
+    :param length_s: from the first image that was looked at to the last, above 0.
     :param longest_gap_s: see `stretches`.
+    :param start_s: time of the first image that was looked at.
     """
 
     at_s: Floats
@@ -145,6 +146,7 @@ class FaceTrack:
     thumbnails: tuple[tuple[float, bytes], ...]
     length_s: float
     longest_gap_s: float
+    start_s: float = 0.0
 
 
 def timeline(
@@ -172,7 +174,8 @@ class _Timeline:
         self._track, self._colours, self._most_points = track, colours, points
         # Long recordings have a time axis of dates, in milliseconds. It begins in 2000, not in
         # 1970: Plotly takes numbers of up to four digits for years.
-        self._unit, self._zero = (1000, 946_684_800_000) if track.length_s >= LONG_S else (1, 0)
+        self._end_s = track.start_s + track.length_s
+        self._unit, self._zero = (1000, 946_684_800_000) if self._end_s >= LONG_S else (1, 0)
         labelled, wrong = bool((track.truth >= 0).any()), bool(track.wrong.any())
         head = bool(np.isfinite(track.head).any())
         parts = {
@@ -230,9 +233,8 @@ class _Timeline:
             ],
             'hoverformat': '%-H:%M:%S.%2f',
         }
-        seconds = {'ticksuffix': ' s', 'hoverformat': '.2f'}
         self.figure.update_xaxes(
-            range=[self._zero, self._zero + self._unit * self._track.length_s],
+            range=[self._zero + self._unit * at_s for at_s in (self._track.start_s, self._end_s)],
             anchor=lowest,
             showgrid=False,
             zeroline=False,
@@ -246,11 +248,11 @@ class _Timeline:
             spikethickness=1,
             spikedash='solid',
             spikecolor=light('text'),
-            **(clock if self._unit > 1 else seconds),
+            **(clock if self._unit > 1 else {'ticksuffix': ' s', 'hoverformat': '.2f'}),
         )
 
     def _thumbnails(self, pictures: list[tuple[float, bytes]], most: int) -> None:
-        ends_s = [*(at_s for at_s, _ in pictures[1:]), self._track.length_s]
+        ends_s = [*(at_s for at_s, _ in pictures[1:]), self._end_s]
         longest = sorted(zip(pictures, ends_s), key=lambda one: one[0][0] - one[1])
         self.figure.update_layout(
             images=[
@@ -299,8 +301,7 @@ class _Timeline:
 
     def _bars(self, found: list[Stretch], row: float, width: float) -> None:
         for index, label in enumerate(self._track.labels):
-            of_label = [one for one in found if one.what == index]
-            if of_label:
+            if of_label := [one for one in found if one.what == index]:
                 self._bar(of_label, row, width, self._colours[label].light, plain(label))
 
     def _bar(
@@ -325,10 +326,8 @@ class _Timeline:
 
     def _probabilities(self, height_px: float) -> None:
         """Stack the probabilities of all classes; labels shown and given join their numbers."""
-        track, most = self._track, self._most_points
-        at_s, values = points(
-            track.at_s, track.probabilities, track.length_s, most, 0.0, track.longest_gap_s
-        )
+        track, most, gap_s = self._track, self._most_points, self._track.longest_gap_s
+        at_s, values = points(track.at_s, track.probabilities, track.length_s, most, 0.0, gap_s)
         nearest = np.searchsorted(track.at_s, at_s).clip(0, len(track.at_s) - 1)
         names = np.array([*map(plain, track.labels), _NONE])
         for row, (name, what) in enumerate((('shown', track.shown), ('label', track.truth))):

@@ -209,9 +209,8 @@ def write_labelled_report(
 
 def _recorded(path: Path, one: Replay) -> Recorded:
     part = float(one.settings.get('from_s', 0)) > 0 or one.settings.get('to_s', 'end') != 'end'
-    zero_ns = one.stamps_ns[0] if one.first_ns is None else one.first_ns
     span_ns = one.stamps_ns[0], one.stamps_ns[-1]
-    return Recorded(path, *span_ns, zero_ns, part, len(one.stamps_ns))
+    return Recorded(path, *span_ns, one.zero_ns, part, len(one.stamps_ns))
 
 
 # Metrics for programs; equal runs give equal bytes.
@@ -346,8 +345,9 @@ FIXED = (
 """
 Columns before the probabilities.
 
-`truth` is empty where no label holds, and may be of a label map's classes; angles are in radians,
-edges are shares of the image.
+`time_s` counts from the recording's first image, as the times of labels do. `truth` is empty where
+no label holds, and may be of a label map's classes; angles are in radians, edges are shares of the
+image.
 """
 
 
@@ -375,7 +375,7 @@ def emotions(replays: Sequence[Replay], truth: Mapping[str, Sequence[str]] | Non
         for answer, label in zip(replay.predictions, right):
             of_image.setdefault(answer.stamp_ns, []).append((answer, label))
         for stamp_ns, answers in of_image.items():
-            time_s = f'{(stamp_ns - replay.stamps_ns[0]) / NS_PER_S:.3f}'
+            time_s = f'{(stamp_ns - replay.zero_ns) / NS_PER_S:.3f}'
             image = [replay.recording, stamp_ns, time_s]
             file = [replay.files.get(stamp_ns, '')] * named
             rows = [_row(answer, label, file, place) for answer, label in answers]
