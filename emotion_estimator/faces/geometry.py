@@ -282,7 +282,7 @@ class KnownCamera:
         try:
             self._calibrated = PinholeCamera.of_matrix(k, width, height).part(*part)
         except IntrinsicsError as error:
-            self._tell(f'k, width, height or roi is wrong: {error}', self._calibrated is not None)
+            self._tell(f'k, p, width, height or roi is wrong: {error}', bool(self._calibrated))
             return False
         self._stated_well = True
         return True

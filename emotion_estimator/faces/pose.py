@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -109,17 +110,26 @@ def rotation_of(angles: tuple[float, float, float]) -> NDArray[np.float64]:
     return np.asarray(axes @ yaw @ pitch @ roll @ axes.T)
 
 
-def calibration_of(info: Any) -> tuple[list[float], int, int, tuple[int, ...]]:
+_RECTIFIED = re.compile(r'(^|/)image_rect(_\w+)?(/|$)')
+
+
+def calibration_of(info: Any, topic: str) -> tuple[list[float], int, int, tuple[int, ...]]:
     """
     Read what a camera says of itself.
 
     Its matrix is that of all its pixels, of which it may send a part (`roi`), or join them
-    (`binning_x`), see REP-104 and image_geometry's PinholeCameraModel.
+    (`binning_x`), see REP-104 and image_geometry's PinholeCameraModel. Of images that image_proc
+    rectified, on topics such as image_rect_color, it is that in `p`.
 
     :param info: sensor_msgs/CameraInfo, of rclpy or of a bag; that of ROS 1 has capitals.
+    :param topic: of the images.
     :returns: what `KnownCamera.calibrate` takes.
     """
     k = np.ravel(info.k if hasattr(info, 'k') else info.K).tolist()
+    p = np.ravel(info.p if hasattr(info, 'p') else info.P)
+    # Where there is none it is filled with zeros.
+    if _RECTIFIED.search(topic) and p.size == 12 and p[0] > 0:
+        k = p.reshape(3, 4)[:, :3].ravel().tolist()
     roi = info.roi
     part = (roi.x_offset, roi.y_offset, roi.width, roi.height)
     joined = (max(binning, 1) for binning in (info.binning_x, info.binning_y))

@@ -107,14 +107,16 @@ class CameraCalibration:
     Listens to `camera_info`; the latest that can be used counts.
 
     :param node: subscribes.
+    :param images: resolved name of the topic of the images.
     :param field_of_view_rad: see `KnownCamera`.
     :param refuse: called with why a calibration cannot be used.
     """
 
     def __init__(
-        self, node: Node, field_of_view_rad: float, refuse: Callable[[str], None]
+        self, node: Node, images: str, field_of_view_rad: float, refuse: Callable[[str], None]
     ) -> None:
         self._node = node
+        self._images = images
         self._known = KnownCamera(field_of_view_rad, refuse)
         self._subscription: Subscription[CameraInfo] | None = node.create_subscription(
             CameraInfo,
@@ -124,7 +126,7 @@ class CameraCalibration:
         )
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._known.calibrate(*calibration_of(message))
+        self._known.calibrate(*calibration_of(message, self._images))
 
     def camera(self, width: int, height: int) -> PinholeCamera:
         """Tell what the camera is for an image of this size, in pixels."""
@@ -310,10 +312,11 @@ class CameraFaces:
         """
         self._starts += 1
         field_of_view_rad = math.radians(self._node.parameters['field_of_view_deg'])
-        self._calibration = CameraCalibration(self._node, field_of_view_rad, self._node.refuse)
         compressed = self._node.parameters['image_transport'] == 'compressed'
         topic = 'image/compressed' if compressed else 'image'
         resolved = self._node.resolve_topic_name(topic)
+        known = self._node, resolved, field_of_view_rad, self._node.refuse
+        self._calibration = CameraCalibration(*known)
         self._stream = CameraStream(self._node, resolved, partial(receive, ''))
         subscription = self._node.create_subscription(
             CompressedImage if compressed else Image,

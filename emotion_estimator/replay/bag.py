@@ -134,7 +134,7 @@ class Bag:
         for connection, _, raw in islice(self._reader.messages(held), _TRIED) if held else ():
             try:
                 message: Any = self._reader.deserialize(raw, connection.msgtype)
-                calibration = Calibration(*calibration_of(message))
+                calibration = Calibration(*calibration_of(message, self.topic))
             except Exception:
                 return
             yield calibration

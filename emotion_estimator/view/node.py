@@ -234,7 +234,8 @@ class ViewNode(Node):  # type: ignore[misc]
             self._pulse = None
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._camera.calibrate(*calibration_of(message))
+        images = '' if self._image is None else self._image.topic_name
+        self._camera.calibrate(*calibration_of(message, images))
 
     def _on_image(self, image: AnyImage) -> None:
         stamp_ns = nanoseconds(image.header.stamp)

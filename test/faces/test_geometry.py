@@ -308,9 +308,9 @@ def test_a_part_of_a_camera_s_image_looks_where_it_lies_in_the_whole(x, y, width
     roi = SimpleNamespace(x_offset=x, y_offset=y, width=width, height=height)
     across, down = np.maximum(binning, 1)
     stated = {'roi': roi, 'binning_x': binning[0], 'binning_y': binning[1]}
-    info = SimpleNamespace(K=MATRIX.ravel(), width=640, height=480, **stated)
+    info = SimpleNamespace(K=MATRIX.ravel(), P=np.zeros(12), width=640, height=480, **stated)
     known, reported = camera()
-    assert known.calibrate(*calibration_of(info)) and not reported
+    assert known.calibrate(*calibration_of(info, '')) and not reported
     part = known.camera((width or 640) // across, (height or 480) // down)
     whole = PinholeCamera.of_matrix(MATRIX, 640, 480)
     np.testing.assert_allclose(part.ray(30 / across, 20 / down), whole.ray(x + 30, y + 20))
@@ -330,7 +330,7 @@ def test_a_calibration_that_no_camera_has_is_reported_once(k, width, fault):
     assert not known.calibrate(k, width, 480)
     assert not known.calibrate(k, width, 480)
     (sentence,) = reported
-    assert sentence.startswith('camera_info: k, width, height or roi is ') and fault in sentence
+    assert sentence.startswith('camera_info: k, p, width, height or roi is ') and fault in sentence
     assert known.camera(640, 480) == PinholeCamera.of_view(640, 480, SIXTY_DEGREES)
 
 

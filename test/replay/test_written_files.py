@@ -42,6 +42,7 @@ from emotion_estimator.estimator import FrameResult
 from emotion_estimator.evaluation.cli import main
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import Face
+from emotion_estimator.faces.geometry import PinholeCamera
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
 from emotion_estimator.parameters import read_parameters
@@ -237,6 +238,34 @@ def test_the_calibration_beside_the_images_places_the_head(
     assert place.z == pytest.approx(0.063 * pixels / pupils, rel=0.15)
 
 
+@pytest.mark.parametrize('store', [ROS2, ROS1])
+@pytest.mark.parametrize(
+    'name, rectified',
+    [
+        ('image_raw', False),
+        ('image_rectangles', False),
+        ('image_rect', True),
+        ('image_rect_color/compressed', True),
+    ],
+)
+def test_of_rectified_images_the_rectified_camera_counts(tmp_path, store, name, rectified):
+    # Focal lengths and middle differ where the distortion is taken out.
+    said = camera_info(store, START_NS, 64, 48, 60.0)
+    p = said.P if store is ROS1 else said.p
+    p[:] = [45, 0, 33, -4.5, 0, 46, 23, 0, 0, 0, 1, 0]
+    said.roi.x_offset, said.roi.width, said.binning_y = 4, 60, 2
+    make = png_image if name.endswith('compressed') else raw_image
+    messages = [
+        (f'/robot/{name}', START_NS, make(store, PICTURE, START_NS)),
+        ('/robot/camera_info', START_NS + 1, said),
+    ]
+    path = tmp_path / ('robot.bag' if store is ROS1 else 'bag')
+    bag = write_ros1_bag(path, messages) if store is ROS1 else write_bag(path, messages)
+    camera = recorded_camera(open_recording(bag), read_parameters(), pytest.fail).camera(60, 24)
+    raw, even = (60, 30, 28, 12, 60, 24), (45, 23, 29, 11.5, 60, 24)
+    assert camera == PinholeCamera(*(even if rectified else raw))
+
+
 def test_a_calibration_that_cannot_be_used_costs_a_line_and_the_bag_is_written(tmp_path, capfd):
     wrong = camera_info(ROS2, START_NS, 64, 48, 0.0)
     messages = [('/robot/camera_info', ns, wrong) for ns in stamps(3)]
@@ -246,7 +275,7 @@ def test_a_calibration_that_cannot_be_used_costs_a_line_and_the_bag_is_written(t
     arguments = [str(bag), '-o', str(tmp_path / 'out'), '--record', str(record)]
     assert main(arguments) == 1
     said = ' '.join(capfd.readouterr().err.split())
-    assert said.count('camera_info: k, width, height or roi is wrong') == 1
+    assert said.count('camera_info: k, p, width, height or roi is wrong') == 1
     assert 'A field of view of 60 degrees is assumed.' in said
     with AnyReader([record]) as reader:
         assert {c.topic: c.msgcount for c in reader.connections} == {'/humans/faces/tracked': 3}
