@@ -334,7 +334,7 @@ _HEAD_AXES = np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]], np.float64)
 
 
 def in_face_units(
-    landmarks: NDArray[np.float32], width: int, height: int
+    landmarks: NDArray[np.float32], width: int, height: float
 ) -> tuple[NDArray[np.float32], tuple[float, float, float]]:
     """
     Free landmarks from the image: equal scale of all axes, centred, mean square distance 1.

@@ -84,14 +84,16 @@ class HeadModel:
         :returns: the pose. The sellion lies on its own line of sight.
         """
         width, height = camera.width, camera.height
-        points, (x, y, unit_px) = in_face_units(landmarks, width, height)
+        # Where pixels are no squares, as joined ones (binning), all lengths are those across.
+        square = camera.focal_x / camera.focal_y
+        points, (x, y, unit_px) = in_face_units(landmarks, width, height * square)
         _, rotations = align(points[None], self._template)
         distance_m = self.unit_m * camera.focal_x / unit_px
         depth_m = distance_m + self.unit_m * float(points[SELLION, 2])
         sellion = landmarks[SELLION]
         position_m = depth_m * camera.ray(float(sellion[0]) * width, float(sellion[1]) * height)
         # A head beside the optical axis that faces the lens is turned towards it.
-        towards = _rotation_of_axis_to(camera.ray(x, y))
+        towards = _rotation_of_axis_to(camera.ray(x, y / square))
         return HeadPose(position_m, head_axes(towards @ rotations[0]))
 
 

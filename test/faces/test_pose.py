@@ -15,6 +15,7 @@
 """Heads of known pose, projected and found again; action units, and the aligned picture."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -104,6 +105,17 @@ def test_a_head_straight_ahead_has_x_towards_the_camera_and_z_up():
     pose = MODEL.pose(seen(Rotation.identity(), [0, 0, 1.0]), CAMERA)
     np.testing.assert_allclose(pose.rotation, [[0, 1, 0], [0, 0, -1], [-1, 0, 0]], atol=0.03)
     assert pose.position_m[2] == pytest.approx(1.0, abs=0.03)
+
+
+def test_pixels_that_are_no_squares_change_nothing():
+    rotation, place = Rotation.from_euler('xyz', (0.1, 0.2, 0.3)), (0.2, 0.1, 1.5)
+    right = MODEL.pose(seen(rotation, place), CAMERA)
+    narrow = replace(CAMERA, focal_x=CAMERA.focal_x / 2, middle_x=CAMERA.middle_x / 2, width=320)
+    low = replace(CAMERA, focal_y=CAMERA.focal_y / 2, middle_y=CAMERA.middle_y / 2, height=240)
+    for camera in (narrow, low):
+        found = MODEL.pose(seen(rotation, place, camera), camera)
+        assert found.position_m == pytest.approx(right.position_m, rel=1e-3)
+        assert found.rotation == pytest.approx(right.rotation, abs=1e-3)
 
 
 def test_half_as_large_is_twice_as_far():
