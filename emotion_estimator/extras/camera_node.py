@@ -95,6 +95,10 @@ class CameraNode(Node):  # type: ignore[misc]
                 return
             self._start_ns = self.get_clock().now().nanoseconds
             self._steady_start_ns = self._steady.now().nanoseconds
+        if self._live:
+            self._next = next(
+                self._source
+            )  # not before: its stamp is the time at which it is read
         if self._next is None:
             raise VideoEndedError
         time_ns, frame = self._next
@@ -110,8 +114,10 @@ class CameraNode(Node):  # type: ignore[misc]
                 data=frame.tobytes(),
             )
         )
-        self._next = next(self._source, None)
-        due_ns = time_ns + self._step_ns if self._next is None else self._next[0]
+        due_ns = time_ns + self._step_ns
+        if not self._live:
+            self._next = next(self._source, None)
+            due_ns = due_ns if self._next is None else self._next[0]
         wait_ns = self._steady_start_ns + due_ns - self._steady.now().nanoseconds
         self._timer.timer_period_ns = max(wait_ns, 1)
         self._timer.reset()
@@ -154,7 +160,8 @@ class CameraNode(Node):  # type: ignore[misc]
         rate_hz = self.parameters['rate_hz'] or capture.get(cv2.CAP_PROP_FPS) or FALLBACK_RATE_HZ
         self._step_ns = round(NS_PER_S / rate_hz)
         try:
-            for count in itertools.count():
+            # The first only shows that there are any.
+            for count in itertools.count(-1):
                 read, frame = capture.read()
                 if not read:
                     raise ValueError(f'The webcam {number} gives no picture; is it plugged in?')

@@ -38,6 +38,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from emotion_estimator.extras import demo
+from emotion_estimator.extras.camera_node import CameraNode
 from emotion_estimator.extras.demo_observer import (
     FaceRow,
     FrameCounts,
@@ -49,10 +50,39 @@ from emotion_estimator.extras.demo_observer import (
     view,
 )
 from emotion_estimator.extras.node_processes import is_start_up
-from emotion_estimator.messages import ROS
+from emotion_estimator.messages import ROS, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
+
+
+class Clockface:
+    """A webcam that shows the time: the first pixels of a picture say when it was read."""
+
+    def isOpened(self):  # noqa: N802, as OpenCV's
+        return True
+
+    def get(self, _):
+        return 30.0
+
+    def read(self):
+        bgr = np.zeros((4, 4, 3), np.uint8)
+        bgr.ravel()[:8] = np.frombuffer(time.time_ns().to_bytes(8, 'little'), np.uint8)
+        return True, bgr
+
+    def release(self):
+        pass
+
+
+def test_a_picture_of_a_webcam_has_the_stamp_at_which_it_was_read(live, monkeypatch):
+    monkeypatch.setattr('emotion_estimator.extras.camera_node.open_video', lambda _: Clockface())
+    images = live.listen(Image, '/image')
+    live.add(CameraNode, video='0', rate_hz=2.5, wait_for='tester')
+    live.until(lambda: len(images) > 3, 'pictures')
+    stamps_ns = np.array([nanoseconds(image.header.stamp) for image in images])
+    read_ns = [int.from_bytes(bytes(image.data[:8]), 'little') for image in images]
+    assert (stamps_ns - read_ns).max() < 0.1 * NS_PER_S
+    assert np.diff(stamps_ns) / NS_PER_S == pytest.approx(0.4, abs=0.15)
 
 
 def moments(label, start_s, end_s, face_id='abc'):
