@@ -204,12 +204,16 @@ def tally_time(judged: AlignedPredictions) -> SegmentStatistics:
     """
     Count what needs no labels, one unit for each stretch of `BLOCK_S` seconds.
 
+    Of several photographs each counts as a second, however far apart they were taken.
+
     :returns: by stretch, in seconds: all images, those with a face, those with a face whose
         expression was named; and switches of all faces with the time they were followed.
     """
     blocks = judged.image_ns // (BLOCK_S * NS_PER_S)
     numbers, block = np.unique(blocks, return_inverse=True)
     durations_s = image_durations_s(judged.image_ns)
+    if judged.stills and len(durations_s) > 1:
+        durations_s[:] = 1
     longest_s = longest_gap_s(judged.image_ns.tolist())
     # Each answer's image; answers carry the stamps of their images.
     image = np.searchsorted(judged.image_ns, judged.stamps_ns)

@@ -62,6 +62,24 @@ def test_without_labels_only_what_needs_none_is_reported():
     )
 
 
+@pytest.mark.parametrize('apart_s', [0.1, 100.0, 9000.0])
+def test_each_photograph_counts_alike_whenever_it_was_taken(apart_s):
+    run = replay('happy happy unknown - -')
+    first, second, *_ = run.stamps_ns
+    moved = [second + round(apart_s * i * 1e9) for i in (1, 3, 4)]
+    stamps_ns = (first, second, *moved)
+    moves = dict(zip(run.stamps_ns, stamps_ns))
+    answers = tuple(replace(one, stamp_ns=moves[one.stamp_ns]) for one in run.predictions)
+    of_photographs = {'settings': {'stills': 1.0}, 'stamps_ns': stamps_ns}
+    run = replace(run, predictions=answers, **of_photographs)
+    found = values(run)
+    shares = [found[name] for name in ('face_share', 'answer_share', 'answer_share_of_face_time')]
+    assert shares == pytest.approx([3 / 5, 2 / 5, 2 / 3])
+    other = replay('happy - ', name='other', settings={'stills': 1.0})
+    assert values(run, other)['face_share'] == pytest.approx(4 / 7)
+    assert values(replay(settings={'stills': 1.0})) == {}
+
+
 def test_a_perfect_answer():
     run = replay('happy ' * 20 + 'sad ' * 20)
     found = values(run, truth=[segment(0, 20, 'happy'), segment(20, 40, 'sad')])
