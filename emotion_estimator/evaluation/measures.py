@@ -119,7 +119,8 @@ LABELLED = (
     Measure(
         'onset_to_stable_s',
         'Onset to stable right answer',
-        'median time from the start of a labelled segment until the answer is right to its end',
+        'median time from the first frame of a face in a labelled segment until the answer is '
+        'right to its end',
         's',
         -1,
         (DELAYS,),

@@ -103,6 +103,11 @@ def test_a_late_answer_that_flickers():
     assert found['false_switches_per_s'] == pytest.approx(2 / 1.8)
 
 
+def test_a_face_that_comes_while_a_label_holds_begins_as_it_is_seen():
+    found = values(replay('- ' * 30 + 'sad sad happy happy'), truth=[segment(0, 34, 'happy')])
+    assert found['onset_to_stable_s'] == pytest.approx(0.2)
+
+
 def test_a_segment_that_ends_wrong_has_not_settled():
     found = values(replay('happy happy sad'), truth=[segment(0, 3, 'happy')])
     assert found['settled_share'] == 0

@@ -123,7 +123,10 @@ def test_the_headline_says_what_matters():
     assert said[1] == (
         'The most common mistake: faces labelled sad were called happy, 25 % of their frames.'
     )
-    assert 'right for good 0.00 s after a label starts (median); 100 % of the' in said[2]
+    assert (
+        'right for good 0.00 s after a label starts for a face in view (median); 100 % of the'
+        in said[2]
+    )
     assert 'Its confidence is too low' not in ' '.join(said)
     assert said[-1].startswith('These metrics rest on 2 labelled segments only')
     (none, shares) = (sentences(summarise([WALK], {}))[i] for i in (0, -1))

@@ -217,8 +217,9 @@ def _timing(summary: Summary) -> str:
     if math.isfinite(switches):
         false = f' Once it should have settled it still changed {switches:.2f} times a second.'
     return (
-        f'The answer is right for good {delay_s:.2f} s after a label starts (median); '
-        f'{_share(_value(summary, "settled_share"))} of the labelled segments end right.{false}'
+        f'The answer is right for good {delay_s:.2f} s after a label starts for a face in view '
+        f'(median); {_share(_value(summary, "settled_share"))} of the labelled segments end right.'
+        f'{false}'
     )
 
 
