@@ -302,6 +302,20 @@ def differences(first: Counted, second: Counted) -> dict[str, Interval]:
     return found
 
 
+def unpaired(first: Counted, second: Counted, judged_by: str) -> list[str]:
+    """
+    Tell of what labels judge in one run alone, so that `differences` leave it out.
+
+    :param first: see `differences`.
+    :param second: see `differences`.
+    :param judged_by: see `Counted.units_drawn`.
+    :returns: a sentence, or none.
+    """
+    alone = len({*first.segments.units} ^ {*second.segments.units})
+    what = f'Labelled {judged_by}s in which one run alone saw a face: {alone}'
+    return [f'{what}; the differences leave them out.'] if alone else []
+
+
 def _difference(score: Score) -> Score:
     def difference(*arrays: Sums) -> Sums:
         half = len(arrays) // 2

@@ -41,7 +41,7 @@ from emotion_estimator.evaluation.classification_metrics import (
     risk_coverage_curve,
 )
 from emotion_estimator.evaluation.labels import Segment
-from emotion_estimator.evaluation.measures import Counted, count, differences, figures
+from emotion_estimator.evaluation.measures import Counted, count, differences, figures, unpaired
 from emotion_estimator.evaluation.segment_statistics import BLOCK_S, Interval, bootstrap_sums
 from emotion_estimator.files import sha256_of
 from emotion_estimator.replay.predictions import Replay, ReplayFileError, read_replay
@@ -359,12 +359,13 @@ def compare(
     label_map = label_map or common_map(pairs[0][0].labels, pairs[0][1].labels)
     one = summarise([each for each, _ in pairs], truth, label_map)
     other = summarise([each for _, each in pairs], truth, label_map)
+    alone = unpaired(one.counted, other.counted, one.judged_by)
     return Comparison(
         first=one,
         second=other,
         differences=differences(one.counted, other.counted),
         agreement=agreement(pairs, one.vocabulary.of_model, other.vocabulary.of_model),
-        problems=(*left_out, *dict.fromkeys((*one.problems, *other.problems))),
+        problems=(*left_out, *dict.fromkeys((*alone, *one.problems, *other.problems))),
         left_out=tuple(left_out),
     )
 

@@ -61,6 +61,20 @@ def test_a_run_against_itself_differs_by_nothing():
     assert found.agreement == Interval(1, 1, 1)
 
 
+def test_what_one_run_alone_saw_is_in_no_difference_and_that_is_said():
+    # Sad was all wrong; this run saw nobody then.
+    less = replay('happy ' * 20 + '- ' * 100, model='less 1.0.0')
+    half = replay('happy ' * 120)
+    found = compare([half], [less], TRUTH)
+    assert [one.figures['accuracy'].value for one in (found.first, found.second)] == [0.5, 1]
+    assert found.differences['accuracy'].value == 0
+    said = (
+        'Labelled segments in which one run alone saw a face: 5; the differences leave them out.'
+    )
+    assert said in found.problems
+    assert not [one for one in compare([half], [half], TRUTH).problems if 'alone' in one]
+
+
 def test_recordings_of_one_run_alone_are_left_out_and_reported(tmp_path, capsys):
     found = compare([RIGHT, replace(RIGHT, recording='sit')], [HALF], TRUTH)
     assert [one.replay.recording for one in found.first.recordings] == ['walk']
