@@ -39,6 +39,7 @@ PACKAGE = 'emotion_estimator'
 NODES = ('blendshape_node', 'emotion_node')
 LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
 RESPAWN_DELAY_S = 2.0
+MOST_PORT = 65_535
 HOPELESS = (2, 3)  # exit statuses: a parameter is wrong, a package is missing
 
 ARGUMENTS = (
@@ -145,8 +146,9 @@ def start(context: LaunchContext) -> list[Node]:
             f'namespace must be names of letters, digits and _ with / between them, not '
             f'{value["namespace"]!r}.'
         )
-    if not re.fullmatch(r'\d{1,5}', value['view_port'], re.ASCII):
-        raise ValueError(f'view_port must be a whole number, not {value["view_port"]!r}.')
+    port = value['view_port']
+    if not re.fullmatch(r'\d{1,5}', port, re.ASCII) or int(port) > MOST_PORT:
+        raise ValueError(f'view_port must be a whole number from 0 to {MOST_PORT}, not {port!r}.')
     camera = find_camera(value['camera'])
     mine = Path(value['params_file']).expanduser() if value['params_file'] else None
     outer = context.launch_configurations.get('ros_namespace')

@@ -41,6 +41,7 @@ BUSY_RATE_HZ = 5.0
 MOST_RATE_HZ = 1000.0
 DEFAULT_WIDTH = 640
 LEAST_WIDTH = 16
+MOST_PORT = 65_535
 NICENESS = 5
 """By how much its priority is lower than that of the nodes: a robot that is busy goes first."""
 GATHER_S = 0.03
@@ -83,6 +84,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.rate is not None and not 0 < options.rate <= MOST_RATE_HZ:
         parser.error(f'--rate must be above 0 and at most {MOST_RATE_HZ:g}, not {options.rate:g}.')
+    if not 0 <= options.port <= MOST_PORT:
+        parser.error(f'--port must be from 0 to {MOST_PORT}, not {options.port}.')
     if options.width < LEAST_WIDTH:
         parser.error(f'--width must be at least {LEAST_WIDTH}, not {options.width}.')
     # A rate that was given stays, however busy the machine.

@@ -98,7 +98,8 @@ def test_the_live_view_comes_beside_the_nodes_and_is_not_started_again(launch_fi
         ({'max_faces': 'two'}, 'max_faces must be a whole number'),
         ({'rotate': '45'}, 'rotate must be one of 0, 90, 180, 270, not 45'),
         ({'autostart': 'later'}, 'autostart must be true or false'),
-        ({'view_port': 'http'}, "view_port must be a whole number, not 'http'"),
+        ({'view_port': 'http'}, "view_port must be a whole number from 0 to 65535, not 'http'"),
+        ({'view_port': '65536'}, "view_port must be a whole number from 0 to 65535, not '65536'"),
         ({'respawn': 'often'}, 'respawn must be true or false'),
     ],
 )

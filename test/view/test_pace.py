@@ -43,8 +43,11 @@ STEP_NS = NS_PER_S // 30
 TRACKED = '/humans/faces/tracked'
 
 
-@pytest.mark.parametrize('wrong', ['--rate nan', '--rate 0', '--rate inf', '--width -5'])
-def test_numbers_that_no_picture_can_have_are_refused(capsys, wrong):
+WRONG = ['--rate nan', '--rate 0', '--rate inf', '--width -5', '--port 65536', '--port -1']
+
+
+@pytest.mark.parametrize('wrong', WRONG)
+def test_numbers_that_no_picture_and_no_port_can_have_are_refused(capsys, wrong):
     with pytest.raises(SystemExit, match='2'):
         parse(wrong.split())
     assert f'{wrong.split()[0]} must be' in capsys.readouterr().err
