@@ -145,6 +145,24 @@ def test_paths_named_in_the_text_exist(page):
     assert lost == []
 
 
+@pytest.mark.parametrize('page', PAGES, ids=name_of)
+def test_names_that_the_text_says_are_in_a_file_are_there(page):
+    said = re.findall(
+        r'((?:`\w+`(?:,| and| or)?\s+)+)(?:in|of)\s+`([\w/]+\.py)`',
+        page.read_text(encoding='utf-8'),
+    )
+    lost = []
+    for names, path in said:
+        there = [ROOT / folder / path for folder in FOLDERS if (ROOT / folder / path).is_file()]
+        code = there[0].read_text(encoding='utf-8') if there else ''
+        lost += [
+            (name, path)
+            for name in re.findall(r'`(\w+)`', names)
+            if not re.search(rf'\b{name}\b', code)
+        ]
+    assert lost == []
+
+
 @pytest.mark.parametrize('page', MOST_LINES)
 def test_the_first_page_stays_short(page):
     text = (ROOT / page).read_text(encoding='utf-8')
