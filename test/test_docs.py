@@ -28,6 +28,7 @@ import pytest
 import yaml
 
 from emotion_estimator.commands import COMMANDS
+from emotion_estimator.evaluation.report import write
 from emotion_estimator.parameters import NODES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,6 +131,11 @@ def test_a_page_names_each_option_of_a_command_and_no_other(module, page, headin
     assert options <= set(re.findall(r'--[a-z][a-z-]+', text))
     rows = re.findall(r'^\|[^|]*`--.*?\|', text, re.MULTILINE)
     assert set(re.findall(r'--[a-z][a-z-]+', ' '.join(rows))) <= options
+
+
+def test_the_page_of_replay_names_each_file_that_is_written():
+    files = {*write.REPORT_FILES, write.COMPARISON_FILE, write.COMPARISON_METRICS_FILE}
+    assert files <= set(re.findall(r'`([\w.]+)`', (ROOT / 'doc/replay.md').read_text('utf-8')))
 
 
 @pytest.mark.parametrize(
