@@ -29,6 +29,7 @@ import yaml
 
 from emotion_estimator.commands import COMMANDS
 from emotion_estimator.evaluation.report import write
+from emotion_estimator.extras.camera_node import SPECS
 from emotion_estimator.parameters import NODES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,6 +119,7 @@ def test_commands_of_the_package_exist(page):
     [
         ('evaluation.cli', 'doc/replay.md', ''),
         ('extras.play', 'doc/replay.md', '## Playing bags'),
+        ('extras.demo', 'doc/replay.md', '## A video or a webcam for a camera'),
         ('view.main', 'doc/topics.md', '## The live view'),
         ('assets', 'README.md', '## Install on a robot'),
     ],
@@ -131,6 +133,21 @@ def test_a_page_names_each_option_of_a_command_and_no_other(module, page, headin
     assert options <= set(re.findall(r'--[a-z][a-z-]+', text))
     rows = re.findall(r'^\|[^|]*`--.*?\|', text, re.MULTILINE)
     assert set(re.findall(r'--[a-z][a-z-]+', ' '.join(rows))) <= options
+
+
+def test_each_command_of_the_package_is_on_a_page():
+    pages = ''.join(page.read_text(encoding='utf-8') for page in PAGES)
+    assert {
+        name for name in COMMANDS if not re.search(rf'`{name}`|estimator {name}\b', pages)
+    } == set()
+
+
+def test_a_page_states_each_parameter_of_camera_node_and_its_default():
+    page = (ROOT / 'doc/replay.md').read_text(encoding='utf-8').partition('for a camera\n')[2]
+    rows = re.findall(r'^\| `(\w+)` \|(.*?)\|', page, re.MULTILINE)
+    assert [name for name, _ in rows] == [spec.name for spec in SPECS]
+    for (_, said), spec in zip(rows, SPECS):
+        assert said.strip('`" ').partition(':')[0] == f'{spec.default}'.lower().removesuffix('.0')
 
 
 def test_the_page_of_replay_names_each_file_that_is_written():
