@@ -189,6 +189,22 @@ BATCH = 128
 class SeededSearch(keras_tuner.RandomSearch):
     """Random search with a seed for each trial: in parts it finds what it finds at once."""
 
+    def reload(self) -> None:
+        """
+        Take over what an earlier search left.
+
+        :raises DataError: when a file of it is damaged or missing.
+        """
+        try:
+            super().reload()
+        # Of a damaged file each class of the tuner complains in its own way.
+        except Exception as error:
+            why = error.__cause__ or error
+            raise DataError(
+                f'{self.directory} holds a search whose files are damaged '
+                f'({type(why).__name__}: {why}); delete it and search again.'
+            ) from error
+
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         """
         Train one choice.
@@ -232,22 +248,17 @@ def search(
     :raises OutputError: when a trial cannot be written.
     """
     shape, classes = data['train_windows'].shape[1:], data['train_targets'].shape[1]
-    try:
-        tuner = SeededSearch(
-            partial(build, shape=shape, classes=classes),
-            objective=keras_tuner.Objective(OBJECTIVE, 'min'),
-            max_trials=trials,
-            seed=_mixed(seed),
-            hyperparameters=search_space(extended),
-            # A trial that diverged says something about its settings; it must not end the search.
-            max_consecutive_failed_trials=trials + 1,
-            directory=str(folder),
-            project_name='trials',
-        )
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f'{folder} holds a file that was cut off ({error}); delete it and search again.'
-        ) from error
+    tuner = SeededSearch(
+        partial(build, shape=shape, classes=classes),
+        objective=keras_tuner.Objective(OBJECTIVE, 'min'),
+        max_trials=trials,
+        seed=_mixed(seed),
+        hyperparameters=search_space(extended),
+        # A trial that diverged says something about its settings; it must not end the search.
+        max_consecutive_failed_trials=trials + 1,
+        directory=str(folder),
+        project_name='trials',
+    )
     try:
         tuner.search(
             data['train_windows'],

@@ -148,12 +148,14 @@ def test_a_seed_decides_what_is_chosen(tmp_path, monkeypatch):
     assert len(rates) == 8
 
 
-def test_a_project_that_was_cut_off_is_refused(tmp_path):
+@pytest.mark.parametrize('file', ['oracle.json', 'trial_0/trial.json'])
+def test_a_project_that_is_damaged_is_refused(tmp_path, file):
     search(tiny_data(), tmp_path, 1, 1, seed=1)
-    state = tmp_path / 'trials' / 'oracle.json'
-    state.write_text(state.read_text()[:100])
-    with pytest.raises(DataError, match=r'cut off .* delete it and search again'):
-        search(tiny_data(), tmp_path, 2, 1, seed=1)
+    kinds = {b'{"seed": ': 'JSONDecode', b'{}': 'Key', b'[]': 'Type', b'\xff': 'UnicodeDecode'}
+    for content, kind in kinds.items():
+        (tmp_path / 'trials' / file).write_bytes(content)
+        with pytest.raises(DataError, match=rf'damaged \({kind}Error: .* delete it and search'):
+            search(tiny_data(), tmp_path, 2, 1, seed=1)
 
 
 def test_the_command_leaves_a_table_and_a_file(tmp_path, monkeypatch, capsys):
