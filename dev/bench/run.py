@@ -317,7 +317,11 @@ def main() -> int:
         'of the others stays',
     )
     arguments = parser.parse_args()
-    latency_s = arguments.seconds or (QUICK_LATENCY_S if arguments.quick else LATENCY_S)
+    latency_s = QUICK_LATENCY_S if arguments.quick else LATENCY_S
+    if arguments.seconds is not None:
+        latency_s = arguments.seconds
+    if not 0 < latency_s < float('inf'):
+        parser.error(f'--seconds must be a number above 0, not {latency_s:g}.')
     parts = every_part(arguments.quick, latency_s)
     names = [part.name for part in parts]
     for name in arguments.parts or ():

@@ -320,8 +320,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--out', type=Path, default=Path('out/soak'), help='for .csv and .png')
     options = parser.parse_args(arguments)
+    if not 1 <= options.cycle_s < float('inf'):
+        parser.error(f'--cycle-s must be a number of at least 1, not {options.cycle_s:g}.')
+    cycles = round(options.minutes * MINUTE_S / options.cycle_s)
+    if cycles < 2:
+        parser.error(
+            f'--minutes {options.minutes} is too short for two cycles of {options.cycle_s:g} s; '
+            'give more, or a shorter --cycle-s.'
+        )
     console = Console()
-    cycles = max(2, round(options.minutes * MINUTE_S / options.cycle_s))
     samples: list[Sample] = []
     stopped, faults = False, []
     domain_id, claim = claim_domain(DOMAINS)

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Fuzz.
 
     :param arguments: command line; None takes that of the process.
-    :returns: exit status: 0; 1 when something went wrong; 130 after Ctrl-C.
+    :returns: exit status: 0; 1 when something went wrong or nothing was tried; 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser(prog='python -m dev.fuzz', description=__doc__)
     parser.add_argument('--seconds', type=float, default=60.0, help='how long; default 60')
@@ -53,6 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--jobs', type=int, default=2, help='processes; default 2')
     parser.add_argument('--out', type=Path, default=Path('out/fuzz.json'))
     options = parser.parse_args(arguments)
+    for name in ('cases', 'jobs'):
+        if (number := getattr(options, name)) is not None and number < 1:
+            parser.error(f'--{name} must be at least 1, not {number}.')
+    if not options.seconds > 0:
+        parser.error(f'--seconds must be a number above 0, not {options.seconds:g}.')
     names = options.target or list(TARGETS)
     start_s = time.monotonic()
 
@@ -106,7 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_whole(options.out, (json.dumps(content, indent=2) + '\n').encode())
     if outcome.stopped:
         return EXIT_STOPPED
-    return EXIT_FAULTS if outcome.faults else 0
+    if not outcome.cases:
+        console.print('Nothing was tried; give more --seconds.', style='red')
+    return EXIT_FAULTS if outcome.faults or not outcome.cases else 0
 
 
 if __name__ == '__main__':

@@ -37,7 +37,6 @@ from dev.bench.run import (
     table_of,
     write_results,
 )
-from dev.bench.soak import Sample, faults_of, processor_s, sample_process
 from dev.bench.speed import DOMAINS, of_rounds
 from emotion_estimator.files import AssetError
 from emotion_estimator.stamps import NS_PER_S
@@ -311,6 +310,14 @@ def test_the_command_measures_named_parts_and_refuses_other_names(bench, capsys)
     assert "there is no part 'sped'; there are: speed, people" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('seconds', ['0', '-1', 'nan', 'inf'])
+def test_the_command_refuses_a_latency_run_of_no_length(bench, capsys, seconds):
+    with pytest.raises(SystemExit) as ended:
+        bench(Part('speed', lambda: {'rss_mb': 3.0}), options=['--seconds', seconds])
+    assert ended.value.code == 2
+    assert f'--seconds must be a number above 0, not {seconds}.' in capsys.readouterr().err
+
+
 def test_the_command_keeps_to_a_domain_of_its_own(bench):
     domains = []
     bench(Part('speed', lambda: domains.append(int(os.environ['ROS_DOMAIN_ID'])) or {}))
@@ -361,39 +368,3 @@ def test_crossings_repeat_and_stay_in_the_picture(media):
         assert crossing.apart[0]
         assert crossing.apart[-1]
         assert not crossing.apart.all()
-
-
-# What the soak calls growth.
-
-
-def held(cycle, memory_mb=300.0, threads=20, files=30, face_topics=5):
-    return Sample(60.0 * cycle, cycle, memory_mb, threads, files, face_topics)
-
-
-def test_what_stays_flat_is_no_fault():
-    assert faults_of([held(n, memory_mb=300 + n % 3) for n in range(1, 12)]) == []
-
-
-def test_what_filled_up_at_the_start_is_no_fault():
-    assert faults_of([held(n, memory_mb=100 * min(n, 5)) for n in range(1, 12)]) == []
-
-
-@pytest.mark.parametrize(
-    ('grown', 'sentence'),
-    [
-        ({'memory_mb': 400.0}, 'Memory grew from 300 to 400 MB'),
-        ({'threads': 21}, 'The number of threads changed: 20, 21.'),
-        ({'files': 31}, 'The number of files changed: 30, 31.'),
-        ({'face_topics': 99}, '99 topics of faces at once'),
-    ],
-)
-def test_what_grows_later_is_a_fault(grown, sentence):
-    samples = [held(n) for n in range(1, 11)] + [held(11, **grown)]
-    (fault,) = faults_of(samples)
-    assert sentence in fault
-
-
-def test_this_process_has_memory_threads_and_files_and_takes_time():
-    memory_mb, threads, files = sample_process(os.getpid())
-    assert memory_mb > 10 and threads >= 1 and files >= 3
-    assert processor_s(os.getpid()) == pytest.approx(sum(os.times()[:2]), abs=0.1)

@@ -14,6 +14,7 @@
 
 """The fuzzer sees what crashes, hangs or errs, and names the case."""
 
+import importlib
 import itertools
 import os
 import time
@@ -127,3 +128,35 @@ def test_doors_hold_against_some_made_up_input(name):
     outcome = fuzz(todo, targets, 1, lambda outcome: next(given, False), hang_s=30.0)
     assert outcome.faults == []
     assert outcome.cases[name] == 30
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path):
+    """Fuzz a planted target by the command line."""
+    module = importlib.import_module('dev.fuzz.__main__')
+    monkeypatch.setattr(module, 'TARGETS', PLANTED)
+    monkeypatch.chdir(tmp_path)
+    return lambda *given: module.main(['--target', 'fine', '--jobs', '1', *given])
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'wanted'),
+    [
+        ('cases', '0', 'at least 1'),
+        ('cases', '-5', 'at least 1'),
+        ('jobs', '0', 'at least 1'),
+        ('seconds', '0', 'a number above 0'),
+        ('seconds', 'nan', 'a number above 0'),
+    ],
+)
+def test_a_count_or_time_of_nothing_is_refused(command, capsys, name, value, wanted):
+    with pytest.raises(SystemExit) as ended:
+        command(f'--{name}', value)
+    assert ended.value.code == 2
+    assert f'--{name} must be {wanted}, not {value}.' in capsys.readouterr().err
+
+
+def test_a_time_that_is_over_before_a_case_ends_with_1(command, capsys):
+    assert command('--seconds', '1e-9') == 1
+    assert 'Nothing was tried; give more --seconds.' in capsys.readouterr().out
+    assert command('--cases', '1') == 0
