@@ -70,6 +70,29 @@ class Failure:
     final: bool = False
 
 
+class WorkError(RuntimeError):
+    """A call raised something; the message holds its kind and its words."""
+
+
+def attempt(work: Callable[..., Result], arguments: tuple[object, ...]) -> Result:
+    """
+    Do a call, on its worker.
+
+    :raises WorkError: when it raises; not every exception can be pickled, and read again.
+    """
+    try:
+        return work(*arguments)
+    except Exception as error:
+        raise WorkError(f'{type(error).__name__}: {error}') from error
+
+
+def failure_of(error: BaseException | None) -> Failure:
+    """Say why a call failed that ended by an error."""
+    if isinstance(error, WorkError):
+        return Failure(str(error))
+    return Failure(f'{type(error).__name__}: {error}')
+
+
 @dataclass(frozen=True)
 class Patience:
     """

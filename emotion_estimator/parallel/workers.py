@@ -38,6 +38,8 @@ from emotion_estimator.parallel.engine import (
     Result,
     SchedulerError,
     Workers,
+    attempt,
+    failure_of,
     set_reporter,
 )
 
@@ -102,7 +104,7 @@ class LocalProcesses(Workers):
         at_it = self._at(call)
         if isinstance(error, BrokenProcessPool) and at_it is not None:
             return Failure(f'its process ended by itself (exit status {at_it.end()})')
-        return Failure(f'{type(error).__name__}: {error}')
+        return failure_of(error)
 
     def give_up(self, calls: Collection[Future[Any]]) -> None:
         """Kill the processes; the next calls begin new ones."""
@@ -153,7 +155,7 @@ class _Process:
             begin = (*self._begun_with, self.counts)
             self._executor = ProcessPoolExecutor(1, self._context, _begin, begin)
         with _interrupts_held():
-            return self._executor.submit(work, *arguments)
+            return self._executor.submit(attempt, work, arguments)
 
     def kill(self) -> None:
         """Kill the process, whatever it does."""
@@ -346,7 +348,7 @@ class DaskWorkers(Workers):
         error = call.exception()
         if isinstance(error, self._killed):
             return Failure(f'its workers ended by themselves, one after the other ({error})', True)
-        return Failure(f'{type(error).__name__}: {error}')
+        return failure_of(error)
 
     def give_up(self, calls: Collection[Future[Any]]) -> None:
         """Cancel calls, and let nannies replace the workers that are at them."""
@@ -393,4 +395,4 @@ def _on_worker(
 
     report(0, 0)
     set_reporter(report)
-    return work(*arguments)
+    return attempt(work, arguments)

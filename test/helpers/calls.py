@@ -82,6 +82,23 @@ def failing(number):
     return 2 * number
 
 
+class TwoWordsError(Exception):
+    """Cannot be read again once it is pickled."""
+
+    def __init__(self, first, second):
+        super().__init__(f'{first} does not fit {second}')
+
+
+def failing_unreadably(first, second):
+    raise TwoWordsError(first, second)
+
+
+def failing_unwritably(number):
+    error = ValueError(f'{number} is never done')
+    error.handler = lambda: None
+    raise error
+
+
 def failing_twice(number, folder):
     if not all((folder / str(turn)).exists() for turn in range(2)):
         turn = len(list(folder.iterdir()))

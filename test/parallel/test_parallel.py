@@ -166,12 +166,6 @@ def test_no_tasks_are_done_without_a_process():
         assert psutil.Process().children() == before
 
 
-def test_the_exit_status_of_a_process_that_dies_is_reported():
-    with LocalProcesses(1) as workers:
-        found = answers(calls.dying, numbers(2), workers, attempts=1)
-    assert found[1] == 'failed once, at last: its process ended by itself (exit status 7)'
-
-
 def test_several_processes_keep_to_a_core_each_and_one_alone_may_use_all():
     count = min(2, len(available_cores()))
     with LocalProcesses(count) as workers:
