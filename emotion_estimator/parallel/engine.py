@@ -93,6 +93,21 @@ def failure_of(error: BaseException | None) -> Failure:
     return Failure(f'{type(error).__name__}: {error}')
 
 
+def ended(status: int | None, ready: bool) -> Failure:
+    """
+    Say that a process ended which nobody had ended.
+
+    :param status: with which it did.
+    :param ready: whether it had been ready for calls.
+    """
+    if ready:
+        return Failure(f'its process ended by itself (exit status {status})')
+    return Failure(
+        f'its process ended before it was ready (exit status {status}); a script that starts it '
+        'does so below `if __name__ == "__main__":`, since the process imports that script'
+    )
+
+
 @dataclass(frozen=True)
 class Patience:
     """

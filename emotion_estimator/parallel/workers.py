@@ -39,6 +39,7 @@ from emotion_estimator.parallel.engine import (
     SchedulerError,
     Workers,
     attempt,
+    ended,
     failure_of,
     set_reporter,
 )
@@ -69,8 +70,7 @@ class LocalProcesses(Workers):
 
     def __init__(self, count: int | None = None, log: Path | None = None) -> None:
         cores = available_cores()
-        if count is None:
-            count = len(cores)
+        count = len(cores) if count is None else count
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)
         # For the processes to come: NumPy's products are small here, and a pool of threads for
@@ -96,14 +96,14 @@ class LocalProcesses(Workers):
     def progress(self, call: Future[Any]) -> Progress | None:
         """Read what the process wrote into the memory that it shares."""
         at_it = self._at(call)
-        return Progress(*at_it.counts) if at_it is not None else None
+        return Progress(*at_it.counts[:2]) if at_it is not None else None
 
     def failure(self, call: Future[Any]) -> Failure:
         """Tell how the process ended, or what the call raised."""
         error = call.exception()
         at_it = self._at(call)
         if isinstance(error, BrokenProcessPool) and at_it is not None:
-            return Failure(f'its process ended by itself (exit status {at_it.end()})')
+            return ended(at_it.end(), bool(at_it.counts[2]))
         return failure_of(error)
 
     def give_up(self, calls: Collection[Future[Any]]) -> None:
@@ -132,14 +132,15 @@ class _Process:
 
     def __init__(self, core: int | None, log: Path | None, temporary: str) -> None:
         self._context = _Context()
-        self._begun_with = (core, log, temporary)
         self._executor: ProcessPoolExecutor | None = None
-        self.counts: MutableSequence[int] = self._context.RawArray('q', 2)
+        # Done, of so much, and 1 once the process is ready.
+        self.counts: MutableSequence[int] = self._context.RawArray('q', 3)
+        self._begun_with = (core, log, temporary, self.counts)
         self.call: Future[Any] | None = None
 
     def begin(self, work: Callable[..., Result], arguments: tuple[object, ...]) -> Future[Result]:
         """Begin a call, in a new process where there is none or it has died."""
-        self.counts[:] = (0, 0)
+        self.counts[:2] = (0, 0)
         try:
             call = self._submit(work, arguments)
         except BrokenProcessPool:
@@ -152,8 +153,8 @@ class _Process:
         self, work: Callable[..., Result], arguments: tuple[object, ...]
     ) -> Future[Result]:
         if self._executor is None:
-            begin = (*self._begun_with, self.counts)
-            self._executor = ProcessPoolExecutor(1, self._context, _begin, begin)
+            self.counts[2] = 0
+            self._executor = ProcessPoolExecutor(1, self._context, _begin, self._begun_with)
         with _interrupts_held():
             return self._executor.submit(attempt, work, arguments)
 
@@ -217,8 +218,9 @@ def _begin(
         os.sched_setaffinity(0, {core})
 
     def report(done: int, total: int) -> None:
-        counts[:] = (done, total)
+        counts[:] = (done, total, 1)
 
+    report(0, 0)
     set_reporter(report)
 
 

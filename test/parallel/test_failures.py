@@ -14,6 +14,9 @@
 
 """Why a call failed is told in words."""
 
+import subprocess
+import sys
+
 import pytest
 from helpers import calls
 from helpers.calls import DaskCluster
@@ -51,3 +54,22 @@ def test_the_exit_status_of_a_process_that_dies_is_reported():
     with LocalProcesses(1) as workers:
         told = problem(calls.dying, (1,), workers)
     assert told == 'its process ended by itself (exit status 7)'
+
+
+UNGUARDED = """
+from emotion_estimator.parallel.engine import Finished, run_all
+from emotion_estimator.parallel.workers import LocalProcesses
+
+with LocalProcesses(1) as workers:
+    for event in run_all(abs, [(-1,)], workers, attempts=1):
+        if isinstance(event, Finished):
+            print(event.problem)
+"""
+
+
+def test_a_script_that_its_own_processes_run_again_is_told_what_to_do(tmp_path):
+    script = tmp_path / 'script.py'
+    script.write_text(UNGUARDED)
+    told = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
+    assert 'its process ended before it was ready (exit status 1)' in told.stdout
+    assert 'below `if __name__ == "__main__":`' in told.stdout
