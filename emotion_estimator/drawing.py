@@ -41,6 +41,8 @@ MESH_SHARE = 0.25
 """How much of the mesh's colour is mixed in at most; the face stays visible."""
 MESH_PX = 200
 """Width of a face in pixels below which the mesh, ever denser, is drawn ever lighter."""
+JPEG_PX = 65_500
+"""Most pixels that a JPEG has in width or height."""
 
 # MediaPipe's FACE_LANDMARKS_TESSELATION as triangles of landmarks, shape [852, 3].
 _TRIANGLES_FILE = 'resource/face_mesh/triangles.npy'
@@ -95,6 +97,24 @@ def annotate(image: Rgb, camera: PinholeCamera, people: Sequence[Person], rate_h
     faces = f'{len(people)} face{"" if len(people) == 1 else "s"}'
     pen.text(f'{rate_hz:.1f} Hz  {faces}', (0, 0), _GROUND)
     return picture
+
+
+def jpeg_of(rgb: Rgb, quality: int, most_width: int = JPEG_PX) -> bytes:
+    """
+    Pack a picture; one that is wider than wanted, or larger than a JPEG can be, is made smaller.
+
+    :param rgb: the pixels.
+    :param quality: of 100.
+    :param most_width: in pixels.
+    :returns: a JPEG.
+    """
+    height, width = rgb.shape[:2]
+    factor = min(most_width / width, JPEG_PX / max(height, width))
+    if factor < 1:
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    return bytes(cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())
 
 
 @cache

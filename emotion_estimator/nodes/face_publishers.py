@@ -42,7 +42,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
 
-from emotion_estimator.drawing import Person, annotate
+from emotion_estimator.drawing import Person, annotate, jpeg_of
 from emotion_estimator.faces.finder import Face
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.multi_face import face_picture, level_face_picture
@@ -331,9 +331,8 @@ class AnnotatedImage:
         if self._raw.get_subscription_count():
             self._send(self._raw, ROS.picture(picture, seen.header))
         if self._compressed.get_subscription_count():
-            bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            _, jpeg = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-            self._send(self._compressed, ROS.compressed_picture(jpeg.tobytes(), seen.header))
+            jpeg = jpeg_of(picture, _JPEG_QUALITY)
+            self._send(self._compressed, ROS.compressed_picture(jpeg, seen.header))
 
     def _send(self, publisher: Publisher[Any], message: Any) -> None:
         if self._node.context.ok():

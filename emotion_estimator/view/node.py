@@ -26,14 +26,13 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-import cv2
-import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo
 
+from emotion_estimator.drawing import jpeg_of
 from emotion_estimator.faces.geometry import KnownCamera, turned
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError, Rgb
 from emotion_estimator.faces.pose import calibration_of
@@ -275,7 +274,7 @@ class ViewNode(Node):  # type: ignore[misc]
         rgb = None if image is None else self._pixels(image)
         if rgb is not None:
             height, width = rgb.shape[:2]
-            jpeg = jpeg_of(turned(rgb, self._rotate), self.options.width)
+            jpeg = jpeg_of(turned(rgb, self._rotate), QUALITY, self.options.width)
             camera = self._camera.camera(width, height)
         people = self.people.show(result, camera, self._rotate)
         facts = {
@@ -304,19 +303,3 @@ class ViewNode(Node):  # type: ignore[misc]
         self.recorder.stop()
         self._to_paint.close()
         self._painter.join()
-
-
-def jpeg_of(rgb: Rgb, most_width: int) -> bytes:
-    """
-    Pack a picture.
-
-    :param rgb: the pixels.
-    :param most_width: in pixels; a wider one is made smaller.
-    :returns: a JPEG.
-    """
-    height, width = rgb.shape[:2]
-    if width > most_width:
-        size = (most_width, max(1, round(height * most_width / width)))
-        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())

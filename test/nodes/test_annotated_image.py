@@ -24,7 +24,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.colours import COLOURS, FALLBACK, colour_of, ink_on
-from emotion_estimator.drawing import AXIS_M, GAZE_M, Person, annotate
+from emotion_estimator.drawing import AXIS_M, GAZE_M, JPEG_PX, Person, annotate, jpeg_of
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.geometry import PinholeCamera
 from emotion_estimator.faces.image_decoding import ImageDecoder
@@ -269,3 +269,22 @@ def test_text_is_dark_on_light_and_light_on_dark():
     assert ink_on(COLOURS['happy']) == (0, 0, 0)
     assert ink_on(COLOURS['sad']) == (255, 255, 255)
     assert colour_of('confused') == FALLBACK
+
+
+@pytest.mark.parametrize(
+    ('size', 'most_width', 'packed'),
+    [
+        ((2, 65_500), 640, (2, 65_500)),
+        ((2, 65_501), 640, (2, 65_500)),
+        ((640, 131_000), 640, (320, 65_500)),
+        ((1280, 960), 640, (640, 480)),
+        ((65_501, 1), JPEG_PX, (65_500, 1)),
+        ((131_000, 4), 10**9, (65_500, 2)),
+    ],
+)
+def test_a_picture_that_no_jpeg_holds_is_packed_smaller(size, most_width, packed):
+    width, height = size
+    jpeg = jpeg_of(np.full((height, width, 3), 90, np.uint8), 75, most_width)
+    read = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert (read.shape[1], read.shape[0]) == packed
+    assert abs(int(read[0, 0, 0]) - 90) < 3
