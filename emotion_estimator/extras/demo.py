@@ -74,6 +74,8 @@ MEETING_S = 20.0
 LAST_WORD_S = 2.0
 """Longest wait for the nodes' counts after the last frame, in seconds."""
 
+CAMERA_ENDED = 'The camera has ended; what it said stands above.'
+
 _log = logging.getLogger(f'{PACKAGE}.demo')  # this module is run by the name __main__
 
 
@@ -195,7 +197,9 @@ def _play(
         for transition, name in product((CONFIGURE, ACTIVATE), nodes):
             if (transition, name) == (ACTIVATE, 'blendshape_node'):  # the clip begins behind it
                 if page is not None:
-                    _await_page(page, observer, executor)
+                    _await_page(page, camera, observer, executor)
+                if not camera.running():  # the clip has not begun
+                    return CAMERA_ENDED
                 _await_meeting(observer, executor, console)
             process = processes[name]
             if not lead(observer, executor, name, transition, running=process.running):
@@ -203,6 +207,9 @@ def _play(
                     raise ExternalShutdownException
                 return f'{name} did not become active; what it said stands above.'
         _watch(camera, observer, executor, console)
+        failed = camera.end() != 0
+    if not observer.moments and failed:
+        return CAMERA_ENDED
     if not observer.moments:
         return 'No face was estimated: is there one in the video? What the nodes said is above.'
     return ''
@@ -220,10 +227,12 @@ def _free_port() -> int:
     return DEFAULT_PORT
 
 
-def _await_page(page: NodeProcess, observer: Observer, executor: SingleThreadedExecutor) -> None:
+def _await_page(
+    page: NodeProcess, camera: NodeProcess, observer: Observer, executor: SingleThreadedExecutor
+) -> None:
     """Wait until the page is served, and open where there is a display, or for long enough."""
     deadline_s = time.monotonic() + PAGE_WAIT_S
-    while page.running() and rclpy.ok() and time.monotonic() < deadline_s:
+    while page.running() and camera.running() and rclpy.ok() and time.monotonic() < deadline_s:
         # Its address was printed before; this node and an open page listen to images.
         served = NODE_NAME in observer.get_node_names()
         if served and (not has_display() or observer.count_subscribers('image') > 1):

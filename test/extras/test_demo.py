@@ -25,6 +25,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -361,3 +362,16 @@ def test_a_demonstration_whose_node_has_ended_waits_for_it_no_longer(live, media
     assert finished.returncode == 1
     assert 'blendshape_node did not become active; what it said stands above.' in finished.stdout
     assert 'max_faces' in finished.stderr and 'Traceback' not in finished.stderr
+
+
+def test_a_demonstration_without_its_webcam_says_so_and_not_that_it_saw_no_face(live):
+    finished = demonstrate(live, '99', '--no-page')
+    assert finished.returncode == 1
+    assert 'The camera has ended; what it said stands above.' in finished.stdout
+    assert 'No face was estimated' not in finished.stdout
+    assert 'The webcam 99 cannot be opened' in finished.stderr
+
+
+def test_a_page_is_waited_for_no_longer_than_the_camera_runs():
+    page, camera = SimpleNamespace(running=lambda: True), SimpleNamespace(running=lambda: False)
+    demo._await_page(page, camera, observer=None, executor=None)
