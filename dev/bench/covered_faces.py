@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from dev.bench.pictures import Photograph, photographs
+from dev.bench.pictures import Photograph, photographs, study
 from emotion_estimator.emotion.decision import UNKNOWN, VISIBLE_PARTS
 from emotion_estimator.estimator import ExpressionEstimator
 from emotion_estimator.faces.image_decoding import Rgb
@@ -373,12 +373,16 @@ def _count(folder: Path, model: str) -> list[str]:
     return [str(folder), *(str(counts[name]) for name in _COUNTED)]
 
 
+@study
 def main() -> None:
     """Print what covered faces are decided to show, or count what folders of pictures give."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('folders', nargs='*', type=Path, help='of pictures of uncovered faces')
     parser.add_argument('--model', default='basic7', help='that decides; default basic7')
     arguments = parser.parse_args()
+    for folder in arguments.folders:
+        if not folder.is_dir():
+            parser.error(f'{folder} is no folder; name folders of pictures.')
     console = Console(width=140)
     if arguments.folders:
         table = Table('folder', *(f'{name} < 1' if '.' in name else name for name in _COUNTED))
@@ -393,4 +397,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    raise SystemExit(main())

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 
 import cv2
@@ -38,7 +39,7 @@ from emotion_estimator.assets import (
 )
 from emotion_estimator.emotion.decision import DEFAULT_CLASS_PRIOR, DEFAULT_MIN_CONFIDENCE, Trust
 from emotion_estimator.emotion.estimation import EmotionEstimate, EmotionEstimation
-from emotion_estimator.emotion.model import EmotionModel
+from emotion_estimator.emotion.model import EmotionModel, ModelError
 from emotion_estimator.faces.finder import (
     Face,
     FaceFinder,
@@ -373,3 +374,18 @@ def held_expression(
     prior = model.metadata.prior(DEFAULT_CLASS_PRIOR)
     estimation = EmotionEstimation(model, min_confidence, trust=trust, prior=prior)
     return estimation.estimate_held(face.named_values())
+
+
+def study(main: Callable[[], None]) -> Callable[[], int]:
+    """Let a command on pictures end with 1 and a sentence where they or a model are missing."""
+
+    @wraps(main)
+    def run() -> int:
+        try:
+            main()
+        except (AssetError, ModelError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        return 0
+
+    return run

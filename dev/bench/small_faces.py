@@ -38,6 +38,7 @@ from dev.bench.pictures import (
     photographs,
     read_frames,
     read_picture,
+    study,
 )
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.faces.finder import Face, FaceFinder
@@ -197,6 +198,7 @@ def _table(seen: list[SmallFace]) -> Table:
     return table
 
 
+@study
 def main() -> None:
     """Print what each photograph is called, and draw the shares by width."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -231,4 +233,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    raise SystemExit(main())

@@ -35,6 +35,7 @@ from dev.bench.pictures import (
     landscape,
     new_finder,
     photographs,
+    study,
 )
 from emotion_estimator.emotion.decision import UNKNOWN, Trust
 from emotion_estimator.emotion.model import EmotionModel
@@ -247,6 +248,7 @@ def measure_turned_faces(decided: Decided | None = None) -> dict[str, float]:
     return figures
 
 
+@study
 def main() -> None:
     """Print the figures and draw what becomes of the expression at each angle."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -287,7 +289,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    raise SystemExit(main())
 
 
 # The head's pose against the angles by which faces are turned.

@@ -23,7 +23,7 @@ import pytest
 from helpers.live_nodes import DOMAINS as TEST_DOMAINS
 from rich.console import Console
 
-from dev.bench import py_feat, run
+from dev.bench import covered_faces, py_feat, run, small_faces, turned_faces
 from dev.bench.many_faces import CROSSING_RATE_HZ, ids_kept, random_crossings
 from dev.bench.parts import TOO_SLOW, Need, Part, Plan, choose, every_part
 from dev.bench.pictures import SIZE, landscape, new_finder
@@ -57,7 +57,7 @@ def table_text(results):
 
 
 def raising(error):
-    def part():
+    def part(*_):
         raise error
 
     return part
@@ -334,6 +334,21 @@ def test_why_py_feat_cannot_be_measured_is_said_by_its_process():
 
 
 # People of real photographs who cross, through the real networks.
+
+
+@pytest.mark.parametrize('module', [small_faces, turned_faces, covered_faces])
+def test_a_study_without_its_photographs_says_so(module, monkeypatch, capsys):
+    monkeypatch.setattr(module, 'photographs', raising(AssetError('There are none here.')))
+    monkeypatch.setattr('sys.argv', ['study'])
+    assert module.main() == 1
+    assert capsys.readouterr().err == 'There are none here.\n'
+
+
+def test_a_folder_of_pictures_that_is_not_there_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr('sys.argv', ['study', 'nowhere'])
+    with pytest.raises(SystemExit):
+        covered_faces.main()
+    assert 'nowhere is no folder; name folders of pictures.' in capsys.readouterr().err
 
 
 @pytest.fixture
