@@ -96,9 +96,8 @@ class CameraNode(Node):  # type: ignore[misc]
             self._start_ns = self.get_clock().now().nanoseconds
             self._steady_start_ns = self._steady.now().nanoseconds
         if self._live:
-            self._next = next(
-                self._source
-            )  # not before: its stamp is the time at which it is read
+            # Not before: its stamp is the time at which it is read.
+            self._next = next(self._source)
         if self._next is None:
             raise VideoEndedError
         time_ns, frame = self._next
