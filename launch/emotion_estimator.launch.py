@@ -14,6 +14,7 @@
 
 """Starts the emotion estimator on a camera's images; the nodes activate by themselves."""
 
+import atexit
 import difflib
 import json
 import re
@@ -92,7 +93,9 @@ STRONGEST = '/**/**/'
 
 def parameter_file(strength: str, values: Mapping[str, Value]) -> str:
     """
-    Write those values that either node has to a file, which stays for a process that respawns.
+    Write those values that either node has to a file.
+
+    It stays for a process that respawns, and goes when launch ends.
 
     :param strength: WEAKEST, for a file before all others, or STRONGEST, for one behind them.
     :returns: its path.
@@ -104,6 +107,7 @@ def parameter_file(strength: str, values: Mapping[str, Value]) -> str:
         sections[f'{strength}{node}'] = {'ros__parameters': own}
     with NamedTemporaryFile('w', prefix='launch_params_', suffix='.yaml', delete=False) as file:
         json.dump(sections, file)  # which is YAML, with all strings in quotes
+    atexit.register(Path(file.name).unlink, missing_ok=True)
     return file.name
 
 

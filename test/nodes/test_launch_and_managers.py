@@ -272,6 +272,12 @@ def test_a_process_whose_parameters_are_wrong_is_not_started_again(launch_file, 
     assert (tmp_path / 'starts').read_text() == 'xx'
 
 
+def test_a_parameter_file_stays_until_launch_ends(launch_file):
+    code = "import runpy, sys; print(open(runpy.run_path(sys.argv[1])['parameter_file']('', {})))"
+    said = subprocess.check_output([sys.executable, '-c', code, launch_file.__file__], text=True)
+    assert not Path(said.split("'")[1]).exists()
+
+
 # Both nodes under Nav2's manager, and under launch_ros's own start.
 
 
@@ -365,9 +371,7 @@ sys.exit(service.run())
 
 
 @pytest.mark.parametrize('autostart', [False, True])
-def test_launch_ros_s_own_start_and_ours_leave_the_node_active(live, autostart):
-    for name in ('launch.actions', 'launch_ros'):
-        pytest.importorskip(name, reason='launch is in no package registry; ROS has it.')
+def test_launch_ros_s_own_start_and_ours_leave_the_node_active(live, launch_file, autostart):
     code = "from emotion_estimator.commands import main; raise SystemExit(main('emotion_node'))"
     events = live.listen(TransitionEvent, '/emotion_node/transition_event')
     launched = subprocess.Popen(
@@ -377,13 +381,12 @@ def test_launch_ros_s_own_start_and_ours_leave_the_node_active(live, autostart):
         stderr=subprocess.STDOUT,
         text=True,
     )
+    served = '/emotion_node/get_state'
 
     def state():
-        answer = live.call(GetState, '/emotion_node/get_state', GetState.Request())
-        return answer.current_state.label
+        return live.call(GetState, served, GetState.Request()).current_state.label
 
     try:
-        served = '/emotion_node/get_state'
         live.until(lambda: live.tester.count_services(served), 'the node', timeout_s=60)
         live.until(lambda: state() == 'active', 'the active node')
         # Whoever comes second is refused; it comes while this is waited for, or not at all.
