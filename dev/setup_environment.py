@@ -85,7 +85,7 @@ class Environment:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.prefix = ROOT / '.venv' / name
+        self.prefix = (ROOT / '.venv' / name).resolve()
         self.python = self.prefix / 'bin' / 'python'
         self.lock = DEV / f'locked-{name}.txt'
         self.pins = self.lock.read_text()

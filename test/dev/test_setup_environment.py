@@ -1,0 +1,45 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What decides whether an environment is made anew."""
+
+import pytest
+
+from dev import setup_environment
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """Make checkouts with a lock, and take the last one for this."""
+
+    def make(name):
+        root = tmp_path / name
+        (root / 'dev').mkdir(parents=True)
+        (root / 'dev' / 'locked-docs.txt').write_text('Sphinx==9.0.4\n')
+        monkeypatch.setattr(setup_environment, 'ROOT', root)
+        monkeypatch.setattr(setup_environment, 'DEV', root / 'dev')
+        return root
+
+    return make
+
+
+def test_an_environment_that_a_second_checkout_links_to_is_one_environment(checkout):
+    # Else each of them removes it, which the other uses, and makes it anew with its own path.
+    first = checkout('first')
+    (first / '.venv').mkdir()
+    made = setup_environment.Environment('docs')
+    (checkout('second') / '.venv').symlink_to(first / '.venv')
+    linked = setup_environment.Environment('docs')
+    assert linked.prefix == made.prefix == first / '.venv' / 'docs'
+    assert linked.key == made.key
