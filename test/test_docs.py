@@ -45,14 +45,8 @@ LINK = re.compile(r'\[[^\]]*\]\(([^)\s]+)\)')
 # A path with a folder in it, or a Python file; `datasets/clips` without an ending is none.
 NAMED_PATH = re.compile(r'(?<![\w/.*>~-])((?:[\w.-]+/)*[\w.-]+\.(?:py|ya?ml|xml|md|rviz))\b')
 # Where a page's paths begin; those of other repositories and of what is made are no paths of ours.
-FOLDERS = ('', 'emotion_estimator', 'emotion_estimator/faces', 'emotion_estimator/emotion')
-FOLDERS += (
-    'emotion_estimator/replay',
-    'emotion_estimator/evaluation',
-    'training',
-    'doc',
-    'launch',
-)
+FOLDERS = ('', 'doc', 'emotion_estimator', 'emotion_estimator/faces', 'emotion_estimator/emotion')
+FOLDERS += ('emotion_estimator/replay', 'emotion_estimator/evaluation', 'training', 'launch')
 PATHS_OF = ('README.md', 'CONTRIBUTING.md', 'training/README.md', 'doc/')
 # The questions of a newcomer: what the file that answers each must hold.
 QUESTIONS = {
@@ -245,6 +239,12 @@ def test_dependencies_are_named_once_and_every_imported_package_is_there(manifes
     assert len(names) == len(set(names))
     assert {'rclpy', 'vision_msgs', 'hri_msgs', 'python3-opencv', 'cv_bridge'} <= set(names)
     assert [name for name in names if name.endswith('-pip')] == ['python3-mediapipe-pip']
+
+
+def test_what_tests_import_of_apt_and_the_plugin_of_their_marks_are_named(manifest):
+    """Else pytest collects nothing of their files on a robot."""
+    named = {element.text for element in manifest.iter('test_depend')}
+    assert {'python3-psutil', 'python3-pytest-timeout'} <= named
 
 
 def test_where_rosdep_installs_mediapipe_is_skipped_which_would_replace_apt_s_numpy():
