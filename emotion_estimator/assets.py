@@ -114,7 +114,6 @@ FACE_DETECTOR = Asset(
     'longer, and misses the smallest.',
 )
 
-
 # As sha256sum prints it, with the folder below EMOTION_ESTIMATOR_ASSETS.
 _CLIPS_AND_PICTURES = """
 c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f media/clips/WolfgangLanger_Pexels.mp4
@@ -312,7 +311,8 @@ def _one_at_a_time(asset: Asset) -> Iterator[None]:
 
 
 def _cache_folder() -> Path:
-    return Path(os.environ.get('XDG_CACHE_HOME') or home_folder() / '.cache') / PACKAGE
+    named = os.environ.get('XDG_CACHE_HOME', '')  # not used where it is relative, as XDG says
+    return Path(named if named.startswith('/') else home_folder() / '.cache') / PACKAGE
 
 
 def _temporary_folder() -> Path | None:

@@ -198,6 +198,12 @@ def test_what_lies_in_the_place_of_a_file_and_is_none_is_passed_over(published, 
     assert find_asset(published) == tmp_path / 'cache' / 'emotion_estimator' / 'model.bin'
 
 
+def test_a_relative_cache_folder_is_not_used(published, tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('XDG_CACHE_HOME', 'cache')
+    assert find_asset(published) == tmp_path / '.cache' / 'emotion_estimator' / 'model.bin'
+
+
 def unwritable(tmp_path):
     """Name folders that nobody can make, not even root."""
     (tmp_path / 'file').write_text('no folder')
@@ -205,9 +211,7 @@ def unwritable(tmp_path):
 
 
 @pytest.mark.parametrize('which', range(3))
-def test_a_cache_that_cannot_be_written_costs_a_warning(
-    published, tmp_path, monkeypatch, caplog, which
-):
+def test_an_unwritable_cache_costs_a_warning(published, tmp_path, monkeypatch, caplog, which):
     monkeypatch.setenv('XDG_CACHE_HOME', str(unwritable(tmp_path)[which]))
     path = find_asset(published)
     assert path.parent.parent == tmp_path / 'tmp'
