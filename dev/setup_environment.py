@@ -154,8 +154,9 @@ class Environment:
 
     def fix_cmake(self) -> None:
         """Replace the Python of the machine that built the wheels by this one."""
-        probe = 'import numpy as n, sysconfig as s; print(s.get_path("include"), n.get_include())'
-        include, numpy = run(self.python, '-c', probe).split()
+        probe = 'import numpy, sysconfig; print(sysconfig.get_path("include"))'
+        probe += '; print(numpy.get_include())'
+        include, numpy = run(self.python, '-c', probe).splitlines()
         for path in self.prefix.glob('share/*/cmake/*.cmake'):
             text = path.read_text()
             fixed = re.sub(r'/opt/python/cp\w+-cp\w+/include/python[\d.]+', include, text)
@@ -353,11 +354,11 @@ def require_python(version: str) -> str:
     pyenv = Path(os.environ.get('PYENV_ROOT') or Path.home() / '.pyenv', 'versions')
     path = os.pathsep.join([*map(str, pyenv.glob(f'{version}.*/bin')), os.environ['PATH']])
     named = os.environ.get('PYTHON') or version
-    probe = 'import sysconfig as s; print(s.get_python_version(), s.get_path("include"))'
+    probe = 'import sysconfig as s; print(s.get_python_version()); print(s.get_path("include"))'
     try:
         found = uv('python', 'find', '--system', '--no-managed-python', named, PATH=path)
         python = found.splitlines()[-1]  # after warnings, of other Pythons on PATH
-        actual, include = run(python, '-c', probe).split()
+        actual, include = run(python, '-c', probe).splitlines()
     except SetupError:
         actual, include = '', ''
     if actual != version:

@@ -12,7 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What decides whether an environment is made anew."""
+"""What decides whether an environment is made anew, and paths with spaces."""
+
+import sys
+import sysconfig
 
 import pytest
 
@@ -43,3 +46,21 @@ def test_an_environment_that_a_second_checkout_links_to_is_one_environment(check
     linked = setup_environment.Environment('docs')
     assert linked.prefix == made.prefix == first / '.venv' / 'docs'
     assert linked.key == made.key
+
+
+def test_a_path_with_spaces_is_put_whole_into_cmake_s_files(checkout):
+    root = checkout('a robot')
+    made = setup_environment.Environment('docs')
+    (root / 'numpy.py').write_text(f'def get_include():\n    return {str(root)!r}\n')
+    (made.prefix / 'bin').mkdir(parents=True)
+    first = f"import sys; sys.path.insert(0, '{root}'); exec(sys.argv[1])"
+    made.python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{first}" "$2"\n')
+    made.python.chmod(0o755)
+    written = made.prefix / 'share' / 'rcl' / 'cmake' / 'rcl.cmake'
+    written.parent.mkdir(parents=True)
+    built = '/opt/python/cp311-cp311'
+    written.write_text(
+        f'"{built}/include/python3.11;{built}/lib/python3.11/site-packages/numpy/core/include"'
+    )
+    made.fix_cmake()
+    assert written.read_text() == f'"{sysconfig.get_path("include")};{root}"'
