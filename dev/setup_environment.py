@@ -180,6 +180,11 @@ class Environment:
         if kept.is_file():
             shutil.unpack_archive(str(kept), str(base / 'install'))
             return
+        if not f'{DEV}{self.prefix}'.isascii():
+            raise SetupError(
+                f'ROS generates no messages below {ROOT}, as CMake ends a path where it is no '
+                'ASCII: move this checkout to a path of ASCII alone.'
+            )
         colcon = (self.prefix / 'bin' / 'colcon', '--log-base', base / 'log', 'build')
         where = ('--build-base', base / 'build', '--install-base', base / 'install')
         python = f'-DPython3_EXECUTABLE={self.python}'

@@ -64,3 +64,12 @@ def test_a_path_with_spaces_is_put_whole_into_cmake_s_files(checkout):
     )
     made.fix_cmake()
     assert written.read_text() == f'"{sysconfig.get_path("include")};{root}"'
+
+
+def test_where_ros_generates_no_messages_a_sentence_says_where_to_move(checkout, monkeypatch):
+    root = checkout('häuschen')
+    monkeypatch.setattr(setup_environment, 'CACHE', root / 'cache')
+    made = setup_environment.Environment('docs')
+    made.python = sys.executable
+    with pytest.raises(setup_environment.SetupError, match=f'{root}.*: move this checkout'):
+        made.interfaces('')
