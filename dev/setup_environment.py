@@ -237,6 +237,9 @@ def main() -> int:
     except (OSError, SetupError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('Stopped; the same command goes on at this stage.', file=sys.stderr)
+        return 130
     return 0
 
 

@@ -73,3 +73,14 @@ def test_where_ros_generates_no_messages_a_sentence_says_where_to_move(checkout,
     made.python = sys.executable
     with pytest.raises(setup_environment.SetupError, match=f'{root}.*: move this checkout'):
         made.interfaces('')
+
+
+def test_ctrl_c_ends_it_with_a_sentence(checkout, monkeypatch, capsys):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    checkout('robot')
+    monkeypatch.setattr(setup_environment.Environment, 'make', interrupted)
+    monkeypatch.setattr(sys, 'argv', ['setup_environment.py', 'docs'])
+    assert setup_environment.main() == 130
+    assert capsys.readouterr().err == 'Stopped; the same command goes on at this stage.\n'
