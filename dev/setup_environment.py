@@ -61,7 +61,8 @@ DISTROS = ('kilted', 'jazzy')
 WITH_ROS = (*DISTROS, 'jazzy-oldest')
 
 # Messages once generated are kept here for the next environment, as uv keeps what it unpacked.
-CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'emotion_estimator')
+_NAMED = os.environ.get('XDG_CACHE_HOME', '')  # not used where it is relative, as XDG says
+CACHE = Path(_NAMED if _NAMED.startswith('/') else Path.home() / '.cache', 'emotion_estimator')
 CMAKE_OPTIONS = ('-DBUILD_TESTING=OFF', '-DCMAKE_BUILD_TYPE=Release')
 
 SMOKE = """
