@@ -93,7 +93,7 @@ class TimeLine(Generic[Item]):
     - One that lies further behind, or ahead by more than `ahead_s` and than three times what is
       usual, is held until the next one arrives. Where that follows it, both count: the sender
       paused, or its clock was set. Otherwise it stood alone, and is left out. Where none arrives
-      it counts, unless it jumped ahead.
+      it counts, unless it jumped ahead. What repeats it stands alone too: it follows nothing.
     - A step back, and one ahead by more than `SILENCE_S`, begins a new time line.
 
     Before some steps are known nothing is usual, so that nothing is held.
@@ -120,8 +120,10 @@ class TimeLine(Generic[Item]):
         if newest_ns is None:
             return [self._take(stamp_ns, item)]
         way_ns = stamp_ns - newest_ns
-        if way_ns == 0 or (held is not None and stamp_ns == held.stamp_ns):
+        if way_ns == 0:
             return [Placed(item, stamp_ns, Step.REPEATED, way_ns, self._line)]
+        if held is not None and stamp_ns == held.stamp_ns:
+            return [replace(held, item=item)]
         if -LATE_S * NS_PER_S <= way_ns < 0:
             return [Placed(item, stamp_ns, Step.LATE, way_ns, self._line)]
         if len(self._steps_ns) < _KNOWN_STEPS or 0 < way_ns <= self._usual_ns():

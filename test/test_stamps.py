@@ -191,6 +191,14 @@ def test_the_usual_step_is_that_of_the_camera_whatever_a_pause_does(steps_ms, us
         assert usual_step_s([ms * 1_000_000 for ms in steps_ms]) == usual_s
 
 
+@pytest.mark.parametrize('way_s', [3600, -3600])
+def test_what_repeats_a_stamp_that_is_held_is_left_out_with_it(way_s):
+    clean, stray_ns = camera(NS_PER_S // 30, 8), START_NS + way_s * NS_PER_S
+    placed = follow([*clean[:5], stray_ns, stray_ns, *clean[5:]])
+    assert taken(placed) == clean
+    assert [p.step for p in placed if p.step.left_out] == [Step.STRAY] * 2
+
+
 def test_who_cannot_wait_loses_the_image_that_would_be_held():
     line = TimeLine()
     clean = camera(NS_PER_S // 30, 6)
