@@ -130,6 +130,7 @@ FORGET_MS = 1000
 RETRIES = 5
 """For a second after a face was lost, detections are so many times as frequent."""
 _RETRIED_MS = 1000
+_MOST_VAIN = 100
 SIDE_BY_SIDE = 2
 """Most faces that are looked at at a time: each takes a core, and a robot needs the others."""
 
@@ -176,6 +177,7 @@ class FaceSearch:
         self._detection_period_ms = 1000 / detection_rate_hz
         self._idle: list[CloseUp] = []
         self._followed: list[_Followed] = []
+        self._vain: list[Box] = []
         self._found = 0
         self._workers: ThreadPoolExecutor | None = None
         self._workers_process = 0
@@ -208,9 +210,10 @@ class FaceSearch:
         if runs and self._is_due(time_ms):
             self._detected_ms = time_ms
             boxes = [box for box in self._detector.find(image) if _is_apart(box, _boxes(found))]
-            for box in boxes[:runs]:
+            for box in self._by_turns(boxes)[:runs]:
                 close_up = rested.pop() if rested else self._new_close_up()
-                self._take(close_up.find(image, box, time_ms), close_up, found)
+                if not self._take(close_up.find(image, box, time_ms), close_up, found):
+                    self._vain.append(box)
         self._idle += rested
         self._found = len(found)
         return found
@@ -249,13 +252,20 @@ class FaceSearch:
 
     def _take(
         self, face: LandmarkedFace | None, close_up: CloseUp, found: list[LandmarkedFace]
-    ) -> None:
-        """Follow what a close-up found, unless it was found already."""
+    ) -> bool:
+        """Follow what a close-up found, unless it was found already; tell whether it does."""
         if face is None or not _is_apart(face.box, _boxes(found)):
             self._idle.append(close_up)
-            return
+            return False
         found.append(face)
         self._followed.append(_Followed(face.box, close_up))
+        return True
+
+    def _by_turns(self, boxes: list[Box]) -> list[Box]:
+        """Put what was looked at in vain last: a face that is covered shall hide no other."""
+        vain = self._vain = [v for v in self._vain if not _is_apart(v, boxes)][-_MOST_VAIN:]
+        turns = {box: [n for n, v in enumerate(vain) if box.is_of_same_face(v)] for box in boxes}
+        return sorted(boxes, key=lambda box: max(turns[box], default=-1))
 
     def _is_due(self, time_ms: int) -> bool:
         period_ms = self._detection_period_ms * self._detector.cost

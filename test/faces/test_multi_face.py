@@ -24,10 +24,7 @@ from helpers.faces import PEOPLE, SMILING
 
 from emotion_estimator.faces.detection import SEARCHED_PX, FaceDetector, TiledDetector
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
-from emotion_estimator.faces.multi_face import (
-    CloseUp,
-    FaceSearch,
-)
+from emotion_estimator.faces.multi_face import CloseUp, FaceSearch
 from emotion_estimator.faces.networks import FaceNetworks
 
 FRAME_MS = 33
@@ -59,17 +56,11 @@ def search_for(landmarker_path, detector):
     """Make searches of some faces over the real networks."""
     made = []
 
+    def new():
+        return FaceLandmarker(FaceNetworks(landmarker_path))
+
     def make(max_faces):
-        near = FaceLandmarker(FaceNetworks(landmarker_path))
-        made.append(
-            FaceSearch(
-                near,
-                detector,
-                lambda: CloseUp(FaceLandmarker(FaceNetworks(landmarker_path))),
-                max_faces,
-                detection_rate_hz=2,
-            )
-        )
+        made.append(FaceSearch(new(), detector, lambda: CloseUp(new()), max_faces, 2.0))
         return made[-1]
 
     yield make
@@ -250,8 +241,8 @@ def face_at(x):
 class Scene:
     """Faces at known places, and a count of who was asked; in the place of the networks."""
 
-    def __init__(self, near=(), far=()):
-        self.near, self.far = near, far
+    def __init__(self, near=(), far=(), covered=()):
+        self.near, self.far, self.covered = near, far, covered
         self.detections, self.close_ups, self.made = 0, 0, []
 
     def search(self, max_faces, rate_hz=2.0):
@@ -281,7 +272,7 @@ class _Detector(_Part):
 
     def find(self, image):
         self.scene.detections += 1
-        return [box_at(x) for x in (*self.scene.near, *self.scene.far)]
+        return [box_at(x) for x in (*self.scene.near, *self.scene.covered, *self.scene.far)]
 
 
 class _CloseUp(_Part):
@@ -332,6 +323,14 @@ def test_a_frame_never_costs_more_close_ups_than_faces():
         before = scene.close_ups
         assert len(search.find(None, number * FRAME_MS)) == 3
         assert scene.close_ups - before <= 3
+
+
+def test_faces_that_are_covered_hide_no_other_from_the_search():
+    scene = Scene(far=(0.9,), covered=(0.1, 0.3, 0.5))
+    search = scene.search(max_faces=1, rate_hz=1000)
+    assert run(search, 6) == [0, 0, 0, 1, 1, 1]
+    scene.far, scene.covered = (0.3,), (0.1, 0.5)
+    assert 1 in run(search, 4, start_ms=300)
 
 
 def test_a_face_that_left_is_no_longer_sought_where_it_was():
