@@ -293,6 +293,17 @@ class FirstSender(Generic[Sender]):
         return False
 
 
+def looked_at_step_s(step_s: float, max_rate_hz: float) -> float:
+    """
+    Tell how far apart images are that are looked at.
+
+    :param step_s: from one image to the next, in seconds; 0: not known.
+    :param max_rate_hz: most of them that are looked at a second; 0 is all.
+    :returns: the time in seconds; 0: not known.
+    """
+    return step_s and max(step_s, 1 / max_rate_hz if max_rate_hz else 0.0)
+
+
 class RateLimiter:
     """
     Lets images pass at most at a rate, by their stamps.

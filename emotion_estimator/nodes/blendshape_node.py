@@ -160,10 +160,12 @@ class BlendshapeNode(ManagedNode):
     def watch(self) -> None:
         """List no face any more when nothing was looked at for long, by the steady clock."""
         self._blindness.watch()
-        patience_s = INPUT_TIMEOUT_S
+        assert self._source is not None, 'a node has a source while it is active'
+        patience_s = PATIENCE * self._source.looked_at_step_s
         if isinstance(self._source, CameraFaces):
             self._source.watch()
-            patience_s = PATIENCE * self._source.looked_at_step_s
+        else:
+            patience_s = max(INPUT_TIMEOUT_S, patience_s)
         # However long a busy machine looks at an image: that is no silence of the camera.
         if not self._is_looking:
             self._to_publish.put((self._end_when_blind, patience_s))

@@ -37,7 +37,13 @@ from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
 from emotion_estimator.nodes.graph import silence_problems
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import NO_STAMP, TRACKED, ObservedFaces, face_listers
-from emotion_estimator.stamps import SILENCE_S, RateLimiter, TimeLine, stamp_problem
+from emotion_estimator.stamps import (
+    SILENCE_S,
+    RateLimiter,
+    TimeLine,
+    looked_at_step_s,
+    stamp_problem,
+)
 
 _MOST_NAMED = 3
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
@@ -126,6 +132,12 @@ class CroppedFaces:
         ]
         more = len(silent) - _MOST_NAMED
         return [*problems, f'So it is with {more} more faces.'] if more > 0 else problems
+
+    @property
+    def looked_at_step_s(self) -> float:
+        """Usual time between pictures of a face that are looked at, in seconds; 0: not known."""
+        step_s = max((line.step_s for line in self._lines.values()), default=0.0)
+        return looked_at_step_s(step_s, self._node.parameters['max_rate_hz'])
 
     def limit_rate(self) -> None:
         """Take over the parameter `max_rate_hz`; it counts for each face."""

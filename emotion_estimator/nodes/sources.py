@@ -46,6 +46,7 @@ from emotion_estimator.stamps import (
     RateLimiter,
     Step,
     TimeLine,
+    looked_at_step_s,
     stamp_problem,
 )
 
@@ -184,8 +185,7 @@ class CameraStream:
     @property
     def looked_at_step_s(self) -> float:
         """Usual time between images that are looked at, in seconds; 0: not known."""
-        least_s = 1 / self._max_rate_hz if self._max_rate_hz else 0.0
-        return self.step_s and max(self.step_s, least_s)
+        return looked_at_step_s(self.step_s, self._max_rate_hz)
 
     def on_image(self, message: Image | CompressedImage, known: Mapping[str, Any]) -> None:
         """

@@ -366,3 +366,19 @@ def test_pictures_of_another_detector_that_repeat_or_go_back_are_counted(
     report = node.statistics.report()
     assert report.refused == 3
     assert 'face bob: header.stamp' in report.last_error and 'went back' in report.last_error
+
+
+def test_another_detector_s_face_stays_between_pictures_that_are_looked_at_rarely(
+    live, landmarker_path, face
+):
+    node, found = run_node(live, landmarker_path, ros4hri_input=True, max_rate_hz=0.4)
+    tracked = live.publisher(IdsList, '/humans/faces/tracked')
+    live.until(lambda: tracked.get_subscription_count() == 1, 'the list subscription')
+    tracked.publish(IdsList(ids=['bob']))
+    camera = live.camera('/humans/faces/bob/cropped')
+    for i in range(8):
+        camera.publish(image_message(face, START_NS + i * FRAME_NS))
+        live.until(lambda n=i + 1: node.statistics.report().received == n, 'the picture')
+    live.until(lambda: found, 'the first picture')
+    live.spin(2.4)
+    assert node.facts()['faces'] == live.tester.count_publishers('/humans/faces/bob/facs') == 1
