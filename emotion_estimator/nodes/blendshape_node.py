@@ -244,6 +244,9 @@ class BlendshapeNode(ManagedNode):
             self.attempt(work, argument)
 
     def _publish(self, seen: ObservedFaces) -> None:
+        # Whoever ends from here on has its end behind this in the queue.
+        if isinstance(self._source, CroppedFaces) and not self._source.follows(seen.faces):
+            return
         self._blindness.hear()
         self._faces_now = len(seen.faces)
         if seen.view is not None:

@@ -183,6 +183,10 @@ class CroppedFaces:
         face = Face(face_id, found.box, found.compute_blendshapes, found.landmarks, names, encode)
         return ObservedFaces(message.header, (face,))
 
+    def follows(self, faces: Iterable[Face]) -> bool:
+        """Tell whether these faces are still tracked: one may end while it is looked at."""
+        return all(face.face_id in self._crops for face in faces)
+
     def count(self) -> int:
         """Count the faces that are tracked and whose latest picture shows one."""
         return sum(face_id in self._seen for face_id in list(self._crops))

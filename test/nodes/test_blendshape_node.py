@@ -382,3 +382,19 @@ def test_another_detector_s_face_stays_between_pictures_that_are_looked_at_rarel
     live.until(lambda: found, 'the first picture')
     live.spin(2.4)
     assert node.facts()['faces'] == live.tester.count_publishers('/humans/faces/bob/facs') == 1
+
+
+def test_a_face_that_is_lost_while_it_is_looked_at_gets_no_topics(live, landmarker_path, face):
+    node, found = run_node(live, landmarker_path, ros4hri_input=True)
+    tracked = live.publisher(IdsList, '/humans/faces/tracked')
+    live.until(lambda: tracked.get_subscription_count() == 1, 'the list subscription')
+    tracked.publish(IdsList(ids=['bob', 'eve']))
+    bob, eve = (live.camera(f'/humans/faces/{name}/cropped') for name in ('bob', 'eve'))
+    source, look = node._source, node._source.look
+    source.look = lambda name, crop: (look(name, crop), source._end({name} & {'bob'}))[0]
+    bob.publish(image_message(face, START_NS))
+    live.until(lambda: 'bob' not in source._crops, 'the end of bob')
+    eve.publish(image_message(face, START_NS))
+    live.until(lambda: 'face_eve' in {m.header.frame_id for m in found}, 'the other face')
+    topics = (f'/humans/faces/{name}/facs' for name in ('bob', 'eve'))
+    assert list(map(live.tester.count_publishers, topics)) == [0, 1]
