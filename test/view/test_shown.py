@@ -162,6 +162,38 @@ def test_the_bars_are_those_of_the_model_that_answers(live, browser, tmp_path, b
     view.close()
 
 
+# On a phone, which is narrower than the settings and the heads of a desktop's page.
+
+
+@pytest.fixture
+def phone(live, browser, tmp_path):
+    view = View(live, tmp_path)
+    page = browser.open(view.address, 360, 740)
+    loaded = '!!(window.view && document.getElementById("view-people"))'
+    live.until(lambda: page.run(loaded), 'the page', timeout_s=90)
+    yield page
+    assert page.errors == []
+    page.close()
+    view.close()
+
+
+def edges(page, selector):
+    """Tell the left and right edge of an element, in pixels from the left of the window."""
+    return page.run(
+        f'(({{left, right}}) => [left, right])'
+        f'(document.querySelector({selector!r}).getBoundingClientRect())'
+    )
+
+
+def test_the_settings_are_no_wider_than_a_phone(live, phone):
+    phone.press('#view-settings')
+    live.until(lambda: edges(phone, '.q-drawer')[0] < 300, 'the settings')
+    live.spin(0.5)  # they slide in
+    (left, right), width = edges(phone, '.q-drawer'), phone.run('innerWidth')
+    assert (left, width - 20 <= right <= width) == (0, True)
+    assert edges(phone, '.view-control-name')[0] > 0
+
+
 # What the page says of how the robot fares.
 
 
