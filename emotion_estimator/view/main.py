@@ -24,17 +24,20 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 import argparse
 import os
 import secrets
+import socket
 import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 from emotion_estimator.commands import has_display, home_folder, part_arguments
 from emotion_estimator.nodes.spin import keep_freed_memory, run
 
 NODE_NAME = 'emotion_view'
+LOCAL_HOSTS = ('localhost', '127.0.0.1', '::1')
 DEFAULT_PORT = 8080
 DEFAULT_RATE_HZ = 15.0
 BUSY_RATE_HZ = 5.0
@@ -110,7 +113,7 @@ def main() -> int:
         return 1
     # Imported here: without NiceGUI there is no server.
     from emotion_estimator.view.node import ViewNode
-    from emotion_estimator.view.server import LOCAL_HOSTS, addresses, bound_socket
+    from emotion_estimator.view.server import bound_socket
 
     token = '' if options.host in LOCAL_HOSTS else secrets.token_urlsafe(18)
     try:
@@ -148,3 +151,33 @@ def announce(found: Sequence[str], token: str) -> None:
 
         segno.make(found[0], error='l').terminal(compact=True)
     sys.stdout.flush()
+
+
+def addresses(host: str, port: int, token: str) -> list[str]:
+    """
+    Say where the page is opened.
+
+    :param host: as it is served at.
+    :param port: of it.
+    :param token: to be shown; empty for none.
+    :returns: addresses, the one that others can reach first.
+    """
+    names = [own_address(), 'localhost'] if host in ('0.0.0.0', '::') else [host]
+    query = f'/?token={quote(token)}' if token else ''
+    shown = ['localhost' if name in LOCAL_HOSTS else name for name in names]
+    return [f'http://{f"[{name}]" if ":" in name else name}:{port}{query}' for name in shown]
+
+
+def own_address() -> str:
+    """
+    Tell this machine's address in its network.
+
+    :returns: a number; 'localhost' where it has none.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: it only shows by which of its addresses it would be (RFC 5737).
+            probe.connect(('192.0.2.1', 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return 'localhost'

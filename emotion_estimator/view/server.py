@@ -26,12 +26,13 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-LOCAL_HOSTS = ('localhost', '127.0.0.1', '::1')
+from emotion_estimator.view.main import LOCAL_HOSTS
+
 MOST_PAGES = 32
 """Pages that may be open at once."""
 REQUESTS_PER_S = 30.0
@@ -119,6 +120,9 @@ class Guard:
             await self.app(scope, receive, _with_policy(send))
 
     def _refusal(self, scope: Scope, headers: MutableMapping[str, str]) -> tuple[int, str] | None:
+        # First, so that it takes nothing of what this machine's own page may ask for.
+        if _is_foreign(headers):
+            return 403, 'Another site asks for this page, which is not shown to it.'
         if not self._budget.take((scope.get('client') or ('',))[0]):
             return 429, 'Too many requests: wait a few seconds, then load the page again.'
         if scope['type'] == 'http' and scope['method'] not in ('GET', 'HEAD'):
@@ -126,9 +130,6 @@ class Guard:
         host = headers.get('host', '')
         if not self._token and _PORT.sub('', host).strip('[]').lower() not in LOCAL_HOSTS:
             return 403, 'This page is served to this machine alone: open http://localhost.'
-        origin = headers.get('origin')
-        if origin is not None and origin.partition('://')[2] != host:
-            return 403, 'Another site asks for this page, which is not shown to it.'
         if self._token and not (self._shows_token(scope) or self._has_cookie(headers)):
             return 403, "A token is missing or wrong: open the terminal's address, with ?token=."
         return None
@@ -151,6 +152,17 @@ class Guard:
         # Lax, not Strict: the address may stand on a page of another site, as in a chat.
         cookie = f'{_cookie(headers)}={self._token}; Path=/; HttpOnly; SameSite=Lax'
         await _answer(send, 303, b'', [(b'location', b'/'), (b'set-cookie', cookie.encode())])
+
+
+def _is_foreign(headers: MutableMapping[str, str]) -> bool:
+    """Tell whether another site's page asks; a link on it leads here all the same."""
+    origin = headers.get('origin')
+    if origin is not None:
+        return origin.partition('://')[2] != headers.get('host', '')
+    # Of the pictures and frames of a page a browser names no origin, only how near it is.
+    if headers.get('sec-fetch-site', 'none') in ('none', 'same-origin'):
+        return False
+    return headers.get('sec-fetch-dest') != 'document'
 
 
 def _cookie(headers: MutableMapping[str, str]) -> str:
@@ -334,36 +346,6 @@ def bound_socket(host: str, port: int) -> socket.socket:
             + (_OTHER_HOST if no_host else _OTHER_PORT)
         ) from error
     return bound
-
-
-def addresses(host: str, port: int, token: str) -> list[str]:
-    """
-    Say where the page is opened.
-
-    :param host: as it is served at.
-    :param port: of it.
-    :param token: to be shown; empty for none.
-    :returns: addresses, the one that others can reach first.
-    """
-    names = [own_address(), 'localhost'] if host in ('0.0.0.0', '::') else [host]
-    query = f'/?token={quote(token)}' if token else ''
-    shown = ['localhost' if name in LOCAL_HOSTS else name for name in names]
-    return [f'http://{f"[{name}]" if ":" in name else name}:{port}{query}' for name in shown]
-
-
-def own_address() -> str:
-    """
-    Tell this machine's address in its network.
-
-    :returns: a number; 'localhost' where it has none.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Nothing is sent: it only shows by which of its addresses it would be (RFC 5737).
-            probe.connect(('192.0.2.1', 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return 'localhost'
 
 
 class PageServer:

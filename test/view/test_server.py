@@ -35,7 +35,7 @@ from helpers.live_nodes import DOMAINS
 from starlette.websockets import WebSocketDisconnect
 
 from emotion_estimator.extras.node_processes import claim_domain
-from emotion_estimator.view.main import NICENESS
+from emotion_estimator.view.main import NICENESS, addresses
 from emotion_estimator.view.server import (
     MOST_PAGES,
     MOST_REQUESTS_AT_ONCE,
@@ -43,7 +43,6 @@ from emotion_estimator.view.server import (
     Guard,
     Hub,
     RequestBudget,
-    addresses,
     bound_socket,
     message,
 )
@@ -122,6 +121,27 @@ def test_another_site_in_the_same_browser_may_not_read_along():
     own = {'origin': 'http://localhost:8080'}
     with client().websocket_connect(MOMENTS, headers=own) as socket:
         assert socket.receive_text() == 'faces'
+
+
+@pytest.mark.parametrize('site', ['cross-site', 'same-site'])
+@pytest.mark.parametrize('kind', ['image', 'iframe', 'empty', 'script'])
+def test_another_site_s_pictures_and_frames_are_not_answered_and_take_no_request(site, kind):
+    # A browser names no origin with them; each page that it took would be laid out anew.
+    budget = RequestBudget(Clock())
+    guarded = client(budget=budget)
+    for _ in range(3):
+        headers = {'sec-fetch-site': site, 'sec-fetch-dest': kind}
+        refused(guarded.get('/', headers=headers), 403, 'Another site')
+    assert sum(budget.take('testclient') for _ in range(1000)) == MOST_REQUESTS_AT_ONCE
+
+
+@pytest.mark.parametrize(
+    ('site', 'kind'),
+    [('cross-site', 'document'), ('same-origin', 'script'), ('none', 'document')],
+)
+def test_the_page_itself_and_a_link_to_it_are_answered(site, kind):
+    headers = {'sec-fetch-site': site, 'sec-fetch-dest': kind}
+    assert client().get('/', headers=headers).json() == 'the page'
 
 
 @pytest.mark.parametrize('path', ['/', '/?token=', '/?token=wrong', '/?token=a-long-tokem'])
