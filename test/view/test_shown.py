@@ -194,6 +194,19 @@ def test_the_settings_are_no_wider_than_a_phone(live, phone):
     assert edges(phone, '.view-control-name')[0] > 0
 
 
+def test_what_the_page_says_of_itself_has_room_on_a_phone(live, phone):
+    place = 'document.getElementById("view-status")'
+    live.until(lambda: 'images/s' in phone.run(f'{place}.innerText'), 'the rates')
+    for words in ('The node does not answer; trying again.', '15 images/s · 15 answers/s · 34 ms'):
+        # At once, before the next rates are written there.
+        written, width, hidden = phone.run(
+            f'{place}.textContent = {words!r}, '
+            f'[{place}.innerText, {place}.clientWidth, {place}.scrollWidth - {place}.clientWidth]'
+        )
+        assert (written, width > 250, hidden) == (words, True, 0)
+    assert edges(phone, '#view-settings')[1] <= phone.run('innerWidth')
+
+
 # What the page says of how the robot fares.
 
 
