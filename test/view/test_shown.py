@@ -162,6 +162,29 @@ def test_the_bars_are_those_of_the_model_that_answers(live, browser, tmp_path, b
     view.close()
 
 
+def test_a_long_word_of_a_class_stays_beside_its_bar(live, browser, tmp_path):
+    view = View(live, tmp_path)
+    emotion = live.publisher(Classification, '/emotion')
+    page = view.open(browser, live)
+    live.until(emotion.get_subscription_count, 'the view')
+    sent = 0
+
+    def named():
+        nonlocal sent
+        sent += 1
+        header = Header(stamp=ROS.time(START_NS + sent * STEP_NS), frame_id='face_abc')
+        result = ObjectHypothesis(class_id='contemptuous_or_disappointed', score=1.0)
+        emotion.publish(Classification(header=header, results=[result]))
+        live.spin(0.1)
+        return page.run('!!document.querySelector(".view-bar-name")')
+
+    live.until(named, 'the class')
+    hidden = 'document.querySelector(".view-bar-name").{0}'.format
+    assert page.run(f'{hidden("scrollWidth")} - {hidden("clientWidth")}') == 0
+    page.close()
+    view.close()
+
+
 # On a phone, which is narrower than the settings and the heads of a desktop's page.
 
 
