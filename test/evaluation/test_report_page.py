@@ -312,6 +312,16 @@ def test_figures_are_drawn_the_pointer_is_answered_and_the_console_is_silent(bro
     assert page.errors == []
 
 
+@pytest.mark.parametrize(
+    ('before_h', 'first'), [(23, '23:00:00.0'), (24, 'day 2, 0:00:00'), (30, 'day 2, 6:00:00')]
+)
+def test_times_after_a_whole_day_are_told_with_the_day(browser, tmp_path, before_h, first):
+    part = replace(PAGE_WALK, first_ns=START_NS - before_h * 3_600_000_000_000)
+    page = drawn(browser, write_report(tmp_path, [part], {}))
+    ticks = '[...document.querySelectorAll("#plot-1 .xtick text")].map((one) => one.textContent)'
+    assert page.run(ticks)[0] == first
+
+
 def test_zooming_leaves_the_part_that_was_chosen_and_places_thumbnails_anew(browser, tmp_path):
     pictures = {(START_NS + i * STEP_NS, 'abc'): b'' for i in (0, 28, 29, 32)}
     run = replace(PAGE_WALK, thumbnails=pictures)

@@ -108,9 +108,8 @@ MOST_STRETCHES = 2_000
 """Bars of a row; where more begin, only the first of each short time is drawn, up to the next."""
 
 THUMBNAIL_PX = 54
-LONG_S = 120
-"""From this time on the time axis shows hours, minutes and seconds."""
-
+LONG_S, _DAY_S = 120, 86_400
+"""From these times on the time axis shows hours, minutes and seconds, and the day too."""
 _ROW_PX, _CURVES_PX, _HEAD_PX, _SPACE_PX, _AXIS_PX = 23, 120, 64, 8, 24
 _LEAST_BAR_S = 0.02
 _NONE = '\u2013'
@@ -225,13 +224,15 @@ class _Timeline:
         self._top_px += height_px + _SPACE_PX
 
     def _time_axis(self, lowest: str) -> None:
+        day, most = ('day %-j, ', 7) if self._end_s >= _DAY_S else ('', 13)
+        second = f'{day}%-H:%M:%S'
         clock = {
             'type': 'date',
             'tickformatstops': [
-                {'dtickrange': [None, 999], 'value': '%-H:%M:%S.%2f'},
-                {'dtickrange': [1000, None], 'value': '%-H:%M:%S'},
+                {'dtickrange': [None, 999], 'value': f'{second}.%2f'},
+                {'dtickrange': [1000, None], 'value': second},
             ],
-            'hoverformat': '%-H:%M:%S.%2f',
+            'hoverformat': f'{second}.%2f',
         }
         self.figure.update_xaxes(
             range=[self._zero + self._unit * at_s for at_s in (self._track.start_s, self._end_s)],
@@ -241,7 +242,7 @@ class _Timeline:
             ticks='outside',
             ticklen=4,
             tickcolor=light('line'),
-            nticks=13,
+            nticks=most,
             showspikes=True,
             spikemode='across',
             spikesnap='cursor',
