@@ -252,7 +252,8 @@ class BagReader:
     def _unpack(self, path: Path, target: Path) -> None:
         try:
             with zstd.open(path, 'rb') as source, target.open('wb') as file:
-                shutil.copyfileobj(source, file)
+                # `read` would lose what it has gathered where the file breaks off.
+                file.writelines(iter(source.read1, b''))
         except (EOFError, zstd.ZstdError) as error:
             self._complain(f'{path} cannot be unpacked to its end ({error}).')
 

@@ -41,6 +41,7 @@ from helpers.bags import (
 )
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from emotion_estimator.replay import bag_reader
 from emotion_estimator.replay.files import open_recording
 
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
@@ -276,7 +277,7 @@ def test_a_full_disk_for_what_is_unpacked_is_reported(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    monkeypatch.setattr(shutil, 'copyfileobj', full)
+    monkeypatch.setattr(bag_reader.zstd, 'open', full)
     said = problem(file)
     assert str(file) in said
     assert 'No space left on device' in said
