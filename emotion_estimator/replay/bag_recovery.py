@@ -236,7 +236,8 @@ def _record(
 
 
 def _text(source: BinaryIO | BytesIO) -> str:
-    return source.read(struct.unpack('<I', source.read(4))[0]).decode()
+    # Other programs' schemas, as those of Protocol Buffers, are no text.
+    return source.read(struct.unpack('<I', source.read(4))[0]).decode(errors='replace')
 
 
 # SQLite: the table of messages row by row; its index stands anywhere in the file.
