@@ -27,10 +27,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Union
 
-import yaml
 from rosbags.interfaces import Connection, ConnectionExtRosbag1, MessageDefinitionFormat
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
@@ -38,9 +37,9 @@ from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_
 from rosbags.typesys.store import Typestore
 
 from emotion_estimator.messages import standard_types
+from emotion_estimator.replay.bag_files import SUFFIXES, files_of_bag, unpacked_name
 from emotion_estimator.replay.bag_recovery import (
     MOST_BYTES,
-    NAME,
     ZSTD_MAGIC,
     RecoveredFile,
 )
@@ -52,9 +51,6 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-METADATA_FILE = 'metadata.yaml'
-SUFFIXES = ('.bag', '.db3', '.mcap')
-_PART = re.compile(r'(.*)_(\d+)(\.[a-z0-9]+){1,2}$')
 _LEAST_STEP_NS = 1_000  # times that count from 0 by less are numbers, no times
 _LONGEST_NS = 100 * 24 * 3600 * NS_PER_S  # no bag is recorded for longer
 _MOST_NS = (1 << 31) * NS_PER_S  # since 1970 that a stamp can hold
@@ -70,36 +66,6 @@ class _Part:
     path: Path
     file: Path
     reader: _Reader
-
-
-def storage_files(folder: Path) -> list[Path]:
-    """
-    List the storage files in a folder, parts of one bag in their order.
-
-    :returns: their paths; hidden files are none.
-    """
-
-    def order(path: Path) -> tuple[str, int]:
-        part = _PART.match(path.name)
-        return (part[1], int(part[2])) if part else (path.name, -1)
-
-    found = (p for p in folder.iterdir() if NAME.match(p.name) and p.name[0] != '.')
-    return sorted((path for path in found if path.is_file()), key=order)
-
-
-def is_bag_folder(folder: Path) -> bool:
-    """
-    Tell whether a folder is one bag, rather than a folder of several.
-
-    :returns: whether it has metadata, or one storage file, or parts that are numbered.
-    """
-    if (folder / METADATA_FILE).is_file():
-        return True
-    files = storage_files(folder)
-    parts = [_PART.match(path.name) for path in files]
-    names = {part[1] if part else '' for part in parts}
-    numbers = [int(part[2]) for part in parts if part]
-    return len(files) == 1 or (len(names) == 1 and numbers == list(range(len(files))))
 
 
 class BagReader:
@@ -121,7 +87,7 @@ class BagReader:
         self._unpacked: tempfile.TemporaryDirectory[str] | None = None
         self._parts: list[_Part] = []
         try:
-            self._open(_files(path, self.problems, self.hints))
+            self._open(files_of_bag(path, self.problems, self.hints))
             every = [one for part in self._parts for one in part.reader.connections]
             self.is2 = not any(isinstance(one.ext, ConnectionExtRosbag1) for one in every)
             held: dict[tuple[str, str], Connection] = {}
@@ -354,42 +320,6 @@ class BagReader:
             stamp_ns = sec * NS_PER_S + nanosec
             return stamp_ns if nanosec < NS_PER_S and stamp_ns < _MOST_NS else 0
         return 0
-
-
-def _files(path: Path, problems: list[str], hints: list[str]) -> list[Path]:
-    if not path.exists():
-        raise RecordingError(f'{path} does not exist; check the path.')
-    if not path.is_dir():
-        return [path]
-    found = storage_files(path)
-    metadata = path / METADATA_FILE
-    if metadata.is_file():
-        try:
-            said = yaml.safe_load(metadata.read_text(encoding='utf-8'))
-            names = said['rosbag2_bagfile_information']['relative_file_paths']
-            listed = [path / PurePath(name).name for name in names]
-        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError) as error:
-            reason = ' '.join(str(error).split())
-            hints.append(f'{metadata} cannot be read ({reason}); all files beside it are used.')
-        else:
-            known = {unpacked_name(p.name): p for p in found}
-            there = [p if p.is_file() else known.get(unpacked_name(p.name)) for p in listed]
-            lost = [str(file) for file, one in zip(listed, there) if one is None]
-            if lost and not any(there):
-                raise RecordingError(
-                    f'{metadata} names files that are not there: {", ".join(lost)}.'
-                )
-            problems += [f'{file} is missing, though {METADATA_FILE} names it.' for file in lost]
-            found = [one for one in there if one is not None]
-    elif not is_bag_folder(path):
-        what = 'several bags: give one of them' if found else f'no bag ({", ".join(SUFFIXES)})'
-        raise RecordingError(f'{path} holds {what}.')
-    return found
-
-
-def unpacked_name(name: str) -> str:
-    """Name the file that another holds, packed."""
-    return re.sub(r'\.zstd?$', '', name)
 
 
 def _key(connection: Connection) -> tuple[str, str]:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
 from emotion_estimator.replay.bag import Bag
-from emotion_estimator.replay.bag_reader import (
+from emotion_estimator.replay.bag_files import (
     METADATA_FILE,
     SUFFIXES,
     is_bag_folder,

@@ -14,9 +14,21 @@
 
 """Of bags that are not whole, or not as their metadata says, all that can be read is read."""
 
+import shutil
 import struct
 
-from helpers.bags import RAW, ROS2, assert_same, camera_bag, noise, raw_image, reported, stamps
+import pytest
+from helpers.bags import (
+    RAW,
+    ROS2,
+    assert_same,
+    camera_bag,
+    noise,
+    raw_image,
+    reported,
+    stamps,
+    write_bag,
+)
 
 from emotion_estimator.replay import bag_reader
 
@@ -31,6 +43,59 @@ def test_a_packed_file_that_is_cut_off_is_unpacked_to_its_last_byte(tmp_path):
     images, problems, _ = reported(file)
     assert_same(images, [picture for picture in pictures if picture.tobytes() in unpacked])
     assert f'it ends unfinished after {len(unpacked):,} bytes' in problems[1]
+
+
+# Metadata that is older than the files beside it.
+
+
+def with_old_metadata(folder, pictures, storage, names):
+    """Write a bag's parts of two images each, under these names, and metadata of the first."""
+    suffix = {'mcap': 'mcap', 'sqlite3': 'db3'}[storage]
+    images = list(zip(stamps(len(pictures)), pictures))
+    for number, name in enumerate(names):
+        recorded = [
+            ('/camera', ns, raw_image(ROS2, bgr, ns)) for ns, bgr in images[2 * number :][:2]
+        ]
+        made = write_bag(folder.with_name(f'made_{number}'), recorded, storage=storage)
+        if not number:
+            shutil.copytree(made, folder)
+            metadata = folder / 'metadata.yaml'
+            metadata.write_text(metadata.read_text().replace('made_0.', f'{name}.'))
+            (folder / f'made_0.{suffix}').unlink()
+        shutil.copy(made / f'made_{number}.{suffix}', folder / f'{name}.{suffix}')
+    return folder
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_parts_that_go_on_behind_those_of_the_metadata_are_read(tmp_path, storage):
+    pictures = noise(6)
+    bag = with_old_metadata(tmp_path / 'bag', pictures, storage, ('run_0', 'run_1', 'run_2'))
+    images, problems, (hint,) = reported(bag)
+    assert_same(images, pictures)
+    assert problems == []
+    assert f'{bag / "metadata.yaml"} does not name run_1.' in hint
+    assert '1 more files; the numbers go on: used too' in hint
+
+
+@pytest.mark.parametrize('names', [('run_0', 'run_2'), ('run_0', 'walk_1'), ('run', 'run_1')])
+def test_other_files_beside_those_of_the_metadata_are_told_and_not_read(tmp_path, names):
+    pictures = noise(4)
+    images, problems, (hint,) = reported(
+        with_old_metadata(tmp_path / 'bag', pictures, 'mcap', names)
+    )
+    assert_same(images, pictures[:2])
+    assert problems == []
+    assert f'does not name {names[1]}.mcap; give such a file by name' in hint
+
+
+def test_where_metadata_names_no_files_those_beside_it_are_read(tmp_path):
+    pictures = noise(2)
+    metadata = camera_bag(tmp_path / 'bag', pictures) / 'metadata.yaml'
+    metadata.write_text(metadata.read_text().replace('paths:\n  - bag.mcap', 'paths: []'))
+    images, problems, (hint,) = reported(tmp_path / 'bag')
+    assert_same(images, pictures)
+    assert problems == []
+    assert 'it names no files' in hint
 
 
 # MCAP files as other programs write them: without index, beside other programs' topics.
