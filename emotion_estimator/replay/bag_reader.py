@@ -163,7 +163,11 @@ class BagReader:
             with suppress(Exception):
                 reader = Ros1Reader(file) if file.suffix == '.bag' else Ros2Reader(file)
                 reader.open()
-                return reader
+                # Without an index rosbags stops where a message is older than that before it.
+                chunks: object = getattr(getattr(reader, 'storage', None), 'chunks', True)
+                if chunks:
+                    return reader
+                reader.close()
         return self._recovered(path, file)
 
     def _recovered(self, path: Path, file: Path) -> RecoveredFile:

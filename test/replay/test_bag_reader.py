@@ -151,3 +151,13 @@ def test_images_are_read_beside_topics_of_protocol_buffers(tmp_path):
     images, problems, hints = reported(file)
     assert_same(images, pictures)
     assert problems == hints == []
+
+
+def test_without_an_index_images_that_were_received_out_of_order_are_read(tmp_path):
+    pictures = noise(6)
+    first, *others = camera_messages(pictures)
+    file = unindexed(tmp_path / 'fast.mcap', CAMERA, first, *reversed(others))
+    images, problems, hints = reported(file)
+    assert_same(sorted(images, key=lambda image: image[0]), pictures)
+    assert [ns for ns, _ in images] == [stamps(6)[n] for n in (0, 5, 4, 3, 2, 1)]
+    assert problems == hints == []
