@@ -96,8 +96,11 @@ class Video:
         """
         count, time_ns, first_ns = 0, 0, 0
         found = self._first
+        first = None if found is None else found[1]
         while found is not None:
             stated_ns, bgr = found
+            if first is not None and not np.array_equal(bgr, first):
+                first = None
             if count:
                 since_ns = stated_ns - first_ns
                 forward = since_ns > time_ns
@@ -110,6 +113,14 @@ class Video:
         problem = self._missing(count, time_ns, first_ns)
         if problem:
             self.problems.append(f'{self._path} {problem} {count} frames of it are used.')
+        if first is not None and count > 1:
+            # OpenCV 5 turns no interlaced frame into a picture, and gives what its memory held.
+            name, made = quote(self._path.name), quote(self._path.stem + '_progressive.mp4')
+            self.hints.append(
+                f'{self._path}: all {count} frames are the same picture. If they should not be, '
+                'they are perhaps interlaced, which OpenCV 5 does not read; convert them: '
+                f'`ffmpeg -i {name} -vf yadif {made}`.'
+            )
 
     def frames(self) -> Iterator[Frame]:
         """Read frame by frame."""

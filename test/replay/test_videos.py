@@ -167,6 +167,24 @@ def test_a_video_that_ends_before_its_stated_length_gives_a_hint(tmp_path):
     assert 'ends after 2.0 s, though 10.0 s are stated' in hints[0]
 
 
+@pytest.mark.parametrize('greys, alike', [((90, 90, 90), True), ((90, 90, 160), False)])
+def test_of_a_video_whose_frames_are_all_the_same_a_hint_tells_the_likely_reason(
+    tmp_path, greys, alike
+):
+    path = tmp_path / "it's.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), RATE_HZ, (64, 48))
+    for grey in greys:
+        writer.write(np.full((48, 64, 3), grey, np.uint8))
+    writer.release()
+    images, problems, hints = reported(path)
+    assert_frames(images, EVEN_MS[:3], greys)
+    assert problems == []
+    assert [hint.split('. ')[0] for hint in hints] == (
+        [f'{path}: all 3 frames are the same picture'] if alike else []
+    )
+    assert all('-vf yadif ' in hint and 'interlaced' in hint for hint in hints)
+
+
 def edited(path, skipped_s):
     """Let the edit list of an MP4 file begin later, as a cut without encoding does."""
     data = bytearray(path.read_bytes())
