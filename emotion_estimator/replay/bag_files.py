@@ -21,7 +21,7 @@ from pathlib import Path, PurePath
 
 import yaml
 
-from emotion_estimator.replay.bag_recovery import NAME
+from emotion_estimator.replay.bag_recovery import NAME, is_bag_file
 from emotion_estimator.replay.recordings import RecordingError
 
 METADATA_FILE = 'metadata.yaml'
@@ -42,6 +42,14 @@ def storage_files(folder: Path) -> list[Path]:
 
     found = (p for p in folder.iterdir() if NAME.match(p.name) and p.name[0] != '.')
     return sorted((path for path in found if path.is_file()), key=order)
+
+
+def may_be_of_a_bag(path: Path) -> bool:
+    """Tell whether what lies in a folder is a file of a bag; unreadable, by its name alone."""
+    try:
+        return path.is_file() and is_bag_file(path)
+    except OSError:
+        return bool(NAME.match(path.name))
 
 
 def is_bag_folder(folder: Path) -> bool:

@@ -35,6 +35,7 @@ from emotion_estimator.replay.bag_files import (
     METADATA_FILE,
     SUFFIXES,
     is_bag_folder,
+    may_be_of_a_bag,
     storage_files,
 )
 from emotion_estimator.replay.bag_recovery import is_bag_file
@@ -333,7 +334,7 @@ def _held(folder: Path, above: Collection[str] = ()) -> list[Path]:
             continue
         if one.is_dir():
             found += _in_folder(one, above) if os.path.realpath(one) not in above else []
-        elif one.suffix.lower() in VIDEO_SUFFIXES or (one.is_file() and is_bag_file(one)):
+        elif one.suffix.lower() in VIDEO_SUFFIXES or may_be_of_a_bag(one):
             found.append(one)
     return found
 

@@ -95,3 +95,20 @@ def test_a_folder_that_cannot_be_read_hides_no_other_recording(tmp_path, monkeyp
     (tmp_path / 'clip.mp4').touch()
     assert recordings_in(tmp_path) == [tmp_path / 'clip.mp4', tmp_path / 'lab' / 'lost+found']
     assert 'lost+found cannot be read: Permission denied' in problem(tmp_path / 'lab/lost+found')
+
+
+def test_a_file_that_cannot_be_read_hides_no_other_recording(tmp_path, monkeypatch):
+    whole = Path.open
+
+    def opened(path, *options):
+        if path.stem == 'locked':
+            raise PermissionError(13, 'Permission denied')
+        return whole(path, *options)
+
+    bag = camera_bag(tmp_path / 'bag', noise(1))
+    loose = shutil.copy(bag / 'bag.mcap', tmp_path / 'loose.mcap')
+    for name in ('locked.mcap', 'locked.txt'):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(Path, 'open', opened)
+    assert recordings_in(tmp_path) == [bag, tmp_path / 'locked.mcap', loose]
+    assert 'locked.mcap cannot be read: Permission denied' in problem(tmp_path / 'locked.mcap')
