@@ -57,7 +57,7 @@ from emotion_estimator.files import PACKAGE, AssetError, OutputError, check_outp
 from emotion_estimator.parallel.engine import SchedulerError
 from emotion_estimator.parallel.workers import available_cores
 from emotion_estimator.parameters import read_parameters, without_effect
-from emotion_estimator.replay.files import DEFAULT_RATE_HZ, recordings_in
+from emotion_estimator.replay.files import recordings_in
 from emotion_estimator.replay.jobs import (
     Finished,
     Job,
@@ -68,6 +68,7 @@ from emotion_estimator.replay.jobs import (
     run_jobs,
     unread,
 )
+from emotion_estimator.replay.picture_names import DEFAULT_RATE_HZ
 from emotion_estimator.replay.predictions import (
     Replay,
     ReplayFileError,

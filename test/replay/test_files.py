@@ -112,3 +112,18 @@ def test_a_file_that_cannot_be_read_hides_no_other_recording(tmp_path, monkeypat
     monkeypatch.setattr(Path, 'open', opened)
     assert recordings_in(tmp_path) == [bag, tmp_path / 'locked.mcap', loose]
     assert 'locked.mcap cannot be read: Permission denied' in problem(tmp_path / 'locked.mcap')
+
+
+def test_photographs_of_kinds_that_are_not_read_are_told_beside_those_that_are(tmp_path):
+    cv2.imwrite(str(tmp_path / 'IMG_1.jpg'), noise(1)[0])
+    for name in ('IMG_1.HEIC', '._IMG_2.heic', 'IMG_2.mov.txt'):
+        (tmp_path / name).touch()
+    assert reported(tmp_path)[1] == []
+    for name in ('IMG_4.avif', 'IMG_3.HEIC'):
+        (tmp_path / name).touch()
+    images, (sentence,), _ = reported(tmp_path)
+    assert len(images) == 1
+    assert sentence == (
+        f'{tmp_path}: 2 pictures are of kinds that are not read (.avif, .heic, .heif, .jxl), '
+        'the first: IMG_3.HEIC; save them as JPEG.'
+    )

@@ -36,7 +36,8 @@ from hypothesis import strategies as st
 
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.parameters import read_parameters
-from emotion_estimator.replay.files import open_film, open_recording, stamps_of_names
+from emotion_estimator.replay.files import open_film, open_recording
+from emotion_estimator.replay.picture_names import stamps_of_names
 from emotion_estimator.replay.recordings import FIRST_STAMP_NS, Selection
 from emotion_estimator.replay.replay import replay
 from emotion_estimator.stamps import NS_PER_S
