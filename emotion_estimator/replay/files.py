@@ -211,18 +211,22 @@ def _is_bag(folder: Path) -> bool:
     return not pictures_in(folder) and set(_held(folder)) <= set(storage_files(folder))
 
 
+def _with_hint(recording: Recording, what: str, more: list[Path]) -> Recording:
+    """Let a recording tell of others that lie beside or below it."""
+    if more:
+        others = f', and {len(more) - 1} more' if len(more) > 1 else ''
+        recording.hints.append(f'{what}; give {more[0]} by name if it is meant{others}.')
+    return recording
+
+
 def _open_folder(path: Path, topic: str, picture_rate_hz: float) -> Recording:
-    if _is_bag(path):
-        return Bag(path, topic)
     more = _held(path)
+    if _is_bag(path):
+        more = [one for one in more if one not in storage_files(path)]
+        return _with_hint(Bag(path, topic), f'{path}: its bag is read', more)
     if pictures_in(path):
         pictures = Pictures(path, picture_rate_hz)
-        if more:
-            pictures.hints.append(
-                f'{path}: its pictures are read; give {more[0]} by name if it is meant'
-                f'{f", and {len(more) - 1} more" if len(more) > 1 else ""}.'
-            )
-        return pictures
+        return _with_hint(pictures, f'{path}: its pictures are read', more)
     if more:
         raise RecordingError(
             f'{path} is a folder of {len(more)} recordings; give them by name, such as {more[0]}.'

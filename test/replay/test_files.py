@@ -127,3 +127,18 @@ def test_photographs_of_kinds_that_are_not_read_are_told_beside_those_that_are(t
         f'{tmp_path}: 2 pictures are of kinds that are not read (.avif, .heic, .heif, .jxl), '
         'the first: IMG_3.HEIC; save them as JPEG.'
     )
+
+
+def test_recordings_beside_a_bag_with_metadata_are_told(tmp_path):
+    bag = camera_bag(tmp_path / 'bag', noise(2))
+    assert reported(bag)[1:] == ([], [])
+    deeper = camera_bag(bag / 'more' / 'deep', noise(1))
+    (bag / 'clip.mp4').touch()
+    assert recordings_in(bag) == [bag]
+    images, problems, hints = reported(bag)
+    assert len(images) == 2
+    assert problems == []
+    clip = bag / 'clip.mp4'
+    assert hints == [f'{bag}: its bag is read; give {clip} by name if it is meant, and 1 more.']
+    clip.unlink()
+    assert reported(bag)[2] == [f'{bag}: its bag is read; give {deeper} by name if it is meant.']
