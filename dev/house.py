@@ -139,9 +139,6 @@ def way_of_an_image() -> set[str]:
         while not feeder.connected():
             executor.spin_once(timeout_sec=0.1)
             feeder.spin(0.0)
-        # What runs once a second, such as diagnostics, is on no image's way.
-        for timer in (timer for node in nodes for timer in node.timers):
-            timer.cancel()
         for images in (WARM_UP, WARM_UP + IMAGES):
             # What only the first images run, such as loading a network, is forgotten too.
             passed.clear()
@@ -153,6 +150,9 @@ def way_of_an_image() -> set[str]:
                     sent_s = time.monotonic()
                 executor.spin_once(timeout_sec=0.05)
                 feeder.spin(0.0)
+            # What runs once a second, such as diagnostics, is on no image's way.
+            for timer in (timer for node in nodes for timer in node.timers):
+                timer.cancel()
     for node in nodes:
         node.close()
         node.destroy_node()

@@ -45,7 +45,7 @@ from emotion_estimator.evaluation.labels import (
     place,
     reaches,
 )
-from emotion_estimator.replay.bag_files import SUFFIXES, storage_files, unpacked_name
+from emotion_estimator.replay.bag_reader import SUFFIXES, storage_files, unpacked_name
 from emotion_estimator.replay.files import PICTURE_SUFFIXES
 from emotion_estimator.replay.recordings import plain_path
 from emotion_estimator.replay.videos import VIDEO_SUFFIXES

@@ -16,20 +16,16 @@
 
 from __future__ import annotations
 
-import errno
 import re
-import shutil
-import sqlite3
-import struct
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Union
 
+import yaml
 from rosbags.interfaces import Connection, ConnectionExtRosbag1, MessageDefinitionFormat
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
@@ -37,12 +33,18 @@ from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_
 from rosbags.typesys.store import Typestore
 
 from emotion_estimator.messages import standard_types
-from emotion_estimator.replay.bag_files import SUFFIXES, files_of_bag, unpacked_name
 from emotion_estimator.replay.bag_recovery import (
+    MCAP_MAGIC,
     MOST_BYTES,
+    MOST_STAMP_NS,
+    ROS1_MAGIC,
+    SQLITE_MAGIC,
     ZSTD_MAGIC,
+    Message,
     RecoveredFile,
+    stamped,
 )
+from emotion_estimator.replay.bag_unpacking import Unpacker
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
 
@@ -51,12 +53,134 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+METADATA_FILE = 'metadata.yaml'
+SUFFIXES = ('.bag', '.db3', '.mcap')
+_PART = re.compile(r'(.*)_(\d+)(\.[a-z0-9]+){1,2}$')
+NAME = re.compile(r'.*\.(bag|db3|mcap)(\.active)?(\.zstd?)?$')
+"""Names of storage files, also while they are recorded, and packed."""
 _LEAST_STEP_NS = 1_000  # times that count from 0 by less are numbers, no times
 _LONGEST_NS = 100 * 24 * 3600 * NS_PER_S  # no bag is recorded for longer
-_MOST_NS = (1 << 31) * NS_PER_S  # since 1970 that a stamp can hold
-_WAITING = 1000
-Message = tuple[Connection, int, bytes]
 _Reader = Union[Ros1Reader, Ros2Reader, RecoveredFile]
+
+
+# Which files are one bag.
+
+
+def is_bag_file(path: Path) -> bool:
+    """Tell whether a file is one of a bag, by its name or by how it begins."""
+    with path.open('rb') as file:
+        begin = file.read(16)
+    return bool(NAME.match(path.name)) or begin.startswith((MCAP_MAGIC, ROS1_MAGIC, SQLITE_MAGIC))
+
+
+def storage_files(folder: Path) -> list[Path]:
+    """
+    List the storage files in a folder, parts of one bag in their order.
+
+    :returns: their paths; hidden files are none.
+    """
+
+    def order(path: Path) -> tuple[str, int]:
+        part = _PART.match(path.name)
+        return (part[1], int(part[2])) if part else (path.name, -1)
+
+    found = (p for p in folder.iterdir() if NAME.match(p.name) and p.name[0] != '.')
+    return sorted((path for path in found if path.is_file()), key=order)
+
+
+def may_be_of_a_bag(path: Path) -> bool:
+    """Tell whether what lies in a folder is a file of a bag; unreadable, by its name alone."""
+    try:
+        return path.is_file() and is_bag_file(path)
+    except OSError:
+        return bool(NAME.match(path.name))
+
+
+def is_bag_folder(folder: Path) -> bool:
+    """
+    Tell whether a folder is one bag, rather than a folder of several.
+
+    :returns: whether it has metadata, or one storage file, or parts that are numbered.
+    """
+    if (folder / METADATA_FILE).is_file():
+        return True
+    files = storage_files(folder)
+    parts = [_PART.match(path.name) for path in files]
+    names = {part[1] if part else '' for part in parts}
+    numbers = [int(part[2]) for part in parts if part]
+    return len(files) == 1 or (len(names) == 1 and numbers == list(range(len(files))))
+
+
+def files_of_bag(path: Path, problems: list[str], hints: list[str]) -> list[Path]:
+    """
+    List the storage files of a bag in their order: those that its metadata names.
+
+    Where it names none all in the folder are taken; where parts go on behind those that it names
+    it is older than they are, and they are taken too.
+
+    :param path: a folder, or a storage file.
+    :param problems: gets sentences that say what is missing.
+    :param hints: gets sentences that say what else was found.
+    :returns: their paths.
+    :raises RecordingError: when there is no bag, or none of its files.
+    """
+    if not path.exists():
+        raise RecordingError(f'{path} does not exist; check the path.')
+    if not path.is_dir():
+        return [path]
+    found = storage_files(path)
+    metadata = path / METADATA_FILE
+    if not metadata.is_file():
+        if not is_bag_folder(path):
+            what = 'several bags: give one of them' if found else f'no bag ({", ".join(SUFFIXES)})'
+            raise RecordingError(f'{path} holds {what}.')
+        return found
+    try:
+        said = yaml.safe_load(metadata.read_text(encoding='utf-8'))
+        names = said['rosbag2_bagfile_information']['relative_file_paths']
+        listed = [path / PurePath(name).name for name in names]
+        if not listed:
+            raise ValueError('it names no files')
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError) as error:
+        reason = ' '.join(str(error).split())
+        hints.append(f'{metadata} cannot be read ({reason}); all files beside it are used.')
+        return found
+    known = {unpacked_name(p.name): p for p in found}
+    there = [p if p.is_file() else known.get(unpacked_name(p.name)) for p in listed]
+    lost = [str(file) for file, one in zip(listed, there) if one is None]
+    if lost and not any(there):
+        raise RecordingError(f'{metadata} names files that are not there: {", ".join(lost)}.')
+    problems += [f'{file} is missing, though {METADATA_FILE} names it.' for file in lost]
+    return _with_later_parts([one for one in there if one is not None], listed, found, hints)
+
+
+def _with_later_parts(
+    named: list[Path], listed: list[Path], found: list[Path], hints: list[str]
+) -> list[Path]:
+    """Add to the files that metadata names those whose numbers go on; tell of all others."""
+    stems = {unpacked_name(file.name) for file in listed}
+    others = [file for file in found if unpacked_name(file.name) not in stems]
+    if not others:
+        return named
+    first = others[0].parent / METADATA_FILE
+    every = [part for file in (*listed, *others) if (part := _PART.match(file.name))]
+    numbers = sorted(int(part[2]) for part in every)
+    alike = len({(part[1], unpacked_name(part[0]).rpartition('.')[2]) for part in every}) == 1
+    if alike and len(every) == len(listed) + len(others) and numbers == list(range(len(every))):
+        hints.append(f'{first} does not name {_listed(others)}; the numbers go on: used too.')
+        return [file for file in found if file in named or file in others]
+    hints.append(f'{first} does not name {_listed(others)}; give such a file by name to read it.')
+    return named
+
+
+def _listed(files: list[Path]) -> str:
+    more = f' and {len(files) - 1} more files' if len(files) > 1 else ''
+    return f'{files[0].name}{more}'
+
+
+def unpacked_name(name: str) -> str:
+    """Name the file that another holds, packed."""
+    return re.sub(r'\.zstd?$', '', name)
 
 
 @dataclass
@@ -84,7 +208,7 @@ class BagReader:
         self.problems: list[str] = []
         self.hints: list[str] = []
         self._path = path
-        self._unpacked: tempfile.TemporaryDirectory[str] | None = None
+        self._unpacker: Unpacker | None = None
         self._parts: list[_Part] = []
         try:
             self._open(files_of_bag(path, self.problems, self.hints))
@@ -97,7 +221,7 @@ class BagReader:
                 held[_key(one)] = known._replace(msgcount=count, owner=self)
             self.connections = list(held.values())
             self.typestore = self._types(types)
-            self._by_stamps = not self._receive_times_hold()
+            self._stamped = not self._receive_times_hold()
         except BaseException:
             self.close()
             raise
@@ -113,7 +237,7 @@ class BagReader:
         damaged: Counter[str] = Counter()
         for part in self._parts:
             messages = self._unzipped(self._read(part, wanted), damaged)
-            yield from self._stamped(messages) if self._by_stamps else messages
+            yield from stamped(messages, self.typestore, self.is2) if self._stamped else messages
         for topic, count in sorted(damaged.items()):
             self._complain(f'{self._path}: {count} messages on {topic} cannot be unpacked.')
 
@@ -134,9 +258,8 @@ class BagReader:
             with suppress(Exception):
                 part.reader.close()
         self._parts.clear()
-        if self._unpacked is not None:
-            self._unpacked.cleanup()
-            self._unpacked = None
+        if self._unpacker is not None:
+            self._unpacker.close()
 
     def _open(self, files: Iterable[Path]) -> None:
         unread = []
@@ -190,42 +313,12 @@ class BagReader:
         """Unpack a file that is packed, and add to an SQLite file the log that stands beside."""
         with path.open('rb') as file:
             packed = file.read(4) == ZSTD_MAGIC
-        logs = [path.with_name(path.name + end) for end in ('-wal', '-journal')]
-        logs = [log for log in logs if log.is_file() and log.stat().st_size]
+        beside = [path.with_name(path.name + end) for end in ('-wal', '-journal') if not packed]
+        logs = [log for log in beside if log.is_file() and log.stat().st_size]
         if not packed and not logs:
             return path
-        try:
-            if self._unpacked is None:
-                self._unpacked = tempfile.TemporaryDirectory()
-            target = Path(self._unpacked.name) / unpacked_name(path.name)
-            if packed:
-                self._unpack(path, target)
-            else:
-                for file_ in (path, *logs):
-                    shutil.copyfile(file_, target.with_name(file_.name))
-                base = sqlite3.connect(target)
-                base.execute('PRAGMA journal_mode=DELETE')
-                base.close()
-                self.hints.append(
-                    f'{path} was not closed by its recorder; {logs[0].name} was read too.'
-                )
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT):
-                raise
-            raise RecordingError(
-                f'{path} must be unpacked before it can be read, and the folder for temporary '
-                f'files has no room for it ({error.strerror or error}); let TMPDIR name a folder '
-                'with more room.'
-            ) from error
-        return target
-
-    def _unpack(self, path: Path, target: Path) -> None:
-        try:
-            with zstd.open(path, 'rb') as source, target.open('wb') as file:
-                # `read` would lose what it has gathered where the file breaks off.
-                file.writelines(iter(source.read1, b''))
-        except (EOFError, zstd.ZstdError) as error:
-            self._complain(f'{path} cannot be unpacked to its end ({error}).')
+        self._unpacker = self._unpacker or Unpacker(self.problems, self.hints)
+        return self._unpacker.unpack(path, unpacked_name(path.name), logs)
 
     def _types(self, default: Callable[[], Typestore]) -> Typestore:
         """Take the bag's definitions, and else those given: standard types do not change."""
@@ -246,7 +339,7 @@ class BagReader:
 
     def _read(self, part: _Part, wanted: dict[tuple[str, str], Connection]) -> Iterator[Message]:
         """Read a file; from the place on where it is damaged, what is whole."""
-        if self._by_stamps and not isinstance(part.reader, RecoveredFile):
+        if self._stamped and not isinstance(part.reader, RecoveredFile):
             part.reader.close()
             part.reader = self._recovered(part.path, part.file)
         newest_ns, same = -1, 0
@@ -289,7 +382,7 @@ class BagReader:
         first = min(reader.start_time for reader in held)
         last = max(reader.end_time for reader in held) - 1
         counted = last < count * _LEAST_STEP_NS
-        if 0 < last - first < _LONGEST_NS and not counted and 0 <= first < last < _MOST_NS:
+        if 0 < last - first < _LONGEST_NS and not counted and 0 <= first < last < MOST_STAMP_NS:
             return True
         self.hints.append(
             f'{self._path}: the receive times of its messages cannot be right (they reach from '
@@ -297,33 +390,6 @@ class BagReader:
             'used instead.'
         )
         return False
-
-    def _stamped(self, messages: Iterator[Message]) -> Iterator[Message]:
-        """Let the stamps stand for the receive times; a message without takes that before it."""
-        waiting: list[Message] = []
-        time_ns = 0
-        for message in messages:
-            time_ns = self._stamp_ns(message[0].msgtype, message[2]) or time_ns
-            waiting.append(message)
-            if time_ns or len(waiting) > _WAITING:
-                yield from ((one, time_ns or at, raw) for one, at, raw in waiting)
-                waiting.clear()
-        yield from waiting
-
-    def _stamp_ns(self, kind: str, raw: bytes) -> int:
-        """Read the stamp that a message begins with; 0 where there is none."""
-        with suppress(KeyError, IndexError, struct.error):
-            first = self.typestore.fielddefs[kind][1][0][1][1]
-            header = first == 'std_msgs/msg/Header'
-            if not header and first != 'builtin_interfaces/msg/Time':
-                return 0
-            order = '<' if not self.is2 or raw[1] & 1 else '>'
-            # CDR begins with four bytes of its own, the header of ROS 1 with a number.
-            at = 4 if self.is2 or header else 0
-            sec, nanosec = struct.unpack_from(f'{order}II', raw, at)
-            stamp_ns = sec * NS_PER_S + nanosec
-            return stamp_ns if nanosec < NS_PER_S and stamp_ns < _MOST_NS else 0
-        return 0
 
 
 def _key(connection: Connection) -> tuple[str, str]:

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import bz2
 import os
-import re
 import sqlite3
 import struct
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Union
@@ -39,6 +39,9 @@ from rosbags.interfaces import (
     MessageDefinitionFormat,
 )
 from rosbags.rosbag2.metadata import parse_qos
+from rosbags.typesys.store import Typestore
+
+from emotion_estimator.stamps import NS_PER_S
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -49,10 +52,13 @@ MCAP_MAGIC = b'\x89MCAP0\r\n'
 SQLITE_MAGIC = b'SQLite format 3\0'
 ROS1_MAGIC = b'#ROSBAG V2.0\n'
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
-NAME = re.compile(r'.*\.(bag|db3|mcap)(\.active)?(\.zstd?)?$')
-"""Names of storage files, also while they are recorded, and packed."""
 MOST_BYTES = 1 << 28
 """No chunk or message is larger; a length beyond it is garbage, and must not fill the memory."""
+MOST_STAMP_NS = (1 << 31) * NS_PER_S
+"""Since 1970, that a stamp can hold."""
+_WAITING = 1000
+Message = tuple[Connection, int, bytes]
+"""Connection, receive time in nanoseconds, serialised message."""
 Raw = tuple[int, int, bytes]
 """A message: id of its connection, receive time in nanoseconds, serialised."""
 _Held = Union[Connection, Raw]
@@ -62,13 +68,6 @@ _UNPACKERS: dict[str, Callable[[], Any]] = {
     'lz4': LZ4FrameDecompressor,
     'bz2': bz2.BZ2Decompressor,
 }
-
-
-def is_bag_file(path: Path) -> bool:
-    """Tell whether a file is one of a bag, by its name or by how it begins."""
-    with path.open('rb') as file:
-        begin = file.read(16)
-    return bool(NAME.match(path.name)) or begin.startswith((MCAP_MAGIC, ROS1_MAGIC, SQLITE_MAGIC))
 
 
 class RecoveredFile:
@@ -354,3 +353,42 @@ def _fields(header: bytes) -> dict[str, bytes]:
         fields[name.decode()] = value
         at += 4 + length
     return fields
+
+
+# Stamps in place of receive times that cannot be right.
+
+
+def stamped(messages: Iterator[Message], typestore: Typestore, is2: bool) -> Iterator[Message]:
+    """
+    Let the stamps stand for the receive times; a message without takes that before it.
+
+    :param messages: connection, receive time in nanoseconds, serialised message.
+    :param typestore: of the bag.
+    :param is2: whether it is one of ROS 2.
+    :returns: yields the same messages with the other times.
+    """
+    waiting: list[Message] = []
+    time_ns = 0
+    for message in messages:
+        time_ns = _stamp_ns(message[0].msgtype, message[2], typestore, is2) or time_ns
+        waiting.append(message)
+        if time_ns or len(waiting) > _WAITING:
+            yield from ((one, time_ns or at, raw) for one, at, raw in waiting)
+            waiting.clear()
+    yield from waiting
+
+
+def _stamp_ns(kind: str, raw: bytes, typestore: Typestore, is2: bool) -> int:
+    """Read the stamp that a message begins with; 0 where there is none."""
+    with suppress(KeyError, IndexError, struct.error):
+        first = typestore.fielddefs[kind][1][0][1][1]
+        header = first == 'std_msgs/msg/Header'
+        if not header and first != 'builtin_interfaces/msg/Time':
+            return 0
+        order = '<' if not is2 or raw[1] & 1 else '>'
+        # CDR begins with four bytes of its own, the header of ROS 1 with a number.
+        at = 4 if is2 or header else 0
+        sec, nanosec = struct.unpack_from(f'{order}II', raw, at)
+        stamp_ns = sec * NS_PER_S + nanosec
+        return stamp_ns if nanosec < NS_PER_S and stamp_ns < MOST_STAMP_NS else 0
+    return 0

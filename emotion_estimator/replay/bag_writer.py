@@ -59,8 +59,7 @@ from emotion_estimator.messages import (
     bag_types,
 )
 from emotion_estimator.parameters import NodeParameters
-from emotion_estimator.replay.bag_files import METADATA_FILE
-from emotion_estimator.replay.bag_reader import BagReader
+from emotion_estimator.replay.bag_reader import METADATA_FILE, BagReader
 from emotion_estimator.replay.recordings import Frame, RecordingError, assumed_camera
 
 # The messages that both nodes publish of one image, made without ROS.

@@ -27,14 +27,14 @@ from numpy.typing import NDArray
 
 from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
 from emotion_estimator.replay.bag import Bag
-from emotion_estimator.replay.bag_files import (
+from emotion_estimator.replay.bag_reader import (
     METADATA_FILE,
     SUFFIXES,
+    is_bag_file,
     is_bag_folder,
     may_be_of_a_bag,
     storage_files,
 )
-from emotion_estimator.replay.bag_recovery import is_bag_file
 from emotion_estimator.replay.picture_names import DEFAULT_RATE_HZ, stamps_of_names
 from emotion_estimator.replay.recordings import (
     Calibration,

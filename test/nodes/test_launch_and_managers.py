@@ -50,8 +50,7 @@ def launch_file(tmp_path, monkeypatch):
 
 def launched(launch_file, context=None, **arguments):
     context = context or importlib.import_module('launch').LaunchContext()
-    for name, default, _ in launch_file.ARGUMENTS:
-        context.launch_configurations[name] = arguments.get(name, default)
+    context.launch_configurations.update({n: d for n, d, _ in launch_file.ARGUMENTS} | arguments)
     return launch_file.start(context)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 from helpers.bags import camera_bag, noise, problem, reported
 
-from emotion_estimator.replay.bag_files import is_bag_folder
+from emotion_estimator.replay.bag_reader import is_bag_folder
 from emotion_estimator.replay.files import recordings_in
 
 
