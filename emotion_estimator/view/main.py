@@ -37,7 +37,6 @@ from emotion_estimator.commands import has_display, home_folder, part_arguments
 from emotion_estimator.nodes.spin import keep_freed_memory, run
 
 NODE_NAME = 'emotion_view'
-LOCAL_HOSTS = ('localhost', '127.0.0.1', '::1')
 DEFAULT_PORT = 8080
 DEFAULT_RATE_HZ = 15.0
 BUSY_RATE_HZ = 5.0
@@ -113,7 +112,7 @@ def main() -> int:
         return 1
     # Imported here: without NiceGUI there is no server.
     from emotion_estimator.view.node import ViewNode
-    from emotion_estimator.view.server import bound_socket
+    from emotion_estimator.view.server import LOCAL_HOSTS, bound_socket
 
     token = '' if options.host in LOCAL_HOSTS else secrets.token_urlsafe(18)
     try:
@@ -162,6 +161,8 @@ def addresses(host: str, port: int, token: str) -> list[str]:
     :param token: to be shown; empty for none.
     :returns: addresses, the one that others can reach first.
     """
+    from emotion_estimator.view.server import LOCAL_HOSTS
+
     names = [own_address(), 'localhost'] if host in ('0.0.0.0', '::') else [host]
     query = f'/?token={quote(token)}' if token else ''
     shown = ['localhost' if name in LOCAL_HOSTS else name for name in names]

@@ -31,8 +31,7 @@ from urllib.parse import parse_qs
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from emotion_estimator.view.main import LOCAL_HOSTS
-
+LOCAL_HOSTS = ('localhost', '127.0.0.1', '::1')
 MOST_PAGES = 32
 """Pages that may be open at once."""
 REQUESTS_PER_S = 30.0
