@@ -30,13 +30,7 @@ from numpy.typing import NDArray
 from emotion_estimator.faces.detection import Detector
 from emotion_estimator.faces.geometry import turned
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.faces.landmarker import (
-    Box,
-    LandmarkedFace,
-    Landmarker,
-    box_of,
-    turned_box,
-)
+from emotion_estimator.faces.landmarker import Box, LandmarkedFace, Landmarker, box_of, turned_box
 from emotion_estimator.faces.pose import LEFT_PUPIL, RIGHT_PUPIL
 
 # Landmarks of a face whose place is known, on an enlarged, padded crop.
@@ -61,6 +55,7 @@ class CloseUp:
 
     def __init__(self, landmarker: Landmarker) -> None:
         self._landmarker = landmarker
+        self.follows = False  # whether the next look begins with the face that the last found
 
     def find(self, image: Rgb, box: Box, time_ms: int | None = None) -> LandmarkedFace | None:
         """
@@ -81,6 +76,7 @@ class CloseUp:
         if crop is None:
             return None
         found = self._landmarker.find(crop, time_ms)
+        self.follows = bool(found)
         if not found:
             return None
         scale = np.array([side_px / width, side_px / height, side_px / width], np.float32)
@@ -193,7 +189,7 @@ class FaceSearch:
         :returns: the faces, at most `max_faces`.
         """
         if self._time_ms is not None and time_ms - self._time_ms > FORGET_MS:
-            self._idle += [followed.close_up for followed in self._followed]
+            self._rest(*(followed.close_up for followed in self._followed))
             self._followed, self._detected_ms, self._lost_ms = [], None, None
         self._time_ms = time_ms
         before, self._followed = self._followed, []
@@ -255,11 +251,19 @@ class FaceSearch:
     ) -> bool:
         """Follow what a close-up found, unless it was found already; tell whether it does."""
         if face is None or not _is_apart(face.box, _boxes(found)):
-            self._idle.append(close_up)
+            self._rest(close_up)
             return False
         found.append(face)
         self._followed.append(_Followed(face.box, close_up))
         return True
+
+    def _rest(self, *close_ups: CloseUp) -> None:
+        """Keep close-ups for other faces, which must get nothing of those seen before."""
+        for close_up in close_ups:
+            if close_up.follows:
+                close_up.close()
+            else:
+                self._idle.append(close_up)
 
     def _by_turns(self, boxes: list[Box]) -> list[Box]:
         """Put what was looked at in vain last: a face that is covered shall hide no other."""

@@ -111,18 +111,6 @@ def test_the_detector_finds_all_five_people_the_largest_first_and_none_in_a_land
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_loading_the_detector_writes_nothing_into_a_nodes_log(detector_path, capfd):
-    FaceDetector(detector_path)
-    assert capfd.readouterr() == ('', '')
-
-
-def test_a_file_that_is_no_detector_is_reported(tmp_path):
-    path = tmp_path / 'mine.onnx'
-    path.write_bytes(b'not a network')
-    with pytest.raises(ValueError, match=r'OpenCV cannot use .*mine\.onnx'):
-        FaceDetector(path)
-
-
 def test_the_detector_finds_far_faces_where_they_are(detector, close_up, stills, rgb, landscape):
     for name in (PEOPLE[1], SMILING):
         for width_px in (24, 40, 96):
@@ -230,6 +218,16 @@ def test_faces_that_are_looked_at_side_by_side_are_found_as_one_by_one(
             np.testing.assert_array_equal(face.blendshapes, same.blendshapes)
 
 
+def test_a_far_face_has_nothing_of_the_one_before(search_for, stills, rgb, landscape):
+    boxes = {name: stills.find(rgb(name))[0].box for name in (SMILING, PEOPLE[1])}
+    before, after = (with_face(landscape, rgb(n), box, 36)[0] for n, box in boxes.items())
+    search = search_for(1)
+    for number in range(10):
+        search.find(before, number * FRAME_MS)
+    (found,), (alone,) = (one.find(after, 5000) for one in (search, search_for(1)))
+    np.testing.assert_array_equal(found.blendshapes, alone.blendshapes)
+
+
 def box_at(x):
     return Box(x - 0.05, 0.4, x + 0.05, 0.6)
 
@@ -276,14 +274,16 @@ class _Detector(_Part):
 
 
 class _CloseUp(_Part):
-    looked_ms = 0
+    looked_ms, follows = 0, False
 
     def find(self, image, box, time_ms):
         assert time_ms > self.looked_ms, 'MediaPipe refuses a time that comes twice.'
         self.looked_ms = time_ms
         self.scene.close_ups += 1
         x = (box.x_min + box.x_max) / 2
-        return next((face_at(far) for far in self.scene.far if abs(far - x) < 0.05), None)
+        found = next((face_at(far) for far in self.scene.far if abs(far - x) < 0.05), None)
+        self.follows = found is not None
+        return found
 
 
 def run(search, frames, start_ms=1):
@@ -349,6 +349,7 @@ def test_after_a_pause_faces_are_detected_again():
     scene.far = (0.8,)
     assert run(search, 1, start_ms=5000) == [1]
     assert scene.detections == 2
+    assert [close_up.closed for close_up in scene.made] == [True, False]
 
 
 def test_for_a_second_after_a_face_was_lost_detections_are_more_frequent():

@@ -371,3 +371,15 @@ def test_without_yunet_each_engine_finds_the_whole_group(landmarker_path, media,
     group = cv2.cvtColor(cv2.imread(str(media('multi_face.jpg'))), cv2.COLOR_BGR2RGB)
     assert len(finder.find(group, 1_000_000_000).faces) == 5
     finder.close()
+
+
+def test_loading_the_detector_writes_nothing_into_a_nodes_log(detector_path, capfd):
+    FaceDetector(detector_path)
+    assert capfd.readouterr() == ('', '')
+
+
+def test_a_file_that_is_no_detector_is_reported(tmp_path):
+    path = tmp_path / 'mine.onnx'
+    path.write_bytes(b'not a network')
+    with pytest.raises(ValueError, match=r'OpenCV cannot use .*mine\.onnx'):
+        FaceDetector(path)
