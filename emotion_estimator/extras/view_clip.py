@@ -88,7 +88,9 @@ def main() -> int:
     if noted:
         return 0
     # What it said has passed the sieve by now.
-    print(f'The {ended[0]} has ended; what it said stands above.', file=sys.stderr)
+    status = processes[ended[0]].end()  # negative: of the signal that killed it
+    how = f'with status {status}; what it said stands above.'
+    print(f'The {ended[0]} ended {how}', file=sys.stderr)
     return 1
 
 

@@ -379,7 +379,7 @@ def test_a_video_that_is_none_ends_with_a_sentence(start_process, tmp_path, name
     [
         (
             ('--video', '99'),
-            'The webcam 99 cannot be opened; is it plugged in?\nThe camera has ended; what',
+            'The webcam 99 cannot be opened; is it plugged in?\nThe camera ended with status 1;',
         ),
         (('--model', 'nothing'), "There is no model 'nothing': sought in"),
     ],
