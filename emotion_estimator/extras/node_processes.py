@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import re
 import select
@@ -37,9 +38,12 @@ from rclpy.client import Client
 from rclpy.executors import Executor
 from rclpy.node import Node
 
-from emotion_estimator.assets import DEMO_CLIP, find_asset
-from emotion_estimator.files import write_all
+from emotion_estimator.assets import DEMO_CLIP, FACE_DETECTOR, find_asset
+from emotion_estimator.faces.detection import find_yunet
+from emotion_estimator.files import PACKAGE, AssetError, write_all
 from emotion_estimator.replay.files import open_film
+
+_log = logging.getLogger(f'{PACKAGE}.demo')
 
 END_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
@@ -231,6 +235,20 @@ def quoted(text: str) -> str:
     except UnicodeEncodeError as error:
         raise ValueError(f'{text!r} is no UTF-8, which ROS needs; rename it.') from error
     return "'" + text.replace("'", "''") + "'"
+
+
+def has_detector() -> bool:
+    """
+    Find what searches for far faces, or fetch it; what is lost without it is said in the log.
+
+    :returns: whether it is there.
+    """
+    try:
+        find_yunet()
+    except AssetError as error:
+        _log.warning('%s %s', FACE_DETECTOR.loss, error)
+        return False
+    return True
 
 
 # Start-up lines of native libraries are kept out of the terminal, in a file.
