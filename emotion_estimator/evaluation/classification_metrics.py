@@ -79,17 +79,6 @@ def accuracy_from_counts(confusion: Counts) -> Sums:
     return ratio(right, confusion.sum(axis=(-2, -1)))
 
 
-def accuracy_of_answers(confusion: Counts) -> Sums:
-    """
-    Compute the share of right ones among the answers that were given.
-
-    :param confusion: see `accuracy_from_counts`.
-    :returns: in [0, 1], shape [...].
-    """
-    right = np.trace(confusion, axis1=-2, axis2=-1)
-    return ratio(right, confusion[..., :-1].sum(axis=(-2, -1)))
-
-
 def recalls_from_counts(confusion: Counts) -> Sums:
     """
     Compute each class's recall.

@@ -151,6 +151,13 @@ def test_the_figures_of_quality_hold_the_metrics():
     assert (point['x'], point['y']) == ([0.875], [pytest.approx(1 / 7)])
 
 
+def test_where_unknown_is_a_class_it_is_no_answer_in_the_figure_of_risk():
+    run, truth = replay('neutral neutral happy unknown'), {'walk': [segment(0, 4, 'neutral')]}
+    page = Page(report_page(summarise([run], truth, 'happy_unknown_sad')))
+    (point,) = traces(page.figures['plot-4'], mode='markers+text')
+    assert (point['x'], point['y']) == ([0.75], [pytest.approx(1 / 3)])
+
+
 def test_what_needs_labels_is_left_out_without_them():
     page = Page(report_page(summarise([WALK], {})))
     assert list(page.figures) == ['plot-1']

@@ -29,7 +29,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from emotion_estimator.colours import Shades
-from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation.classification_metrics import RiskCoverage, Sums
 from emotion_estimator.evaluation.labels import UNKNOWN
 from emotion_estimator.evaluation.report.text import printable
@@ -206,12 +205,13 @@ def reliability_diagram(bins: Sums) -> go.Figure:
     return figure
 
 
-def risk_coverage_figure(curve: RiskCoverage, confusion: Sums) -> go.Figure:
+def risk_coverage_figure(curve: RiskCoverage, answered: float, right: float) -> go.Figure:
     """
     Draw the share of wrong predictions over the share of frames answered, the surest first.
 
     :param curve: of the probabilities before the decision.
-    :param confusion: see `confusion_matrix`; it tells where the thresholds in use lie.
+    :param answered: share of the frames where an expression is named at the thresholds in use.
+    :param right: share of right ones among these; nan where there are none.
     """
     figure = _square('frames answered', 'wrong among them')
     kept = np.unique(np.linspace(0, len(curve.risk) - 1, 400).astype(np.int64))
@@ -222,8 +222,6 @@ def risk_coverage_figure(curve: RiskCoverage, confusion: Sums) -> go.Figure:
         line={'color': light('accent'), 'width': 2.2},
         hovertemplate='%{x:.0%} answered, %{y:.1%} of them wrong<extra></extra>',
     )
-    answered = float(confusion[:, :-1].sum() / confusion.sum())
-    right = float(metrics.accuracy_of_answers(confusion))
     if math.isfinite(right):
         figure.add_scatter(
             x=[answered],

@@ -156,12 +156,17 @@ def _quality(summary: Summary, plots: _Plots) -> dict[str, _Plot] | None:
         return None
     confusion = summary.confusion
     columns = len(summary.vocabulary.names) + 1
+    sums = summary.counted.segments.sums
+    named, frames = sums['named'].sum(), sums['frames'].sum()
+    right = summary.figures['accuracy_of_answers'].value
     return {
         'confusion': plots.add(
             confusion_matrix(confusion, summary.vocabulary.names), 96 + 88 * columns
         ),
         'reliability': plots.add(reliability_diagram(summary.bins)),
-        'risk_coverage': plots.add(risk_coverage_figure(summary.risk_coverage(), confusion)),
+        'risk_coverage': plots.add(
+            risk_coverage_figure(summary.risk_coverage(), float(named / frames), right)
+        ),
     }
 
 
