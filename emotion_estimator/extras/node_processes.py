@@ -38,7 +38,7 @@ from rclpy.client import Client
 from rclpy.executors import Executor
 from rclpy.node import Node
 
-from emotion_estimator.assets import DEMO_CLIP, FACE_DETECTOR, find_asset
+from emotion_estimator.assets import DEMO_CLIP, find_asset
 from emotion_estimator.faces.detection import find_yunet
 from emotion_estimator.files import PACKAGE, AssetError, write_all
 from emotion_estimator.replay.files import open_film
@@ -239,14 +239,17 @@ def quoted(text: str) -> str:
 
 def has_detector() -> bool:
     """
-    Find what searches for far faces, or fetch it; what is lost without it is said in the log.
+    Find what searches for far faces, or fetch it; what is lost here without it is logged.
+
+    The nodes would search by MediaPipe's own detector then. It finds a second face in the clip of
+    the demonstration, in a few images near 17 s.
 
     :returns: whether it is there.
     """
     try:
         find_yunet()
     except AssetError as error:
-        _log.warning('%s %s', FACE_DETECTOR.loss, error)
+        _log.warning('Near faces alone are looked for here: %s', error)
         return False
     return True
 
