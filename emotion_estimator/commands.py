@@ -33,6 +33,8 @@ from types import FrameType
 STOPPED = 130
 UNWRITTEN = 2
 MISSING = 3
+MOST_PORT = 65_535
+"""The highest port that TCP has."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # Module whose `main` a command runs, and its exit status where Ctrl-C comes before that.

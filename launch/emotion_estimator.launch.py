@@ -31,6 +31,7 @@ from launch_ros.actions import Node
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from emotion_estimator.cameras import find_camera
+from emotion_estimator.commands import MOST_PORT
 from emotion_estimator.emotion.model import read_metadata
 from emotion_estimator.files import find_model, find_shared_file
 from emotion_estimator.parameters import NODES as SPECS
@@ -40,7 +41,6 @@ PACKAGE = 'emotion_estimator'
 NODES = ('blendshape_node', 'emotion_node')
 LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
 RESPAWN_DELAY_S = 2.0
-MOST_PORT = 65_535
 HOPELESS = (2, 3)  # exit statuses: a parameter is wrong, a package is missing
 
 ARGUMENTS = (

@@ -222,7 +222,8 @@ def _with_hint(recording: Recording, what: str, more: list[Path]) -> Recording:
 def _open_folder(path: Path, topic: str, picture_rate_hz: float) -> Recording:
     more = _held(path)
     if _is_bag(path):
-        more = [one for one in more if one not in storage_files(path)]
+        own = storage_files(path)
+        more = [one for one in more if one not in own]
         return _with_hint(Bag(path, topic), f'{path}: its bag is read', more)
     if pictures_in(path):
         pictures = Pictures(path, picture_rate_hz)

@@ -33,7 +33,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from emotion_estimator.commands import has_display, home_folder, part_arguments
+from emotion_estimator.commands import MOST_PORT, has_display, home_folder, part_arguments
 from emotion_estimator.nodes.spin import keep_freed_memory, run
 
 NODE_NAME = 'emotion_view'
@@ -43,7 +43,6 @@ BUSY_RATE_HZ = 5.0
 MOST_RATE_HZ = 1000.0
 DEFAULT_WIDTH = 640
 LEAST_WIDTH = 16
-MOST_PORT = 65_535
 NICENESS = 5
 """By how much its priority is lower than that of the nodes: a robot that is busy goes first."""
 GATHER_S = 0.03
