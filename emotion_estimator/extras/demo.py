@@ -57,7 +57,6 @@ from emotion_estimator.extras.node_processes import (
     NodeProcess,
     StartUpSieve,
     find_video,
-    has_detector,
     lead,
     quoted,
     to_stderr,
@@ -94,7 +93,6 @@ def main() -> int:
     try:
         video = find_video(arguments.video)
         find_asset(FACE_LANDMARKER)
-        searches = has_detector()
     except (AssetError, ValueError) as error:
         console.print(str(error), style='red', markup=False, soft_wrap=True)
         return 1
@@ -108,7 +106,7 @@ def main() -> int:
         observer = Observer(thumbnails=not arguments.no_thumbnails, rotate=arguments.rotate)
         executor = SingleThreadedExecutor()
         executor.add_node(observer)
-        complaint = _play(arguments, video, searches, observer, executor, console)
+        complaint = _play(arguments, video, observer, executor, console)
     except Exception:
         # Ctrl-C ends the context, and thereby whatever was done or waited for.
         if rclpy.ok():
@@ -165,7 +163,6 @@ def _parse() -> argparse.Namespace:
 def _play(
     arguments: argparse.Namespace,
     video: str,
-    searches: bool,
     observer: Observer,
     executor: SingleThreadedExecutor,
     console: Console,
@@ -183,8 +180,6 @@ def _play(
                 *('-p', 'autostart:=false'),
                 *('-p', f'max_faces:={arguments.max_faces}'),
                 *('-p', f'rotate:={arguments.rotate}'),
-                # What is missing was sought, and its loss reported: the node need not do so again.
-                *(() if searches else ('-p', 'detection_rate_hz:=0.0')),
             ),
         }
         processes = {

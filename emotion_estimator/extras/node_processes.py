@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import re
 import select
@@ -39,11 +38,8 @@ from rclpy.executors import Executor
 from rclpy.node import Node
 
 from emotion_estimator.assets import DEMO_CLIP, find_asset
-from emotion_estimator.faces.detection import find_yunet
-from emotion_estimator.files import PACKAGE, AssetError, write_all
+from emotion_estimator.files import write_all
 from emotion_estimator.replay.files import open_film
-
-_log = logging.getLogger(f'{PACKAGE}.demo')
 
 END_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
@@ -235,23 +231,6 @@ def quoted(text: str) -> str:
     except UnicodeEncodeError as error:
         raise ValueError(f'{text!r} is no UTF-8, which ROS needs; rename it.') from error
     return "'" + text.replace("'", "''") + "'"
-
-
-def has_detector() -> bool:
-    """
-    Find what searches for far faces, or fetch it; what is lost here without it is logged.
-
-    The nodes would search by MediaPipe's own detector then. It finds a second face in the clip of
-    the demonstration, in a few images near 17 s.
-
-    :returns: whether it is there.
-    """
-    try:
-        find_yunet()
-    except AssetError as error:
-        _log.warning('Near faces alone are looked for here: %s', error)
-        return False
-    return True
 
 
 # Start-up lines of native libraries are kept out of the terminal, in a file.

@@ -34,7 +34,6 @@ from emotion_estimator.extras.node_processes import (
     NodeProcess,
     StartUpSieve,
     find_video,
-    has_detector,
     quoted,
     to_stderr,
 )
@@ -60,7 +59,6 @@ def main() -> int:
         find_asset(FACE_LANDMARKER)
         # A node that cannot load it would stay, unconfigured, beside a page that shows nothing.
         EmotionModel(find_model(options.model))
-        searches = has_detector()
     except (AssetError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -75,7 +73,6 @@ def main() -> int:
             *('-p', f'max_faces:={options.max_faces}'),
             *('-p', f'model:={quoted(options.model)}'),
             *('-p', f'rotate:={options.rotate}'),
-            *(() if searches else ('-p', 'detection_rate_hz:=0.0')),
         )
         both = NodeProcess('nodes.both_nodes', *nodes, stderr=sieve)
         processes['process of both nodes'] = running.enter_context(both)

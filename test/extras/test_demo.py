@@ -38,6 +38,7 @@ from rich.console import Console
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from emotion_estimator.assets import FACE_LANDMARKER, find_asset
 from emotion_estimator.extras import demo
 from emotion_estimator.extras.camera_node import CameraNode
 from emotion_estimator.extras.demo_observer import (
@@ -238,14 +239,19 @@ def test_nodes_that_do_not_meet_are_named_by_their_topic_and_waited_for_no_longe
 # The demonstration as a process.
 
 
-def demonstrate(live, video, *arguments):
+def demonstrate(live, video, *arguments, **environment):
     command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video', video]
     return subprocess.run(
         [*command, *arguments],
         capture_output=True,
         text=True,
         timeout=200,  # for a machine that has other work
-        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id), 'COLUMNS': '200'},
+        env={
+            **os.environ,
+            'ROS_DOMAIN_ID': str(live.domain_id),
+            'COLUMNS': '200',
+            **environment,
+        },
     )
 
 
@@ -295,6 +301,24 @@ def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tm
     assert cv2.imread(str(picture)).shape[1] > 1000
     assert f'Last picture: {annotated}' in finished.stdout
     assert cv2.imread(str(annotated)).shape[1] == 640
+
+
+@pytest.mark.timeout(240)
+def test_without_yunet_the_demonstration_finds_four_people_with_mediapipe_s_detector(
+    live, media, tmp_path
+):
+    models = tmp_path / 'models'
+    models.mkdir()
+    shutil.copy(find_asset(FACE_LANDMARKER), models)
+    alone = {'EMOTION_ESTIMATOR_ASSETS': str(tmp_path), 'HOME': str(tmp_path)}
+    no_network = dict.fromkeys(('http_proxy', 'https_proxy'), 'http://127.0.0.1:9')
+    outputs = ('--out', tmp_path / 'a.png', '--annotated', tmp_path / 'b.png', '--no-page')
+    outputs += ('--log', tmp_path / 'log')
+    picture = media('multi_face.jpg')
+    finished = demonstrate(live, picture, *outputs, TMPDIR=str(tmp_path), **alone, **no_network)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "MediaPipe's own detector looks for far faces" in finished.stderr
+    assert len(set(re.findall(r'face_\w+', finished.stdout))) == 4
 
 
 def test_ctrl_c_while_the_demonstration_starts_ends_all_of_it_quietly(live, media, tmp_path):
