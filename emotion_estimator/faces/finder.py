@@ -41,7 +41,7 @@ from emotion_estimator.faces.landmarker import (
     large_enough,
     new_landmarkers,
 )
-from emotion_estimator.faces.multi_face import CloseUp, FaceCounter, FaceSearch
+from emotion_estimator.faces.multi_face import FORGET_MS, CloseUp, FaceCounter, FaceSearch
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import AssetError, find_encoding
@@ -158,8 +158,8 @@ class FaceFinder:
     """
     Finds and follows faces in the images of one camera, by their stamps.
 
-    What repeats, comes late or stands alone in time (`TimeLine`) is not looked at. On a new time
-    line the faces get new ids, and none of those before is followed on.
+    What repeats, comes late or stands alone in time (`TimeLine`) is not looked at. After
+    `FORGET_MS` without an image faces are sought anew, on a new time line with new ids.
 
     :param landmarker: finds faces in one frame after the other; closed with this object.
     :param tracker: gives them ids.
@@ -206,14 +206,14 @@ class FaceFinder:
         if step.left_out:
             return TrackedFaces((), step)
         self._newest_ns, self._line = stamp_ns, line
-        if step.restarts:
-            # MediaPipe lets go of faces, and of what it smooths, where it sees them gone.
-            self._time_ms += 1
-            self._landmarker.find(_NO_FACE, self._time_ms)
         if step is Step.FIRST or step.restarts:
             self._tracker.reset()
             self._shift_ns = (self._time_ms + _RESTART_MS) * _NS_PER_MS - stamp_ns
-        self._time_ms = max(self._time_ms + 1, (stamp_ns + self._shift_ns) // _NS_PER_MS)
+        time_ms = max(self._time_ms + 1, (stamp_ns + self._shift_ns) // _NS_PER_MS)
+        if self._time_ms and time_ms - self._time_ms > FORGET_MS:
+            # MediaPipe lets go of faces, and of what it smooths, where it sees them gone.
+            self._landmarker.find(_NO_FACE, self._time_ms + 1)
+        self._time_ms = time_ms
         upright = turned(image, self._rotate)
         height, width = upright.shape[:2]
         found = large_enough(self._landmarker.find(upright, self._time_ms), width)

@@ -98,6 +98,19 @@ def test_after_a_jump_of_the_stamps_faces_begin_anew(finder, landmarker_path, pi
     assert after.faces[0].face_id != before.faces[0].face_id
 
 
+@pytest.mark.parametrize(('pause_ns', 'anew'), [(NS_PER_S, False), (5 * NS_PER_S, True)])
+def test_after_a_pause_a_face_keeps_its_id_and_is_measured_anew(
+    finder, landmarker_path, pictures, pause_ns, anew
+):
+    alone = FaceFinder(FaceLandmarker(FaceNetworks(landmarker_path)), FaceTracker(seed=1))
+    (as_alone,) = alone.find(pictures[5], START_NS).faces
+    (before,) = finder.find(pictures[0], START_NS, line='one').faces
+    (after,) = finder.find(pictures[5], START_NS + pause_ns, line='one').faces
+    assert after.face_id == before.face_id
+    assert np.array_equal(after.landmarks, as_alone.landmarks) == anew
+    assert np.array_equal(after.blendshapes, as_alone.blendshapes) == anew
+
+
 def test_late_and_lone_images_change_nothing_of_the_others(finder, pictures):
     """Four images show what is usual; behind them one image is late, one stands alone."""
     clean = [START_NS + i * FRAME_NS for i in range(8)]
