@@ -35,7 +35,7 @@ from helpers.faces import (
 from emotion_estimator import blendshapes
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN, Trust
 from emotion_estimator.emotion.estimation import EmotionEstimation
-from emotion_estimator.faces.detection import FaceDetector
+from emotion_estimator.faces.detection import FaceDetector, TiledDetector
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import FaceLandmarker
@@ -172,6 +172,22 @@ def test_no_expression_is_reported_of_what_only_resembles_a_face(answers, draw):
 
 def test_no_expression_is_reported_of_a_landscape(answers, media):
     assert answers(landscape(media)) == []
+
+
+def test_wood_and_letters_are_no_faces_to_the_search_over_tiles(landmarker_path, media):
+    # What MediaPipe's detector and its landmark network both take for a face in single frames.
+    networks = FaceNetworks(landmarker_path)
+    detector, close_up = TiledDetector(networks), CloseUp(FaceLandmarker(networks, stills=True))
+
+    def seen(clip, number, step=1):
+        bgr = frames(media(clip), number + 1)[0][number]
+        picture = cv2.cvtColor(np.ascontiguousarray(bgr[:, ::step]), cv2.COLOR_BGR2RGB)
+        return [box for box in detector.find(picture) if close_up.find(picture, box)]
+
+    for number in (397, 403, 405, 411):
+        assert len(seen('WolfgangLanger_Pexels.mp4', number)) == 1
+    for number in (83, 87, 88, 89):
+        assert seen('no_face.mp4', number, step=-1) == []
 
 
 def test_with_the_detector_too_a_face_alone_is_reported(answers_with_detector, media):

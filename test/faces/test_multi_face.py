@@ -20,7 +20,7 @@ import threading
 import cv2
 import numpy as np
 import pytest
-from helpers.faces import PEOPLE, SMILING, frames
+from helpers.faces import PEOPLE, SMILING
 
 from emotion_estimator.faces.detection import SEARCHED_PX, FaceDetector, TiledDetector
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
@@ -119,19 +119,6 @@ def test_the_detector_finds_far_faces_where_they_are(detector, close_up, stills,
             (box,) = detector.find(picture)
             found = close_up.find(picture, box)
             assert distance_px(found.box, picture, place) < width_px / 4, (name, width_px)
-
-
-def test_wood_and_letters_beside_a_face_are_none(detector, close_up, media):
-    # What MediaPipe's detector and its landmark network both take for a face in single frames.
-    def seen(clip, number, step=1):
-        bgr = frames(media(clip), number + 1)[0][number]
-        picture = cv2.cvtColor(np.ascontiguousarray(bgr[:, ::step]), cv2.COLOR_BGR2RGB)
-        return [box for box in detector.find(picture) if close_up.find(picture, box)]
-
-    for number in (397, 403, 405, 411):
-        assert len(seen('WolfgangLanger_Pexels.mp4', number)) == 1
-    for number in (83, 87, 88, 89):
-        assert seen('no_face.mp4', number, step=-1) == []
 
 
 @pytest.mark.parametrize('size', [(1280, 960), (3840, 2160), (1080, 1920)])
