@@ -24,6 +24,7 @@ every name, so that a model never reads the values of another encoding.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import zipfile
@@ -226,11 +227,34 @@ def visibility_file(path: Path) -> Path:
     return path.with_name(f'{path.stem}_visibility.tflite')
 
 
+def checksum_file(path: Path) -> Path:
+    """
+    Name the file by which damage of a network is noticed, which may still load and answer.
+
+    :param path: of the network.
+    :returns: the file beside it, as `sha256sum` writes it; it need not exist.
+    """
+    return path.with_name(f'{path.name}.sha256')
+
+
+def checksum_line(path: Path, content: bytes) -> bytes:
+    """
+    Tell what stands in the `checksum_file` of a network.
+
+    :param path: of the network.
+    :param content: of that file.
+    """
+    return f'{hashlib.sha256(content).hexdigest()}  {path.name}\n'.encode()
+
+
 def _read_visibility(path: Path) -> AppearanceNetwork | None:
     if not path.is_file():
         return None
     try:
-        network = AppearanceNetwork(read_file(path))
+        content, checksum = read_file(path), checksum_file(path)
+        if checksum.is_file() and not read_file(checksum).startswith(checksum_line(path, content)):
+            raise ValueError(f'{checksum.name} beside it is of other content')
+        network = AppearanceNetwork(content)
         if network.count != VISIBILITY_LOGITS:
             raise ValueError(f'it gives {network.count} numbers, not {VISIBILITY_LOGITS}')
     except (FileError, ValueError) as error:

@@ -49,7 +49,13 @@ from emotion_estimator.faces.appearance import (
     UprightWatch,
     evened,
 )
-from emotion_estimator.faces.encoding import FaceEncodingError, read_encoding, visibility_file
+from emotion_estimator.faces.encoding import (
+    FaceEncodingError,
+    checksum_file,
+    checksum_line,
+    read_encoding,
+    visibility_file,
+)
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding, find_model
@@ -317,6 +323,16 @@ def test_an_encoding_has_the_network_that_lies_beside_it_if_it_fits(tmp_path, en
     network = read_encoding(mine).visibility
     assert isinstance(network, AppearanceNetwork)
     np.testing.assert_array_equal(network(crop), encoding.visibility(crop))
+    shipped_line = checksum_file(visibility_file(shipped)).read_bytes()
+    assert shipped_line == checksum_line(visibility_file(shipped), beside.read_bytes())
+    checksum_file(beside).write_bytes(checksum_line(beside, beside.read_bytes()))
+    assert read_encoding(mine).visibility is not None
+    damaged = bytearray(beside.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    beside.write_bytes(damaged)
+    with pytest.raises(FaceEncodingError, match=r'mine_visibility.*sha256 beside it is of other'):
+        read_encoding(mine)
+    checksum_file(beside).unlink()
     beside.write_bytes(b'no network')
     with pytest.raises(FaceEncodingError, match=r'mine_visibility.* cannot be used'):
         read_encoding(mine)

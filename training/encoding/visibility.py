@@ -30,7 +30,12 @@ from rich.table import Table
 
 from emotion_estimator.assets import ASSETS_VARIABLE
 from emotion_estimator.faces.appearance import CROP_PX, VISIBLE_NAMES, FaceVisibility
-from emotion_estimator.faces.encoding import read_encoding, visibility_file
+from emotion_estimator.faces.encoding import (
+    checksum_file,
+    checksum_line,
+    read_encoding,
+    visibility_file,
+)
 from emotion_estimator.files import write_whole
 from emotion_estimator.parallel.engine import ahead
 from training import sources
@@ -212,6 +217,8 @@ def fit_shipped_visibility(learn: bool) -> Table:
 
     path, how = visibility_file(encoding_path()), VisibilitySettings()
     if learn:
-        write_whole(path, litert_of(learn_visibility(parts_of(training, how.batch), how)))
+        network = litert_of(learn_visibility(parts_of(training, how.batch), how))
+        write_whole(path, network)
+        write_whole(checksum_file(path), checksum_line(path, network))
         print(f'{path}: {path.stat().st_size} bytes')
     return table_of(parts_of(tested, 1), encoding_path())
