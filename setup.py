@@ -64,7 +64,7 @@ setup(
         'replay': ['Jinja2', 'plotly>=5.23', 'rich>=12.3', 'rosbags>=0.11.7'],
         'test': ['pytest'],
         'video': ['av'],
-        'view': ['nicegui', 'segno'],
+        'view': ['nicegui>=3', 'segno'],
     },
     zip_safe=False,
     maintainer='emotion_estimator maintainers',

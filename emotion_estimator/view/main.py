@@ -29,6 +29,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -47,10 +48,8 @@ NICENESS = 5
 """By how much its priority is lower than that of the nodes: a robot that is busy goes first."""
 GATHER_S = 0.03
 """How far apart results are taken, in seconds: all of an image at once."""
-MISSING = (
-    'The live view needs NiceGUI, which is not installed: run `pip install nicegui segno`, or '
-    '`pip install .[view]` in the package.'
-)
+NICEGUI = 3
+"""Least major version that the page is written for."""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -106,8 +105,14 @@ def main() -> int:
     # Before there are threads, each of which takes over the priority of the one that starts it.
     os.nice(NICENESS)
     keep_freed_memory()
-    if find_spec('nicegui') is None:
-        print(MISSING, file=sys.stderr)
+    installed = installed_nicegui()
+    if not installed or int(installed.partition('.')[0]) < NICEGUI:
+        state = f'but {installed} is installed' if installed else 'which is not installed'
+        print(
+            f'The live view needs NiceGUI {NICEGUI} or newer, {state}: run `pip install '
+            f"'nicegui>={NICEGUI}' segno`, or `pip install .[view]` in the package.",
+            file=sys.stderr,
+        )
         return 1
     # Imported here: without NiceGUI there is no server.
     from emotion_estimator.view.node import ViewNode
@@ -130,6 +135,14 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def installed_nicegui() -> str:
+    """Tell the version of NiceGUI that is installed; empty for none."""
+    try:
+        return version('nicegui')
+    except PackageNotFoundError:
+        return ''
 
 
 def announce(found: Sequence[str], token: str) -> None:

@@ -346,22 +346,22 @@ def test_what_is_said_of_a_face_is_recorded_where_the_list_is_remapped(live, tmp
 def test_a_recording_that_cannot_be_written_is_reported(live, tmp_path):
     (taken := tmp_path / 'taken').write_text('a file')
     for folder, why in ((taken, 'is a file, not'), (tmp_path / ('x' * 300), 'name too long')):
-        recorder = Recorder(live.tester, folder)
-        recorder.start('walk', None)
+        (recorder := Recorder(live.tester, folder)).start('walk', None)
         assert (recorder.facts()['records'], why in recorder.facts()['word']) == (False, True)
     recorder.start('../walk', None)
     assert 'letters, digits' in recorder.facts()['word']
 
 
-def test_without_nicegui_a_sentence_says_what_to_install():
+@pytest.mark.parametrize('installed', ['', '2.24.1'])
+def test_without_nicegui_or_with_an_old_one_a_sentence_says_what_to_install(installed):
     script = (
-        "import sys; sys.modules['nicegui'] = None; sys.argv = ['view']\n"
-        'from emotion_estimator.view.main import main; sys.exit(main())'
+        'import sys; sys.argv = ["view"]; from emotion_estimator.view import main\n'
+        f'main.installed_nicegui = lambda: {installed!r}; sys.exit(main.main())'
     )
     done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
     assert done.returncode == 1
-    assert 'pip install nicegui segno' in done.stderr
-    assert 'Traceback' not in done.stderr
+    said = f'but {installed} is installed' if installed else 'which is not installed'
+    assert f"{said}: run `pip install 'nicegui>=3' segno`" in done.stderr
 
 
 def test_a_node_loads_again_for_what_is_fixed_while_it_is_configured(live, robot, landmarker_path):
