@@ -38,6 +38,7 @@ from dev.bench.pictures import Photograph, photographs, study
 from emotion_estimator.emotion.decision import UNKNOWN, VISIBLE_PARTS
 from emotion_estimator.estimator import ExpressionEstimator
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.replay.files import pictures_in
 from training.painting import EYES, LIPS, FacePlaces, Mask, Place, Scene
 
 WIDTHS_PX = (60, 200)
@@ -360,16 +361,15 @@ def _count(folder: Path, model: str) -> list[str]:
     """Count what is decided of the pictures in a folder, and which parts count as covered."""
     counts: Counter[str] = Counter()
     with ExpressionEstimator(model, max_faces=1) as estimator:
-        for path in sorted(folder.iterdir()):
-            bgr = cv2.imread(str(path))
-            if bgr is None:
+        for path in sorted(pictures_in(folder)):
+            if (bgr := cv2.imread(str(path))) is None:
                 continue
             faces = estimator.estimate_picture(np.asarray(bgr[:, :, ::-1], np.uint8))
             counts.update(['pictures'] if faces else ['pictures', 'no face'])
             for face in faces:
-                values = face.face.named_values()
+                seen = face.face.named_values()
+                counts.update(name for name in VISIBLE_PARTS if seen[name] < 1)
                 counts.update([UNKNOWN] if face.expression == UNKNOWN else [])
-                counts.update(name for name in VISIBLE_PARTS if values[name] < 1)
     return [str(folder), *(str(counts[name]) for name in _COUNTED)]
 
 
@@ -381,8 +381,8 @@ def main() -> None:
     parser.add_argument('--model', default='basic7', help='that decides; default basic7')
     arguments = parser.parse_args()
     for folder in arguments.folders:
-        if not folder.is_dir():
-            parser.error(f'{folder} is no folder; name folders of pictures.')
+        if not folder.is_dir() or not pictures_in(folder):
+            parser.error(f'{folder} is no folder of pictures.')
     console = Console(width=140)
     if arguments.folders:
         table = Table('folder', *(f'{name} < 1' if '.' in name else name for name in _COUNTED))

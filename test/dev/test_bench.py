@@ -345,11 +345,13 @@ def test_a_study_without_its_photographs_says_so(module, monkeypatch, capsys):
     assert capsys.readouterr().err.splitlines()[-1] == 'There are none here.'
 
 
-def test_a_folder_of_pictures_that_is_not_there_is_refused(monkeypatch, capsys):
-    monkeypatch.setattr('sys.argv', ['study', 'nowhere'])
-    with pytest.raises(SystemExit):
-        covered_faces.main()
-    assert 'nowhere is no folder; name folders of pictures.' in capsys.readouterr().err
+def test_a_folder_that_is_not_there_or_without_pictures_is_refused(monkeypatch, capsys, tmp_path):
+    (tmp_path / 'notes.txt').write_text('no picture')
+    for folder in ('nowhere', str(tmp_path)):
+        monkeypatch.setattr('sys.argv', ['study', folder])
+        with pytest.raises(SystemExit):
+            covered_faces.main()
+        assert f'{folder} is no folder of pictures.' in capsys.readouterr().err
 
 
 @pytest.fixture
