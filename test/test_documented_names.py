@@ -122,3 +122,11 @@ def test_the_page_of_replay_states_each_name_of_its_json():
     keys = re.findall(r"^        '(\w+)':", inspect.getsource(write.metrics), re.MULTILINE)
     text = section('doc/replay.md', 'Names in tables and JSON').rpartition('|\n')[2]
     assert set(keys) <= set(re.findall(r'`(\w+)`', text))
+
+
+def test_the_page_of_installing_names_each_extra_of_the_package():
+    setup = (ROOT / 'setup.py').read_text(encoding='utf-8')
+    stated = re.search(r'extras_require=\{(.*?)\}', setup, re.DOTALL)[1]
+    extras = set(re.findall(r"'(\w+)': \[", stated))
+    text = section('doc/troubleshooting.md', 'Installing')
+    assert set(re.findall(r'\.\[(\w+)\]', text)) == extras - {'demo', 'test'}
