@@ -80,7 +80,7 @@ def parameter_page() -> str:
 def _limits(spec: Spec) -> str:
     parts = []
     if spec.choices:
-        *others, last = map(str, spec.choices)
+        *others, last = (f'`{choice}`' for choice in spec.choices)
         parts.append(f'{", ".join(others)} or {last}')
     elif spec.minimum is not None and spec.maximum is not None:
         parts.append(f'{spec.minimum:.10g} to {spec.maximum:.10g}')

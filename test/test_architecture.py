@@ -241,6 +241,11 @@ def test_what_is_made_of_the_parameters_is_up_to_date(path):
     assert (ROOT / path).read_text() == PAGES[path](), 'run `python -m dev.generated`'
 
 
+def test_what_is_made_of_the_parameters_writes_choices_as_a_node_takes_them():
+    for text in (page() for page in PAGES.values()):
+        assert '`litert` or `mediapipe`.' in ' '.join(text.replace('#', '').split())
+
+
 @pytest.mark.parametrize('node', NODES)
 def test_the_file_that_ships_holds_each_default(node):
     path = find_shared_file('config/emotion_estimator.yaml')

@@ -334,6 +334,7 @@ def test_the_container_starts_what_is_there():
     service = service['services']['emotion_estimator']
     assert service['network_mode'] == service['ipc'] == 'host'
     assert (ROOT / service['build']['dockerfile']).is_file()
+    assert f'--ipc=host {service["image"]} camera:=' in (ROOT / 'doc/container.md').read_text()
 
 
 def made(*arguments):
