@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ from types import FrameType
 
 STOPPED = 130
 UNWRITTEN = 2
+WRONG = 2
 MISSING = 3
 MOST_PORT = 65_535
 """The highest port that TCP has."""
@@ -50,6 +52,9 @@ COMMANDS = {
     'view': ('view.main', 0),
 }
 
+_NODES = ('blendshape_node', 'camera_node', 'emotion_estimator', 'emotion_node')
+"""Commands that take ROS's arguments alone."""
+
 
 def main(name: str = '') -> int:
     """
@@ -58,7 +63,15 @@ def main(name: str = '') -> int:
     :param name: as setup.py installs it; empty takes the name that the process was started under.
     :returns: its exit status.
     """
-    module, stopped = COMMANDS[name or Path(sys.argv[0]).stem]
+    name = name or Path(sys.argv[0]).stem
+    others = part_arguments(sys.argv[1:])[0] if name in _NODES else []
+    if others:
+        asked = others[0] in ('-h', '--help')
+        usage = f'Usage: {name} --ros-args [-p PARAMETER:=VALUE] [-r TOPIC:=OTHER]'
+        wrong = '' if asked else f'{name} takes no {shlex.join(others)}. '
+        print(f'{wrong}{usage}', file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else WRONG
+    module, stopped = COMMANDS[name]
     return run(f'emotion_estimator.{module}', stopped)
 
 

@@ -181,6 +181,18 @@ def test_a_command_line_is_parted_as_ros_does_it(given, own, ros):
     assert remove_ros_args(given.split()) == own.split()
 
 
+@pytest.mark.parametrize('command', ['blendshape_node', 'emotion_node', 'camera_node'])
+@pytest.mark.parametrize(('words', 'status'), [('--help', 0), ('-p video:=clip.mp4', 2)])
+def test_words_that_are_no_ros_arguments_are_not_passed_over(command, words, status):
+    code = f'from emotion_estimator.commands import main; raise SystemExit(main({command!r}))'
+    done = subprocess.run(
+        [sys.executable, '-c', code, *words.split()], capture_output=True, text=True
+    )
+    assert done.returncode == status
+    assert f'Usage: {command} --ros-args [-p PARAMETER:=VALUE]' in done.stdout + done.stderr
+    assert (f'{command} takes no {words}. ' in done.stderr) == (status == 2)
+
+
 # Both nodes can be shut down from every state, active ones included.
 
 
