@@ -45,6 +45,7 @@ from emotion_estimator.evaluation.label_files import LabelSource, check_labels, 
 from emotion_estimator.evaluation.label_readers import Time
 from emotion_estimator.evaluation.labels import LABEL_MAPS, LabelError
 from emotion_estimator.evaluation.report.write import (
+    COMPARISON_FILES,
     REPORT_FILES,
     MissingLibraryError,
     Written,
@@ -268,7 +269,7 @@ def _replay(options: argparse.Namespace, console: Console) -> int:
 
 def _compare(options: argparse.Namespace, console: Console) -> int:
     """Hold two finished runs against each other; where both have labels the first's count."""
-    check_output(options.output)
+    check_outputs((), [options.output / name for name in COMPARISON_FILES], {})
     try:
         one, other = map(read_run, options.compare)
         truth = {

@@ -32,6 +32,7 @@ from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import (
     AssetError,
     OutputError,
+    check_files,
     find_model,
     remove_abandoned,
     sha256_of,
@@ -200,21 +201,16 @@ def check_records(jobs: Sequence[Job]) -> None:
 
 def check_outputs(jobs: Sequence[Job], written: Iterable[Path], read: Mapping[Path, str]) -> None:
     """
-    Refuse to write over what is read.
+    See that files can be written, and nothing that is read in their place.
 
     :param jobs: whose recordings are read and whose tables are written.
     :param written: what is written beside these.
     :param read: what else is read, and words for it; it need not exist.
-    :raises ValueError: naming the first place that would be both.
+    :raises OutputError: naming the first place that cannot be written, or would be both.
     """
-    places = {os.path.realpath(path): words for path, words in read.items()}
-    places |= {os.path.realpath(job.path): f'the recording {job.name}' for job in jobs}
-    for path in (*written, *(job.features for job in jobs if job.features is not None)):
-        words = places.get(os.path.realpath(path))
-        if words is not None:
-            raise ValueError(
-                f'{path} would be written in the place of {words}; let -o name another folder.'
-            )
+    recordings = {job.path: f'the recording {job.name}' for job in jobs}
+    features = (job.features for job in jobs if job.features is not None)
+    check_files(*written, *features, read={**read, **recordings})
 
 
 def _may_be_replaced(record: Path) -> bool:
