@@ -176,20 +176,21 @@ def job_key(path: Path, settings: Settings, *outputs: object) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def check_records(jobs: Sequence[Job]) -> None:
+def check_records(jobs: Sequence[Job], written: Iterable[Path]) -> None:
     """
     Refuse to put a bag in the place of a recording, or of anything that no replay wrote.
 
+    :param written: files and folders that are written beside the bags, and are no place for one.
     :raises ValueError: naming the place.
     """
-    paths = {Path(os.path.realpath(job.path)): job.path for job in jobs}
+    paths = {Path(os.path.realpath(job.path)): f'the recording {job.path}' for job in jobs}
+    paths |= {Path(os.path.realpath(path)): f'the output {path}' for path in written}
     for record in (job.record for job in jobs if job.record is not None):
         place = Path(os.path.realpath(record))
-        for path in paths:
+        for path, words in paths.items():
             if path == place or path in place.parents or place in path.parents:
                 raise ValueError(
-                    f'--record would write {record} over the recording {paths[path]}, or into it; '
-                    'name another place.'
+                    f'--record would write {record} over {words}, or into it; name another place.'
                 )
         with writing(record):
             if not _may_be_replaced(record):

@@ -63,6 +63,17 @@ def test_nothing_that_is_read_is_written_over(
     assert written == bag or (tmp_path / written).read_text() == content
 
 
+@pytest.mark.parametrize(
+    'record', ['out', 'out/report.html', 'out/kept', 'out/report.html/a.mcap']
+)
+def test_a_bag_takes_the_place_of_no_other_output(tmp_path, monkeypatch, capfd, record):
+    monkeypatch.chdir(tmp_path)
+    bag = blank_bag(tmp_path / 'walk')
+    assert main([str(bag), '-o', 'out', '--record', record]) == 2
+    assert f'--record would write {record} over the output out/' in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ['walk']
+
+
 @pytest.mark.parametrize('name', ['report.html', 'emotions.csv', 'replay.log', 'comparison.json'])
 def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_done(tmp_path, capfd, name):
     bag, output = str(blank_bag(tmp_path / 'walk')), tmp_path / 'out'
