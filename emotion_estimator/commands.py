@@ -21,11 +21,13 @@ the standard library, and `python -m` on a command's module does too.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -83,7 +85,9 @@ def run(module: str, stopped: int = STOPPED) -> int:
                 # SIGTERM ends it as Ctrl-C does: nothing is left half written.
                 ends = number == signal.SIGTERM and handler == signal.SIG_DFL
                 signal.signal(number, signal.default_int_handler if ends else handler)
-        return begin()
+        status = begin()
+        print(end='', flush=True)  # what is still to be printed, while an error can be told
+        return status
     except ImportError as error:
         sentence = _of_missing(error)
         if not sentence:
@@ -94,7 +98,8 @@ def run(module: str, stopped: int = STOPPED) -> int:
         sentence = _of_output(error)
         if not sentence:
             raise
-        print(sentence, file=sys.stderr)
+        with suppress(OSError):  # stderr may be the same pipe
+            print(sentence, file=sys.stderr)
         return UNWRITTEN
     finally:
         ignore_interrupts()
@@ -170,6 +175,10 @@ def _of_output(error: Exception) -> str:
 
     if isinstance(error, OutputError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC):
+        # What is left of it would be tried, and complained of, again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return f'The output cannot be written: {error.strerror}.'
     match = _ROS_LOG.search(str(error))
     if match is None:
         return ''
