@@ -22,6 +22,7 @@ the standard library, and `python -m` on a command's module does too.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import signal
@@ -74,6 +75,9 @@ def run(module: str, stopped: int = STOPPED) -> int:
         `MISSING` where a package is not installed, or too old.
     """
     before = [signal.getsignal(number) for number in _SIGNALS]
+    # Names of files need be no UTF-8, and are told all the same.
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == 'strict':
+        sys.stdout.reconfigure(errors='backslashreplace')
     # Nothing is to be released yet, and an exception would pass through half-imported modules.
     _handle(lambda number, frame: os._exit(stopped))
     # Who started this process may have held them back until here.

@@ -44,3 +44,12 @@ def test_a_command_whose_words_cannot_be_written_says_so(tmp_path, unbuffered, p
     os.close(output)
     assert ended.stderr == f'The output cannot be written: {reason}.\n'
     assert ended.returncode == 2
+
+
+def test_a_name_that_is_no_utf_8_is_told_all_the_same(tmp_path):
+    (tmp_path / 'talking.py').write_text('def main():\n    print("n\\udcff")\n    return 0\n')
+    code = 'from emotion_estimator import commands; raise SystemExit(commands.run("talking"))'
+    paths = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+    # As a locale such as en_US.UTF-8 has it, unlike C.UTF-8.
+    strict = {**os.environ, 'PYTHONPATH': paths, 'PYTHONIOENCODING': 'utf-8:strict'}
+    assert subprocess.check_output([sys.executable, '-c', code], env=strict) == b'n\\udcff\n'

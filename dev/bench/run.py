@@ -362,7 +362,7 @@ def _measure(parts: Sequence[Part], arguments: argparse.Namespace, console: Cons
     domain_id, claim = claim_domain(DOMAINS)
     os.environ['ROS_DOMAIN_ID'] = str(domain_id)
     # Ctrl-C is an exception here: what was measured before is still shown.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     gc.freeze()
     try:
         return measure(plan, console)

@@ -342,7 +342,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped, faults = False, []
     domain_id, claim = claim_domain(DOMAINS)
     os.environ['ROS_DOMAIN_ID'] = str(domain_id)
-    rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
+    rclpy.init(args=[], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     try:
         for sample in soak(cycles, options.cycle_s, console):
             samples.append(sample)

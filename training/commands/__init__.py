@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import io
 import os
 import sys
 from collections.abc import Callable
@@ -79,9 +78,6 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         from training import sources
         from training.datasets.pictures import DataError, PictureError
 
-        # Names of files need be no UTF-8, and are told all the same.
-        if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == 'strict':
-            sys.stdout.reconfigure(errors='backslashreplace')
         of_data = (DataError, PictureError, SchedulerError)
         try:
             if not {'-h', '--help'} & set(sys.argv[1:] if arguments is None else arguments):
