@@ -75,9 +75,7 @@ def run(module: str, stopped: int = STOPPED) -> int:
         `MISSING` where a package is not installed, or too old.
     """
     before = [signal.getsignal(number) for number in _SIGNALS]
-    # Names of files need be no UTF-8, and are told all the same.
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == 'strict':
-        sys.stdout.reconfigure(errors='backslashreplace')
+    tell_any_name()
     # Nothing is to be released yet, and an exception would pass through half-imported modules.
     _handle(lambda number, frame: os._exit(stopped))
     # Who started this process may have held them back until here.
@@ -107,6 +105,12 @@ def run(module: str, stopped: int = STOPPED) -> int:
         return UNWRITTEN
     finally:
         ignore_interrupts()
+
+
+def tell_any_name() -> None:
+    """Let names of files that are no UTF-8 be printed all the same."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == 'strict':
+        sys.stdout.reconfigure(errors='backslashreplace')
 
 
 def part_arguments(arguments: Sequence[str] | None = None) -> tuple[list[str], list[str]]:

@@ -70,7 +70,7 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def run(arguments: list[str] | None = None) -> int:
-        from emotion_estimator.commands import STOPPED, UNWRITTEN
+        from emotion_estimator.commands import STOPPED, UNWRITTEN, tell_any_name
         from emotion_estimator.emotion.model import ModelError
         from emotion_estimator.faces.encoding import FaceEncodingError
         from emotion_estimator.files import AssetError, OutputError, check_output
@@ -78,6 +78,7 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         from training import sources
         from training.datasets.pictures import DataError, PictureError
 
+        tell_any_name()
         of_data = (DataError, PictureError, SchedulerError)
         try:
             if not {'-h', '--help'} & set(sys.argv[1:] if arguments is None else arguments):
