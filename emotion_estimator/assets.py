@@ -41,7 +41,7 @@ from emotion_estimator.files import (
     AssetError,
     FileError,
     OutputError,
-    check_output,
+    check_files,
     read_file,
     write_whole,
 )
@@ -375,7 +375,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = [FACE_LANDMARKER, FACE_DETECTOR, *(MEDIA.values() if options.demo else ())]
     try:
         if options.to is not None:
-            check_output(options.to)
+            check_files(*(options.to / one.folder / one.name for one in wanted))
         return max(_fetch_ahead(asset, options.to) for asset in wanted)
     except OutputError as error:
         print(error, file=sys.stderr)

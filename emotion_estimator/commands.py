@@ -21,12 +21,15 @@ the standard library, and `python -m` on a command's module does too.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import re
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -85,6 +88,7 @@ def run(module: str, stopped: int = STOPPED) -> int:
         `MISSING` where a package is not installed, or too old.
     """
     before = [signal.getsignal(number) for number in _SIGNALS]
+    tell_any_name()
     # Nothing is to be released yet, and an exception would pass through half-imported modules.
     _handle(lambda number, frame: os._exit(stopped))
     # Who started this process may have held them back until here.
@@ -96,7 +100,9 @@ def run(module: str, stopped: int = STOPPED) -> int:
                 # SIGTERM ends it as Ctrl-C does: nothing is left half written.
                 ends = number == signal.SIGTERM and handler == signal.SIG_DFL
                 signal.signal(number, signal.default_int_handler if ends else handler)
-        return begin()
+        status = begin()
+        print(end='', flush=True)  # what is still to be printed, while an error can be told
+        return status
     except ImportError as error:
         sentence = _of_missing(error)
         if not sentence:
@@ -107,10 +113,17 @@ def run(module: str, stopped: int = STOPPED) -> int:
         sentence = _of_output(error)
         if not sentence:
             raise
-        print(sentence, file=sys.stderr)
+        with suppress(OSError):  # stderr may be the same pipe
+            print(sentence, file=sys.stderr)
         return UNWRITTEN
     finally:
         ignore_interrupts()
+
+
+def tell_any_name() -> None:
+    """Let names of files that are no UTF-8 be printed all the same."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == 'strict':
+        sys.stdout.reconfigure(errors='backslashreplace')
 
 
 def part_arguments(arguments: Sequence[str] | None = None) -> tuple[list[str], list[str]]:
@@ -183,6 +196,10 @@ def _of_output(error: Exception) -> str:
 
     if isinstance(error, OutputError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC):
+        # What is left of it would be tried, and complained of, again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return f'The output cannot be written: {error.strerror}.'
     match = _ROS_LOG.search(str(error))
     if match is None:
         return ''

@@ -23,8 +23,9 @@ import math
 import os
 import shutil
 import stat
+import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -32,8 +33,6 @@ from typing import IO, Any
 PACKAGE = 'emotion_estimator'
 DEFAULT_ENCODING = 'v5'
 """Face encoding that this package's models were trained on."""
-
-
 MOST_BYTES = 64 << 20
 """Of a file that is loaded whole: a hundred times what ships."""
 MOST_TEXT_BYTES = 1 << 20
@@ -74,7 +73,6 @@ def find_shared_file(relative: str) -> Path:
     Find a file that the package installs into its share folder.
 
     :param relative: path below the share folder, such as 'config/emotion_estimator.yaml'.
-    :returns: the file's path.
     :raises AssetError: when it is in none of the share folders.
     """
     folders = _share_folders()
@@ -146,11 +144,7 @@ def _size(count: int) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """
-    Compute a file's checksum.
-
-    :returns: SHA-256 as 64 hexadecimal digits.
-    """
+    """Compute a file's SHA-256, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open('rb') as file:
         while block := file.read(1 << 20):
@@ -171,14 +165,14 @@ def writing(path: Path) -> Iterator[None]:
     """
     Say of what goes wrong in the block that a place cannot be written.
 
-    :raises OutputError: instead of another OSError.
+    :raises OutputError: instead of another OSError, or FileError.
     """
     try:
         yield
     except OutputError:
         raise
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
+    except (OSError, FileError) as error:
+        reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
         for each in (path, *path.parents):
             if isinstance(error, (FileExistsError, NotADirectoryError)) and each.is_file():
                 reason = f'{each} is a file, not a folder'
@@ -196,26 +190,43 @@ def check_output(*folders: Path) -> None:
     """
     for folder in folders:
         # Whether there is room shows only where it is taken.
-        with writing(folder):
-            made = _make(folder)
-            try:
-                with tempfile.TemporaryFile(dir=folder) as file:
-                    file.write(bytes(LEAST_FREE_BYTES))
-                    file.flush()
-                    os.fsync(file.fileno())
-            finally:
-                _remove_empty(made)
+        with writing(folder), _made(folder) as made:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(bytes(LEAST_FREE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            _remove_empty(made)
 
 
-def _make(folder: Path) -> list[Path]:
-    """Make a folder; gives those that were not there, the innermost first."""
+def check_files(*paths: Path, read: Mapping[Path, str] | None = None) -> None:
+    """
+    See that files can be written, as `check_output` does of folders.
+
+    :param read: what the work reads, and words for it; it need not exist.
+    :raises OutputError: naming the file and the reason, such as that another one has its place.
+    """
+    places = {os.path.realpath(path): words for path, words in (read or {}).items()}
+    for path in paths:
+        place = os.path.realpath(path)
+        if place in places:
+            raise OutputError(
+                f'{path} would be written in the place of {places[place]}; name another place.'
+            )
+        places[place] = 'another output'
+        WholeFile(path).close()
+    check_output(*{path.parent for path in paths})
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[list[Path]]:
+    """Make a folder; gives those that were not there, which go again where the block fails."""
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+        yield made
+    except BaseException:
         _remove_empty(made)
         raise
-    return made
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:
@@ -260,11 +271,7 @@ class Unfinished:
 
 
 def remove_abandoned(path: Path) -> None:
-    """
-    Remove what processes have left of a file or folder that were killed while they wrote it.
-
-    :param path: where it was to stand.
-    """
+    """Remove what killed processes left of a file or folder that was to stand at a path."""
     for left in path.parent.glob(f'.{glob.escape(path.name)}.????????{_UNFINISHED}'):
         with suppress(OSError):  # its process lives, or it is somebody else's
             lock = os.open(left, os.O_RDONLY | os.O_NONBLOCK)
@@ -295,13 +302,10 @@ class WholeFile:
 
     def __init__(self, path: Path, text: bool = False) -> None:
         self._path = path
-        with writing(path):
-            self._made = _make(path.parent)
-            try:
-                self._unfinished = Unfinished(path)
-            except OSError:
-                _remove_empty(self._made)
-                raise
+        with writing(path), _made(path.parent) as self._made:
+            if path.exists():
+                _check_regular(path.stat(), sys.maxsize)
+            self._unfinished = Unfinished(path)
         made = self._unfinished.path
         self.file: IO[Any] = (
             made.open('w', encoding='utf-8', newline='') if text else made.open('wb')
@@ -315,11 +319,9 @@ class WholeFile:
                 self.file.close()
                 self._unfinished.path.chmod(0o644)
                 self._unfinished.path.replace(self._path)
-        except BaseException:
+            self._made = []
+        finally:
             self.close()
-            raise
-        self._made = []
-        self.close()
 
     def close(self) -> None:
         """Drop what is unfinished; nothing, where the file is in its place."""
@@ -334,10 +336,7 @@ class WholeFile:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Finish it, or drop it."""
-        if kind is None:
-            self.finish()
-        else:
-            self.close()
+        (self.finish if kind is None else self.close)()
 
 
 def write_whole(path: Path, content: bytes) -> None:

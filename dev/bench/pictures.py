@@ -28,6 +28,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 
@@ -37,6 +38,7 @@ from emotion_estimator.assets import (
     find_asset,
     find_media,
 )
+from emotion_estimator.commands import UNWRITTEN
 from emotion_estimator.emotion.decision import DEFAULT_CLASS_PRIOR, DEFAULT_MIN_CONFIDENCE, Trust
 from emotion_estimator.emotion.estimation import EmotionEstimate, EmotionEstimation
 from emotion_estimator.emotion.model import EmotionModel, ModelError
@@ -50,7 +52,7 @@ from emotion_estimator.faces.finder import (
 from emotion_estimator.faces.image_decoding import Rgb, open_video, rgb_of_bgr
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker
 from emotion_estimator.faces.networks import FaceNetworks
-from emotion_estimator.files import AssetError
+from emotion_estimator.files import AssetError, OutputError, WholeFile
 from emotion_estimator.messages import HEADER, TIME, standard_types
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag import COMPRESSED, RAW
@@ -377,15 +379,21 @@ def held_expression(
 
 
 def study(main: Callable[[], None]) -> Callable[[], int]:
-    """Let a command on pictures end with 1 and a sentence where they or a model are missing."""
+    """Let a command end with 1 and a sentence where pictures or a model are missing."""
 
     @wraps(main)
     def run() -> int:
         try:
             main()
-        except (AssetError, ModelError) as error:
+        except (AssetError, ModelError, OutputError) as error:
             print(error, file=sys.stderr)
-            return 1
+            return UNWRITTEN if isinstance(error, OutputError) else 1
         return 0
 
     return run
+
+
+def write_plot(figure: Figure, path: Path) -> None:
+    """Write a drawing as PNG, whole or not at all."""
+    with WholeFile(path) as file:
+        figure.savefig(file, format='png', dpi=110)

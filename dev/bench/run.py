@@ -16,6 +16,11 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('dev.bench.run'))
+
 import argparse
 import gc
 import json
@@ -38,7 +43,7 @@ from dev.bench.parts import TOO_SLOW, Metrics, Part, Plan, choose, every_part
 from dev.bench.speed import DOMAINS, LEAST, LOG, MOST
 from emotion_estimator.assets import log_to_terminal
 from emotion_estimator.extras.node_processes import claim_domain, own_stderr_sieved
-from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.files import AssetError, check_files, write_whole
 
 # One part is measured after the other, and the time that is left is shown.
 
@@ -301,6 +306,7 @@ def main() -> int:
 
     :returns: exit status: 0; 1 when a metric is beyond its limit or a part failed; 130 after
         Ctrl-C.
+    :raises OutputError: when its file cannot be written.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -327,6 +333,7 @@ def main() -> int:
     for name in arguments.parts or ():
         if name not in names:
             parser.error(f"there is no part '{name}'; there are: {', '.join(names)}")
+    check_files(arguments.out)
     console = Console(width=None if sys.stdout.isatty() else IN_A_FILE)
     log_to_terminal()
     LOG.unlink(missing_ok=True)
@@ -355,7 +362,7 @@ def _measure(parts: Sequence[Part], arguments: argparse.Namespace, console: Cons
     domain_id, claim = claim_domain(DOMAINS)
     os.environ['ROS_DOMAIN_ID'] = str(domain_id)
     # Ctrl-C is an exception here: what was measured before is still shown.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     gc.freeze()
     try:
         return measure(plan, console)
@@ -375,7 +382,3 @@ def _tell(plan: Plan, console: Console) -> None:
         console.print(sentence, style='yellow', markup=False, soft_wrap=True)
     if TOO_SLOW in by_reason:
         console.print('Fewer rounds are noisier: metrics worth keeping come from a full run.')
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -39,12 +39,13 @@ from dev.bench.pictures import (
     read_frames,
     read_picture,
     study,
+    write_plot,
 )
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.faces.finder import Face, FaceFinder
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box
-from emotion_estimator.files import find_model
+from emotion_estimator.files import check_files, find_model
 from emotion_estimator.stamps import NS_PER_S
 
 WIDTHS_PX = (16, 24, 32, 40, 48, 96, 192)
@@ -202,10 +203,12 @@ def _table(seen: list[SmallFace]) -> Table:
 def main() -> None:
     """Print what each photograph is called, and draw the shares by width."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--plot', type=Path, default=Path('out/small_faces.png'))
+    parser.add_argument('--plot', type=Path, default=Path('out/small_faces.png'), help='PNG file')
     parser.add_argument('--without-yunet', action='store_true', help="with MediaPipe's detector")
     options = parser.parse_args()
-    path, seen = options.plot, small_faces(not options.without_yunet)
+    path = options.plot
+    check_files(path)
+    seen = small_faces(not options.without_yunet)
     Console(width=140).print(_table(seen))
     figures = measure_small_faces(seen)
     found = ', '.join(f'{w} px {figures[f"recall_{w}px"]:.2f}' for w in WIDTHS_PX)
@@ -228,8 +231,7 @@ def main() -> None:
     plot.set_ylabel(f'share of {PLACES * len(photographs("smiling"))} composites')
     plot.grid(alpha=0.3)
     plot.legend(loc='lower right', fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    write_plot(figure, path)
 
 
 if __name__ == '__main__':

@@ -16,12 +16,16 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('dev.bench.soak'))
+
 import argparse
 import csv
 import io
 import itertools
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -59,7 +63,7 @@ from emotion_estimator.extras.node_processes import (
     lead,
 )
 from emotion_estimator.faces.image_decoding import Rgb
-from emotion_estimator.files import write_whole
+from emotion_estimator.files import check_files, write_whole
 
 # Processor time of both nodes at 30 frames a second, with either engine.
 
@@ -309,6 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: command line; None takes that of the process.
     :returns: exit status: 0; 1 when something grew or a node ended; 130 after Ctrl-C.
+    :raises OutputError: when its files cannot be written.
     """
     parser = argparse.ArgumentParser(prog='python -m dev.bench.soak', description=__doc__)
     parser.add_argument('--minutes', type=int, default=60)
@@ -328,12 +333,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f'--minutes {options.minutes} is too short for two cycles of {options.cycle_s:g} s; '
             'give more, or a shorter --cycle-s.'
         )
+    if not options.out.name:
+        parser.error('--out must name a file, without its ending.')
+    written = [options.out.with_name(options.out.name + ending) for ending in ('.csv', '.png')]
+    check_files(*written)
     console = Console()
     samples: list[Sample] = []
     stopped, faults = False, []
     domain_id, claim = claim_domain(DOMAINS)
     os.environ['ROS_DOMAIN_ID'] = str(domain_id)
-    rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
+    rclpy.init(args=[], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     try:
         for sample in soak(cycles, options.cycle_s, console):
             samples.append(sample)
@@ -350,16 +359,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     writer.writerow([field.name for field in fields(Sample)])
     writer.writerows([f'{getattr(one, field.name):.10g}' for field in fields(Sample)]
                      for one in samples)  # fmt: skip
-    write_whole(options.out.with_suffix('.csv'), table.getvalue().encode())
+    write_whole(written[0], table.getvalue().encode())
     if samples:
-        draw(samples, options.out.with_suffix('.png'))
+        draw(samples, written[1])
     for fault in faults:
         console.print(fault, style='red', markup=False)
-    console.print(f'Written: {options.out}.csv, {options.out}.png', highlight=False)
+    console.print('Written:', ', '.join(map(str, written[: 1 + bool(samples)])), highlight=False)
     if stopped:
         return EXIT_STOPPED
     return EXIT_GREW if faults else 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -36,6 +36,7 @@ from dev.bench.pictures import (
     new_finder,
     photographs,
     study,
+    write_plot,
 )
 from emotion_estimator.emotion.decision import UNKNOWN, Trust
 from emotion_estimator.emotion.model import EmotionModel
@@ -43,7 +44,7 @@ from emotion_estimator.faces.finder import Face, FaceFinder
 from emotion_estimator.faces.geometry import MESH, POSE_NAMES
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.pose import rotation_of
-from emotion_estimator.files import find_model
+from emotion_estimator.files import check_files, find_model
 from emotion_estimator.stamps import NS_PER_S
 
 # Photographs of faces turned by known angles: their landmarks' mesh, rendered with its skin.
@@ -252,8 +253,9 @@ def measure_turned_faces(decided: Decided | None = None) -> dict[str, float]:
 def main() -> None:
     """Print the figures and draw what becomes of the expression at each angle."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--plot', type=Path, default=Path('out/turned_faces.png'))
+    parser.add_argument('--plot', type=Path, default=Path('out/turned_faces.png'), help='PNG file')
     path = parser.parse_args().plot
+    check_files(path)
     decided = decided_expressions()
     for name, value in measure_turned_faces(decided).items():
         print(f'{name}: {value:.3f}')
@@ -283,8 +285,7 @@ def main() -> None:
         plot.grid(alpha=0.3)
     plots[0].set_ylabel('share of 12 faces')
     figure.legend(*plots[0].get_legend_handles_labels(), loc='outside upper center', ncols=3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    write_plot(figure, path)
     print(f'Written: {path}')
 
 

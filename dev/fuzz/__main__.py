@@ -16,9 +16,13 @@
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quietly
+    from emotion_estimator import commands
+
+    raise SystemExit(commands.run('dev.fuzz.__main__'))
+
 import argparse
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -31,7 +35,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dev.fuzz.engine import Fault, Outcome, chunks, fuzz
 from dev.fuzz.files import FILE_TARGETS
 from dev.fuzz.messages import MESSAGE_TARGETS
-from emotion_estimator.files import write_whole
+from emotion_estimator.files import check_files, write_whole
 
 TARGETS = {**MESSAGE_TARGETS, **FILE_TARGETS}
 EXIT_FAULTS = 1
@@ -44,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: command line; None takes that of the process.
     :returns: exit status: 0; 1 when something went wrong or nothing was tried; 130 after Ctrl-C.
+    :raises OutputError: when its file cannot be written.
     """
     parser = argparse.ArgumentParser(prog='python -m dev.fuzz', description=__doc__)
     parser.add_argument('--seconds', type=float, default=60.0, help='how long; default 60')
@@ -58,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f'--{name} must be at least 1, not {number}.')
     if not options.seconds > 0:
         parser.error(f'--seconds must be a number above 0, not {options.seconds:g}.')
+    check_files(options.out)
     names = options.target or list(TARGETS)
     start_s = time.monotonic()
 
@@ -114,7 +120,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not outcome.cases:
         console.print('Nothing was tried; give more --seconds.', style='red')
     return EXIT_FAULTS if outcome.faults or not outcome.cases else 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -45,6 +45,7 @@ from emotion_estimator.evaluation.label_files import LabelSource, check_labels, 
 from emotion_estimator.evaluation.label_readers import Time
 from emotion_estimator.evaluation.labels import LABEL_MAPS, LabelError
 from emotion_estimator.evaluation.report.write import (
+    COMPARISON_FILES,
     REPORT_FILES,
     MissingLibraryError,
     Written,
@@ -268,7 +269,7 @@ def _replay(options: argparse.Namespace, console: Console) -> int:
 
 def _compare(options: argparse.Namespace, console: Console) -> int:
     """Hold two finished runs against each other; where both have labels the first's count."""
-    check_output(options.output)
+    check_outputs((), [options.output / name for name in COMPARISON_FILES], {})
     try:
         one, other = map(read_run, options.compare)
         truth = {
@@ -332,12 +333,13 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         key = job_key(path, settings, *outputs)
         kept = options.output / 'kept' / f'{short_name(Path(name).name)}-{key}.json'
         jobs.append(Job(name, path, settings, kept, *outputs))
-    check_records(jobs)
+    written = [options.output / name for name in (*REPORT_FILES, LOG_FILE)]
+    check_records(jobs, [*written, options.output / 'kept', options.output / 'features'])
     beside = ((job, places_beside(job.path)) for job in jobs)
     read = {one: f'the labels of {job.name}' for job, places in beside for one in places}
     given = {'--labels': options.labels, '--params-file': options.params_file}
     read |= {path: f'{name} {path}' for name, path in given.items() if path is not None}
-    check_outputs(jobs, [options.output / name for name in (*REPORT_FILES, LOG_FILE)], read)
+    check_outputs(jobs, written, read)
     model = f'{metadata.name} {metadata.version}'
     said = settings_of(parameters, selection)
     return jobs, Replay('', model, metadata.labels, said, (), (), {}, ())

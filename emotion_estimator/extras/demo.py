@@ -61,7 +61,7 @@ from emotion_estimator.extras.node_processes import (
     quoted,
     to_stderr,
 )
-from emotion_estimator.files import PACKAGE, AssetError, check_output, write_whole
+from emotion_estimator.files import PACKAGE, AssetError, check_files, write_whole
 from emotion_estimator.stamps import NS_PER_S, longest_gap_s
 from emotion_estimator.view.main import DEFAULT_PORT, NODE_NAME
 
@@ -89,7 +89,9 @@ def main() -> int:
     arguments = _parse()
     console = Console()
     log_to_terminal()
-    check_output(*{path.parent for path in (arguments.out, arguments.annotated, arguments.log)})
+    read = {Path(arguments.video): 'the video'} if arguments.video else {}
+    logs = () if arguments.log.is_char_device() else (arguments.log,)  # such as /dev/null
+    check_files(arguments.out, arguments.annotated, *logs, read=read)
     try:
         video = find_video(arguments.video)
         find_asset(FACE_LANDMARKER)

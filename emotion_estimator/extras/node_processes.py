@@ -27,7 +27,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,7 +38,7 @@ from rclpy.executors import Executor
 from rclpy.node import Node
 
 from emotion_estimator.assets import DEMO_CLIP, find_asset
-from emotion_estimator.files import write_all
+from emotion_estimator.files import write_all, writing
 from emotion_estimator.replay.files import open_film
 
 END_TIMEOUT_S = 10.0
@@ -286,8 +286,14 @@ class StartUpSieve:
         return self._writes
 
     def __enter__(self) -> StartUpSieve:
-        """Begin to read."""
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        """
+        Begin to read.
+
+        :raises OutputError: when the file cannot be written.
+        """
+        with writing(self._log):
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._log.open('ab', buffering=0)
         self._thread.start()
         return self
 
@@ -301,7 +307,7 @@ class StartUpSieve:
 
     def _pump(self) -> None:
         rest = b''
-        with self._log.open('ab', buffering=0) as log:
+        with self._file as log:
             for block in self._blocks():
                 *lines, rest = (rest + block).split(b'\n')
                 for line in lines:
@@ -325,7 +331,8 @@ class StartUpSieve:
             yield block
 
     def _give(self, line: bytes, keep: Callable[[bytes], object]) -> None:
-        (keep if is_start_up(line) else self._pass_on)(line)
+        with suppress(OSError):  # nobody reads it, or the disk is full: the others go on
+            (keep if is_start_up(line) else self._pass_on)(line)
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from emotion_estimator.faces.finder import find_finder_files
 from emotion_estimator.files import (
     AssetError,
     OutputError,
+    check_files,
     find_model,
     remove_abandoned,
     sha256_of,
@@ -175,20 +176,21 @@ def job_key(path: Path, settings: Settings, *outputs: object) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def check_records(jobs: Sequence[Job]) -> None:
+def check_records(jobs: Sequence[Job], written: Iterable[Path]) -> None:
     """
     Refuse to put a bag in the place of a recording, or of anything that no replay wrote.
 
+    :param written: files and folders that are written beside the bags, and are no place for one.
     :raises ValueError: naming the place.
     """
-    paths = {Path(os.path.realpath(job.path)): job.path for job in jobs}
+    paths = {Path(os.path.realpath(job.path)): f'the recording {job.path}' for job in jobs}
+    paths |= {Path(os.path.realpath(path)): f'the output {path}' for path in written}
     for record in (job.record for job in jobs if job.record is not None):
         place = Path(os.path.realpath(record))
-        for path in paths:
+        for path, words in paths.items():
             if path == place or path in place.parents or place in path.parents:
                 raise ValueError(
-                    f'--record would write {record} over the recording {paths[path]}, or into it; '
-                    'name another place.'
+                    f'--record would write {record} over {words}, or into it; name another place.'
                 )
         with writing(record):
             if not _may_be_replaced(record):
@@ -200,21 +202,16 @@ def check_records(jobs: Sequence[Job]) -> None:
 
 def check_outputs(jobs: Sequence[Job], written: Iterable[Path], read: Mapping[Path, str]) -> None:
     """
-    Refuse to write over what is read.
+    See that files can be written, and nothing that is read in their place.
 
     :param jobs: whose recordings are read and whose tables are written.
     :param written: what is written beside these.
     :param read: what else is read, and words for it; it need not exist.
-    :raises ValueError: naming the first place that would be both.
+    :raises OutputError: naming the first place that cannot be written, or would be both.
     """
-    places = {os.path.realpath(path): words for path, words in read.items()}
-    places |= {os.path.realpath(job.path): f'the recording {job.name}' for job in jobs}
-    for path in (*written, *(job.features for job in jobs if job.features is not None)):
-        words = places.get(os.path.realpath(path))
-        if words is not None:
-            raise ValueError(
-                f'{path} would be written in the place of {words}; let -o name another folder.'
-            )
+    recordings = {job.path: f'the recording {job.name}' for job in jobs}
+    features = (job.features for job in jobs if job.features is not None)
+    check_files(*written, *features, read={**read, **recordings})
 
 
 def _may_be_replaced(record: Path) -> bool:

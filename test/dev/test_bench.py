@@ -38,7 +38,7 @@ from dev.bench.run import (
     write_results,
 )
 from dev.bench.speed import DOMAINS, of_rounds
-from emotion_estimator.files import AssetError
+from emotion_estimator.files import AssetError, OutputError
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -290,6 +290,12 @@ def test_the_command_measures_what_it_can_and_says_what_it_leaves_out(bench):
     assert written == {'rss_mb': 3.0, 'left_out': {'people': 'needs a photograph'}, 'failed': {}}
 
 
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(bench, tmp_path):
+    (tmp_path / 'bench.json').mkdir()
+    with pytest.raises(OutputError, match=r'bench\.json cannot be written: it is a folder'):
+        bench(Part('speed', lambda: pytest.fail('It is measured.')))
+
+
 def test_a_stopped_command_writes_no_file_and_shows_what_was_measured(bench):
     status, said, written = bench(
         Part('speed', lambda: {'rss_mb': 3.0}), Part('people', raising(KeyboardInterrupt()))
@@ -337,12 +343,20 @@ def test_why_py_feat_cannot_be_measured_is_said_by_its_process():
 
 
 @pytest.mark.parametrize('module', [small_faces, turned_faces, covered_faces])
-def test_a_study_without_its_photographs_says_so(module, monkeypatch, capsys):
+def test_a_study_without_its_photographs_says_so(module, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(module, 'photographs', raising(AssetError('There are none here.')))
     monkeypatch.setattr('sys.argv', ['study'])
+    monkeypatch.chdir(tmp_path)  # where its drawing would go
     assert module.main() == 1
     # Behind what is said of a detector that cannot be had.
     assert capsys.readouterr().err.splitlines()[-1] == 'There are none here.'
+
+
+@pytest.mark.parametrize('module', [small_faces, turned_faces])
+def test_a_drawing_that_cannot_be_written_is_told_first(module, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr('sys.argv', ['study', '--plot', str(tmp_path)])
+    assert module.main() == 2
+    assert capsys.readouterr().err.startswith(f'{tmp_path} cannot be written: it is a folder.')
 
 
 def test_a_folder_that_is_not_there_or_without_pictures_is_refused(monkeypatch, capsys, tmp_path):

@@ -23,6 +23,7 @@ import pytest
 from hypothesis import strategies as st
 
 from dev.fuzz.engine import Chunk, Target, chunks, fuzz
+from emotion_estimator.files import OutputError
 
 
 def fine(value):
@@ -160,3 +161,9 @@ def test_a_time_that_is_over_before_a_case_ends_with_1(command, capsys):
     assert command('--seconds', '1e-9') == 1
     assert 'Nothing was tried; give more --seconds.' in capsys.readouterr().out
     assert command('--cases', '1') == 0
+
+
+def test_a_file_that_cannot_be_written_is_told_before_a_case_is_tried(command, tmp_path, capsys):
+    with pytest.raises(OutputError, match='cannot be written: it is a folder'):
+        command('--out', str(tmp_path))
+    assert capsys.readouterr().out == ''

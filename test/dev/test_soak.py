@@ -20,6 +20,7 @@ import pytest
 
 from dev.bench import soak
 from dev.bench.soak import Sample, faults_of, processor_s, sample_process
+from emotion_estimator.files import OutputError
 
 
 def held(cycle, memory_mb=300.0, threads=20, files=30, face_topics=5):
@@ -73,3 +74,12 @@ def test_a_time_in_which_nothing_can_grow_is_refused(monkeypatch, capsys, given,
         soak.main(given)
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_written_are_told_before_the_nodes_start(monkeypatch, tmp_path):
+    monkeypatch.setattr(soak, 'soak', lambda *_: pytest.fail('It has begun.'))
+    (tmp_path / 'soak.1.png').mkdir()
+    with pytest.raises(OutputError, match=r'soak\.1\.png cannot be written: it is a folder'):
+        soak.main(['--out', str(tmp_path / 'soak.1')])
+    with pytest.raises(SystemExit):
+        soak.main(['--out', ''])

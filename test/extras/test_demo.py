@@ -375,3 +375,22 @@ def test_a_demonstration_without_its_webcam_says_so_and_not_that_it_saw_no_face(
 def test_a_page_is_waited_for_no_longer_than_the_camera_runs():
     page, camera = SimpleNamespace(running=lambda: True), SimpleNamespace(running=lambda: False)
     demo._await_page(page, camera, observer=None, executor=None)
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_clip_is_played(tmp_path):
+    clip, good = tmp_path / 'clip.mp4', tmp_path / 'good.png'
+    clip.write_bytes(b'clip')
+    for option, place, said in (
+        ('--out', tmp_path, 'cannot be written: it is a folder'),
+        ('--annotated', good, 'another output'),
+        ('--annotated', clip, 'the video'),
+        ('--log', clip, 'the video'),
+    ):
+        outputs = ['--out', good, '--annotated', tmp_path / 'a.png', '--log', tmp_path / 'log']
+        command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video', clip]
+        finished = subprocess.run(
+            [*command, *outputs, option, place], capture_output=True, text=True
+        )
+        assert (finished.returncode, finished.stdout) == (2, '')
+        assert finished.stderr.startswith(f'{place} ') and said in finished.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ['clip.mp4']

@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,7 @@ from emotion_estimator.extras.node_processes import (
     lead,
     own_stderr_sieved,
 )
+from emotion_estimator.files import OutputError
 from emotion_estimator.nodes.emotion_node import EmotionNode
 
 
@@ -154,3 +156,20 @@ def test_an_error_inside_leaves_stderr_as_it_was(tmp_path, capfd):
         raise ValueError('wrong')
     os.write(2, b'after\n')
     assert capfd.readouterr().err == 'before\nafter\n'
+
+
+def test_a_log_that_cannot_be_written_is_named_before_anything_is_started(tmp_path):
+    for place, reason in ((tmp_path, 'Is a directory'), (tmp_path / 'log' / 'a', 'log is a file')):
+        (tmp_path / 'log').touch()
+        said = f'{place} cannot be written: .*{reason}'
+        with pytest.raises(OutputError, match=said), StartUpSieve(place, lambda line: None):
+            pytest.fail('It has begun.')
+
+
+def test_a_full_disk_or_a_closed_terminal_holds_no_process_up(tmp_path):
+    def broken(line):
+        raise BrokenPipeError
+
+    with StartUpSieve(Path('/dev/full'), broken) as sieve:
+        for _ in range(1000):  # more than the pipe takes
+            os.write(sieve.fileno(), START_UP[0] + WORTH_READING[0])

@@ -59,16 +59,37 @@ def test_nothing_that_is_read_is_written_over(
     assert main([bag, '-o', '.', *arguments]) == 2
     said = capfd.readouterr().err
     assert f'{written} would be written in the place of ' in said
-    assert 'let -o name another folder.' in said
     assert sorted(tmp_path.rglob('*')) == before
     assert written == bag or (tmp_path / written).read_text() == content
+
+
+@pytest.mark.parametrize(
+    'record', ['out', 'out/report.html', 'out/kept', 'out/report.html/a.mcap']
+)
+def test_a_bag_takes_the_place_of_no_other_output(tmp_path, monkeypatch, capfd, record):
+    monkeypatch.chdir(tmp_path)
+    bag = blank_bag(tmp_path / 'walk')
+    assert main([str(bag), '-o', 'out', '--record', record]) == 2
+    assert f'--record would write {record} over the output out/' in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ['walk']
+
+
+@pytest.mark.parametrize('name', ['report.html', 'emotions.csv', 'replay.log', 'comparison.json'])
+def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_done(tmp_path, capfd, name):
+    bag, output = str(blank_bag(tmp_path / 'walk')), tmp_path / 'out'
+    (output / name).mkdir(parents=True)
+    arguments = ['--compare', bag, bag] if name.startswith('comparison') else [bag]
+    assert main([*arguments, '-o', str(output)]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith(f'{output / name} cannot be written: it is a folder.')
+    assert [path.name for path in output.iterdir()] == [name]
 
 
 def test_an_output_that_would_be_taken_for_labels_is_refused_from_the_first_time(tmp_path, capfd):
     bag = blank_bag(tmp_path / 'emotions')
     for output in (tmp_path, bag):
         assert main([str(bag), '-o', str(output)]) == 2
-        assert 'in the place of the labels of emotions; let -o' in capfd.readouterr().err
+        assert 'in the place of the labels of emotions; name' in capfd.readouterr().err
     assert main([str(bag), '-o', str(tmp_path / 'out')]) == 0
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from hypothesis import strategies as st
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.emotion.model import SCHEMA, EmotionModel, ModelMetadata
 from emotion_estimator.faces.encoding import read_encoding
-from emotion_estimator.files import DEFAULT_ENCODING
+from emotion_estimator.files import DEFAULT_ENCODING, OutputError, find_model
 from training.card_tables import (
     CardError,
     class_bias,
@@ -289,6 +290,15 @@ def test_other_methods_stand_beside_the_model():
         '| constant | .250 | not measured |',
         '| lstm shuffled time | not measured | .500 [.400, .600] |',
     ]
+
+
+def test_a_card_replaces_no_model_s_metadata(tmp_path):
+    folder = tmp_path / 'basic7'
+    shutil.copytree(find_model('basic7'), folder)
+    before = (folder / 'metadata.json').read_bytes()
+    with pytest.raises(OutputError, match=r'in the place of the metadata of .*basic7; name'):
+        main([str(folder), '--to', str(folder / 'metadata.json')])
+    assert (folder / 'metadata.json').read_bytes() == before
 
 
 def test_other_peoples_pictures_have_a_column_for_each_set():

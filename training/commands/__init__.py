@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import io
 import os
 import sys
 from collections.abc import Callable
@@ -71,7 +70,7 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def run(arguments: list[str] | None = None) -> int:
-        from emotion_estimator.commands import STOPPED, UNWRITTEN
+        from emotion_estimator.commands import STOPPED, UNWRITTEN, tell_any_name
         from emotion_estimator.emotion.model import ModelError
         from emotion_estimator.faces.encoding import FaceEncodingError
         from emotion_estimator.files import AssetError, OutputError, check_output
@@ -79,9 +78,7 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         from training import sources
         from training.datasets.pictures import DataError, PictureError
 
-        # Names of files need be no UTF-8, and are told all the same.
-        if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == 'strict':
-            sys.stdout.reconfigure(errors='backslashreplace')
+        tell_any_name()
         of_data = (DataError, PictureError, SchedulerError)
         try:
             if not {'-h', '--help'} & set(sys.argv[1:] if arguments is None else arguments):

@@ -33,9 +33,9 @@ from pathlib import Path
 from typing import Any
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.emotion.model import ModelError, ModelMetadata, read_metadata
+from emotion_estimator.emotion.model import METADATA_FILE, ModelError, ModelMetadata, read_metadata
 from emotion_estimator.evaluation.segment_statistics import RESAMPLES
-from emotion_estimator.files import write_whole
+from emotion_estimator.files import check_files, write_whole
 from training.card_tables import (
     COVERAGE_PREFIX,
     SPLITS,
@@ -223,6 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     :param arguments: of the command line; None takes the process's own.
     :returns: 0 when the card is written or, with --check, as it should be; else 1.
+    :raises OutputError: when it cannot be written, or would replace a model's metadata.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('models', type=Path, nargs='*', help='model folders; all that ship')
@@ -241,6 +242,8 @@ def main(arguments: list[str] | None = None) -> int:
     if unshown:
         print(f'The card has no place for {", ".join(unshown)}.', file=sys.stderr)
     if not options.check:
+        metadata = {folder / METADATA_FILE: f'the metadata of {folder}' for folder in folders}
+        check_files(options.to, read=metadata)
         write_whole(options.to, text.encode())
         return 0
     there = options.to.read_text(encoding='utf-8') if options.to.is_file() else ''
