@@ -145,7 +145,7 @@ class BlendshapeNode(ManagedNode):
         # After them: they look through it.
         if self._source is not None:
             self._source.stop()
-        self._faces_now = 0
+        self._faces_now, self._size_now = 0, ''
         if self._face_publishers is not None:
             self._face_publishers.end_all()
 

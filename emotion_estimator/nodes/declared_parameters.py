@@ -48,12 +48,14 @@ def descriptor_of(spec: Spec) -> ParameterDescriptor:
     :returns: the descriptor; ROS itself refuses values of another type or out of range.
     """
     descriptor = ParameterDescriptor(description=spec.description, read_only=spec.read_only)
+    constraints = []
     if spec.choices:
-        descriptor.additional_constraints = 'one of: ' + ', '.join(map(str, spec.choices))
-    elif spec.read_only:
-        descriptor.additional_constraints = 'fixed once the node has started'
+        constraints.append('one of: ' + ', '.join(map(str, spec.choices)))
+    if spec.read_only:
+        constraints.append('fixed once the node has started')
     elif not spec.at_run_time:
-        descriptor.additional_constraints = 'fixed while the node is configured'
+        constraints.append('fixed while the node is configured')
+    descriptor.additional_constraints = '; '.join(constraints)
     if spec.minimum is None or spec.maximum is None:
         return descriptor
     if isinstance(spec.default, float):

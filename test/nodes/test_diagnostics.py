@@ -247,6 +247,16 @@ def test_a_node_that_failed_or_rests_is_not_ok(live):
     assert 'start its process again' in finalized.message
 
 
+def test_a_node_that_rests_tells_no_size_of_an_image_of_before(live, landmarker_path):
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path))
+    live.camera().publish(image_message(np.zeros((48, 64, 3), np.uint8), START_NS))
+    live.until(lambda: node.facts()['image'] == '64 x 48', 'the image')
+    assert live.change(node, 'deactivate')
+    assert node.facts()['image'] == ''
+    assert live.change(node, 'activate')
+    assert node.facts()['image'] == ''
+
+
 # Whatever a callback raises costs one counted warning.
 
 

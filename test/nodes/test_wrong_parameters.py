@@ -167,8 +167,7 @@ def test_fixed_parameters_stay_while_the_node_is_configured(live, landmarker_pat
 
 
 @pytest.mark.parametrize(
-    'policy, value',
-    [('reliability', 'sometimes'), ('depth', -5), ('depth', 10**12), ('depth', 'x')],
+    'policy, value', [('reliability', 'maybe'), ('depth', -5), ('depth', 10**12), ('depth', 'x')]
 )
 def test_wrong_qos_overrides_are_reported(live, capfd, policy, value):
     name = f'qos_overrides./blendshapes.subscription.{policy}'
@@ -181,10 +180,11 @@ def test_wrong_qos_overrides_are_reported(live, capfd, policy, value):
     assert 'Traceback' not in said
 
 
-def test_every_parameter_has_a_description(live):
+def test_every_parameter_says_what_it_is_and_when_it_is_fixed(live):
     node = live.add(BlendshapeNode, autostart=False)
-    names = ['image_transport', 'max_faces', 'max_absence_s', 'landmarker', 'ros4hri', 'autostart']
-    assert all(node.describe_parameter(name).description.endswith('.') for name in names)
+    assert all(node.describe_parameter(name).description[-1] == '.' for name in node.parameters)
+    said = node.describe_parameter('rotate').additional_constraints
+    assert said == 'one of: 0, 90, 180, 270; fixed while the node is configured'
 
 
 # Whoever may set parameters may name any file.
