@@ -145,6 +145,8 @@ class Parameters(dict[str, Any]):
                 checked(spec.name, parameter.value, spec)
             except ParameterError as error:
                 return refused(str(error))
+            if self._declared and parameter.value == self[spec.name]:
+                continue  # as `ros2 param load` does with what `ros2 param dump` wrote
             if self._declared and not spec.at_run_time and self._configured():
                 return refused(
                     f'{spec.name} cannot change while the node is configured; deactivate and '
