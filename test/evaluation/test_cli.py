@@ -29,7 +29,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from helpers.bags import ROS2, START_NS, camera_bag, raw_image, stamps, write_bag
+from helpers.bags import ROS2, START_NS, blank_bag, raw_image, stamps, write_bag
 from helpers.faces import NEUTRAL, SERIOUS, SMILING, photograph
 
 from emotion_estimator import ExpressionEstimator, assets
@@ -48,10 +48,6 @@ pytestmark = [
     pytest.mark.usefixtures('landmarker_path'),
     pytest.mark.timeout(600),
 ]
-
-
-def blank_bag(path, count, **options):
-    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count, **options)
 
 
 def kept(output):

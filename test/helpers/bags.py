@@ -140,6 +140,11 @@ def camera_bag(path, pictures, topic='/camera/image_raw', **options):
     return write_bag(path, [(topic, ns, image) for ns, image in recorded], **options)
 
 
+def blank_bag(path, count=2, **options):
+    """Write a rosbag2 folder with small images of one grey, on which nobody is."""
+    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count, **options)
+
+
 # What recordings hold, as they are opened and read.
 
 
