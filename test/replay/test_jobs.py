@@ -18,7 +18,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -28,7 +27,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers.bags import START_NS, blank_bag
-from helpers.calls import DaskCluster
+from helpers.calls import DaskCluster, stopped
 from helpers.faces import frames
 
 from emotion_estimator.blendshapes import NAMES
@@ -260,20 +259,12 @@ def test_ctrl_c_keeps_what_the_workers_have_finished(tmp_path):
     with DaskCluster(folder, 1) as cluster:
         (worker,) = cluster.pids()
         command = [sys.executable, '-m', 'emotion_estimator.evaluation.cli', *bags]
-        process = subprocess.Popen(
+        status, said = stopped(
             [*command, '--scheduler', cluster.address, '-o', str(output)],
-            stderr=subprocess.PIPE,
-            text=True,
-            # Tests that a shell runs in the background inherit that the signal is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            lambda: list((output / 'kept').glob('*.json')),
         )
-        while not list((output / 'kept').glob('*.json')):
-            assert process.poll() is None
-            time.sleep(0.1)  # no event tells of a file
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate()
-        assert process.returncode == 130
-        assert '1 of 2 recordings are finished and kept' in ' '.join(said.split())
+        assert status == 130
+        assert '1 of 2 recordings are finished and kept' in said
         deadline_s = time.monotonic() + 30
         while worker in cluster.pids():
             assert time.monotonic() < deadline_s, 'the worker goes on with what nobody awaits'
