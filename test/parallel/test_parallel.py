@@ -21,6 +21,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 
@@ -36,6 +37,7 @@ from emotion_estimator.parallel.engine import (
     Patience,
     Progress,
     SchedulerError,
+    ahead,
     run_all,
 )
 from emotion_estimator.parallel.workers import LocalProcesses, available_cores, open_workers
@@ -329,3 +331,70 @@ def test_a_script_that_its_own_processes_run_again_is_told_what_to_do(tmp_path):
     told = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
     assert 'its process ended before it was ready (exit status 1)' in told.stdout
     assert 'below `if __name__ == "__main__":`' in told.stdout
+
+
+# A stage of work in a thread of its own changes nothing but the time.
+
+
+def test_items_come_in_order_and_from_another_thread():
+    threads = set()
+
+    def numbers():
+        for number in range(50):
+            threads.add(threading.get_ident())
+            yield number
+
+    assert list(ahead(ahead(numbers()))) == list(range(50))
+    assert threading.get_ident() not in threads
+    assert len(threads) == 1
+
+
+def test_no_more_than_the_depth_lies_ready():
+    made = threading.Semaphore(0)
+    count = 0
+
+    def numbers():
+        nonlocal count
+        for number in range(100):
+            count += 1
+            made.release()
+            yield number
+
+    items = ahead(numbers(), depth=3)
+    assert next(items) == 0
+    # One was taken, three lie ready, one waits for room.
+    for _ in range(5):
+        assert made.acquire(timeout=10)
+    assert not made.acquire(timeout=0.3)
+    assert count == 5
+    items.close()
+
+
+def test_what_ends_the_work_comes_after_what_was_made():
+    def failing():
+        yield 1
+        raise ValueError('broken')
+
+    items = ahead(ahead(failing()))
+    assert next(items) == 1
+    with pytest.raises(ValueError, match='broken'):
+        next(items)
+
+
+def test_giving_up_ends_all_threads():
+    closed = threading.Event()
+
+    def endless():
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    before = threading.active_count()
+    items = ahead(ahead(endless()))
+    assert next(items) == 0
+    assert threading.active_count() == before + 2
+    items.close()
+    assert closed.wait(10)
+    assert threading.active_count() == before

@@ -14,7 +14,6 @@
 
 """What `replay` tells of a bag is what the running nodes say when `play` plays it to them."""
 
-import threading
 from contextlib import closing
 
 import cv2
@@ -43,15 +42,13 @@ from hri_msgs.msg import (
 from rclpy.serialization import serialize_message
 from rosbags.highlevel import AnyReader
 from std_msgs.msg import Header
-from test_messages import PUBLISHED
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
 
 from emotion_estimator.extras.play import BagPlayer
-from emotion_estimator.messages import RESTATED, ROS, bag_types, nanoseconds
+from emotion_estimator.messages import ROS, bag_types, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
-from emotion_estimator.parallel.engine import ahead
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag_writer import BagWriter
 from emotion_estimator.replay.files import open_recording
@@ -307,87 +304,3 @@ def compare(one, other):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-3)
     else:
         np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize('kind', RESTATED)
-def test_definitions_have_the_published_hashes(kind):
-    assert bag_types().hash_rihs01(kind) == f'RIHS01_{PUBLISHED[kind]}'
-
-
-def test_expressions_words_are_the_published_ones():
-    definition, _ = bag_types().generate_msgdef('hri_msgs/msg/Expression', ros_version=2)
-    for word in ('HAPPY=happy', 'SCARED=scared', 'EXCITED=excited'):
-        assert f'string {word}' in definition.replace(' = ', '=')
-    words = {name for name in dir(Expression) if name.isupper()} - {'SLOT_TYPES'}
-    assert words == {
-        line.partition('=')[0].split()[1]
-        for line in definition.replace(' = ', '=').splitlines()
-        if line.startswith('string ') and '=' in line
-    }
-
-
-# A stage of work in a thread of its own changes nothing but the time.
-
-
-def test_items_come_in_order_and_from_another_thread():
-    threads = set()
-
-    def numbers():
-        for number in range(50):
-            threads.add(threading.get_ident())
-            yield number
-
-    assert list(ahead(ahead(numbers()))) == list(range(50))
-    assert threading.get_ident() not in threads
-    assert len(threads) == 1
-
-
-def test_no_more_than_the_depth_lies_ready():
-    made = threading.Semaphore(0)
-    count = 0
-
-    def numbers():
-        nonlocal count
-        for number in range(100):
-            count += 1
-            made.release()
-            yield number
-
-    items = ahead(numbers(), depth=3)
-    assert next(items) == 0
-    # One was taken, three lie ready, one waits for room.
-    for _ in range(5):
-        assert made.acquire(timeout=10)
-    assert not made.acquire(timeout=0.3)
-    assert count == 5
-    items.close()
-
-
-def test_what_ends_the_work_comes_after_what_was_made():
-    def failing():
-        yield 1
-        raise ValueError('broken')
-
-    items = ahead(ahead(failing()))
-    assert next(items) == 1
-    with pytest.raises(ValueError, match='broken'):
-        next(items)
-
-
-def test_giving_up_ends_all_threads():
-    closed = threading.Event()
-
-    def endless():
-        try:
-            while True:
-                yield 0
-        finally:
-            closed.set()
-
-    before = threading.active_count()
-    items = ahead(ahead(endless()))
-    assert next(items) == 0
-    assert threading.active_count() == before + 2
-    items.close()
-    assert closed.wait(10)
-    assert threading.active_count() == before
