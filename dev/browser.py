@@ -21,7 +21,6 @@ a version of its own, between this and the Chromium that a distribution ships.
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import subprocess
@@ -326,14 +325,6 @@ class Page:
         """Tell how much memory its scripts hold, without what they let go."""
         self.ask('HeapProfiler.collectGarbage')
         return int(self.ask('Runtime.getHeapUsage')['usedSize'])
-
-    def screenshot(self, path: Path) -> None:
-        """
-        Write what it shows.
-
-        :param path: a PNG file.
-        """
-        path.write_bytes(base64.b64decode(self.ask('Page.captureScreenshot')['data']))
 
     def close(self) -> None:
         """Close it."""

@@ -314,6 +314,25 @@ def test_expression_has_the_published_words() -> None:
         assert getattr(Expression, word.upper()) == word
 
 
+@pytest.mark.parametrize('kind', RESTATED)
+def test_definitions_have_the_published_hashes(kind):
+    assert bag_types().hash_rihs01(kind) == f'RIHS01_{PUBLISHED[kind]}'
+
+
+def test_expressions_words_are_the_published_ones():
+    from hri_msgs.msg import Expression
+
+    definition, _ = bag_types().generate_msgdef('hri_msgs/msg/Expression', ros_version=2)
+    for word in ('HAPPY=happy', 'SCARED=scared', 'EXCITED=excited'):
+        assert f'string {word}' in definition.replace(' = ', '=')
+    words = {name for name in dir(Expression) if name.isupper()} - {'SLOT_TYPES'}
+    assert words == {
+        line.partition('=')[0].split()[1]
+        for line in definition.replace(' = ', '=').splitlines()
+        if line.startswith('string ') and '=' in line
+    }
+
+
 def test_tf_message_is_a_list_of_transforms() -> None:
     """No hash is at hand for /tf's type, so its fields are compared."""
     from tf2_msgs.msg import TFMessage

@@ -277,18 +277,15 @@ def measure_crossings() -> dict[str, float]:
     return found
 
 
-def random_crossings(
-    count: int, overlapping: bool, turning_back: bool = False
-) -> Iterator[Crossing]:
+def random_crossings(count: int, overlapping: bool) -> Iterator[Crossing]:
     """
     Draw crossings that stay inside the picture.
 
     :param count: how many.
     :param overlapping: whether one passes in front of the other, or beside.
-    :param turning_back: whether both turn back where they meet.
     :returns: the crossings; the same ones for the same arguments.
     """
-    random = np.random.default_rng([_SEED, overlapping, turning_back])
+    random = np.random.default_rng([_SEED, overlapping, 0])
     everyone = [*photographs('neutral'), *photographs('smiling')]
     while count:
         first, second = random.choice(len(everyone), 2, replace=False)
@@ -296,7 +293,7 @@ def random_crossings(
             continue
         widths_px = random.uniform(*WIDTHS_PX, size=2)
         heads = [cut_out(everyone[i], w) for i, w in zip((first, second), widths_px.tolist())]
-        crossing = Crossing((heads[0], heads[1]), _ways(random, heads, overlapping, turning_back))
+        crossing = Crossing((heads[0], heads[1]), _ways(random, heads, overlapping))
         if _is_fit(crossing, overlapping):
             count -= 1
             yield crossing
@@ -324,7 +321,7 @@ def ids_kept(crossing: Crossing, sightings: list[tuple[Face, ...]]) -> bool:
 
 
 def _ways(
-    random: np.random.Generator, heads: list[CutOut], overlapping: bool, turning_back: bool
+    random: np.random.Generator, heads: list[CutOut], overlapping: bool
 ) -> NDArray[np.float64]:
     """Draw ways through the picture's middle, the speed changing where they meet."""
     heights = [head.share.shape[0] for head in heads]
@@ -341,8 +338,6 @@ def _ways(
         direction = random.uniform(-_ANGLE, _ANGLE)
         room = SIZE[0] / 2 - head.share.shape[1] / 2
         before, after = random.uniform(0.5, 1.0, size=2) * room / max(met, FRAMES - met)
-        if turning_back:
-            after = -after
         way = np.where(steps < 0, before, after) * steps * side
         middle = np.array([SIZE[0] / 2, SIZE[1] / 2 + beside / 2])
         ways.append(middle + way[:, None] * [np.cos(direction), np.sin(direction)])

@@ -35,6 +35,7 @@ from vision_msgs.msg import Classification
 from dev.bench.pictures import BareMediaPipe
 from emotion_estimator.extras.node_processes import NodeProcess
 from emotion_estimator.faces.image_decoding import Rgb
+from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.lifecycle import NO_PUBLISHER_EVENTS, NO_SUBSCRIPTION_EVENTS
 from emotion_estimator.nodes.spin import new_executor
 from emotion_estimator.stamps import NS_PER_S
@@ -80,8 +81,9 @@ class Feeder:
     """
 
     def __init__(self, frames: list[Rgb], namespace: str = '') -> None:
+        images = [ROS.picture(frame, Header(frame_id='camera')) for frame in frames]
         # Serialised once: what is measured is the nodes, not their camera.
-        self._frames = [bytearray(serialize_message(_image(frame))) for frame in frames]
+        self._frames = [bytearray(serialize_message(image)) for image in images]
         # As little beside as can be: it takes of the cores that the nodes are measured on.
         self.node = rclpy.create_node(
             'bench', namespace=namespace, enable_rosout=False, start_parameter_services=False
@@ -144,18 +146,6 @@ class Feeder:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.diagnostics[status.name] = {item.key: item.value for item in status.values}
-
-
-def _image(frame: Rgb) -> Image:
-    height, width, channels = frame.shape
-    return Image(
-        header=Header(frame_id='camera'),
-        height=height,
-        width=width,
-        encoding='rgb8',
-        step=width * channels,
-        data=frame.tobytes(),
-    )
 
 
 # Node processes of the benchmark, whose logs go to a file.

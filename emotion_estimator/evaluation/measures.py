@@ -337,18 +337,17 @@ def _of(measure: Measure, tallies: SegmentStatistics, delays: Sums) -> tuple[Sco
     return lambda drawn: measure.score(drawn, delays), [counts]
 
 
-def plain(found: Mapping[str, Interval], digits: int = 6) -> dict[str, dict[str, float | None]]:
+def plain(found: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
     """
     Write figures the way JSON takes them.
 
     :param found: by name.
-    :param digits: decimals that are kept.
-    :returns: value, low and high by name; None for what is not known.
+    :returns: value, low and high by name, to six decimals; None for what is not known.
     """
     return {
         name: {
-            key: round(number, digits) + 0.0 if np.isfinite(number) else None
-            for key, number in interval.rounded(digits).items()
+            key: round(number, 6) + 0.0 if np.isfinite(number) else None
+            for key, number in interval.rounded(6).items()
         }
         for name, interval in found.items()
     }

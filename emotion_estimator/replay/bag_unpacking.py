@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Opens bags of all kinds, and reads what is whole in them by times that can be believed."""
+"""Unpacks files of bags that zstd packed, and adds to SQLite files what their logs hold."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from pathlib import Path
 from emotion_estimator.replay.recordings import RecordingError
 
 if sys.version_info >= (3, 14):
-    from compression import zstd
+    from compression import zstd as zstd
 else:
-    from backports import zstd
+    from backports import zstd as zstd
 
 
 class Unpacker:

@@ -214,14 +214,11 @@ class Pace:
 
 
 class People:
-    """
-    Says what is shown of each person, and keeps the last minute of it.
+    """Says what is shown of each person, and keeps the last minute of it."""
 
-    :param limits: of emotion_node; may be replaced.
-    """
-
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(self) -> None:
+        self.limits = Limits()
+        """Of emotion_node; may be replaced."""
         self._since_ns: dict[str, int] = {}
         self._last_ns: dict[str, int] = {}
         self._newest_ns = -1

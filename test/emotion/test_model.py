@@ -46,6 +46,12 @@ def change(folder, **fields):
     path.write_text(json.dumps({n: value for n, value in stated.items() if value is not ...}))
 
 
+def exchange_network(folder, content):
+    """Put another network into a model, and its checksum into the metadata."""
+    (folder / read_metadata(folder).network).write_bytes(content)
+    change(folder, network_sha256=hashlib.sha256(content).hexdigest())
+
+
 def test_the_default_model_speaks_the_vocabulary_of_rep155(basic7):
     rep155 = {'neutral', 'angry', 'sad', 'happy', 'surprised', 'disgusted', 'scared'}
     assert set(basic7.metadata.labels) == rep155 and len(basic7.metadata.labels) == len(rep155)
@@ -146,10 +152,7 @@ def test_metadata_that_no_parser_takes_is_reported(folder, text):
 
 
 def test_a_network_that_is_none_is_reported(folder):
-    garbage = b'no flatbuffer at all' * 50
-    network = json.loads((folder / 'metadata.json').read_text())['network']
-    (folder / network).write_bytes(garbage)
-    change(folder, network_sha256=hashlib.sha256(garbage).hexdigest())
+    exchange_network(folder, b'no flatbuffer at all' * 50)
     with pytest.raises(ModelError, match='LiteRT cannot load'):
         EmotionModel(folder)
 
@@ -160,16 +163,14 @@ def test_a_network_whose_few_bytes_ask_for_vast_tensors_is_reported(folder):
     # A vector of three: the input's shape.
     shape = content.index(struct.pack('<4i', 3, 1, metadata.steps, len(metadata.features) + 1))
     struct.pack_into('<i', content, shape + 8, 2_000_000_000)
-    (folder / metadata.network).write_bytes(content)
-    change(folder, network_sha256=hashlib.sha256(content).hexdigest())
+    exchange_network(folder, content)
     with pytest.raises(ModelError, match=r'its tensors hold [\d,]{15} numbers'):
         EmotionModel(folder)
 
 
 @pytest.mark.parametrize('folder', ['basic7', 'happy_unknown_sad'], indirect=True)
 def test_a_network_that_answers_with_no_number_is_reported(folder):
-    name = json.loads((folder / 'metadata.json').read_text())['network']
-    content = (folder / name).read_bytes()
+    content = (folder / read_metadata(folder).network).read_bytes()
     network = Interpreter(model_content=content)
     network.allocate_tensors()
     # The last layer's biases; what has no name is no part of the file, and holds anything.
@@ -179,8 +180,7 @@ def test_a_network_that_answers_with_no_number_is_reported(folder):
             biases = damaged.tobytes()
             damaged[0 if folder.name == 'basic7' else -1] = np.nan
             content = content.replace(biases, damaged.tobytes())
-    (folder / name).write_bytes(content)
-    change(folder, network_sha256=hashlib.sha256(content).hexdigest())
+    exchange_network(folder, content)
     with pytest.raises(ModelError, match='answers with what is no number'):
         EmotionModel(folder)
 

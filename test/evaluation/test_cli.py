@@ -24,12 +24,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 import cv2
 import numpy as np
 import pytest
-from helpers.bags import ROS2, START_NS, camera_bag, raw_image, stamps, write_bag
+from helpers.bags import ROS2, START_NS, blank_bag, raw_image, stamps, write_bag
+from helpers.calls import stopped
 from helpers.faces import NEUTRAL, SERIOUS, SMILING, photograph
 
 from emotion_estimator import ExpressionEstimator, assets
@@ -48,10 +48,6 @@ pytestmark = [
     pytest.mark.usefixtures('landmarker_path'),
     pytest.mark.timeout(600),
 ]
-
-
-def blank_bag(path, count, **options):
-    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count, **options)
 
 
 def kept(output):
@@ -214,20 +210,13 @@ def test_a_recording_is_reported_the_same_whatever_its_process_replayed_before(t
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_that_is_not(tmp_path, number):
     output, bags = tmp_path / 'out', tmp_path / 'bags'
     paths = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 6000))]
-    process = subprocess.Popen(
+    status, said = stopped(
         [*COMMAND, *paths, '--jobs', '1', '-o', str(output), '--features', '--record', str(bags)],
-        stderr=subprocess.PIPE,
-        text=True,
-        # Tests that a shell runs in the background inherit that the signal is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        lambda: kept(output) and list((output / 'features').glob('.long.csv.*')),
+        number,
     )
-    while not (kept(output) and list((output / 'features').glob('.long.csv.*'))):
-        assert process.poll() is None
-        time.sleep(0.1)  # no event tells of a file
-    process.send_signal(number)
-    _, said = process.communicate()
-    assert process.returncode == 130
-    assert '1 of 2 recordings are finished and kept' in ' '.join(said.split())
+    assert status == 130
+    assert '1 of 2 recordings are finished and kept' in said
     (name,) = kept(output)
     assert name.startswith('short-')
     assert [path.name for path in (output / 'features').iterdir()] == ['short.csv']

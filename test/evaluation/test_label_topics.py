@@ -179,10 +179,14 @@ def test_labels_without_stamps_recorded_by_another_clock_are_not_used():
     assert '2 of 2 labels have no right stamp (header.stamp), and were recorded before' in loss
 
 
+def reported(folder, messages, **options):
+    """Judge one recording by what its bag's messages on /truth say."""
+    bag = label_bag(folder / 'walk', messages, **options)
+    return write_labelled_report(folder, {'walk': bag}, [HALVES], LabelSource(topic='/truth'))
+
+
 def test_labels_of_a_topic_that_lie_outside_are_told_with_its_recording(tmp_path):
-    bag = label_bag(tmp_path / 'bag', [('/truth', expression(400, 'happy'))])
-    source = LabelSource(topic='/truth')
-    report = write_labelled_report(tmp_path, {'walk': bag}, [HALVES], source)
+    report = reported(tmp_path, [('/truth', expression(400, 'happy'))])
     (loss,) = report.losses
     assert loss.startswith('/truth, walk: 1 of 1 labels lie outside the recording, whose images')
 
@@ -216,9 +220,7 @@ def test_the_report_judges_by_the_topic_and_tells_of_bags_without(tmp_path):
 def test_labels_of_a_bag_without_stamps_are_judged_by_receipt_and_it_is_said(tmp_path):
     times_ns = START_NS, START_NS + 20 * STEP_NS
     labels = [expression(0, name, stamp_ns=0) for name in ('sad', 'happy')]
-    bag = label_bag(tmp_path / 'walk', [('/truth', *each) for each in zip(labels, times_ns)])
-    source = LabelSource(topic='/truth')
-    report = write_labelled_report(tmp_path, {'walk': bag}, [HALVES], source)
+    report = reported(tmp_path, [('/truth', *each) for each in zip(labels, times_ns)])
     labels = metrics(tmp_path)['recordings']['walk']['labels']
     found = [(one['start_ns'], one['label']) for one in labels]
     assert found == list(zip(times_ns, ('sad', 'happy')))
@@ -235,9 +237,7 @@ def test_labels_whose_scores_are_not_finite_are_left_out_and_counted(tmp_path, s
         ('/truth', classification(15, happy=score, sad=0.2)),
         ('/truth', classification(20, happy=0.1, sad=0.9)),
     ]
-    bag = label_bag(tmp_path / 'walk', said)
-    source = LabelSource(topic='/truth')
-    report = write_labelled_report(tmp_path, {'walk': bag}, [HALVES], source)
+    report = reported(tmp_path, said)
     labels = metrics(tmp_path)['recordings']['walk']['labels']
     found = [
         ((one['start_ns'] - START_NS) // STEP_NS, (one['end_ns'] - START_NS) // STEP_NS)
@@ -254,9 +254,7 @@ def test_labels_whose_scores_are_not_finite_are_left_out_and_counted(tmp_path, s
 def test_a_damaged_message_costs_no_other_label_of_its_bag(tmp_path):
     frames = (0, 'happy'), (10, 'neutral'), (20, 'sad')
     said = [('/truth', expression(frame, name)) for frame, name in frames]
-    bag = label_bag(tmp_path / 'walk', said, cut=20)
-    source = LabelSource(topic='/truth')
-    report = write_labelled_report(tmp_path, {'walk': bag}, [HALVES], source)
+    report = reported(tmp_path, said, cut=20)
     assert metrics(tmp_path)['figures']['accuracy']['value'] == 1.0
     (loss,) = report.losses
     assert loss.startswith('/truth, walk: 1 damaged messages are left out;')

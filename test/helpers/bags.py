@@ -109,35 +109,40 @@ def write_bag(path, messages, storage='mcap', packed=''):
     writer = Writer(path, version=8, storage_plugin=StoragePlugin[storage.upper()])
     if packed:
         writer.set_compression(CompressionMode[packed.upper()], CompressionFormat.ZSTD)
-    with writer:
-        connections = {}
-        for topic, recorded_ns, message in messages:
-            kind = message.__msgtype__
-            on = topic, kind
-            if on not in connections:
-                connections[on] = writer.add_connection(topic, kind, typestore=ROS2)
-            writer.write(connections[on], recorded_ns, ROS2.serialize_cdr(message, kind))
+    _write(writer, messages, ROS2, ROS2.serialize_cdr)
     return path
 
 
 def write_ros1_bag(path, messages):
     """Write a ROS 1 bag; messages are of `ROS1`."""
-    with Ros1Writer(path) as writer:
-        connections = {}
-        for topic, recorded_ns, message in messages:
-            kind = message.__msgtype__
-            on = topic, kind
-            if on not in connections:
-                connections[on] = writer.add_connection(topic, kind, typestore=ROS1)
-            writer.write(connections[on], recorded_ns, ROS1.serialize_ros1(message, kind))
+    _write(Ros1Writer(path), messages, ROS1, ROS1.serialize_ros1)
     return path
+
+
+def _write(writer, messages, store, serialize):
+    connections = {}
+    with writer:
+        for topic, recorded_ns, message in messages:
+            on = topic, message.__msgtype__
+            if on not in connections:
+                connections[on] = writer.add_connection(*on, typestore=store)
+            writer.write(connections[on], recorded_ns, serialize(message, message.__msgtype__))
+
+
+def camera_images(pictures, topic='/camera/image_raw', image=raw_image, store=ROS2):
+    """Make one camera's messages, as `write_bag` and `write_ros1_bag` take them."""
+    times = stamps(len(pictures))
+    return [(topic, ns, image(store, bgr, ns)) for bgr, ns in zip(pictures, times)]
 
 
 def camera_bag(path, pictures, topic='/camera/image_raw', **options):
     """Write a rosbag2 folder with one camera's raw images."""
-    images = [raw_image(ROS2, bgr, ns) for bgr, ns in zip(pictures, stamps(len(pictures)))]
-    recorded = zip(stamps(len(pictures)), images)
-    return write_bag(path, [(topic, ns, image) for ns, image in recorded], **options)
+    return write_bag(path, camera_images(pictures, topic), **options)
+
+
+def blank_bag(path, count=2, **options):
+    """Write a rosbag2 folder with small images of one grey, on which nobody is."""
+    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count, **options)
 
 
 # What recordings hold, as they are opened and read.
@@ -151,10 +156,7 @@ def noise(count, size=(24, 32)):
 
 def read(path, **options):
     """Read a recording to its end: stamp and pixels of each image."""
-    recording = open_recording(path, **options)
-    frames = [(frame.stamp_ns, frame.decode()) for frame in recording.frames()]
-    recording.close()
-    return frames
+    return reported(path, **options)[0]
 
 
 def reported(path, **options):

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -31,6 +32,23 @@ from contextlib import suppress
 from emotion_estimator.parallel.engine import reporter
 
 LONG_S = 300.0
+
+
+def stopped(command, ready, number=signal.SIGINT):
+    """Send a command a signal once it is ready: its exit status, and what it said in one line."""
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that a shell runs in the background inherit that the signal is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not ready():
+        assert process.poll() is None
+        time.sleep(0.1)  # no event tells of a file
+    process.send_signal(number)
+    _, said = process.communicate()
+    return process.returncode, ' '.join(said.split())
 
 
 def doubled(number):

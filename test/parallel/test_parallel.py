@@ -21,16 +21,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 from helpers import calls
-from helpers.bags import camera_bag
 from helpers.calls import DaskCluster
 
 from emotion_estimator.parallel import workers as workers_module
@@ -40,13 +37,10 @@ from emotion_estimator.parallel.engine import (
     Patience,
     Progress,
     SchedulerError,
+    ahead,
     run_all,
 )
 from emotion_estimator.parallel.workers import LocalProcesses, available_cores, open_workers
-from emotion_estimator.parameters import read_parameters
-from emotion_estimator.replay.jobs import Finished as FinishedJob
-from emotion_estimator.replay.jobs import Job, Settings, run_jobs
-from emotion_estimator.replay.recordings import Selection
 
 SOON = Patience(2.0, slowness=1.0)
 
@@ -298,94 +292,109 @@ def test_a_scheduler_without_dask_names_what_to_install(monkeypatch):
         open_workers('tcp://127.0.0.1:8786')
 
 
-# Recordings replayed by a cluster's workers are those that this machine replays.
+# Why a call failed is told in words.
 
 
-def replays(test):
-    """Mark a test that replays recordings, which may take minutes."""
-    return pytest.mark.timeout(600)(pytest.mark.usefixtures('landmarker_path')(test))
+def problem(work, arguments, workers):
+    """Do one task once, which fails."""
+    (told,) = answers(work, [arguments], workers, attempts=1)
+    return told.removeprefix('failed once, at last: ')
 
 
-@pytest.fixture
-def mortal_cluster(tmp_path):
-    """Two workers without nannies: one that is killed does not come back."""
-    folder = tmp_path / 'dask'
-    folder.mkdir()
-    with DaskCluster(folder, 2, nanny=False) as two:
-        yield two
+def test_an_exception_that_no_other_process_can_read_keeps_its_words(two_workers):
+    told = problem(calls.failing_unreadably, ('the one', 'the other'), two_workers)
+    assert told == 'TwoWordsError: the one does not fit the other'
+    told = problem(calls.failing_unwritably, (3,), two_workers)
+    assert told == 'ValueError: 3 is never done'
 
 
-def blank_bag(path, count):
-    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count)
+def test_the_exit_status_of_a_process_that_dies_is_reported():
+    with LocalProcesses(1) as workers:
+        told = problem(calls.dying, (1,), workers)
+    assert told == 'its process ended by itself (exit status 7)'
 
 
-def jobs_of(paths, folder):
-    settings = Settings(read_parameters(), Selection(), '', 30.0)
-    return [
-        Job(p.name, p, settings, folder / f'{p.name}.json', folder / f'{p.name}.mcap')
-        for p in paths
-    ]
+UNGUARDED = """
+from emotion_estimator.parallel.engine import Finished, run_all
+from emotion_estimator.parallel.workers import LocalProcesses
+
+with LocalProcesses(1) as workers:
+    for event in run_all(abs, [(-1,)], workers, attempts=1):
+        if isinstance(event, Finished):
+            print(event.problem)
+"""
 
 
-@replays
-def test_a_worker_that_is_killed_costs_no_recording(mortal_cluster, tmp_path, media, monkeypatch):
-    blank_bag(tmp_path / 'long', 300)
-    (tmp_path / 'clip.mp4').symlink_to(media('single_face.mp4'))
-    # The workers run in another folder, where these paths mean nothing.
-    monkeypatch.chdir(tmp_path)
-    paths = [Path(name) for name in ('long', 'clip.mp4')]
-    here, there = (jobs_of(paths, tmp_path / name) for name in ('here', 'there'))
-    events = run_jobs(here, 2, tmp_path / 'log')
-    assert [event.problem for event in events if isinstance(event, FinishedJob)] == ['', '']
-    finished, read, killed = [], [], None
-    for event in run_jobs(there, 2, tmp_path / 'log', mortal_cluster.address):
-        if isinstance(event, FinishedJob):
-            finished.append((event.job.name, event.problem))
-            continue
-        read.append(event.read)
-        if killed is None and event.read:
-            killed = mortal_cluster.pids()[0]
-            os.kill(killed, signal.SIGKILL)
-    assert sorted(finished) == [('clip.mp4', ''), ('long', '')]
-    assert killed not in mortal_cluster.pids()
-    assert max(read) > 0
-    for one, other in zip(here, there):
-        assert one.kept.read_bytes() == other.kept.read_bytes()
-        assert one.record.read_bytes() == other.record.read_bytes()
+def test_a_script_that_its_own_processes_run_again_is_told_what_to_do(tmp_path):
+    script = tmp_path / 'script.py'
+    script.write_text(UNGUARDED)
+    told = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
+    assert 'its process ended before it was ready (exit status 1)' in told.stdout
+    assert 'below `if __name__ == "__main__":`' in told.stdout
 
 
-@replays
-def test_ctrl_c_keeps_what_the_workers_have_finished(tmp_path):
-    output, folder = tmp_path / 'out', tmp_path / 'dask'
-    folder.mkdir()
-    bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 6000))]
-    with DaskCluster(folder, 1) as cluster:
-        (worker,) = cluster.pids()
-        command = [sys.executable, '-m', 'emotion_estimator.evaluation.cli', *bags]
-        process = subprocess.Popen(
-            [*command, '--scheduler', cluster.address, '-o', str(output)],
-            stderr=subprocess.PIPE,
-            text=True,
-            # Tests that a shell runs in the background inherit that the signal is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        while not list((output / 'kept').glob('*.json')):
-            assert process.poll() is None
-            time.sleep(0.1)  # no event tells of a file
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate()
-        assert process.returncode == 130
-        assert '1 of 2 recordings are finished and kept' in ' '.join(said.split())
-        deadline_s = time.monotonic() + 30
-        while worker in cluster.pids():
-            assert time.monotonic() < deadline_s, 'the worker goes on with what nobody awaits'
-            time.sleep(0.1)  # no event tells of a process
+# A stage of work in a thread of its own changes nothing but the time.
 
 
-@replays
-def test_a_disk_that_is_not_shared_is_stated(mortal_cluster, tmp_path):
-    (job,) = jobs_of([blank_bag(tmp_path / 'bag', 2)], tmp_path / 'out')
-    # Names another place in each process.
-    elsewhere = replace(job, kept=Path('/proc/self/cwd/kept-elsewhere.json'))
-    *_, last = run_jobs([elsewhere], 1, tmp_path / 'log', mortal_cluster.address)
-    assert 'must lie on a disk that it shares with this machine' in last.problem
+def test_items_come_in_order_and_from_another_thread():
+    threads = set()
+
+    def numbers():
+        for number in range(50):
+            threads.add(threading.get_ident())
+            yield number
+
+    assert list(ahead(ahead(numbers()))) == list(range(50))
+    assert threading.get_ident() not in threads
+    assert len(threads) == 1
+
+
+def test_no_more_than_the_depth_lies_ready():
+    made = threading.Semaphore(0)
+    count = 0
+
+    def numbers():
+        nonlocal count
+        for number in range(100):
+            count += 1
+            made.release()
+            yield number
+
+    items = ahead(numbers(), depth=3)
+    assert next(items) == 0
+    # One was taken, three lie ready, one waits for room.
+    for _ in range(5):
+        assert made.acquire(timeout=10)
+    assert not made.acquire(timeout=0.3)
+    assert count == 5
+    items.close()
+
+
+def test_what_ends_the_work_comes_after_what_was_made():
+    def failing():
+        yield 1
+        raise ValueError('broken')
+
+    items = ahead(ahead(failing()))
+    assert next(items) == 1
+    with pytest.raises(ValueError, match='broken'):
+        next(items)
+
+
+def test_giving_up_ends_all_threads():
+    closed = threading.Event()
+
+    def endless():
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    before = threading.active_count()
+    items = ahead(ahead(endless()))
+    assert next(items) == 0
+    assert threading.active_count() == before + 2
+    items.close()
+    assert closed.wait(10)
+    assert threading.active_count() == before

@@ -27,6 +27,7 @@ from helpers.bags import (
     START_NS,
     assert_same,
     camera_bag,
+    camera_images,
     header,
     noise,
     png_image,
@@ -67,17 +68,14 @@ def test_raw_images_of_a_rosbag2(tmp_path, storage):
 
 def test_compressed_images_of_a_rosbag2(tmp_path):
     pictures = noise(3)
-    messages = [
-        ('/camera/image_raw/compressed', ns, png_image(ROS2, bgr, ns))
-        for bgr, ns in zip(pictures, stamps(3))
-    ]
+    messages = camera_images(pictures, '/camera/image_raw/compressed', png_image)
     assert_same(read(write_bag(tmp_path / 'bag', messages)), pictures)
 
 
 @pytest.mark.parametrize('image', [raw_image, png_image])
 def test_images_of_a_ros1_bag(tmp_path, image):
     pictures = noise(3)
-    messages = [('/camera', ns, image(ROS1, bgr, ns)) for bgr, ns in zip(pictures, stamps(3))]
+    messages = camera_images(pictures, image=image, store=ROS1)
     assert_same(read(write_ros1_bag(tmp_path / 'robot.bag', messages)), pictures)
 
 
@@ -174,7 +172,7 @@ def test_the_log_beside_a_database_is_read_and_left_as_it_is(tmp_path):
 @pytest.mark.parametrize('name', ['robot.bag', 'robot.bag.active'])
 def test_a_ros1_bag_that_was_broken_off_is_read_as_far_as_it_goes(tmp_path, name):
     pictures = noise(3)
-    images = [('/camera', ns, raw_image(ROS1, bgr, ns)) for bgr, ns in zip(pictures, stamps(3))]
+    images = camera_images(pictures, store=ROS1)
     bag = write_ros1_bag(tmp_path / 'made.bag', images).rename(tmp_path / name)
     content = bag.read_bytes()
     bag.write_bytes(content[: content.index(pictures[2].tobytes()) + 100])
@@ -184,10 +182,7 @@ def test_a_ros1_bag_that_was_broken_off_is_read_as_far_as_it_goes(tmp_path, name
 def test_of_a_split_bag_the_whole_parts_are_read(tmp_path):
     pictures = noise(6)
     bag = camera_bag(tmp_path / 'bag', pictures[:4])
-    images = [
-        ('/camera/image_raw', ns, raw_image(ROS2, bgr, ns)) for bgr, ns in zip(pictures, stamps(6))
-    ]
-    second = write_bag(tmp_path / 'second', images[4:]) / 'second.mcap'
+    second = write_bag(tmp_path / 'second', camera_images(pictures)[4:]) / 'second.mcap'
     content = second.read_bytes()
     metadata = bag / 'metadata.yaml'
     listed = metadata.read_text().replace(
@@ -383,9 +378,7 @@ def test_pictures_that_are_no_camera_s_are_read_where_they_are_named(tmp_path):
 @pytest.mark.parametrize('topic', ['camera/image', '/camera/image', '/camera/image/'])
 def test_topics_are_found_with_and_without_a_slash(tmp_path, topic):
     pictures = noise(2)
-    images = [
-        ('camera/image', ns, raw_image(ROS1, bgr, ns)) for bgr, ns in zip(pictures, stamps(2))
-    ]
+    images = camera_images(pictures, 'camera/image', store=ROS1)
     assert_same(read(write_ros1_bag(tmp_path / 'robot.bag', images), topic=topic), pictures)
 
 

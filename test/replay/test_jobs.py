@@ -12,24 +12,33 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where outputs of several recordings are put: over nothing that is read, each under its name."""
+"""Jobs of several recordings: where outputs go, the table of features, a cluster's workers."""
 
+import csv
 import json
 import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from helpers.bags import camera_bag
+from helpers.bags import START_NS, blank_bag
+from helpers.calls import DaskCluster, stopped
+from helpers.faces import frames
 
+from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.evaluation.cli import main
-from emotion_estimator.replay.recordings import file_names
+from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.jobs import Finished, Job, Settings, run_jobs
+from emotion_estimator.replay.predictions import FeatureTable, table_columns
+from emotion_estimator.replay.recordings import Selection, file_names
 
 pytestmark = pytest.mark.usefixtures('landmarker_path')
 LABELS = 'start_s,end_s,face,emotion\n0,0.5,,happy\n'
-
-
-def blank_bag(path, count=2):
-    return camera_bag(path, [np.full((32, 32, 3), 90, np.uint8)] * count)
 
 
 @pytest.mark.parametrize(
@@ -118,3 +127,175 @@ def test_a_scheduler_that_is_not_there_is_stated_in_a_sentence(tmp_path, capfd):
     assert main([str(bag), '-o', str(output), '--scheduler', 'nowhere']) == 2
     assert "No Dask scheduler answers at 'nowhere'" in ' '.join(capfd.readouterr().err.split())
     assert not [path for path in output.rglob('*') if path.is_file()]
+
+
+# The table that `replay --features` writes: a row for each face and each image without one.
+
+
+FRAME_NS = 33_333_333
+
+
+@pytest.fixture
+def folder(tmp_path, media):
+    """Two pictures of a face, and one of nothing between them, named by their stamps."""
+    shown, _ = frames(media('single_face.mp4'), 2)
+    pictures = [shown[0], np.zeros_like(shown[0]), shown[1]]
+    path = tmp_path / 'walk'
+    path.mkdir()
+    for number, picture in enumerate(pictures):
+        cv2.imwrite(str(path / f'{START_NS + number * FRAME_NS}.png'), picture)
+    return path
+
+
+def replayed(folder, output, *arguments):
+    assert main([str(folder), '-o', str(output), '--jobs', '1', *arguments]) == 0
+    with (output / 'features' / 'walk.csv').open(encoding='utf-8', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_image_has_a_row_with_what_was_measured(folder, tmp_path):
+    rows = replayed(folder, tmp_path / 'out', '--features')
+    assert list(rows[0]) == table_columns(landmarks=False)
+    assert [int(row['stamp_ns']) for row in rows] == [START_NS + i * FRAME_NS for i in range(3)]
+    assert all(row['file'].endswith('.png') for row in rows)
+    nobody = rows[1]
+    assert set(nobody) - {key for key, value in nobody.items() if not value} == {
+        'stamp_ns',
+        'file',
+    }
+    (kept,) = (tmp_path / 'out' / 'kept').glob('*.json')
+    answers = json.loads(kept.read_text())['answers']
+    for row, answer in zip((rows[0], rows[2]), answers, strict=True):
+        stamp_ns, face_id, label, confidence = answer[:4]
+        assert (int(row['stamp_ns']), row['face_id'], row['expression']) == (
+            *(stamp_ns, face_id, label),
+        )
+        assert float(row['confidence']) == pytest.approx(confidence, abs=1e-6)
+        assert [float(row[name]) for name in ('head.roll', 'head.pitch', 'head.yaw')] == (
+            pytest.approx(answer[7], abs=1e-6)
+        )
+        assert all(0 <= float(row[name]) <= 1 for name in NAMES)
+        assert float(row['AU26']) == float(row['jawOpen'])
+        assert abs(float(row['gaze.yaw'])) < 0.6
+
+
+def test_landmarks_come_on_request_and_lie_in_the_face_s_box(folder, tmp_path):
+    output = tmp_path / 'out'
+    without = replayed(folder, output, '--features')
+    row = replayed(folder, output, '--features', '--landmarks')[0]
+    assert 'landmark.0.x' not in without[0]
+    x, y = (np.array([float(row[f'landmark.{n}.{axis}']) for n in range(478)]) for axis in 'xy')
+    assert float(row['box.x_min']) <= np.median(x) <= float(row['box.x_max'])
+    assert float(row['box.y_min']) <= np.median(y) <= float(row['box.y_max'])
+
+
+def test_a_table_that_was_removed_is_written_again(folder, tmp_path):
+    first = replayed(folder, tmp_path / 'out', '--features')
+    (tmp_path / 'out' / 'features' / 'walk.csv').unlink()
+    assert replayed(folder, tmp_path / 'out', '--features') == first
+
+
+def test_a_table_that_is_not_finished_leaves_nothing(tmp_path):
+    FeatureTable(tmp_path / 'new' / 'walk.csv', landmarks=False).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recordings_whose_names_differ_by_folders_alone_have_files_of_their_own(tmp_path):
+    counts = {'a/b_c': 2, 'q/b_c': 3, 'a_b/c': 4}
+    for name, count in counts.items():
+        blank_bag(tmp_path / name, count)
+    bags, output = tmp_path / 'bags', tmp_path / 'out'
+    paths = [str(tmp_path / name) for name in counts]
+    arguments = ('-o', str(output), '--jobs', '1', '--features', '--record', str(bags))
+    assert main([*paths, *arguments]) == 0
+    rows = {path.stem: len(path.read_text().splitlines()) - 1 for path in output.rglob('a_*.csv')}
+    assert rows == {'a_b_c': 2, 'a_b_c_2': 4}
+    assert sorted(path.name for path in bags.iterdir()) == [
+        *('a_b_c.mcap', 'a_b_c_2.mcap', 'q_b_c.mcap'),
+    ]
+
+
+def test_a_bag_file_and_a_folder_of_the_same_name_are_recorded_into_two_files():
+    assert file_names(['walk', 'walk']) == ['walk', 'walk_2']
+    assert file_names(['walk_2', 'walk', 'walk']) == ['walk_2', 'walk', 'walk_3']
+
+
+def test_landmarks_without_the_table_are_refused(folder, tmp_path, capfd):
+    assert main([str(folder), '-o', str(tmp_path / 'out'), '--landmarks']) == 2
+    assert 'give --features too' in capfd.readouterr().err
+
+
+# Recordings replayed by a cluster's workers are those that this machine replays.
+
+
+@pytest.fixture
+def mortal_cluster(tmp_path):
+    """Two workers without nannies: one that is killed does not come back."""
+    folder = tmp_path / 'dask'
+    folder.mkdir()
+    with DaskCluster(folder, 2, nanny=False) as two:
+        yield two
+
+
+def jobs_of(paths, folder):
+    settings = Settings(read_parameters(), Selection(), '', 30.0)
+    return [
+        Job(p.name, p, settings, folder / f'{p.name}.json', folder / f'{p.name}.mcap')
+        for p in paths
+    ]
+
+
+@pytest.mark.timeout(600)
+def test_a_worker_that_is_killed_costs_no_recording(mortal_cluster, tmp_path, media, monkeypatch):
+    blank_bag(tmp_path / 'long', 300)
+    (tmp_path / 'clip.mp4').symlink_to(media('single_face.mp4'))
+    # The workers run in another folder, where these paths mean nothing.
+    monkeypatch.chdir(tmp_path)
+    paths = [Path(name) for name in ('long', 'clip.mp4')]
+    here, there = (jobs_of(paths, tmp_path / name) for name in ('here', 'there'))
+    events = run_jobs(here, 2, tmp_path / 'log')
+    assert [event.problem for event in events if isinstance(event, Finished)] == ['', '']
+    finished, read, killed = [], [], None
+    for event in run_jobs(there, 2, tmp_path / 'log', mortal_cluster.address):
+        if isinstance(event, Finished):
+            finished.append((event.job.name, event.problem))
+            continue
+        read.append(event.read)
+        if killed is None and event.read:
+            killed = mortal_cluster.pids()[0]
+            os.kill(killed, signal.SIGKILL)
+    assert sorted(finished) == [('clip.mp4', ''), ('long', '')]
+    assert killed not in mortal_cluster.pids()
+    assert max(read) > 0
+    for one, other in zip(here, there):
+        assert one.kept.read_bytes() == other.kept.read_bytes()
+        assert one.record.read_bytes() == other.record.read_bytes()
+
+
+@pytest.mark.timeout(600)
+def test_ctrl_c_keeps_what_the_workers_have_finished(tmp_path):
+    output, folder = tmp_path / 'out', tmp_path / 'dask'
+    folder.mkdir()
+    bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 6000))]
+    with DaskCluster(folder, 1) as cluster:
+        (worker,) = cluster.pids()
+        command = [sys.executable, '-m', 'emotion_estimator.evaluation.cli', *bags]
+        status, said = stopped(
+            [*command, '--scheduler', cluster.address, '-o', str(output)],
+            lambda: list((output / 'kept').glob('*.json')),
+        )
+        assert status == 130
+        assert '1 of 2 recordings are finished and kept' in said
+        deadline_s = time.monotonic() + 30
+        while worker in cluster.pids():
+            assert time.monotonic() < deadline_s, 'the worker goes on with what nobody awaits'
+            time.sleep(0.1)  # no event tells of a process
+
+
+@pytest.mark.timeout(600)
+def test_a_disk_that_is_not_shared_is_stated(mortal_cluster, tmp_path):
+    (job,) = jobs_of([blank_bag(tmp_path / 'bag', 2)], tmp_path / 'out')
+    # Names another place in each process.
+    elsewhere = replace(job, kept=Path('/proc/self/cwd/kept-elsewhere.json'))
+    *_, last = run_jobs([elsewhere], 1, tmp_path / 'log', mortal_cluster.address)
+    assert 'must lie on a disk that it shares with this machine' in last.problem

@@ -14,12 +14,22 @@
 
 """What `replay` tells of a bag is what the running nodes say when `play` plays it to them."""
 
-import threading
+from contextlib import closing
 
 import cv2
 import numpy as np
 import pytest
-from helpers.bags import ROS2, START_NS, camera_info, header, raw_image, stamps, write_bag
+from helpers.bags import (
+    ROS2,
+    START_NS,
+    camera_bag,
+    camera_images,
+    camera_info,
+    header,
+    raw_image,
+    stamps,
+    write_bag,
+)
 from helpers.faces import frames
 from helpers.live_nodes import image_message
 from hri_msgs.msg import (
@@ -32,15 +42,13 @@ from hri_msgs.msg import (
 from rclpy.serialization import serialize_message
 from rosbags.highlevel import AnyReader
 from std_msgs.msg import Header
-from test_messages import PUBLISHED
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Classification
 
 from emotion_estimator.extras.play import BagPlayer
-from emotion_estimator.messages import RESTATED, ROS, bag_types, nanoseconds
+from emotion_estimator.messages import ROS, bag_types, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
-from emotion_estimator.parallel.engine import ahead
 from emotion_estimator.parameters import read_parameters
 from emotion_estimator.replay.bag_writer import BagWriter
 from emotion_estimator.replay.files import open_recording
@@ -65,9 +73,8 @@ def bag(tmp_path, media):
     pictures, _ = frames(media('single_face.mp4'))
     small = [cv2.resize(picture, (480, 270)) for picture in pictures[20 : 20 + 2 * WITH_FACE : 2]]
     small += [np.zeros_like(small[0])] * WITHOUT
-    times = stamps(len(small))
-    images = [('/image', ns, raw_image(ROS2, image, ns)) for ns, image in zip(times, small)]
     said = camera_info(ROS2, START_NS - 1, 480, 270, FOCAL)
+    images = camera_images(small, '/image')
     return write_bag(tmp_path / 'bag', [('/camera_info', START_NS - 1, said), *images])
 
 
@@ -128,13 +135,12 @@ def stamp_ns(message):
 def test_replay_and_nodes_say_the_same(tmp_path, live, bag, landmarker_path):
     heard = nodes_said(live, bag, landmarker_path)
     parameters = read_parameters()
-    recording = open_recording(bag)
     refused = []
-    camera = recorded_camera(recording, parameters, refused.append)
-    writer = BagWriter(tmp_path / 'out.mcap', parameters, beside=bag, camera=camera)
-    reported = replay(recording, parameters, Selection(), (writer,))
-    writer.finish()
-    recording.close()
+    with closing(open_recording(bag)) as recording:
+        camera = recorded_camera(recording, parameters, refused.append)
+        writer = BagWriter(tmp_path / 'out.mcap', parameters, beside=bag, camera=camera)
+        reported = replay(recording, parameters, Selection(), (writer,))
+        writer.finish()
     assert refused == []
 
     emotions = heard['/emotion']
@@ -186,6 +192,23 @@ def test_replay_and_nodes_say_the_same(tmp_path, live, bag, landmarker_path):
     assert place.x / place.z == pytest.approx((sellion.x * 480 - 240) / FOCAL, abs=1e-4)
 
 
+def replayed(bag, parameters):
+    """Replay a whole bag."""
+    with closing(open_recording(bag)) as recording:
+        return replay(recording, parameters, Selection())
+
+
+def both_nodes(live, landmarker_path, **parameters):
+    """Start both nodes: blendshape_node, a camera for it, and the emotions as they come."""
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1, **parameters)
+    live.add(EmotionNode)
+    emotions = live.listen(Classification, '/emotion', 100)
+    camera = live.camera()
+    live.until(lambda: node.count_subscribers('/blendshapes') == 1, 'the emotion node')
+    hears(live, ['/emotion'])
+    return node, camera, emotions
+
+
 HELD = (16, 20, 30)
 """Places of images that are held until the next one comes: two are far ahead, one far back."""
 
@@ -209,18 +232,11 @@ def test_odd_stamps_mean_the_same_to_replay_and_nodes(tmp_path, live, landmarker
         ('/image', ns, raw_image(ROS2, bgr, at, header=header(ROS2, at, name)))
         for ns, bgr, (at, name) in zip(stamps(len(small)), small, images)
     ]
-    recording = open_recording(write_bag(tmp_path / 'bag', messages))
-    reported = replay(recording, read_parameters(), Selection())
-    recording.close()
+    reported = replayed(write_bag(tmp_path / 'bag', messages), read_parameters())
     assert len(reported.predictions) == 40
     assert len({answer.face_id for answer in reported.predictions}) == 2
 
-    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1)
-    live.add(EmotionNode)
-    emotions = live.listen(Classification, '/emotion', 100)
-    camera = live.camera()
-    live.until(lambda: node.count_subscribers('/blendshapes') == 1, 'the emotion node')
-    hears(live, ['/emotion'])
+    node, camera, emotions = both_nodes(live, landmarker_path)
 
     def done():
         report = node.statistics.report()
@@ -245,23 +261,13 @@ def test_a_rate_cap_leaves_out_the_same_images_in_replay_and_nodes(
     pictures, _ = frames(media('single_face.mp4'), 40)
     small = [cv2.resize(picture, (480, 270)) for picture in pictures]
     times = stamps(len(small))
-    messages = [('/image', ns, raw_image(ROS2, bgr, ns)) for ns, bgr in zip(times, small)]
-    recording = open_recording(write_bag(tmp_path / 'bag', messages))
-    capped = read_parameters().changed({'max_rate_hz': 10.0})
-    reported = replay(recording, capped, Selection())
-    recording.close()
+    bag = camera_bag(tmp_path / 'bag', small, '/image')
+    reported = replayed(bag, read_parameters().changed({'max_rate_hz': 10.0}))
     # 25 images a second, on a grid of 10: each third, and now and then each second.
     assert len(reported.stamps_ns) == 16
     assert reported.settings['max_rate_hz'] == 10.0
 
-    node = live.add(
-        BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1, max_rate_hz=10.0
-    )
-    live.add(EmotionNode)
-    emotions = live.listen(Classification, '/emotion', 100)
-    camera = live.camera()
-    live.until(lambda: node.count_subscribers('/blendshapes') == 1, 'the emotion node')
-    hears(live, ['/emotion'])
+    node, camera, emotions = both_nodes(live, landmarker_path, max_rate_hz=10.0)
 
     def done():
         report = node.statistics.report()
@@ -298,87 +304,3 @@ def compare(one, other):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-3)
     else:
         np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize('kind', RESTATED)
-def test_definitions_have_the_published_hashes(kind):
-    assert bag_types().hash_rihs01(kind) == f'RIHS01_{PUBLISHED[kind]}'
-
-
-def test_expressions_words_are_the_published_ones():
-    definition, _ = bag_types().generate_msgdef('hri_msgs/msg/Expression', ros_version=2)
-    for word in ('HAPPY=happy', 'SCARED=scared', 'EXCITED=excited'):
-        assert f'string {word}' in definition.replace(' = ', '=')
-    words = {name for name in dir(Expression) if name.isupper()} - {'SLOT_TYPES'}
-    assert words == {
-        line.partition('=')[0].split()[1]
-        for line in definition.replace(' = ', '=').splitlines()
-        if line.startswith('string ') and '=' in line
-    }
-
-
-# A stage of work in a thread of its own changes nothing but the time.
-
-
-def test_items_come_in_order_and_from_another_thread():
-    threads = set()
-
-    def numbers():
-        for number in range(50):
-            threads.add(threading.get_ident())
-            yield number
-
-    assert list(ahead(ahead(numbers()))) == list(range(50))
-    assert threading.get_ident() not in threads
-    assert len(threads) == 1
-
-
-def test_no_more_than_the_depth_lies_ready():
-    made = threading.Semaphore(0)
-    count = 0
-
-    def numbers():
-        nonlocal count
-        for number in range(100):
-            count += 1
-            made.release()
-            yield number
-
-    items = ahead(numbers(), depth=3)
-    assert next(items) == 0
-    # One was taken, three lie ready, one waits for room.
-    for _ in range(5):
-        assert made.acquire(timeout=10)
-    assert not made.acquire(timeout=0.3)
-    assert count == 5
-    items.close()
-
-
-def test_what_ends_the_work_comes_after_what_was_made():
-    def failing():
-        yield 1
-        raise ValueError('broken')
-
-    items = ahead(ahead(failing()))
-    assert next(items) == 1
-    with pytest.raises(ValueError, match='broken'):
-        next(items)
-
-
-def test_giving_up_ends_all_threads():
-    closed = threading.Event()
-
-    def endless():
-        try:
-            while True:
-                yield 0
-        finally:
-            closed.set()
-
-    before = threading.active_count()
-    items = ahead(ahead(endless()))
-    assert next(items) == 0
-    assert threading.active_count() == before + 2
-    items.close()
-    assert closed.wait(10)
-    assert threading.active_count() == before

@@ -209,6 +209,13 @@ def test_an_image_without_a_frame_places_no_head(tmp_path):
     assert '/tf' not in topics and '/humans/faces/abc/roi' in topics
 
 
+def bag_of(store, folder, messages):
+    """Write a bag of ROS 1 or ROS 2."""
+    if store is ROS1:
+        return write_ros1_bag(folder / 'robot.bag', messages)
+    return write_bag(folder / 'bag', messages)
+
+
 @pytest.mark.parametrize(
     'store, topic', [(ROS2, '/robot/image/compressed'), (ROS2, '/robot/image'), (ROS1, '/robot/i')]
 )
@@ -224,8 +231,7 @@ def test_the_calibration_beside_the_images_places_the_head(
             for name, pixels in (('robot', 2 * focal), ('robot', 2 * focal), ('other', 500.0))
         ),
     ]
-    path = tmp_path / ('robot.bag' if store is ROS1 else 'bag')
-    bag = write_ros1_bag(path, messages) if store is ROS1 else write_bag(path, messages)
+    bag = bag_of(store, tmp_path, messages)
     refused = []
     camera = recorded_camera(open_recording(bag), read_parameters(), refused.append)
     write(tmp_path / 'out.mcap', bag, camera=camera)
@@ -259,8 +265,7 @@ def test_of_rectified_images_the_rectified_camera_counts(tmp_path, store, name, 
         (f'/robot/{name}', START_NS, make(store, PICTURE, START_NS)),
         ('/robot/camera_info', START_NS + 1, said),
     ]
-    path = tmp_path / ('robot.bag' if store is ROS1 else 'bag')
-    bag = write_ros1_bag(path, messages) if store is ROS1 else write_bag(path, messages)
+    bag = bag_of(store, tmp_path, messages)
     camera = recorded_camera(open_recording(bag), read_parameters(), pytest.fail).camera(60, 24)
     raw, even = (60, 30, 28, 12, 60, 24), (45, 23, 29, 11.5, 60, 24)
     assert camera == PinholeCamera(*(even if rectified else raw))

@@ -173,17 +173,6 @@ def test_a_take_of_ravdess_is_used_once_with_or_without_sound(tmp_path):
     assert complaints == (f'2 videos of {tmp_path} repeat another take; left out.',)
 
 
-@pytest.mark.parametrize(
-    'name', ['03-01-03-01-01-01-01', '01-01-09-01-01-01-01', '01-01-03-01-01-01', 'holiday']
-)
-def test_a_video_that_is_not_named_like_ravdess_is_reported(tmp_path, name):
-    (tmp_path / '01-01-03-01-01-01-01.mp4').touch()
-    (tmp_path / f'{name}.mp4').touch()
-    clips, (complaint,) = read_ravdess(tmp_path)
-    assert len(clips) == 1
-    assert complaint.startswith(str(tmp_path / f'{name}.mp4'))
-
-
 def test_a_folder_without_ravdess_is_reported(tmp_path):
     with pytest.raises(DataError, match='holds no video of RAVDESS such as Actor_12'):
         read_ravdess(tmp_path / 'nothing')
@@ -217,13 +206,25 @@ def test_a_converted_video_of_crema_d_is_no_second_clip(tmp_path):
     assert 'repeats 1001_DFA_ANG_XX.flv' in complaint
 
 
-@pytest.mark.parametrize('name', ['1001_DFA_BOR_XX', '101_DFA_ANG_XX', '1001_DFA_ANG', 'holiday'])
-def test_a_video_that_is_not_named_like_crema_d_is_reported(tmp_path, name):
-    (tmp_path / '1001_DFA_ANG_XX.flv').touch()
-    (tmp_path / f'{name}.flv').touch()
-    clips, (complaint,) = read_crema_d(tmp_path)
+@pytest.mark.parametrize(
+    'read, right, wrong',
+    [
+        (read_ravdess, '01-01-03-01-01-01-01.mp4', '03-01-03-01-01-01-01.mp4'),
+        (read_ravdess, '01-01-03-01-01-01-01.mp4', '01-01-09-01-01-01-01.mp4'),
+        (read_ravdess, '01-01-03-01-01-01-01.mp4', '01-01-03-01-01-01.mp4'),
+        (read_ravdess, '01-01-03-01-01-01-01.mp4', 'holiday.mp4'),
+        (read_crema_d, '1001_DFA_ANG_XX.flv', '1001_DFA_BOR_XX.flv'),
+        (read_crema_d, '1001_DFA_ANG_XX.flv', '101_DFA_ANG_XX.flv'),
+        (read_crema_d, '1001_DFA_ANG_XX.flv', '1001_DFA_ANG.flv'),
+        (read_crema_d, '1001_DFA_ANG_XX.flv', 'holiday.flv'),
+    ],
+)
+def test_a_video_that_is_not_named_like_its_collection_is_reported(tmp_path, read, right, wrong):
+    (tmp_path / right).touch()
+    (tmp_path / wrong).touch()
+    clips, (complaint,) = read(tmp_path)
     assert len(clips) == 1
-    assert complaint.startswith(str(tmp_path / f'{name}.flv'))
+    assert complaint.startswith(str(tmp_path / wrong))
 
 
 def test_pointers_of_git_lfs_are_no_videos(tmp_path):

@@ -12,7 +12,6 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 """What is kept is named by what decides it, so that nothing stale is taken."""
 
 import re
@@ -25,6 +24,7 @@ from helpers.faces import media_path
 from emotion_estimator.faces.encoding import files_that_count
 from emotion_estimator.parameters import read_parameters
 from training import sources
+from training.commands.evaluate import known_scores, others_beside, print_tables
 from training.datasets.pictures import FilePictures
 from training.protocols.other_people import find_held_faces
 from training.sources import KEY_SOURCES, REPOSITORY, code_of, content_key, kept_arrays
@@ -121,3 +121,35 @@ def test_faces_are_looked_at_again_when_what_lies_beside_the_encoding_has_change
     visibility.unlink()
     find_held_faces(pictures, parameters)
     assert len(list((tmp_path / 'out' / 'held').iterdir())) == 2
+
+
+# What `make evaluate` prints and records, and what it keeps of earlier calls.
+
+
+def test_scores_keep_their_names_and_figures_beside_many_methods(capsys):
+    metric = {'value': 0.7143, 'low': 0.4286, 'high': 0.8571}
+    name = 's_false_switches_per_s_hysteresis_as_trained'
+    print_tables({'public': {f'{n}_methodically': {name: metric} for n in range(14)}})
+    out = capsys.readouterr().out
+    assert name in out and '…' not in out and out.count('0.7143') == 14
+
+
+@pytest.mark.parametrize('content', ['{"a": ', '[1]', '', None])
+def test_damaged_scores_of_earlier_calls_are_said_and_left(tmp_path, capsys, content):
+    path = tmp_path / 'evaluate.json'
+    if content is not None:
+        path.write_text(content)
+    assert known_scores(path) == {}
+    assert capsys.readouterr().out.count('is damaged') == (content is not None)
+    path.write_text('{"public": {"basic7": {}}}')
+    assert known_scores(path) == {'public': {'basic7': {}}}
+
+
+def test_beside_a_model_stand_the_baselines_that_see_what_it_sees():
+    known = {'basic7': 1, 'basic7_blendshapes': 2, 'fer': 3, 'lstm_mean_pooled': 4}
+    methods = {**known, 'constant': 5, 'constant_of_blendshapes': 6, 'happy_unknown_sad': 7}
+    of_all = {'basic7_blendshapes': 2, 'fer': 3, 'lstm_mean_pooled': 4, 'constant': 5}
+    assert others_beside('basic7', methods) == of_all
+    of_blendshapes = {'basic7': 1, 'fer': 3, 'constant': 6}
+    assert others_beside('basic7_blendshapes', methods) == of_blendshapes
+    assert others_beside('basic7_blendshapes', of_blendshapes) == of_blendshapes

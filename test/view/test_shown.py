@@ -16,6 +16,7 @@
 
 import json
 from contextlib import ExitStack
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
@@ -129,6 +130,22 @@ def test_images_of_which_no_result_speaks_are_said_to_be_none_that_can_be_shown(
 # What stands on a person's card, in a real browser.
 
 
+def emotions_of_a_face(live):
+    """Make what says a face's emotion, each time one step later, and lets the view hear it."""
+    emotion = live.publisher(Classification, '/emotion')
+    live.until(emotion.get_subscription_count, 'the view')
+    steps = count(1)
+
+    def say(labels, score):
+        stamp = ROS.time(START_NS + next(steps) * STEP_NS)
+        scores = [ObjectHypothesis(class_id=label, score=score) for label in labels]
+        header = Header(stamp=stamp, frame_id='face_abc')
+        emotion.publish(Classification(header=header, results=scores))
+        live.spin(0.1)
+
+    return say
+
+
 @pytest.mark.parametrize(
     ('before', 'after'),
     [
@@ -138,18 +155,11 @@ def test_images_of_which_no_result_speaks_are_said_to_be_none_that_can_be_shown(
 )
 def test_the_bars_are_those_of_the_model_that_answers(live, browser, tmp_path, before, after):
     view = View(live, tmp_path)
-    emotion = live.publisher(Classification, '/emotion')
     page = view.open(browser, live)
-    live.until(emotion.get_subscription_count, 'the view')
-    sent = 0
+    say = emotions_of_a_face(live)
 
     def shows(words):
-        nonlocal sent
-        sent += 1
-        header = Header(stamp=ROS.time(START_NS + sent * STEP_NS), frame_id='face_abc')
-        scores = [ObjectHypothesis(class_id=label, score=0.25) for label in words.split()]
-        emotion.publish(Classification(header=header, results=scores))
-        live.spin(0.1)
+        say(words.split(), 0.25)
         names = page.run(
             '[...document.querySelectorAll(".view-bar-name")].map((x) => x.innerText)'
         )
@@ -164,18 +174,11 @@ def test_the_bars_are_those_of_the_model_that_answers(live, browser, tmp_path, b
 
 def test_a_long_word_of_a_class_stays_beside_its_bar(live, browser, tmp_path):
     view = View(live, tmp_path)
-    emotion = live.publisher(Classification, '/emotion')
     page = view.open(browser, live)
-    live.until(emotion.get_subscription_count, 'the view')
-    sent = 0
+    say = emotions_of_a_face(live)
 
     def named():
-        nonlocal sent
-        sent += 1
-        header = Header(stamp=ROS.time(START_NS + sent * STEP_NS), frame_id='face_abc')
-        result = ObjectHypothesis(class_id='contemptuous_or_disappointed', score=1.0)
-        emotion.publish(Classification(header=header, results=[result]))
-        live.spin(0.1)
+        say(['contemptuous_or_disappointed'], 1.0)
         return page.run('!!document.querySelector(".view-bar-name")')
 
     live.until(named, 'the class')

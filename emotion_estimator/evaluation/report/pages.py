@@ -372,5 +372,5 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     'script_json': lambda value: Markup(json.dumps(value).replace('<', '\\u003c')),
     'setting': _setting,
     'signed': text.signed,
-    'signed_interval': text.signed_interval,
+    'signed_interval': functools.partial(text.interval, write=text.signed),
 }

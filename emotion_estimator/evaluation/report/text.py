@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 import numpy as np
 
@@ -69,16 +70,17 @@ def has_interval(found: Interval) -> bool:
     return math.isfinite(found.low) and math.isfinite(found.high)
 
 
-def interval(found: Interval, unit: str) -> str:
+def interval(found: Interval, unit: str, write: Callable[[float, str], str] = number) -> str:
     """
     Write where a metric's resamples lie.
 
     :param unit: of its measure.
+    :param write: writes both ends; `signed` where they are of a difference.
     :returns: such as '70 to 85'; a dash where there is no interval.
     """
     if not has_interval(found):
         return NOTHING
-    return f'{number(found.low, unit)} to {number(found.high, unit)}'
+    return f'{write(found.low, unit)} to {write(found.high, unit)}'
 
 
 def signed(value: float, unit: str) -> str:
@@ -91,18 +93,6 @@ def signed(value: float, unit: str) -> str:
     """
     written = number(value, unit)
     return f'+{written}' if value > 0 and written != NOTHING else written
-
-
-def signed_interval(found: Interval, unit: str) -> str:
-    """
-    Write where a difference's resamples lie.
-
-    :param unit: of its measure.
-    :returns: such as '-3.1 to +26'; a dash where there is no interval.
-    """
-    if not has_interval(found):
-        return NOTHING
-    return f'{signed(found.low, unit)} to {signed(found.high, unit)}'
 
 
 def duration(seconds: float) -> str:

@@ -93,8 +93,6 @@ def write_report(
     folder: Path,
     replays: Sequence[Replay],
     truth: Mapping[str, Sequence[Segment]],
-    label_map: str | None = None,
-    reported: Sequence[str] = (),
 ) -> Path:
     """
     Write report.html, metrics.json and emotions.csv, each whole or not at all.
@@ -104,15 +102,11 @@ def write_report(
     :param folder: where to; it is made.
     :param replays: of one model, at least one, each recording once.
     :param truth: labels by recording; recordings may lack them.
-    :param label_map: name of the label map in whose classes is judged, such as
-        'happy_unknown_sad'; None takes the model's own where the labels are among them.
-    :param reported: sentences to show beside the replays' own problems, such as `Labels.problems`.
     :returns: path of report.html.
     :raises ValueError: when there is no replay, or replays are of different models.
-    :raises LabelError: when the label map cannot be used.
     :raises MissingLibraryError: when Plotly or Jinja2 is not installed, or Plotly too old.
     """
-    return _write(folder, summarise(replays, truth, label_map, reported))
+    return _write(folder, summarise(replays, truth))
 
 
 def _write(folder: Path, summary: Summary) -> Path:
