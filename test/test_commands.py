@@ -53,3 +53,23 @@ def test_a_name_that_is_no_utf_8_is_told_all_the_same(tmp_path):
     # As a locale such as en_US.UTF-8 has it, unlike C.UTF-8.
     strict = {**os.environ, 'PYTHONPATH': paths, 'PYTHONIOENCODING': 'utf-8:strict'}
     assert subprocess.check_output([sys.executable, '-c', code], env=strict) == b'n\\udcff\n'
+
+
+@pytest.mark.parametrize(
+    ('command', 'words'),
+    [
+        ('replay', ['bag', '-o', '']),
+        ('replay', ['']),
+        ('demo', ['--out', '']),
+        ('fetch_assets', ['--to', '']),
+        ('play', ['']),
+    ],
+)
+def test_an_empty_path_is_not_taken_for_the_working_folder(command, words, tmp_path):
+    code = f'from emotion_estimator.commands import main; raise SystemExit(main({command!r}))'
+    done = subprocess.run(
+        [sys.executable, '-c', code, *words], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert "it is empty; name a place, '.' for this folder." in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -42,6 +42,7 @@ from rich.text import Text
 from dev.bench.parts import TOO_SLOW, Metrics, Part, Plan, choose, every_part
 from dev.bench.speed import DOMAINS, LEAST, LOG, MOST
 from emotion_estimator.assets import log_to_terminal
+from emotion_estimator.commands import place
 from emotion_estimator.extras.node_processes import claim_domain, own_stderr_sieved
 from emotion_estimator.files import AssetError, check_files, write_whole
 
@@ -312,7 +313,7 @@ def main() -> int:
     parser.add_argument(
         '--seconds', type=float, help=f'length of the latency run; default {LATENCY_S:g}'
     )
-    parser.add_argument('--out', type=Path, default=Path('out/bench.json'))
+    parser.add_argument('--out', type=place, default=Path('out/bench.json'))
     parser.add_argument(
         '--quick', action='store_true', help='under two minutes: shorter rounds, no slow parts'
     )

@@ -41,6 +41,7 @@ from dev.bench.pictures import (
     study,
     write_plot,
 )
+from emotion_estimator.commands import place
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.faces.finder import Face, FaceFinder
 from emotion_estimator.faces.image_decoding import Rgb
@@ -203,7 +204,7 @@ def _table(seen: list[SmallFace]) -> Table:
 def main() -> None:
     """Print what each photograph is called, and draw the shares by width."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--plot', type=Path, default=Path('out/small_faces.png'), help='PNG file')
+    parser.add_argument('--plot', type=place, default=Path('out/small_faces.png'), help='PNG file')
     parser.add_argument('--without-yunet', action='store_true', help="with MediaPipe's detector")
     options = parser.parse_args()
     path = options.plot

@@ -53,6 +53,7 @@ from dev.bench.speed import (
     send_for,
     start_nodes,
 )
+from emotion_estimator.commands import place
 from emotion_estimator.extras.node_processes import (
     ACTIVATE,
     CLEANUP,
@@ -323,7 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=MINUTE_S,
         help='seconds from one configuring to the next; default 60',
     )
-    parser.add_argument('--out', type=Path, default=Path('out/soak'), help='for .csv and .png')
+    parser.add_argument('--out', type=place, default=Path('out/soak'), help='for .csv and .png')
     options = parser.parse_args(arguments)
     if not 1 <= options.cycle_s < float('inf'):
         parser.error(f'--cycle-s must be a number of at least 1, not {options.cycle_s:g}.')

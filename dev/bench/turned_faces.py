@@ -38,6 +38,7 @@ from dev.bench.pictures import (
     study,
     write_plot,
 )
+from emotion_estimator.commands import place
 from emotion_estimator.emotion.decision import UNKNOWN, Trust
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.faces.finder import Face, FaceFinder
@@ -253,7 +254,7 @@ def measure_turned_faces(decided: Decided | None = None) -> dict[str, float]:
 def main() -> None:
     """Print the figures and draw what becomes of the expression at each angle."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--plot', type=Path, default=Path('out/turned_faces.png'), help='PNG file')
+    parser.add_argument('--plot', type=place, default=Path('out/turned_faces.png'), help='a PNG')
     path = parser.parse_args().plot
     check_files(path)
     decided = decided_expressions()

@@ -35,6 +35,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dev.fuzz.engine import Fault, Outcome, chunks, fuzz
 from dev.fuzz.files import FILE_TARGETS
 from dev.fuzz.messages import MESSAGE_TARGETS
+from emotion_estimator.commands import place
 from emotion_estimator.files import check_files, write_whole
 
 TARGETS = {**MESSAGE_TARGETS, **FILE_TARGETS}
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=0, help='of the first round; default 0')
     parser.add_argument('--target', action='append', choices=list(TARGETS), help='only these')
     parser.add_argument('--jobs', type=int, default=2, help='processes; default 2')
-    parser.add_argument('--out', type=Path, default=Path('out/fuzz.json'))
+    parser.add_argument('--out', type=place, default=Path('out/fuzz.json'))
     options = parser.parse_args(arguments)
     for name in ('cases', 'jobs'):
         if (number := getattr(options, name)) is not None and number < 1:
@@ -95,10 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     alike: dict[tuple[str, str, str], list[Fault]] = {}
     for fault in outcome.faults:
         alike.setdefault((fault.target, fault.kind, fault.place), []).append(fault)
-    for (target, kind, place), faults in alike.items():
+    for (target, kind, where), faults in alike.items():
         first = faults[0]
         sentence = (
-            f'{kind} in {target} ({len(faults)} times) {place}, first in case {first.case} of '
+            f'{kind} in {target} ({len(faults)} times) {where}, first in case {first.case} of '
             f'seed {first.seed}: {first.detail}'
         )
         console.print(sentence, style='red', markup=False, soft_wrap=True)

@@ -39,6 +39,7 @@ from rich.progress import (
 )
 
 from emotion_estimator.assets import log_to_terminal
+from emotion_estimator.commands import place
 from emotion_estimator.emotion.decision import Decider
 from emotion_estimator.emotion.model import read_metadata
 from emotion_estimator.evaluation.label_files import LabelSource, check_labels, places_beside
@@ -94,7 +95,7 @@ def add_label_arguments(parser: argparse.ArgumentParser) -> None:
     add = labels.add_mutually_exclusive_group().add_argument
     add(
         '--labels',
-        type=Path,
+        type=place,
         metavar='FILE',
         help='table: start_s,end_s,face,emotion, with several recordings also recording',
     )
@@ -155,12 +156,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(prog='replay', description=DESCRIPTION)
     add = parser.add_argument
-    add('recordings', nargs='*', type=Path, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or '
+    add('recordings', nargs='*', type=place, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or '
         '.bag file; video; folder of pictures')  # fmt: skip
-    add('-o', '--output', type=Path, default=Path('out/replay'), help='folder for what comes out')
+    add('-o', '--output', type=place, default=Path('out/replay'), help='folder for what comes out')
     add('--topic', default='', help="the camera's topic, where a bag has several")
     add('--model', default='', help='model that ships, or path of a model folder')
-    add('--params-file', type=Path, help="YAML with the nodes' parameters")
+    add('--params-file', type=place, help="YAML with the nodes' parameters")
     add('--rotate', type=int, choices=(0, 90, 180, 270), help='degrees clockwise that turn the '
         'images upright; default: that of --params-file, else 0')  # fmt: skip
     add('--max-faces', type=int, help='most faces followed at once; default: '
@@ -175,14 +176,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--jobs', type=int, default=len(available_cores()), help='recordings at a time')
     add('--scheduler', default='', metavar='ADDRESS', help='of a Dask scheduler whose workers do '
         'it instead, such as tcp://10.0.0.1:8786; they share a disk with this one')  # fmt: skip
-    add('--record', type=Path, help='write what the nodes would publish, but for pictures: '
+    add('--record', type=place, help='write what the nodes would publish, but for pictures: '
         'an .mcap file, or a folder; with several recordings a folder of .mcap files')  # fmt: skip
     add('--with-input', action='store_true', help="copy the bags' own messages, images too, there")
     add('--features', action='store_true', help='write what was measured into OUTPUT/features: a '
         'row for each face, and for each image without one')  # fmt: skip
     add('--landmarks', action='store_true', help='the 478 landmarks too, in that table')
     add_label_arguments(parser)
-    parser.add_argument('--compare', nargs=2, type=Path, metavar='FOLDER', help='hold two '
+    parser.add_argument('--compare', nargs=2, type=place, metavar='FOLDER', help='hold two '
         'finished runs against each other instead')  # fmt: skip
     options = parser.parse_args(arguments)
     if bool(options.recordings) == bool(options.compare):

@@ -43,7 +43,7 @@ from rich.live import Live
 
 from emotion_estimator.assets import FACE_LANDMARKER, find_asset, log_to_terminal
 from emotion_estimator.colours import COLOURS, Shades, hexadecimal, ink_on, shades
-from emotion_estimator.commands import has_display, note_interrupts
+from emotion_estimator.commands import has_display, note_interrupts, place
 from emotion_estimator.extras.demo_observer import (
     Moment,
     Observer,
@@ -149,11 +149,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument('--max-faces', type=int, default=MOST_FACES, help='most faces followed')
     parser.add_argument('--rotate', type=int, choices=(0, 90, 180, 270), default=0,
         help='degrees clockwise that turn the frames upright')  # fmt: skip
-    parser.add_argument('--out', type=Path, default=Path('out/demo/timeline.png'))
-    parser.add_argument('--annotated', type=Path, default=Path('out/demo/annotated.png'))
+    parser.add_argument('--out', type=place, default=Path('out/demo/timeline.png'))
+    parser.add_argument('--annotated', type=place, default=Path('out/demo/annotated.png'))
     parser.add_argument(
         '--log',
-        type=Path,
+        type=place,
         default=Path('out/demo/nodes.log'),
         help='file for what libraries say when they start',
     )

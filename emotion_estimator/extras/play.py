@@ -45,7 +45,7 @@ from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability, 
 from rosgraph_msgs.msg import Clock
 from tf2_msgs.msg import TFMessage
 
-from emotion_estimator.commands import note_interrupts, part_arguments
+from emotion_estimator.commands import note_interrupts, part_arguments, place
 from emotion_estimator.messages import ROS, ros_type, standard_types
 from emotion_estimator.nodes.lifecycle import LAST_WORD
 from emotion_estimator.nodes.spin import EXIT_WRONG_PARAMETER, POLL_S, RosArgumentError, init_ros
@@ -171,7 +171,7 @@ def _wait(executor: SingleThreadedExecutor, ended: Callable[[], bool], until_s: 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='play', description=__doc__)
     add = parser.add_argument
-    add('bag', type=Path, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or .bag file')
+    add('bag', type=place, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or .bag file')
     add('--topics', nargs='+', default=[], help='play these alone')
     moved = 'stamps as recorded, or moved so that the first message was recorded now'
     add('--stamps', choices=('kept', 'now'), default='kept', help=moved)

@@ -31,10 +31,9 @@ import webbrowser
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from urllib.parse import quote
 
-from emotion_estimator.commands import MOST_PORT, has_display, home_folder, part_arguments
+from emotion_estimator.commands import MOST_PORT, has_display, home_folder, part_arguments, place
 from emotion_estimator.nodes.spin import keep_freed_memory, run
 
 NODE_NAME = 'emotion_view'
@@ -75,7 +74,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add(
         '--folder',
-        type=Path,
+        type=place,
         default=home_folder() / 'emotion_estimator_recordings',
         help='where recordings go, and nowhere else',
     )

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.commands import place
 from emotion_estimator.emotion.decision import (
     DEFAULT_CLASS_PRIOR,
     DEFAULT_HYSTERESIS,
@@ -352,7 +353,7 @@ def main(arguments: list[str] | None) -> int:
     )
     parser.add_argument(
         '--x',
-        type=Path,
+        type=place,
         metavar='FOLDER',
         help='protocol X alone, on a folder of labelled pictures',
     )

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.commands import place
 from emotion_estimator.emotion.model import METADATA_FILE, ModelError, ModelMetadata, read_metadata
 from emotion_estimator.evaluation.segment_statistics import RESAMPLES
 from emotion_estimator.files import check_files, write_whole
@@ -226,8 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
     :raises OutputError: when it cannot be written, or would replace a model's metadata.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('models', type=Path, nargs='*', help='model folders; all that ship')
-    parser.add_argument('--to', type=Path, default=REPOSITORY / 'MODEL_CARD.md', help='the card')
+    parser.add_argument('models', type=place, nargs='*', help='model folders; all that ship')
+    parser.add_argument('--to', type=place, default=REPOSITORY / 'MODEL_CARD.md', help='the card')
     parser.add_argument('--check', action='store_true', help='write nothing; 1 if it is stale')
     options = parser.parse_args(arguments)
     folders = options.models or find_models(REPOSITORY / 'resource' / 'models')

@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.commands import UNWRITTEN
+from emotion_estimator.commands import UNWRITTEN, place
 from emotion_estimator.files import OutputError, sha256_of
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics
@@ -150,7 +150,7 @@ def main(arguments: list[str] | None) -> int:
     parser.add_argument('--model', choices=MODELS, default='basic7', help='whose windows')
     parser.add_argument(
         '--data',
-        type=Path,
+        type=place,
         help='.npz of windows instead, with the arrays of training.random_search.SearchData',
     )
     parser.add_argument('--trials', type=int, default=20, help='earlier calls included')

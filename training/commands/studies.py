@@ -34,6 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.commands import place
 from emotion_estimator.emotion.decision import DEFAULT_CLASS_PRIOR
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.evaluation.classification_metrics import (
@@ -226,9 +227,9 @@ def thresholds(_: argparse.Namespace) -> None:
         features = model.metadata.features
         clear = public.select(public.readable[:, 0] & (public.majority() >= 0))
         sets = {'PublicTest': (clear.only(features).values, clear.majority())}
-        for place, pictures in sources.read_other_people().items():
+        for people, pictures in sources.read_other_people().items():
             faces = find_held_faces(pictures.photographs.pictures)
-            sets[place] = (faces.only(features), pictures.photographs.labels[faces.found])
+            sets[people] = (faces.only(features), pictures.photographs.labels[faces.found])
         for prior in ('training', 'model', 'uniform'):
             classify = held_probabilities(model, prior)
             answered = {n: (classify(values), labels) for n, (values, labels) in sets.items()}
@@ -239,8 +240,8 @@ def _threshold_table(
     title: str, answered: dict[str, tuple[NDArray[np.float64], NDArray[np.int64]]]
 ) -> Table:
     table = Table('least probability', title=f'{title}: answered, right, mean recall, neutral')
-    for place in answered:
-        table.add_column(place, justify='right')
+    for people in answered:
+        table.add_column(people, justify='right')
     for threshold in THRESHOLDS:
         cells = []
         for likely, labels in answered.values():
@@ -389,7 +390,10 @@ def main(arguments: list[str] | None) -> int:
                 '--split', choices=[split.name.lower() for split in Split], default='public'
             )
             command.add_argument(
-                '--x', type=Path, metavar='FOLDER', help='of labelled pictures, instead of a split'
+                '--x',
+                type=place,
+                metavar='FOLDER',
+                help='of labelled pictures, instead of a split',
             )
     options = parser.parse_args(arguments)
     STUDIES[options.study](options)

@@ -27,6 +27,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from emotion_estimator.commands import place
 from emotion_estimator.emotion.model import SCHEMA, EmotionModel
 from emotion_estimator.files import sha256_of
 from training import network, sources
@@ -113,7 +114,7 @@ def main(arguments: list[str] | None) -> int:
     parser.add_argument('--models', nargs='*', choices=MODELS, default=list(MODELS))
     parser.add_argument(
         '--output',
-        type=Path,
+        type=place,
         default=sources.MODELS,
         help="the models' folder; the face encoding, unless kept, replaces the one that ships",
     )
