@@ -206,8 +206,8 @@ class BlendshapeNode(ManagedNode):
         of_source = [] if self._source is None else self._source.problems()
         return [*of_source, *self._upright.hints()]
 
-    def _receive(self, sender: str, received: Any) -> None:
-        if self._received.put(sender, received):
+    def _receive(self, sender: str, *received: Any) -> None:
+        for _ in range(self._received.put(sender, *received)):
             self.statistics.skip()
 
     def _leave_mediapipe_alone(self) -> None:

@@ -149,14 +149,15 @@ class CameraStream:
 
     :param node: whose statistics count them, and which refuses those that are left out.
     :param topic: resolved name of the topic.
-    :param receive: called with each image that may be looked at.
+    :param receive: called with each image that may be looked at, and with one that was held
+        and the one behind it at once.
     """
 
     def __init__(
         self,
         node: ManagedNode,
         topic: str,
-        receive: Callable[[Placed[Image | CompressedImage]], None],
+        receive: Callable[..., None],
     ) -> None:
         self._node = node
         self._topic = topic
@@ -213,6 +214,7 @@ class CameraStream:
             self._pass_on(self._line.end())
 
     def _pass_on(self, images: list[Placed[Image | CompressedImage]]) -> None:
+        due = []
         for placed in images:
             # Whether an image repeats another is found out when that could be decoded.
             repeats = placed.step is Step.REPEATED
@@ -221,9 +223,11 @@ class CameraStream:
             if placed.step in (Step.LATE, Step.STRAY):
                 continue
             if self._pace.is_due(placed.stamp_ns):
-                self._receive(placed)
+                due.append(placed)
             else:
                 self._node.statistics.skip(by_choice=True)
+        if due:
+            self._receive(*due)
 
     def _is_others(self, frame_id: str, stamp_ns: int, publisher: bytes) -> bool:
         kept = self._sender.kept
@@ -303,11 +307,11 @@ class CameraFaces:
         self._decoder = ImageDecoder()
         self._faceless = 0
 
-    def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
+    def start(self, receive: Callable[..., None]) -> Subscription[Any]:
         """
         Begin to take images.
 
-        :param receive: takes the sender's name, always the same, and the image.
+        :param receive: takes the sender's name, always the same, and the image, or two.
         :returns: the subscription.
         """
         self._starts += 1

@@ -352,22 +352,22 @@ Item = TypeVar('Item')
 
 
 class LatestOfEach(Generic[Item]):
-    """A place for one item of each sender; those who waited longest come first."""
+    """A place for the latest of each sender; those who waited longest come first."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._items: dict[str, Item] = {}
+        self._items: dict[str, list[Item]] = {}
         self._closed = False
 
-    def put(self, sender: str, item: Item) -> bool:
+    def put(self, sender: str, *items: Item) -> int:
         """
-        Leave an item.
+        Leave an item, or several that belong together, to be taken one after the other.
 
-        :returns: whether it replaced one of the same sender that nobody had taken.
+        :returns: how many of the same sender they replaced that nobody had taken.
         """
         with self._changed:
-            replaced = sender in self._items
-            self._items[sender] = item
+            replaced = len(self._items.get(sender, ()))
+            self._items[sender] = list(items)
             self._changed.notify()
             return replaced
 
@@ -375,21 +375,20 @@ class LatestOfEach(Generic[Item]):
         """
         Wait for an item.
 
-        :returns: a sender and its latest item, or None once the place is closed.
+        :returns: a sender and its item, or None once the place is closed.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closed)
             if self._closed:
                 return None
-            sender = next(iter(self._items))
-            return sender, self._items.pop(sender)
+            sender, items = next(iter(self._items.items()))
+            item = items.pop(0)
+            if not items:
+                del self._items[sender]
+            return sender, item
 
     def drop(self, sender: str) -> None:
-        """
-        Throw a sender's item away.
-
-        :param sender: its name; one that left nothing is no error.
-        """
+        """Throw away what a sender left; nothing is no error."""
         with self._changed:
             self._items.pop(sender, None)
 
