@@ -315,7 +315,7 @@ if name:
 else:
     sys.modules[module] = None
 from emotion_estimator import commands
-sys.argv = ['{command}', 'nowhere.bag', '-o', 'nowhere']
+sys.argv = ['{command}', *(['nowhere.bag', '-o', 'nowhere'] if '{command}' == 'replay' else [])]
 sys.exit(commands.main('{command}'))
 """
 

@@ -377,11 +377,8 @@ def test_a_video_that_is_none_ends_with_a_sentence(start_process, tmp_path, name
 @pytest.mark.parametrize(
     'wrong, said',
     [
-        (
-            ('--video', '99'),
-            'The webcam 99 cannot be opened; is it plugged in?\nThe camera ended with status 1;',
-        ),
-        (('--model', 'nothing'), "There is no model 'nothing': sought in"),
+        (('--video', '99'), ['The webcam 99 cannot be opened; ', 'camera ended with status 1;']),
+        (('--model', 'nothing'), ["There is no model 'nothing': sought in"]),
     ],
     ids=['camera', 'model'],
 )
@@ -396,4 +393,5 @@ def test_a_page_with_nothing_to_show_is_not_served_for_ever(live, wrong, said):
         env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
     )
     assert ended.returncode == 1
-    assert said in ended.stderr
+    # What the nodes say of a missing detector may stand between.
+    assert [sentence for sentence in said if sentence not in ended.stderr] == []
