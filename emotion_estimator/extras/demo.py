@@ -23,7 +23,6 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 
 import argparse
 import io
-import logging
 import socket
 import time
 from collections.abc import Sequence
@@ -61,7 +60,7 @@ from emotion_estimator.extras.node_processes import (
     quoted,
     to_stderr,
 )
-from emotion_estimator.files import PACKAGE, AssetError, check_files, write_whole
+from emotion_estimator.files import AssetError, check_files, write_whole
 from emotion_estimator.stamps import NS_PER_S, longest_gap_s
 from emotion_estimator.view.main import DEFAULT_PORT, NODE_NAME
 
@@ -76,14 +75,13 @@ LAST_WORD_S = 2.0
 
 CAMERA_ENDED = 'The camera has ended; what it said stands above.'
 
-_log = logging.getLogger(f'{PACKAGE}.demo')  # this module is run by the name __main__
-
 
 def main() -> int:
     """
     Run the demonstration.
 
-    :returns: exit status: 0, or 1 with a sentence when it cannot be shown.
+    :returns: exit status: 0, 1 with a sentence when it cannot be shown to its end, or
+        `EXIT_STOPPED`; what was seen until then is drawn.
     :raises OutputError: when its files cannot be written.
     """
     arguments = _parse()
@@ -121,12 +119,13 @@ def main() -> int:
         rclpy.try_shutdown()
     if noted and complaint:  # the nodes of the same terminal were the first to end
         console.print('Stopped.')
-        return EXIT_STOPPED
-    if observer is None or not (complaint or observer.moments):
-        return EXIT_STOPPED
+        complaint = ''
     if complaint:
         console.print(complaint, style='red', markup=False)
-        return 1
+    # A webcam has no other end than Ctrl-C.
+    stopped = EXIT_STOPPED if noted and not video.isdigit() else 0
+    if observer is None or not observer.moments:
+        return 1 if complaint else EXIT_STOPPED
     title = f'Expression shown in {Path(video).name if not video.isdigit() else "the webcam"}'
     draw_timeline(observer.moments, observer.thumbnails, arguments.out, title)
     frames = len({moment.time_s for moment in observer.moments})
@@ -137,7 +136,7 @@ def main() -> int:
     if observer.write_annotated(arguments.annotated):
         picture = arguments.annotated.absolute()
         console.print(f'Last picture: {picture}', markup=False, soft_wrap=True)
-    return 0
+    return 1 if complaint else stopped
 
 
 def _parse() -> argparse.Namespace:
@@ -210,7 +209,7 @@ def _play(
                 return f'{name} did not become active; what it said stands above.'
         _watch(camera, observer, executor, console)
         failed = camera.end() != 0
-    if not observer.moments and failed:
+    if failed:
         return CAMERA_ENDED
     if not observer.moments:
         return 'No face was estimated: is there one in the video? What the nodes said is above.'

@@ -321,23 +321,27 @@ def test_without_yunet_the_demonstration_finds_four_people_with_mediapipe_s_dete
     assert len(set(re.findall(r'face_\w+', finished.stdout))) == 4
 
 
-def test_ctrl_c_while_the_demonstration_starts_ends_all_of_it_quietly(live, media, tmp_path):
+@pytest.mark.parametrize('plays', [False, True])
+def test_ctrl_c_while_the_demonstration_starts_or_plays_ends_all_of_it_quietly(
+    live, media, tmp_path, plays
+):
     command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video']
-    outputs = ('--out', tmp_path / 'a.png', '--annotated', tmp_path / 'b.png')
     process = subprocess.Popen(
-        [*command, media('single_face.mp4'), *outputs, '--log', tmp_path / 'log'],
+        [*command, media('WolfgangLanger_Pexels.mp4')],
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
         start_new_session=True,
     )
-    # Its own node is there, and those that it starts are importing.
-    live.until(lambda: len(live.tester.get_node_names()) > 1, 'the first node', timeout_s=60)
+    images, names = live.listen(Image, '/image', 30), live.tester.get_node_names
+    # Its own node is there, and those that it starts are importing; or it has answered.
+    live.until(lambda: images[20:] if plays else names()[1:], 'the moment', timeout_s=60)
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output
-    assert 'Stopped.' in output and 'Traceback' not in output
+    assert ('Timeline:' if plays else 'Stopped.') in output and 'Traceback' not in output
 
 
 @pytest.mark.parametrize(
