@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -43,9 +44,14 @@ from emotion_estimator.replay.bag_recovery import (
     RecoveredFile,
     stamped,
 )
-from emotion_estimator.replay.bag_unpacking import Unpacker, zstd
+from emotion_estimator.replay.bag_unpacking import Unpacker
 from emotion_estimator.replay.recordings import RecordingError
 from emotion_estimator.stamps import NS_PER_S
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 METADATA_FILE = 'metadata.yaml'
 SUFFIXES = ('.bag', '.db3', '.mcap')

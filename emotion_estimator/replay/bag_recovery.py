@@ -20,6 +20,7 @@ import bz2
 import os
 import sqlite3
 import struct
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -40,8 +41,12 @@ from rosbags.interfaces import (
 from rosbags.rosbag2.metadata import parse_qos
 from rosbags.typesys.store import Typestore
 
-from emotion_estimator.replay.bag_unpacking import zstd
 from emotion_estimator.stamps import NS_PER_S
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MCAP_MAGIC = b'\x89MCAP0\r\n'
 SQLITE_MAGIC = b'SQLite format 3\0'

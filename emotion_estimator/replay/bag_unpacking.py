@@ -27,9 +27,9 @@ from pathlib import Path
 from emotion_estimator.replay.recordings import RecordingError
 
 if sys.version_info >= (3, 14):
-    from compression import zstd as zstd
+    from compression import zstd
 else:
-    from backports import zstd as zstd
+    from backports import zstd
 
 
 class Unpacker:
