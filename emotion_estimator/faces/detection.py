@@ -53,8 +53,6 @@ TILES_PX = (480, 160)
 TILES_SHARE = 0.3
 """Share of a tile that the next one shows too."""
 _MOST_A_TILE = 5
-_CLOSE = 2.0  # side of the closer look as a multiple of the longer side of the box
-_SURER = 0.45  # how far up from `min_confidence` to 1 the closer look must be
 
 
 def find_yunet(fetch: bool = True) -> Path:
@@ -184,9 +182,8 @@ class TiledDetector:
     Finds boxes of faces from some 24 pixels of width up, where YuNet is not there.
 
     MediaPipe's own detector looks at 128 x 128 pixels, in which it misses faces below some 15. So
-    it is shown overlapping squares of the image, of two sizes. So many squares show it knots of
-    wood and letters that it takes for faces. So it looks at each find again from close, where it
-    must be surer: by .725 where .5 is asked for at first.
+    it is shown overlapping squares of the image, of two sizes. What it finds is to be looked at
+    again from close, see `sure_from_close`.
 
     :param networks: hold the detector.
     :param min_confidence: least confidence of a face, in [0, 1].
@@ -224,21 +221,21 @@ class TiledDetector:
                         if not any(box.is_of_same_face(other) for other in found):
                             found.append(box)
         return sorted(
-            (box for box in found if self._is_face_from_close(image, box)),
-            key=lambda box: (box.x_max - box.x_min) * (box.y_max - box.y_min),
-            reverse=True,
+            found, key=lambda box: (box.x_max - box.x_min) * (box.y_max - box.y_min), reverse=True
         )
 
-    def _is_face_from_close(self, image: Rgb, box: Box) -> bool:
-        height, width = image.shape[:2]
-        across, down = (box.x_max - box.x_min) * width, (box.y_max - box.y_min) * height
-        x, y = (box.x_min + box.x_max) / 2 * width, (box.y_min + box.y_max) / 2 * height
-        half = _CLOSE * max(across, down) / 2
-        rows = slice(max(round(y - half), 0), max(round(y + half), 1))
-        columns = slice(max(round(x - half), 0), max(round(x + half), 1))
-        close = image[rows, columns]
-        sure = self._min_confidence + _SURER * (1 - self._min_confidence)
-        return close.size > 0 and bool(self._networks.detect(close, sure, 1))
+
+def sure_from_close(min_confidence: float) -> float:
+    """
+    Tell how sure MediaPipe's detector must be, from close, of what it found over tiles.
+
+    So many squares show it knots of wood and letters that it takes for faces, and its landmark
+    network with it. From close it is less sure of these, and as sure as before of far faces.
+
+    :param min_confidence: least confidence over the tiles, in [0, 1].
+    :returns: in [0, 1], .725 for .5.
+    """
+    return min_confidence + 0.45 * (1 - min_confidence)
 
 
 def _bounded(image: Rgb) -> tuple[Rgb, float]:

@@ -35,7 +35,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_estimator.faces.appearance import VISIBILITY_LOGITS, AppearanceNetwork, crop_face
+from emotion_estimator.faces.appearance import (
+    VISIBILITY_LOGITS,
+    VISIBLE_NAMES,
+    AppearanceNetwork,
+    FaceVisibility,
+    crop_face,
+)
 from emotion_estimator.faces.geometry import (
     LANDMARKS,
     MESH,
@@ -349,3 +355,33 @@ _SHAPES: dict[str, tuple[int | None, ...]] = {
     'geometry_directions': (None, None),
     'geometry_offset': (None,),
 }
+
+
+class FaceFeatures:
+    """
+    Computes the features that follow a face's blendshapes.
+
+    :param encoding: the face encoding, whose template also tells what is visible; None gives no
+        features.
+    """
+
+    def __init__(self, encoding: FaceEncoding | None) -> None:
+        self._encoding = encoding
+        self.names: tuple[str, ...] = ()
+        if encoding is not None:
+            self._visibility = FaceVisibility(encoding.template, encoding.visibility)
+            self.names = (*encoding.names, *VISIBLE_NAMES)
+
+    def of(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+        """
+        Compute one face's features.
+
+        :param image: that the face was found in.
+        :param landmarks: shape [478, 3], see `LandmarkedFace`.
+        :returns: a value for each of `names`.
+        """
+        if self._encoding is None:
+            return np.zeros(0, np.float32)
+        crop = self._encoding.crop(image, landmarks)
+        encoded = self._encoding.encode(image, landmarks, crop)
+        return np.concatenate([encoded, self._visibility.of(crop)])

@@ -29,9 +29,14 @@ from numpy.typing import NDArray
 
 from emotion_estimator.assets import FACE_DETECTOR, FACE_LANDMARKER, Asset, find_asset
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
-from emotion_estimator.faces.detection import Detector, FaceDetector, TiledDetector, find_yunet
-from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
+from emotion_estimator.faces.detection import (
+    Detector,
+    FaceDetector,
+    TiledDetector,
+    find_yunet,
+    sure_from_close,
+)
+from emotion_estimator.faces.encoding import FaceEncoding, FaceFeatures, read_encoding
 from emotion_estimator.faces.geometry import turned, turned_points
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import (
@@ -46,37 +51,6 @@ from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import AssetError, find_encoding
 from emotion_estimator.stamps import Step, TimeLine
-
-
-class FaceFeatures:
-    """
-    Computes the features that follow a face's blendshapes.
-
-    :param encoding: the face encoding, whose template also tells what is visible; None gives no
-        features.
-    """
-
-    def __init__(self, encoding: FaceEncoding | None) -> None:
-        self._encoding = encoding
-        self.names: tuple[str, ...] = ()
-        if encoding is not None:
-            self._visibility = FaceVisibility(encoding.template, encoding.visibility)
-            self.names = (*encoding.names, *VISIBLE_NAMES)
-
-    def of(self, image: Rgb, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-        """
-        Compute one face's features.
-
-        :param image: that the face was found in.
-        :param landmarks: shape [478, 3], see `LandmarkedFace`.
-        :returns: a value for each of `names`.
-        """
-        if self._encoding is None:
-            return np.zeros(0, np.float32)
-        crop = self._encoding.crop(image, landmarks)
-        encoded = self._encoding.encode(image, landmarks, crop)
-        return np.concatenate([encoded, self._visibility.of(crop)])
-
 
 _NS_PER_MS = 1_000_000
 _NO_FACE = np.zeros((64, 64, 3), np.uint8)
@@ -369,7 +343,9 @@ def build_face_counter(parameters: FinderParameters, files: FinderFiles) -> Face
     networks = FaceNetworks(files.landmarker, parameters['threads'])
     detector = _detector(parameters, networks, files)
     new = new_landmarkers(networks, files.landmarker, parameters)
-    stills = new(max_faces=parameters['max_faces'] + 1, stills=True)
+    sure = _sure_of_close_ups(parameters, files)
+    most = parameters['max_faces'] + 1
+    stills = new(max_faces=most, stills=True, min_detection_confidence=sure)
     return FaceCounter(stills, detector, parameters['rotate'])
 
 
@@ -385,8 +361,15 @@ def _landmarker(parameters: FinderParameters, files: FinderFiles) -> FaceFollowe
     max_faces = parameters['max_faces']
     if detector is None:
         return new(max_faces=max_faces)
+    close = partial(new, min_detection_confidence=_sure_of_close_ups(parameters, files))
     rate_hz = parameters['detection_rate_hz']
-    return FaceSearch(new(), detector, lambda: CloseUp(new()), max_faces, rate_hz)
+    return FaceSearch(new(), detector, lambda: CloseUp(close()), max_faces, rate_hz)
+
+
+def _sure_of_close_ups(parameters: FinderParameters, files: FinderFiles) -> float:
+    least = float(parameters['min_detection_confidence'])
+    tiled = _seeks_far_faces(parameters) and not files.detector
+    return sure_from_close(least) if tiled else least
 
 
 def _detector(

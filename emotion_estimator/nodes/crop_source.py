@@ -27,8 +27,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
-from emotion_estimator.faces.encoding import FaceEncoding
-from emotion_estimator.faces.finder import Face, FaceFeatures, build_close_up, find_landmarker
+from emotion_estimator.faces.encoding import FaceEncoding, FaceFeatures
+from emotion_estimator.faces.finder import Face, build_close_up, find_landmarker
 from emotion_estimator.faces.geometry import turned
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.landmarker import Box

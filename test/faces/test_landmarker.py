@@ -35,14 +35,20 @@ from helpers.faces import (
 from emotion_estimator import blendshapes
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN, Trust
 from emotion_estimator.emotion.estimation import EmotionEstimation
-from emotion_estimator.faces.detection import FaceDetector, TiledDetector
+from emotion_estimator.faces.detection import FaceDetector
 from emotion_estimator.faces.encoding import read_encoding
-from emotion_estimator.faces.finder import FaceFinder
+from emotion_estimator.faces.finder import (
+    FaceFinder,
+    FinderFiles,
+    build_face_counter,
+    build_finder,
+)
 from emotion_estimator.faces.landmarker import FaceLandmarker
 from emotion_estimator.faces.multi_face import CloseUp, FaceSearch
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import DEFAULT_ENCODING, find_encoding
+from emotion_estimator.parameters import read_parameters
 from emotion_estimator.stamps import NS_PER_S
 
 
@@ -174,20 +180,26 @@ def test_no_expression_is_reported_of_a_landscape(answers, media):
     assert answers(landscape(media)) == []
 
 
-def test_wood_and_letters_are_no_faces_to_the_search_over_tiles(landmarker_path, media):
+@pytest.mark.parametrize('look', ['finder', 'counter'])
+def test_wood_and_letters_are_no_faces_to_the_search_over_tiles(landmarker_path, media, look):
     # What MediaPipe's detector and its landmark network both take for a face in single frames.
-    networks = FaceNetworks(landmarker_path)
-    detector, close_up = TiledDetector(networks), CloseUp(FaceLandmarker(networks, stills=True))
+    parameters = {**read_parameters().blendshape_node, 'max_faces': 4}
+    files = FinderFiles(landmarker_path, None, None)
+    finder, counter = build_finder(parameters, files), build_face_counter(parameters, files)
 
     def seen(clip, number, step=1):
         bgr = frames(media(clip), number + 1)[0][number]
         picture = cv2.cvtColor(np.ascontiguousarray(bgr[:, ::step]), cv2.COLOR_BGR2RGB)
-        return [box for box in detector.find(picture) if close_up.find(picture, box)]
+        if look == 'counter':
+            return counter.beside(picture, [])
+        return len(finder.find(picture, number * NS_PER_S, line=number).faces)
 
-    for number in (397, 403, 405, 411):
-        assert len(seen('WolfgangLanger_Pexels.mp4', number)) == 1
-    for number in (83, 87, 88, 89):
-        assert seen('no_face.mp4', number, step=-1) == []
+    assert [seen('WolfgangLanger_Pexels.mp4', number) for number in (397, 403, 405, 411)] == [
+        1
+    ] * 4
+    assert [seen('no_face.mp4', number, step=-1) for number in (83, 87, 88, 89)] == [0] * 4
+    finder.close()
+    counter.close()
 
 
 def test_with_the_detector_too_a_face_alone_is_reported(answers_with_detector, media):
