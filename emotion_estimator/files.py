@@ -107,9 +107,8 @@ def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 
 def read_text(path: Path) -> str:
     """
-    Read a text file in UTF-8 whole, within bounds.
+    Read a text file in UTF-8 whole, of at most `MOST_TEXT_BYTES`.
 
-    :param path: the file, at most `MOST_TEXT_BYTES` long.
     :raises FileError: see `read_file`.
     """
     try:
@@ -336,7 +335,9 @@ class WholeFile:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Finish it, or drop it."""
-        (self.finish if kind is None else self.close)()
+        if kind is None:
+            self.finish()
+        self.close()
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -121,7 +121,7 @@ def test_the_page_of_replay_states_each_column_of_its_tables(column, names):
 def test_the_page_of_replay_states_each_name_of_its_json():
     keys = re.findall(r"^        '(\w+)':", inspect.getsource(write.metrics), re.MULTILINE)
     text = section('doc/replay.md', 'Names in tables and JSON').rpartition('|\n')[2]
-    assert set(keys) <= set(re.findall(r'`(\w+)`', text))
+    assert keys and set(keys) <= set(re.findall(r'`(\w+)`', text))
 
 
 def test_the_page_of_installing_names_each_extra_of_the_package():

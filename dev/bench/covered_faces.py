@@ -35,6 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.bench.pictures import Photograph, photographs, study
+from emotion_estimator.commands import place
 from emotion_estimator.emotion.decision import UNKNOWN, VISIBLE_PARTS
 from emotion_estimator.estimator import ExpressionEstimator
 from emotion_estimator.faces.image_decoding import Rgb
@@ -299,11 +300,7 @@ Decided = list[tuple[str, str, str, str]]
 
 
 def decide_covered_faces(model: str = 'basic7') -> Decided:
-    """
-    Decide on every scene of every photograph; a face that is not found counts as 'unknown'.
-
-    :returns: a row for each scene.
-    """
+    """Decide on each scene of each photograph, a row each; a face not found is 'unknown'."""
     found: Decided = []
     with ExpressionEstimator(model, max_faces=1) as estimator:
         for photograph in (*photographs('neutral'), *photographs('smiling')):
@@ -377,7 +374,7 @@ def _count(folder: Path, model: str) -> list[str]:
 def main() -> None:
     """Print what covered faces are decided to show, or count what folders of pictures give."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('folders', nargs='*', type=Path, help='of pictures of uncovered faces')
+    parser.add_argument('folders', nargs='*', type=place, help='of pictures of uncovered faces')
     parser.add_argument('--model', default='basic7', help='that decides; default basic7')
     arguments = parser.parse_args()
     for folder in arguments.folders:
