@@ -105,13 +105,13 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         # Those of the parameters and of the life cycle, which rclpy has made.
         for service in self.services:
             service.callback = self.guarded(service.callback)
-        self.parameters = Parameters(
-            self,
-            [*specs, *EVERY_NODE],
-            self._is_configured,
-            self.on_parameters_changed,
-            self.objection,
-        )
+        specs, is_configured = [*specs, *EVERY_NODE], self._is_configured
+        changed, objection = self.on_parameters_changed, self.objection
+        try:
+            self.parameters = Parameters(self, specs, is_configured, changed, objection)
+        except Exception:
+            self.destroy_node()
+            raise
         self._diagnostics = Diagnostics(self, self._status)
         self._watch_timer = self.create_timer(
             WATCH_PERIOD_S, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME)
@@ -197,11 +197,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         raise NotImplementedError
 
     def start(self) -> Subscription[Any]:
-        """
-        Begin to work; called when the node is activated.
-
-        :returns: the subscription of the input, to watch over it.
-        """
+        """Begin to work when the node is activated; returns the input's subscription, to watch."""
         raise NotImplementedError
 
     def stop(self) -> None:
@@ -278,11 +274,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
             self.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD_S)
 
     def refuse(self, reason: str) -> None:
-        """
-        Count a message of the input that cannot be used, and log it now and then.
-
-        :param reason: a sentence.
-        """
+        """Count a message that cannot be used, and log the reason, a sentence, now and then."""
         self.statistics.refuse(reason := shortened(reason))
         topic = self._input.topic_name if self._input is not None else 'its input'
         self.get_logger().warning(f'{topic}: {reason}', throttle_duration_sec=LOG_PERIOD_S)
@@ -316,6 +308,12 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc]
         """Release everything; the node can be configured again."""
         self.close()
         return TransitionCallbackReturn.SUCCESS
+
+    def destroy_node(self) -> None:
+        """Leave the ROS graph at once."""
+        super().destroy_node()
+        # It holds the node, and rclpy leaves it to Python's collector.
+        self._state_machine.destroy_when_not_in_use()
 
     def close(self) -> None:
         """Stop and release everything, in whatever state the node is, whatever that raises."""

@@ -266,8 +266,6 @@ def _take_down(nodes: list[Node], executor: SingleThreadedExecutor) -> None:
         node.destroy_node()
     nodes.clear()
     executor.shutdown()
-    # A node is part of a circle: not collected, its participant would stay in the graph for 20 s.
-    gc.collect()
     rclpy.try_shutdown()
     ignore_interrupts()
 
