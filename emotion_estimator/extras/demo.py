@@ -148,8 +148,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument('--max-faces', type=int, default=MOST_FACES, help='most faces followed')
     parser.add_argument('--rotate', type=int, choices=(0, 90, 180, 270), default=0,
         help='degrees clockwise that turn the frames upright')  # fmt: skip
-    parser.add_argument('--out', type=place, default=Path('out/demo/timeline.png'))
-    parser.add_argument('--annotated', type=place, default=Path('out/demo/annotated.png'))
+    parser.add_argument('--out', type=place, default=Path('out/demo/timeline.png'),
+        help='picture of the expressions over time; default: %(default)s')  # fmt: skip
+    parser.add_argument('--annotated', type=place, default=Path('out/demo/annotated.png'),
+        help='picture of one frame with what was found; default: %(default)s')  # fmt: skip
     parser.add_argument(
         '--log',
         type=place,

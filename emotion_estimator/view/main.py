@@ -58,7 +58,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     :param arguments: without the program's name and ROS's own.
     :returns: the options.
     """
-    parser = argparse.ArgumentParser(prog='view', description=__doc__)
+    about = 'Serves a page that shows live what the nodes see and say.'
+    parser = argparse.ArgumentParser(prog='view', description=about)
     add = parser.add_argument
     add(
         '--host',
