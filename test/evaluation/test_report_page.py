@@ -32,8 +32,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotion_estimator.colours import COLOURS, hexadecimal, shades
+from emotion_estimator.evaluation.report.downsampling import points, stretches
 from emotion_estimator.evaluation.report.pages import report_page
-from emotion_estimator.evaluation.report.timeline import points, stretches
 from emotion_estimator.evaluation.report.write import write_comparison, write_report
 from emotion_estimator.evaluation.runs import summarise
 
@@ -106,11 +106,11 @@ def test_the_figure_of_a_face_holds_what_was_said_of_it():
     assert [(one['name'], one['fillcolor']) for one in curves] == [
         (name, hexadecimal(COLOURS[name])) for name in ('happy', 'sad', 'neutral')
     ]
-    assert values(curves[0]['x']) == pytest.approx([i / 10 for i in range(40)])
+    assert values(curves[0]['x']) == pytest.approx([i / 10 for i in range(41)])
     assert values(curves[0]['y'])[0] == pytest.approx(0.8)
     shown, label = traces(figure, hovertemplate='<b>%{text}</b>')
-    assert shown['text'] == ['happy'] * 25 + ['unknown'] * 5 + ['sad'] * 10
-    assert label['text'] == ['happy'] * 20 + ['sad'] * 20
+    assert shown['text'] == ['happy'] * 25 + ['unknown'] * 5 + ['sad'] * 11
+    assert label['text'] == ['happy'] * 20 + ['sad'] * 21
     assert [one['name'] for one in traces(figure, yaxis='y3')] == ['roll', 'pitch', 'yaw']
     # Those of the longest-lasting labels first.
     images = [(one['x'], one['source']) for one in figure['layout']['images']]
@@ -130,10 +130,10 @@ def test_the_figure_of_a_part_has_the_times_of_the_recording(before_s, unit, zer
         figure['layout']['xaxis']['range'],
         values(traces(figure, stackgroup='probability')[0]['x']),
     ]
-    begin, end = zero + unit * before_s, zero + unit * (before_s + 3.9)
+    begin, end = zero + unit * before_s, zero + unit * (before_s + 4)
     assert [(one[0], one[-1]) for one in axis] == [pytest.approx((begin, end), abs=1e-3)] * 2
     starts = [one['x'] for one in figure['layout']['images']]
-    # That of the longest first: 2.5 s, 1 s, 0.4 s.
+    # That of the longest first: 2.5 s, 1 s, 0.5 s.
     assert starts == [pytest.approx(zero + unit * (before_s + s), abs=1e-3) for s in (1, 0, 3.5)]
 
 
@@ -172,7 +172,7 @@ def test_a_long_recording_stays_small():
     # Plotly's library, once, is nearly five of them.
     assert len(written) < 8_000_000
     figure = Page(written).figures['plot-1']
-    assert max(len(values(one['x'])) for one in figure['data']) <= 10_001
+    assert max(len(values(one['x'])) for one in figure['data']) <= 10_002
     first = values(traces(figure, stackgroup='probability')[0]['x'])
     # Milliseconds since the year 2000: the axis is a clock.
     assert 946_684_800_000 <= first[0] < 946_684_802_000
@@ -227,13 +227,13 @@ def test_control_characters_do_not_reach_the_page():
 
 def test_stretches_end_where_the_face_was_lost():
     at_s = np.array([0.0, 0.1, 0.2, 2.0, 2.1])
-    found = stretches(at_s, np.array([1, 1, 2, 2, -1]), 0.5)
+    found = stretches(at_s, np.array([1, 1, 2, 2, -1]), 0.5, 0.1)
     ends = [(one.start_s, one.end_s, one.what) for one in found]
     assert ends == [(0, 0.2, 1), (0.2, pytest.approx(0.3), 2), (2, 2.1, 2)]
-    times_s, found = points(at_s, np.arange(5.0)[:, None], 2.1, 10, -1, 0.5)
-    assert found[:, 0].tolist() == [0, 1, 2, -1, -1, 3, 4]
-    assert times_s.tolist() == [0.0, 0.1, 0.2, 0.2, 2.0, 2.0, 2.1]
-    slow = stretches(np.arange(4.0), np.array([1, 1, 2, 2]), 1.5)
+    times_s, found = points(at_s, np.arange(5.0)[:, None], -1, 0, 0.5, 0.1)
+    assert found[:, 0].tolist() == [0, 1, 2, 2, -1, -1, 3, 4, 4]
+    assert times_s.tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.3, 2.0, 2.0, 2.1, 2.2])
+    slow = stretches(np.arange(4.0), np.array([1, 1, 2, 2]), 1.5, 1.0)
     assert [(one.start_s, one.end_s) for one in slow] == [(0, 2), (2, 4)]
 
 
@@ -246,8 +246,19 @@ def test_little_or_nothing_to_show_is_a_page_too(run):
 
 def test_points_are_means_over_equal_times():
     at_s = np.arange(1000) / 100
-    _, found = points(at_s, at_s[:, None], 10.0, 10, np.nan, 0.5)
-    assert found[:, 0].tolist() == pytest.approx([i + 0.495 for i in range(10)])
+    _, found = points(at_s, at_s[:, None], np.nan, 1.0, 0.5, 0.01)
+    assert found[:, 0].tolist() == pytest.approx([*(i + 0.495 for i in range(10)), 9.495])
+
+
+def test_an_answer_of_one_image_is_drawn_as_long_as_that_lasts():
+    photographs = summarise([replay('happy -', '- sad')], {})
+    for number, start_s in ((1, 0.0), (2, 0.1)):
+        figure = Page(report_page(photographs)).figures[f'plot-{number}']
+        assert figure['layout']['xaxis']['range'] == pytest.approx([0, 0.2])
+        (shown,) = traces(figure, type='bar')
+        assert [*shown['base'], *shown['x']] == pytest.approx([start_s, 0.1])
+        for curve in traces(figure, stackgroup='probability'):
+            assert values(curve['x']) == pytest.approx([start_s, start_s + 0.1])
 
 
 def test_labels_that_are_not_known_get_colours_of_their_own():

@@ -52,7 +52,7 @@ from emotion_estimator.evaluation.runs import (
     RecordingSummary,
     Summary,
 )
-from emotion_estimator.evaluation.segment_statistics import Interval
+from emotion_estimator.evaluation.segment_statistics import Interval, image_durations_s
 from emotion_estimator.stamps import NS_PER_S, longest_gap_s
 
 MOST_FACES_DRAWN = 6
@@ -289,6 +289,8 @@ def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
     # The last is that of no segment, which is -1.
     of_segment = np.array([*(labels.index(one.label) for one in judged.segments), -1], np.int64)
     zero_ns = replay.zero_ns
+    # An only image stands for no time.
+    frame_s = float(image_durations_s(judged.image_ns)[-1]) or 0.1
     return FaceTrack(
         at_s=(judged.stamps_ns[rows] - zero_ns) / NS_PER_S,
         labels=labels,
@@ -303,8 +305,9 @@ def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
             for (stamp_ns, face_id), jpeg in replay.thumbnails.items()
             if face_id == face.face_id
         ),
-        length_s=max(recording.duration_s, 0.1),
+        length_s=recording.duration_s + frame_s,
         longest_gap_s=longest_gap_s(judged.image_ns.tolist()),
+        frame_s=frame_s,
         start_s=(replay.stamps_ns[0] - zero_ns) / NS_PER_S,
     )
 

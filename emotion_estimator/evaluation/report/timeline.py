@@ -27,80 +27,14 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from emotion_estimator.colours import Shades
+from emotion_estimator.evaluation.report.downsampling import (
+    Floats,
+    Integers,
+    Stretch,
+    points,
+    stretches,
+)
 from emotion_estimator.evaluation.report.figures import empty_figure, light, plain
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-# Downsampling: bars for what stays the same, means over equal times for curves.
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """
-    A time in which something stayed the same.
-
-    :param start_s: seconds since the recording's first image, as `end_s`.
-    :param what: number of what it was.
-    """
-
-    start_s: float
-    end_s: float
-    what: int
-
-
-def stretches(at_s: Floats, what: Integers, longest_gap_s: float) -> list[Stretch]:
-    """
-    Join neighbouring frames that have the same number.
-
-    :param at_s: time of each frame, ascending, shape [N], N at least 1.
-    :param what: number of each frame, shape [N]; negative ones are left out.
-    :param longest_gap_s: between frames that belong together.
-    :returns: in the order of time; each frame lasts until the next, or as long as is usual where
-        the next comes late.
-    """
-    steps_s = np.diff(at_s)
-    near = steps_s <= longest_gap_s
-    usual_s = float(np.median(steps_s[near])) if near.any() else 0.0
-    ends_s = np.append(np.where(near, at_s[1:], at_s[:-1] + usual_s), at_s[-1] + usual_s)
-    begins = np.flatnonzero(np.append(True, ~near | (np.diff(what) != 0)))
-    lasts = np.append(begins[1:], len(at_s)) - 1
-    return [
-        Stretch(float(at_s[first]), float(ends_s[last]), int(what[first]))
-        for first, last in zip(begins, lasts)
-        if what[first] >= 0
-    ]
-
-
-def points(
-    at_s: Floats, values: Floats, length_s: float, most: int, filler: float, longest_gap_s: float
-) -> tuple[Floats, Floats]:
-    """
-    Average frames that fall into the same of equally long times, for curves.
-
-    :param at_s: time of each frame, ascending, shape [N], N at least 1.
-    :param values: shape [N, K].
-    :param length_s: length of the whole figure in seconds.
-    :param most: most points; with fewer frames each is a point.
-    :param filler: value of one more point on either side of a time without the face.
-    :param longest_gap_s: see `stretches`.
-    :returns: times and values of the points, shapes [P] and [P, K].
-    """
-    if len(at_s) > most:
-        width_s = max(length_s, 1e-9) / most
-        _, place = np.unique(np.floor(at_s / width_s), return_inverse=True)
-        counts = np.bincount(place)
-        values = np.stack([np.bincount(place, column) / counts for column in values.T], axis=1)
-        at_s = np.bincount(place, at_s) / counts
-        longest_gap_s += width_s
-    gaps = np.flatnonzero(np.diff(at_s) > longest_gap_s) + 1
-    edges_s = np.stack([at_s[gaps - 1], at_s[gaps]], axis=1).ravel()
-    places = np.repeat(gaps, 2)
-    return np.insert(at_s, places, edges_s), np.insert(values, places, filler, axis=0)
-
-
-# One face over time.
-
 
 MOST_POINTS = 10_000
 MOST_THUMBNAILS = 300
@@ -129,8 +63,8 @@ class FaceTrack:
     :param probabilities: shape [N, K].
     :param head: roll, pitch and yaw in radians, shape [N, 3]; nan where they are not measured.
     :param thumbnails: time in seconds and JPEG of the face where the label shown changes.
-    :param length_s: from the first image that was looked at to the last, above 0.
-    :param longest_gap_s: see `stretches`.
+    :param length_s: from the first image that was looked at to the end of the last, above 0.
+    :param longest_gap_s: see `stretches`, as `frame_s`.
     :param start_s: time of the first image that was looked at.
     """
 
@@ -145,6 +79,7 @@ class FaceTrack:
     thumbnails: tuple[tuple[float, bytes], ...]
     length_s: float
     longest_gap_s: float
+    frame_s: float
     start_s: float = 0.0
 
 
@@ -288,10 +223,11 @@ class _Timeline:
         self._axis(1, height_px, ticks, range=[2 - height_px / _ROW_PX, 2])
 
     def _joined(self, what: Integers) -> list[Stretch]:
-        found = stretches(self._track.at_s, what, self._track.longest_gap_s)
+        track = self._track
+        found = stretches(track.at_s, what, track.longest_gap_s, track.frame_s)
         if len(found) <= MOST_STRETCHES:
             return found
-        least_s = self._track.length_s / MOST_STRETCHES
+        least_s = track.length_s / MOST_STRETCHES
         kept: list[Stretch] = []
         for one in found:
             if kept and one.start_s // least_s == kept[-1].start_s // least_s:
@@ -327,16 +263,16 @@ class _Timeline:
 
     def _probabilities(self, height_px: float) -> None:
         """Stack the probabilities of all classes; labels shown and given join their numbers."""
-        track, most, gap_s = self._track, self._most_points, self._track.longest_gap_s
-        at_s, values = points(track.at_s, track.probabilities, track.length_s, most, 0.0, gap_s)
-        nearest = np.searchsorted(track.at_s, at_s).clip(0, len(track.at_s) - 1)
+        track = self._track
+        at_s, values = self._points(track.at_s, track.probabilities, 0.0)
+        held = np.searchsorted(track.at_s, at_s, 'right').clip(1) - 1
         names = np.array([*map(plain, track.labels), _NONE])
         for row, (name, what) in enumerate((('shown', track.shown), ('label', track.truth))):
             if (what >= 0).any():
                 self.figure.add_scatter(
                     x=self._times(at_s),
                     y=np.full(len(at_s), 1.5 - row, np.float32),
-                    text=names[what[nearest]].tolist(),
+                    text=names[what[held]].tolist(),
                     name=name,
                     legendrank=300 - row,
                     mode='lines',
@@ -365,8 +301,7 @@ class _Timeline:
         track = self._track
         known = np.isfinite(track.head).all(axis=1)
         head_s, degrees = track.at_s[known], np.degrees(track.head[known])
-        length_s, gap_s = track.length_s, track.longest_gap_s
-        at_s, values = points(head_s, degrees, length_s, self._most_points, math.nan, gap_s)
+        at_s, values = self._points(head_s, degrees, math.nan)
         most = max(20.0, math.ceil(float(np.nanmax(np.abs(values))) / 10) * 10.0)
         for index, (name, shift_px) in enumerate((('roll', 8), ('pitch', 38), ('yaw', 76))):
             self.figure.add_scatter(
@@ -394,6 +329,11 @@ class _Timeline:
         ticks = {most: f'{most:.0f}°', 0.0: 'head', -most: f'-{most:.0f}°'}
         line = light('line')
         self._axis(3, height_px, ticks, range=[-most, most], zeroline=True, zerolinecolor=line)
+
+    def _points(self, at_s: Floats, values: Floats, filler: float) -> tuple[Floats, Floats]:
+        track, most = self._track, self._most_points
+        width_s = track.length_s / most if len(at_s) > most else 0.0
+        return points(at_s, values, filler, width_s, track.longest_gap_s, track.frame_s)
 
     def _times(self, at_s: Floats) -> NDArray[np.floating]:
         values = self._zero + self._unit * at_s
