@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import math
 import os
 import zipfile
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ from numpy.typing import NDArray
 from emotion_estimator import blendshapes
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import LandmarkedFace, box_of
+from emotion_estimator.faces.networks import region_of
 from emotion_estimator.files import MOST_BYTES, FileError, read_file
 
 # Keeps threads that take turns on one core, and others off it.
@@ -247,9 +249,12 @@ class MediaPipeLandmarker:
         :returns: the faces, in MediaPipe's order.
         """
         frame = mp.Image(image_format=mp.ImageFormat.SRGB, data=image)
+        height, width = image.shape[:2]
         return [
             LandmarkedFace(
-                box_of(face.landmarks), partial(np.asarray, face.scores), face.landmarks
+                box_of(face.landmarks),
+                partial(np.asarray, face.scores),
+                _with_z_like_x(face.landmarks, width, height),
             )
             for face in self._detect(self._landmarker, frame, time_ms)
         ]
@@ -257,6 +262,21 @@ class MediaPipeLandmarker:
     def close(self) -> None:
         """Release MediaPipe's graph."""
         self._landmarker.close()
+
+
+def _with_z_like_x(landmarks: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    """
+    Bring z to the scale of x, also of a tilted head in an image that is not square.
+
+    MediaPipe scales z as a step from eye to eye, in shares of the width and of the height
+    (LandmarkProjectionCalculator). It takes the tilt of the frame before, which hardly differs.
+
+    :param landmarks: as MediaPipe tells them, shape [478, 3].
+    :returns: the same shape.
+    """
+    roll = region_of(landmarks * np.array([width, height, 1], np.float32)).roll_rad
+    z_scale = math.hypot(math.cos(roll), math.sin(roll) * width / height)
+    return landmarks * np.array([1, 1, 1 / z_scale], np.float32)
 
 
 def _check_task(path: Path) -> None:

@@ -109,6 +109,22 @@ def test_scores_come_in_the_order_of_the_names(make, media):
     assert tuple(s.category_name for s in result.face_blendshapes[0]) == blendshapes.NAMES
 
 
+@pytest.mark.parametrize('beside, above', [(300, 0), (0, 300)])
+@pytest.mark.parametrize('tilt_deg', [0, -30, 45])
+def test_a_tilted_head_is_as_deep_as_an_upright_one(
+    landmarker_path, mediapipe_engine, media, beside, above, tilt_deg
+):
+    upright = cv2.resize(photograph(media(SMILING)), (300, 300))
+    matrix = cv2.getRotationMatrix2D((150, 150), tilt_deg, 1)
+    tilted = cv2.warpAffine(upright, matrix, (300, 300))
+    image = np.pad(tilted, ((above, 0), (beside, 0), (0, 0)))
+    landmarker = mediapipe_engine.MediaPipeLandmarker(landmarker_path, stills=True)
+    (expected,), (found,) = landmarker.find(upright), landmarker.find(image)
+    landmarker.close()
+    depth_px = np.ptp(found.landmarks[:, 2]) * image.shape[1]
+    assert depth_px == pytest.approx(np.ptp(expected.landmarks[:, 2]) * 300, rel=0.08)
+
+
 # Where no face is, no expression is reported.
 
 
