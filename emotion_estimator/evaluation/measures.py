@@ -200,15 +200,19 @@ class Counted:
 
     :param segments: what labels judge.
     :param time: what needs none.
+    :param stills: recordings of which labels judge each photograph.
+    :param alike: False where a run to compare with has others, so that recordings are drawn.
     """
 
     segments: SegmentStatistics
     time: SegmentStatistics
+    stills: frozenset[str] = frozenset()
+    alike: bool = True
 
     @property
     def draws_recordings(self) -> tuple[bool, bool]:
         """Whether intervals draw recordings: of what labels judge, and of what needs none."""
-        return _are_many(self.segments.units), _are_many(self.time.units)
+        return not self.alike or _are_many(self.segments.units), _are_many(self.time.units)
 
     def units_drawn(self, judged_by: str) -> str:
         """
@@ -221,7 +225,8 @@ class Counted:
         labelled, others = self.draws_recordings
         if labelled and others:
             return 'recordings'
-        return f'{judged_by}s or {"recordings" if others else "stretches of five seconds"}'
+        judged = 'recordings' if labelled else f'{judged_by}s'
+        return f'{judged} or {"recordings" if others else "stretches of five seconds"}'
 
     def drawn(self) -> Counted:
         """Make the units those that intervals draw."""
@@ -246,6 +251,7 @@ def count(judged: Sequence[AlignedPredictions]) -> Counted:
     return Counted(
         joined([tally_segments(one) for one in judged]),
         joined([tally_time(one) for one in judged]),
+        frozenset(one.recording for one in judged if one.stills),
     )
 
 
@@ -273,29 +279,49 @@ def figures(counted: Counted) -> dict[str, Interval]:
     return found
 
 
+def in_common(first: Counted, second: Counted) -> tuple[Counted, Counted]:
+    """
+    Leave the units that both of two runs have.
+
+    Where labels judge photographs in one and stretches of a film in the other, that is recordings.
+
+    :param first: tallies of one run.
+    :param second: of another over the same recordings.
+    """
+    alike = first.stills == second.stills
+    judged = [one.segments if alike else one.segments.by_recording() for one in (first, second)]
+    segments, time = _common(*judged), _common(first.time, second.time)
+    one, other = (
+        Counted(of_labels, of_time, each.stills, alike)
+        for of_labels, of_time, each in zip(segments, time, (first, second))
+    )
+    return one, other
+
+
+def _common(
+    one: SegmentStatistics, other: SegmentStatistics
+) -> tuple[SegmentStatistics, SegmentStatistics]:
+    of_other = set(other.units)
+    units = [unit for unit in one.units if unit in of_other]
+    return one.only(units), other.only(units)
+
+
 def differences(first: Counted, second: Counted) -> dict[str, Interval]:
     """
     Compute by how much each figure of a second run differs from the first's, paired by unit.
 
-    :param first: tallies of one run.
-    :param second: of another over the same recordings; units that only one has are left out.
+    :param first: see `in_common`.
+    :param second: see `in_common`.
     :returns: second less first, by name of the measure.
     """
-    pairs = (
-        (LABELLED, first.segments, second.segments),
-        (UNLABELLED, first.time, second.time),
-    )
+    both = [each.drawn() for each in in_common(first, second)]
     found = {}
-    for measures, one, other in pairs:
-        of_other = set(other.units)
-        common = [unit for unit in one.units if unit in of_other]
-        if not common:
-            continue
-        one, other = one.only(common), other.only(common)
-        if _are_many(common):
-            one, other = one.by_recording(), other.by_recording()
+    for measures, (one, other) in (
+        (LABELLED, [each.segments for each in both]),
+        (UNLABELLED, [each.time for each in both]),
+    ):
         delays = _delay_grid(one, other)
-        for measure in measures:
+        for measure in measures if one.units else ():
             score, arrays = _of(measure, one, delays)
             _, others = _of(measure, other, delays)
             found[measure.name] = bootstrap_sums(_difference(score), [*arrays, *others])
@@ -306,12 +332,15 @@ def unpaired(first: Counted, second: Counted, judged_by: str) -> list[str]:
     """
     Tell of what labels judge in one run alone, so that `differences` leave it out.
 
-    :param first: see `differences`.
-    :param second: see `differences`.
+    :param first: see `in_common`.
+    :param second: see `in_common`.
     :param judged_by: see `Counted.units_drawn`.
     :returns: a sentence, or none.
     """
-    alone = len({*first.segments.units} ^ {*second.segments.units})
+    one, other = first.segments, second.segments
+    if first.stills != second.stills:
+        one, other, judged_by = one.by_recording(), other.by_recording(), 'recording'
+    alone = len({*one.units} ^ {*other.units})
     what = f'Labelled {judged_by}s in which one run alone saw a face: {alone}'
     return [f'{what}; the differences leave them out.'] if alone else []
 

@@ -37,7 +37,7 @@ from emotion_estimator.evaluation.labels import (
     LabelError,
     known_name,
 )
-from emotion_estimator.evaluation.measures import count, differences, figures
+from emotion_estimator.evaluation.measures import count, differences, figures, in_common, unpaired
 
 
 def counted(*runs, truth=()):
@@ -204,6 +204,29 @@ def test_few_labelled_recordings_among_many_are_drawn_by_segment():
     )
     found = differences(mixed, mixed)
     assert (found['accuracy'].value, found['accuracy'].low, found['accuracy'].high) == (0, 0, 0)
+
+
+def test_photographs_and_a_film_of_them_are_compared_by_recording():
+    def run(shown, **settings):
+        recordings = [replay(shown, name=name, settings=settings) for name in ('one', 'two')]
+        return counted(*recordings, truth=[segment(0, 4, 'happy')])
+
+    photographs = run('happy sad sad happy', stills=1.0)
+    film = run('happy happy happy sad')
+    found = differences(photographs, film)
+    accuracy = found['accuracy']
+    assert (accuracy.value, accuracy.low, accuracy.high) == (0.25, 0.25, 0.25)
+    assert found['cross_entropy'].value == pytest.approx(
+        figures(film)['cross_entropy'].value - figures(photographs)['cross_entropy'].value
+    )
+    assert unpaired(photographs, film, 'picture') == []
+    common, _ = in_common(photographs, film)
+    assert common.units_drawn('picture') == 'recordings or stretches of five seconds'
+    unseen = run('- - - -')
+    assert 'accuracy' not in differences(photographs, unseen)
+    assert unpaired(photographs, unseen, 'picture') == [
+        'Labelled recordings in which one run alone saw a face: 2; the differences leave them out.'
+    ]
 
 
 @pytest.mark.parametrize('step_s', [0.1, 0.5, 1.0, 2.0])

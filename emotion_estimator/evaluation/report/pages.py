@@ -30,7 +30,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from emotion_estimator.colours import Shades, shades
-from emotion_estimator.evaluation.measures import MEASURES, Measure
+from emotion_estimator.evaluation.measures import MEASURES, Measure, in_common
 from emotion_estimator.evaluation.report import text
 from emotion_estimator.evaluation.report.figures import (
     THEME,
@@ -106,7 +106,7 @@ def report_page(summary: Summary) -> bytes:
         recordings=[plots.recording(one) for one in summary.recordings],
         quality=_quality(summary, plots),
         metrics=[(one, metrics[one.name]) for one in MEASURES if one.name in metrics],
-        how_drawn=text.how_drawn(summary),
+        how_drawn=text.how_drawn(summary.counted, summary.judged_by),
         columns=columns,
         rows=list(_rows(summary, columns)),
     )
@@ -120,6 +120,7 @@ def comparison_page(found: Comparison) -> bytes:
     """
     first, second = found.first, found.second
     plots = _Plots([first, second])
+    common, _ = in_common(first.counted, second.counted)
     return _page(
         plots,
         comparison=True,
@@ -139,7 +140,7 @@ def comparison_page(found: Comparison) -> bytes:
             for one in MEASURES
             if one.name in found.differences
         ],
-        how_drawn=text.how_drawn(first),
+        how_drawn=text.how_drawn(common, first.judged_by),
         recordings=[
             (plots.recording(one), plots.recording(other))
             for one, other in zip(first.recordings, second.recordings)

@@ -23,7 +23,7 @@ from collections.abc import Callable
 import numpy as np
 
 from emotion_estimator.evaluation.labels import UNKNOWN
-from emotion_estimator.evaluation.measures import Measure
+from emotion_estimator.evaluation.measures import Counted, Measure
 from emotion_estimator.evaluation.runs import Comparison, Summary
 from emotion_estimator.evaluation.segment_statistics import Interval
 
@@ -289,13 +289,15 @@ def _share(value: float) -> str:
     return quantity(float(value), 'share')
 
 
-def how_drawn(summary: Summary) -> str:
+def how_drawn(counts: Counted, judged_by: str) -> str:
     """
     Say what the intervals mean.
 
+    :param counts: of a run; of two what they have in common.
+    :param judged_by: see `Counted.units_drawn`.
     :returns: two sentences.
     """
-    labelled, _, others = summary.counted.units_drawn(summary.judged_by).partition(' or ')
+    labelled, _, others = counts.units_drawn(judged_by).partition(' or ')
     drawn = f'whole {labelled}'
     if others:
         drawn = f'labelled {labelled}, or {others} for what needs no labels,'
