@@ -266,10 +266,12 @@ def test_differences_are_second_less_first():
     assert found.differences['accuracy'].value == pytest.approx(-0.25)
     assert found.differences['accuracy'].high < 0
     assert found.agreement.value == pytest.approx(0.75)
-    assert comparison_sentences(found)[0] == (
+    said, caution, _, _ = comparison_sentences(found)
+    assert said == (
         'B (half 1.0.0) is right in 75 % of the labelled frames, A (made 1.0.0) in 100 %: '
         'more than chance (95 % interval -42 to -8 points).'
     )
+    assert caution.startswith('These metrics rest on 6 labelled segments only')
 
 
 def test_a_run_against_itself_differs_by_nothing():

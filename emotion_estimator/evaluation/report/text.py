@@ -23,7 +23,7 @@ from collections.abc import Callable
 import numpy as np
 
 from emotion_estimator.evaluation.labels import UNKNOWN
-from emotion_estimator.evaluation.measures import Counted, Measure
+from emotion_estimator.evaluation.measures import Counted, Measure, in_common
 from emotion_estimator.evaluation.runs import Comparison, Summary
 from emotion_estimator.evaluation.segment_statistics import Interval
 
@@ -154,7 +154,8 @@ def sentences(summary: Summary) -> list[str]:
     :returns: full sentences.
     """
     said = [_right(summary), _mistake(summary), _timing(summary), _confidence(summary)]
-    return [one for one in (*said, _coverage(summary), _shown(summary), _caution(summary)) if one]
+    caution = _caution(summary.counted, summary.judged_by) if summary.labelled else ''
+    return [one for one in (*said, _coverage(summary), _shown(summary), caution) if one]
 
 
 def _value(summary: Summary, name: str) -> float:
@@ -273,12 +274,12 @@ def _shown(summary: Summary) -> str:
     return f'Shown most: {", ".join(listed)}.'
 
 
-def _caution(summary: Summary) -> str:
-    units = len(summary.counted.drawn().segments.units)
-    if not summary.labelled or units >= _FEW_UNITS:
+def _caution(counts: Counted, judged_by: str) -> str:
+    units = len(counts.drawn().segments.units)
+    if units >= _FEW_UNITS:
         return ''
-    recordings, _ = summary.counted.draws_recordings
-    one = f'labelled {"recording" if recordings else summary.judged_by}'
+    recordings, _ = counts.draws_recordings
+    one = f'labelled {"recording" if recordings else judged_by}'
     return (
         f'These metrics rest on {counted(units, one, f"{one}s")} only: '
         'take them, and their intervals, as a first impression.'
@@ -327,6 +328,8 @@ def comparison_sentences(found: Comparison) -> list[str]:
             f'{quantity(found.first.figures["accuracy"].value, "share")}: '
             f'{_verdict_of(difference)}.'
         )
+        common, _ = in_common(found.first.counted, found.second.counted)
+        said.append(_caution(common, found.first.judged_by))
     else:
         said.append(
             f'A is {found.first.model}, B is {found.second.model}. No label could be used, so '
@@ -343,7 +346,7 @@ def comparison_sentences(found: Comparison) -> list[str]:
     )
     if math.isfinite(first) and math.isfinite(second):
         said.append(f'The answer changes {first:.2f} times a second in A and {second:.2f} in B.')
-    return said
+    return [one for one in said if one]
 
 
 def _verdict_of(difference: Interval) -> str:
