@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from emotion_estimator.evaluation import classification_metrics as metrics
+from emotion_estimator.evaluation.report.figures import risk_coverage_figure
 from emotion_estimator.evaluation.runs import agreement
 from emotion_estimator.evaluation.segment_statistics import (
     Interval,
@@ -237,6 +238,15 @@ def test_the_curve_passes_through_the_score_of_every_threshold(pairs):
     thresholds = np.unique(probabilities.max(axis=1))[::-1]
     expected = [metrics.risk_coverage(probabilities, truth, each) for each in thresholds]
     np.testing.assert_allclose(np.column_stack([curve.coverage, 1 - curve.risk]), expected)
+
+
+@pytest.mark.parametrize(('right', 'above'), [(1.0, True), (0.2, True), (0.0, False)])
+def test_equally_sure_answers_are_one_mark_whose_words_stay_in_the_figure(right, above):
+    chances = np.full((4, 2), 0.5)
+    curve = metrics.risk_coverage_curve(chances, np.zeros(4, np.int64))
+    line, shown = risk_coverage_figure(curve, 1.0, right).data
+    assert (len(line.x), line.mode) == (1, 'markers')
+    assert shown.textposition == ('top left' if above else 'bottom left')
 
 
 # Intervals against distributions that are known.

@@ -218,7 +218,7 @@ def risk_coverage_figure(curve: RiskCoverage, answered: float, right: float) -> 
     figure.add_scatter(
         x=curve.coverage[kept].tolist(),
         y=curve.risk[kept].tolist(),
-        mode='lines',
+        mode='lines' if len(kept) > 1 else 'markers',  # all may be equally sure
         line={'color': light('accent'), 'width': 2.2},
         hovertemplate='%{x:.0%} answered, %{y:.1%} of them wrong<extra></extra>',
     )
@@ -228,7 +228,8 @@ def risk_coverage_figure(curve: RiskCoverage, answered: float, right: float) -> 
             y=[1 - right],
             mode='markers+text',
             text=['as shown'],
-            textposition='top left' if answered > 0.7 else 'top right',
+            textposition=f'{"bottom" if right < 0.1 else "top"} '
+            f'{"left" if answered > 0.7 else "right"}',
             marker={
                 'color': light('accent'),
                 'size': 10,
