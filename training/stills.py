@@ -284,10 +284,12 @@ class Targets:
         Compute the labels that answers are compared with to choose the epoch.
 
         :param stills: N photographs.
-        :returns: FER+'s majority where votes teach, FER2013's label where labels do; shape [N],
-            -1 where there is none.
+        :returns: FER+'s majority where votes teach, FER2013's label where labels do, or where
+            none of them has a majority; shape [N], -1 where there is none.
         """
         labels = stills.labels if self.label_weight > 0.5 else stills.majority()
+        if not (labels >= 0).any():  # nobody voted: the labels are all that is known
+            labels = stills.labels
         return MAPS[self.classes].labels(labels)
 
 

@@ -200,6 +200,12 @@ def test_who_teaches_also_validates(voted_stills):
     assert Targets('happy_unknown_sad', 0.8).validation_labels(voted_stills).tolist() == [0, 2, 2]
 
 
+def test_where_nobody_voted_labels_validate(voted_stills):
+    silent = np.zeros_like(voted_stills.votes), np.zeros_like(voted_stills.other_votes)
+    unvoted = replace(voted_stills, votes=silent[0], other_votes=silent[1])
+    assert Targets().validation_labels(unvoted).tolist() == voted_stills.labels.tolist()
+
+
 def face(**shown):
     """Make the blendshapes of a face, each name on both sides where it has two."""
     values = np.zeros(len(NAMES), np.float32)
