@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_estimator.blendshapes import NAMES
+from emotion_estimator.files import writing
 
 
 def save_whole(network: keras.Model, path: Path) -> None:
@@ -35,11 +36,16 @@ def save_whole(network: keras.Model, path: Path) -> None:
 
     :param network: with its optimizer, so that training can go on.
     :param path: a .keras file; its folder is made where it is missing.
+    :raises OutputError: naming the file and the reason; nothing of it is left then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'unfinished-{path.name}')
-    network.save(temporary)
-    temporary.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            network.save(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def random_states(network: keras.Model) -> list[list[int]]:

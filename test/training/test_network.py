@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import resource
 
 import keras
 import numpy as np
@@ -26,6 +27,7 @@ import pytest
 from emotion_estimator.blendshapes import INDEX, NAMES
 from emotion_estimator.emotion.decision import ClassPrior
 from emotion_estimator.emotion.model import SCHEMA, VOTES, read_metadata, softmax
+from emotion_estimator.files import OutputError
 from training import export, facial_actions, fitting, network, sources, still_features
 from training.clips import Dynamics
 from training.datasets.pictures import LABELS, DataError, Split, one_hot
@@ -252,6 +254,17 @@ def test_a_broken_run_goes_on_as_though_it_had_not_been(made_data, monkeypatch, 
     (folder / 'best.keras').write_bytes(b'cut off')
     with pytest.raises(DataError, match=r'best\.keras is damaged'):
         fitting.trained_network(settings, made_data)
+
+
+def test_a_network_that_cannot_be_kept_is_named_and_leaves_nothing(untrained, tmp_path):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        with pytest.raises(OutputError, match=r'last\.keras cannot be written: .*Make room'):
+            network.save_whole(untrained, tmp_path / 'last.keras')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list(tmp_path.iterdir())
 
 
 def test_other_settings_and_other_data_are_another_run(made_data):
