@@ -25,8 +25,8 @@ from emotion_estimator.faces.encoding import files_that_count
 from emotion_estimator.parameters import read_parameters
 from training import sources
 from training.commands.evaluate import known_scores, others_beside, print_tables
-from training.datasets.pictures import FilePictures
-from training.protocols.other_people import find_held_faces
+from training.datasets.pictures import LABELS, FilePictures
+from training.protocols.other_people import NO_ANSWER, Answers, find_held_faces, scores
 from training.sources import KEY_SOURCES, REPOSITORY, code_of, content_key, kept_arrays
 
 
@@ -132,6 +132,27 @@ def test_scores_keep_their_names_and_figures_beside_many_methods(capsys):
     print_tables({'public': {f'{n}_methodically': {name: metric} for n in range(14)}})
     out = capsys.readouterr().out
     assert name in out and '…' not in out and out.count('0.7143') == 14
+
+
+def test_sets_and_groups_of_people_that_share_a_name_are_told_apart(tmp_path):
+    (tmp_path / 'lab').mkdir()
+    for name in 'abc':
+        shutil.copy(media_path('single_face.jpg'), tmp_path / 'lab' / f'{name}.jpg')
+    (tmp_path / 'labels.csv').write_text(
+        'file,expression,gender,ethnicity\n'
+        'lab/a.jpg,happy,other,black\nlab/b.jpg,happy,male,other\nlab/c.jpg,happy,male,black\n'
+    )
+    images = np.zeros((1, 48, 48), np.uint8)
+    np.savez(tmp_path / 'lab.npz', images=images, labels=['sad'], names=['S1_1'])
+    found = sources.read_other_people(tmp_path)
+    assert {name: len(one.people) for name, one in found.items()} == {'lab': 3, 'lab.npz': 1}
+    answers = Answers(
+        np.array([LABELS.index('happy'), NO_ANSWER, NO_ANSWER]), np.zeros(3, np.int64)
+    )
+    told = scores(answers, found['lab'], LABELS)
+    assert told['x_recall_happy_gender_other']['value'] == 1
+    assert told['x_recall_happy_ethnicity_other']['value'] == 0
+    assert told['x_recall_happy_black']['value'] == 0.5 and 'x_recall_happy_other' not in told
 
 
 @pytest.mark.parametrize('content', ['{"a": ', '[1]', '', None])

@@ -294,10 +294,10 @@ def read_labelled_folder(
 
     labels.csv with the columns file (below the folder) and expression, and if known person, gender
     and ethnicity; the first part of a file's path is its set, where it has more than one. Files
-    that lie elsewhere are of the set that is named after the folder. Or
-    folders named by expressions, with pictures in them. Beside either: .npz files with `images`
-    (grey, uint8 [N, height, width]), `labels` and `names`, a name beginning with the person and
-    '_'; each is a set. Expressions may be in another data set's words (`known_name`).
+    that lie elsewhere are of the set that is named after the folder. Or folders named by
+    expressions, with pictures in them. Beside either: .npz files with `images` (grey, uint8 [N,
+    height, width]), `labels` and `names`, a name beginning with the person and '_'; each is a set
+    of its own. Expressions may be in another data set's words (`known_name`).
 
     :param trained_on: by set, with what the names of the files begin that may be trained on.
     :returns: pictures by the name of their set; `Split.TRAINING` those that may be trained on,
@@ -306,14 +306,14 @@ def read_labelled_folder(
     """
     complaints: list[str] = []
     path = path.resolve()  # '.' would name no set
-    table = path / _TABLE
+    table, begins = path / _TABLE, trained_on or {}
     lines = _of_table(table, complaints) if table.is_file() else _of_expression_folders(path)
     by_set: dict[str, list[_Line]] = {}
     for name, line in lines:
         by_set.setdefault(name, []).append(line)
-    trained_on = trained_on or {}
-    found = {n: _of_files(n, lines, trained_on.get(n, '')) for n, lines in by_set.items()}
-    found |= {file.stem: _of_arrays(file) for file in sorted(path.glob('[!.]*.npz'))}
+    found = {n: _of_files(n, lines, begins.get(n, '')) for n, lines in by_set.items()}
+    for file in sorted(path.glob('[!.]*.npz')):
+        found[file.name if file.stem in found else file.stem] = _of_arrays(file)
     found = {name: pictures for name, pictures in found.items() if len(pictures.people)}
     if not found:
         raise DataError(

@@ -265,8 +265,9 @@ def scores(answers: Answers, pictures: PeoplesPictures, labels: tuple[str, ...])
 
     :param labels: the classes of the answers, see `truth_of`.
     :returns: by name: accuracy; mean recall of the classes that occur; recall of each class, and
-        of each for each group of people; share of the neutral faces that are answered with
-        another expression; share without an answer, and of each reason.
+        of each for each group of people, named by its kind too where kinds share its word; share
+        of the neutral faces that are answered with another expression; share without an answer,
+        and of each reason.
     """
     truth = truth_of(pictures.photographs.labels, labels)
     answered, right = answers.labels, answers.labels == truth
@@ -283,11 +284,11 @@ def scores(answers: Answers, pictures: PeoplesPictures, labels: tuple[str, ...])
         'x_accuracy': share(right, every),
         'x_balanced': bootstrap(balanced, [answered, truth], groups=people).rounded(),
     }
+    known = [(kind, str(g)) for kind, of in pictures.groups.items() for g in np.unique(of) if g]
+    words = [group for _, group in known]
     groups = {
-        group: kinds == group
-        for kinds in pictures.groups.values()
-        for group in np.unique(kinds)
-        if group
+        group if words.count(group) == 1 else f'{kind}_{group}': pictures.groups[kind] == group
+        for kind, group in known
     }
     for index, label in enumerate(labels):
         shown = truth == index
