@@ -222,7 +222,8 @@ class ExpressionEstimator:
         :param line: see `FaceFinder.find`.
         :returns: the faces; none where `step.left_out`.
         :raises ValueError: when the array is no such image.
-        :raises RuntimeError: when it was closed.
+        :raises RuntimeError: when it was closed, or, with `engine='mediapipe'`, in a process that
+            was forked since.
         """
         if self._closed:
             raise RuntimeError('This estimator was closed: make another.')

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import mediapipe as mp
 import numpy as np
@@ -240,6 +241,8 @@ class MediaPipeLandmarker:
             if has_structures(self._landmarker)
             else detect_through_objects
         )
+        self._is_forked = False
+        _LANDMARKERS.add(self)
 
     def find(self, image: Rgb, time_ms: int | None = None) -> list[LandmarkedFace]:
         """
@@ -247,7 +250,13 @@ class MediaPipeLandmarker:
 
         :param time_ms: its time in milliseconds, above that of the frame before; None for stills.
         :returns: the faces, in MediaPipe's order.
+        :raises RuntimeError: in a process that was forked since, which has none of the threads.
         """
+        if self._is_forked:
+            raise RuntimeError(
+                'engine: mediapipe does not go on in a forked process: make another estimator '
+                'there, or take engine: litert.'
+            )
         frame = mp.Image(image_format=mp.ImageFormat.SRGB, data=image)
         height, width = image.shape[:2]
         return [
@@ -262,6 +271,23 @@ class MediaPipeLandmarker:
     def close(self) -> None:
         """Release MediaPipe's graph."""
         self._landmarker.close()
+
+    def leave_to_parent(self) -> None:
+        """Let go of the graph, for whose threads a forked process would wait forever."""
+        self._is_forked = True
+        self._landmarker._handle = None
+
+
+_LANDMARKERS: WeakSet[MediaPipeLandmarker] = WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for landmarker in _LANDMARKERS:
+        landmarker.leave_to_parent()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 def _with_z_like_x(landmarks: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:

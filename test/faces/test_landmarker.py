@@ -16,7 +16,11 @@
 
 import itertools
 import os
+import signal
+import subprocess
+import sys
 import threading
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -107,6 +111,42 @@ def test_scores_come_in_the_order_of_the_names(make, media):
     image = next(pictures(media))
     result = make(1).detect_for_video(image, 1)
     assert tuple(s.category_name for s in result.face_blendshapes[0]) == blendshapes.NAMES
+
+
+FORKED = """
+import gc, os, sys
+from pathlib import Path
+import numpy as np
+from emotion_estimator.faces.mediapipe_landmarker import MediaPipeLandmarker
+picture = np.zeros((64, 64, 3), np.uint8)
+closed, dropped = (MediaPipeLandmarker(Path(sys.argv[1]), stills=True) for _ in range(2))
+if not os.fork():
+    try:
+        closed.find(picture)
+    except RuntimeError as error:
+        print(error, flush=True)
+    closed.close()
+    del dropped
+    gc.collect()
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.wait()[1]), closed.find(picture), dropped.find(picture))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
+def test_a_forked_process_is_told_to_make_another(landmarker_path, mediapipe_engine):
+    command = [sys.executable, '-c', FORKED, str(landmarker_path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as forking:
+        try:
+            said, _ = forking.communicate(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(forking.pid, signal.SIGKILL)
+    of_child, of_parent = said.splitlines()
+    assert 'make another estimator there, or take engine: litert' in of_child
+    assert of_parent == '0 [] []'
 
 
 @pytest.mark.parametrize('beside, above', [(300, 0), (0, 300)])
