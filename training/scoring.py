@@ -56,7 +56,7 @@ from training.protocols.stills import (
     sure_scores,
 )
 from training.settings import Settings
-from training.stills import HAPPY_UNKNOWN_SAD, Stills
+from training.stills import HAPPY_UNKNOWN_SAD, Stills, truth_for
 from training.windows import constant_windows, retimed
 
 AS_TRAINED = (
@@ -293,7 +293,7 @@ def vote_classifiers(material: Material, features: tuple[str, ...]) -> dict[str,
     :param features: what they see.
     """
     learned = material.training.only(features)
-    majority = learned.majority()
+    majority = truth_for(LABELS, learned)
     clear = majority >= 0
     return frame_classifiers(learned.values[clear], majority[clear])
 

@@ -301,10 +301,17 @@ def truth_for(names: tuple[str, ...], stills: Stills) -> NDArray[np.int64]:
     :param stills: N photographs.
     :returns: index into the classes, shape [N]: FER+'s majority for the seven classes, -1 where
         there is none; FER2013's label for the seed report's three.
-    :raises DataError: when the classes are neither.
+    :raises DataError: when the classes are neither, or no photograph with a face has a majority.
     """
     if names == LABELS:
-        return stills.majority()
+        majority = stills.majority()
+        if not (stills.readable[:, 0] & (majority >= 0)).any():
+            raise DataError(
+                f'None of the {len(stills)} photographs shows a face on which most voters agree, '
+                'which is the truth for the seven classes. FERPLUS= of `make` names the votes '
+                'where the photographs come without.'
+            )
+        return majority
     if names == HAPPY_UNKNOWN_SAD.names:
         return HAPPY_UNKNOWN_SAD.labels(stills.labels)
     raise DataError(

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import io
 import os
+from argparse import Namespace
 
 import cv2
 import numpy as np
@@ -271,6 +272,20 @@ def test_wrong_answers_are_drawn_with_their_landmarks_and_rows(tmp_path, monkeyp
     assert (path.name, names) == ('made_public.png', LABELS)
     # Happy and neutral are positive, sad is negative: one of two is right in either grouping.
     assert text.getvalue().count('accuracy 0.5000') == 2
+
+
+def test_thresholds_are_of_publictest_alone_where_no_other_people_are(
+    monkeypatch, capsys, tmp_path
+):
+    happy = np.eye(len(LABELS))[[HAPPY] * 2]
+    monkeypatch.setenv('EMOTION_ESTIMATOR_ASSETS', str(tmp_path))
+    monkeypatch.setattr(studies, 'EmotionModel', lambda _: Model())
+    monkeypatch.setattr(studies, 'read_stills', lambda _: stills())
+    monkeypatch.setattr(studies, 'held_probabilities', lambda *_: lambda _: happy)
+    studies.thresholds(Namespace())
+    said = capsys.readouterr().out
+    assert f'PublicTest stands alone: {tmp_path}/ood holds no labelled pictures' in said
+    assert '1.000 0.500 0.500 nan' in said
 
 
 def test_a_command_says_before_its_work_that_it_cannot_write(tmp_path, monkeypatch, capsys):

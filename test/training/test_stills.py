@@ -26,9 +26,16 @@ from hypothesis.extra.numpy import arrays
 
 from emotion_estimator.blendshapes import NAMES
 from training.datasets import fer2013
-from training.datasets.pictures import LABELS, NO_LABEL
+from training.datasets.pictures import LABELS, NO_LABEL, DataError
 from training.facial_actions import ALSO_WITH_CLOSED_EYES, corrected
-from training.stills import HAPPY_UNKNOWN_SAD, POSITIVE_NEGATIVE, IndexMap, Stills, Targets
+from training.stills import (
+    HAPPY_UNKNOWN_SAD,
+    POSITIVE_NEGATIVE,
+    IndexMap,
+    Stills,
+    Targets,
+    truth_for,
+)
 
 SAD = LABELS.index('sad')
 
@@ -204,6 +211,10 @@ def test_where_nobody_voted_labels_validate(voted_stills):
     silent = np.zeros_like(voted_stills.votes), np.zeros_like(voted_stills.other_votes)
     unvoted = replace(voted_stills, votes=silent[0], other_votes=silent[1])
     assert Targets().validation_labels(unvoted).tolist() == voted_stills.labels.tolist()
+    assert truth_for(LABELS, voted_stills).tolist() == [HAPPY, NEUTRAL, -1]
+    for without in (unvoted, replace(voted_stills, readable=np.zeros((3, 1), bool))):
+        with pytest.raises(DataError, match='None of the 3 photographs shows a face on which mo'):
+            truth_for(LABELS, without)
 
 
 def face(**shown):

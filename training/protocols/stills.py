@@ -33,7 +33,7 @@ from emotion_estimator.evaluation.classification_metrics import Confusion, confu
 from emotion_estimator.evaluation.segment_statistics import Interval, bootstrap
 from emotion_estimator.stamps import NS_PER_S
 from training.datasets.pictures import LABELS, DataError, assets_folder
-from training.stills import FER2013, HAPPY_UNKNOWN_SAD, Stills
+from training.stills import FER2013, HAPPY_UNKNOWN_SAD, Stills, truth_for
 from training.windows import MAX_GAP_S, RATE_HZ, STEPS, WINDOW_S
 
 Metrics = dict[str, dict[str, float]]
@@ -115,9 +115,10 @@ def p7_scores(probabilities: NDArray[np.float64], stills: Stills) -> Metrics:
     :param probabilities: of the readable photographs, shape [readable, 7].
     :param stills: all photographs of the split.
     :returns: by name; only photographs with a majority for one of the classes count.
+    :raises DataError: when there is none, see `truth_for`.
     """
     readable = stills.readable[:, 0]
-    majority = stills.majority()
+    majority = truth_for(LABELS, stills)
     clear = majority[readable] >= 0
     truth, rated = majority[readable][clear], probabilities[clear]
     right = rated.argmax(axis=1) == truth
