@@ -208,6 +208,12 @@ def fit_shipped_encoding() -> Path:
     return encoding_path()
 
 
+def faceless(photographs: LabelledPictures) -> Stills:
+    """Tell what is known of photographs before any face is found: labels and votes."""
+    none = np.zeros(len(photographs), np.bool_)
+    return _stills(photographs, NAMES, np.zeros((len(none), 1, len(NAMES)), np.float32), none)
+
+
 def read_stills(split: Split) -> Stills:
     """
     Compute one split's features with the encoding that ships, or take what is kept of them.

@@ -21,9 +21,11 @@ import numpy as np
 import pytest
 from helpers.faces import media_path
 
+from emotion_estimator.assets import ASSETS_VARIABLE
 from emotion_estimator.faces.encoding import files_that_count
 from emotion_estimator.parameters import read_parameters
 from training import sources
+from training.commands import train
 from training.commands.evaluate import known_scores, others_beside, print_tables
 from training.datasets.pictures import LABELS, FilePictures
 from training.protocols.other_people import NO_ANSWER, Answers, find_held_faces, scores
@@ -174,3 +176,27 @@ def test_beside_a_model_stand_the_baselines_that_see_what_it_sees():
     of_blendshapes = {'basic7': 1, 'fer': 3, 'constant': 6}
     assert others_beside('basic7_blendshapes', methods) == of_blendshapes
     assert others_beside('basic7_blendshapes', of_blendshapes) == of_blendshapes
+
+
+# What `make train` asks of the photographs before hours of work.
+
+
+def test_a_class_that_nothing_shows_is_refused_before_any_face_is_found(
+    tmp_path, monkeypatch, capsys
+):
+    for split in ('train', 'val'):
+        for name in ('sad', 'happy', 'neutral'):
+            (tmp_path / split / name).mkdir(parents=True)
+            (tmp_path / split / name / '1.png').write_bytes(b'looked at later')
+    monkeypatch.setattr(sources, 'OUT', tmp_path / 'out')
+    monkeypatch.setenv(ASSETS_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(sources.FER2013_VARIABLE, str(tmp_path))
+    for models, said in (
+        (
+            ['basic7'],
+            'None of the 3 photographs that are learned from shows angry, disgusted, sca',
+        ),
+        (['happy_unknown_sad'], 'No face is found in the 3 photographs'),
+    ):
+        assert train.main(['--models', *models]) == 1
+        assert said in capsys.readouterr().err

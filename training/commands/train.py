@@ -37,7 +37,7 @@ from training.encoding.visibility import fit_shipped_visibility
 from training.export import class_shares, export_answers, write_model
 from training.fitting import Material, read_material, trained_network
 from training.settings import MODELS, VERSIONS, Settings, class_prior, run_key
-from training.still_features import OTHERS_TIMES, fit_shipped_encoding
+from training.still_features import OTHERS_TIMES, faceless, fit_shipped_encoding
 from training.windows import RATE_HZ, WINDOW_S
 
 DATA = (
@@ -142,6 +142,8 @@ def main(arguments: list[str] | None) -> int:
         )
     if not photographs.votes.any():
         print('Nobody voted on them, so that labels alone teach; FERPLUS= of `make` names votes.')
+    for name in options.models:  # before hours of work whose end would replace what ships
+        class_shares(MODELS[name], faceless(photographs))
     if not options.keep_encoding:
         path = fit_shipped_encoding()
         print(f'{path.name}: {path.stat().st_size} bytes, {time.monotonic() - start:.0f} s')
