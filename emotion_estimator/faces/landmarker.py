@@ -240,7 +240,7 @@ def new_landmarkers(
         `min_presence_confidence` and `min_tracking_confidence` by name, see
         config/emotion_estimator.yaml.
     :returns: takes `max_faces` and `stills`, see `FaceLandmarker`.
-    :raises ValueError: when MediaPipe is asked for and not installed.
+    :raises ValueError: when MediaPipe is asked for and cannot be imported.
     """
     confidences = {
         name: parameters[name]
@@ -255,7 +255,8 @@ def new_landmarkers(
     try:
         # Imported here: a robot may lack it.
         from emotion_estimator.faces.mediapipe_landmarker import MediaPipeLandmarker
-    except ImportError as error:
+    # Of an installation that does not fit, protobuf and others each complain in their own way.
+    except Exception as error:
         raise ValueError(
             f'engine: mediapipe needs the Python package mediapipe ({error}); install it, or take '
             'engine: litert.'

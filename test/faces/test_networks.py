@@ -360,6 +360,21 @@ def test_an_engine_that_is_not_installed_is_named(networks, landmarker_path, mon
         new_landmarkers(networks, landmarker_path, parameters)
 
 
+class Broken:
+    def find_spec(self, name, *_):
+        if name == 'mediapipe':
+            raise TypeError('Descriptors cannot be created directly.')
+
+
+def test_an_engine_that_is_broken_is_named(networks, landmarker_path, monkeypatch):
+    for name in ('mediapipe', 'emotion_estimator.faces.mediapipe_landmarker'):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, 'meta_path', [Broken(), *sys.meta_path])
+    parameters = {**read_parameters().blendshape_node, 'engine': 'mediapipe'}
+    with pytest.raises(ValueError, match=r'engine: mediapipe needs .* \(Descriptors cannot be'):
+        new_landmarkers(networks, landmarker_path, parameters)
+
+
 @pytest.mark.parametrize('engine', ['litert', 'mediapipe'])
 def test_without_yunet_each_engine_finds_the_whole_group(landmarker_path, media, engine, request):
     if engine == 'mediapipe':
