@@ -311,25 +311,25 @@ def read_parameters(
 
 def misspelling(name: str, known: Collection[str]) -> str:
     """
-    Say which parameter may be meant by a name that ROS passes over in silence.
+    Say which of the known parameters may be meant by a name that ROS passes over in silence.
 
-    :param known: all names that there are.
     :returns: a sentence; empty for a name that is known, or like none.
     """
     close = [] if name in known else difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     return f'There is no parameter {name!r}; did you mean {close[0]!r}?' if close else ''
 
 
-def without_effect(path: Path) -> list[str]:
+def without_effect(path: Path, namespace: str | None = None) -> list[str]:
     """
-    Say what of a parameter file reaches no node, as `read_parameters` reads it.
+    Say what of a parameter file reaches no node, as `read_parameters` reads it for a namespace.
 
     :returns: sentences; what other nodes' sections hold is not looked at.
     """
     sections = [*_sections(path, _document(path))]
-    ours = [one for one in sections if any(_is_for(one[0], node, None) for node in NODES)]
+    ours = [one for one in sections if any(_is_for(one[0], node, namespace) for node in NODES)]
     said = [(section, misspelling(name, _NAMES)) for section, values in ours for name in values]
-    nothing = [f'{path} sets nothing for {" or ".join(NODES)}.']
+    nodes = [node if namespace is None else f'{namespace}/{node}' for node in NODES]
+    nothing = [f'{path} sets nothing for {" or ".join(nodes)}.']
     return [f'{path}: {section}: {one}' for section, one in said if one] if ours else nothing
 
 

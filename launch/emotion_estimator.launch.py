@@ -26,6 +26,7 @@ from tempfile import NamedTemporaryFile
 from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction
 from launch.events.process import ProcessExited, ShutdownProcess
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
@@ -35,13 +36,14 @@ from emotion_estimator.commands import MOST_PORT
 from emotion_estimator.emotion.model import read_metadata
 from emotion_estimator.files import find_model, find_shared_file
 from emotion_estimator.parameters import NODES as SPECS
-from emotion_estimator.parameters import Value, read_parameters
+from emotion_estimator.parameters import Value, read_parameters, without_effect
 
 PACKAGE = 'emotion_estimator'
 NODES = ('blendshape_node', 'emotion_node')
 LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
 RESPAWN_DELAY_S = 2.0
 HOPELESS = (2, 3)  # exit statuses: a parameter is wrong, a package is missing
+LOG = get_logger('launch')
 
 ARGUMENTS = (
     ('camera', 'image', 'Image topic, or the name of a preset in config/cameras, as realsense.'),
@@ -161,6 +163,8 @@ def start(context: LaunchContext) -> list[Node]:
     read_parameters().changed(preset)
     asked = {name: parameter(name, value[name]) for name in PARAMETERS if value[name]}
     read = read_parameters(mine, namespace=namespace).changed(asked)
+    for sentence in without_effect(mine, namespace) if mine else ():
+        LOG.warning(sentence)
     read_metadata(find_model(str(read.emotion_node['model'])))
     if value['use_sim_time']:
         asked['use_sim_time'] = truth('use_sim_time', value['use_sim_time'])

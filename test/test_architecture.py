@@ -271,6 +271,27 @@ def test_what_of_a_parameter_file_reaches_no_node_is_told(tmp_path, content, sai
     assert [part in one for part, one in zip(said, found, strict=True)] == [True] * len(said)
 
 
+@pytest.mark.parametrize(
+    'section, namespace, reached',
+    [
+        ('/emotion_node', '', True),
+        ('/emotion_node', '/robot1', False),
+        ('/robot1/emotion_node', '/robot1', True),
+        ('/robot1/emotion_node', '', False),
+        ('/**/emotion_node', '/robot1', True),
+        ('/*', '/robot1', False),
+    ],
+)
+def test_a_parameter_file_for_another_namespace_reaches_no_node(
+    tmp_path, section, namespace, reached
+):
+    path = tmp_path / 'mine.yaml'
+    write_whole(path, yaml.safe_dump({section: {'ros__parameters': {}}}).encode())
+    nodes = f'{namespace}/blendshape_node or {namespace}/emotion_node'
+    nothing = [f'{path} sets nothing for {nodes}.']
+    assert without_effect(path, namespace) == ([] if reached else nothing)
+
+
 @pytest.mark.parametrize('node', NODES)
 def test_every_parameter_is_described_in_a_sentence(node):
     assert all(spec.description.endswith('.') for spec in NODES[node])

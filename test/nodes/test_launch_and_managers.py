@@ -56,27 +56,19 @@ def launched(launch_file, context=None, **arguments):
 
 def test_every_argument_is_described(launch_file):
     declared = launch_file.generate_launch_description().get_launch_arguments()
-    names = {argument.name for argument in declared}
-    assert names >= {'camera', 'image_transport', 'model', 'namespace', 'params_file'}
+    assert {argument.name for argument in declared} >= {'camera', 'model', 'params_file'}
     assert all(len(argument.description) > 10 for argument in declared)
-
-
-def test_one_process_or_two(launch_file):
-    assert len(launched(launch_file)) == 1
-    assert len(launched(launch_file, one_process='false')) == 2
 
 
 def test_the_live_view_comes_beside_the_nodes_and_is_not_started_again(launch_file):
     *nodes, view = launched(launch_file, view='true')
     assert len(nodes) == 1
-    *_, words = commands(
-        launch_file, (), {'view': 'true', 'view_port': '8081', 'use_sim_time': 'true'}
-    )
+    asked = {'view': 'true', 'view_port': '8081', 'use_sim_time': 'true'}
+    *_, words = commands(launch_file, (), asked)
     assert words[:4] == ['--host', 'localhost', '--port', '8081']
     assert 'use_sim_time: true' in Path(words[words.index('--params-file') + 1]).read_text()
     assert view._ExecuteLocal__respawn is False
-    # The token stands in no log file.
-    assert 'log' not in str(view.output['stdout'])
+    assert 'log' not in str(view.output['stdout'])  # which holds the token
 
 
 @pytest.mark.parametrize(
@@ -107,9 +99,7 @@ def test_wrong_arguments_are_reported(launch_file, arguments, sentence):
         launched(launch_file, **arguments)
 
 
-def test_an_argument_that_is_not_known_is_reported_where_the_command_line_is_this_file_s(
-    launch_file,
-):
+def test_an_unknown_argument_is_reported_where_the_command_line_is_this_file_s(launch_file):
     command = ['ros2', 'launch', 'emotion_estimator', 'emotion_estimator.launch.py']
     launch_file.refuse_unknown([*command, 'model:=basic7'])
     with pytest.raises(ValueError, match="no launch argument 'modle'; did you mean 'model'"):
@@ -207,6 +197,7 @@ def test_an_argument_beats_the_parameter_file_which_beats_the_camera_s_preset(
         mine.write_text(file)
         arguments = {**arguments, 'params_file': str(mine)}
     started = list(commands(launch_file, before, {**arguments, 'one_process': one_process}))
+    assert len(started) == (1 if one_process == 'true' else 2)
     found = parameters_of_nodes(live, started)
     assert {name: found[name] for name in expected} == {
         name: {value} for name, value in expected.items()
@@ -269,6 +260,15 @@ def test_a_process_whose_parameters_are_wrong_is_not_started_again(launch_file, 
     service.include_launch_description(launch.LaunchDescription([process]))
     assert service.run() == 0
     assert (tmp_path / 'starts').read_text() == 'xx'
+
+
+def test_a_parameter_file_for_other_nodes_is_told(launch_file, tmp_path, monkeypatch):
+    said, mine = [], tmp_path / 'mine.yaml'
+    monkeypatch.setattr(launch_file.LOG, 'warning', said.append)
+    mine.write_text(NESTED)  # for robot1
+    for namespace in ('robot1', 'robot2'):
+        launched(launch_file, namespace=namespace, params_file=str(mine))
+    assert said == [f'{mine} sets nothing for /robot2/blendshape_node or /robot2/emotion_node.']
 
 
 def test_a_parameter_file_stays_until_launch_ends(launch_file):
