@@ -72,7 +72,7 @@ def read_photographs() -> LabelledPictures:
     )
     if votes := os.environ.get(FERPLUS_VARIABLE):
         photographs = fer2013.join_votes(photographs, fer2013.read_votes(Path(votes)))
-    _say(*photographs.complaints)
+    say(*photographs.complaints)
     return photographs
 
 
@@ -123,7 +123,7 @@ def _labelled(folder: Path) -> dict[str, PeoplesPictures]:
     """Read a folder of labelled pictures and say what is left out."""
     ours = folder.resolve() == (assets_folder() / 'ood').resolve()
     found, complaints = read_labelled_folder(folder, TRAINED_ON if ours else None)
-    _say(*complaints, *(c for one in found.values() for c in one.photographs.complaints))
+    say(*complaints, *(c for one in found.values() for c in one.photographs.complaints))
     return found
 
 
@@ -139,7 +139,7 @@ def legible(pictures: Pictures, rows: Iterable[int]) -> list[int]:
             pictures.read(row)
             kept.append(row)
         except PictureError as error:
-            _say(f'{error} It is left out.')
+            say(f'{error} It is left out.')
     return kept
 
 
@@ -152,7 +152,7 @@ def _legible(one: PeoplesPictures) -> PeoplesPictures:
 _said: set[str] = set()
 
 
-def _say(*complaints: str) -> None:
+def say(*complaints: str) -> None:
     """Print sentences, each once in a process: a command reads its photographs several times."""
     for complaint in complaints:
         if complaint not in _said:

@@ -164,8 +164,7 @@ def read_faces(photographs: LabelledPictures, view: View) -> FaceTable:
     """
     folder, scheduler = sources.OUT / 'extraction', sources.scheduler()
     found, complaints = extract(photographs.pictures, view, folder, scheduler)
-    for complaint in complaints:
-        print(complaint)
+    sources.say(*complaints)
     return found
 
 

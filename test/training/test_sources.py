@@ -16,6 +16,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,10 +25,11 @@ from helpers.faces import media_path
 from emotion_estimator.assets import ASSETS_VARIABLE
 from emotion_estimator.faces.encoding import files_that_count
 from emotion_estimator.parameters import read_parameters
-from training import sources
+from training import sources, still_features
 from training.commands import train
 from training.commands.evaluate import known_scores, others_beside, print_tables
-from training.datasets.pictures import LABELS, FilePictures
+from training.datasets.pictures import LABELS, FilePictures, LabelledPictures, Split
+from training.extraction.face_reader import empty_table
 from training.protocols.other_people import NO_ANSWER, Answers, find_held_faces, scores
 from training.sources import KEY_SOURCES, REPOSITORY, code_of, content_key, kept_arrays
 
@@ -176,6 +178,16 @@ def test_beside_a_model_stand_the_baselines_that_see_what_it_sees():
     of_blendshapes = {'basic7': 1, 'fer': 3, 'constant': 6}
     assert others_beside('basic7_blendshapes', methods) == of_blendshapes
     assert others_beside('basic7_blendshapes', of_blendshapes) == of_blendshapes
+
+
+def test_a_picture_that_cannot_be_read_is_said_once_whatever_the_view(monkeypatch, capsys):
+    photographs = LabelledPictures.of_files('made', [(Path('1.png'), 0, Split.TRAINING)], ())
+    said = 'made/1.png: it is no picture.'
+    monkeypatch.setattr(sources, '_said', set())
+    monkeypatch.setattr(still_features, 'extract', lambda *_: (empty_table(1), (said,)))
+    for view in still_features.TRAINING_VIEWS:
+        assert not still_features.read_faces(photographs, view).readable.any()
+    assert capsys.readouterr().out == f'{said}\n'
 
 
 # What `make train` asks of the photographs before hours of work.
