@@ -281,21 +281,28 @@ def figures(counted: Counted) -> dict[str, Interval]:
 
 def in_common(first: Counted, second: Counted) -> tuple[Counted, Counted]:
     """
-    Leave the units that both of two runs have.
+    Keep the units that both of two runs have.
 
-    Where labels judge photographs in one and stretches of a film in the other, that is recordings.
+    Where labels judge photographs in one and parts of a film in the other, these are recordings.
 
     :param first: tallies of one run.
     :param second: of another over the same recordings.
+    :returns: what is kept of the first and of the second, with the same units.
     """
     alike = first.stills == second.stills
-    judged = [one.segments if alike else one.segments.by_recording() for one in (first, second)]
-    segments, time = _common(*judged), _common(first.time, second.time)
-    one, other = (
-        Counted(of_labels, of_time, each.stills, alike)
-        for of_labels, of_time, each in zip(segments, time, (first, second))
+    one, other = _judged_alike(first, second)
+    (one, other), (time, other_time) = _common(one, other), _common(first.time, second.time)
+    return (
+        Counted(one, time, first.stills, alike),
+        Counted(other, other_time, second.stills, alike),
     )
-    return one, other
+
+
+def _judged_alike(first: Counted, second: Counted) -> tuple[SegmentStatistics, SegmentStatistics]:
+    one, other = first.segments, second.segments
+    if first.stills == second.stills:
+        return one, other
+    return one.by_recording(), other.by_recording()
 
 
 def _common(
@@ -337,9 +344,9 @@ def unpaired(first: Counted, second: Counted, judged_by: str) -> list[str]:
     :param judged_by: see `Counted.units_drawn`.
     :returns: a sentence, or none.
     """
-    one, other = first.segments, second.segments
+    one, other = _judged_alike(first, second)
     if first.stills != second.stills:
-        one, other, judged_by = one.by_recording(), other.by_recording(), 'recording'
+        judged_by = 'recording'
     alone = len({*one.units} ^ {*other.units})
     what = f'Labelled {judged_by}s in which one run alone saw a face: {alone}'
     return [f'{what}; the differences leave them out.'] if alone else []

@@ -25,7 +25,7 @@ import argparse
 import io
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from itertools import product
@@ -61,6 +61,7 @@ from emotion_estimator.extras.node_processes import (
     to_stderr,
 )
 from emotion_estimator.files import AssetError, check_files, write_whole
+from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
 from emotion_estimator.stamps import NS_PER_S, longest_gap_s
 from emotion_estimator.view.main import DEFAULT_PORT, NODE_NAME
 
@@ -70,8 +71,9 @@ PAGE_WAIT_S = 20.0
 """The clip waits so long for the page, in seconds: to be served, and to be open on a display."""
 MEETING_S = 20.0
 """The clip waits so long for the nodes to meet on their topics, in seconds."""
-LAST_WORD_S = 2.0
-"""Longest wait for the nodes' counts after the last frame, in seconds."""
+LAST_WORD_S = INPUT_TIMEOUT_S - 0.4
+"""Longest wait for the nodes' counts after the last frame, in seconds: they end before they warn
+that the camera is silent."""
 
 CAMERA_ENDED = 'The camera has ended; what it said stands above.'
 
@@ -201,9 +203,9 @@ def _play(
             if (transition, name) == (ACTIVATE, 'blendshape_node'):  # the clip begins behind it
                 if page is not None:
                     _await_page(page, camera, observer, executor)
+                _await_meeting(observer, executor, console, camera.running)
                 if not camera.running():  # the clip has not begun
                     return CAMERA_ENDED
-                _await_meeting(observer, executor, console)
             process = processes[name]
             if not lead(observer, executor, name, transition, running=process.running):
                 if not rclpy.ok():
@@ -243,10 +245,15 @@ def _await_page(
         executor.spin_once(timeout_sec=0.1)
 
 
-def _await_meeting(observer: Observer, executor: SingleThreadedExecutor, console: Console) -> None:
-    """Wait until the nodes have met on their topics, which takes a busy machine a while."""
+def _await_meeting(
+    observer: Observer,
+    executor: SingleThreadedExecutor,
+    console: Console,
+    running: Callable[[], bool],
+) -> None:
+    """Wait until all have met on their topics, which takes a busy machine a while."""
     deadline_s = time.monotonic() + MEETING_S
-    while observer.context.ok() and (topic := observer.unmet()):
+    while running() and observer.context.ok() and (topic := observer.unmet()):
         if time.monotonic() > deadline_s:
             sentence = (
                 f'Not all who send and listen on {topic} have met within {MEETING_S:g} s: the '

@@ -248,6 +248,7 @@ class Observer(Node):  # type: ignore[misc]
             and self._links.get((_NAMES, 'publishers'), 0) > 0,
             'emotion': self._links.get((_NAMES, 'subscribers'), 0) >= listeners['emotion'],
             '/humans/faces/tracked': self.count_publishers('/humans/faces/tracked') > 0,
+            'image': self.count_publishers('image') > 0,
         }
         return next((topic for topic, has_met in met.items() if not has_met), '')
 

@@ -54,6 +54,7 @@ from emotion_estimator.extras.demo_observer import (
 from emotion_estimator.extras.node_processes import is_start_up
 from emotion_estimator.messages import ROS, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
+from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
@@ -182,7 +183,9 @@ def test_the_whole_run_is_counted_by_stamps_and_by_what_the_node_tells(live):
         heard(observer, [NS_PER_S + n * NS_PER_S // 10 for n in range(21)], range(0, 20, 2))
         assert observer.whole_run() == pytest.approx((2.0, 10.0, 0.0, 0.0))
         assert observer.frame_counts() == FrameCounts(21, 10)
-        assert not observer.counts_are_final
+        assert not demo._is_over(observer)
+        observer._last_heard_s -= INPUT_TIMEOUT_S - 0.3
+        assert demo._is_over(observer)  # before the nodes warn that nothing arrives
         values = {'published': 12, 'skipped': 8, 'refused': 1}
         reported = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
         status = DiagnosticStatus(name='blendshape_node', values=reported)
@@ -204,19 +207,18 @@ def observer(live):
     watching.destroy_node()
 
 
-def test_the_nodes_have_met_when_each_knows_who_sends_and_who_listens(
-    live, observer, landmarker_path
-):
+def test_all_have_met_when_each_knows_who_sends_and_listens(live, observer, landmarker_path):
     assert observer.unmet() == 'blendshapes'
     # As in the demonstration, where it is activated last.
-    live.add(
-        BlendshapeNode, autostart=False, landmarker=str(landmarker_path), detection_rate_hz=0.0
-    )
+    options = {'landmarker': str(landmarker_path), 'detection_rate_hz': 0.0}
+    live.add(BlendshapeNode, autostart=False, **options)
     assert live.change(live.nodes[0], 'configure')
     live.until(lambda: ('blendshape_node', 'subscribers') in observer._links, 'its diagnostics')
     assert observer.unmet() == 'blendshapes'
     live.add(EmotionNode)
-    live.until(lambda: not observer.unmet(), 'the meeting')
+    live.until(lambda: observer.unmet() == 'image', 'the meeting')
+    live.publisher(Image, 'image')
+    live.until(lambda: not observer.unmet(), 'the camera')
     assert observer._links['blendshape_node', 'subscribers'] == 1
     assert observer._links['emotion_node', 'publishers'] == 1
     # The observer and, for its annotated image, blendshape_node.
@@ -229,7 +231,7 @@ def test_nodes_that_do_not_meet_are_named_by_their_topic_and_waited_for_no_longe
     monkeypatch.setattr(demo, 'MEETING_S', 0.3)
     console = Console(file=io.StringIO())
     live.executor.remove_node(observer)
-    demo._await_meeting(observer, live.executor, console)
+    demo._await_meeting(observer, live.executor, console, lambda: True)
     assert console.file.getvalue() == (
         'Not all who send and listen on blendshapes have met within 0.3 s: the first frames may '
         'be lost. Is the machine busy, or does a firewall stand between?\n'
@@ -280,13 +282,11 @@ def test_the_demonstration_draws_two_pictures_and_ends_by_itself(live, media, tm
     clip = tmp_path / "it's $5 [b] & $6.mp4"
     shutil.copy(media('single_face.mp4'), clip)
     clock, finished = Clock(), demonstrate(live, clip, *pictures)
-    if 'Nothing arrived' in finished.stderr:  # the last counts were late; not so twice
-        clock, finished = Clock(), demonstrate(live, clip, *pictures)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert 'Nothing arrived' not in finished.stderr, finished.stdout + finished.stderr
     wall_s, others_s = clock.read()
-    # Where others take much of the machine, the time is theirs.
-    assert wall_s < 90 or others_s > 0.2 * os.cpu_count() * wall_s, (wall_s, others_s)
+    # Where others take much of the machine, the time is theirs, and nodes end after the camera.
+    quiet = wall_s < 90 and 'Nothing arrived' not in finished.stderr
+    assert quiet or others_s > 0.2 * os.cpu_count() * wall_s, (wall_s, others_s, finished.stderr)
     assert 'happy' in finished.stdout
     page_is_served = 'The live view: http://localhost:' in finished.stdout
     assert page_is_served == (importlib.util.find_spec('nicegui') is not None)
