@@ -269,7 +269,7 @@ def _watch(
 ) -> None:
     shown: dict[str, str] = {}
     with Live(console=console, refresh_per_second=8) as live:
-        while camera.running() or not _is_over(observer):
+        while (camera.running() and observer.sees_camera) or not _is_over(observer):
             executor.spin_once(timeout_sec=0.1)
             live.update(view(observer.faces(), *observer.numbers()))
             for face in observer.faces():

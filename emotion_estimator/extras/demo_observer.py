@@ -230,6 +230,15 @@ class Observer(Node):  # type: ignore[misc]
         return time.monotonic() - self._last_heard_s
 
     @property
+    def sees_camera(self) -> bool:
+        """
+        Whether somebody publishes images, or what was published may still wait for its turn.
+
+        A camera's publisher ends seconds before its process where the machine is busy.
+        """
+        return self.silence_s < _QUIET_S or self.count_publishers('image') > 0
+
+    @property
     def counts_are_final(self) -> bool:
         """Whether the node has reported its counts after all that was heard."""
         return self._counted_s - self._last_heard_s > _QUIET_S

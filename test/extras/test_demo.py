@@ -157,10 +157,7 @@ def test_a_bar_is_filled_by_its_share(share, filled):
             '90 of 100 frames looked at; 7 were skipped because the machine was busy, 1 were '
             'refused, see above, 2 were lost between camera and node.',
         ),
-        (
-            FrameCounts(10, 9),
-            '9 of 10 frames looked at; 1 were lost between camera and node.',
-        ),
+        (FrameCounts(10, 9), '9 of 10 frames looked at; 1 were lost between camera and node.'),
     ],
 )
 def test_frames_that_were_not_looked_at_are_counted_with_their_reasons(counts, sentence):
@@ -217,12 +214,15 @@ def test_all_have_met_when_each_knows_who_sends_and_listens(live, observer, land
     assert observer.unmet() == 'blendshapes'
     live.add(EmotionNode)
     live.until(lambda: observer.unmet() == 'image', 'the meeting')
-    live.publisher(Image, 'image')
+    camera = live.publisher(Image, 'image')
     live.until(lambda: not observer.unmet(), 'the camera')
     assert observer._links['blendshape_node', 'subscribers'] == 1
     assert observer._links['emotion_node', 'publishers'] == 1
     # The observer and, for its annotated image, blendshape_node.
     assert observer._links['emotion_node', 'subscribers'] == 2
+    assert observer.sees_camera
+    live.tester.destroy_publisher(camera)
+    live.until(lambda: not observer.sees_camera, "the camera's end")
 
 
 def test_nodes_that_do_not_meet_are_named_by_their_topic_and_waited_for_no_longer(
