@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from emotion_estimator.evaluation import classification_metrics as metrics
+from emotion_estimator.evaluation import measures
 from emotion_estimator.evaluation.alignment import (
     AlignedPredictions,
     Vocabulary,
@@ -34,14 +36,7 @@ from emotion_estimator.evaluation.alignment import (
     paired,
     problems_of_truth,
 )
-from emotion_estimator.evaluation.classification_metrics import (
-    RiskCoverage,
-    Sums,
-    ratio,
-    risk_coverage_curve,
-)
 from emotion_estimator.evaluation.labels import Segment
-from emotion_estimator.evaluation.measures import Counted, count, differences, figures, unpaired
 from emotion_estimator.evaluation.segment_statistics import BLOCK_S, Interval, bootstrap_sums
 from emotion_estimator.files import sha256_of
 from emotion_estimator.replay.predictions import Replay, ReplayFileError, read_replay
@@ -110,7 +105,7 @@ class Summary:
     settings: Mapping[str, float | str]
     vocabulary: Vocabulary
     recordings: tuple[RecordingSummary, ...]
-    counted: Counted
+    counted: measures.Counted
     figures: Figures
     reported: tuple[str, ...] = ()
     given: int = 0
@@ -127,16 +122,16 @@ class Summary:
         return 'picture' if stills else 'segment'
 
     @property
-    def confusion(self) -> Sums:
+    def confusion(self) -> metrics.Sums:
         """Frames by truth and answer, the last answer being none, [classes, classes + 1]."""
         return np.asarray(self.counted.segments.sums['confusion'].sum(axis=0))
 
     @property
-    def bins(self) -> Sums:
+    def bins(self) -> metrics.Sums:
         """Frames, their sum of confidence and the right ones by confidence, [15, 3]."""
         return np.asarray(self.counted.segments.sums['bins'].sum(axis=0))
 
-    def risk_coverage(self) -> RiskCoverage:
+    def risk_coverage(self) -> metrics.RiskCoverage:
         """
         Compute risk and coverage over the labelled frames; there must be some.
 
@@ -144,7 +139,7 @@ class Summary:
         """
         judged = [one.judged for one in self.recordings]
         rows = [one.truth >= 0 for one in judged]
-        return risk_coverage_curve(
+        return metrics.risk_coverage_curve(
             np.concatenate([one.probabilities[row] for one, row in zip(judged, rows)]),
             np.concatenate([one.truth[row] for one, row in zip(judged, rows)]),
         )
@@ -186,16 +181,10 @@ def summarise(
     recordings = tuple(
         _recording(one, truth.get(one.recording, ()), vocabulary) for one in replays
     )
-    counted = count([one.judged for one in recordings])
+    counted = measures.count([one.judged for one in recordings])
+    found = measures.figures(counted)
     return Summary(
-        first.model,
-        first.settings,
-        vocabulary,
-        recordings,
-        counted,
-        figures(counted),
-        tuple(reported),
-        given,
+        first.model, first.settings, vocabulary, recordings, counted, found, tuple(reported), given
     )
 
 
@@ -208,13 +197,13 @@ def _recording(
     return RecordingSummary(
         replay=replay,
         judged=judged,
-        figures=figures(count([judged])),
+        figures=measures.figures(measures.count([judged])),
         faces=tuple(
             FaceSummary(
                 judged.face_ids[index],
                 index,
                 int(of_face[index]),
-                figures(count([judged.only(index)])),
+                measures.figures(measures.count([judged.only(index)])),
             )
             for index in order
         ),
@@ -317,6 +306,8 @@ class Comparison:
     A second run held against a first.
 
     :param first: one run, over the recordings that both have.
+    :param common: what both runs have, of the first and of the second, see `in_common`.
+    :param figures: of that, of the first and of the second.
     :param differences: second less first, by name of the measure, paired by unit.
     :param agreement: share of faces and images of which both say the same.
     :param problems: sentences: what could not be compared.
@@ -325,7 +316,9 @@ class Comparison:
 
     first: Summary
     second: Summary
-    differences: Mapping[str, Interval]
+    common: tuple[measures.Counted, measures.Counted]
+    figures: tuple[Figures, Figures]
+    differences: Figures
     agreement: Interval
     problems: tuple[str, ...]
     left_out: tuple[str, ...] = ()
@@ -359,11 +352,14 @@ def compare(
     label_map = label_map or common_map(pairs[0][0].labels, pairs[0][1].labels)
     one = summarise([each for each, _ in pairs], truth, label_map)
     other = summarise([each for _, each in pairs], truth, label_map)
-    alone = unpaired(one.counted, other.counted, one.judged_by)
+    common = measures.in_common(one.counted, other.counted)
+    alone = measures.unpaired(one.counted, other.counted, one.judged_by)
     return Comparison(
         first=one,
         second=other,
-        differences=differences(one.counted, other.counted),
+        common=common,
+        figures=(measures.figures(common[0]), measures.figures(common[1])),
+        differences=measures.differences(one.counted, other.counted),
         agreement=agreement(pairs, one.vocabulary.of_model, other.vocabulary.of_model),
         problems=(*left_out, *dict.fromkeys((*alone, *one.problems, *other.problems))),
         left_out=tuple(left_out),
@@ -397,4 +393,4 @@ def agreement(
     if not counts:
         return Interval(*[float('nan')] * 3)
     table = np.array([counts[key] for key in sorted(counts)], np.float64)
-    return bootstrap_sums(ratio, [table[:, 0], table[:, 1]])
+    return bootstrap_sums(metrics.ratio, [table[:, 0], table[:, 1]])

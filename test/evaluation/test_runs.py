@@ -287,10 +287,10 @@ def test_what_one_run_alone_saw_is_in_no_difference_and_that_is_said():
     found = compare([half], [less], TURNS)
     assert [one.figures['accuracy'].value for one in (found.first, found.second)] == [0.5, 1]
     assert found.differences['accuracy'].value == 0
-    said = (
-        'Labelled segments in which one run alone saw a face: 5; the differences leave them out.'
-    )
-    assert said in found.problems
+    assert [one['accuracy'].value for one in found.figures] == [1, 1]
+    assert comparison_sentences(found)[0].startswith('B (less 1.0.0) is right in 100 % of')
+    said = 'Labelled segments in which one run alone saw a face: 5; '
+    assert f'{said}the differences leave them out.' in found.problems
     assert not [one for one in compare([half], [half], TURNS).problems if 'alone' in one]
 
 
@@ -343,8 +343,8 @@ def test_comparison_json_is_the_same_again(tmp_path):
     assert first == second
     found = json.loads(first)
     assert found['differences']['accuracy']['value'] == -0.25
-    assert found['second']['model'] == 'half 1.0.0'
-    assert found['agreement']['value'] == 0.75
+    assert found['second']['in_common']['accuracy']['value'] == 0.75
+    assert (found['second']['model'], found['agreement']['value']) == ('half 1.0.0', 0.75)
 
 
 def test_a_finished_run_is_read_back_without_replays_of_others(tmp_path):

@@ -30,7 +30,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from emotion_estimator.colours import Shades, shades
-from emotion_estimator.evaluation.measures import MEASURES, Measure, in_common
+from emotion_estimator.evaluation.measures import MEASURES, Measure
 from emotion_estimator.evaluation.report import text
 from emotion_estimator.evaluation.report.figures import (
     THEME,
@@ -120,7 +120,6 @@ def comparison_page(found: Comparison) -> bytes:
     """
     first, second = found.first, found.second
     plots = _Plots([first, second])
-    common, _ = in_common(first.counted, second.counted)
     return _page(
         plots,
         comparison=True,
@@ -132,15 +131,15 @@ def comparison_page(found: Comparison) -> bytes:
         rows=[
             {
                 'measure': one,
-                'first': first.figures.get(one.name, _NO_INTERVAL).value,
-                'second': second.figures.get(one.name, _NO_INTERVAL).value,
+                'first': found.figures[0][one.name].value,
+                'second': found.figures[1][one.name].value,
                 'difference': found.differences[one.name],
                 'verdict': text.verdict(one, found.differences[one.name]),
             }
             for one in MEASURES
             if one.name in found.differences
         ],
-        how_drawn=text.how_drawn(common, first.judged_by),
+        how_drawn=text.how_drawn(found.common[0], first.judged_by),
         recordings=[
             (plots.recording(one), plots.recording(other))
             for one, other in zip(first.recordings, second.recordings)

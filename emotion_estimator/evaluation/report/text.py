@@ -23,7 +23,7 @@ from collections.abc import Callable
 import numpy as np
 
 from emotion_estimator.evaluation.labels import UNKNOWN
-from emotion_estimator.evaluation.measures import Counted, Measure, in_common
+from emotion_estimator.evaluation.measures import Counted, Measure
 from emotion_estimator.evaluation.runs import Comparison, Summary
 from emotion_estimator.evaluation.segment_statistics import Interval
 
@@ -319,17 +319,15 @@ def comparison_sentences(found: Comparison) -> list[str]:
     :returns: full sentences.
     """
     said = []
+    one, other = found.figures
     difference = found.differences.get('accuracy')
     if difference is not None:
         said.append(
-            f'B ({found.second.model}) is right in '
-            f'{quantity(found.second.figures["accuracy"].value, "share")} of the labelled frames, '
-            f'A ({found.first.model}) in '
-            f'{quantity(found.first.figures["accuracy"].value, "share")}: '
+            f'B ({found.second.model}) is right in {_share(other["accuracy"].value)} of the '
+            f'labelled frames, A ({found.first.model}) in {_share(one["accuracy"].value)}: '
             f'{_verdict_of(difference)}.'
         )
-        common, _ = in_common(found.first.counted, found.second.counted)
-        said.append(_caution(common, found.first.judged_by))
+        said.append(_caution(found.common[0], found.first.judged_by))
     else:
         said.append(
             f'A is {found.first.model}, B is {found.second.model}. No label could be used, so '
@@ -341,8 +339,8 @@ def comparison_sentences(found: Comparison) -> list[str]:
             'the same face.'
         )
     first, second = (
-        one.figures['switches_per_s'].value if 'switches_per_s' in one.figures else math.nan
-        for one in (found.first, found.second)
+        each['switches_per_s'].value if 'switches_per_s' in each else math.nan
+        for each in found.figures
     )
     if math.isfinite(first) and math.isfinite(second):
         said.append(f'The answer changes {first:.2f} times a second in A and {second:.2f} in B.')

@@ -240,15 +240,18 @@ def comparison(found: Comparison) -> dict[str, Any]:
     """
     Gather what is written of two runs.
 
-    :returns: what JSON takes; differences are second less first.
+    :returns: what JSON takes; differences are second less first, of what they have in common.
     """
     runs = {
         name: {
             'model': one.model,
             'settings': dict(one.settings),
             'figures': plain(one.figures),
+            'in_common': plain(common),
         }
-        for name, one in (('first', found.first), ('second', found.second))
+        for name, one, common in zip(
+            ('first', 'second'), (found.first, found.second), found.figures
+        )
     }
     return {
         'schema': SCHEMA,
