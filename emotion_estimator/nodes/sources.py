@@ -265,9 +265,8 @@ class CameraStream:
         """Tell who has sent of late, where that is more than one."""
         since_s = time.monotonic() - _LATELY_S
         self._heard_s = {who: at_s for who, at_s in self._heard_s.items() if at_s > since_s}
-        if len(self._heard_s) < 2:
+        if len(self._heard_s) < 2 or not (nodes := self._nodes()):
             return ''
-        nodes = self._nodes()
         known = [nodes[publisher] for _, publisher in self._heard_s if publisher in nodes]
         names = known if len(known) == len(self._heard_s) else list(nodes.values())
         publishers = len({publisher for _, publisher in self._heard_s}) if known else len(nodes)

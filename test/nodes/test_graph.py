@@ -31,6 +31,7 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
 from emotion_estimator.messages import ROS
@@ -215,6 +216,19 @@ def test_a_camera_most_of_whose_images_are_lost_is_not_called_silent_or_slow(
     said = capfd.readouterr().err
     assert said.count(lost) == 1
     assert 'sends nothing' not in said + status
+
+
+def test_cameras_that_have_gone_are_named_no_more(live, landmarker_path, face):
+    node, _ = run_node(live, landmarker_path)
+    camera = live.camera()
+    send(live, node, camera, image_message(face, START_NS), 1)
+    header = Header(stamp=ROS.time(START_NS + 1), frame_id='second')
+    camera.publish(image_message(face, START_NS, header=header))
+    live.until(lambda: node.statistics.report().of_others == 1, 'the other image')
+    assert 'frames (camera, second)' in node.alarms()['senders']
+    live.tester.destroy_publisher(camera)
+    live.until(lambda: not node.count_publishers('/image'), 'the end of the camera')
+    assert node.alarms()['senders'] == ''
 
 
 TRACKED = '/humans/faces/tracked'
