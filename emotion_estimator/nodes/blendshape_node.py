@@ -21,6 +21,7 @@ if __name__ == '__main__':  # before the imports, so that Ctrl-C ends them quiet
 
     raise SystemExit(commands.main('blendshape_node'))
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -154,6 +155,9 @@ class BlendshapeNode(ManagedNode):
         """Silence after which a warning is due: a slow camera may take longer than others."""
         if not isinstance(self._source, CameraFaces) or not self.statistics.any_received:
             return INPUT_TIMEOUT_S
+        # Another camera's images arrive: they are left out, which an alarm tells.
+        if self._source.several_senders():
+            return math.inf
         step_s = self._source.step_s
         return max(INPUT_TIMEOUT_S, PATIENCE * step_s) if step_s else _UNKNOWN_RATE_S
 

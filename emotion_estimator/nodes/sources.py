@@ -262,9 +262,9 @@ class CameraStream:
         return [advice] if advice and not self._node.statistics.loses_now else []
 
     def several_senders(self) -> str:
-        """Tell who has sent of late, where that is more than one."""
-        since_s = time.monotonic() - _LATELY_S
-        self._heard_s = {who: at_s for who, at_s in self._heard_s.items() if at_s > since_s}
+        """Tell who has sent of late, beside the one that is kept to."""
+        since_s, heard, kept = time.monotonic() - _LATELY_S, self._heard_s, self._sender.kept
+        self._heard_s = {who: heard[who] for who in heard if heard[who] > since_s or who == kept}
         if len(self._heard_s) < 2 or not (nodes := self._nodes()):
             return ''
         known = [nodes[publisher] for _, publisher in self._heard_s if publisher in nodes]

@@ -19,6 +19,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 
 import cv2
 import pytest
@@ -216,6 +217,26 @@ def test_a_camera_most_of_whose_images_are_lost_is_not_called_silent_or_slow(
     said = capfd.readouterr().err
     assert said.count(lost) == 1
     assert 'sends nothing' not in said + status
+
+
+def test_a_second_camera_that_is_left_out_is_no_silence(live, landmarker_path, face, capfd):
+    """The first stops, and until the second takes its place nothing but that is said of it."""
+    node, found = run_node(live, landmarker_path)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    camera = live.camera()
+    for i in range(6):
+        send(live, node, camera, image_message(face, START_NS + i * FRAME_NS), i + 1)
+    begun_s = time.monotonic()
+    while len(found) < 7 and (passed_s := time.monotonic() - begun_s) < 10:
+        stamp = ROS.time(START_NS + NS_PER_S + int(passed_s * NS_PER_S))
+        header = Header(stamp=stamp, frame_id='second')
+        camera.publish(image_message(face, START_NS, header=header))
+        live.spin(0.1)
+    assert time.monotonic() - begun_s > 5
+    said = capfd.readouterr().err + ' '.join(warnings_of(messages))
+    assert 'Nothing arrived' not in said
+    of_both = [text for text in warnings_of(messages) if 'images of several frames' in text]
+    assert len(of_both) >= 4
 
 
 def test_cameras_that_have_gone_are_named_no_more(live, landmarker_path, face):
