@@ -50,11 +50,11 @@ from emotion_estimator.faces.multi_face import FORGET_MS, CloseUp, FaceCounter, 
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
 from emotion_estimator.files import AssetError, find_encoding
-from emotion_estimator.stamps import Step, TimeLine
+from emotion_estimator.stamps import SILENCE_S, Step, TimeLine
 
 _NS_PER_MS = 1_000_000
 _NO_FACE = np.zeros((64, 64, 3), np.uint8)
-_RESTART_MS = 2000  # silence for MediaPipe before a new time line: more than `FORGET_MS`
+_RESTART_MS = round(SILENCE_S * 1000) + 1000  # before a new line: longer than any pause on one
 
 
 @dataclass(frozen=True)

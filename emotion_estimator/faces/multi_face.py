@@ -32,6 +32,7 @@ from emotion_estimator.faces.geometry import turned
 from emotion_estimator.faces.image_decoding import Rgb
 from emotion_estimator.faces.landmarker import Box, LandmarkedFace, Landmarker, box_of, turned_box
 from emotion_estimator.faces.pose import LEFT_PUPIL, RIGHT_PUPIL
+from emotion_estimator.stamps import SILENCE_S
 
 # Landmarks of a face whose place is known, on an enlarged, padded crop.
 
@@ -144,9 +145,8 @@ class FaceSearch:
     MediaPipe follows one near face by itself. While that leaves room, others are followed by
     close-ups of where they were a frame before, and at its own lower rate a detector looks for
     new ones. A frame costs at most one detection and `max_faces` landmark runs, one more where a
-    near face has just appeared; as long as the near faces are as many as `max_faces`, it costs no
-    more than MediaPipe alone. Where there is more than one core, `SIDE_BY_SIDE` faces are looked
-    at at a time; what is found does not depend on it.
+    near face has just appeared; with `max_faces` near faces it costs no more than MediaPipe alone.
+    On several cores `SIDE_BY_SIDE` faces are looked at at a time, and the same ones are found.
 
     :param landmarker: follows near faces from frame to frame; closed with this object.
     :param detector: finds small faces and many.
@@ -177,9 +177,7 @@ class FaceSearch:
         self._found = 0
         self._workers: ThreadPoolExecutor | None = None
         self._workers_process = 0
-        self._time_ms: int | None = None
-        self._detected_ms: float | None = None
-        self._lost_ms: float | None = None
+        self._time_ms = self._detected_ms = self._lost_ms = -math.inf
 
     def find(self, image: Rgb, time_ms: int) -> list[LandmarkedFace]:
         """
@@ -188,10 +186,12 @@ class FaceSearch:
         :param time_ms: its time in milliseconds, above that of the frame before.
         :returns: the faces, at most `max_faces`.
         """
-        if self._time_ms is not None and time_ms - self._time_ms > FORGET_MS:
+        pause_ms, self._time_ms = time_ms - self._time_ms, time_ms
+        if pause_ms > FORGET_MS:
             self._rest(*(followed.close_up for followed in self._followed))
-            self._followed, self._detected_ms, self._lost_ms = [], None, None
-        self._time_ms = time_ms
+            self._followed, self._detected_ms, self._lost_ms = [], -math.inf, -math.inf
+        if pause_ms > SILENCE_S * 1000:  # another time line
+            self._vain = []
         before, self._followed = self._followed, []
         # What has looked in vain rests until the next frame: MediaPipe's clock must go forward.
         rested, self._idle = self._idle, []
@@ -273,9 +273,9 @@ class FaceSearch:
 
     def _is_due(self, time_ms: int) -> bool:
         period_ms = self._detection_period_ms * self._detector.cost
-        if self._lost_ms is not None and time_ms - self._lost_ms <= _RETRIED_MS:
+        if time_ms - self._lost_ms <= _RETRIED_MS:
             period_ms /= RETRIES
-        return self._detected_ms is None or time_ms - self._detected_ms >= period_ms
+        return time_ms - self._detected_ms >= period_ms
 
 
 class FaceCounter:

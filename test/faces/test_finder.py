@@ -15,6 +15,8 @@
 """Real clips through the real landmarker."""
 
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -28,6 +30,7 @@ from emotion_estimator.faces.appearance import VISIBLE_NAMES, FaceVisibility
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import FaceFinder
 from emotion_estimator.faces.landmarker import Box, FaceLandmarker, LandmarkedFace
+from emotion_estimator.faces.multi_face import FaceSearch
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import LISTED_S, FacePresence, FaceTracker, assigned
 from emotion_estimator.stamps import NS_PER_S, Step
@@ -47,6 +50,21 @@ def finder(landmarker_path):
 def pictures(media):
     found, _ = frames(media('single_face.mp4'), 6)
     return [cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) for picture in found]
+
+
+@pytest.mark.parametrize(('pause_s', 'first'), [(3, 0.7), (20, 0.1), (-20, 0.1)])
+def test_a_place_looked_at_in_vain_comes_last_on_the_same_time_line_alone(pause_s, first):
+    places = [Box(x, 0.4, x + 0.1, 0.6) for x in (0.1, 0.7)]
+    face = LandmarkedFace(places[0], lambda: None, np.eye(478, 3, dtype=np.float32))
+    look = SimpleNamespace(follows=False)
+    look.find = lambda image, box, _: replace(face, box=box) if image.any() else None
+    near = SimpleNamespace(find=lambda *_: [])
+    detector = SimpleNamespace(find=lambda _: places, cost=1.0)
+    finder = FaceFinder(FaceSearch(near, detector, lambda: look, 1, 0.1), FaceTracker(seed=1))
+    covered, clear = np.zeros((99, 99, 3), np.uint8), np.ones((99, 99, 3), np.uint8)
+    assert finder.find(covered, START_NS).faces == ()
+    (found,) = finder.find(clear, START_NS + pause_s * NS_PER_S).faces
+    assert found.box.x_min == first
 
 
 def test_a_face_keeps_its_id_and_lies_in_the_picture(finder, pictures):
