@@ -317,11 +317,11 @@ def differences(first: Counted, second: Counted) -> dict[str, Interval]:
     """
     Compute by how much each figure of a second run differs from the first's, paired by unit.
 
-    :param first: see `in_common`.
-    :param second: see `in_common`.
+    :param first: what `in_common` keeps of the first run.
+    :param second: what it keeps of the second.
     :returns: second less first, by name of the measure.
     """
-    both = [each.drawn() for each in in_common(first, second)]
+    both = [first.drawn(), second.drawn()]
     found = {}
     for measures, (one, other) in (
         (LABELLED, [each.segments for each in both]),

@@ -359,7 +359,7 @@ def compare(
         second=other,
         common=common,
         figures=(measures.figures(common[0]), measures.figures(common[1])),
-        differences=measures.differences(one.counted, other.counted),
+        differences=measures.differences(*common),
         agreement=agreement(pairs, one.vocabulary.of_model, other.vocabulary.of_model),
         problems=(*left_out, *dict.fromkeys((*alone, *one.problems, *other.problems))),
         left_out=tuple(left_out),

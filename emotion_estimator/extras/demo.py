@@ -212,7 +212,9 @@ def _play(
                     raise ExternalShutdownException
                 return f'{name} did not become active; what it said stands above.'
         _watch(camera, observer, executor, console)
-        failed = camera.end() != 0
+        for process in processes.values():  # before the camera's process, which may take long
+            process.interrupt()
+        failed = camera.wait() != 0
     if failed:
         return CAMERA_ENDED
     if not observer.moments:

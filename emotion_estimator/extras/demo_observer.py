@@ -203,7 +203,7 @@ class Observer(Node):  # type: ignore[misc]
         self.moments: list[Moment] = []
         self.thumbnails: list[Thumbnail] = []
         self.latencies_s: list[float] = []
-        self._last_heard_s = time.monotonic()
+        self._last_heard_s = self._last_image_s = time.monotonic()
         self._sent_ns: set[int] = set()
         self._looked_at_ns: set[int] = set()
         self._counts: dict[str, int] = {}
@@ -226,8 +226,8 @@ class Observer(Node):  # type: ignore[misc]
 
     @property
     def silence_s(self) -> float:
-        """Seconds since the last image, emotion or list of faces, or since the start."""
-        return time.monotonic() - self._last_heard_s
+        """Seconds since the last image, or since the start."""
+        return time.monotonic() - self._last_image_s
 
     @property
     def sees_camera(self) -> bool:
@@ -270,8 +270,8 @@ class Observer(Node):  # type: ignore[misc]
         stamp_ns = nanoseconds(message.header.stamp)
         time_s = self._now_s = self._time_s(stamp_ns)
         self._sent_ns.add(stamp_ns)
-        self._last_heard_s = time.monotonic()
-        self._image_arrivals_s.append(self._last_heard_s)
+        self._last_heard_s = self._last_image_s = time.monotonic()
+        self._image_arrivals_s.append(self._last_image_s)
         due = not self.thumbnails or time_s - self.thumbnails[-1].time_s >= THUMBNAIL_PERIOD_S
         if self._keep_thumbnails and due:
             rgb = turned(rgb_of(message, self._decoder), self._rotate)

@@ -111,6 +111,14 @@ class NodeProcess:
         :returns: its exit status.
         """
         self.interrupt()
+        return self.wait()
+
+    def wait(self) -> int:
+        """
+        Wait until one that is ending has ended; with SIGKILL when it does not.
+
+        :returns: its exit status.
+        """
         try:
             return self.process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:

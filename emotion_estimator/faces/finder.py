@@ -54,7 +54,7 @@ from emotion_estimator.stamps import SILENCE_S, Step, TimeLine
 
 _NS_PER_MS = 1_000_000
 _NO_FACE = np.zeros((64, 64, 3), np.uint8)
-_RESTART_MS = round(SILENCE_S * 1000) + 1000  # before a new line: longer than any pause on one
+_RESTART_MS = round(SILENCE_S * 1000) + 1000  # between two time lines, longer than pauses in one
 
 
 @dataclass(frozen=True)

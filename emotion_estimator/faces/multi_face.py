@@ -146,7 +146,7 @@ class FaceSearch:
     close-ups of where they were a frame before, and at its own lower rate a detector looks for
     new ones. A frame costs at most one detection and `max_faces` landmark runs, one more where a
     near face has just appeared; with `max_faces` near faces it costs no more than MediaPipe alone.
-    On several cores `SIDE_BY_SIDE` faces are looked at at a time, and the same ones are found.
+    On several cores `SIDE_BY_SIDE` faces are looked at together, and the same ones are found.
 
     :param landmarker: follows near faces from frame to frame; closed with this object.
     :param detector: finds small faces and many.

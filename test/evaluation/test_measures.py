@@ -213,7 +213,7 @@ def test_photographs_and_a_film_of_them_are_compared_by_recording():
 
     photographs = run('happy sad sad happy', stills=1.0)
     film = run('happy happy happy sad')
-    found = differences(photographs, film)
+    found = differences(*in_common(photographs, film))
     accuracy = found['accuracy']
     assert (accuracy.value, accuracy.low, accuracy.high) == (0.25, 0.25, 0.25)
     assert found['cross_entropy'].value == pytest.approx(
@@ -223,7 +223,7 @@ def test_photographs_and_a_film_of_them_are_compared_by_recording():
     common, _ = in_common(photographs, film)
     assert common.units_drawn('picture') == 'recordings or stretches of five seconds'
     unseen = run('- - - -')
-    assert 'accuracy' not in differences(photographs, unseen)
+    assert 'accuracy' not in differences(*in_common(photographs, unseen))
     assert unpaired(photographs, unseen, 'picture') == [
         'Labelled recordings in which one run alone saw a face: 2; the differences leave them out.'
     ]

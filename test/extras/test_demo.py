@@ -181,7 +181,7 @@ def test_the_whole_run_is_counted_by_stamps_and_by_what_the_node_tells(live):
         assert observer.whole_run() == pytest.approx((2.0, 10.0, 0.0, 0.0))
         assert observer.frame_counts() == FrameCounts(21, 10)
         assert not demo._is_over(observer)
-        observer._last_heard_s -= INPUT_TIMEOUT_S - 0.3
+        observer._last_image_s -= INPUT_TIMEOUT_S - 0.3
         assert demo._is_over(observer)  # before the nodes warn that nothing arrives
         values = {'published': 12, 'skipped': 8, 'refused': 1}
         reported = [KeyValue(key=key, value=str(value)) for key, value in values.items()]

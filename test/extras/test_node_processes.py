@@ -21,10 +21,12 @@ import time
 from pathlib import Path
 
 import pytest
+from sensor_msgs.msg import Image
 
 from emotion_estimator.extras.node_processes import (
     ACTIVATE,
     CONFIGURE,
+    NodeProcess,
     StartUpSieve,
     find_video,
     is_start_up,
@@ -67,6 +69,19 @@ def test_a_video_that_ros_cannot_name_is_refused_before_a_node_starts(tmp_path):
     folder.mkdir()
     with pytest.raises(ValueError, match=r"\\udcff' is no UTF-8, which ROS needs; rename it"):
         find_video(str(folder))
+
+
+@pytest.mark.parametrize('video, status', [('multi_face.jpg', 0), ('nothing.jpg', 1)])
+def test_a_process_that_ends_by_itself_is_waited_for_and_gives_its_own_status(
+    live, media, tmp_path, monkeypatch, video, status
+):
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(live.domain_id))
+    path = tmp_path / video if status else media(video)
+    images = live.listen(Image, '/image')
+    camera = NodeProcess('extras.camera_node', '-p', f'video:={path}', '-p', 'wait_for:=tester')
+    live.until(lambda: images or not camera.running(), 'the photograph')
+    assert camera.wait() == status
+    assert bool(images) != bool(status)
 
 
 # Start-up lines of native libraries are kept in a file; everything else is still read.
