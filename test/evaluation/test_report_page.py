@@ -32,7 +32,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotion_estimator.colours import COLOURS, hexadecimal, shades
-from emotion_estimator.evaluation.report.downsampling import points, stretches
+from emotion_estimator.evaluation.report.figures import points, stretches
 from emotion_estimator.evaluation.report.pages import report_page
 from emotion_estimator.evaluation.report.write import write_comparison, write_report
 from emotion_estimator.evaluation.runs import summarise

@@ -27,14 +27,16 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from emotion_estimator.colours import Shades
-from emotion_estimator.evaluation.report.downsampling import (
+from emotion_estimator.evaluation.report.figures import (
     Floats,
     Integers,
     Stretch,
+    empty_figure,
+    light,
+    plain,
     points,
     stretches,
 )
-from emotion_estimator.evaluation.report.figures import empty_figure, light, plain
 
 MOST_POINTS = 10_000
 MOST_THUMBNAILS = 300
