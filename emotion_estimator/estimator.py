@@ -278,9 +278,11 @@ def _without_image(face: Face) -> Face:
 
 
 def _checked(rgb: Rgb) -> Rgb:
-    if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3):
-        raise ValueError('An image is an array of uint8, shape [height, width, 3], in RGB.')
-    if rgb.shape[2] != 3 or not rgb.size:
-        raise ValueError(f'An image has the shape [height, width, 3], not {list(rgb.shape)}.')
+    array = isinstance(cast(object, rgb), np.ndarray)
+    if not (array and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size):
+        given = f'{rgb.dtype}, shape {list(rgb.shape)}' if array else type(rgb).__name__
+        raise ValueError(
+            f'An image is an array of uint8, shape [height, width, 3], in RGB, not {given}.'
+        )
     check_size(rgb.shape[1], rgb.shape[0])
     return np.ascontiguousarray(rgb)

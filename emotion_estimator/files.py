@@ -362,10 +362,10 @@ def _share_folders() -> list[Path]:
     source = Path(__file__).resolve().parent.parent
     if (source / 'package.xml').is_file():
         return [source]
-    # Beside lib/python3.X/site-packages: pip, unlike colcon, has no AMENT_PREFIX_PATH set.
-    own = [str(prefix) for prefix in source.parents[2:3]]
+    # Beside lib/python3.X/site-packages, or in the folder that `pip install --target` names: pip,
+    # unlike colcon, has no AMENT_PREFIX_PATH set.
+    own = [str(prefix) for prefix in (*source.parents[2:3], source)]
     prefixes = [*own, *os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)]
-    # An installed package's prefix stands in both.
     return [Path(prefix) / 'share' / PACKAGE for prefix in dict.fromkeys(prefixes) if prefix]
 
 

@@ -96,8 +96,10 @@ def test_an_installed_package_finds_its_files_through_the_ament_prefix(tmp_path,
         find_shared_file('nowhere.yaml')
 
 
-def test_what_pip_installed_has_its_files_in_the_same_environment(tmp_path, monkeypatch):
-    package = tmp_path / 'lib' / 'python3.12' / 'site-packages' / 'emotion_estimator'
+@pytest.mark.parametrize('packages', ['lib/python3.12/site-packages', '.'])
+def test_what_pip_installed_has_its_files_in_the_same_environment(packages, tmp_path, monkeypatch):
+    """The latter is what `pip install --target` makes."""
+    package = tmp_path / packages / 'emotion_estimator'
     shared = tmp_path / 'share' / 'emotion_estimator' / 'config' / 'a.yaml'
     write_whole(shared, b'')
     monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)

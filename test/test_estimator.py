@@ -156,18 +156,19 @@ def test_a_picture_without_a_face_has_none(estimator, media):
 
 
 @pytest.mark.parametrize(
-    'image',
+    ('image', 'named'),
     [
-        None,
-        np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 4), np.uint8),
-        np.zeros((4, 4, 3), np.float32),
-        np.zeros((0, 4, 3), np.uint8),
+        (None, 'NoneType'),
+        (np.zeros((4, 5), np.uint8), 'uint8, shape [4, 5]'),
+        (np.zeros((4, 5, 4), np.uint8), 'uint8, shape [4, 5, 4]'),
+        (np.zeros((4, 5, 3), np.float32), 'float32, shape [4, 5, 3]'),
+        (np.zeros((0, 5, 3), np.uint8), 'uint8, shape [0, 5, 3]'),
     ],
 )
-def test_what_is_no_image_is_refused(estimator, image):
+def test_what_is_no_image_is_refused_and_named(estimator, image, named):
+    said = f'An image is an array of uint8, shape [height, width, 3], in RGB, not {named}.'
     for look in (estimator.estimate, estimator.find):
-        with pytest.raises(ValueError, match=r'\[height, width, 3\]'):
+        with pytest.raises(ValueError, match=f'^{re.escape(said)}$'):
             look(image, 1)
 
 
