@@ -238,14 +238,11 @@ def with_prior(
     return np.where(total > 0, moved / np.where(total > 0, total, 1), shares)
 
 
-_MOST_LETTERS = 2000  # of a prior
-
-
 def _shares_by_name(prior: str, labels: tuple[str, ...]) -> NDArray[np.float64]:
     """Read shares such as 'neutral=.5,happy=.5'; shape [labels]."""
     wanted = f"'model', 'uniform', 'training' or shares such as '{labels[0]}=.5,...'"
     found: dict[str, float] = {}
-    for part in prior[:_MOST_LETTERS].split(','):
+    for part in prior.split(','):
         name, _, number = (piece.strip() for piece in part.partition('='))
         try:
             share = float(number)
@@ -258,7 +255,9 @@ def _shares_by_name(prior: str, labels: tuple[str, ...]) -> NDArray[np.float64]:
         if name in found:
             raise PriorError(f'class_prior names {name} twice.')
         if not (0 <= share < math.inf):
-            raise PriorError(f'class_prior: the share of {name} must be 0 or more, not {number}.')
+            raise PriorError(
+                f'class_prior: the share of {name} must be 0 or more, not {number[:100]}.'
+            )
         found[name] = share
     missing = [label for label in labels if label not in found]
     if missing:

@@ -342,7 +342,7 @@ def test_what_is_ruled_out_leaves_the_prior_where_nothing_else_is_left():
         ('unifrom', 'must be .model., .uniform., .training. or shares'),
         ('', 'must be .model.'),
         ('happy=x,sad=1,neutral=1', 'must be .model.'),
-        ('happy=1,sad=1,angry=1', "'angry' is none of the classes happy, sad, neutral"),
+        (f'happy=1,sad=1,neutral=1{" " * 3000},a=1', "'a' is none of .* happy, sad, neutral"),
         ('happy=1,sad=1', 'lacks a share of neutral'),
         ('happy=-1,sad=1,neutral=1', 'the share of happy must be 0 or more, not -1'),
         ('happy=nan,sad=1,neutral=1', 'the share of happy must be 0 or more, not nan'),
