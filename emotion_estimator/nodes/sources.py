@@ -267,9 +267,11 @@ class CameraStream:
         self._heard_s = {who: heard[who] for who in heard if heard[who] > since_s or who == kept}
         if len(self._heard_s) < 2 or not (nodes := self._nodes()):
             return ''
-        known = [nodes[publisher] for _, publisher in self._heard_s if publisher in nodes]
-        names = known if len(known) == len(self._heard_s) else list(nodes.values())
-        publishers = len({publisher for _, publisher in self._heard_s}) if known else len(nodes)
+        heard_of = [publisher for _, publisher in self._heard_s]
+        names, publishers = list(nodes.values()), len(nodes)
+        if not nodes.keys().isdisjoint(heard_of):
+            names = [nodes.get(publisher, 'one that has ended') for publisher in heard_of]
+            publishers = len(set(heard_of))
         frames = ', '.join(frame_id or "''" for frame_id, _ in self._heard_s)
         several = (
             f'has {publishers} publishers ({", ".join(names)}; frames {frames})'

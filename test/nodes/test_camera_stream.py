@@ -135,6 +135,10 @@ def test_two_cameras_with_the_same_frame_are_kept_apart_too(live, landmarker_pat
     live.until(lambda: node.statistics.report().of_others == 1, 'the other image')
     problem = node.alarms()['senders']
     assert '2 publishers (left_driver, right_driver; frames camera, camera)' in problem
+    left.destroy()
+    live.until(lambda: node.count_publishers('/image') == 1, 'the end of the first')
+    problem = node.alarms()['senders']
+    assert '2 publishers (one that has ended, right_driver; frames camera, camera)' in problem
 
 
 def test_a_driver_that_is_started_again_is_followed_at_once(live, landmarker_path, face):
