@@ -364,8 +364,8 @@ def _share_folders() -> list[Path]:
         return [source]
     # Beside lib/python3.X/site-packages, or in the folder that `pip install --target` names: pip,
     # unlike colcon, has no AMENT_PREFIX_PATH set.
-    own = [str(prefix) for prefix in (*source.parents[2:3], source)]
-    prefixes = [*own, *os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)]
+    own = [source] if (source / 'share' / PACKAGE).is_dir() else source.parents[2:3]
+    prefixes = [*map(str, own), *os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)]
     return [Path(prefix) / 'share' / PACKAGE for prefix in dict.fromkeys(prefixes) if prefix]
 
 
