@@ -278,9 +278,10 @@ def _without_image(face: Face) -> Face:
 
 
 def _checked(rgb: Rgb) -> Rgb:
-    array = isinstance(cast(object, rgb), np.ndarray)
-    if not (array and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size):
-        given = f'{rgb.dtype}, shape {list(rgb.shape)}' if array else type(rgb).__name__
+    is_array = isinstance(cast(object, rgb), np.ndarray)
+    rows_of_rgb = is_array and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size > 0
+    if not (rows_of_rgb and rgb.dtype == np.uint8):
+        given = f'{rgb.dtype}, shape {list(rgb.shape)}' if is_array else type(rgb).__name__
         raise ValueError(
             f'An image is an array of uint8, shape [height, width, 3], in RGB, not {given}.'
         )

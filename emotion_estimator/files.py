@@ -362,8 +362,8 @@ def _share_folders() -> list[Path]:
     source = Path(__file__).resolve().parent.parent
     if (source / 'package.xml').is_file():
         return [source]
-    # Beside lib/python3.X/site-packages, or in the folder that `pip install --target` names: pip,
-    # unlike colcon, has no AMENT_PREFIX_PATH set.
+    # pip sets no AMENT_PREFIX_PATH: they lie beside lib/python3.X/site-packages, or in the folder
+    # of `pip install --target`. Of colcon's, the same prefix stands in both.
     own = [source] if (source / 'share' / PACKAGE).is_dir() else source.parents[2:3]
     prefixes = [*map(str, own), *os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)]
     return [Path(prefix) / 'share' / PACKAGE for prefix in dict.fromkeys(prefixes) if prefix]
