@@ -53,7 +53,6 @@ _WIDE = 50  # times the least value: a wider range is laid out by its logarithm
 _STEPS = 100
 _WORDS = {'class_prior': ('model', 'uniform', 'training')}
 """Values of parameters of words that the page completes."""
-_MOST_LETTERS = 500  # of a parameter of words
 
 
 def build_page(node: ViewNode) -> FastAPI:
@@ -246,17 +245,14 @@ class _Words:
                 self._button = ui.button('Set', on_click=self._set)
             ui.label(control.spec.description).classes('view-control-text')
         self._shown.props(f'id=view-{self._name}')
-        self._field.props(
-            f'for=view-{self._name}-field dense maxlength={_MOST_LETTERS} '
-            f'aria-label="New {self._name}"'
-        )
+        self._field.props(f'for=view-{self._name}-field dense aria-label="New {self._name}"')
         self._field.on('keydown.enter', self._set)
         self._button.props(f'id=view-{self._name}-set flat dense')
         self._known: str | None = None
         self.take(node.controls.values)
 
     def _set(self) -> None:
-        words = str(self._field.value or '').strip()[:_MOST_LETTERS]
+        words = str(self._field.value or '').strip()
         self._node.do(partial(self._node.controls.change, self._name, words))
 
     def take(self, values: dict[str, Any]) -> None:

@@ -351,7 +351,7 @@ def test_a_parameter_of_words_is_shown_as_the_running_node_has_it(robot, page):
         robot.live.until(lambda w=words: page.run(PRIOR_FIELD) == w, f'{words} in the field')
 
 
-SHARES = 'neutral=.6,happy=.2,sad=.04,surprised=.04,angry=.04,scared=.04,disgusted=.04'
+SHARES = f'neutral=.6,happy=.2,sad=.04,surprised=.04,angry=.04,scared=.04,disgusted=.04{"0" * 500}'
 
 
 def test_a_parameter_of_words_is_set_from_its_field_by_the_button_and_by_enter(robot, page):
