@@ -64,7 +64,7 @@ class FrameResult:
     estimates: tuple[EmotionEstimate, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no truth value
 class FaceExpression:
     """
     One face in one image, and the expression that it shows.

@@ -182,6 +182,11 @@ def test_who_keeps_results_keeps_no_images(estimator, smiling):
         assert face.blendshapes['mouthSmileLeft'] > 0.5
 
 
+def test_two_results_are_told_apart(estimator, smiling):
+    one, other = (estimator.estimate_picture(smiling)[0] for _ in range(2))
+    assert one not in [other] and len({one, other, one}) == len({one.face, other.face}) == 2
+
+
 def test_a_stamp_that_is_no_time_in_seconds_is_refused_and_changes_nothing(estimator, smiling):
     (before,) = estimator.estimate(smiling, 40_000.0)
     numbers = (np.nan, np.inf, 1e300, 10**400, 1_700_000_000 * 10**9, -9_223_372_035.9)

@@ -57,7 +57,7 @@ _NO_FACE = np.zeros((64, 64, 3), np.uint8)
 _RESTART_MS = round(SILENCE_S * 1000) + 1000  # between two time lines, longer than pauses in one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no truth value
 class Face:
     """
     One face at one image's stamp.
