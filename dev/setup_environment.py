@@ -125,7 +125,8 @@ class Environment:
         """
         self.key = hashlib.sha256(f'{self.key}\n{name}\n{inputs}'.encode()).hexdigest()
         stamp = self.prefix / 'stages' / name
-        if stamp.is_file() and stamp.read_text() == self.key:
+        # Its Python links to the machine's, which may have gone.
+        if self.python.exists() and stamp.is_file() and stamp.read_text() == self.key:
             return
         stamp.unlink(missing_ok=True)
         print(f'{self.name}: {title} ...', flush=True)

@@ -242,8 +242,7 @@ class Unfinished:
     """
     A hidden file or folder beside a place, for what is not whole yet.
 
-    It is locked while its process lives. What a killed one left goes when the next one writes to
-    the same place, or by `remove_abandoned`.
+    It is locked while its process lives; what a killed one left goes by `remove_abandoned`.
 
     :param path: the place; its folder is there.
     :param folder: whether to make a folder rather than a file.
@@ -269,13 +268,14 @@ class Unfinished:
             self._lock = None
 
 
-def remove_abandoned(path: Path) -> None:
-    """Remove what killed processes left of a file or folder that was to stand at a path."""
+def remove_abandoned(path: Path, save: Callable[[Path], object] = lambda left: None) -> None:
+    """Remove what killed processes left of what was to stand at a path; `save` gets it before."""
     for left in path.parent.glob(f'.{glob.escape(path.name)}.????????{_UNFINISHED}'):
         with suppress(OSError):  # its process lives, or it is somebody else's
             lock = os.open(left, os.O_RDONLY | os.O_NONBLOCK)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                save(left)
                 _remove(left)
             finally:
                 os.close(lock)

@@ -235,14 +235,8 @@ class BagWriter:
         self._copy_input(frame.recorded_ns)
         for published in self._messages.of(frame, image, result):
             raw = self._store.serialize_cdr(published.message, published.kind)
-            self._bag.write(
-                published.topic,
-                published.kind,
-                frame.recorded_ns,
-                raw,
-                self._store,
-                [_qos_of(published)],
-            )
+            place = published.topic, published.kind, frame.recorded_ns
+            self._bag.write(*place, raw, self._store, [_qos_of(published)])
 
     def finish(self) -> None:
         """Put the bag where it belongs."""
@@ -380,10 +374,14 @@ class BagFile:
                 )
             self._writer.write(connection, recorded_ns, raw)
 
-    def finish(self) -> None:
-        """Put the bag where it belongs."""
+    def finish(self, whole: bool = True) -> None:
+        """Put the bag where it belongs; where writing has failed, as much as was written."""
+        with suppress(OSError):
+            if not whole:
+                self._writer.abort()
         with writing(self._path):
-            self._writer.close()
+            if whole:
+                self._writer.close()
             made = self._folder / self._path.stem
             if self._path.suffix == '.mcap':
                 made = next(made.glob('*.mcap'))

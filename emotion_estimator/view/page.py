@@ -28,7 +28,7 @@ from fastapi import FastAPI, WebSocket
 from fastapi.staticfiles import StaticFiles
 from nicegui import app as gui
 from nicegui import run, ui
-from nicegui.events import GenericEventArguments
+from nicegui.events import GenericEventArguments, ValueChangeEventArguments
 
 from emotion_estimator.colours import COLOURS, shades
 from emotion_estimator.view.controls import CONTROLS, Control
@@ -151,18 +151,28 @@ def _settings(node: ViewNode) -> Callable[[], dict[str, Any]]:
     ui.label('Pictures').classes('view-heading')
     topics = ui.select({'': 'those that the nodes look at'}, value='', label='Image topic')
     topics.props('id=view-topic').classes('view-wide')
-    topics.on_value_change(lambda event: node.do(partial(node.robot.choose, event.value or '')))
     record = _Record(node)
-    refusals = node.controls.refusal[0]
+    refusals, heard, shown = node.controls.refusal[0], '', ''
+
+    def choose(event: ValueChangeEventArguments[Any]) -> None:
+        nonlocal shown
+        if (event.value or '') != shown:  # else taken over from another page
+            shown = event.value or ''
+            node.do(partial(node.robot.choose, shown))
+
+    topics.on_value_change(choose)
 
     def refresh() -> dict[str, Any]:
-        nonlocal refusals
+        nonlocal refusals, heard, shown
         facts = node.robot.facts
         for control in controls:
             control.take(node.controls.values)
         listed = {'': 'those that the nodes look at', **{x: x for x in facts.get('topics', ())}}
-        if listed != topics.options:
-            topics.set_options(listed, value=facts.get('chosen', ''))
+        chosen = facts.get('chosen', '')
+        chosen = chosen if chosen in listed else ''  # its camera may have gone
+        if listed != topics.options or chosen != heard:
+            heard = shown = chosen
+            topics.set_options(listed, value=chosen)
         count, sentence = node.controls.refusal
         if count != refusals:
             refusals = count

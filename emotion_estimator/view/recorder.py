@@ -20,6 +20,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,13 +90,34 @@ def recording_path(folder: Path, name: str) -> Path:
             'digit.'
         )
     path = folder / f'{name}.mcap'
+    rescue(folder)
     # Another live view's is hidden until it is whole.
     with writing(path):
-        remove_abandoned(path)
         taken = path.exists() or any(folder.glob(f'.{path.name}.*'))
     if taken:
         raise RecordingNameError(f'There is a recording {path.name} already; choose another name.')
     return path
+
+
+def rescue(folder: Path) -> None:
+    """
+    Give each recording of a live view that was killed its name; `replay` reads what is whole.
+
+    :param folder: of all recordings; it need not exist.
+    """
+    with suppress(OSError):  # a folder that cannot be: who begins to record is told
+        for left in folder.glob('.*.mcap.*'):
+            name = left.name[1:].rpartition('.mcap.')[0]
+            remove_abandoned(folder / f'{name}.mcap', partial(_keep_whole, folder))
+
+
+def _keep_whole(folder: Path, left: Path) -> None:
+    for made in left.glob('*/*.mcap'):
+        place, number = folder / made.name, 1
+        while place.exists():
+            number += 1
+            place = folder / f'{made.stem}_{number}.mcap'
+        made.replace(place)
 
 
 class Recorder:
@@ -109,6 +131,7 @@ class Recorder:
     def __init__(self, node: Node, folder: Path) -> None:
         self._node = node
         self._folder = folder
+        rescue(folder)
         self._bag: BagFile | None = None
         self._path = folder
         self._begin_s = self._looked_s = 0.0
@@ -172,7 +195,7 @@ class Recorder:
         except OutputError as error:
             self.stop(str(error))
             return
-        if kind == IDS_LIST:
+        if kind == IDS_LIST and self._bag is not None:  # a full disk may have ended it
             self._follow(raw)
 
     def _look(self) -> None:
@@ -218,5 +241,8 @@ class Recorder:
             self._word = word or f'{self._path} is written: {self._count} messages.'
         except OutputError as error:
             self._word = str(error)
+            with suppress(OutputError, StopIteration):
+                bag.finish(whole=False)
+                self._word += f' What was written until then is in {self._path.name}.'
         finally:
             bag.close()

@@ -66,6 +66,25 @@ def test_a_path_with_spaces_is_put_whole_into_cmake_s_files(checkout):
     assert written.read_text() == f'"{sysconfig.get_path("include")};{root}"'
 
 
+def test_an_environment_whose_python_has_gone_is_made_anew(checkout, monkeypatch):
+    made = []
+
+    def install(self):
+        made.append(self.name)
+        self.python.parent.mkdir(parents=True, exist_ok=True)
+        self.python.symlink_to(sys.executable)
+
+    (checkout('robot') / 'dev' / 'requirements-docs.txt').touch()
+    monkeypatch.setattr(setup_environment.Environment, 'install', install)
+    for _ in range(2):
+        setup_environment.Environment('docs').make()
+    assert made == ['docs']
+    python = setup_environment.Environment('docs').python
+    python.unlink()
+    setup_environment.Environment('docs').make()
+    assert made == ['docs', 'docs']
+
+
 def test_where_ros_generates_no_messages_a_sentence_says_where_to_move(checkout, monkeypatch):
     root = checkout('häuschen')
     monkeypatch.setattr(setup_environment, 'CACHE', root / 'cache')

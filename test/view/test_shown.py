@@ -22,7 +22,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from helpers.live_nodes import START_NS, STEP_NS, View, image_message, results
+from helpers.live_nodes import START_NS, STEP_NS, View, image_message, results, text
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -185,6 +185,79 @@ def test_a_long_word_of_a_class_stays_beside_its_bar(live, browser, tmp_path):
     hidden = 'document.querySelector(".view-bar-name").{0}'.format
     assert page.run(f'{hidden("scrollWidth")} - {hidden("clientWidth")}') == 0
     page.close()
+    view.close()
+
+
+HAPPY_COLUMNS = """
+(async () => {
+  const { drawTimeline } = await import("/view/timeline.js");
+  const { colourOf } = await import("/view/colours.js");
+  const place = document.body.appendChild(document.createElement("div"));
+  place.style.width = "600px";
+  const moments = [];
+  for (let t = 0; t < 60.01; t += STEP) {
+    const here = t < 20 || t > 40;
+    const person = { id: "every STEP s", label: "happy", scores: { happy: 1 } };
+    moments.push({ t, people: here ? [person] : [] });
+  }
+  drawTimeline(place, moments, null, 60);
+  const canvas = place.querySelector("canvas");
+  const pen = canvas.getContext("2d");
+  const drawn = pen.getImageData(0, 10, canvas.width, 1).data;
+  pen.fillStyle = colourOf("happy");
+  pen.fillRect(0, 0, 1, 1);
+  const happy = pen.getImageData(0, 0, 1, 1).data;
+  let columns = 0;
+  for (let i = 0; i < drawn.length; i += 4) {
+    columns += [0, 1, 2].every((k) => drawn[i + k] === happy[k]);
+  }
+  place.remove();
+  return columns / canvas.width;
+})()
+"""
+
+
+def test_the_last_minute_is_drawn_whole_whatever_the_camera_s_rate(live, browser, tmp_path):
+    view = View(live, tmp_path)
+    page = view.open(browser, live)
+    shares = [page.run(HAPPY_COLUMNS.replace('STEP', str(step_s))) for step_s in (0.1, 0.7, 1.82)]
+    # A third of it the face was away; at its ends a step is missing.
+    assert shares == [pytest.approx(2 / 3, abs=step) for step in (0.02, 0.04, 0.08)]
+    page.close()
+    view.close()
+
+
+def test_a_page_shows_the_images_that_another_one_chose_and_can_choose_others(
+    live, browser, tmp_path
+):
+    view = View(live, tmp_path)
+    for topic in ('/left/image', '/right/image'):
+        live.publisher(Image, topic)
+    pages = [view.open(browser, live) for _ in range(2)]
+    usual = 'those that the nodes look at'
+
+    def choose(page, topic):
+        options = '[...document.querySelectorAll(".q-menu .q-item")]'
+        of_it = f'{options}.find((x) => x.innerText.includes("{topic}"))'
+        page.press('#view-topic')
+        live.until(lambda: page.run(f'!!{of_it}'), 'the topics')
+        page.run(f'{of_it}.click()')
+        live.until(lambda: not page.run(f'{options}.length'), 'the end of the list')
+
+    def both(topic):
+        return [text(page, '#view-topic') for page in pages] == [topic, topic]
+
+    for page in pages:
+        page.press('#view-settings')
+    choose(pages[0], '/right/image')
+    live.until(lambda: both('/right/image'), 'the topic on both')
+    choose(pages[1], usual)
+    live.until(lambda: both(usual), 'the usual one on both')
+    choose(pages[1], '/right/image')
+    live.until(lambda: both('/right/image'), 'the topic on both again')
+    for page in pages:
+        assert page.errors == []
+        page.close()
     view.close()
 
 

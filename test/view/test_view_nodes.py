@@ -12,31 +12,26 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The live view among real nodes: what it reads, changes and records."""
+"""The live view among real nodes: what it reads and changes."""
 
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-import rclpy
 from helpers.live_nodes import START_NS, image_message
 from hri_msgs.msg import FacialLandmarks, IdsList, NormalizedPointOfInterest2D
 from hri_msgs.msg import NormalizedRegionOfInterest2D as Region
-from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.messages import ROS, bag_types
+from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
-from emotion_estimator.replay.files import open_recording
 from emotion_estimator.view.controls import CONTROLS, Controls
 from emotion_estimator.view.listener import Listener
-from emotion_estimator.view.recorder import Recorder, RecordingNameError, recording_path
 from emotion_estimator.view.robot import Robot
 
 RESTING = dict.fromkeys(NAMES, 0.0)
@@ -255,101 +250,6 @@ def test_of_another_detector_s_faces_the_camera_is_shown_and_no_crop(live, robot
     live.until(crop.get_subscription_count, 'the node at the face')
     live.until(lambda: robot.look() or robot._names['blendshape_node'], 'its name')
     assert robot.image_topic() == ('/image', 'sensor_msgs/msg/Image')
-
-
-@pytest.mark.parametrize(
-    'name',
-    ['../evil', '/etc/evil', '..', 'a/b', 'a\\b', '.hidden', 'x' * 61, 'a\0b', '<script>', '-o'],
-)
-def test_a_recording_stays_in_its_folder(tmp_path, name):
-    with pytest.raises(RecordingNameError, match='letters, digits'):
-        recording_path(tmp_path, name)
-
-
-def test_a_recording_has_a_name_of_its_own(tmp_path):
-    assert recording_path(tmp_path, 'walk').name == 'walk.mcap'
-    assert recording_path(tmp_path, 'walk.mcap').parent == tmp_path
-    assert recording_path(tmp_path, '').suffix == '.mcap'
-    (tmp_path / 'walk.mcap').touch()
-    with pytest.raises(RecordingNameError, match=r'recording walk\.mcap already'):
-        recording_path(tmp_path, 'walk')
-
-
-def test_a_recording_holds_what_was_published_and_replay_opens_it(live, tmp_path):
-    recorder = Recorder(live.tester, tmp_path / 'recordings')
-    recorder.start('walk', ('/camera/image', 'sensor_msgs/msg/Image'))
-    emotion = live.publisher(Classification, '/emotion')
-    images = live.publisher(Image, '/camera/image')
-    for publisher in (emotion, images):
-        live.until(lambda p=publisher: p.get_subscription_count() == 1, 'the subscription')
-    sent = scored({'happy': 0.75, 'unknown': 0.25})
-    emotion.publish(sent)
-    bgr = np.full((24, 32, 3), 7, np.uint8)
-    for number in range(3):
-        images.publish(image_message(bgr, START_NS + number * 40_000_000))
-    live.until(lambda: recorder.facts()['messages'] == 4, 'the messages')
-    facts = recorder.facts()
-    assert (facts['records'], facts['name']) == (True, 'walk.mcap')
-    recorder.stop()
-    path = tmp_path / 'recordings' / 'walk.mcap'
-    assert recorder.facts()['word'] == f'{path} is written: 4 messages.'
-    assert [each.name for each in path.parent.iterdir()] == ['walk.mcap']
-    with AnyReader([path], default_typestore=bag_types()) as reader:
-        topics = {connection.topic for connection in reader.connections}
-        assert topics == {'/emotion', '/camera/image'}
-        (connection,) = (c for c in reader.connections if c.topic == '/emotion')
-        ((_, _, raw),) = reader.messages([connection])
-        read = reader.deserialize(raw, connection.msgtype)
-    assert [(x.class_id, x.score) for x in read.results] == [('happy', 0.75), ('unknown', 0.25)]
-    recording = open_recording(path)
-    frames = [(frame.stamp_ns, frame.decode()) for frame in recording.frames()]
-    recording.close()
-    assert [stamp_ns - START_NS for stamp_ns, _ in frames] == [0, 40_000_000, 80_000_000]
-    np.testing.assert_array_equal(frames[0][1], bgr)
-
-
-def test_of_two_live_views_one_alone_writes_a_recording_of_one_name(live, tmp_path):
-    first, second = both = [Recorder(live.tester, tmp_path) for _ in range(2)]
-    for recorder in both:
-        recorder.start('walk', None)
-    assert (first.facts()['records'], second.facts()['records']) == (True, False)
-    assert 'There is a recording walk.mcap already' in second.facts()['word']
-    first.stop()
-    assert [each.name for each in tmp_path.iterdir()] == ['walk.mcap']
-
-
-def test_a_recording_whose_folder_goes_ends_with_a_sentence(live, tmp_path):
-    recorder = Recorder(live.tester, tmp_path / 'stick')
-    recorder.start('walk', None)
-    shutil.rmtree(tmp_path / 'stick')
-    emotion = live.publisher(Classification, '/emotion')
-    live.until(emotion.get_subscription_count, 'the subscription')
-    emotion.publish(scored({'happy': 1.0}))
-    live.until(lambda: not recorder.facts()['records'], 'the end of it')
-    assert 'walk.mcap cannot be written: No such file' in recorder.facts()['word']
-
-
-def test_what_is_said_of_a_face_is_recorded_where_the_list_is_remapped(live, tmp_path):
-    remapped = ['--ros-args', '-r', '/humans/faces/tracked:=/robot/faces']
-    node = rclpy.create_node('remapped', context=live.context, cli_args=remapped)
-    live.executor.add_node(node)
-    recorder = Recorder(node, tmp_path)
-    recorder.start('walk', None)
-    tracked = live.publisher(IdsList, '/robot/faces')
-    live.until(tracked.get_subscription_count, 'the subscription')
-    tracked.publish(IdsList(header=header('camera'), ids=['abc']))
-    live.until(lambda: node.count_subscribers('/humans/faces/abc/roi'), 'the face')
-    recorder.stop()
-    node.destroy_node()
-
-
-def test_a_recording_that_cannot_be_written_is_reported(live, tmp_path):
-    (taken := tmp_path / 'taken').write_text('a file')
-    for folder, why in ((taken, 'is a file, not'), (tmp_path / ('x' * 300), 'name too long')):
-        (recorder := Recorder(live.tester, folder)).start('walk', None)
-        assert (recorder.facts()['records'], why in recorder.facts()['word']) == (False, True)
-    recorder.start('../walk', None)
-    assert 'letters, digits' in recorder.facts()['word']
 
 
 @pytest.mark.parametrize('installed', ['', '2.24.1'])

@@ -18,7 +18,8 @@
 
 import { colourOf, isDark, ordered } from "./colours.js";
 
-const LONGEST_GAP_S = 0.6; // a face unseen for longer leaves a gap
+const LEAST_GAP_S = 0.6; // a face unseen for longer leaves a gap, where pictures do not come that rarely
+const GAP_STEPS = 3; // and for longer than so many usual times between them
 const LEAST_STEP_S = 0.15; // some two pixels: what lies closer is not told apart
 const ROW_PX = 64;
 const STRIP_PX = 12;
@@ -57,10 +58,17 @@ export function drawTimeline(place, moments, pausedAt, historyS) {
       rows.delete(id);
     }
   }
+  const gapS = longestGap(moments);
   for (const id of ids) {
     if (!rows.has(id)) rows.set(id, new Row(place, id));
-    rows.get(id).draw(people.get(id), from, to, pausedAt);
+    rows.get(id).draw(people.get(id), from, to, pausedAt, gapS);
   }
+}
+
+function longestGap(moments) {
+  const steps = moments.slice(1).map((moment, i) => moment.t - moments[i].t);
+  steps.sort((a, b) => a - b);
+  return Math.max(LEAST_GAP_S, GAP_STEPS * (steps[Math.floor(steps.length / 2)] || 0));
 }
 
 class Row {
@@ -75,7 +83,7 @@ class Row {
     place.append(this.root);
   }
 
-  draw(points, from, to, pausedAt) {
+  draw(points, from, to, pausedAt, gapS) {
     const ratio = window.devicePixelRatio || 1;
     const width = Math.max(100, this.root.clientWidth);
     if (this.canvas.width !== Math.round(width * ratio)) {
@@ -89,7 +97,7 @@ class Row {
     const x = (time) => ((time - from) / (to - from)) * width;
     let start = 0;
     for (let i = 1; i <= points.length; i += 1) {
-      if (i === points.length || points[i][0] - points[i - 1][0] > LONGEST_GAP_S) {
+      if (i === points.length || points[i][0] - points[i - 1][0] > gapS) {
         drawPiece(pen, points.slice(start, i), x);
         start = i;
       }
