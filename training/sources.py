@@ -216,7 +216,9 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
         'emotion_estimator/faces/pose.py',
         'emotion_estimator/faces/tracker.py',
     ),
-    'training': (
+    'training': (  # it learns from clips too, which are followed by the landmarker
+        *_LANDMARKER,
+        *_ENCODING,
         'emotion_estimator/evaluation/labels.py',
         'training/stills.py',
         'training/facial_actions.py',

@@ -41,9 +41,12 @@ def test_a_content_key_names_files_that_exist_each_once(kind):
     assert code_of(*named)
 
 
-@pytest.mark.parametrize('kind', sorted(KEY_SOURCES.keys() - {'training'}))
+def test_what_decides_the_clips_decides_a_training_that_learns_from_them():
+    assert set(KEY_SOURCES['clips']) < set(KEY_SOURCES['training'])
+
+
+@pytest.mark.parametrize('kind', sorted(KEY_SOURCES))
 def test_a_content_key_names_what_of_the_runtime_s_faces_its_modules_use(kind):
-    """In the key of a training the values of its stills count, which that code gave."""
     # The first holds formats of images, which here are all the same; the second is not used here.
     others = {'image_decoding', 'mediapipe_landmarker'}
     used = {

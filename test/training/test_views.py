@@ -32,7 +32,13 @@ from training.covers import EYE_COVERS, HARMLESS, MOUTH_COVERS, covered
 from training.datasets.pictures import FilePictures
 from training.encoding.appearance import CropChanges, litert_of
 from training.encoding.visibility import VisibilitySettings, learn_visibility
-from training.extraction.covered_faces import SeenParts, covered_pictures, misfit, read_parts
+from training.extraction.covered_faces import (
+    SeenParts,
+    covered_pictures,
+    misfit,
+    place_of,
+    read_parts,
+)
 from training.extraction.views import (
     AUGMENTED,
     BORDER,
@@ -346,6 +352,14 @@ def test_photographs_become_crops_of_what_the_landmarker_sees():
     assert parts.crops.shape == (len(parts), CROP_PX, CROP_PX)
     again = read_parts(pictures, DONORS, find_encoding(DEFAULT_ENCODING))
     np.testing.assert_array_equal(parts.crops, again.crops)
+
+
+def test_crops_that_were_covered_with_other_donors_are_not_taken_for_these():
+    pictures, encoding = FilePictures((media_path(SERIOUS),)), find_encoding(DEFAULT_ENCODING)
+    same = [donor.copy() for donor in DONORS]
+    assert place_of(pictures, same, encoding) == place_of(pictures, DONORS, encoding)
+    for others in (DONORS[1:], [*DONORS[1:], DONORS[0] // 2]):
+        assert place_of(pictures, others, encoding) != place_of(pictures, DONORS, encoding)
 
 
 def test_a_network_learns_what_is_seen(tmp_path):

@@ -187,6 +187,19 @@ def _encoding(path: Path) -> FaceEncoding:
     return read_encoding(path)
 
 
+def place_of(pictures: Pictures, donors: Sequence[NDArray[np.uint8]], encoding: Path) -> Path:
+    """
+    Name the file in which the crops of a block are kept, by all that decides them.
+
+    :param donors: see `covered`.
+    :param encoding: see `read_parts`.
+    """
+    mediapipe = metadata.version('mediapipe'), FACE_LANDMARKER.sha256
+    how = (mediapipe, _encoding(encoding).template, len(donors), *donors)
+    key = content_key('visibility', *how, *pictures.content())
+    return sources.OUT / 'visibility' / f'{key}.npz'
+
+
 def every_part(
     pictures: Pictures,
     donors: Sequence[NDArray[np.uint8]],
@@ -207,10 +220,7 @@ def every_part(
         pictures.part(range(start, min(start + BLOCK, len(pictures))))
         for start in range(0, len(pictures), BLOCK)
     ]
-    mediapipe = metadata.version('mediapipe'), FACE_LANDMARKER.sha256
-    how = (mediapipe, _encoding(encoding).template)
-    keys = [content_key('visibility', *how, *block.content()) for block in blocks]
-    paths = [sources.OUT / 'visibility' / f'{key}.npz' for key in keys]
+    paths = [place_of(block, donors, encoding) for block in blocks]
     missing = [index for index, path in enumerate(paths) if not is_whole(path)]
     tasks = [(blocks[index], donors, encoding) for index in missing]
     with Progress() as progress, open_workers(address) as pool:
