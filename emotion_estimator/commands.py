@@ -80,11 +80,11 @@ def main(name: str = '') -> int:
 
 def run(module: str, stopped: int = STOPPED) -> int:
     """
-    Run a module's `main`; what it cannot write is reported in a sentence.
+    Run a module's `main`; a place that cannot be used is reported in a sentence.
 
     :param stopped: exit status where Ctrl-C comes while Python imports; 0 where the module deals
         with signals itself after that.
-    :returns: its exit status; `UNWRITTEN` where an output, or ROS's log, cannot be written,
+    :returns: its exit status; `UNWRITTEN` where a named place, or ROS's log, cannot be used,
         `MISSING` where a package is not installed, or too old.
     """
     before = [signal.getsignal(number) for number in _SIGNALS]
@@ -110,7 +110,7 @@ def run(module: str, stopped: int = STOPPED) -> int:
         print(sentence, file=sys.stderr)
         return MISSING
     except (OSError, RuntimeError) as error:
-        sentence = _of_output(error)
+        sentence = _of_place(error)
         if not sentence:
             raise
         with suppress(OSError):  # stderr may be the same pipe
@@ -203,8 +203,12 @@ _ROS_LOG = re.compile(
 )
 
 
-def _of_output(error: Exception) -> str:
-    """Make a sentence of what cannot be written; nothing of another error."""
+# Of a path that somebody typed; other errors of the system are faults of this package.
+_OF_PATHS = (errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR)
+
+
+def _of_place(error: Exception) -> str:
+    """Make a sentence of what cannot be written or looked at; nothing of another error."""
     from emotion_estimator.files import OutputError
 
     if isinstance(error, OutputError):
@@ -213,6 +217,8 @@ def _of_output(error: Exception) -> str:
         # What is left of it would be tried, and complained of, again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return f'The output cannot be written: {error.strerror}.'
+    if isinstance(error, OSError) and error.errno in _OF_PATHS and error.filename:
+        return f'{error.filename} cannot be used: {error.strerror}. Name another place.'
     match = _ROS_LOG.search(str(error))
     if match is None:
         return ''

@@ -73,3 +73,24 @@ def test_an_empty_path_is_not_taken_for_the_working_folder(command, words, tmp_p
     assert done.returncode == 2
     assert "it is empty; name a place, '.' for this folder." in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ('command', 'words'),
+    [
+        ('replay', ['LONG', '-o', 'out']),
+        ('play', ['LONG']),
+        ('demo', ['--no-page', '--video', 'LONG']),
+        ('demo', ['--no-page', '--log', 'LONG']),
+        ('camera_node', ['--ros-args', '-p', 'video:=LONG']),
+    ],
+)
+def test_a_name_that_the_system_does_not_take_is_refused_in_a_sentence(command, words, tmp_path):
+    code = f'from emotion_estimator.commands import main; raise SystemExit(main({command!r}))'
+    words = [word.replace('LONG', 'x' * 300) for word in words]
+    run = [sys.executable, '-c', code, *words]
+    environment = {**os.environ, 'ROS_DOMAIN_ID': '96'}
+    done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    said = done.stdout + done.stderr
+    assert f'{"x" * 300} cannot be used: File name too long. Name another place.' in said
+    assert ('Traceback' in said, done.returncode) == (False, 2)

@@ -217,15 +217,12 @@ def find_video(named: str) -> str:
     if named:
         if named.isdigit():
             return named
-        try:
-            if not Path(named).exists():
-                raise ValueError(
-                    f'There is no video {named!r}; give a file, or 0 for the first webcam.'
-                )
-            quoted(named)
-            open_film(Path(named)).close()
-        except OSError as error:  # in a folder that nobody else may look into
-            raise ValueError(f'The video {named!r} cannot be read: {error.strerror}.') from error
+        if not Path(named).exists():
+            raise ValueError(
+                f'There is no video {named!r}; give a file, or 0 for the first webcam.'
+            )
+        quoted(named)
+        open_film(Path(named)).close()
         return named
     return str(find_asset(DEMO_CLIP))
 

@@ -376,8 +376,8 @@ class BagFile:
 
     def finish(self, whole: bool = True) -> None:
         """Put the bag where it belongs; where writing has failed, as much as was written."""
-        with suppress(OSError):
-            if not whole:
+        if not whole:
+            with suppress(OSError):  # the last that it holds cannot be written either
                 self._writer.abort()
         with writing(self._path):
             if whole:

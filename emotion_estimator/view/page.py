@@ -152,26 +152,26 @@ def _settings(node: ViewNode) -> Callable[[], dict[str, Any]]:
     topics = ui.select({'': 'those that the nodes look at'}, value='', label='Image topic')
     topics.props('id=view-topic').classes('view-wide')
     record = _Record(node)
-    refusals, heard, shown = node.controls.refusal[0], '', ''
+    refusals, of_robot, of_page = node.controls.refusal[0], '', ''
 
     def choose(event: ValueChangeEventArguments[Any]) -> None:
-        nonlocal shown
-        if (event.value or '') != shown:  # else taken over from another page
-            shown = event.value or ''
-            node.do(partial(node.robot.choose, shown))
+        nonlocal of_page
+        if (event.value or '') != of_page:  # else taken over from another page
+            of_page = event.value or ''
+            node.do(partial(node.robot.choose, of_page))
 
     topics.on_value_change(choose)
 
     def refresh() -> dict[str, Any]:
-        nonlocal refusals, heard, shown
+        nonlocal refusals, of_robot, of_page
         facts = node.robot.facts
         for control in controls:
             control.take(node.controls.values)
         listed = {'': 'those that the nodes look at', **{x: x for x in facts.get('topics', ())}}
         chosen = facts.get('chosen', '')
         chosen = chosen if chosen in listed else ''  # its camera may have gone
-        if listed != topics.options or chosen != heard:
-            heard = shown = chosen
+        if listed != topics.options or chosen != of_robot:
+            of_robot = of_page = chosen
             topics.set_options(listed, value=chosen)
         count, sentence = node.controls.refusal
         if count != refusals:

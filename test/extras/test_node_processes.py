@@ -71,11 +71,6 @@ def test_a_video_that_ros_cannot_name_is_refused_before_a_node_starts(tmp_path):
         find_video(str(folder))
 
 
-def test_a_video_whose_name_the_system_does_not_take_is_refused_in_a_sentence():
-    with pytest.raises(ValueError, match=r"^The video 'x+' cannot be read: File name too long\.$"):
-        find_video('x' * 300)
-
-
 @pytest.mark.parametrize('video, status', [('multi_face.jpg', 0), ('nothing.jpg', 1)])
 def test_a_process_that_ends_by_itself_is_waited_for_and_gives_its_own_status(
     live, media, tmp_path, monkeypatch, video, status

@@ -18,8 +18,8 @@
 
 import { colourOf, isDark, ordered } from "./colours.js";
 
-const LEAST_GAP_S = 0.6; // a face unseen for longer leaves a gap, where pictures do not come that rarely
-const GAP_STEPS = 3; // and for longer than so many usual times between them
+const LEAST_GAP_S = 0.6; // a face unseen for longer leaves a gap
+const GAP_STEPS = 3; // of a slow camera: unseen for longer than so many usual steps between its pictures
 const LEAST_STEP_S = 0.15; // some two pixels: what lies closer is not told apart
 const ROW_PX = 64;
 const STRIP_PX = 12;
