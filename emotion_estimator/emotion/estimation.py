@@ -144,7 +144,7 @@ class FeatureError(ValueError):
     """A sample that cannot be used; the message says which value is missing or wrong."""
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no truth value
+@dataclass(frozen=True)
 class EmotionEstimate:
     """
     The expression that one face shows at one image's stamp.
