@@ -278,10 +278,14 @@ def test_ctrl_c_keeps_what_the_workers_have_finished(tmp_path):
     bags = [str(blank_bag(tmp_path / 'short', 1)), str(blank_bag(tmp_path / 'long', 6000))]
     with DaskCluster(folder, 1) as cluster:
         (worker,) = cluster.pids()
-        command = [sys.executable, '-m', 'emotion_estimator.evaluation.cli', *bags]
+        command = [sys.executable, '-m', 'emotion_estimator.evaluation.cli', *bags, '--features']
+        # One recording is done, and the worker has begun the table of the other one.
         status, said = stopped(
             [*command, '--scheduler', cluster.address, '-o', str(output)],
-            lambda: list((output / 'kept').glob('*.json')),
+            lambda: (
+                list((output / 'kept').glob('*.json'))
+                and list((output / 'features').glob('.long*'))
+            ),
         )
         assert status == 130
         assert '1 of 2 recordings are finished and kept' in said
