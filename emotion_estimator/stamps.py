@@ -148,8 +148,10 @@ class TimeLine(Generic[Item]):
         placed = self.follow(stamp_ns, None)
         held = self._held
         if held is None or held.stamp_ns != stamp_ns:
-            restarts = placed[0].step if placed[0].step.restarts else placed[-1].step
-            return replace(placed[-1], step=restarts)
+            first, last = placed[0], placed[-1]
+            if first is last or not first.step.restarts:
+                return last
+            return replace(last, step=first.step, way_ns=first.way_ns + last.way_ns)
         if held.way_ns > 0:
             return held
         self._held = None
@@ -246,6 +248,8 @@ def longest_gap_s(stamps_ns: Iterable[int]) -> float:
 
 
 _HANDOVER_S = 5.0
+_MOST_OTHERS = 8
+"""Of so many senders beside the one that is kept to it is known how long they have sent."""
 
 
 Sender = TypeVar('Sender')
@@ -262,7 +266,8 @@ class FirstSender(Generic[Sender]):
     def __init__(self) -> None:
         self.kept: Sender | None = None
         """The sender that is kept to; None before the first image."""
-        self._since_ns: int | None = None
+        # Of each other one, latest last: its newest stamp, and how long it has sent.
+        self._others: dict[Sender, tuple[int, int]] = {}
 
     @staticmethod
     def frame_of(frame_id: str, kept: str | None) -> str:
@@ -285,11 +290,19 @@ class FirstSender(Generic[Sender]):
         :returns: whether the image is to be left out.
         """
         if self.kept is not None and sender != self.kept and not gone:
-            if self._since_ns is None or stamp_ns < self._since_ns:
-                self._since_ns = stamp_ns
-            if stamp_ns - self._since_ns <= _HANDOVER_S * NS_PER_S:
+            newest_ns, sent_ns = self._others.pop(sender, (stamp_ns, 0))
+            way_ns = stamp_ns - newest_ns
+            if -LATE_S * NS_PER_S <= way_ns <= SILENCE_S * NS_PER_S:
+                newest_ns, sent_ns = max(newest_ns, stamp_ns), sent_ns + max(way_ns, 0)
+            else:
+                newest_ns, sent_ns = stamp_ns, 0  # its clock was set, or it had paused
+            if sent_ns <= _HANDOVER_S * NS_PER_S:
+                if len(self._others) >= _MOST_OTHERS:
+                    del self._others[next(iter(self._others))]
+                self._others[sender] = newest_ns, sent_ns
                 return True
-        self.kept, self._since_ns = sender, None
+        self.kept = sender
+        self._others.clear()
         return False
 
 

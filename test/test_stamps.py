@@ -203,12 +203,14 @@ def test_who_cannot_wait_loses_the_image_that_would_be_held():
     line = TimeLine()
     clean = camera(NS_PER_S // 30, 6)
     ahead = camera(NS_PER_S // 30, 3, START_NS + 3600 * NS_PER_S)
-    steps = [line.follow_at_once(ns).step for ns in [*clean, ahead[0], clean[-1] + 1, *ahead]]
-    assert steps == [
+    stamps_ns = [*clean, ahead[0], clean[-1] + 1, *ahead]
+    placed = [line.follow_at_once(ns) for ns in stamps_ns]
+    assert [p.step for p in placed] == [
         *[Step.FIRST, *[Step.FORWARD] * 5],
         *[Step.STRAY, Step.FORWARD],
         *[Step.STRAY, Step.JUMP, Step.FORWARD],
     ]
+    assert placed[-2].way_ns == ahead[1] - (clean[-1] + 1)
     steps = [line.follow_at_once(ns).step for ns in clean]
     assert steps == [Step.BACK, *[Step.FORWARD] * 5]
 
@@ -238,6 +240,21 @@ def test_another_sender_takes_over_when_the_first_is_silent_or_gone():
     assert left_out == [True] * 6 + [False] * 2
     assert sender.is_other('a', 101 * NS_PER_S)
     assert not sender.is_other('a', 102 * NS_PER_S, gone=True)
+
+
+@pytest.mark.parametrize(
+    'others',
+    [
+        pytest.param([('b', 1), ('c', 10**9), ('b', 2), ('c', 10**9 + 1)], id='two clocks'),
+        pytest.param([('b', 1), ('b', 3600), ('b', 3601)], id='a clock that is set ahead'),
+        pytest.param([('b', 3600), ('b', 1), ('b', 2)], id='a clock that is set back'),
+        pytest.param([(str(i), 6 * i) for i in range(100)], id='many that come once'),
+    ],
+)
+def test_no_sender_takes_over_before_it_has_sent_for_five_seconds(others):
+    sender: FirstSender[str] = FirstSender()
+    assert not sender.is_other('a', 100 * NS_PER_S)
+    assert all(sender.is_other(who, second * NS_PER_S) for who, second in others)
 
 
 def test_an_empty_frame_id_makes_no_other_sender():
