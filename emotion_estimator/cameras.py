@@ -120,7 +120,8 @@ def read_camera(path: Path) -> Camera:
 
 _IMAGES = {'max_absence_s': 3.0, 'max_gap_s': 1.5, 'face_timeout_s': 3.0}
 """How many times the time between two images these must be, so that single ones may be missing."""
-_SLOW_S = 0.25  # between images; faster cameras need no other values
+_SLOW_S = 0.25
+"""Between images: where they come faster, no value needs to be raised that holds two of them."""
 
 
 def advice_for_rate(step_s: float, values: Mapping[str, Value]) -> str:
@@ -138,7 +139,8 @@ def advice_for_rate(step_s: float, values: Mapping[str, Value]) -> str:
         wanted = math.ceil(10 * min(images * step_s, spec.maximum or math.inf)) / 10
         if name in values and float(values[name]) < wanted:
             changes.append(f'{name} of {node} to {wanted:.1f} (now {float(values[name]):g})')
-    if not changes or step_s <= _SLOW_S:
+    single = any(float(value) < step_s for name, value in values.items() if name in _IMAGES)
+    if not changes or (step_s <= _SLOW_S and not single):
         return ''
     return (
         f'Images come {step_s:.3g} s apart, {1 / step_s:.2g} a second: set '

@@ -201,6 +201,12 @@ def test_the_preset_of_a_slow_camera_leaves_nothing_to_advise(step_s):
     assert len(advice_for_rate(float('inf'), defaults)) < 400
 
 
+@pytest.mark.parametrize('name', ['max_absence_s', 'max_gap_s', 'face_timeout_s'])
+def test_of_any_camera_a_value_is_raised_that_holds_one_image_alone(name):
+    assert f'{name} of ' in advice_for_rate(0.125, {name: 0.1})
+    assert advice_for_rate(0.125, {name: 0.13}) == ''
+
+
 def test_the_images_of_a_camera_that_is_mounted_sideways_are_turned():
     assert find_camera('stretch').parameters == {'rotate': 90}
 

@@ -51,7 +51,7 @@ from emotion_estimator.messages import (
     face_features,
     nanoseconds,
 )
-from emotion_estimator.nodes.diagnostics import PATIENCE
+from emotion_estimator.nodes.diagnostics import PATIENCE, Silence
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.spin import run
 from emotion_estimator.parameters import EMOTION_NODE
@@ -140,6 +140,7 @@ class EmotionNode(ManagedNode):
         self._emotion = self.create_lifecycle_publisher(Classification, 'emotion', 10)
         self._expressions: dict[str, Publisher[Expression]] = {}
         self._faces_now = 0
+        self._unseen = Silence()
         self._estimation: EmotionEstimation | None = None
         self._metadata: ModelMetadata | None = None
 
@@ -259,6 +260,7 @@ class EmotionNode(ManagedNode):
             if publisher.get_subscription_count():
                 publisher.publish(ROS.expression(estimate, header))
         self._end_topics(self._estimation.face_ids)
+        self._unseen.hear()
         self.count_result(face.stamp_ns)
 
     def _expression_publisher(self, face_id: str) -> Publisher[Expression]:
@@ -270,12 +272,12 @@ class EmotionNode(ManagedNode):
 
     def watch(self) -> None:
         """
-        Take topics down when nothing comes any more, by the steady clock.
+        Take topics down when no face comes any more, by the steady clock.
 
         Only topics: buffers end by the images' stamps, in a replay as here.
         """
         timeout_s = max(self.parameters['face_timeout_s'], PATIENCE * self._step_s())
-        if self._faces_now and self.statistics.silence.duration_s > timeout_s:
+        if self._unseen.duration_s > timeout_s and self._faces_now:
             with self._lock:
                 self._end_topics()
 
