@@ -241,10 +241,8 @@ RESTART_S = 30.0
 """Longest wait for workers that are replaced; a nanny kills after 4 s what does not end."""
 REPORT_S = 0.5
 """From one word of a worker's progress to the next, at least."""
-HEARD_S = 3.0
-"""Longest wait for the first word of a call; one that waits for its worker has none."""
-_COUNT_S = 1.0
-"""How long a number of workers is believed."""
+_HEARD_S = 3.0  # longest wait for a call's first word: one that waits for its worker has none
+_COUNT_S = 1.0  # how long a number of workers is believed
 
 
 def open_workers(
@@ -360,7 +358,7 @@ class DaskWorkers(Workers):
             call.cancel()
         numbers = {self._numbers[call] for call in calls}
         # A worker that has just begun one is heard of in a moment.
-        due_s = time.monotonic() + HEARD_S
+        due_s = time.monotonic() + _HEARD_S
         while not numbers <= self._places.keys() and time.monotonic() < due_s:
             time.sleep(0.02)
         places = {self._places.get(number) for number in numbers}
