@@ -44,6 +44,8 @@ VIDEO_SUFFIXES = (
 """Names by which videos are found in a folder; a file that the user names is tried."""
 FALLBACK_RATE_HZ = 30.0
 _NS_PER_MS = 1_000_000
+_BEHIND_NS = 1000
+"""A frame of the same time as another one is taken to be so much later."""
 _CUT_SHORT = 0.9
 """A share of the frames, or of the time, below which some are missing."""
 _CODECS = {'av01': 'AV1', 'hev1': 'H.265', 'hvc1': 'H.265', 'vp09': 'VP9', 'apch': 'ProRes'}
@@ -90,11 +92,16 @@ class Video:
 
     def pictures(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """
-        Read frame by frame; a time that does not go forward is replaced by the frame rate's.
+        Read frame by frame.
+
+        A frame of the same time as the one before is taken to be a microsecond later. One that
+        goes back has no time, nor have several that stand, or all where none goes forward: the
+        frame rate tells theirs.
 
         :returns: yields nanoseconds since the first frame, and the pixels in BGR.
         """
-        count, time_ns, first_ns = 0, 0, 0
+        count, time_ns, first_ns, before_ns = 0, 0, 0, 0
+        goes, stands = False, False
         found = self._first
         first = None if found is None else found[1]
         while found is not None:
@@ -103,8 +110,14 @@ class Video:
                 first = None
             if count:
                 since_ns = stated_ns - first_ns
-                forward = since_ns > time_ns
-                time_ns = since_ns if forward else time_ns + round(NS_PER_S / self.rate_hz)
+                ahead = since_ns > time_ns
+                if ahead:
+                    time_ns, goes = since_ns, True
+                elif goes and (since_ns > before_ns or (since_ns == before_ns and not stands)):
+                    time_ns += _BEHIND_NS
+                else:
+                    time_ns += round(NS_PER_S / self.rate_hz)
+                before_ns, stands = since_ns, not ahead
             else:
                 first_ns = stated_ns
             count += 1

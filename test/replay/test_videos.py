@@ -19,6 +19,7 @@ import struct
 import sys
 import zlib
 from fractions import Fraction
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -143,6 +144,25 @@ def test_frames_of_a_video_stand_where_they_are_shown(tmp_path, times_ms, lasts_
     images, problems, hints = reported(matroska(tmp_path / 'clip.mkv', times_ms, lasts_ms))
     assert_frames(images, [ms - times_ms[0] for ms in times_ms])
     assert problems == hints == []
+
+
+@pytest.mark.parametrize(
+    'stated_ms, shown_ms',
+    [
+        pytest.param([0, 40, 40, 80, 80, 120], [0, 40, 40, 80, 80, 120], id='twos'),
+        pytest.param([0, 40, 40, 40, 80, 120], [0, 40, 40, 90, 90, 120], id='a three'),
+        pytest.param([0, 120, 40, 80, 160, 200], [0, 120, 170, 170, 170, 200], id='out of order'),
+        pytest.param([0, 0, 0, 0, 0, 0], [0, 50, 100, 150, 200, 250], id='no times'),
+        pytest.param([0, 40, 80, 120, 0, 0], [0, 40, 80, 120, 170, 220], id='none at the end'),
+        pytest.param([0, 40, 40, 40, 40, 40], [0, 40, 40, 90, 140, 190], id='no times any more'),
+    ],
+)
+def test_frames_of_one_time_put_off_no_later_one(tmp_path, stated_ms, shown_ms):
+    images, problems, _ = reported(matroska(tmp_path / 'clip.mkv', stated_ms))
+    assert_frames(images, shown_ms)
+    stamps_ns = [ns for ns, _ in images]
+    assert all(after > before for before, after in pairwise(stamps_ns))
+    assert problems == []
 
 
 def test_a_video_whose_first_frame_is_not_at_0_begins_at_0_all_the_same(tmp_path):
