@@ -16,9 +16,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 from emotion_estimator.stamps import NS_PER_S
@@ -107,7 +108,7 @@ class Recorded:
 SHORTEST_GAP_S = 0.05
 """Times given to a tenth of a second leave gaps that mean nothing, in seconds."""
 MOST_REPORTED = 10
-"""Labels outside the recording that are reported one by one."""
+"""So many faults of a kind are told one by one, of each face."""
 
 
 @dataclass(frozen=True)
@@ -185,17 +186,24 @@ def place(
 def _misplaced(
     outside: Sequence[Given], beyond: Sequence[Given], images: str, zero_ns: int
 ) -> list[str]:
-    problems = [
+    lie_outside = (
         f'{one.where}: {_span(one.segment, zero_ns)} lies outside {images}; it was left out.'
-        for one in outside[:MOST_REPORTED]
-    ]
-    if len(outside) > MOST_REPORTED:
-        problems.append(f'{len(outside) - MOST_REPORTED} more labels lie outside the recording.')
-    problems += [
+        for one in outside
+    )
+    reach_beyond = (
         f'{one.where}: {_span(one.segment, zero_ns)} reaches beyond {images}; it was cut there.'
         for one in beyond
+    )
+    return [
+        *_first(lie_outside, len(outside), 'labels lie outside the recording.'),
+        *_first(reach_beyond, len(beyond), 'labels reach beyond the recording.'),
     ]
-    return problems
+
+
+def _first(sentences: Iterator[str], count: int, more: str) -> list[str]:
+    """Take the first of many sentences, and say how many more there would be."""
+    said = list(islice(sentences, MOST_REPORTED))
+    return [*said, f'{count - len(said)} more {more}'] if count > len(said) else said
 
 
 def _counts(segment: Segment, kept: Sequence[Segment]) -> bool:
@@ -228,19 +236,16 @@ def _without_overlaps(
     given: Sequence[Given], zero_ns: int, problems: list[str]
 ) -> tuple[list[Segment], int]:
     """Keep of one face what one label, or equal ones, claim; tell how long others deny it."""
-    for index, one in enumerate(given):
-        for other in given[index + 1 :]:
-            if other.segment.start_ns >= one.segment.end_ns:
-                break
-            start_ns = other.segment.start_ns
-            end_ns = min(one.segment.end_ns, other.segment.end_ns)
-            both = Segment(start_ns, end_ns, one.segment.face, '')
-            same = one.segment.label == other.segment.label
-            problems.append(
-                f'{other.where}: {_span(both, zero_ns)} is labelled {other.segment.label} here '
-                f'and {one.segment.label} in {one.where}; '
-                + ('it counts once.' if same else 'this time was left out.')
-            )
+    starts_ns = [one.segment.start_ns for one in given]
+    # From behind each label to here, others begin before it ends.
+    last = [bisect_left(starts_ns, one.segment.end_ns) for one in given]
+    count = sum(end - index - 1 for index, end in enumerate(last))
+    overlaps = (
+        _overlap(one, other, zero_ns)
+        for index, one in enumerate(given)
+        for other in islice(given, index + 1, last[index])
+    )
+    problems += _first(overlaps, count, 'pairs of labels overlap.')
     edges = sorted({t for one in given for t in (one.segment.start_ns, one.segment.end_ns)})
     kept: list[Segment] = []
     denied_ns = 0
@@ -271,15 +276,31 @@ def _without_overlaps(
     return kept, denied_ns
 
 
+def _overlap(one: Given, other: Given, zero_ns: int) -> str:
+    end_ns = min(one.segment.end_ns, other.segment.end_ns)
+    both = Segment(other.segment.start_ns, end_ns, one.segment.face, '')
+    same = one.segment.label == other.segment.label
+    return (
+        f'{other.where}: {_span(both, zero_ns)} is labelled {other.segment.label} here '
+        f'and {one.segment.label} in {one.where}; '
+        + ('it counts once.' if same else 'this time was left out.')
+    )
+
+
 def _tell_gaps(given: Sequence[Given], zero_ns: int, problems: list[str]) -> None:
+    gaps = []
     end_ns = given[0].segment.end_ns
     for one in given[1:]:
         if one.segment.start_ns - end_ns > SHORTEST_GAP_S * NS_PER_S:
-            gap = Segment(end_ns, one.segment.start_ns, one.segment.face, '')
-            problems.append(
-                f'{one.where}: {_span(gap, zero_ns)} before it is not labelled; it is not judged.'
+            gaps.append(
+                (one.where, replace(one.segment, start_ns=end_ns, end_ns=one.segment.start_ns))
             )
         end_ns = max(end_ns, one.segment.end_ns)
+    sentences = (
+        f'{where}: {_span(gap, zero_ns)} before it is not labelled; it is not judged.'
+        for where, gap in gaps
+    )
+    problems += _first(sentences, len(gaps), 'times are not labelled.')
 
 
 def _span(segment: Segment, zero_ns: int) -> str:

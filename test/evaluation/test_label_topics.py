@@ -30,7 +30,13 @@ from emotion_estimator.evaluation.label_topics import (
     label_messages,
     labels_of_messages,
 )
-from emotion_estimator.evaluation.labels import LabelError, Segment
+from emotion_estimator.evaluation.labels import (
+    MOST_REPORTED,
+    Given,
+    LabelError,
+    Segment,
+    place,
+)
 from emotion_estimator.evaluation.report.write import write_labelled_report
 from emotion_estimator.messages import (
     CLASSIFICATION,
@@ -38,6 +44,7 @@ from emotion_estimator.messages import (
     OBJECT_HYPOTHESIS,
     bag_types,
 )
+from emotion_estimator.stamps import NS_PER_S
 
 STORE = bag_types()
 HALVES = replay('happy ' * 20 + 'sad ' * 20)
@@ -259,3 +266,27 @@ def test_a_damaged_message_costs_no_other_label_of_its_bag(tmp_path):
     (loss,) = report.losses
     assert loss.startswith('/truth, walk: 1 damaged messages are left out;')
     assert loss in metrics(tmp_path)['problems']
+
+
+# What is said of many labels.
+
+
+@pytest.mark.parametrize(
+    'begin, length, more',
+    [
+        (0, 5, f'{4 * 40 - 10 - MOST_REPORTED} more pairs of labels overlap.'),
+        (0, 0.5, f'{39 - MOST_REPORTED} more times are not labelled.'),
+        (-1.5, 2, f'{40 - MOST_REPORTED} more labels reach beyond the recording.'),
+        (-9, 1, f'{40 - MOST_REPORTED} more labels lie outside the recording.'),
+    ],
+)
+def test_of_many_faults_of_a_kind_some_are_told_and_the_others_counted(begin, length, more):
+    apart = 0 if begin else 1
+    given = []
+    for number in range(40):
+        start, face = begin + number * apart, '' if apart else f'face_{number}'
+        span = (round((start + edge) * NS_PER_S) + START_NS for edge in (0, length))
+        given.append(Given(f'line {number}', Segment(*span, face, f'{number}')))
+    problems = place(given, START_NS, START_NS + 100 * NS_PER_S).problems
+    assert problems[MOST_REPORTED:] == (more,)
+    assert problems[0].startswith(('line 0: ', 'line 1: '))
