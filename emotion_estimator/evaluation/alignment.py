@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ from emotion_estimator.evaluation.labels import (
     LabelMap,
     Segment,
 )
-from emotion_estimator.replay.predictions import Prediction, Replay
+from emotion_estimator.replay.predictions import Replay
 
 # The classes in which both are compared.
 
@@ -308,91 +307,3 @@ def problems_of_truth(judged: AlignedPredictions, vocabulary: Vocabulary) -> lis
             f'({lost_s:.1f} s) hold while no face that they are of was seen; they are not judged.'
         )
     return problems
-
-
-# Two runs over one recording.
-
-
-_CHOICE = ('rate_hz', 'max_rate_hz', 'from_s', 'to_s', 'stills')
-"""Settings that choose which images of a recording are looked at."""
-
-
-def _of_one_recording(first: Replay, second: Replay) -> bool:
-    """Tell whether the images are the same, or, where others were chosen, some of them."""
-    if None not in (first.first_ns, second.first_ns) and first.first_ns != second.first_ns:
-        return False
-    chosen = [[one.settings.get(name) for name in _CHOICE] for one in (first, second)]
-    if chosen[0] == chosen[1]:
-        return first.stamps_ns == second.stamps_ns
-    return not set(first.stamps_ns).isdisjoint(second.stamps_ns)
-
-
-LEAST_OVERLAP = 0.5
-"""Boxes of one face in one image share at least half of what they cover together."""
-
-
-def paired(
-    first: Sequence[Replay], second: Sequence[Replay]
-) -> tuple[list[tuple[Replay, Replay]], list[str]]:
-    """
-    Pair the replays of one recording.
-
-    :param first: of one run.
-    :param second: of another.
-    :returns: the pairs, and a sentence for each recording that is left out.
-    """
-    of_second = {one.recording: one for one in second}
-    alone = sorted({each.recording for each in first} ^ of_second.keys())
-    left_out = [f'{name}: only one of the runs has it; it is left out.' for name in alone]
-    pairs = []
-    for one in first:
-        other = of_second.get(one.recording)
-        if other is not None and _of_one_recording(one, other):
-            pairs.append((one, other))
-        elif other is not None:
-            left_out.append(
-                f'{one.recording}: the runs did not look at the same images ({len(one.stamps_ns)} '
-                f'and {len(other.stamps_ns)} of them); perhaps it is the name of two recordings. '
-                'It is left out.'
-            )
-    return pairs, left_out
-
-
-def matched(first: Replay, second: Replay) -> Iterator[tuple[Prediction, Prediction]]:
-    """
-    Pair what two runs said of the same face in the same image.
-
-    Faces with one id are one; others are paired by their boxes, the largest overlap first.
-
-    :param second: another over the same recording.
-    :returns: pairs, ascending by stamp.
-    """
-    of_stamp = {
-        stamp_ns: list(answers)
-        for stamp_ns, answers in groupby(second.predictions, key=lambda answer: answer.stamp_ns)
-    }
-    for stamp_ns, answers in groupby(first.predictions, key=lambda answer: answer.stamp_ns):
-        ours, theirs = list(answers), of_stamp.get(stamp_ns, [])
-        closeness = sorted(
-            (
-                (one.face_id != other.face_id, -_overlap(one, other), i, k)
-                for i, one in enumerate(ours)
-                for k, other in enumerate(theirs)
-            ),
-        )
-        taken: set[tuple[str, int]] = set()
-        for other_id, overlap, i, k in closeness:
-            if other_id and -overlap < LEAST_OVERLAP:
-                continue
-            if not {('ours', i), ('theirs', k)} & taken:
-                taken |= {('ours', i), ('theirs', k)}
-                yield ours[i], theirs[k]
-
-
-def _overlap(one: Prediction, other: Prediction) -> float:
-    """Intersection over union of two boxes."""
-    left, top = max(one.box[0], other.box[0]), max(one.box[1], other.box[1])
-    right, bottom = min(one.box[2], other.box[2]), min(one.box[3], other.box[3])
-    both = max(0.0, right - left) * max(0.0, bottom - top)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one.box, other.box)]
-    return both / max(sum(areas) - both, 1e-12)

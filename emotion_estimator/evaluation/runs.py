@@ -29,18 +29,14 @@ from emotion_estimator.evaluation import measures
 from emotion_estimator.evaluation.alignment import (
     AlignedPredictions,
     Vocabulary,
-    common_map,
     common_vocabulary,
     judge,
-    matched,
-    paired,
     problems_of_truth,
 )
 from emotion_estimator.evaluation.labels import Segment
-from emotion_estimator.evaluation.segment_statistics import BLOCK_S, Interval, bootstrap_sums
+from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.files import sha256_of
 from emotion_estimator.replay.predictions import Replay, ReplayFileError, read_replay
-from emotion_estimator.stamps import NS_PER_S
 
 Figures = Mapping[str, Interval]
 
@@ -257,6 +253,7 @@ def read_run(folder: Path) -> FinishedRun:
             )
         model, settings = found['model'], found['settings']
         truth = {name: labels_of(one) for name, one in found['recordings'].items()}
+        seen = [name for name, one in found['recordings'].items() if one['images']]
         # Older runs did not say which file it is.
         checksums = {name: one.get('kept_sha256') for name, one in found['recordings'].items()}
     except RunError:
@@ -275,13 +272,14 @@ def read_run(folder: Path) -> FinishedRun:
         alike = (replay.model, dict(replay.settings)) == (model, settings)
         if alike and checksums.get(replay.recording) in (None, sha256_of(kept)):
             replays[replay.recording] = replay
-    chosen = tuple(replays[name] for name in sorted(truth) if name in replays)
-    if not chosen:
+    missing = [name for name in sorted(seen) if name not in replays]
+    if missing or not replays:
+        of = ', '.join(missing) or 'a recording'
         raise RunError(
-            f'{folder / KEPT_FOLDER} keeps no replay of the run that {path} is of; replay the '
-            'recordings again.'
+            f'{folder / KEPT_FOLDER} keeps no replay of {of} with the settings of {path}; replay '
+            'the recordings again.'
         )
-    return FinishedRun(chosen, truth)
+    return FinishedRun(tuple(replays[name] for name in sorted(truth) if name in replays), truth)
 
 
 def labels_of(recording: dict[str, Any]) -> tuple[Segment, ...]:
@@ -295,102 +293,3 @@ def labels_of(recording: dict[str, Any]) -> tuple[Segment, ...]:
         Segment(int(one['start_ns']), int(one['end_ns']), str(one['face']), str(one['label']))
         for one in recording['labels']
     )
-
-
-# Two runs over the same recordings, compared unit by unit.
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """
-    A second run held against a first.
-
-    :param first: one run, over the recordings that both have.
-    :param common: what both runs have, of the first and of the second, see `in_common`.
-    :param figures: of that, of the first and of the second.
-    :param differences: second less first, by name of the measure, paired by unit.
-    :param agreement: share of faces and images of which both say the same.
-    :param problems: sentences: what could not be compared.
-    :param left_out: those of `problems` that tell which recordings are left out.
-    """
-
-    first: Summary
-    second: Summary
-    common: tuple[measures.Counted, measures.Counted]
-    figures: tuple[Figures, Figures]
-    differences: Figures
-    agreement: Interval
-    problems: tuple[str, ...]
-    left_out: tuple[str, ...] = ()
-
-
-def compare(
-    first: Sequence[Replay],
-    second: Sequence[Replay],
-    truth: Mapping[str, Sequence[Segment]],
-    label_map: str | None = None,
-) -> Comparison:
-    """
-    Hold two runs against each other.
-
-    Models with other classes are judged in the first label map that takes both.
-
-    :param first: replays of one run.
-    :param second: of another, in any order.
-    :param truth: labels by recording.
-    :param label_map: name of the label map in whose classes is judged; None chooses by itself.
-    :returns: the comparison over the recordings that both runs have.
-    :raises ValueError: when they have no recording, or their models no classes, in common.
-    :raises LabelError: when the label map cannot be used.
-    """
-    pairs, left_out = paired(first, second)
-    if not pairs:
-        raise ValueError(
-            f'The runs have no recording in common: {_names(first)} against {_names(second)}. '
-            f'{" ".join(left_out)}'.rstrip()
-        )
-    label_map = label_map or common_map(pairs[0][0].labels, pairs[0][1].labels)
-    one = summarise([each for each, _ in pairs], truth, label_map)
-    other = summarise([each for _, each in pairs], truth, label_map)
-    common = measures.in_common(one.counted, other.counted)
-    alone = measures.unpaired(one.counted, other.counted, one.judged_by)
-    return Comparison(
-        first=one,
-        second=other,
-        common=common,
-        figures=(measures.figures(common[0]), measures.figures(common[1])),
-        differences=measures.differences(*common),
-        agreement=agreement(pairs, one.vocabulary.of_model, other.vocabulary.of_model),
-        problems=(*left_out, *dict.fromkeys((*alone, *one.problems, *other.problems))),
-        left_out=tuple(left_out),
-    )
-
-
-def _names(replays: Sequence[Replay]) -> str:
-    return ', '.join(one.recording for one in replays) or 'none'
-
-
-def agreement(
-    pairs: Sequence[tuple[Replay, Replay]],
-    of_first: Mapping[str, str],
-    of_second: Mapping[str, str],
-) -> Interval:
-    """
-    Compute the share of faces and images of which both runs say the same.
-
-    :param pairs: of the same recordings.
-    :param of_first: class by the first model's label; labels that are not there stay themselves.
-    :param of_second: the same for the second run.
-    :returns: with an interval that draws stretches of `BLOCK_S` seconds; nan without any pair.
-    """
-    counts: dict[tuple[int, int], list[int]] = {}
-    for number, (first, second) in enumerate(pairs):
-        for one, other in matched(first, second):
-            cell = counts.setdefault((number, one.stamp_ns // (BLOCK_S * NS_PER_S)), [0, 0])
-            said = of_first.get(one.label, one.label), of_second.get(other.label, other.label)
-            cell[0] += said[0] == said[1]
-            cell[1] += 1
-    if not counts:
-        return Interval(*[float('nan')] * 3)
-    table = np.array([counts[key] for key in sorted(counts)], np.float64)
-    return bootstrap_sums(metrics.ratio, [table[:, 0], table[:, 1]])

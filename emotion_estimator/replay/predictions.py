@@ -21,7 +21,8 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,26 @@ class Replay:
     def zero_ns(self) -> int:
         """Stamp from which its seconds count: of its first image; there must be an image."""
         return self.stamps_ns[0] if self.first_ns is None else self.first_ns
+
+    def within(self, other: Replay) -> Replay:
+        """
+        Leave the images that lie in the time of another replay's, and what was said of them.
+
+        :param other: of the same recording.
+        """
+        if not self.stamps_ns or not other.stamps_ns:
+            return self
+        begin_ns, end_ns = other.stamps_ns[0], other.stamps_ns[-1]
+        inside = [begin_ns <= stamp_ns <= end_ns for stamp_ns in self.stamps_ns]
+        if all(inside):
+            return self
+        return replace(
+            self,
+            stamps_ns=tuple(compress(self.stamps_ns, inside)),
+            predictions=tuple(
+                one for one in self.predictions if begin_ns <= one.stamp_ns <= end_ns
+            ),
+        )
 
 
 def settings_of(parameters: NodeParameters, selection: Selection) -> Mapping[str, float | str]:
@@ -297,7 +318,8 @@ class FeatureTable:
 
     def __call__(self, frame: Frame, _: Rgb, result: FrameResult) -> None:
         """Write the rows of an image."""
-        image = (frame.stamp_ns, frame.file or '')
+        # A name that is no Unicode has half a pair of surrogates, which UTF-8 cannot write.
+        image = (frame.stamp_ns, (frame.file or '').encode('utf-8', 'replace').decode())
         found = [self._row(*pair) for pair in zip(result.faces, result.estimates)]
         blank: list[object] = [''] * (len(table_columns(self._landmarks)) - len(image))
         with writing(self._path):

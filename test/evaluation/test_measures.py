@@ -27,10 +27,10 @@ from hypothesis import strategies as st
 from emotion_estimator.evaluation.alignment import (
     common_vocabulary,
     judge,
-    matched,
     problems_of_truth,
     unusable_labels,
 )
+from emotion_estimator.evaluation.comparison import compare, matched
 from emotion_estimator.evaluation.labels import (
     EXPRESSIONS,
     HAPPY_UNKNOWN_SAD,
@@ -204,6 +204,23 @@ def test_few_labelled_recordings_among_many_are_drawn_by_segment():
     )
     found = differences(mixed, mixed)
     assert (found['accuracy'].value, found['accuracy'].low, found['accuracy'].high) == (0, 0, 0)
+
+
+def test_a_part_of_a_recording_is_held_against_the_same_part_of_the_whole():
+    # Both answer alike; the whole is wrong where the part has no images.
+    whole = replay('sad ' * 20 + 'happy ' * 10)
+    settings = {**whole.settings, 'from_s': 1.0}
+    part = replace(
+        whole,
+        settings=settings,
+        stamps_ns=whole.stamps_ns[10:],
+        predictions=whole.predictions[10:],
+    )
+    truth = {'walk': [segment(0, 5, 'happy'), segment(5, 30, 'happy')]}
+    found = compare([whole], [part], truth)
+    assert {one.value for one in found.differences.values()} == {0}
+    assert [one['accuracy'].value for one in found.figures] == [0.5, 0.5]
+    assert found.problems == ()
 
 
 def test_photographs_and_a_film_of_them_are_compared_by_recording():

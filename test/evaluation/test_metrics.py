@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from emotion_estimator.evaluation import classification_metrics as metrics
+from emotion_estimator.evaluation.comparison import agreement
 from emotion_estimator.evaluation.report.figures import risk_coverage_figure
-from emotion_estimator.evaluation.runs import agreement
 from emotion_estimator.evaluation.segment_statistics import (
     Interval,
     bootstrap,

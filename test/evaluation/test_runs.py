@@ -19,6 +19,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,6 +29,7 @@ import pytest
 from helpers.bags import START_NS, answer, replay, segment
 
 from emotion_estimator.evaluation.cli import main
+from emotion_estimator.evaluation.comparison import compare
 from emotion_estimator.evaluation.label_files import LabelSource, check_labels
 from emotion_estimator.evaluation.labels import LabelError
 from emotion_estimator.evaluation.measures import MEASURES
@@ -45,7 +47,7 @@ from emotion_estimator.evaluation.report.write import (
     write_labelled_report,
     write_report,
 )
-from emotion_estimator.evaluation.runs import RunError, compare, labels_of, read_run, summarise
+from emotion_estimator.evaluation.runs import RunError, labels_of, read_run, summarise
 from emotion_estimator.evaluation.segment_statistics import Interval
 from emotion_estimator.replay.predictions import write_replay
 
@@ -68,8 +70,7 @@ def test_the_three_files_and_their_bytes_are_the_same_again(tmp_path):
 def test_metrics_of_a_run(tmp_path):
     write_report(tmp_path, [replace(WALK, again=2)], TRUTH)
     found = json.loads((tmp_path / 'metrics.json').read_text())
-    assert found['schema'] == 1
-    assert found['model'] == 'made 1.0.0'
+    assert (found['schema'], found['model']) == (1, 'made 1.0.0')
     assert found['classes'] == ['happy', 'sad', 'neutral']
     assert found['figures']['accuracy']['value'] == 0.75
     assert found['confusion'] == {
@@ -348,20 +349,22 @@ def test_comparison_json_is_the_same_again(tmp_path):
 
 
 def test_a_finished_run_is_read_back_without_replays_of_others(tmp_path):
-    folder = keep(tmp_path, [RIGHT], TURNS)
-    for name, other in (('y', replay('sad ' * 9)), ('z', HALF)):
-        write_replay(folder / 'kept' / f'walk-{name}.json', other)
-    found = read_run(folder)
-    assert found.replays == (RIGHT,)
-    assert {name: list(one) for name, one in found.truth.items()} == TURNS
+    no_unicode = replace(RIGHT, recording=os.fsdecode(b'zu\xff'))
+    folder = keep(tmp_path, [RIGHT, no_unicode], TURNS)
+    for other in (replay('sad ' * 9), HALF):
+        write_replay(folder / 'kept' / f'{other.model}.json', other)
+    assert read_run(folder).replays == (RIGHT, no_unicode)
+    assert list(read_run(folder).truth['walk']) == TURNS['walk']
+    (folder / 'kept' / 'walk-0.json').unlink()
+    with pytest.raises(RunError, match='keeps no replay of walk with'):
+        read_run(folder)
 
 
 def test_the_command_prints_the_page(tmp_path, capsys):
     one, other = keep(tmp_path / 'a', [RIGHT], TURNS), keep(tmp_path / 'b', [HALF], {})
     assert main(['--compare', str(one), str(other), '-o', str(tmp_path / 'c')]) == 0
     assert capsys.readouterr().out.strip().endswith('c/comparison.html')
-    found = json.loads((tmp_path / 'c' / 'comparison.json').read_text())
-    assert found['differences']['accuracy']['value'] == -0.25
+    assert '"value": -0.25' in (tmp_path / 'c' / 'comparison.json').read_text()
 
 
 def test_the_command_says_which_library_a_page_lacks(tmp_path, capsys, monkeypatch):
@@ -388,9 +391,6 @@ def test_a_folder_without_a_run_is_reported(tmp_path, capsys):
     folder = keep(tmp_path / 'a', [RIGHT], TURNS)
     (folder / 'kept' / 'walk-0.json').write_text('{')
     with pytest.raises(RunError, match=r'walk-0\.json'):
-        read_run(folder)
-    (folder / 'kept' / 'walk-0.json').unlink()
-    with pytest.raises(RunError, match='keeps no replay'):
         read_run(folder)
     (folder / 'metrics.json').write_text('{"schema": 99}')
     with pytest.raises(RunError, match='schema 99'):

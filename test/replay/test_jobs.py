@@ -178,6 +178,13 @@ def test_every_image_has_a_row_with_what_was_measured(folder, tmp_path):
         assert abs(float(row['gaze.yaw'])) < 0.6
 
 
+def test_a_picture_whose_name_is_no_unicode_has_its_row(folder, tmp_path):
+    for path in sorted(folder.iterdir()):
+        path.rename(folder / os.fsdecode(b'face_\xff_' + os.fsencode(path.name[-6:])))
+    rows = replayed(folder, tmp_path / 'out', '--features')
+    assert [row['file'] for row in rows] == ['face_?_00.png', 'face_?_33.png', 'face_?_66.png']
+
+
 def test_landmarks_come_on_request_and_lie_in_the_face_s_box(folder, tmp_path):
     output = tmp_path / 'out'
     without = replayed(folder, output, '--features')

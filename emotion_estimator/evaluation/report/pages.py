@@ -30,6 +30,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from emotion_estimator.colours import Shades, shades
+from emotion_estimator.evaluation.comparison import Comparison
 from emotion_estimator.evaluation.measures import MEASURES, Measure
 from emotion_estimator.evaluation.report import text
 from emotion_estimator.evaluation.report.figures import (
@@ -46,7 +47,6 @@ from emotion_estimator.evaluation.report.timeline import (
     timeline,
 )
 from emotion_estimator.evaluation.runs import (
-    Comparison,
     FaceSummary,
     Figures,
     RecordingSummary,

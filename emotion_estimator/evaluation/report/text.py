@@ -22,9 +22,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from emotion_estimator.evaluation.comparison import Comparison
 from emotion_estimator.evaluation.labels import UNKNOWN
 from emotion_estimator.evaluation.measures import Counted, Measure
-from emotion_estimator.evaluation.runs import Comparison, Summary
+from emotion_estimator.evaluation.runs import Summary
 from emotion_estimator.evaluation.segment_statistics import Interval
 
 # Numbers in words that people read: shares in percent, times in seconds and minutes.

@@ -27,16 +27,15 @@ from types import ModuleType
 from typing import Any
 
 from emotion_estimator.evaluation.alignment import unusable_labels
+from emotion_estimator.evaluation.comparison import Comparison, compare
 from emotion_estimator.evaluation.label_files import LabelSource, find_labels
 from emotion_estimator.evaluation.labels import Recorded, Segment
 from emotion_estimator.evaluation.measures import MEASURES, plain
 from emotion_estimator.evaluation.runs import (
     METRICS_FILE,
     SCHEMA,
-    Comparison,
     RecordingSummary,
     Summary,
-    compare,
     summarise,
 )
 from emotion_estimator.evaluation.segment_statistics import LEVEL, RESAMPLES
@@ -272,7 +271,8 @@ def written(content: Any) -> bytes:
     :returns: UTF-8, sorted by name.
     """
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return f'{text}\n'.encode('utf-8', 'replace')
+    # A name that is no Unicode has half a pair of surrogates: JSON reads its escape back.
+    return f'{text}\n'.encode('utf-8', 'backslashreplace')
 
 
 def _confusion(summary: Summary) -> dict[str, Any] | None:
