@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pass
     finally:
         if player is not None:
-            player.end_faces()
+            player.finish()
             for problem in dict.fromkeys(player.problems):  # each round finds them
                 print(problem, file=sys.stderr)
             player.close()
@@ -316,13 +316,13 @@ class BagPlayer(Node):  # type: ignore[misc]
         stamp = Time(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)
         self._clock.publish(Clock(clock=stamp))
 
-    def end_faces(self) -> None:
-        """List no face any more, as nodes do at their end: listeners keep those listed last."""
-        for publisher, raw in self._faces.items():
-            header = deserialize_message(raw, IdsList).header
-            publisher.publish(ROS.tracked((), header))
-            publisher.wait_for_all_acked(LAST_WORD)
+    def finish(self) -> None:
+        """List no face any more, as nodes do at their end; let the last messages arrive."""
+        for publisher, raw in self._faces.items():  # listeners keep those listed last
+            publisher.publish(ROS.tracked((), deserialize_message(raw, IdsList).header))
         self._faces.clear()
+        for publisher, _ in self._outputs.values():
+            publisher.wait_for_all_acked(LAST_WORD)
 
     def close(self) -> None:
         """Close the bag."""
