@@ -188,3 +188,26 @@ def test_a_full_disk_or_a_closed_terminal_holds_no_process_up(tmp_path):
     with StartUpSieve(Path('/dev/full'), broken) as sieve:
         for _ in range(1000):  # more than the pipe takes
             os.write(sieve.fileno(), START_UP[0] + WORTH_READING[0])
+
+
+@pytest.mark.parametrize(
+    'wrong, said',
+    [
+        (('--video', '99'), ['The webcam 99 cannot be opened; ', 'camera ended with status 1;']),
+        (('--model', 'nothing'), ["There is no model 'nothing': sought in"]),
+    ],
+    ids=['camera', 'model'],
+)
+def test_a_page_with_nothing_to_show_is_not_served_for_ever(live, wrong, said):
+    pytest.importorskip('nicegui', reason='The live view needs NiceGUI.')
+    command = [sys.executable, '-m', 'emotion_estimator.extras.view_clip', *wrong]
+    ended = subprocess.run(
+        [*command, '--port', '0'],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+    )
+    assert ended.returncode == 1
+    # What the nodes say of a missing detector may stand between.
+    assert [sentence for sentence in said if sentence not in ended.stderr] == []
