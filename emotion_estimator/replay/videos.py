@@ -44,8 +44,6 @@ VIDEO_SUFFIXES = (
 """Names by which videos are found in a folder; a file that the user names is tried."""
 FALLBACK_RATE_HZ = 30.0
 _NS_PER_MS = 1_000_000
-_BEHIND_NS = 1000
-"""A frame of the same time as another one is taken to be so much later."""
 _CUT_SHORT = 0.9
 """A share of the frames, or of the time, below which some are missing."""
 _CODECS = {'av01': 'AV1', 'hev1': 'H.265', 'hvc1': 'H.265', 'vp09': 'VP9', 'apch': 'ProRes'}
@@ -92,16 +90,12 @@ class Video:
 
     def pictures(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """
-        Read frame by frame.
-
-        A frame of the same time as the one before is taken to be a microsecond later. One that
-        goes back has no time, nor have several that stand, or all where none goes forward: the
-        frame rate tells theirs.
+        Read frame by frame; their times go forward, see `_FrameTimes`.
 
         :returns: yields nanoseconds since the first frame, and the pixels in BGR.
         """
-        count, time_ns, first_ns, before_ns = 0, 0, 0, 0
-        goes, stands = False, False
+        count, time_ns, first_ns = 0, 0, 0
+        times = _FrameTimes(self.rate_hz)
         found = self._first
         first = None if found is None else found[1]
         while found is not None:
@@ -109,15 +103,7 @@ class Video:
             if first is not None and not np.array_equal(bgr, first):
                 first = None
             if count:
-                since_ns = stated_ns - first_ns
-                ahead = since_ns > time_ns
-                if ahead:
-                    time_ns, goes = since_ns, True
-                elif goes and (since_ns > before_ns or (since_ns == before_ns and not stands)):
-                    time_ns += _BEHIND_NS
-                else:
-                    time_ns += round(NS_PER_S / self.rate_hz)
-                before_ns, stands = since_ns, not ahead
+                time_ns = times.next_ns(stated_ns - first_ns)
             else:
                 first_ns = stated_ns
             count += 1
@@ -190,6 +176,40 @@ class Video:
                 )
                 return ''
         return 'is damaged: some of its frames cannot be decoded.' if damaged else ''
+
+
+class _FrameTimes:
+    """
+    Lets the frames' times go forward.
+
+    A frame of the same time as the one before is taken to be a microsecond later, and so is one
+    whose time has not caught up yet. A frame that goes back has no time, nor have further ones of
+    the same time, nor all where none goes forward: they stand where the frame rate puts them.
+    """
+
+    _MOMENT_NS = 1000
+
+    def __init__(self, rate_hz: float) -> None:
+        self._step_ns = round(NS_PER_S / rate_hz)
+        self._time_ns = self._stated_ns = 0
+        self._known = self._moved = False
+
+    def next_ns(self, stated_ns: int) -> int:
+        """
+        Place the next frame.
+
+        :param stated_ns: nanoseconds from the first frame to this one, as the file has it.
+        :returns: the same, or later.
+        """
+        way_ns, self._stated_ns = stated_ns - self._stated_ns, stated_ns
+        moved, self._moved = self._moved, stated_ns <= self._time_ns
+        if not self._moved:
+            self._time_ns, self._known = stated_ns, True
+        elif self._known and (way_ns > 0 or (way_ns == 0 and not moved)):
+            self._time_ns += self._MOMENT_NS
+        else:
+            self._time_ns += self._step_ns
+        return self._time_ns
 
 
 # What containers say of themselves.
