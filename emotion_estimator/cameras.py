@@ -121,7 +121,7 @@ def read_camera(path: Path) -> Camera:
 _IMAGES = {'max_absence_s': 3.0, 'max_gap_s': 1.5, 'face_timeout_s': 3.0}
 """How many times the time between two images these must be, so that single ones may be missing."""
 _SLOW_S = 0.25
-"""Between images: where they come faster, no value needs to be raised that holds two of them."""
+"""Seconds between images. Of faster cameras only values are raised that hold one image alone."""
 
 
 def advice_for_rate(step_s: float, values: Mapping[str, Value]) -> str:

@@ -249,7 +249,7 @@ def longest_gap_s(stamps_ns: Iterable[int]) -> float:
 
 _HANDOVER_S = 5.0
 _MOST_OTHERS = 8
-"""Of so many senders beside the one that is kept to it is known how long they have sent."""
+"""Of so many other senders it is remembered how long they have sent."""
 
 
 Sender = TypeVar('Sender')
@@ -260,7 +260,8 @@ class FirstSender(Generic[Sender]):
     Keeps to one of several senders of a topic, the one that came first.
 
     Another one takes its place when it has sent for five seconds, by its own stamps, without a
-    word of the first in between.
+    word of the first in between. A step that begins a new time line, see `TimeLine`, begins them
+    anew.
     """
 
     def __init__(self) -> None:

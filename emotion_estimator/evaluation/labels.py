@@ -108,7 +108,7 @@ class Recorded:
 SHORTEST_GAP_S = 0.05
 """Times given to a tenth of a second leave gaps that mean nothing, in seconds."""
 MOST_REPORTED = 10
-"""So many faults of a kind are told one by one, of each face."""
+"""So many faults of a kind are told one by one; overlaps and gaps, of each face so many."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def _without_overlaps(
 ) -> tuple[list[Segment], int]:
     """Keep of one face what one label, or equal ones, claim; tell how long others deny it."""
     starts_ns = [one.segment.start_ns for one in given]
-    # From behind each label to here, others begin before it ends.
+    # Each label overlaps those behind it, up to this place: they begin before it ends.
     last = [bisect_left(starts_ns, one.segment.end_ns) for one in given]
     count = sum(end - index - 1 for index, end in enumerate(last))
     overlaps = (

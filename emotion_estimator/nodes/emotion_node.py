@@ -140,7 +140,7 @@ class EmotionNode(ManagedNode):
         self._emotion = self.create_lifecycle_publisher(Classification, 'emotion', 10)
         self._expressions: dict[str, Publisher[Expression]] = {}
         self._faces_now = 0
-        self._unseen = Silence()
+        self._unseen = Silence()  # since a face was estimated: what is refused shows none
         self._estimation: EmotionEstimation | None = None
         self._metadata: ModelMetadata | None = None
 
@@ -277,6 +277,7 @@ class EmotionNode(ManagedNode):
         Only topics: buffers end by the images' stamps, in a replay as here.
         """
         timeout_s = max(self.parameters['face_timeout_s'], PATIENCE * self._step_s())
+        # Asked first, and always: it also notices when this process stood still.
         if self._unseen.duration_s > timeout_s and self._faces_now:
             with self._lock:
                 self._end_topics()

@@ -111,9 +111,10 @@ class Replay:
 
     def within(self, other: Replay) -> Replay:
         """
-        Leave the images that lie in the time of another replay's, and what was said of them.
+        Drop the images before the first and behind the last of another replay's.
 
         :param other: of the same recording.
+        :returns: the rest, with what was said of it.
         """
         if not self.stamps_ns or not other.stamps_ns:
             return self
