@@ -184,10 +184,13 @@ class _FrameTimes:
 
     A frame of the same time as the one before is taken to be a microsecond later, and so is one
     whose time has not caught up yet. A frame that goes back has no time, nor have further ones of
-    the same time, nor all where none goes forward: they stand where the frame rate puts them.
+    the same time, nor all where none goes forward: they stand where the frame rate puts them, and
+    so do those whose times began again, as in videos joined one behind the other.
     """
 
     _MOMENT_NS = 1000
+    _FRAMES_BACK = 16
+    """No codec puts a frame further from its place (H.264: max_num_reorder_frames)."""
 
     def __init__(self, rate_hz: float) -> None:
         self._step_ns = round(NS_PER_S / rate_hz)
@@ -203,9 +206,10 @@ class _FrameTimes:
         """
         way_ns, self._stated_ns = stated_ns - self._stated_ns, stated_ns
         moved, self._moved = self._moved, stated_ns <= self._time_ns
+        catches_up = self._time_ns - stated_ns <= self._FRAMES_BACK * self._step_ns
         if not self._moved:
             self._time_ns, self._known = stated_ns, True
-        elif self._known and (way_ns > 0 or (way_ns == 0 and not moved)):
+        elif self._known and catches_up and (way_ns > 0 or (way_ns == 0 and not moved)):
             self._time_ns += self._MOMENT_NS
         else:
             self._time_ns += self._step_ns

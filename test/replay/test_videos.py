@@ -155,6 +155,10 @@ def test_frames_of_a_video_stand_where_they_are_shown(tmp_path, times_ms, lasts_
         pytest.param([0, 0, 0, 0, 0, 0], [0, 50, 100, 150, 200, 250], id='no times'),
         pytest.param([0, 40, 80, 120, 0, 0], [0, 40, 80, 120, 170, 220], id='none at the end'),
         pytest.param([0, 40, 40, 40, 40, 40], [0, 40, 40, 90, 140, 190], id='no times any more'),
+        pytest.param(
+            [0, 1000, 2000, 0, 50, 100], [0, 1000, 2000, 2050, 2100, 2150], id='two files joined'
+        ),
+        pytest.param([0, 9000, 40, 80, 120], [0, 9000, 9050, 9100, 9150], id='one far ahead'),
     ],
 )
 def test_frames_of_one_time_put_off_no_later_one(tmp_path, stated_ms, shown_ms):
