@@ -25,7 +25,7 @@ import numpy as np
 from emotion_estimator.evaluation import classification_metrics as metrics
 from emotion_estimator.evaluation import measures
 from emotion_estimator.evaluation.alignment import common_map
-from emotion_estimator.evaluation.labels import Segment, reaches
+from emotion_estimator.evaluation.labels import Segment, cut, reaches
 from emotion_estimator.evaluation.runs import Figures, Summary, summarise
 from emotion_estimator.evaluation.segment_statistics import BLOCK_S, Interval, bootstrap_sums
 from emotion_estimator.replay.predictions import Prediction, Replay
@@ -100,8 +100,10 @@ def compare(
 
 
 def _in_its_time(replay: Replay, truth: Iterable[Segment]) -> list[Segment]:
-    images_ns = replay.stamps_ns
-    return [one for one in truth if images_ns and reaches(one, images_ns[0], images_ns[-1])]
+    if not replay.stamps_ns:
+        return []
+    span_ns = replay.stamps_ns[0], replay.stamps_ns[-1]
+    return [cut(one, *span_ns) for one in truth if reaches(one, *span_ns)]
 
 
 def _names(replays: Sequence[Replay]) -> str:

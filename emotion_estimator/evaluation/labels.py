@@ -153,7 +153,9 @@ def place(
     problems = _misplaced(outside, beyond, images, zero_ns)
     by_face: dict[str, list[Given]] = {}
     for one in inside:
-        by_face.setdefault(one.segment.face, []).append(_cut(one, first_ns, last_ns))
+        by_face.setdefault(one.segment.face, []).append(
+            Given(one.where, cut(one.segment, first_ns, last_ns))
+        )
     segments: list[Segment] = []
     denied = contested_ns = 0
     for face in sorted(by_face):
@@ -221,10 +223,10 @@ def _goes_beyond(segment: Segment, first_ns: int, last_ns: int) -> bool:
     return segment.start_ns < first_ns or segment.end_ns > last_ns + NS_PER_S
 
 
-def _cut(one: Given, first_ns: int, last_ns: int) -> Given:
-    # The last image's own stamp is inside.
-    start_ns, end_ns = max(one.segment.start_ns, first_ns), min(one.segment.end_ns, last_ns + 1)
-    return Given(one.where, replace(one.segment, start_ns=start_ns, end_ns=end_ns))
+def cut(segment: Segment, first_ns: int, last_ns: int) -> Segment:
+    """Cut a label to the time from the first image to the last, whose own stamp is inside."""
+    start_ns, end_ns = max(segment.start_ns, first_ns), min(segment.end_ns, last_ns + 1)
+    return replace(segment, start_ns=start_ns, end_ns=end_ns)
 
 
 def reaches(segment: Segment, first_ns: int, last_ns: int) -> bool:

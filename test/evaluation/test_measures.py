@@ -223,6 +223,24 @@ def test_a_part_of_a_recording_is_held_against_the_same_part_of_the_whole():
     assert found.problems == ()
 
 
+def test_a_label_begins_where_the_time_begins_that_both_looked_at():
+    whole = replay('happy ' * 40)
+    part = replace(
+        whole,
+        settings={**whole.settings, 'from_s': 1.0},
+        stamps_ns=whole.stamps_ns[10:],
+        predictions=replay('sad ' * 13 + 'happy ' * 27).predictions[10:],
+    )
+    truth = {'walk': [segment(0, 40, 'happy')]}
+    found, turned = compare([whole], [part], truth), compare([part], [whole], truth)
+    # Within its first second a label's answers may still change.
+    for comparison in (found, turned):
+        assert [one['false_switches_per_s'].value for one in comparison.figures] == [0, 0]
+    assert {name: -one.value for name, one in found.differences.items()} == {
+        name: one.value for name, one in turned.differences.items()
+    }
+
+
 def test_photographs_and_a_film_of_them_are_compared_by_recording():
     def run(shown, **settings):
         recordings = [replay(shown, name=name, settings=settings) for name in ('one', 'two')]
