@@ -260,8 +260,8 @@ class FirstSender(Generic[Sender]):
     Keeps to one of several senders of a topic, the one that came first.
 
     Another one takes its place when it has sent for five seconds, by its own stamps, without a
-    word of the first in between. A step that begins a new time line, see `TimeLine`, begins them
-    anew.
+    word of the first in between. A step that begins a new time line, see `TimeLine`, does not
+    count: of a camera that sends now and then, the stretches in which it sends add up.
     """
 
     def __init__(self) -> None:
@@ -296,7 +296,7 @@ class FirstSender(Generic[Sender]):
             if -LATE_S * NS_PER_S <= way_ns <= SILENCE_S * NS_PER_S:
                 newest_ns, sent_ns = max(newest_ns, stamp_ns), sent_ns + max(way_ns, 0)
             else:
-                newest_ns, sent_ns = stamp_ns, 0  # its clock was set, or it had paused
+                newest_ns = stamp_ns  # its clock was set, or it had paused
             if sent_ns <= _HANDOVER_S * NS_PER_S:
                 if len(self._others) >= _MOST_OTHERS:
                     del self._others[next(iter(self._others))]

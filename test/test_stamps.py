@@ -257,6 +257,17 @@ def test_no_sender_takes_over_before_it_has_sent_for_five_seconds(others):
     assert all(sender.is_other(who, second * NS_PER_S) for who, second in others)
 
 
+@pytest.mark.parametrize('pause_s, taken_from', [(0.1, 60), (20, 62)])
+def test_a_sender_that_pauses_takes_over_all_the_same(pause_s, taken_from):
+    sender: FirstSender[str] = FirstSender()
+    assert not sender.is_other('a', 100 * NS_PER_S)
+    bursts_s = [burst * (2.9 + pause_s) + image / 10 for burst in range(5) for image in range(30)]
+    left_out = [sender.is_other('b', round(second * NS_PER_S)) for second in bursts_s]
+    assert left_out.count(True) == left_out.index(False)
+    assert sum(left_out) == pytest.approx(taken_from, abs=10)
+    assert sender.kept == 'b'
+
+
 def test_an_empty_frame_id_makes_no_other_sender():
     assert FirstSender.frame_of('left', None) == FirstSender.frame_of('left', 'left') == 'left'
     assert FirstSender.frame_of('', 'left') == 'left'
