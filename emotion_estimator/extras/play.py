@@ -43,6 +43,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.convert.converter import generate_message_converter
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability, QosReliability
 from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from emotion_estimator.commands import note_interrupts, part_arguments, place
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pass
     finally:
         if player is not None:
-            player.finish()
+            player.finish(lambda: bool(noted))
             for problem in dict.fromkeys(player.problems):  # each round finds them
                 print(problem, file=sys.stderr)
             player.close()
@@ -270,8 +271,7 @@ class BagPlayer(Node):  # type: ignore[misc]
         super().__init__('bag_player', **options)
         self._outputs: dict[tuple[int, int], tuple[Publisher[Any], Any]] = {}
         self._played: list[Connection] = []
-        # The last list of faces on each topic that has some.
-        self._faces: dict[Publisher[IdsList], bytes] = {}
+        self._faces: dict[Publisher[IdsList], Header] = {}  # of the last list on each topic
         self._clock: Publisher[Clock] | None = None
         self._to_ros2: dict[str, Callable[[bytes], memoryview]] = {}
         self._current_types = standard_types()
@@ -316,13 +316,14 @@ class BagPlayer(Node):  # type: ignore[misc]
         stamp = Time(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)
         self._clock.publish(Clock(clock=stamp))
 
-    def finish(self) -> None:
-        """List no face any more, as nodes do at their end; let the last messages arrive."""
-        for publisher, raw in self._faces.items():  # listeners keep those listed last
-            publisher.publish(ROS.tracked((), deserialize_message(raw, IdsList).header))
-        self._faces.clear()
+    def finish(self, ended: Callable[[], bool] = lambda: False) -> None:
+        """List no face any more, as nodes do at their end; until `ended`, let the rest arrive."""
+        for publisher, header in self._faces.items():  # listeners keep those listed last
+            publisher.publish(ROS.tracked((), header))
         for publisher, _ in self._outputs.values():
-            publisher.wait_for_all_acked(LAST_WORD)
+            if publisher in self._faces or not ended():
+                publisher.wait_for_all_acked(LAST_WORD)
+        self._faces.clear()
 
     def close(self) -> None:
         """Close the bag."""
@@ -370,9 +371,9 @@ class BagPlayer(Node):  # type: ignore[misc]
                 serialised = bytes(self._to_ros2[connection.msgtype](raw))
             if shift_ns:
                 serialised = shifted(serialised, message_type, shift_ns)
+            if message_type is IdsList:  # first: of a damaged one it raises
+                self._faces[publisher] = deserialize_message(serialised, IdsList).header
             publisher.publish(serialised)
-            if message_type is IdsList:
-                self._faces[publisher] = serialised
 
         return publish
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The demonstration's processes: how they are led, and what libraries write at their start."""
+"""The demonstration's processes: how they are led, what libraries write, what its camera sends."""
 
 import os
 import subprocess
@@ -20,9 +20,13 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import rclpy
 from sensor_msgs.msg import Image
 
+from emotion_estimator.extras.camera_node import CameraNode
 from emotion_estimator.extras.node_processes import (
     ACTIVATE,
     CONFIGURE,
@@ -35,6 +39,7 @@ from emotion_estimator.extras.node_processes import (
 )
 from emotion_estimator.files import OutputError
 from emotion_estimator.nodes.emotion_node import EmotionNode
+from emotion_estimator.stamps import NS_PER_S
 
 
 def test_a_node_is_led_and_a_step_that_is_already_done_counts_as_done(live):
@@ -211,3 +216,57 @@ def test_a_page_with_nothing_to_show_is_not_served_for_ever(live, wrong, said):
     assert ended.returncode == 1
     # What the nodes say of a missing detector may stand between.
     assert [sentence for sentence in said if sentence not in ended.stderr] == []
+
+
+# What the demonstration's camera publishes: the frames of a video.
+
+
+def test_the_camera_begins_when_the_nodes_it_waits_for_listen_however_many_others_do(
+    live, tmp_path
+):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
+    images = live.listen(Image, '/image')
+    live.add(CameraNode, video=str(tmp_path), loop=True, wait_for='tester, late_node')
+    live.spin(0.3)
+    assert images == []
+    late = rclpy.create_node('late_node', context=live.context)
+    late.create_subscription(Image, '/image', images.append, 1)
+    live.until(lambda: images, 'the first image')
+    late.destroy_node()
+
+
+def test_the_camera_plays_a_clip_to_its_end(live, start_process, media):
+    images = live.listen(Image, '/image', 100)
+    clip = ('-p', f"video:='{media('single_face.mp4')}'")
+    process = start_process('extras.camera_node', *clip, '-p', 'wait_for:=tester')
+    live.until(lambda: process.poll() is not None, 'the end', timeout_s=60)
+    assert process.returncode == 0
+    stamps_ns = [m.header.stamp.sec * NS_PER_S + m.header.stamp.nanosec for m in images]
+    assert len(images) > 60
+    steps = {round(step_ns / (NS_PER_S / 30)) for step_ns in np.diff(stamps_ns)}
+    assert min(steps) == 1
+    assert images[0].encoding == 'bgr8'
+
+
+def test_a_webcam_that_gives_no_more_pictures_ends_with_a_sentence(live, media, monkeypatch):
+    clip = cv2.VideoCapture(str(media('single_face.mp4')))
+    clip.set(cv2.CAP_PROP_POS_FRAMES, clip.get(cv2.CAP_PROP_FRAME_COUNT) - 3)
+    monkeypatch.setattr('emotion_estimator.extras.camera_node.open_video', lambda number: clip)
+    images = live.listen(Image, '/image')
+    live.add(CameraNode, video='0')
+    with pytest.raises(ValueError, match='The webcam 0 gives no picture'):
+        live.until(lambda: len(images) > 3, 'more pictures than there are')
+
+
+@pytest.mark.parametrize(
+    'name, said', [('nowhere.mp4', 'cannot be opened'), ('damaged.jpg', 'no picture that can be')]
+)
+@pytest.mark.parametrize('loop', ['true', 'false'])
+def test_a_video_that_is_none_ends_with_a_sentence(start_process, tmp_path, name, said, loop):
+    (tmp_path / 'damaged.jpg').write_bytes(b'\xff\xd8\xff\xe0')
+    video = ('-p', f'video:={tmp_path / name}', '-p', f'loop:={loop}')
+    process = start_process('extras.camera_node', *video)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said in output
+    assert 'Traceback' not in output

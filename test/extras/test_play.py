@@ -12,17 +12,15 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What is played onto topics: a bag's messages, their stamps kept or moved; a camera's clip."""
+"""What is played onto topics: a bag's messages, their stamps kept or moved."""
 
 import os
 import subprocess
 import sys
 import time
 
-import cv2
 import numpy as np
 import pytest
-import rclpy
 from geometry_msgs.msg import TransformStamped
 from helpers.bags import ROS1, ROS2, START_NS, raw_image, text, write_bag, write_ros1_bag
 from hri_msgs.msg import IdsList
@@ -35,7 +33,6 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 
-from emotion_estimator.extras.camera_node import CameraNode
 from emotion_estimator.extras.play import BagPlayer, shifted
 from emotion_estimator.messages import IDS_LIST, ROS, bag_types, nanoseconds
 from emotion_estimator.replay.recordings import RecordingError
@@ -279,6 +276,46 @@ def test_a_clock_in_the_bag_is_the_only_one(tmp_path, live):
     assert said == 'The bag holds a /clock, which is played; --clock adds none.\n'
 
 
+def test_a_damaged_list_of_faces_costs_itself_alone(tmp_path, live):
+    whole = serialize_message(ROS.tracked(['abc'], ROS.header(START_NS, 'camera')))
+    path = tmp_path / 'damaged'
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection(
+            '/humans/faces/tracked', IDS_LIST, typestore=bag_types()
+        )
+        writer.write(connection, START_NS, whole)
+        writer.write(connection, START_NS + 1, whole[:14])
+    status, said, _ = played(path, domain_id=live.domain_id)
+    assert (status, said.splitlines()[-1]) == (1, '1 messages could not be published.')
+    assert 'Traceback' not in said
+
+
+@pytest.mark.parametrize('ended, waited_for', [(False, 2), (True, 1)])
+def test_who_breaks_off_waits_for_the_lists_of_faces_alone(
+    tmp_path, live, monkeypatch, ended, waited_for
+):
+    path, header = tmp_path / 'faces', ROS.header(START_NS, 'camera')
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        for topic, kind, message in [
+            ('/chatter', 'std_msgs/msg/String', String(data='hello')),
+            ('/humans/faces/tracked', IDS_LIST, ROS.tracked(['abc'], header)),
+        ]:
+            connection = writer.add_connection(topic, kind, typestore=bag_types())
+            writer.write(connection, START_NS, serialize_message(message))
+    waits = []
+    monkeypatch.setattr(
+        'rclpy.publisher.Publisher.wait_for_all_acked',
+        lambda publisher, timeout: waits.append(publisher.topic_name),
+    )
+    player = BagPlayer(path, context=live.context)
+    for message in player.messages():
+        message.publish(0)
+    player.finish(lambda: ended)
+    assert waits == ['/chatter', '/humans/faces/tracked'][-waited_for:]
+    player.close()
+    player.destroy_node()
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize('loop', [(), ('--loop',)])
 def test_a_bag_of_damaged_messages_alone_is_not_played_for_ever(tmp_path, live, loop):
@@ -332,57 +369,3 @@ def test_messages_are_unpacked_before_they_are_sent(tmp_path, live, packed):
     assert [bytes(image.data) for image in images] == [PICTURE.tobytes()] * 2
     player.close()
     player.destroy_node()
-
-
-# What the demonstration's camera puts there: the frames of a video.
-
-
-def test_the_camera_begins_when_the_nodes_it_waits_for_listen_however_many_others_do(
-    live, tmp_path
-):
-    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
-    images = live.listen(Image, '/image')
-    live.add(CameraNode, video=str(tmp_path), loop=True, wait_for='tester, late_node')
-    live.spin(0.3)
-    assert images == []
-    late = rclpy.create_node('late_node', context=live.context)
-    late.create_subscription(Image, '/image', images.append, 1)
-    live.until(lambda: images, 'the first image')
-    late.destroy_node()
-
-
-def test_the_camera_plays_a_clip_to_its_end(live, start_process, media):
-    images = live.listen(Image, '/image', 100)
-    clip = ('-p', f"video:='{media('single_face.mp4')}'")
-    process = start_process('extras.camera_node', *clip, '-p', 'wait_for:=tester')
-    live.until(lambda: process.poll() is not None, 'the end', timeout_s=60)
-    assert process.returncode == 0
-    stamps_ns = [m.header.stamp.sec * NS_PER_S + m.header.stamp.nanosec for m in images]
-    assert len(images) > 60
-    steps = {round(step_ns / (NS_PER_S / 30)) for step_ns in np.diff(stamps_ns)}
-    assert min(steps) == 1
-    assert images[0].encoding == 'bgr8'
-
-
-def test_a_webcam_that_gives_no_more_pictures_ends_with_a_sentence(live, media, monkeypatch):
-    clip = cv2.VideoCapture(str(media('single_face.mp4')))
-    clip.set(cv2.CAP_PROP_POS_FRAMES, clip.get(cv2.CAP_PROP_FRAME_COUNT) - 3)
-    monkeypatch.setattr('emotion_estimator.extras.camera_node.open_video', lambda number: clip)
-    images = live.listen(Image, '/image')
-    live.add(CameraNode, video='0')
-    with pytest.raises(ValueError, match='The webcam 0 gives no picture'):
-        live.until(lambda: len(images) > 3, 'more pictures than there are')
-
-
-@pytest.mark.parametrize(
-    'name, said', [('nowhere.mp4', 'cannot be opened'), ('damaged.jpg', 'no picture that can be')]
-)
-@pytest.mark.parametrize('loop', ['true', 'false'])
-def test_a_video_that_is_none_ends_with_a_sentence(start_process, tmp_path, name, said, loop):
-    (tmp_path / 'damaged.jpg').write_bytes(b'\xff\xd8\xff\xe0')
-    video = ('-p', f'video:={tmp_path / name}', '-p', f'loop:={loop}')
-    process = start_process('extras.camera_node', *video)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert said in output
-    assert 'Traceback' not in output
