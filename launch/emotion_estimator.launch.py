@@ -196,7 +196,7 @@ def start(context: LaunchContext) -> list[Node]:
         clock = {name: x for name, x in asked.items() if name == 'use_sim_time'}
         own = {
             'arguments': ['--host', value['view_host'], '--port', value['view_port'], *options],
-            'parameters': [clock] if clock else [],
+            'parameters': [*([str(mine)] if mine else []), *([clock] if clock else [])],
             'respawn': False,
             # What it prints holds the token, which no log file keeps.
             'output': {'stdout': 'screen', 'stderr': {'screen', 'log'}},

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,13 +61,14 @@ def test_every_argument_is_described(launch_file):
     assert all(len(argument.description) > 10 for argument in declared)
 
 
-def test_the_live_view_comes_beside_the_nodes_and_is_not_started_again(launch_file):
-    *nodes, view = launched(launch_file, view='true')
-    assert len(nodes) == 1
-    asked = {'view': 'true', 'view_port': '8081', 'use_sim_time': 'true'}
+def test_the_live_view_comes_beside_the_nodes_and_is_not_started_again(launch_file, tmp_path):
+    _, view = launched(launch_file, view='true')
+    (mine := tmp_path / 'mine.yaml').write_text(SHIPPED_BEHIND)
+    asked = {'view': 'true', 'view_port': '8081', 'use_sim_time': 'true', 'params_file': str(mine)}
     *_, words = commands(launch_file, (), asked)
     assert words[:4] == ['--host', 'localhost', '--port', '8081']
-    assert 'use_sim_time: true' in Path(words[words.index('--params-file') + 1]).read_text()
+    files = [after for word, after in pairwise(words) if word == '--params-file']
+    assert files[0] == str(mine) and 'use_sim_time: true' in Path(files[1]).read_text()
     assert view._ExecuteLocal__respawn is False
     assert 'log' not in str(view.output['stdout'])  # which holds the token
 
@@ -125,11 +127,9 @@ def commands(launch_file, before, arguments):
 
 def parameters_of_nodes(live, commands):
     """Start the nodes as launch does; gives the values of each parameter, by name."""
-    processes = [(BlendshapeNode, EmotionNode)]
-    if len(commands) > 1:
-        processes = [(BlendshapeNode,), (EmotionNode,)]
+    both = (BlendshapeNode, EmotionNode)
     found = defaultdict(set)
-    for words, node_classes in zip(commands, processes):
+    for words, node_classes in zip(commands, zip(both) if len(commands) > 1 else [both]):
         context = rclpy.Context()
         rclpy.init(args=words, context=context, domain_id=live.domain_id)
         for node_class in node_classes:
