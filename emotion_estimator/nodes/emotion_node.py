@@ -184,7 +184,7 @@ class EmotionNode(ManagedNode):
         return {
             'faces': self._faces_now,
             'model': named,
-            'publishers': self.count_publishers('blendshapes'),
+            'publishers': self.count_publishers(self.resolve_topic_name('blendshapes')),
             'subscribers': self._emotion.get_subscription_count(),
         }
 
