@@ -79,6 +79,7 @@ class BlendshapeNode(ManagedNode):
         self._annotated: AnnotatedImage | None = None
         self._received: LatestOfEach[Any] = LatestOfEach()
         self._to_publish: SimpleQueue[_Publication | None] = SimpleQueue()
+        self._is_published = threading.Semaphore(1)
         self._threads: list[threading.Thread] = []
         self._faces_now = 0
         self._size_now = ''
@@ -123,11 +124,13 @@ class BlendshapeNode(ManagedNode):
         Begin to take images.
 
         One thread looks at the latest image, another publishes what was seen, so that
-        MediaPipe, which needs no interpreter, has the next image in the meantime.
+        MediaPipe, which needs no interpreter, has the next image in the meantime. Where publishing
+        takes longer, looking waits for it.
         """
         source = self._source
         assert source is not None, 'a node is configured before it is activated'
         self._received, self._to_publish = LatestOfEach(), SimpleQueue()
+        self._is_published = threading.Semaphore(1)
         self._blindness = Silence()
         self._is_looking = False
         self._upright = UprightWatch(_LOOKED_AT // 2, _LOOKED_AT)
@@ -226,7 +229,9 @@ class BlendshapeNode(ManagedNode):
         def look(received: tuple[str, Any]) -> None:
             seen = source.look(*received)
             if seen is not None:
-                self._to_publish.put((self._publish, seen))
+                # No further result waits: images that come meanwhile are skipped, and counted.
+                self._is_published.acquire()
+                self._to_publish.put((self._publish_one, seen))
 
         while (received := self._received.take()) is not None:
             self._is_looking = True
@@ -246,6 +251,12 @@ class BlendshapeNode(ManagedNode):
         while (task := self._to_publish.get()) is not None:
             work, argument = task
             self.attempt(work, argument)
+
+    def _publish_one(self, seen: ObservedFaces) -> None:
+        try:
+            self._publish(seen)
+        finally:
+            self._is_published.release()
 
     def _publish(self, seen: ObservedFaces) -> None:
         # Whoever ends from here on has its end behind this in the queue.

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from helpers.faces import SMILING, frames, write_encoding
+from helpers.faces import SMILING, write_encoding
 from helpers.live_nodes import START_NS, image_message
 from hri_msgs.msg import IdsList
 from rclpy.parameter import Parameter
@@ -240,24 +240,6 @@ def test_compressed_images_arrive_on_their_own_topic(live, landmarker_path, face
 def warnings_of(messages):
     statuses = [status for message in messages for status in message.status]
     return [status.message for status in statuses if status.level != b'\x00']
-
-
-def test_a_slow_machine_skips_frames_and_counts_them(live, landmarker_path, media):
-    pictures, _ = frames(media('single_face.mp4'), 12)
-    node, found = run_node(live, landmarker_path)
-    camera = live.camera()
-    for i, picture in enumerate(pictures):
-        camera.publish(image_message(picture, START_NS + i * FRAME_NS))
-        live.executor.spin_once(timeout_sec=0.01)
-
-    def all_dealt_with():
-        report = node.statistics.report()
-        return report.received == report.published + report.skipped
-
-    live.until(lambda: node.statistics.report().received >= 2, 'images')
-    live.until(all_dealt_with, 'the rest to be counted')
-    stamps = [nanoseconds(message.header.stamp) for message in found]
-    assert stamps == sorted(set(stamps))
 
 
 def test_every_transition_works_twice(live, landmarker_path, face):

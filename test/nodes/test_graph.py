@@ -19,12 +19,13 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import cv2
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from helpers.faces import SMILING
+from helpers.faces import SMILING, frames
 from helpers.live_nodes import START_NS, image_message
 from hri_msgs.msg import IdsList
 from nodes.test_blendshape_node import FRAME_NS, run_node, send, warnings_of
@@ -35,7 +36,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification
 
-from emotion_estimator.messages import ROS
+from emotion_estimator.messages import ROS, nanoseconds
 from emotion_estimator.nodes.blendshape_node import BlendshapeNode
 from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.nodes.graph import node_of
@@ -219,6 +220,32 @@ def test_a_camera_most_of_whose_images_are_lost_is_not_called_silent_or_slow(
     assert 'sends nothing' not in said + status
 
 
+def test_images_that_come_while_nobody_can_publish_are_skipped_and_counted(
+    live, landmarker_path, media, monkeypatch
+):
+    may_publish, publish = threading.Event(), BlendshapeNode._publish
+    monkeypatch.setattr(
+        BlendshapeNode, '_publish', lambda *a: may_publish.wait(10) and publish(*a)
+    )
+    node, found = run_node(live, landmarker_path)
+    camera, report = live.camera(), node.statistics.report
+    live.until(lambda: node._source, 'its start')
+    look, looked_at = node._source.look, []
+    monkeypatch.setattr(
+        node._source, 'look', lambda *a: looked_at.append(look(*a)) or looked_at[-1]
+    )
+    for i, picture in enumerate(frames(media('single_face.mp4'), 12)[0], start=1):
+        camera.publish(image_message(picture, START_NS + i * FRAME_NS))
+        live.until(lambda n=i: report().received == n, 'the image')
+        live.until(lambda n=i: len(looked_at) >= min(n, 2), 'the look at it')
+    # One is being published, another one was looked at, the newest one waits.
+    assert (len(looked_at), report().skipped) == (2, 9)
+    may_publish.set()
+    live.until(lambda: len(found) == 3 == report().published, 'the rest')
+    stamps_ns = [nanoseconds(message.header.stamp) for message in found]
+    assert stamps_ns == [START_NS + i * FRAME_NS for i in (1, 2, 12)]
+
+
 def test_a_second_camera_that_is_left_out_is_no_silence(live, landmarker_path, face, capfd):
     """The first stops, and until the second takes its place nothing but that is said of it."""
     node, found = run_node(live, landmarker_path)
@@ -299,6 +326,12 @@ def test_a_node_that_does_not_list_faces_has_no_rival(live, landmarker_path, sta
     node = live.add(BlendshapeNode, landmarker=str(landmarker_path), ros4hri=False)
     live.until(lambda: node.count_publishers(TRACKED), 'the other one')
     assert node.alarms()['rivals'] == ''
+
+
+def test_who_sends_blendshapes_is_counted_on_the_topic_that_is_read(live):
+    node = live.add(EmotionNode, remap=['blendshapes:=/robot1/blendshapes'])
+    live.publisher(Classification, '/robot1/blendshapes')
+    live.until(lambda: node.facts()['publishers'] == 1, 'the sender')
 
 
 def test_without_a_clock_no_latency_is_told_and_both_nodes_say_why_once(
