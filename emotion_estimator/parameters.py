@@ -96,7 +96,7 @@ BLENDSHAPE_NODE = (
     ),
     Spec('min_detection_confidence', 0.5, 'Least confidence of a detected face.', 0.0, 1.0),
     Spec('min_presence_confidence', 0.5, 'Least confidence that landmarks fit.', 0.0, 1.0),
-    Spec('min_tracking_confidence', 0.5, 'Below it a face is searched for again.', 0.0, 1.0),
+    Spec('min_tracking_confidence', 0.5, 'Overlap above which two faces are one.', 0.0, 1.0),
     Spec(
         'max_absence_s',
         1.0,
@@ -113,7 +113,11 @@ BLENDSHAPE_NODE = (
         choices=('litert', 'mediapipe'),
     ),
     Spec(
-        'threads', 1, 'Threads that each network may use, with engine: litert, and OpenCV.', 1, 64
+        'threads',
+        1,
+        'Threads of each network, with engine: litert, and of OpenCV in nodes.',
+        1,
+        64,
     ),
     Spec(
         'on_one_core',

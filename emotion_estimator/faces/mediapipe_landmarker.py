@@ -203,7 +203,7 @@ class MediaPipeLandmarker:
     :param max_faces: most faces to find, at least 1.
     :param min_detection_confidence: of the face detector, in [0, 1].
     :param min_presence_confidence: of the landmarks, in [0, 1].
-    :param min_tracking_confidence: below it a face is searched for again, in [0, 1].
+    :param min_tracking_confidence: overlap above which two faces are one, in [0, 1].
     :param on_one_core: whether MediaPipe's threads keep together, see `new_threads_on_one_core`.
     :param stills: each image is a photograph of its own (IMAGE mode) rather than the next frame
         of a camera (VIDEO mode); then `find` takes no time.
