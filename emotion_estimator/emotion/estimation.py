@@ -51,12 +51,8 @@ class TemporalBuffer:
     def __init__(
         self, feature_count: int, window_s: float, rate_hz: float, max_gap_s: float
     ) -> None:
-        for name, value in (
-            ('feature_count', feature_count),
-            ('window_s', window_s),
-            ('rate_hz', rate_hz),
-            ('max_gap_s', max_gap_s),
-        ):
+        given = {'feature_count': feature_count, 'window_s': window_s, 'rate_hz': rate_hz}
+        for name, value in (given | {'max_gap_s': max_gap_s}).items():
             if not value > 0:
                 raise ValueError(f'{name} of a temporal buffer must be above 0, not {value}.')
         self.steps = max(1, round(window_s * rate_hz))
@@ -233,10 +229,8 @@ class EmotionEstimation:
 
     def set_thresholds(self, min_confidence: float, hysteresis: float) -> None:
         """
-        Change the decision's thresholds for all faces from the next frame on.
+        Change the decision's thresholds, see `Decider`, for all faces from the next frame on.
 
-        :param min_confidence: see `Decider`.
-        :param hysteresis: see `Decider`.
         :raises ValueError: when one is outside its range; nothing has changed then.
         """
         Decider(self._model.metadata.labels, min_confidence, hysteresis)
@@ -299,11 +293,18 @@ class EmotionEstimation:
         :returns: the last estimate.
         :raises FeatureError: see `estimate`.
         """
-        metadata = self._model.metadata
+        metadata, timeout_s = self._model.metadata, self.face_timeout_s
+        step_ns = NS_PER_S / metadata.rate_hz
         self.forget_all()
-        for step in range(round(metadata.window_s * metadata.rate_hz) + 1):
-            stamp_ns = NS_PER_S + round(step * NS_PER_S / metadata.rate_hz)
-            estimate = self.estimate('held', stamp_ns, features)
+        # Counted back from the end, as the buffer's grid is: a nanosecond beside it is a gap.
+        end_ns = NS_PER_S + round(metadata.window_s * NS_PER_S)
+        try:
+            self.face_timeout_s = math.inf  # a step of a slow model may be longer
+            for left in range(round(metadata.window_s * metadata.rate_hz), -1, -1):
+                stamp_ns = end_ns - round(left * step_ns)
+                estimate = self.estimate('held', stamp_ns, features)
+        finally:
+            self.face_timeout_s = timeout_s
         assert estimate is not None, 'the stamps go forward'
         return estimate
 

@@ -14,7 +14,9 @@
 
 """Blendshapes by stamp to the expression shown: windows, probabilities, the decision."""
 
+import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -201,6 +203,11 @@ def test_a_held_face_is_estimated_as_one_that_was_seen_for_the_whole_window(basi
         seen = estimation.estimate('b', stamp_ns, SMILE)
     assert held.scores == seen.scores
     assert held.label == 'happy'
+    for rate_hz, max_gap_s in [(0.5, 0.25), (3.5, 0.25), (5, 0.25), (14, 0.05)]:
+        model = copy.copy(basic7_blendshapes)
+        model.metadata = replace(model.metadata, rate_hz=rate_hz, window_s=30 / rate_hz)
+        other = EmotionEstimation(model, max_gap_s=max_gap_s, face_timeout_s=0.1)
+        assert other.estimate_held(SMILE).scores == held.scores
 
 
 # From probabilities to a label.
