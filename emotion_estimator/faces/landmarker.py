@@ -160,8 +160,7 @@ class FaceLandmarker:
     :param max_faces: most faces to find, at least 1; the landmarks of one alone are smoothed.
     :param min_detection_confidence: of the face detector, in [0, 1].
     :param min_presence_confidence: of the landmarks, in [0, 1].
-    :param min_tracking_confidence: overlap above which a detected face is one that is followed,
-        in [0, 1].
+    :param min_tracking_confidence: overlap above which two faces are one, in [0, 1].
     :param stills: each image is a photograph of its own rather than the next frame of a camera;
         then `find` takes no time.
     """
@@ -200,12 +199,14 @@ class FaceLandmarker:
             regions = [region.resized(across, down) for region in regions]
             self._size = (width, height)
         if len(regions) < self._max_faces:
-            # What is detected takes the place of what it overlaps (AssociationCalculator).
-            for seen in self._networks.detect(
+            regions = regions + self._networks.detect(
                 image, self._min_detection_confidence, self._max_faces
-            ):
-                apart = self._min_tracking_confidence
-                regions = [one for one in regions if seen.overlap(one) <= apart] + [seen]
+            )
+        # Each takes the place of those before it that it overlaps, be it detected or followed: two
+        # that are followed may have come to one face (AssociationCalculator).
+        apart, candidates, regions = self._min_tracking_confidence, regions, []
+        for one in candidates:
+            regions = [other for other in regions if one.overlap(other) <= apart] + [one]
         found = []
         for region in regions[: self._max_faces]:
             points, presence = self._networks.landmarks(image, region)

@@ -36,7 +36,7 @@ from helpers.faces import (
     smiley,
 )
 
-from emotion_estimator import blendshapes
+from emotion_estimator import ExpressionEstimator, blendshapes
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN, Trust
 from emotion_estimator.emotion.estimation import EmotionEstimation
 from emotion_estimator.faces.detection import FaceDetector
@@ -131,6 +131,29 @@ if not os.fork():
     os._exit(0)
 print(os.waitstatus_to_exitcode(os.wait()[1]), closed.find(picture), dropped.find(picture))
 """
+
+
+@pytest.mark.parametrize('engine', ['litert', 'mediapipe'])
+def test_a_face_that_jerks_is_one_and_leaves_room_for_another(
+    landmarker_path, media, engine, request
+):
+    if engine == 'mediapipe':
+        request.getfixturevalue('mediapipe_engine')
+    faces = [
+        cv2.cvtColor(cv2.resize(photograph(media(name)), (240, 240)), cv2.COLOR_BGR2RGB)
+        for name in (SMILING, PEOPLE[0])
+    ]
+    with ExpressionEstimator(engine=engine, max_faces=2, detection_rate_hz=0.0) as made:
+        for number in range(12):
+            scene = np.full((480, 640, 3), faces[0][0, 0], np.uint8)
+            left = 100 if number < 3 else 160
+            scene[120:360, left : left + 240] = faces[0]
+            if number > 5:
+                scene[120:360, 400:640] = faces[1]
+            found = made.estimate(scene, number / 30)
+            assert len(found) == 1 + (number > 5) or number == 3, 'it has just jerked'
+    first, second = sorted(face.box.x_min for face in found)
+    assert second - first > 0.3
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
