@@ -163,6 +163,14 @@ class ExpressionEstimator:
         self._estimation, self.metadata = build_estimation(emotion, folder)
         self._picture_estimation, _ = build_estimation(emotion, folder)
         self._finder = build_finder(faces, find_finder_files(faces, fetch))
+        lacking = {*self.metadata.features}.difference(NAMES, self._finder.feature_names)
+        if lacking:
+            self._finder.close()
+            raise ValueError(
+                f'encoding {faces["encoding"]!r} does not give {len(lacking)} of the features '
+                f'that model {self.metadata.name} needs, such as {min(lacking)}: take the '
+                'encoding that it was trained with, or a model that does without.'
+            )
         self._closed = False
 
     def estimate(self, rgb: Rgb, stamp_s: float) -> list[FaceExpression]:

@@ -206,8 +206,7 @@ def test_a_stamp_of_any_kind_of_number_is_the_time_that_it_states(estimator, smi
 
 
 def test_what_was_closed_looks_at_nothing(smiling, engine):
-    with ExpressionEstimator(engine=engine) as made:
-        pass
+    (made := ExpressionEstimator(engine=engine)).close()
     for look in (made.estimate_picture, lambda rgb: made.estimate(rgb, 1.0)):
         with pytest.raises(RuntimeError, match='was closed'):
             look(smiling)
@@ -215,8 +214,7 @@ def test_what_was_closed_looks_at_nothing(smiling, engine):
 
 
 FORKED = """
-import os, sys
-import cv2
+import cv2, os, sys
 from emotion_estimator import ExpressionEstimator
 estimator = ExpressionEstimator()
 picture = cv2.cvtColor(cv2.imread(sys.argv[1]), cv2.COLOR_BGR2RGB)
@@ -263,7 +261,7 @@ class Noting(dict):
 def test_every_parameter_does_something_or_is_refused(mediapipe_engine):
     parameters = read_parameters()
     for engine in ('litert', 'mediapipe'):
-        faces = Noting({**parameters.blendshape_node, 'engine': engine})
+        faces = Noting(parameters.blendshape_node | {'engine': engine})
         noting = NodeParameters(faces, Noting(parameters.emotion_node))
         ExpressionEstimator.of_parameters(noting).close()
     specs = {spec.name: spec for specs in NODES.values() for spec in specs}
@@ -275,12 +273,14 @@ def test_every_parameter_does_something_or_is_refused(mediapipe_engine):
 
 
 def test_wrong_parameters_are_refused_by_name():
-    with pytest.raises(ValueError, match=r"no parameter 'colour'; there are \w+, autostart, "):
-        ExpressionEstimator(colour='red')
-    with pytest.raises(ValueError, match='max_faces must lie between 1 and 10, not 99'):
-        ExpressionEstimator(max_faces=99)
-    with pytest.raises(ValueError, match='rotate must be one of 0, 90, 180, 270, not 45'):
-        ExpressionEstimator(rotate=45)
+    for given, named in [
+        ({'colour': 'red'}, r"no parameter 'colour'; there are \w+, autostart, "),
+        ({'max_faces': 99}, 'max_faces must lie between 1 and 10, not 99'),
+        ({'rotate': 45}, 'rotate must be one of 0, 90, 180, 270, not 45'),
+        ({'encoding': ''}, "'' does not give 47 of the features that model basic7 needs, such as"),
+    ]:
+        with pytest.raises(ValueError, match=named):
+            ExpressionEstimator(**given)
 
 
 NODE_ALONE = """
