@@ -144,7 +144,8 @@ def metric_text(metric: Any, form: str, where: str) -> str:
     value, low, high = (text[1:] if text.startswith('0.') else text for text in texts)
     if not value:
         return NOT_MEASURED
-    return f'{value} [{low}, {high}]' if low and high else value
+    drawn = low and high and len(set(texts)) > 1  # of a figure that was stated none differs
+    return f'{value} [{low}, {high}]' if drawn else value
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -38,6 +38,7 @@ from emotion_estimator.emotion.decision import (
     Decider,
 )
 from emotion_estimator.emotion.model import EmotionModel, softmax
+from emotion_estimator.evaluation.segment_statistics import bootstrap
 from emotion_estimator.files import write_whole
 from emotion_estimator.stamps import NS_PER_S
 from training import sources
@@ -139,7 +140,7 @@ def report_metrics(
     return {
         **as_trained.metrics(),
         **of_rows.metrics('_prior'),
-        'coverage': {key: float(found.mean()) for key in ('value', 'low', 'high')},
+        'coverage': bootstrap(np.mean, [found]).rounded(),
     }
 
 

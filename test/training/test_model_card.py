@@ -249,6 +249,7 @@ def with_tables(**metrics):
         ({'value': 1.1415}, '.3f', '1.141'),
         ({'value': 0.5, 'low': 0.4}, '.2f', '.50'),
         ({'value': 0.5, 'low': float('nan'), 'high': 0.6}, '.2f', '.50'),
+        ({'value': 0.3, 'low': 0.3, 'high': 0.3}, '.2f', '.30'),
         (0, '.0f', '0'),
         (1.0, '.3f', '1.000'),
         (None, '.3f', 'not measured'),

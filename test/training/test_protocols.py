@@ -381,6 +381,7 @@ def test_the_seed_reports_classes_have_a_place_for_every_expression():
     answers = Answers(np.array([0, 1, 1]), np.zeros(3, np.int64))
     found = scores(answers, labelled([HAPPY, NEUTRAL, SAD]), HAPPY_UNKNOWN_SAD.names)
     assert found['x_recall_unknown']['value'] == 1 and found['x_recall_sad']['value'] == 0
+    assert 'x_no_face' in found and not {'x_no_answer', 'x_turned'} & found.keys()
 
 
 def test_the_peer_answers_to_a_face_that_either_finds():
@@ -390,9 +391,8 @@ def test_the_peer_answers_to_a_face_that_either_finds():
         pytest.skip(str(error))
     pictures = FilePictures([media_path('single_face.jpg')])
     picture = pictures.read(0)
-    height, width = picture.shape[:2]
     faces = held(SMILE)
-    faces.boxes[0] = (0, 0, width, height)
+    faces.boxes[0] = (0, 0, *picture.shape[1::-1])
     answers = peer.answers(pictures, faces)
     assert list(answers) == ['fer', 'fer_our_faces']
     assert all(one.labels[0] in range(len(LABELS)) for one in answers.values())

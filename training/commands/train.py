@@ -31,6 +31,7 @@ from emotion_estimator.commands import place
 from emotion_estimator.emotion.model import SCHEMA, EmotionModel
 from emotion_estimator.files import sha256_of
 from training import network, sources
+from training.clips import check_clips
 from training.commands import command, seed, terminal
 from training.datasets.pictures import assets_folder
 from training.encoding.visibility import fit_shipped_visibility
@@ -45,8 +46,8 @@ DATA = (
     'Left out of training: unreadable photographs, those that stand pixel for pixel in a test '
     'split or bear two labels, and those in which half of ten people or more saw none of the '
     'seven expressions. All sequences are composed of still photographs and of jitter, blinks and '
-    'mouth movements taken from real clips; no labelled video was used. PublicTest chose epoch, '
-    'settings and temperatures.'
+    'mouth movements taken from real clips; no labelled video was used. PublicTest chose epoch '
+    'and temperatures; it and the pictures of protocol X chose the settings.'
 )
 OTHERS = (
     '; and, {times} times each, {count} photographs of the facial_expressions collection (web '
@@ -144,6 +145,7 @@ def main(arguments: list[str] | None) -> int:
         print('Nobody voted on them, so that labels alone teach; FERPLUS= of `make` names votes.')
     for name in options.models:  # before hours of work whose end would replace what ships
         class_shares(MODELS[name], faceless(photographs))
+    check_clips()
     if not options.keep_encoding:
         path = fit_shipped_encoding()
         print(f'{path.name}: {path.stat().st_size} bytes, {time.monotonic() - start:.0f} s')

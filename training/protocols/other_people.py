@@ -30,7 +30,7 @@ from rich.progress import track
 from emotion_estimator.asset_sources import Wheel
 from emotion_estimator.assets import ASSETS_VARIABLE, Asset, find_asset
 from emotion_estimator.blendshapes import NAMES
-from emotion_estimator.emotion.decision import DEFAULT_CLASS_PRIOR, VISIBLE_PARTS, Trust
+from emotion_estimator.emotion.decision import DEFAULT_CLASS_PRIOR, UNKNOWN, VISIBLE_PARTS, Trust
 from emotion_estimator.emotion.estimation import build_estimation
 from emotion_estimator.emotion.model import EmotionModel
 from emotion_estimator.estimator import ExpressionEstimator
@@ -143,7 +143,7 @@ def find_held_faces(pictures: Pictures, parameters: NodeParameters | None = None
     decisive = [path and sha256_of(path) for path in used]
     settings = sorted(item for item in faces.items() if item[0] not in vars(files))
     key = sources.content_key(
-        'held', SMALL_PX, ENLARGED, BORDER_PX, decisive, settings, *pictures.content()
+        'held', SMALL_PX, ENLARGED, BORDER_PX, decisive, settings, pictures.content()
     )
     kept = sources.kept_arrays(
         sources.OUT / 'held' / f'{key}.npz', lambda: _look(pictures, parameters)
@@ -267,7 +267,7 @@ def scores(answers: Answers, pictures: PeoplesPictures, labels: tuple[str, ...])
     :returns: by name: accuracy; mean recall of the classes that occur; recall of each class, and
         of each for each group of people, named by its kind too where kinds share its word; share
         of the neutral faces that are answered with another expression; share without an answer,
-        and of each reason.
+        and of each reason, where no class is itself called unknown.
     """
     truth = truth_of(pictures.photographs.labels, labels)
     answered, right = answers.labels, answers.labels == truth
@@ -300,9 +300,12 @@ def scores(answers: Answers, pictures: PeoplesPictures, labels: tuple[str, ...])
     neutral = truth == NEUTRAL
     if labels == LABELS and neutral.any():
         found['x_false_alarms'] = share((answered != NO_ANSWER) & ~right, neutral)
-    found['x_no_answer'] = share(answered == NO_ANSWER, every)
+    # Where 'unknown' is a class, an answer that was held back looks like one that was given.
+    told_apart = UNKNOWN not in labels
+    if told_apart:
+        found['x_no_answer'] = share(answered == NO_ANSWER, every)
     for index, reason in enumerate(REASONS):
-        if reason:
+        if index == NO_FACE or (reason and told_apart):
             found[f'x_{reason}'] = share(answers.reasons == index, every)
     return found
 
