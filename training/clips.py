@@ -62,6 +62,17 @@ def clip_files(clips: tuple[str, ...]) -> list[Path]:
     return [assets_folder() / 'media' / 'clips' / name for name in clips]
 
 
+def check_clips() -> None:
+    """
+    Make sure that the clips are there that training and evaluation need.
+
+    :raises DataError: naming the first that is not.
+    """
+    for path in clip_files(TRAINING_CLIPS + EVALUATION_CLIPS):
+        if not path.is_file():
+            raise DataError(f'{path} does not exist; it shows how real faces move.')
+
+
 def read_series(clips: tuple[str, ...], encoding: Path) -> list[tuple[NDArray[np.float32], float]]:
     """
     Follow the faces of clips, or take what is kept of them.

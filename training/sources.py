@@ -20,9 +20,10 @@ import ast
 import functools
 import hashlib
 import io
+import itertools
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,7 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
         'emotion_estimator/faces/multi_face.py',
         'emotion_estimator/faces/pose.py',
         'emotion_estimator/faces/tracker.py',
+        'training/protocols/other_people.py',
     ),
     'training': (  # it learns from clips too, which are followed by the landmarker
         *_LANDMARKER,
@@ -241,11 +243,12 @@ def content_key(kind: str, *decisive: Any) -> str:
 
     :param kind: a name of `KEY_SOURCES`.
     :param decisive: what it is made of, and with: arrays, bytes, and settings that `repr` tells
-        apart.
+        apart; of an iterator one after the other, since pictures may fill the memory.
     :returns: 16 hexadecimal digits.
     """
     digest = hashlib.sha256(code_of(*KEY_SOURCES[kind]))
-    for part in decisive:
+    parts = (part if isinstance(part, Iterator) else (part,) for part in decisive)
+    for part in itertools.chain.from_iterable(parts):
         if isinstance(part, np.ndarray):
             content = f'{part.dtype} {part.shape} '.encode() + part.tobytes()
         else:

@@ -240,6 +240,9 @@ def test_the_path_tells_which_reader_is_meant(tmp_path):
     table = write_table(tmp_path / 'a.csv', [line(0)])
     paths = (table, write_arrays(tmp_path / 'a.npz'), tmp_path)
     assert [len(fer2013.read(path)) for path in paths] == [1, 5, 1]
+    (tmp_path / 'labels.csv').write_text('pth,label\nsad/a.png,anger\n')
+    with pytest.raises(DataError, match='is no copy of FER2013: it has a labels'):
+        fer2013.read(tmp_path)
 
 
 @pytest.mark.parametrize('name', ['fer2013.tar.gz', 'nothing', 'nothing.csv', 'nothing.npz'])

@@ -16,6 +16,7 @@
 
 import re
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from emotion_estimator.assets import ASSETS_VARIABLE
 from emotion_estimator.faces.encoding import files_that_count
 from emotion_estimator.parameters import read_parameters
 from training import sources, still_features
+from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, clip_files
 from training.commands import train
 from training.commands.evaluate import known_scores, others_beside, print_tables
 from training.datasets.pictures import LABELS, FilePictures, LabelledPictures, Split
@@ -81,6 +83,23 @@ def test_other_data_other_settings_and_another_order_give_another_key():
         content_key('clips', values, 'x', b'y'),
     ]
     assert len({known, *others}) == 7
+    assert content_key('clips', values, iter(['x', b'y']), {'a': 1}) == known
+
+
+def test_pictures_are_taken_into_a_key_one_after_the_other():
+    made = []
+
+    def content():
+        for number in range(5):
+            # All of them would fill the memory.
+            assert sum(picture() is not None for picture in made) <= 1
+            picture = np.full((8, 8), number)
+            made.append(weakref.ref(picture))
+            yield picture
+            del picture
+
+    assert content_key('held', content())
+    assert len(made) == 5
 
 
 def test_arrays_are_made_once_and_kept(tmp_path):
@@ -196,7 +215,7 @@ def test_a_picture_that_cannot_be_read_is_said_once_whatever_the_view(monkeypatc
 # What `make train` asks of the photographs before hours of work.
 
 
-def test_a_class_that_nothing_shows_is_refused_before_any_face_is_found(
+def test_a_class_that_nothing_shows_and_a_missing_clip_are_refused_before_any_face_is_found(
     tmp_path, monkeypatch, capsys
 ):
     for split in ('train', 'val'):
@@ -206,12 +225,17 @@ def test_a_class_that_nothing_shows_is_refused_before_any_face_is_found(
     monkeypatch.setattr(sources, 'OUT', tmp_path / 'out')
     monkeypatch.setenv(ASSETS_VARIABLE, str(tmp_path))
     monkeypatch.setenv(sources.FER2013_VARIABLE, str(tmp_path))
-    for models, said in (
-        (
-            ['basic7'],
-            'None of the 3 photographs that are learned from shows angry, disgusted, sca',
-        ),
-        (['happy_unknown_sad'], 'No face is found in the 3 photographs'),
-    ):
-        assert train.main(['--models', *models]) == 1
-        assert said in capsys.readouterr().err
+
+    def said(model):
+        assert train.main(['--models', model]) == 1
+        return capsys.readouterr().err
+
+    shows = 'None of the 3 photographs that are learned from shows angry, disgusted, sca'
+    assert shows in said('basic7')
+    first, *others = clip_files(TRAINING_CLIPS + EVALUATION_CLIPS)
+    first.parent.mkdir(parents=True)
+    for path in others:
+        path.touch()
+    assert f'{first} does not exist' in said('happy_unknown_sad')
+    first.touch()
+    assert 'No face is found in the 3 photographs' in said('happy_unknown_sad')

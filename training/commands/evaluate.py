@@ -42,7 +42,7 @@ from emotion_estimator.emotion.decision import (
 from emotion_estimator.emotion.model import EmotionModel, read_metadata, softmax
 from emotion_estimator.evaluation.classification_metrics import confusion
 from emotion_estimator.faces.encoding import read_encoding
-from emotion_estimator.files import AssetError, write_whole
+from emotion_estimator.files import AssetError, sha256_of, write_whole
 from training import sources
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, read_dynamics, read_series
 from training.commands import command, terminal
@@ -146,6 +146,18 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Me
         if report is not None:
             found['report'].update(report_baselines(material, stills, report, features))
     return found
+
+
+def _say_what_was_learned_otherwise() -> None:
+    """Name the models that were learned with another encoding than the one that is there."""
+    there = sha256_of(encoding_path())
+    for name in MODELS:
+        stated = read_metadata(sources.MODELS / name).metrics.get('training', {})
+        if stated.get('encoding_sha256') not in (None, there):
+            print(
+                f'{name} was learned with another {encoding_path().name} than the one that is '
+                'there; `make train-cached` learns it with this one.'
+            )
 
 
 def _seen() -> dict[str, tuple[str, ...]]:
@@ -360,6 +372,7 @@ def main(arguments: list[str] | None) -> int:
     options = parser.parse_args(arguments)
     split = Split[options.split.upper()]
     draw = options.record and split is Split.PRIVATE
+    _say_what_was_learned_otherwise()
     if options.x:
         found = score_other_people(options.x, options.baselines)
     else:

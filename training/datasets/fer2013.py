@@ -91,6 +91,8 @@ def read(path: Path) -> LabelledPictures:
     :raises DataError: when it is neither, is missing or cannot be read.
     """
     readers = {'.csv': read_csv, '.npz': read_npz}
+    if (path / 'labels.csv').is_file():
+        raise DataError(f'{path} is no copy of FER2013: it has a labels.csv (AffectNet?).')
     if path.is_dir():
         return read_folders(path)
     if path.suffix.lower() not in readers:
@@ -175,7 +177,6 @@ def read_folders(path: Path) -> LabelledPictures:
     the order is that of splits, classes and names, and votes cannot be joined.
 
     :param path: the folder with `SPLIT_FOLDERS`, each with `CLASS_FOLDERS`.
-    :returns: the pictures, without votes.
     :raises DataError: when there is no picture in such folders.
     """
     labels = {
@@ -200,8 +201,7 @@ def read_folders(path: Path) -> LabelledPictures:
             f'{path} holds no pictures in folders such as train/happy; expected the splits '
             f'{", ".join(SPLIT_FOLDERS)} and the classes {", ".join(labels)}.'
         )
-    found.sort()
-    ordered = [(file, label, split) for split, label, file in found]
+    ordered = [(file, label, split) for split, label, file in sorted(found)]
     return LabelledPictures.of_files(NAME, ordered, sorted(complaints))
 
 

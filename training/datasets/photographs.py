@@ -15,8 +15,8 @@
 """
 Photographs in files: AffectNet's and RAF-DB's, and any folder of labelled pictures.
 
-FER2013's are read by `fer2013`; whoever has AffectNet or RAF-DB can train on them too. Models are
-scored on a labelled folder of people whom they did not learn from (protocol X).
+FER2013's are read by `fer2013`; AffectNet's and RAF-DB's are for programs, no command reads them.
+Models are scored on a labelled folder of people whom they did not learn from (protocol X).
 """
 
 from __future__ import annotations

@@ -291,7 +291,7 @@ def face_crops(
     :returns: grey, shape [N, CROP_PX, CROP_PX]; 0 where no face was found.
     """
     found = (table.readable, table.points, table.places)
-    key = content_key('crops', view, template, *found, *pictures.content())
+    key = content_key('crops', view, template, *found, pictures.content())
     kept = sources.OUT / 'crops' / f'{key}.npz'
     kept_arrays(kept, lambda: {'crops': _cut(pictures, table, view, template)})
     with np.load(kept, allow_pickle=False) as file:
