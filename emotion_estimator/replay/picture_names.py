@@ -110,6 +110,7 @@ _DATE = re.compile(
     (?:[-_.T\ ]|\ at\ )?
     ([01]\d|2[0-3]) [-_.:h]? ([0-5]\d) [-_.:m]? ([0-5]\d)
     (?: [.,s]?(\d{1,9}) | [-_](\d{3,9}) )?
+    (Z | \+\d\d:?\d\d | -\d\d:\d\d)?
     (?!\d)""",
     re.VERBOSE,
 )
@@ -127,8 +128,8 @@ def _times(stems: Sequence[str]) -> list[int | None]:
 
     :param stems: such as 'PXL_20240501_101559500' or 'IMG_20240101_120000_123', an ISO date and
         time, or a time since 1970 in s (also with a fraction), ms, us or ns.
-    :returns: nanoseconds since 1970, a time of day without a zone taken as UTC; None where there
-        is none.
+    :returns: nanoseconds since 1970, a time of day without a zone (Z, +02:00, +0200, -04:00) taken
+        as UTC; None where there is none. `-0400` cannot be told from a number.
     """
     dates = [_DATE.search(stem) for stem in stems]
     # Numbers behind a date that begin with zeros count pictures: 20240501_000012.
@@ -153,7 +154,9 @@ def _date(match: re.Match[str], counted: bool) -> int | None:
         whole = datetime(*map(int, match.group(*range(1, 7))), tzinfo=timezone.utc)  # type: ignore[misc, arg-type]
     except ValueError:  # such as February 30th
         return None
-    return round(whole.timestamp()) * NS_PER_S + int(fraction.ljust(9, '0'))
+    zone = match[9] or 'Z'
+    ahead_min = 0 if zone == 'Z' else int(zone[:3]) * 60 + int(zone[0] + zone[-2:])
+    return round(whole.timestamp() - ahead_min * 60) * NS_PER_S + int(fraction.ljust(9, '0'))
 
 
 def _since_1970(match: re.Match[str] | None, behind: Collection[int]) -> int | None:
