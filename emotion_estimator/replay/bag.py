@@ -62,7 +62,7 @@ _KINDS = (RAW, COMPRESSED, PACKET, VIDEO)
 """Types of images; of one camera the first is taken."""
 _TRIED = 10
 """A camera that is not calibrated, or fills in no stamps, does so in every message."""
-_TRANSPORT = re.compile(r'/(compressed|compressedDepth|zstd|ffmpeg|theora)$')
+_TRANSPORT = re.compile(r'/(compressed|compressedDepth|zstd|ffmpeg|foxglove|theora)$')
 _UNREADABLE = re.compile(r'/(compressedDepth|zstd|theora)$')
 # The packages' own pictures, which stand beside a camera's where a running robot is recorded.
 _OWN = re.compile(r'(^|/)annotated_image(/|$)|(^|/)humans/(faces|bodies|persons)/')

@@ -24,7 +24,17 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from helpers.bags import COMPRESSED, ROS2, header, problem, reported, stamps
+from helpers.bags import (
+    COMPRESSED,
+    ROS2,
+    START_NS,
+    camera_info,
+    header,
+    problem,
+    reported,
+    stamps,
+    write_bag,
+)
 from helpers.faces import NEUTRAL, frames, media_path
 from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import Image
@@ -297,10 +307,10 @@ def video_message(kind, ns, data):
     return store.types[kind](stamp, 'camera', data, 'h264')
 
 
-def packet_bag(path, kind, packets):
+def packet_bag(path, kind, packets, topic='/camera/video'):
     store = video_types()
     with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
-        camera = writer.add_connection('/camera/video', kind, typestore=store)
+        camera = writer.add_connection(topic, kind, typestore=store)
         for ns, data in packets:
             message = video_message(kind, ns, np.frombuffer(data, np.uint8))
             writer.write(camera, ns, store.serialize_cdr(message, kind))
@@ -335,6 +345,20 @@ def test_video_that_begins_between_key_frames_is_read_from_the_next_one_on(tmp_p
     (hint,) = hints
     assert hint.startswith('3 of 33 packets on /camera/video')
     assert 'only be read from a key frame on' in hint
+
+
+@pytest.mark.parametrize('kind, name', [(PACKET, 'ffmpeg'), (VIDEO, 'foxglove')])
+def test_a_video_topic_s_calibration_stands_beside_the_camera_s_own_topic(tmp_path, kind, name):
+    path = packet_bag(tmp_path / 'bag', kind, [(START_NS, b'\0')], f'/camera/image_raw/{name}')
+    said = camera_info(ROS2, START_NS, 64, 48, 60.0)
+    beside = write_bag(tmp_path / 'beside', [('/camera/camera_info', START_NS, said)])
+    (beside / 'beside.mcap').rename(path / 'bag_1.mcap')
+    (path / 'metadata.yaml').unlink()
+    (path / 'bag.mcap').rename(path / 'bag_0.mcap')
+    bag = open_recording(path)
+    assert bag.topic == f'/camera/image_raw/{name}'
+    assert len(list(bag.calibrations())) == 1
+    bag.close()
 
 
 def test_packets_that_are_damaged_are_told_from_those_before_a_key_frame(tmp_path):
