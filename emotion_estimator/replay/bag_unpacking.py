@@ -22,6 +22,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from emotion_estimator.replay.recordings import RecordingError
@@ -61,12 +62,7 @@ class Unpacker:
             if logs:
                 for file in (path, *logs):
                     shutil.copyfile(file, target.with_name(file.name))
-                base = sqlite3.connect(target)
-                base.execute('PRAGMA journal_mode=DELETE')
-                base.close()
-                self._hints.append(
-                    f'{path} was not closed by its recorder; {logs[0].name} was read too.'
-                )
+                self._add_logs(path, target, logs)
             else:
                 self._unzip(path, target)
         except OSError as error:
@@ -78,6 +74,22 @@ class Unpacker:
                 'with more room.'
             ) from error
         return target
+
+    def _add_logs(self, path: Path, target: Path, logs: Sequence[Path]) -> None:
+        try:
+            with closing(sqlite3.connect(target)) as base:
+                base.execute('PRAGMA journal_mode=DELETE')
+        except sqlite3.Error as error:
+            self._problems.append(
+                f'{path}: {logs[0].name}, which its recorder left, cannot be read ({error}).'
+            )
+            for log in logs:
+                target.with_name(log.name).unlink(missing_ok=True)
+            shutil.copyfile(path, target)
+        else:
+            self._hints.append(
+                f'{path} was not closed by its recorder; {logs[0].name} was read too.'
+            )
 
     def _unzip(self, path: Path, target: Path) -> None:
         try:
