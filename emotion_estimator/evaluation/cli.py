@@ -331,7 +331,7 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         record = _record_path(options, bag)
         features = options.output / 'features' / f'{table}.csv' if options.features else None
         outputs = (record, options.with_input, features, options.landmarks)
-        key = job_key(path, settings, *outputs)
+        key = job_key(path, settings, name, *outputs)
         kept = options.output / 'kept' / f'{short_name(Path(name).name)}-{key}.json'
         jobs.append(Job(name, path, settings, kept, *outputs))
     written = [options.output / name for name in (*REPORT_FILES, LOG_FILE)]

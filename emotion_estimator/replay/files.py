@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from emotion_estimator.faces.image_decoding import ImageDecoder, ImageError
 from emotion_estimator.replay.bag import Bag
 from emotion_estimator.replay.bag_reader import (
     METADATA_FILE,
+    NAME,
     SUFFIXES,
     is_bag_file,
     is_bag_folder,
@@ -143,6 +145,17 @@ def _unread(folder: Path, files: Collection[Path]) -> Iterator[str]:
 
 
 # What a path names.
+
+
+def may_be_read(file: Path) -> bool:
+    """Tell by its name whether a file in a recording's folder may be part of it."""
+    stored = re.sub(r'-(wal|shm|journal)$', '', file.name)
+    pictures = (*PICTURE_SUFFIXES, *_UNREAD_SUFFIXES)
+    return (
+        file.name == METADATA_FILE
+        or NAME.match(stored) is not None
+        or file.suffix.lower() in pictures
+    )
 
 
 def open_recording(

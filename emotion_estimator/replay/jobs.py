@@ -44,7 +44,7 @@ from emotion_estimator.parallel.workers import open_workers
 from emotion_estimator.parameters import NodeParameters
 from emotion_estimator.replay.bag import Bag
 from emotion_estimator.replay.bag_writer import BagWriter, is_recorded_replay
-from emotion_estimator.replay.files import open_recording
+from emotion_estimator.replay.files import may_be_read, open_recording
 from emotion_estimator.replay.predictions import FeatureTable, Replay, write_replay
 from emotion_estimator.replay.recordings import Selection, plain_path, recorded_camera
 from emotion_estimator.replay.replay import Progress, replay
@@ -147,12 +147,13 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
     return done
 
 
-def job_key(path: Path, settings: Settings, *outputs: object) -> str:
+def job_key(path: Path, settings: Settings, name: str, *outputs: object) -> str:
     """
     Name all that decides on a replay; another recording, model, parameter or code changes it.
 
     :param path: the recording; known by its files' names, sizes and times.
     :param settings: how it is replayed.
+    :param name: what it is called, which the replay holds.
     :param outputs: what is written beside the replay, see `Job`.
     :returns: 16 hexadecimal digits.
     :raises AssetError: when a model is not there.
@@ -169,7 +170,7 @@ def job_key(path: Path, settings: Settings, *outputs: object) -> str:
         'selection': asdict(settings.selection),
         'topic': settings.topic,
         'picture_rate_hz': settings.picture_rate_hz,
-        'outputs': list(map(str, outputs)),
+        'outputs': [name, *map(str, outputs)],
         'models': [sha256_of(model) for model in models if model.is_file()],
         'code': _code(),
     }
@@ -236,7 +237,8 @@ def _files(path: Path) -> list[tuple[str, int, int]]:
         return []
     # Beside a file of a bag lies the log of a recorder that did not close it.
     beside = sorted(path.parent.glob(f'{glob.escape(path.name)}-*'))
-    files = sorted(path.iterdir()) if path.is_dir() else [path, *beside]
+    # In a folder labels and outputs may lie too.
+    files = sorted(filter(may_be_read, path.iterdir())) if path.is_dir() else [path, *beside]
     there = [file for file in files if file.exists()]
     return [(file.name, file.stat().st_size, _modified_ns(file)) for file in there]
 

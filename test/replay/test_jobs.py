@@ -221,6 +221,26 @@ def test_recordings_whose_names_differ_by_folders_alone_have_files_of_their_own(
     ]
 
 
+def test_a_recording_is_replayed_again_where_it_is_called_otherwise(tmp_path):
+    one, other = (str(blank_bag(tmp_path / folder / 'walk')) for folder in 'ab')
+    for bags, kept in (([one], 1), ([one, other], 3), ([other], 4), ([one], 4)):
+        assert main([*bags, '-o', str(tmp_path / 'out'), '--jobs', '1']) == 0
+        assert len(list((tmp_path / 'out' / 'kept').iterdir())) == kept
+
+
+def test_labels_and_outputs_in_a_recording_s_folder_make_no_other_recording(tmp_path, monkeypatch):
+    monkeypatch.chdir(blank_bag(tmp_path / 'walk'))
+    for labels in ('', LABELS, LABELS.replace('happy', 'sad')):
+        if labels:
+            Path('walk.csv').write_text(labels)
+        assert main(['.', '-o', 'out', '--jobs', '1']) == 0
+        assert len(list(Path('out', 'kept').iterdir())) == 1
+    (bag,) = Path().glob('*.mcap')
+    os.utime(bag, ns=(START_NS, START_NS))
+    assert main(['.', '-o', 'out', '--jobs', '1']) == 0
+    assert len(list(Path('out', 'kept').iterdir())) == 2
+
+
 def test_a_bag_file_and_a_folder_of_the_same_name_are_recorded_into_two_files():
     assert file_names(['walk', 'walk']) == ['walk', 'walk_2']
     assert file_names(['walk_2', 'walk', 'walk']) == ['walk_2', 'walk', 'walk_3']
