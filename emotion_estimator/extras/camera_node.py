@@ -78,6 +78,8 @@ class CameraNode(Node):  # type: ignore[misc]
         self.parameters = Parameters(
             self, SPECS, lambda: True, lambda changed: None, lambda *_: ''
         )
+        self.problems: set[str] = set()
+        """Sentences: what of the video could not be shown."""
         video = self.parameters['video']
         self._live = video.isdigit()
         self._source = self._webcam(int(video)) if self._live else self._video(Path(video))
@@ -134,6 +136,7 @@ class CameraNode(Node):  # type: ignore[misc]
         """Read a file's frames with the time at which each is shown; again and again to loop."""
         begin_ns = time_ns = 0
         shown = False
+        told: set[str] = set()
         while True:
             video = open_film(path)
             given_hz = self.parameters['rate_hz']
@@ -143,8 +146,11 @@ class CameraNode(Node):  # type: ignore[misc]
                 yield time_ns, frame
                 shown = True
             video.close()
+            self.problems.update(video.problems)
             for sentence in (*video.problems, *video.hints):
-                self.get_logger().warning(sentence)
+                if sentence not in told:  # each round finds them
+                    self.get_logger().warning(sentence)
+                    told.add(sentence)
             if not shown:
                 raise ValueError(f'{path} holds no picture that can be decoded.')
             if not self.parameters['loop']:
@@ -174,9 +180,19 @@ class CameraNode(Node):  # type: ignore[misc]
 
 
 def main() -> int:
-    """Run the camera until the video ends."""
+    """
+    Run the camera until the video ends.
+
+    :returns: exit status: that of `run`, or 1 with a sentence where not all of it can be shown.
+    """
+    cameras: list[CameraNode] = []
+
+    def begin() -> CameraNode:
+        cameras.append(CameraNode())
+        return cameras[-1]
+
     try:
-        return run([CameraNode])
+        return run([begin]) or int(any(camera.problems for camera in cameras))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1

@@ -76,6 +76,7 @@ LAST_WORD_S = INPUT_TIMEOUT_S - 0.4
 that the camera is silent."""
 
 CAMERA_ENDED = 'The camera has ended; what it said stands above.'
+NOT_TO_ITS_END = 'The camera did not show all of it; what it said stands above.'
 
 
 def main() -> int:
@@ -216,7 +217,7 @@ def _play(
             process.interrupt()
         failed = camera.wait() != 0
     if failed:
-        return CAMERA_ENDED
+        return NOT_TO_ITS_END
     if not observer.moments:
         return 'No face was estimated: is there one in the video? What the nodes said is above.'
     return ''

@@ -15,6 +15,8 @@
 """The demonstration's processes: how they are led, what libraries write, what its camera sends."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -219,6 +221,51 @@ def test_a_page_with_nothing_to_show_is_not_served_for_ever(live, wrong, said):
 
 
 # What the demonstration's camera publishes: the frames of a video.
+
+
+def cut_off(path, pictures):
+    """Write a video of which the last third is missing."""
+    size = pictures[0].shape[1::-1]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 30, size)
+    for picture in pictures:
+        writer.write(picture)
+    writer.release()
+    os.truncate(path, path.stat().st_size * 2 // 3)
+    return path
+
+
+@pytest.mark.parametrize('loop', ['false', 'true'])
+def test_a_video_that_is_cut_off_costs_one_warning_and_the_exit_status(
+    live, start_process, tmp_path, loop
+):
+    clip = cut_off(tmp_path / 'cut.avi', [np.full((48, 64, 3), n, np.uint8) for n in range(30)])
+    images = live.listen(Image, '/image', 100)
+    video = ('-p', f'video:={clip}', '-p', f'loop:={loop}', '-p', 'wait_for:=tester')
+    process = start_process('extras.camera_node', *video)
+    live.until(lambda: images[70:] or process.poll() is not None, 'three rounds, or the end')
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert bool(images[70:]) == (loop == 'true')
+    assert len(re.findall(r'WARN.*cut\.avi is cut off: .* frames of it are used', output)) == 1
+
+
+@pytest.mark.timeout(240)
+def test_the_demonstration_of_a_clip_that_is_cut_off_draws_it_and_says_so(live, media, tmp_path):
+    film = cv2.VideoCapture(str(media('single_face.mp4')))
+    clip = cut_off(tmp_path / 'cut.avi', [film.read()[1] for _ in range(45)])
+    command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video', clip]
+    finished = subprocess.run(
+        [*command, '--no-page'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id), 'COLUMNS': '200'},
+    )
+    assert finished.returncode == 1
+    assert 'The camera did not show all of it; what it said stands above.' in finished.stdout
+    assert 'Timeline: ' in finished.stdout
+    assert finished.stderr.count('cut.avi is cut off: ') == 1
 
 
 def test_the_camera_begins_when_the_nodes_it_waits_for_listen_however_many_others_do(
