@@ -63,6 +63,8 @@ WITH_ROS = (*DISTROS, 'jazzy-oldest')
 # Messages once generated are kept here for the next environment, as uv keeps what it unpacked.
 _NAMED = os.environ.get('XDG_CACHE_HOME', '')  # not used where it is relative, as XDG says
 CACHE = Path(_NAMED if _NAMED.startswith('/') else Path.home() / '.cache', 'emotion_estimator')
+# The user's own, such as symlink-install, would leave links in what is kept.
+COLCON_DEFAULTS = os.devnull
 CMAKE_OPTIONS = ('-DBUILD_TESTING=OFF', '-DCMAKE_BUILD_TYPE=Release')
 
 SMOKE = """
@@ -176,7 +178,8 @@ class Environment:
         base = self.prefix / 'interfaces'
         shutil.rmtree(base, ignore_errors=True)
         probe = 'import platform as p, sys; print(sys.version, p.machine(), *p.libc_ver())'
-        inputs = (fields, self.pins, run(self.python, '-c', probe), *CMAKE_OPTIONS)
+        machine = run(self.python, '-c', probe)
+        inputs = (fields, self.pins, machine, COLCON_DEFAULTS, *CMAKE_OPTIONS)
         key = hashlib.sha256('\n'.join(inputs).encode()).hexdigest()
         kept = CACHE / 'interfaces' / f'{key}.tar'
         if kept.is_file():
@@ -195,6 +198,7 @@ class Environment:
             *('--cmake-args', *CMAKE_OPTIONS, python),
             # Without it colcon has make wait while the machine is busy, with this very build.
             MAKEFLAGS=f'-j{os.cpu_count()}',
+            COLCON_DEFAULTS_FILE=COLCON_DEFAULTS,
             VIRTUAL_ENV=str(self.prefix),
             PATH=f'{self.prefix / "bin"}{os.pathsep}{os.environ["PATH"]}',
             AMENT_PREFIX_PATH=str(self.prefix),

@@ -94,6 +94,48 @@ def test_where_ros_generates_no_messages_a_sentence_says_where_to_move(checkout,
         made.interfaces('')
 
 
+# colcon with its own command line; it builds one file, and installs it as ament_cmake does.
+COLCON = """
+import shutil, sys
+from pathlib import Path
+from colcon_core.command import main
+from colcon_core.verb.build import BuildVerb
+
+def build(self, *, context):
+    args = context.args
+    built, installed = (Path(base) / 'made.py' for base in (args.build_base, args.install_base))
+    for path in (built, installed):
+        path.parent.mkdir(parents=True)
+    built.write_text('made = True')
+    installed.symlink_to(built) if args.symlink_install else shutil.copy(built, installed)
+
+BuildVerb.main = build
+sys.exit(main())
+"""
+
+
+def test_messages_in_the_cache_are_no_links_whatever_the_user_s_colcon_does(
+    checkout, tmp_path, monkeypatch
+):
+    root = checkout('robot')
+    monkeypatch.setattr(setup_environment, 'CACHE', root / 'cache')
+    (tmp_path / 'defaults.yaml').write_text('build:\n  symlink-install: true\n')
+    monkeypatch.setenv('COLCON_HOME', str(tmp_path))
+    monkeypatch.delenv('COLCON_DEFAULTS_FILE', raising=False)
+    made = setup_environment.Environment('docs')
+    made.python = sys.executable
+    colcon = made.prefix / 'bin' / 'colcon'
+    colcon.parent.mkdir(parents=True)
+    (root / 'colcon.py').write_text(COLCON)
+    colcon.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{root / "colcon.py"}" "$@"\n')
+    colcon.chmod(0o755)
+    for _ in range(2):  # generated, then from the cache
+        made.interfaces('')
+        message = made.prefix / 'interfaces' / 'install' / 'made.py'
+        assert message.read_text() == 'made = True'
+        assert not message.is_symlink()
+
+
 def test_ctrl_c_ends_it_with_a_sentence(checkout, monkeypatch, capsys):
     def interrupted(self):
         raise KeyboardInterrupt
