@@ -19,6 +19,8 @@ ROS_DISTRO ?= kilted
 PYTHON3 ?= python3
 # Of what is asked for with =1: empty and 0 mean no.
 yes = $(filter-out 0,$(1))
+# What is given behind make alone: shells, conda and others set variables of these names too, such as HOST.
+typed = $(if $(filter command,$(origin $(1))),$($(1)))
 ENVIRONMENT := $(if $(call yes,$(OLDEST)),jazzy-oldest,$(ROS_DISTRO))
 
 WITH_ROS := dev/with_ros --distro $(ENVIRONMENT)
@@ -61,18 +63,18 @@ test-assets: setup build ## run the tests that need what no package index holds,
 	@$(WITH_ROS) python -m pytest -q -m assets
 
 assets: setup ## fetch ahead of time what the nodes load; DEMO=1 the demo's clips too, TO=folder copies them there
-	@$(WITH_ROS) python -m emotion_estimator.assets $(if $(call yes,$(DEMO)),--demo) $(if $(TO),--to "$$TO")
+	@$(WITH_ROS) python -m emotion_estimator.assets $(if $(call yes,$(DEMO)),--demo) $(if $(call typed,TO),--to "$$TO")
 
 demo: setup ## play a clip to the nodes and show what they say; VIDEO=file or 0, MODEL=name, MAX_FACES=4, ROTATE=180
 	@$(WITH_ROS) python -m emotion_estimator.extras.demo \
-	  $(if $(VIDEO),--video "$$VIDEO") $(if $(MODEL),--model "$$MODEL") \
+	  $(if $(call typed,VIDEO),--video "$$VIDEO") $(if $(call typed,MODEL),--model "$$MODEL") \
 	  $(if $(MAX_FACES),--max-faces "$$MAX_FACES") $(if $(ROTATE),--rotate "$$ROTATE")
 
 view: setup ## play a clip to the nodes and show them at http://localhost:8080; VIDEO=file or 0, MODEL=name, MAX_FACES=4, ROTATE=180, HOST=0.0.0.0, PORT=8080
 	@$(WITH_ROS) python -m emotion_estimator.extras.view_clip \
-	  $(if $(VIDEO),--video "$$VIDEO") $(if $(MODEL),--model "$$MODEL") \
+	  $(if $(call typed,VIDEO),--video "$$VIDEO") $(if $(call typed,MODEL),--model "$$MODEL") \
 	  $(if $(MAX_FACES),--max-faces "$$MAX_FACES") $(if $(ROTATE),--rotate "$$ROTATE") \
-	  $(if $(HOST),--host "$$HOST") $(if $(PORT),--port "$$PORT")
+	  $(if $(call typed,HOST),--host "$$HOST") $(if $(call typed,PORT),--port "$$PORT")
 
 demo-replay: setup ## make bags with labels from clips, replay them and print what came out
 	@$(WITH_ROS) python -m dev.demo_replay
@@ -105,8 +107,8 @@ visibility: setup-training ## learn again what notices covered faces and those u
 	@$(TRAIN) -m training.commands.train --visibility $(if $(call yes,$(TABLE)),table,learn)
 
 evaluate: setup-training ## print every figure of MODEL_CARD.md; SPLIT=public or private, BASELINES=all, frames or none, RECORD=1 states them; X=folder scores labelled pictures alone
-	@$(TRAIN) -m training.commands.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),$(if $(X),none,all)) \
-	  $(if $(X),--x "$$X") $(if $(call yes,$(RECORD)),--record)
+	@$(TRAIN) -m training.commands.evaluate --split $(or $(SPLIT),public) --baselines $(or $(BASELINES),$(if $(call typed,X),none,all)) \
+	  $(if $(call typed,X),--x "$$X") $(if $(call yes,$(RECORD)),--record)
 
 seeds: setup-training ## train basic7 with three seeds and print how much its figures differ
 	@$(TRAIN) -m training.commands.studies seeds $(if $(call yes,$(RECORD)),--record)
@@ -124,15 +126,15 @@ thresholds: setup-training ## print coverage against accuracy on PublicTest, whi
 	@$(TRAIN) -m training.commands.studies thresholds
 
 tune: setup-training ## search settings at random; MODEL=basic7 TRIALS=20 EPOCHS=30; goes on where it was broken off
-	@$(TRAIN) -m training.commands.search $(if $(MODEL),--model "$$MODEL") --trials $(or $(TRIALS),20) \
+	@$(TRAIN) -m training.commands.search $(if $(call typed,MODEL),--model "$$MODEL") --trials $(or $(TRIALS),20) \
 	  --epochs $(or $(EPOCHS),30)
 
 report-steps: setup-training ## the seed report's steps on FER2013: tables, plots, sheets into out/report
 	@$(TRAIN) -m training.commands.seed_report
 
 errors: setup-training ## what MODEL=basic7 gets wrong on SPLIT=public or X=folder, with pictures, into out/errors
-	@$(TRAIN) -m training.commands.studies errors $(if $(MODEL),--model "$$MODEL") \
-	  --split $(or $(SPLIT),public) $(if $(X),--x "$$X")
+	@$(TRAIN) -m training.commands.studies errors $(if $(call typed,MODEL),--model "$$MODEL") \
+	  --split $(or $(SPLIT),public) $(if $(call typed,X),--x "$$X")
 
 bench-extraction: setup-training ## faces per second with one process and with all cores
 	@$(TRAIN) -m training.commands.extraction_speed

@@ -16,9 +16,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -335,49 +333,6 @@ def test_the_container_starts_what_is_there():
     assert service['network_mode'] == service['ipc'] == 'host'
     assert (ROOT / service['build']['dockerfile']).is_file()
     assert f'--ipc=host {service["image"]} camera:=' in (ROOT / 'doc/container.md').read_text()
-
-
-def made(*arguments):
-    """Print what make would do, as though `make test` had not called it: that says more."""
-    alone = {name: value for name, value in os.environ.items() if 'MAKE' not in name}
-    command = ['make', '-n', *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True
-    ).stdout
-
-
-@pytest.mark.skipif(shutil.which('make') is None, reason='needs make')
-@pytest.mark.parametrize(
-    ('target', 'name', 'with_it'),
-    [
-        ('setup', 'OLDEST', 'jazzy-oldest'),
-        ('assets', 'DEMO', '--demo'),
-        ('bench', 'QUICK', '--quick'),
-        ('bench', 'PYFEAT', 'py-feat'),
-        ('visibility', 'TABLE', '--visibility table'),
-        ('evaluate', 'RECORD', '--record'),
-        ('seeds', 'RECORD', '--record'),
-        ('lock', 'UPGRADE', '--upgrade'),
-    ],
-)
-def test_make_takes_0_and_empty_for_no(target, name, with_it):
-    told = {value: with_it in made(target, f'{name}={value}') for value in ('1', '0', '', ' ')}
-    assert told == {'1': True, '0': False, '': False, ' ': False}
-
-
-@pytest.mark.skipif(shutil.which('make') is None, reason='needs make')
-def test_make_hands_a_path_with_an_apostrophe_on_as_it_is():
-    given = ['VIDEO=it\'s "me" & you.mp4', "MODEL=it's"]
-    printed = made('demo', *given)
-    command = printed[printed.index('--video') :]
-    words = subprocess.run(
-        ['sh', '-c', f'printf "%s\\n" {command}'],
-        env={**os.environ, **dict(one.split('=', 1) for one in given)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    assert words == ['--video', 'it\'s "me" & you.mp4', '--model', "it's"]
 
 
 # The ament linters, where ROS has them.
