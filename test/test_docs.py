@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -232,10 +233,39 @@ def test_name_version_and_maintainer_are_the_same_everywhere(manifest):
     assert re.search(rf'^{re.escape(version)}|^Forthcoming', changelog, re.MULTILINE)
 
 
+# Keys of what is imported by another name; ROS's own packages are called as they are imported.
+APT = ('jinja2', 'matplotlib', 'numpy', 'rich', 'yaml')
+KEYS = {name: f'python3-{name}' for name in APT}
+KEYS |= {'cv2': 'python3-opencv', 'mediapipe': 'python3-mediapipe-pip'}
+# What pip installs where it is wanted, see doc/troubleshooting.md; below, what comes with another:
+# with NiceGUI, with rosbags or Python 3.14, and with Jinja2.
+WITHOUT_KEY = {'ai_edge_litert', 'av', 'distributed', 'nicegui', 'plotly', 'rosbags', 'segno'}
+WITHOUT_KEY |= {'fastapi', 'uvicorn', 'lz4', 'backports', 'compression', 'markupsafe'}
+# In recordings alone, which state their definitions themselves.
+RECORDED = {'ffmpeg_image_transport_msgs', 'foxglove_msgs'}
+
+
+def imported():
+    """List what package and launch files import, and whose messages they name."""
+    names = set()
+    for folder in ('emotion_estimator', 'launch'):
+        for path in (ROOT / folder).rglob('*.py'):
+            text = path.read_text(encoding='utf-8')
+            names |= set(re.findall(r"'(\w+)/msg/\w+'", text))
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Import):
+                    names |= {alias.name.partition('.')[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and not node.level:
+                    names.add(node.module.partition('.')[0])
+    return names - set(sys.stdlib_module_names) - {'emotion_estimator'}
+
+
 def test_dependencies_are_named_once_and_every_imported_package_is_there(manifest):
     names = [element.text for element in manifest.iter('exec_depend')]
     assert len(names) == len(set(names))
     assert {'rclpy', 'vision_msgs', 'hri_msgs', 'python3-opencv', 'cv_bridge'} <= set(names)
+    needed = {KEYS.get(name, name) for name in imported() - WITHOUT_KEY - RECORDED}
+    assert needed == set(names)
     assert [name for name in names if name.endswith('-pip')] == ['python3-mediapipe-pip']
 
 
