@@ -328,7 +328,8 @@ def build_close_up(parameters: FinderParameters, landmarker_path: Path) -> Close
     :raises ValueError: when the file cannot be used.
     """
     networks = FaceNetworks(landmarker_path, parameters['threads'])
-    return CloseUp(new_landmarkers(networks, landmarker_path, parameters)(stills=True))
+    new = new_landmarkers(networks, landmarker_path, parameters)
+    return CloseUp(new(stills=True, close_up=True))
 
 
 def build_face_counter(parameters: FinderParameters, files: FinderFiles) -> FaceCounter:
@@ -344,8 +345,10 @@ def build_face_counter(parameters: FinderParameters, files: FinderFiles) -> Face
     detector = _detector(parameters, networks, files)
     new = new_landmarkers(networks, files.landmarker, parameters)
     sure = _sure_of_close_ups(parameters, files)
-    most = parameters['max_faces'] + 1
-    stills = new(max_faces=most, stills=True, min_detection_confidence=sure)
+    # With a detector it sees close-ups alone, without one whole images.
+    most = 1 if detector else parameters['max_faces'] + 1
+    close_up = detector is not None
+    stills = new(max_faces=most, stills=True, close_up=close_up, min_detection_confidence=sure)
     return FaceCounter(stills, detector, parameters['rotate'])
 
 
@@ -361,7 +364,8 @@ def _landmarker(parameters: FinderParameters, files: FinderFiles) -> FaceFollowe
     max_faces = parameters['max_faces']
     if detector is None:
         return new(max_faces=max_faces)
-    close = partial(new, min_detection_confidence=_sure_of_close_ups(parameters, files))
+    sure = _sure_of_close_ups(parameters, files)
+    close = partial(new, close_up=True, min_detection_confidence=sure)
     rate_hz = parameters['detection_rate_hz']
     return FaceSearch(new(), detector, lambda: CloseUp(close()), max_faces, rate_hz)
 

@@ -163,6 +163,7 @@ class FaceLandmarker:
     :param min_tracking_confidence: overlap above which two faces are one, in [0, 1].
     :param stills: each image is a photograph of its own rather than the next frame of a camera;
         then `find` takes no time.
+    :param close_up: each image shows one face in its middle; others may be beside it.
     """
 
     def __init__(
@@ -173,6 +174,7 @@ class FaceLandmarker:
         min_presence_confidence: float = 0.5,
         min_tracking_confidence: float = 0.5,
         stills: bool = False,
+        close_up: bool = False,
     ) -> None:
         self._networks = networks
         self._max_faces = max_faces
@@ -180,6 +182,7 @@ class FaceLandmarker:
         self._min_presence_confidence = min_presence_confidence
         self._min_tracking_confidence = min_tracking_confidence
         self._stills = stills
+        self._close_up = close_up
         self._regions: list[Region] = []
         self._size = (1, 1)
         self._smoothing = OneEuroFilter()
@@ -200,7 +203,7 @@ class FaceLandmarker:
             self._size = (width, height)
         if len(regions) < self._max_faces:
             regions = regions + self._networks.detect(
-                image, self._min_detection_confidence, self._max_faces
+                image, self._min_detection_confidence, self._max_faces, self._close_up
             )
         # Each takes the place of those before it that it overlaps, be it detected or followed: two
         # that are followed may have come to one face (AssociationCalculator).
@@ -240,7 +243,7 @@ def new_landmarkers(
     :param parameters: `engine`, `on_one_core`, `min_detection_confidence`,
         `min_presence_confidence` and `min_tracking_confidence` by name, see
         config/emotion_estimator.yaml.
-    :returns: takes `max_faces` and `stills`, see `FaceLandmarker`.
+    :returns: takes `max_faces`, `stills` and `close_up`, see `FaceLandmarker`.
     :raises ValueError: when MediaPipe is asked for and cannot be imported.
     """
     confidences = {

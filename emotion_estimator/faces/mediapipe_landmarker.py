@@ -207,6 +207,7 @@ class MediaPipeLandmarker:
     :param on_one_core: whether MediaPipe's threads keep together, see `new_threads_on_one_core`.
     :param stills: each image is a photograph of its own (IMAGE mode) rather than the next frame
         of a camera (VIDEO mode); then `find` takes no time.
+    :param close_up: makes no difference: MediaPipe gives the surest faces, wherever they are.
     :raises ValueError: when the model file cannot be used.
     """
 
@@ -219,6 +220,7 @@ class MediaPipeLandmarker:
         min_tracking_confidence: float = 0.5,
         on_one_core: bool = False,
         stills: bool = False,
+        close_up: bool = False,
     ) -> None:
         _check_task(model_path)
         options = vision.FaceLandmarkerOptions(

@@ -51,7 +51,7 @@ class CloseUp:
     stays in its middle, where MediaPipe expects it from the frame before. That saves MediaPipe's
     own detection, a fifth of a still's time.
 
-    :param landmarker: of one face, for frames or for stills; closed with this object.
+    :param landmarker: for close-ups of one face, frames or stills; closed with this object.
     """
 
     def __init__(self, landmarker: Landmarker) -> None:
@@ -282,7 +282,7 @@ class FaceCounter:
     """
     Counts the faces of an image that nobody follows.
 
-    :param landmarker: for stills, of one face more than are followed; closed with this object.
+    :param landmarker: for stills: close-ups, or whole images without a detector; closed with this.
     :param detector: finds faces, also small ones and many; None leaves it at the landmarker.
     :param rotate: see `FaceFinder`.
     """

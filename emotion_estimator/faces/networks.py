@@ -176,14 +176,17 @@ class FaceNetworks:
         # Black beside the image: BORDER_ZERO.
         self._whole_crop = _Cropper(_DETECTOR_PX, cv2.BORDER_CONSTANT)
 
-    def detect(self, image: Rgb, min_confidence: float, most: int) -> list[Region]:
+    def detect(
+        self, image: Rgb, min_confidence: float, most: int, middle_first: bool = False
+    ) -> list[Region]:
         """
         Find faces in a whole image (FaceDetectorGraph).
 
         :param image: the pixels.
         :param min_confidence: least confidence of a face, in [0, 1].
         :param most: how many faces at most.
-        :returns: where their landmarks are to be looked for, the surest first.
+        :param middle_first: whether those nearest to the image's middle come first.
+        :returns: where their landmarks are to be looked for, else the surest first.
         """
         height, width = image.shape[:2]
         side = float(max(height, width))
@@ -201,9 +204,11 @@ class FaceNetworks:
         anchors = self._anchors[kept]
         middle, half, points = rows[:, 0] + anchors, rows[:, 1] / 2, rows[:, 2:] + anchors[:, None]
         marks = np.concatenate([np.stack([middle - half, middle + half], axis=1), points], axis=1)
-        joined = _weighted_suppression(marks, scores[kept])[:most]
+        joined = _weighted_suppression(marks, scores[kept])
+        if middle_first:
+            joined.sort(key=lambda marks: math.dist(marks[:2].mean(axis=0), (0.5, 0.5)))
         corner = np.array([whole.x, whole.y]) - side / 2
-        regions = [_region_of_marks(marks * side + corner) for marks in joined]
+        regions = [_region_of_marks(marks * side + corner) for marks in joined[:most]]
         return [one for one in regions if min(one.width, one.height) > 0]
 
     def landmarks(self, image: Rgb, region: Region) -> tuple[NDArray[np.float32], float]:
