@@ -33,6 +33,7 @@ from emotion_estimator.faces.geometry import MAX_PIXELS, check_size
 from emotion_estimator.faces.geometry import ImageError as ImageError
 from emotion_estimator.faces.image_headers import (
     damage_of_jpeg,
+    first_jpeg,
     overheard,
     read_header,
     rotation_of_exif,
@@ -237,6 +238,7 @@ class ImageDecoder:
         if not data:
             raise ImageError('The compressed image is empty; check the camera driver.')
         kind = read_header(data, stated_format).kind
+        data = first_jpeg(data) if kind == 'JPEG' else data
         if flags & cv2.IMREAD_IGNORE_ORIENTATION and (degrees := rotation_of_exif(data)):
             self.remark(
                 f'The images say that they must be turned by {degrees} degrees (EXIF). They are '

@@ -207,7 +207,31 @@ def _size_of_tiff(content: bytes) -> tuple[int, int]:
 
 def _is_whole_jpeg(content: bytes) -> bool:
     """Seek the end marker, which cannot occur inside the coded pixels; drivers pad behind it."""
-    return b'\xff\xd9' in content.rstrip(b'\0\xff')[-4096:]  # some send their whole buffer
+    near = b'\xff\xd9' in content.rstrip(b'\0\xff')[-4096:]  # some send their whole buffer
+    return near or _end_of_jpeg(content) > 0
+
+
+_MARKER = re.compile(rb'\xff[^\x00\xff\xd0-\xd7]')  # what cannot stand inside coded pixels
+
+
+def _end_of_jpeg(content: bytes) -> int:
+    """Tell where the first picture of a JPEG file ends; 0 where it does not."""
+    at = 2
+    while (found := _MARKER.search(content, at)) is not None:
+        at, marker = found.end(), content[found.end() - 1]
+        if marker == 0xD9:
+            return at
+        if marker != 1 and at + 2 <= len(content):
+            at += max(struct.unpack_from('>H', content, at)[0], 2)
+    return 0
+
+
+def first_jpeg(content: bytes) -> bytes:
+    """Leave out what phones append to a JPEG file's picture: films, depth maps."""
+    # To walk through the picture takes some percent of the time to decode it.
+    if content.rstrip(b'\0\xff').endswith(b'\xff\xd9'):
+        return content
+    return content[: _end_of_jpeg(content) or None]
 
 
 def _is_whole_png(content: bytes) -> bool:

@@ -161,6 +161,37 @@ def test_any_change_of_a_picture_file_gives_a_picture_or_a_sentence(extension, d
         assert str(error)
 
 
+NOISE = np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+FILM = b'\0\0\0\x18ftypmp42' + NOISE.tobytes() + bytes(500) + b'\0\0\1\0moov'
+FILMS = {'long': FILM, 'ends like a picture': FILM + b'\xff\xd9' + bytes(100) + b'free'}
+FILMS['short'] = FILM[:6000].replace(b'\xff', b'\xfe')
+KINDS = {
+    'plain': [],
+    'progressive': [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
+    'restarts': [cv2.IMWRITE_JPEG_RST_INTERVAL, 4],
+}
+
+
+def with_preview(content):
+    preview = compressed('.jpg')
+    segment = b'\xff\xe1' + struct.pack('>H', len(preview) + 8) + b'Exif\0\0' + preview
+    return content[:2] + segment + content[2:]
+
+
+@pytest.mark.parametrize('film', FILMS)
+@pytest.mark.parametrize('kind', KINDS)
+def test_what_a_phone_appends_to_a_picture_is_left_out(film, kind):
+    picture = cv2.imencode('.jpg', NOISE, KINDS[kind])[1].tobytes()
+    expected = ImageDecoder().decode_file(picture)
+    assert np.abs(expected[..., ::-1].astype(int) - NOISE).mean() < 60
+    for content in (picture, with_preview(picture)):
+        decoder = ImageDecoder()
+        for _ in range(2):
+            np.testing.assert_array_equal(decoder.decode_file(content + FILMS[film]), expected)
+        with pytest.raises(ImageError, match=r'is (truncated|damaged)'):
+            decoder.decode_file(content[: len(content) * 2 // 3] + FILMS[film])
+
+
 def turned_by_exif(orientation, order='<'):
     """Make a JPEG file that says how it must be turned to be upright."""
     content = compressed('.jpg')
