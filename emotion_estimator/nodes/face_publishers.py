@@ -232,7 +232,11 @@ class FacePublishers:
 WATCH_PERIOD_S = 0.2
 """How often it is looked whether someone watches, in seconds."""
 KEPT_S = 1.0
-"""An expression of a face older than that, in seconds, is not drawn."""
+"""
+An expression of a face older than that, in seconds, is not drawn.
+
+Where images come more seldom, that of the one before has to do: older than two images' time.
+"""
 _RATE_WINDOW = 30
 _MOST_LETTERS = 40  # of a label that is drawn
 _JPEG_QUALITY = 80  # of 100
@@ -325,9 +329,10 @@ class AnnotatedImage:
 
     def _draw(self, taken: tuple[ObservedFaces, CameraImage]) -> None:
         seen, view = taken
-        self._forget(nanoseconds(seen.header.stamp))
+        rate_hz = self._rate_hz()
+        self._forget(nanoseconds(seen.header.stamp), rate_hz)
         people = [self._person(face, view) for face in seen.faces]
-        picture = annotate(view.image, view.camera, people, self._rate_hz())
+        picture = annotate(view.image, view.camera, people, rate_hz)
         if self._raw.get_subscription_count():
             self._send(self._raw, ROS.picture(picture, seen.header))
         if self._compressed.get_subscription_count():
@@ -344,9 +349,10 @@ class AnnotatedImage:
         _, label, confidence = self._emotions.get(face.face_id, (0, '', 0.0))
         return Person(face.face_id, face.box, face.landmarks, pose, gaze, label, confidence)
 
-    def _forget(self, stamp_ns: int) -> None:
+    def _forget(self, stamp_ns: int, rate_hz: float) -> None:
+        kept_s = max(KEPT_S, 2 / rate_hz) if rate_hz else KEPT_S
         for face_id, (reported_ns, *_) in list(self._emotions.items()):
-            if abs(stamp_ns - reported_ns) > KEPT_S * NS_PER_S:
+            if abs(stamp_ns - reported_ns) > kept_s * NS_PER_S:
                 self._emotions.pop(face_id, None)
 
     def _rate_hz(self) -> float:

@@ -52,8 +52,8 @@ def pixels_of(message, colour):
 class Camera:
     """Sends images one by one, each when the one before was dealt with."""
 
-    def __init__(self, live, landmarker_path, **parameters):
-        self.live = live
+    def __init__(self, live, landmarker_path, step_ns=FRAME_NS, **parameters):
+        self.live, self.step_ns = live, step_ns
         self.node = live.add(
             BlendshapeNode, landmarker=str(landmarker_path), face_id_seed=1, **parameters
         )
@@ -62,7 +62,7 @@ class Camera:
 
     def see(self, bgr):
         self.count += 1
-        self.publisher.publish(image_message(bgr, START_NS + self.count * FRAME_NS))
+        self.publisher.publish(image_message(bgr, START_NS + self.count * self.step_ns))
         report = self.node.statistics.report
         self.live.until(lambda: report().published == self.count, 'the image')
 
@@ -162,6 +162,33 @@ def test_an_expression_of_long_ago_is_not_drawn(live, landmarker_path, face):
     say(0)
     live.until(lambda: drawn() > 500, 'a picture with the expression')
     say(2 * NS_PER_S)
+    live.until(lambda: drawn() == 0, 'a picture without it')
+
+
+def test_of_images_more_than_a_second_apart_the_expression_of_the_one_before_is_drawn(
+    live, landmarker_path, face
+):
+    step_ns = 3 * NS_PER_S // 2
+    camera = Camera(live, landmarker_path, step_ns, detection_rate_hz=0.0)
+    annotated = live.listen(Image, '/annotated_image')
+    shapes = live.listen(Classification, '/blendshapes')
+    emotion = live.publisher(Classification, '/emotion')
+    live.until(lambda: emotion.get_subscription_count() == 1, 'the subscription')
+    sad = [ObjectHypothesis(class_id='sad', score=0.9)]
+
+    def drawn():
+        annotated.clear()
+        shapes.clear()
+        camera.see(face)
+        live.until(lambda: annotated and shapes, 'the picture')
+        return pixels_of(annotated[-1], COLOURS['sad'])
+
+    def drawn_before_it_is_said():
+        pixels = drawn()
+        emotion.publish(Classification(header=shapes[0].header, results=sad))
+        return pixels
+
+    live.until(lambda: drawn_before_it_is_said() > 500, 'a picture with the expression')
     live.until(lambda: drawn() == 0, 'a picture without it')
 
 
