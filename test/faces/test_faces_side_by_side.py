@@ -17,8 +17,9 @@
 import cv2
 import numpy as np
 import pytest
-from helpers.faces import NEUTRAL, SERIOUS, landmarks_of, photograph
+from helpers.faces import NEUTRAL, SERIOUS, SMILING, landmarks_of, photograph
 
+from emotion_estimator import ExpressionEstimator
 from emotion_estimator.faces.detection import FaceDetector
 from emotion_estimator.faces.finder import (
     FinderFiles,
@@ -69,3 +70,13 @@ def test_of_two_small_faces_that_touch_each_is_found(landmarker_path, detector_p
         assert box.is_of_same_face(close_up.find(scene, box).box)
     for one in (finder, counter, close_up):
         one.close()
+
+
+@pytest.mark.parametrize('names', [(SMILING, NEUTRAL), (NEUTRAL, SMILING), (SMILING, SERIOUS)])
+def test_two_near_faces_that_touch_stay_two_without_a_detector(engine, media, names):
+    scene, columns = heads_side_by_side(media, names, width=120, apart=1.0)
+    with ExpressionEstimator(engine=engine, max_faces=2, detection_rate_hz=0.0) as made:
+        seen = [made.estimate(scene, number / 30) for number in range(12)]
+    for found in seen:
+        assert middles_of(found) == pytest.approx(columns, abs=24)
+        assert {face.face_id for face in found} == {face.face_id for face in seen[0]}
