@@ -138,6 +138,7 @@ class AlignedPredictions:
     :param truth: the right class, shape [N]; -1 where there is none.
     :param segment: position in `segments` of the label that tells it, shape [N]; -1 for none.
     :param segments: all labels of the recording, as they were given.
+    :param held: class of each of them; -1 where there is none.
     :param stills: whether each image is a photograph of its own.
     """
 
@@ -155,6 +156,7 @@ class AlignedPredictions:
     truth: NDArray[np.int64]
     segment: NDArray[np.int64]
     segments: tuple[Segment, ...]
+    held: tuple[int, ...]
     stills: bool
 
     def of_face(self, index: int) -> NDArray[np.int64]:
@@ -231,16 +233,18 @@ def judge(
     probabilities = np.array([answer.probabilities for answer in answers], np.float64)
     truth = np.full(len(answers), NO_CLASS, np.int64)
     segment = np.full(len(answers), -1, np.int64)
+    held = tuple(
+        class_of.get(vocabulary.of_truth.get(one.label, ''), NO_CLASS) for one in segments
+    )
     # Labels of any face first: those of the very face come over them.
     for index in sorted(range(len(segments)), key=lambda i: segments[i].face != ANY_FACE):
         one = segments[index]
-        right = vocabulary.of_truth.get(one.label)
         begin, end = np.searchsorted(stamps_ns, [one.start_ns, one.end_ns])
         where = np.arange(begin, end)
         if one.face != ANY_FACE:
             where = where[face[begin:end] == number.get(one.face, -1)]
-        truth[where] = NO_CLASS if right is None else class_of[right]
-        segment[where] = -1 if right is None else index
+        truth[where] = held[index]
+        segment[where] = -1 if held[index] == NO_CLASS else index
     return AlignedPredictions(
         recording=replay.recording,
         classes=classes,
@@ -256,6 +260,7 @@ def judge(
         truth=truth,
         segment=segment,
         segments=tuple(segments),
+        held=held,
         stills='stills' in replay.settings or len(replay.stamps_ns) == 1,
     )
 

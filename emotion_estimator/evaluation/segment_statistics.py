@@ -153,7 +153,7 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
 
     The label shown is judged in the confusion, 'unknown' being wrong; the probabilities are
     judged by their losses and in the bins. An onset is a face's first frame in a segment,
-    unless it goes on with the label of the one before. Each labelled photograph is a unit, and
+    unless it goes on with the class of the one before. Each labelled photograph is a unit, and
     nothing begins or changes in it.
 
     :returns: the sums by segment.
@@ -168,7 +168,7 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
     per_unit = ('losses', 'frames', 'named', 'right_named', 'pieces', 'right_pieces', 'settled')
     sums = {name: np.zeros(units) for name in (*per_unit, 'switches', 'constant_s')}
     delays_s: list[tuple[int, float]] = []
-    ends = {(one.end_ns, one.label, one.face) for one in judged.segments}
+    ends = {(one.end_ns, held, one.face) for one, held in zip(judged.segments, judged.held)}
     for unit, number in enumerate(numbers):
         rows = np.flatnonzero(of_unit == number)
         right, chances = judged.truth[rows], judged.probabilities[rows]
@@ -187,7 +187,7 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
             sums['right_pieces'][unit] += counts[truth + 1] > np.delete(counts, truth + 1).max()
             stable = stable_from(decided == truth)
             sums['settled'][unit] += stable is not None
-            begins = (begin_ns, label.label, label.face) not in ends and not judged.stills
+            begins = (begin_ns, truth, label.face) not in ends and not judged.stills
             if stable is not None and begins:
                 delays_s.append((unit, float(stamps_ns[stable] - stamps_ns[0]) / NS_PER_S))
             late = stamps_ns >= begin_ns + SETTLED_S * NS_PER_S

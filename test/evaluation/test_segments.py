@@ -1,0 +1,49 @@
+# Copyright 2026 emotion_estimator maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What is counted of each labelled segment does not depend on how the truth is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from helpers.bags import replay, segment
+
+from emotion_estimator.evaluation.alignment import common_vocabulary, judge
+from emotion_estimator.evaluation.labels import HAPPY_UNKNOWN_SAD
+from emotion_estimator.evaluation.measures import count, figures
+
+COARSE = HAPPY_UNKNOWN_SAD.names
+
+
+def counted(run, truth):
+    """Count a run in the classes of `HAPPY_UNKNOWN_SAD`."""
+    names = {one.label for one in truth}
+    vocabulary = common_vocabulary(run.labels, names, HAPPY_UNKNOWN_SAD.name)
+    return count([judge(run, truth, vocabulary)])
+
+
+@pytest.mark.parametrize('shown', ['unknown', '-'])
+def test_an_onset_is_of_the_class_that_is_judged_whatever_its_labels_are_called(shown):
+    # Each answer comes a second late; of the labels behind happy's each is unknown.
+    begin = 'unknown ' * 10 + 'happy ' * 50 + 'unknown ' * 40
+    run = replay(f'{begin}{f"{shown} " * 50}{"unknown " * 50}', labels=COARSE)
+    names = ('happy', 'angry', 'neutral', 'scared')
+    fine = [segment(50 * i, 50 * i + 50, name) for i, name in enumerate(names)]
+    coarse = [replace(one, label=HAPPY_UNKNOWN_SAD(one.label)) for one in fine]
+    for truth in (fine, coarse):
+        found = counted(run, truth)
+        assert [delay_s for _, delay_s in found.segments.delays_s] == [1.0, 1.0]
+        assert figures(found)['onset_to_stable_s'].value == 1.0
