@@ -172,8 +172,12 @@ class AlignedPredictions:
         """
         for face in np.unique(self.face[rows]).tolist():
             own = rows[self.face[rows] == face]
-            between = np.diff(np.searchsorted(self.of_face(face), own)) > 1
+            answers = self.of_face(face)
+            place = np.searchsorted(answers, own)
+            between = np.diff(place) > 1
             begin_ns = self.segments[self.segment[own[0]]].start_ns
+            if place[0] and self.stamps_ns[answers[place[0] - 1]] >= begin_ns:
+                begin_ns = int(self.stamps_ns[own[0]])  # until then the face had its own label
             for piece in np.split(own, np.flatnonzero(between) + 1):
                 yield piece, begin_ns if piece[0] == own[0] else int(self.stamps_ns[piece[0]])
 
@@ -303,7 +307,9 @@ def problems_of_truth(judged: AlignedPredictions, vocabulary: Vocabulary) -> lis
     unseen = [
         one
         for index, one in enumerate(judged.segments)
-        if index not in judged_segments and one.label in vocabulary.of_truth
+        if index not in judged_segments
+        and one.label in vocabulary.of_truth
+        and not _gave_way(one, judged.stamps_ns)
     ]
     if unseen:
         lost_s = sum(one.duration_ns for one in unseen) / 1e9
@@ -312,3 +318,9 @@ def problems_of_truth(judged: AlignedPredictions, vocabulary: Vocabulary) -> lis
             f'({lost_s:.1f} s) hold while no face that they are of was seen; they are not judged.'
         )
     return problems
+
+
+def _gave_way(one: Segment, stamps_ns: NDArray[np.int64]) -> bool:
+    """Tell of a label that judges nothing whether all whom it is of have labels of their own."""
+    begin, end = np.searchsorted(stamps_ns, [one.start_ns, one.end_ns])
+    return one.face == ANY_FACE and begin < end

@@ -19,9 +19,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from helpers.bags import replay, segment
+from helpers.bags import LABELS, replay, segment
 
-from emotion_estimator.evaluation.alignment import common_vocabulary, judge
+from emotion_estimator.evaluation.alignment import common_vocabulary, judge, problems_of_truth
 from emotion_estimator.evaluation.labels import HAPPY_UNKNOWN_SAD
 from emotion_estimator.evaluation.measures import count, figures
 
@@ -47,3 +47,14 @@ def test_an_onset_is_of_the_class_that_is_judged_whatever_its_labels_are_called(
         found = counted(run, truth)
         assert [delay_s for _, delay_s in found.segments.delays_s] == [1.0, 1.0]
         assert figures(found)['onset_to_stable_s'].value == 1.0
+
+
+def test_a_label_of_any_face_that_gives_way_to_faces_own_was_not_unseen():
+    vocabulary = common_vocabulary(LABELS, {'happy', 'sad'})
+    own = segment(0, 4, 'happy', 'abc')
+    for truth, unseen in (([segment(0, 4, 'sad'), own], 0), ([segment(4, 8, 'sad'), own], 1)):
+        judged = judge(replay('happy happy happy happy - - - -'), truth, vocabulary)
+        problems = problems_of_truth(judged, vocabulary)
+        assert ['1 of 2 labels (0.4 s) hold while no face' in one for one in problems] == (
+            [True] * unseen
+        )
