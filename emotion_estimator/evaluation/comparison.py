@@ -121,12 +121,16 @@ def agreement(
     :param pairs: of the same recordings.
     :param of_first: class by the first model's label; labels that are not there stay themselves.
     :param of_second: the same for the second run.
-    :returns: with an interval that draws stretches of `BLOCK_S` seconds; nan without any pair.
+    :returns: with an interval that draws stretches of `BLOCK_S` seconds, or photographs, or
+        recordings where one run has photographs and the other a film; nan without any pair.
     """
     counts: dict[tuple[int, int], list[int]] = {}
     for number, (first, second) in enumerate(pairs):
+        stills = ['stills' in each.settings for each in (first, second)]
+        unit_ns = 1 if all(stills) else BLOCK_S * NS_PER_S
         for one, other in matched(first, second):
-            cell = counts.setdefault((number, one.stamp_ns // (BLOCK_S * NS_PER_S)), [0, 0])
+            unit = one.stamp_ns // unit_ns if stills[0] == stills[1] else 0
+            cell = counts.setdefault((number, unit), [0, 0])
             said = of_first.get(one.label, one.label), of_second.get(other.label, other.label)
             cell[0] += said[0] == said[1]
             cell[1] += 1

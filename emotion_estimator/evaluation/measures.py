@@ -212,13 +212,14 @@ class Counted:
     @property
     def draws_recordings(self) -> tuple[bool, bool]:
         """Whether intervals draw recordings: of what labels judge, and of what needs none."""
-        return not self.alike or _are_many(self.segments.units), _are_many(self.time.units)
+        labelled, others = (_are_many(one.units) for one in (self.segments, self.time))
+        return not self.alike or labelled, not self.alike or others
 
     def units_drawn(self, judged_by: str) -> str:
         """
         Name what intervals draw.
 
-        :param judged_by: what one label judges: 'segment' or 'photograph'.
+        :param judged_by: what one label judges: 'segment', or 'picture' of photographs alone.
         :returns: such as 'recordings'; where they differ 'segments or recordings', the first of
             what labels judge.
         """
@@ -226,7 +227,8 @@ class Counted:
         if labelled and others:
             return 'recordings'
         judged = 'recordings' if labelled else f'{judged_by}s'
-        return f'{judged} or {"recordings" if others else "stretches of five seconds"}'
+        alone = 'pictures' if judged_by == 'picture' else 'stretches of five seconds'
+        return f'{judged} or {"recordings" if others else alone}'
 
     def drawn(self) -> Counted:
         """Make the units those that intervals draw."""
@@ -260,8 +262,8 @@ def figures(counted: Counted) -> dict[str, Interval]:
     Compute every figure with its 95 % interval.
 
     Intervals draw recordings, where there are `RECORDINGS_TO_DRAW` of them, with labels for what
-    these judge; otherwise labelled segments, or photographs, or stretches of five seconds for what
-    needs no labels; never frames of a film, which repeat each other.
+    these judge; otherwise labelled segments, or stretches of five seconds for what needs no
+    labels, or photographs for both; never frames of a film, which repeat each other.
 
     :returns: by name of the measure; without labels only those that need none.
     """
@@ -283,15 +285,17 @@ def in_common(first: Counted, second: Counted) -> tuple[Counted, Counted]:
     """
     Keep the units that both of two runs have.
 
-    Where labels judge photographs in one and parts of a film in the other, these are recordings.
+    Where one has photographs and the other a film of them, these are recordings.
 
     :param first: tallies of one run.
     :param second: of another over the same recordings.
     :returns: what is kept of the first and of the second, with the same units.
     """
     alike = first.stills == second.stills
-    one, other = _judged_alike(first, second)
-    (one, other), (time, other_time) = _common(one, other), _common(first.time, second.time)
+    times = first.time, second.time
+    if not alike:  # a photograph is no stretch of a film
+        times = first.time.by_recording(), second.time.by_recording()
+    (one, other), (time, other_time) = _common(*_judged_alike(first, second)), _common(*times)
     return (
         Counted(one, time, first.stills, alike),
         Counted(other, other_time, second.stills, alike),

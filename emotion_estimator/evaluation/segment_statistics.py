@@ -204,12 +204,13 @@ def tally_time(judged: AlignedPredictions) -> SegmentStatistics:
     """
     Count what needs no labels, one unit for each stretch of `BLOCK_S` seconds.
 
-    Of several photographs each counts as a second, however far apart they were taken.
+    Of photographs each is a unit, and of several each counts as a second, however far apart they
+    were taken.
 
-    :returns: by stretch, in seconds: all images, those with a face, those with a face whose
+    :returns: by unit, in seconds: all images, those with a face, those with a face whose
         expression was named; and switches of all faces with the time they were followed.
     """
-    blocks = judged.image_ns // (BLOCK_S * NS_PER_S)
+    blocks = judged.image_ns if judged.stills else judged.image_ns // (BLOCK_S * NS_PER_S)
     numbers, block = np.unique(blocks, return_inverse=True)
     durations_s = image_durations_s(judged.image_ns)
     if judged.stills and len(durations_s) > 1:
@@ -262,11 +263,7 @@ class Interval:
 
     def rounded(self, digits: int = 4) -> dict[str, float]:
         """Write it as a model folder's metrics do: the fields by name, with so many digits."""
-        return {
-            'value': round(self.value, digits),
-            'low': round(self.low, digits),
-            'high': round(self.high, digits),
-        }
+        return {name: round(each, digits) for name, each in vars(self).items()}
 
 
 def bootstrap(
@@ -372,8 +369,16 @@ def bootstrap_sums(
     if units < 2:
         return Interval(value, float('nan'), float('nan'))
     drawn = _draws(units, resamples, seed)
-    found = score(*(np.tensordot(drawn, tally, axes=(1, 0)) for tally in tallies))
+    found = score(*(_sums(drawn, tally) for tally in tallies))
     return Interval(value, *_percentiles(found))
+
+
+def _sums(drawn: NDArray[np.float64], tally: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add up what is drawn, without what adds nothing: one face is in few of many photographs."""
+    if (tally == tally[0]).all():
+        return np.repeat(len(tally) * tally[:1], len(drawn), axis=0)
+    adding = np.flatnonzero(tally.reshape(len(tally), -1).any(axis=1))
+    return np.tensordot(drawn[:, adding], tally[adding], axes=(1, 0))
 
 
 @lru_cache(maxsize=4)

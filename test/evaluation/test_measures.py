@@ -70,11 +70,11 @@ def test_each_photograph_counts_alike_whenever_it_was_taken(apart_s):
     stamps_ns = (first, second, *moved)
     moves = dict(zip(run.stamps_ns, stamps_ns))
     answers = tuple(replace(one, stamp_ns=moves[one.stamp_ns]) for one in run.predictions)
-    of_photographs = {'settings': {'stills': 1.0}, 'stamps_ns': stamps_ns}
-    run = replace(run, predictions=answers, **of_photographs)
-    found = values(run)
+    run = replace(run, predictions=answers, stamps_ns=stamps_ns, settings={'stills': 1.0})
+    found = figures(counted(run))
     shares = [found[name] for name in ('face_share', 'answer_share', 'answer_share_of_face_time')]
-    assert shares == pytest.approx([3 / 5, 2 / 5, 2 / 3])
+    assert [one.value for one in shares] == pytest.approx([3 / 5, 2 / 5, 2 / 3])
+    assert [(one.low, one.high) for one in shares] == [(0.2, 1), (0, 0.8), (0, 1)]  # binomial
     other = replay('happy - ', name='other', settings={'stills': 1.0})
     assert values(run, other)['face_share'] == pytest.approx(4 / 7)
     assert values(replay(settings={'stills': 1.0})) == {}
@@ -260,7 +260,7 @@ def test_photographs_and_a_film_of_them_are_compared_by_recording():
     )
     assert unpaired(photographs, film, 'picture') == []
     common, _ = in_common(photographs, film)
-    assert common.units_drawn('picture') == 'recordings or stretches of five seconds'
+    assert (common.units_drawn('picture'), len(common.time.units)) == ('recordings', 2)
     unseen = run('- - - -')
     assert 'accuracy' not in differences(*in_common(photographs, unseen))
     assert unpaired(photographs, unseen, 'picture') == [

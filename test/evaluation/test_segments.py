@@ -18,12 +18,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from helpers.bags import LABELS, replay, segment
 
 from emotion_estimator.evaluation.alignment import common_vocabulary, judge, problems_of_truth
+from emotion_estimator.evaluation.comparison import agreement
 from emotion_estimator.evaluation.labels import HAPPY_UNKNOWN_SAD
 from emotion_estimator.evaluation.measures import count, figures
+from emotion_estimator.evaluation.segment_statistics import RESAMPLES, bootstrap_sums
 
 COARSE = HAPPY_UNKNOWN_SAD.names
 
@@ -58,3 +61,34 @@ def test_a_label_of_any_face_that_gives_way_to_faces_own_was_not_unseen():
         assert ['1 of 2 labels (0.4 s) hold while no face' in one for one in problems] == (
             [True] * unseen
         )
+
+
+def test_of_photographs_each_is_drawn_for_what_needs_no_labels_too():
+    photographs = replay('happy ' * 50 + '- ' * 50, settings={'stills': 1.0})
+    found = counted(photographs, [])
+    assert len(found.time.units) == 100
+    assert found.units_drawn('picture') == 'pictures or pictures'
+    film = counted(replay('happy ' * 50 + '- ' * 50), [])
+    assert len(film.time.units) == 2
+    assert film.units_drawn('segment') == 'segments or stretches of five seconds'
+
+
+@pytest.mark.parametrize(
+    'stills, ends', [((0, 0), (0, 1)), ((1, 1), (0.43, 0.57)), ((1, 0), (0.5, 0.5))]
+)
+def test_agreement_draws_stretches_or_photographs_or_else_recordings(stills, ends):
+    ways = [{'stills': 1.0} if one else {} for one in stills]
+    shown = ('happy ' * 50 + 'sad ' * 50, 'happy ' * 100)
+    first, second = (replay(each, settings=settings) for each, settings in zip(shown, ways))
+    found = agreement([(first, second)] * 2, {}, {})
+    assert found.value == 0.5
+    # Of 4 stretches, 200 photographs (a binomial distribution) and 2 recordings, half.
+    assert (found.low, found.high) == pytest.approx(ends, abs=0.01)
+
+
+@pytest.mark.parametrize('adding', [np.arange(30) % 7 == 0, np.arange(30) >= 0])
+def test_sums_of_what_is_drawn_leave_out_only_what_adds_nothing(adding):
+    tally, sums = np.outer(adding, [0.5, 0.25]), []
+    bootstrap_sums(lambda drawn: sums.append(drawn) or drawn[:, 0], [tally])
+    often = np.random.default_rng(0).multinomial(30, np.full(30, 1 / 30), size=RESAMPLES)
+    np.testing.assert_allclose(sums[1], often @ tally)
