@@ -31,6 +31,7 @@ from emotion_estimator.evaluation.labels import (
     Segment,
 )
 from emotion_estimator.replay.predictions import Replay
+from emotion_estimator.stamps import longest_gap_s
 
 # The classes in which both are compared.
 
@@ -140,6 +141,7 @@ class AlignedPredictions:
     :param segments: all labels of the recording, as they were given.
     :param held: class of each of them; -1 where there is none.
     :param stills: whether each image is a photograph of its own.
+    :param longest_gap_s: how far apart images that belong together may be, in seconds.
     """
 
     recording: str
@@ -158,6 +160,7 @@ class AlignedPredictions:
     segments: tuple[Segment, ...]
     held: tuple[int, ...]
     stills: bool
+    longest_gap_s: float
 
     def of_face(self, index: int) -> NDArray[np.int64]:
         """Give the positions of one face's answers."""
@@ -266,6 +269,7 @@ def judge(
         segments=tuple(segments),
         held=held,
         stills='stills' in replay.settings or len(replay.stamps_ns) == 1,
+        longest_gap_s=longest_gap_s(replay.stamps_ns),
     )
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from emotion_estimator.evaluation.alignment import AlignedPredictions
 from emotion_estimator.evaluation.classification_metrics import BINS, LEAST_PROBABILITY, binned
-from emotion_estimator.stamps import LONGEST_GAP_S, NS_PER_S, longest_gap_s
+from emotion_estimator.stamps import LONGEST_GAP_S, NS_PER_S
 
 # How an answer changes over time: switches, and when it becomes right for good.
 
@@ -67,17 +67,20 @@ def stable_from(right: NDArray[np.bool_]) -> int | None:
 # How long something was so, counted by images.
 
 
-def image_durations_s(stamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+def image_durations_s(
+    stamps_ns: NDArray[np.int64], longest_s: float = LONGEST_GAP_S
+) -> NDArray[np.float64]:
     """
     Tell how long each image stands for: to the next, the last one as long as is usual.
 
     :param stamps_ns: ascending, shape [N].
+    :param longest_s: the longest step between two images that belong together.
     :returns: in seconds, shape [N]; a single image stands for nothing.
     """
     if len(stamps_ns) < 2:
         return np.zeros(len(stamps_ns))
     steps_s = np.diff(stamps_ns) / NS_PER_S
-    return np.minimum(np.append(steps_s, np.median(steps_s)), longest_gap_s(stamps_ns.tolist()))
+    return np.minimum(np.append(steps_s, np.median(steps_s)), longest_s)
 
 
 SETTLED_S = 1.0
@@ -162,7 +165,6 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
     of_unit = np.where(judged.segment < 0, -1, number)
     numbers = np.unique(of_unit[of_unit >= 0]).tolist()
     classes, units = len(judged.classes), len(numbers)
-    longest_s = longest_gap_s(judged.image_ns.tolist())
     confusion = np.zeros((units, classes, classes + 1))
     bins = np.zeros((units, BINS, 3))
     per_unit = ('losses', 'frames', 'named', 'right_named', 'pieces', 'right_pieces', 'settled')
@@ -191,7 +193,7 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
             if stable is not None and begins:
                 delays_s.append((unit, float(stamps_ns[stable] - stamps_ns[0]) / NS_PER_S))
             late = stamps_ns >= begin_ns + SETTLED_S * NS_PER_S
-            changes, followed_s = switches(stamps_ns[late], decided[late], longest_s)
+            changes, followed_s = switches(stamps_ns[late], decided[late], judged.longest_gap_s)
             sums['switches'][unit] += len(changes)
             sums['constant_s'][unit] += followed_s.sum()
     names = tuple((judged.recording, number) for number in numbers)
@@ -212,10 +214,10 @@ def tally_time(judged: AlignedPredictions) -> SegmentStatistics:
     """
     blocks = judged.image_ns if judged.stills else judged.image_ns // (BLOCK_S * NS_PER_S)
     numbers, block = np.unique(blocks, return_inverse=True)
-    durations_s = image_durations_s(judged.image_ns)
+    gap_s = judged.longest_gap_s
+    durations_s = image_durations_s(judged.image_ns, gap_s)
     if judged.stills and len(durations_s) > 1:
         durations_s[:] = 1
-    longest_s = longest_gap_s(judged.image_ns.tolist())
     # Each answer's image; answers carry the stamps of their images.
     image = np.searchsorted(judged.image_ns, judged.stamps_ns)
     seen, named = np.zeros((2, len(judged.image_ns)), np.bool_)
@@ -223,7 +225,7 @@ def tally_time(judged: AlignedPredictions) -> SegmentStatistics:
     count, followed_s = np.zeros((2, len(numbers)))
     for face in np.unique(judged.face).tolist():
         rows = judged.of_face(face)
-        changes, steps_s = switches(judged.stamps_ns[rows], judged.decided[rows], longest_s)
+        changes, steps_s = switches(judged.stamps_ns[rows], judged.decided[rows], gap_s)
         np.add.at(count, block[image[rows[changes]]], 1)
         np.add.at(followed_s, block[image[rows]], steps_s)
 

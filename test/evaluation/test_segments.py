@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,10 @@ from emotion_estimator.evaluation.alignment import common_vocabulary, judge, pro
 from emotion_estimator.evaluation.comparison import agreement
 from emotion_estimator.evaluation.labels import HAPPY_UNKNOWN_SAD
 from emotion_estimator.evaluation.measures import count, figures
+from emotion_estimator.evaluation.report.pages import face_track
+from emotion_estimator.evaluation.runs import summarise
 from emotion_estimator.evaluation.segment_statistics import RESAMPLES, bootstrap_sums
+from emotion_estimator.stamps import longest_gap_s
 
 COARSE = HAPPY_UNKNOWN_SAD.names
 
@@ -92,3 +96,26 @@ def test_sums_of_what_is_drawn_leave_out_only_what_adds_nothing(adding):
     bootstrap_sums(lambda drawn: sums.append(drawn) or drawn[:, 0], [tally])
     often = np.random.default_rng(0).multinomial(30, np.full(30, 1 / 30), size=RESAMPLES)
     np.testing.assert_allclose(sums[1], often @ tally)
+
+
+def test_how_far_apart_images_may_be_is_found_once_a_recording(monkeypatch):
+    found = []
+
+    def counting(stamps_ns):
+        found.append(longest_gap_s(stamps_ns))
+        return found[-1]
+
+    # Wherever the evaluation knows it by its name.
+    for name, module in list(sys.modules.items()):
+        if name.startswith('emotion_estimator.evaluation') and hasattr(module, 'longest_gap_s'):
+            monkeypatch.setattr(module, 'longest_gap_s', counting)
+    shown = [f'{"- " * 10 * i}{"happy " * 5}{"sad " * 5}' for i in range(20)]
+    run = replay(*shown, faces=[f'face{i}' for i in range(20)])
+    summary = summarise([run], {run.recording: [segment(0, 200, 'happy')]})
+    (one,) = summary.recordings
+    tracks = [face_track(one, face) for face in one.faces]
+    assert [track.longest_gap_s for track in tracks] == [0.5] * 20
+    assert [face.figures['switches_per_s'].value for face in one.faces] == (
+        pytest.approx([1 / 0.9] * 20)
+    )
+    assert found == [0.5]

@@ -53,7 +53,7 @@ from emotion_estimator.evaluation.runs import (
     Summary,
 )
 from emotion_estimator.evaluation.segment_statistics import Interval, image_durations_s
-from emotion_estimator.stamps import NS_PER_S, longest_gap_s
+from emotion_estimator.stamps import NS_PER_S
 
 MOST_FACES_DRAWN = 6
 MOST_FACES_LISTED = 8
@@ -290,7 +290,7 @@ def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
     of_segment = np.array([*(labels.index(one.label) for one in judged.segments), -1], np.int64)
     zero_ns = replay.zero_ns
     # An only image stands for no time.
-    frame_s = float(image_durations_s(judged.image_ns)[-1]) or 0.1
+    frame_s = float(image_durations_s(judged.image_ns, judged.longest_gap_s)[-1]) or 0.1
     return FaceTrack(
         at_s=(judged.stamps_ns[rows] - zero_ns) / NS_PER_S,
         labels=labels,
@@ -306,7 +306,7 @@ def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
             if face_id == face.face_id
         ),
         length_s=recording.duration_s + frame_s,
-        longest_gap_s=longest_gap_s(judged.image_ns.tolist()),
+        longest_gap_s=judged.longest_gap_s,
         frame_s=frame_s,
         start_s=(replay.stamps_ns[0] - zero_ns) / NS_PER_S,
     )
