@@ -31,6 +31,7 @@ from emotion_estimator.evaluation.label_readers import (
     Row,
     Table,
     Time,
+    joined,
     read_table,
 )
 from emotion_estimator.evaluation.labels import (
@@ -307,7 +308,7 @@ def _segment(row: Row, one: Recorded, absolute: bool) -> Segment:
 
 
 def _placed(rows: Sequence[Row], one: Recorded, absolute: bool) -> Labels:
-    given = [Given(row.where, _segment(row, one, absolute)) for row in rows]
+    given = [Given(row.where, _segment(row, one, absolute)) for row in joined(rows)]
     if one.part:
         given = [each for each in given if reaches(each.segment, *one.span_ns)] or given
     return place(given, *one.span_ns, one.zero_ns, whole=not one.part)

@@ -23,9 +23,10 @@ import io
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from pathlib import Path
 
 from emotion_estimator.evaluation.labels import (
@@ -38,6 +39,7 @@ from emotion_estimator.evaluation.labels import (
 COLUMNS = ('start_s', 'end_s', 'emotion')
 LEAST_ABSOLUTE_S = 100_000_000
 """Seconds since 1970 from which on a time can be no time since a recording's start: 1973."""
+_TOUCHING_S = Decimal('0.001')  # times are rounded, or summed up from shares of a second
 MOST_BYTES = 64 * 1024 * 1024
 
 
@@ -100,6 +102,25 @@ class Table:
             return ()
         count = len(self.rows) + len(self.problems)
         return (f'{len(self.problems)} of {count} labels cannot be read: {self.problems[0]}',)
+
+
+def joined(rows: Sequence[Row]) -> list[Row]:
+    """
+    Join equal labels that follow each other where one is shorter than a second, as of frames.
+
+    :returns: by face and label; two of at least a second each stay two, such as trials.
+    """
+    ordered = sorted(rows, key=lambda one: (one.face, one.label, one.start, one.end))
+    found = ordered[:1]
+    for before, row in pairwise(ordered):
+        alike = (before.face, before.label) == (row.face, row.label)
+        length = min(before.end - before.start, row.end - row.start)
+        near = abs(row.start - before.end) <= min(_TOUCHING_S, length / 2)
+        if alike and near and length < 1:
+            found[-1] = replace(found[-1], end=max(found[-1].end, row.end))
+        else:
+            found.append(row)
+    return found
 
 
 def read_table(path: Path, own_names: Collection[str] = ()) -> Table:

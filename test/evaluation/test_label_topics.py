@@ -24,7 +24,8 @@ import pytest
 from helpers.bags import START_NS, STEP_NS, header, replay, text, write_bag
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from emotion_estimator.evaluation.label_files import LabelSource
+from emotion_estimator.evaluation.label_files import LabelSource, labels_of_table
+from emotion_estimator.evaluation.label_readers import read_table
 from emotion_estimator.evaluation.label_topics import (
     Message,
     label_messages,
@@ -34,6 +35,7 @@ from emotion_estimator.evaluation.labels import (
     MOST_REPORTED,
     Given,
     LabelError,
+    Recorded,
     Segment,
     place,
 )
@@ -171,6 +173,41 @@ def test_of_labels_of_one_time_the_last_one_of_the_bag_holds():
     messages = [heard(1, '', 'sad'), heard(3, '', 'neutral'), heard(3, '', 'happy')]
     found = labels_of_messages(messages, '/truth', *SPAN)
     assert times(found) == [(1, 3, '', 'sad'), (3, 10, '', 'happy')]
+
+
+def labels_of_rows(folder, rows):
+    path = folder / 'labels.csv'
+    path.write_text('\n'.join(['start_s,end_s,emotion', *rows]) + '\n', encoding='utf-8')
+    walk = Recorded(folder / 'walk', *SPAN, START)
+    return labels_of_table(read_table(path), {'walk': walk})['walk']
+
+
+def test_a_table_with_a_row_a_frame_says_what_messages_of_each_frame_say(tmp_path):
+    names = ['happy'] * 40 + ['sad'] * 3 + ['happy'] * 58
+    messages = [heard(i / 10, '', name) for i, name in enumerate(names)]
+    rows = [f'{i / 10},{(i + 1) / 10},{name}' for i, name in enumerate(names)]
+    found = labels_of_rows(tmp_path, rows)
+    assert times(found) == [(0, 4, '', 'happy'), (4, 4.3, '', 'sad'), (4.3, 10, '', 'happy')]
+    assert found.segments == labels_of_messages(messages, '/truth', *SPAN).segments
+    assert found.problems == found.losses == found.hints == ()
+
+
+@pytest.mark.parametrize(
+    'rows, expected',
+    [
+        (['0,5', '5,10'], [(0, 5), (5, 10)]),
+        (['0,1', '1,2'], [(0, 1), (1, 2)]),
+        (['0,0.5', '0.5,5', '5,9'], [(0, 5), (5, 9)]),
+        (['5,5.5', '0,5'], [(0, 5.5)]),
+        (['0,0.5', '0.55,1', '1,1.5'], [(0, 0.5), (0.55, 1.5)]),
+        (['0,0.299', '0.3,0.6000000000000001', '0.6,0.9'], [(0, 0.9)]),  # as rounded and summed up
+        (['0,0.001', '0.002,0.003'], [(0, 0.001), (0.002, 0.003)]),
+    ],
+)
+def test_rows_of_one_label_that_touch_are_one_where_either_is_short(tmp_path, rows, expected):
+    found = labels_of_rows(tmp_path, [f'{row},happy' for row in rows])
+    assert [each[:2] for each in times(found)] == expected
+    assert found.problems == ()
 
 
 def test_an_old_label_that_was_kept_for_the_recording_holds():
