@@ -224,11 +224,9 @@ class Counted:
             what labels judge.
         """
         labelled, others = self.draws_recordings
-        if labelled and others:
-            return 'recordings'
-        judged = 'recordings' if labelled else f'{judged_by}s'
         alone = 'pictures' if judged_by == 'picture' else 'stretches of five seconds'
-        return f'{judged} or {"recordings" if others else alone}'
+        names = ['recordings' if labelled else f'{judged_by}s', 'recordings' if others else alone]
+        return ' or '.join(dict.fromkeys(names))
 
     def drawn(self) -> Counted:
         """Make the units those that intervals draw."""

@@ -71,7 +71,7 @@ def test_of_photographs_each_is_drawn_for_what_needs_no_labels_too():
     photographs = replay('happy ' * 50 + '- ' * 50, settings={'stills': 1.0})
     found = counted(photographs, [])
     assert len(found.time.units) == 100
-    assert found.units_drawn('picture') == 'pictures or pictures'
+    assert found.units_drawn('picture') == 'pictures'
     film = counted(replay('happy ' * 50 + '- ' * 50), [])
     assert len(film.time.units) == 2
     assert film.units_drawn('segment') == 'segments or stretches of five seconds'

@@ -300,7 +300,7 @@ def how_drawn(counts: Counted, judged_by: str) -> str:
     :returns: two sentences.
     """
     labelled, _, others = counts.units_drawn(judged_by).partition(' or ')
-    drawn = f'whole {labelled}'
+    drawn = 'whole recordings' if labelled == 'recordings' else labelled
     if others:
         drawn = f'labelled {labelled}, or {others} for what needs no labels,'
     return (
