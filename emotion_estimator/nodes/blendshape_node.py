@@ -231,7 +231,7 @@ class BlendshapeNode(ManagedNode):
             if seen is not None:
                 # No further result waits: images that come meanwhile are skipped, and counted.
                 self._is_published.acquire()
-                self._to_publish.put((self._publish_one, seen))
+                self._to_publish.put((self._publish, seen))
 
         while (received := self._received.take()) is not None:
             self._is_looking = True
@@ -251,12 +251,8 @@ class BlendshapeNode(ManagedNode):
         while (task := self._to_publish.get()) is not None:
             work, argument = task
             self.attempt(work, argument)
-
-    def _publish_one(self, seen: ObservedFaces) -> None:
-        try:
-            self._publish(seen)
-        finally:
-            self._is_published.release()
+            if isinstance(argument, ObservedFaces):
+                self._is_published.release()
 
     def _publish(self, seen: ObservedFaces) -> None:
         # Whoever ends from here on has its end behind this in the queue.
