@@ -349,6 +349,7 @@ def test_video_that_begins_between_key_frames_is_read_from_the_next_one_on(tmp_p
 
 @pytest.mark.parametrize('kind, name', [(PACKET, 'ffmpeg'), (VIDEO, 'foxglove')])
 def test_a_video_topic_s_calibration_stands_beside_the_camera_s_own_topic(tmp_path, kind, name):
+    pytest.importorskip('av')
     path = packet_bag(tmp_path / 'bag', kind, [(START_NS, b'\0')], f'/camera/image_raw/{name}')
     said = camera_info(ROS2, START_NS, 64, 48, 60.0)
     beside = write_bag(tmp_path / 'beside', [('/camera/camera_info', START_NS, said)])
