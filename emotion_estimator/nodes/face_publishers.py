@@ -232,11 +232,7 @@ class FacePublishers:
 WATCH_PERIOD_S = 0.2
 """How often it is looked whether someone watches, in seconds."""
 KEPT_S = 1.0
-"""
-An expression of a face older than that, in seconds, is not drawn.
-
-Where images come more seldom, that of the one before has to do: older than two images' time.
-"""
+"""Older expressions, in seconds, are not drawn; of slow cameras those of two images before."""
 _RATE_WINDOW = 30
 _MOST_LETTERS = 40  # of a label that is drawn
 _JPEG_QUALITY = 80  # of 100

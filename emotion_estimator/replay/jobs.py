@@ -164,13 +164,13 @@ def job_key(path: Path, settings: Settings, name: str, *outputs: object) -> str:
     models += files_that_count(files.encoding)
     models += sorted(find_model(str(emotion['model'])).iterdir())
     said = {
-        'recording': [str(plain_path(path)), _files(path)],
+        'recording': [name, str(plain_path(path)), _files(path)],
         'blendshape_node': dict(settings.parameters.blendshape_node),
         'emotion_node': dict(emotion),
         'selection': asdict(settings.selection),
         'topic': settings.topic,
         'picture_rate_hz': settings.picture_rate_hz,
-        'outputs': [name, *map(str, outputs)],
+        'outputs': list(map(str, outputs)),
         'models': [sha256_of(model) for model in models if model.is_file()],
         'code': _code(),
     }

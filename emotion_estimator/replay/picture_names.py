@@ -128,8 +128,8 @@ def _times(stems: Sequence[str]) -> list[int | None]:
 
     :param stems: such as 'PXL_20240501_101559500' or 'IMG_20240101_120000_123', an ISO date and
         time, or a time since 1970 in s (also with a fraction), ms, us or ns.
-    :returns: nanoseconds since 1970, a time of day without a zone (Z, +02:00, +0200, -04:00) taken
-        as UTC; None where there is none. `-0400` cannot be told from a number.
+    :returns: nanoseconds since 1970; None where there is no time. A time of day is in UTC, or has
+        its zone behind it: +02:00, +0200 or -04:00; -0400 cannot be told from a number.
     """
     dates = [_DATE.search(stem) for stem in stems]
     # Numbers behind a date that begin with zeros count pictures: 20240501_000012.
