@@ -67,9 +67,7 @@ def stable_from(right: NDArray[np.bool_]) -> int | None:
 # How long something was so, counted by images.
 
 
-def image_durations_s(
-    stamps_ns: NDArray[np.int64], longest_s: float = LONGEST_GAP_S
-) -> NDArray[np.float64]:
+def image_durations_s(stamps_ns: NDArray[np.int64], longest_s: float) -> NDArray[np.float64]:
     """
     Tell how long each image stands for: to the next, the last one as long as is usual.
 

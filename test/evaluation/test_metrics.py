@@ -186,9 +186,9 @@ def test_stable_is_from_after_the_last_wrong_frame():
 
 
 def test_an_image_stands_until_the_next_but_not_through_a_pause():
-    found = image_durations_s(np.array([0, 1, 2, 50]) * (S // 10))
+    found = image_durations_s(np.array([0, 1, 2, 50]) * (S // 10), 0.5)
     assert found.tolist() == pytest.approx([0.1, 0.1, 0.5, 0.1])
-    assert image_durations_s(np.array([7])).tolist() == [0]
+    assert image_durations_s(np.array([7]), 0.5).tolist() == [0]
 
 
 # Bins and curves agree with the scores and with what is counted by hand.
