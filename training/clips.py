@@ -62,15 +62,19 @@ def clip_files(clips: tuple[str, ...]) -> list[Path]:
     return [assets_folder() / 'media' / 'clips' / name for name in clips]
 
 
-def check_clips() -> None:
+def check_clips(clips: tuple[str, ...]) -> list[Path]:
     """
-    Make sure that the clips are there that training and evaluation need.
+    Make sure that clips are there.
 
-    :raises DataError: naming the first that is not.
+    :param clips: file names.
+    :returns: their paths.
+    :raises DataError: naming the first that is not there.
     """
-    for path in clip_files(TRAINING_CLIPS + EVALUATION_CLIPS):
+    paths = clip_files(clips)
+    for path in paths:
         if not path.is_file():
             raise DataError(f'{path} does not exist; it shows how real faces move.')
+    return paths
 
 
 def read_series(clips: tuple[str, ...], encoding: Path) -> list[tuple[NDArray[np.float32], float]]:
@@ -84,9 +88,7 @@ def read_series(clips: tuple[str, ...], encoding: Path) -> list[tuple[NDArray[np
     :raises DataError: when a clip is missing or cannot be read.
     """
     found: list[tuple[NDArray[np.float32], float]] = []
-    for path in clip_files(clips):
-        if not path.is_file():
-            raise DataError(f'{path} does not exist; it shows how real faces move.')
+    for path in check_clips(clips):
         key = sources.content_key('clips', sha256_of(path), sha256_of(encoding))
         kept = sources.OUT / 'clips' / f'{key}.npz'
         sources.kept_arrays(kept, partial(_follow, path, encoding))

@@ -143,7 +143,7 @@ def _keys(blocks: list[Pictures], view: View, read: Reader) -> list[str]:
     mediapipe = metadata.version('mediapipe'), FACE_LANDMARKER.sha256
     reader = code_of(f'{read.__module__.replace(".", "/")}.py')
     how = (view, mediapipe, face_reader.SCHEMA, read.__qualname__, reader)
-    return [content_key('extraction', *how, *block.content()) for block in blocks]
+    return [content_key('extraction', *how, block.content()) for block in blocks]
 
 
 # Features of photographs.

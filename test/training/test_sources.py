@@ -29,7 +29,12 @@ from emotion_estimator.parameters import read_parameters
 from training import sources, still_features
 from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, clip_files
 from training.commands import train
-from training.commands.evaluate import known_scores, others_beside, print_tables
+from training.commands.evaluate import (
+    known_scores,
+    models_of_another_encoding,
+    others_beside,
+    print_tables,
+)
 from training.datasets.pictures import LABELS, FilePictures, LabelledPictures, Split
 from training.extraction.face_reader import empty_table
 from training.protocols.other_people import NO_ANSWER, Answers, find_held_faces, scores
@@ -239,3 +244,13 @@ def test_a_class_that_nothing_shows_and_a_missing_clip_are_refused_before_any_fa
     assert f'{first} does not exist' in said('happy_unknown_sad')
     first.touch()
     assert 'No face is found in the 3 photographs' in said('happy_unknown_sad')
+
+
+# What `make evaluate` says of the models before it scores them.
+
+
+def test_models_that_were_learned_with_another_encoding_are_named(tmp_path):
+    shipped, other = still_features.encoding_path(), tmp_path / 'v5.npz'
+    other.write_bytes(shipped.read_bytes() + b'fitted again')
+    assert models_of_another_encoding(shipped) == []
+    assert models_of_another_encoding(other) == ['basic7', 'happy_unknown_sad']

@@ -148,16 +148,20 @@ def evaluate(split: Split, baselines: str, draw: bool) -> dict[str, dict[str, Me
     return found
 
 
-def _say_what_was_learned_otherwise() -> None:
-    """Name the models that were learned with another encoding than the one that is there."""
-    there = sha256_of(encoding_path())
-    for name in MODELS:
-        stated = read_metadata(sources.MODELS / name).metrics.get('training', {})
-        if stated.get('encoding_sha256') not in (None, there):
-            print(
-                f'{name} was learned with another {encoding_path().name} than the one that is '
-                'there; `make train-cached` learns it with this one.'
-            )
+def models_of_another_encoding(encoding: Path) -> list[str]:
+    """
+    List the models that were learned with another encoding.
+
+    :param encoding: the file of the one that is there.
+    :returns: their names; without those that see blendshapes alone.
+    """
+    there = sha256_of(encoding)
+    training = {n: read_metadata(sources.MODELS / n).metrics.get('training', {}) for n in MODELS}
+    return [
+        name
+        for name, stated in training.items()
+        if stated.get('encoding_sha256') not in (None, there)
+    ]
 
 
 def _seen() -> dict[str, tuple[str, ...]]:
@@ -372,7 +376,11 @@ def main(arguments: list[str] | None) -> int:
     options = parser.parse_args(arguments)
     split = Split[options.split.upper()]
     draw = options.record and split is Split.PRIVATE
-    _say_what_was_learned_otherwise()
+    for name in models_of_another_encoding(encoding_path()):
+        print(
+            f'{name} was learned with another {encoding_path().name} than the one that is there; '
+            '`make train-cached` learns it with this one.'
+        )
     if options.x:
         found = score_other_people(options.x, options.baselines)
     else:

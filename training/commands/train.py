@@ -31,7 +31,7 @@ from emotion_estimator.commands import place
 from emotion_estimator.emotion.model import SCHEMA, EmotionModel
 from emotion_estimator.files import sha256_of
 from training import network, sources
-from training.clips import check_clips
+from training.clips import EVALUATION_CLIPS, TRAINING_CLIPS, check_clips
 from training.commands import command, seed, terminal
 from training.datasets.pictures import assets_folder
 from training.encoding.visibility import fit_shipped_visibility
@@ -145,7 +145,7 @@ def main(arguments: list[str] | None) -> int:
         print('Nobody voted on them, so that labels alone teach; FERPLUS= of `make` names votes.')
     for name in options.models:  # before hours of work whose end would replace what ships
         class_shares(MODELS[name], faceless(photographs))
-    check_clips()
+    check_clips(TRAINING_CLIPS + EVALUATION_CLIPS)
     if not options.keep_encoding:
         path = fit_shipped_encoding()
         print(f'{path.name}: {path.stat().st_size} bytes, {time.monotonic() - start:.0f} s')

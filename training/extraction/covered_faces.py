@@ -196,7 +196,7 @@ def place_of(pictures: Pictures, donors: Sequence[NDArray[np.uint8]], encoding: 
     """
     mediapipe = metadata.version('mediapipe'), FACE_LANDMARKER.sha256
     how = (mediapipe, _encoding(encoding).template, len(donors), *donors)
-    key = content_key('visibility', *how, *pictures.content())
+    key = content_key('visibility', *how, pictures.content())
     return sources.OUT / 'visibility' / f'{key}.npz'
 
 
