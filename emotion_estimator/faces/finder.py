@@ -43,6 +43,7 @@ from emotion_estimator.faces.landmarker import (
     Box,
     LandmarkedFace,
     box_of,
+    check_engine,
     large_enough,
     new_landmarkers,
 )
@@ -280,7 +281,9 @@ def find_finder_files(
     :param fetch: whether the network may be asked.
     :param warn: called with what is lost where the detector is missing.
     :raises AssetError: when the landmarker or the encoding is not there.
+    :raises ValueError: when the engine's package is not there.
     """
+    check_engine(parameters['engine'])
     detector, encoding = str(parameters['detector']), str(parameters['encoding'])
     detector_path = Path(expanduser(detector)) if detector else None  # noqa: PTH111, it never raises
     if not _seeks_far_faces(parameters):

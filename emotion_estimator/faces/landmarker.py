@@ -20,6 +20,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +33,10 @@ from emotion_estimator.faces.networks import FaceNetworks, Region, region_of
 
 # Outermost points of the face oval in MediaPipe's face mesh: forehead, chin, right, left.
 _OVAL_POINTS = [10, 152, 234, 454]
+_NO_MEDIAPIPE = (
+    'engine: mediapipe needs the Python package mediapipe ({}); install it, or take engine: '
+    'litert.'
+)
 
 
 @dataclass(frozen=True)
@@ -232,6 +237,17 @@ class FaceLandmarker:
         """Nothing is held but the networks."""
 
 
+def check_engine(engine: str) -> None:
+    """
+    Tell whether an engine's package is there, without importing it.
+
+    :param engine: litert or mediapipe.
+    :raises ValueError: when it is not installed.
+    """
+    if engine == 'mediapipe' and find_spec(engine) is None:
+        raise ValueError(_NO_MEDIAPIPE.format('it is not installed'))
+
+
 def new_landmarkers(
     networks: FaceNetworks, path: Path, parameters: Any
 ) -> Callable[..., Landmarker]:
@@ -261,10 +277,7 @@ def new_landmarkers(
         from emotion_estimator.faces.mediapipe_landmarker import MediaPipeLandmarker
     # Of an installation that does not fit, protobuf and others each complain in their own way.
     except Exception as error:
-        raise ValueError(
-            f'engine: mediapipe needs the Python package mediapipe ({error}); install it, or take '
-            'engine: litert.'
-        ) from error
+        raise ValueError(_NO_MEDIAPIPE.format(error)) from error
     return partial(MediaPipeLandmarker, path, on_one_core=parameters['on_one_core'], **confidences)
 
 

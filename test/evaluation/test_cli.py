@@ -85,6 +85,15 @@ def test_broken_bags_cost_a_line_each_and_a_second_call_keeps_the_rest(tmp_path,
     assert whole.read_bytes() == content
 
 
+def test_an_engine_that_is_not_there_is_said_once(tmp_path, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'mediapipe', None)
+    (tmp_path / 'a.yaml').write_text('blendshape_node: {ros__parameters: {engine: mediapipe}}')
+    bag = str(blank_bag(tmp_path / 'bag', 1))
+    assert main([bag, '-o', str(tmp_path / 'out'), '--params-file', str(tmp_path / 'a.yaml')]) == 2
+    assert 'needs the Python package mediapipe (it is not installed)' in capfd.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
 def test_a_missing_detector_is_reported_once_and_the_recordings_are_replayed(
     tmp_path, capfd, monkeypatch, landmarker_path
 ):
