@@ -227,11 +227,9 @@ class ImageDecoder:
         decoder says that it is damaged, is refused: what is missing would be filled with grey.
 
         :param stated_format: the message's `format`.
-        :param flags: OpenCV's; IMREAD_IGNORE_ORIENTATION for messages, whose camera_info and
-            frame are those of the pixels as they lie.
+        :param flags: OpenCV's; IMREAD_IGNORE_ORIENTATION for messages: camera_info means pixels.
         :returns: the pixels in RGB; a grey file has three equal channels.
-        :raises ImageError: when it is empty, truncated, damaged, too large or of another format,
-            or holds distances.
+        :raises ImageError: when it is empty, damaged, too large, of another format, or distances.
         """
         self._refuse_distances(*stated_format.split(';')[:-1], file_format=stated_format)
         data = bytes(content)
@@ -253,6 +251,8 @@ class ImageDecoder:
             raise ImageError(f'The {kind} image is damaged: {error.err}') from error
         reason = damage_of_jpeg(said, data, self._ends_clean) if kind == 'JPEG' else ''
         self._ends_clean |= kind == 'JPEG' and not said
+        if bgr is None and not cv2.haveImageWriter(f'.{kind.lower()}'):  # as 4.6 has no GIF
+            raise ImageError(f'OpenCV {cv2.__version__} reads no {kind}; send JPEG or PNG.')
         if bgr is None or reason:
             reason = f' ({reason or said.strip()})' if reason or said.strip() else ''
             raise ImageError(f'The {kind} image of {len(data)} bytes is damaged{reason}.')

@@ -149,6 +149,15 @@ def test_pictures_of_all_formats_have_the_size_that_their_header_states(extensio
     assert abs(found.mean() - 200) <= 20
 
 
+def test_a_format_that_opencv_lacks_is_named_and_not_called_damaged():
+    gif = b'GIF89a\1\0\1\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;'
+    if cv2.haveImageWriter('.gif'):
+        assert ImageDecoder().decode_file(gif).tolist() == [[[255, 255, 255]]]
+    else:
+        with pytest.raises(ImageError, match=f'OpenCV {cv2.__version__} reads no GIF; send JPEG'):
+            ImageDecoder().decode_file(gif)
+
+
 @given(st.sampled_from(list(filter(cv2.haveImageWriter, EXTENSIONS))), st.data())
 def test_any_change_of_a_picture_file_gives_a_picture_or_a_sentence(extension, data):
     content = bytearray(compressed(extension))
