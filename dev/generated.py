@@ -20,6 +20,7 @@ A test holds both to `emotion_estimator.parameters`.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import textwrap
 from pathlib import Path
@@ -106,6 +107,7 @@ PAGES = {
 
 def main() -> int:
     """Write both."""
+    argparse.ArgumentParser(prog='dev.generated', description=__doc__).parse_args()
     for path, text in PAGES.items():
         write_whole(ROOT / path, text().encode())
         print(path)

@@ -22,6 +22,7 @@ line of `replay` and the report, without the rooms that its images pass through 
 
 from __future__ import annotations
 
+import argparse
 import ast
 import io
 import statistics
@@ -191,6 +192,7 @@ def main() -> int:
 
     :returns: exit status: 0, or 1 when a measure is beyond its limit.
     """
+    argparse.ArgumentParser(prog='dev.house', description=__doc__).parse_args()
     files = python_files()
     image, bag = way_of_an_image(), way_of_a_bag()
     measured = {
