@@ -112,7 +112,7 @@ BLENDSHAPE_NODE = (
         "What runs the face landmarker's networks: LiteRT, or MediaPipe's own graphs.",
         choices=('litert', 'mediapipe'),
     ),
-    Spec('threads', 1, 'Threads of each network (engine: litert); in nodes of OpenCV too.', 1, 64),
+    Spec('threads', 1, "Threads of each network (engine: litert); in nodes also OpenCV's.", 1, 64),
     Spec(
         'on_one_core',
         True,

@@ -129,4 +129,4 @@ def test_the_page_of_installing_names_each_extra_of_the_package():
     stated = re.search(r'extras_require=\{(.*?)\}', setup, re.DOTALL)[1]
     extras = set(re.findall(r"'(\w+)': \[", stated))
     text = section('doc/troubleshooting.md', 'Installing')
-    assert set(re.findall(r'\.\[(\w+)\]', text)) == extras - {'demo', 'test'}
+    assert set(re.findall(r'\.\[(\w+)\]', text)) == extras - {'test'}

@@ -170,7 +170,7 @@ def _wait(executor: SingleThreadedExecutor, ended: Callable[[], bool], until_s: 
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='play', description=__doc__)
+    parser = argparse.ArgumentParser(prog='play', usage='play BAG [options]', description=__doc__)
     add = parser.add_argument
     add('bag', type=place, metavar='BAG', help='rosbag2 folder; .mcap, .db3 or .bag file')
     add('--topics', nargs='+', default=[], help='play these alone')
