@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -183,14 +183,16 @@ class ExpressionEstimator:
         :returns: the faces; none where the stamp repeats, comes late or stands alone (`TimeLine`).
         :raises ValueError: when the array is no such image, or the stamp no time in seconds.
         """
-        if isinstance(stamp_s, np.generic):
-            stamp_s = stamp_s.item()  # narrow numbers of NumPy's would overflow
-        if not (isinstance(cast(object, stamp_s), Real) and abs(stamp_s) < _LATEST_S):
+        given: Any = stamp_s
+        if isinstance(given, np.generic):
+            # Narrow numbers would overflow; to NumPy durations are numbers, whatever their unit.
+            given = None if isinstance(given, np.timedelta64) else given.item()
+        if not (isinstance(cast(object, given), Real) and abs(given) < _LATEST_S):
             raise ValueError(
                 f'stamp_s must be a time in seconds, of at most {_LATEST_S:g} to either side, not '
                 f'{stamp_s!r}.'
             )
-        stamp_ns = round(stamp_s * NS_PER_S)
+        stamp_ns = round(given * NS_PER_S)
         result = self.tell(self.find(rgb, stamp_ns), stamp_ns)
         return [FaceExpression(*pair) for pair in zip(result.faces, result.estimates)]
 
@@ -211,7 +213,7 @@ class ExpressionEstimator:
         """
         Find the faces of one picture: the first half of `estimate_picture`.
 
-        :param rgb: see `estimate`.
+        :param rgb: see `estimate`. What is computed of a face later looks at its pixels too.
         :returns: the faces.
         :raises ValueError: when the array is no such image.
         """
@@ -225,7 +227,7 @@ class ExpressionEstimator:
         """
         Find the faces of the next image: the first half of `estimate`.
 
-        :param image: see `estimate`.
+        :param image: see `estimate`. `tell` looks at its pixels too: leave them till then.
         :param stamp_ns: its stamp in nanoseconds.
         :param line: see `FaceFinder.find`.
         :returns: the faces; none where `step.left_out`.
@@ -235,7 +237,7 @@ class ExpressionEstimator:
         """
         if self._closed:
             raise RuntimeError('This estimator was closed: make another.')
-        return self._finder.find(_checked(image), stamp_ns, line)
+        return self._finder.find(_checked(image), int(stamp_ns), line)
 
     def tell(self, sighting: TrackedFaces, stamp_ns: int) -> FrameResult:
         """
@@ -245,6 +247,7 @@ class ExpressionEstimator:
         :param stamp_ns: the image's stamp.
         :returns: the faces with their expressions.
         """
+        stamp_ns = int(stamp_ns)  # differences of NumPy's unsigned numbers would wrap round
         if sighting.step.left_out:
             return FrameResult(sighting.step, (), ())
         self._estimation.end_lost_faces(stamp_ns)

@@ -95,7 +95,7 @@ BLENDSHAPE_NODE = (
         60.0,
     ),
     Spec('min_detection_confidence', 0.5, 'Least confidence of a detected face.', 0.0, 1.0),
-    Spec('min_presence_confidence', 0.5, 'Least confidence that landmarks fit.', 0.0, 1.0),
+    Spec('min_presence_confidence', 0.5, 'Least confidence that landmarks fit.', 0.001, 1.0),
     Spec('min_tracking_confidence', 0.5, 'Overlap above which two faces are one.', 0.0, 1.0),
     Spec(
         'max_absence_s',

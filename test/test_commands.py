@@ -12,13 +12,18 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""How the package's commands end."""
+"""How the package's commands end, what they need, and how large they are."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from emotion_estimator.commands import MISSING
 
 
 @pytest.mark.parametrize('unbuffered', ['', '1'])
@@ -94,3 +99,120 @@ def test_a_name_that_the_system_does_not_take_is_refused_in_a_sentence(command, 
     said = done.stdout + done.stderr
     assert f'{"x" * 300} cannot be used: File name too long. Name another place.' in said
     assert ('Traceback' in said, done.returncode) == (False, 2)
+
+
+NODE_ALONE = """
+import sys
+import rclpy
+from rclpy.parameter import Parameter
+from emotion_estimator.nodes.{module} import {name}
+rclpy.init()
+node = {name}(parameter_overrides=[Parameter('autostart', value=False)])
+node.trigger_configure()
+heavy = ('cv2', 'mediapipe', 'matplotlib', 'scipy', 'rosbags', 'jinja2', 'plotly', 'rich', 'av')
+unused = ('http', 'ssl', 'urllib.request', 'asyncio', 'multiprocessing')
+print(*[name for name in (*heavy, *unused) if name in sys.modules])
+"""
+"""Configures a node and prints what is heavy to import."""
+
+
+@pytest.mark.parametrize(
+    ('module', 'name', 'needed'),
+    [('emotion_node', 'EmotionNode', []), ('blendshape_node', 'BlendshapeNode', ['cv2'])],
+)
+def test_a_node_imports_only_what_it_uses(live, module, name, needed):
+    done = subprocess.run(
+        [sys.executable, '-c', NODE_ALONE.format(module=module, name=name)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == needed
+
+
+LACKING = """
+import importlib, sys
+module, _, name = '{lacking}'.partition(':')
+if name:
+    delattr(importlib.import_module(module), name)
+else:
+    sys.modules[module] = None
+from emotion_estimator import commands
+sys.argv = ['{command}', *(['nowhere.bag', '-o', 'nowhere'] if '{command}' == 'replay' else [])]
+sys.exit(commands.main('{command}'))
+"""
+
+
+@pytest.mark.parametrize(
+    ('command', 'lacking', 'how'),
+    [
+        ('blendshape_node', 'ai_edge_litert', "pip install 'numpy<2' ai-edge-litert"),
+        ('emotion_node', 'ai_edge_litert', "pip install 'numpy<2' ai-edge-litert"),
+        ('blendshape_node', 'cv2', 'apt install python3-opencv'),
+        ('blendshape_node', 'rclpy', "source ROS's setup.bash"),
+        ('emotion_node', 'hri_msgs', "source ROS's setup.bash"),
+        ('replay', 'rich', 'apt install python3-rich'),
+        ('replay', 'rosbags', "pip install 'numpy<2' 'rosbags>=0.11.7'"),
+        # Ubuntu 22.04's; what one has who installed it some years ago.
+        ('replay', 'rich.progress:MofNCompleteColumn', "pip install 'rich>=12.3'"),
+        (
+            'replay',
+            'rosbags.interfaces:MessageDefinitionFormat',
+            "pip install 'numpy<2' 'rosbags>=",
+        ),
+    ],
+)
+def test_a_command_that_lacks_a_package_or_has_an_old_one_says_so_in_a_sentence(
+    tmp_path, command, lacking, how
+):
+    code = LACKING.format(command=command, lacking=lacking)
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    assert done.returncode == MISSING
+    package, _, old = lacking.partition(':')
+    what = f'another {package.partition(".")[0]} than' if old else f'{package}, which is not'
+    assert done.stderr.startswith(f'This command needs {what}')
+    assert how in done.stderr and done.stderr.count('\n') == 1
+    assert 'Traceback' not in done.stderr
+
+
+def megabytes(process, names=''):
+    """Sum the proportional set size of a process's mappings whose lines hold a text."""
+    sizes, counts = [], False
+    for line in Path(f'/proc/{process.pid}/smaps').read_text().splitlines():
+        if re.match('[0-9a-f]+-[0-9a-f]+ ', line):
+            counts = names in line
+        elif counts and line.startswith('Pss:'):
+            sizes.append(int(line.split()[1]) / 1024)
+    return sum(sizes)
+
+
+@pytest.mark.parametrize(
+    ('module', 'topic', 'most_mb', 'most_shared_mb'),
+    [
+        ('emotion_node', '/blendshapes', 80, 5),
+        ('blendshape_node', '/image', 180, 40),
+    ],
+)
+def test_a_node_stays_small(live, module, topic, most_mb, most_shared_mb):
+    """Its segment of shared memory is that for images only where it may send some."""
+    process = subprocess.Popen(
+        [sys.executable, '-m', f'emotion_estimator.nodes.{module}'],
+        env={**os.environ, 'ROS_DOMAIN_ID': str(live.domain_id)},
+    )
+    try:
+        live.until(lambda: live.tester.count_subscribers(topic), 'its input', timeout_s=60)
+        sizes_mb = megabytes(process), megabytes(process, '/dev/shm/fast')
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    print(f'{module}: {sizes_mb[0]:.0f} MB, of which {sizes_mb[1]:.0f} MB are shared')
+    # OpenCV 4.6, which only Jazzy is tried with, takes some more.
+    assert sizes_mb[0] < most_mb + 10 * (os.environ.get('ROS_DISTRO') == 'jazzy')
+    assert 0 < sizes_mb[1] < most_shared_mb

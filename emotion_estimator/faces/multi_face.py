@@ -19,9 +19,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -34,9 +35,6 @@ from emotion_estimator.faces.landmarker import Box, LandmarkedFace, Landmarker, 
 from emotion_estimator.faces.pose import LEFT_PUPIL, RIGHT_PUPIL
 from emotion_estimator.stamps import SILENCE_S
 
-# Landmarks of a face whose place is known, on an enlarged, padded crop.
-
-
 SIDE_PX = 256
 """Length of a crop's side: MediaPipe's landmark network itself sees 256 x 256 pixels."""
 CLOSE_UP_MARGIN = 2.0
@@ -48,8 +46,7 @@ class CloseUp:
     Looks at one face, however small it is in the image.
 
     With a landmarker for frames it follows this face: as the crop moves with the box, the face
-    stays in its middle, where MediaPipe expects it from the frame before. That saves MediaPipe's
-    own detection, a fifth of a still's time.
+    stays in its middle, where it was before. That saves detection, a fifth of a still's time.
 
     :param landmarker: for close-ups of one face, frames or stills; closed with this object.
     """
@@ -96,8 +93,7 @@ def enlarged_crop(
     """
     Cut out a square and scale it; black where it reaches outside the image.
 
-    :param left: its first column, may be negative.
-    :param top: its first row, may be negative.
+    :param left, top: its first column and row, may be negative.
     :param side: its length in pixels, above 0.
     :param side_px: length to which it is scaled, in pixels.
     :returns: shape [side_px, side_px, 3]; None where it lies outside the image.
@@ -128,6 +124,7 @@ RETRIES = 5
 """For a second after a face was lost, detections are so many times as frequent."""
 _RETRIED_MS = 1000
 _MOST_VAIN = 100
+_Found = TypeVar('_Found')
 SIDE_BY_SIDE = 2
 """Most faces that are looked at at a time: each takes a core, and a robot needs the others."""
 
@@ -142,7 +139,7 @@ class FaceSearch:
     """
     Finds several faces, near and far, frame by frame, at a bounded cost.
 
-    MediaPipe follows one near face by itself. While that leaves room, others are followed by
+    One near face is followed in the whole image. While that leaves room, others are followed by
     close-ups of where they were a frame before, and at its own lower rate a detector looks for
     new ones. A frame costs at most one detection and `max_faces` landmark runs, one more where a
     near face has just appeared; with `max_faces` near faces it costs no more than MediaPipe alone.
@@ -240,8 +237,8 @@ class FaceSearch:
             self._workers_process = os.getpid()
             self._workers = ThreadPoolExecutor(SIDE_BY_SIDE, 'faces')
         assert self._workers is not None
-        nearest = self._workers.submit(near)
-        others = [self._workers.submit(look) for look in looks]
+        nearest = _started(self._workers, near)
+        others = [_started(self._workers, look) for look in looks]
         # Also where one fails: none may still look at this frame in the next.
         wait(others)
         return nearest.result()[: self._max_faces], [other.result() for other in others]
@@ -276,6 +273,16 @@ class FaceSearch:
         if time_ms - self._lost_ms <= _RETRIED_MS:
             period_ms /= RETRIES
         return time_ms - self._detected_ms >= period_ms
+
+
+def _started(workers: ThreadPoolExecutor, look: Callable[[], _Found]) -> Future[_Found]:
+    """Begin a look; once the program's main thread has ended, when no thread starts, do it."""
+    try:
+        return workers.submit(look)
+    except RuntimeError:
+        done: Future[_Found] = Future()
+        done.set_result(look())
+        return done
 
 
 class FaceCounter:
@@ -327,9 +334,6 @@ def _boxes(found: Iterable[LandmarkedFace]) -> Iterable[Box]:
     return (face.box for face in found)
 
 
-# The picture of one face that others may look at.
-
-
 PICTURE_MARGIN = 1.5
 """Side of the picture as a multiple of the longer side of the face's box."""
 
@@ -342,8 +346,7 @@ def face_picture(
 
     :param image: that the face was found in.
     :param box: where it is.
-    :param width_px: of the picture in pixels.
-    :param height_px: its height in pixels.
+    :param width_px, height_px: of the picture in pixels.
     :param rotate: degrees clockwise that turn the face upright.
     :returns: the face in the middle, black beside its square and where that reaches outside the
         image; None where all of it does.
@@ -362,11 +365,7 @@ def level_face_picture(
     """
     Cut a face out as `face_picture` does, turned so that its eyes are level and it is upright.
 
-    :param image: that the face was found in.
-    :param box: where it is.
     :param landmarks: of the face in that image, shape [478, 3].
-    :param width_px: of the picture in pixels.
-    :param height_px: its height in pixels.
     :returns: the face in the middle; None where its square lies outside the image.
     """
     side_px = min(width_px, height_px)

@@ -57,6 +57,8 @@ class WatchedTime:
 
 
 ID_LENGTH = 5
+REMEMBERED_IDS = 100_000
+"""Latest ids that are not given again. All that were ever given would fill the memory."""
 SHAPE_WEIGHT = 20.0
 """
 Face sizes of distance that weigh like one face unit of difference in shape.
@@ -165,7 +167,7 @@ class FaceTracker:
         self._watched = WatchedTime()
         self._tracks: list[_Track] = []
         self._pose: NDArray[np.float32] | None = None
-        self._used: set[str] = set()
+        self._used: dict[str, None] = {}  # the latest last
 
     def reset(self) -> None:
         """Forget all faces; the next ones get new ids."""
@@ -253,8 +255,10 @@ class FaceTracker:
         while True:
             letters = (self._random.choice(string.ascii_lowercase) for _ in range(ID_LENGTH))
             face_id = ''.join(letters)
-            if face_id not in self._used:
-                self._used.add(face_id)
+            if face_id not in self._used and all(t.face_id != face_id for t in self._tracks):
+                self._used[face_id] = None
+                if len(self._used) > REMEMBERED_IDS:
+                    del self._used[next(iter(self._used))]
                 return face_id
 
 

@@ -31,6 +31,7 @@ from helpers.faces import (
     back_of_a_head,
     cartoon,
     frames,
+    landmarks_of,
     line_drawing,
     photograph,
     smiley,
@@ -39,6 +40,7 @@ from helpers.faces import (
 from emotion_estimator import ExpressionEstimator, blendshapes
 from emotion_estimator.emotion.decision import DEFAULT_MIN_CONFIDENCE, UNKNOWN, Trust
 from emotion_estimator.emotion.estimation import EmotionEstimation
+from emotion_estimator.faces import tracker
 from emotion_estimator.faces.detection import FaceDetector
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.finder import (
@@ -47,7 +49,7 @@ from emotion_estimator.faces.finder import (
     build_face_counter,
     build_finder,
 )
-from emotion_estimator.faces.landmarker import FaceLandmarker
+from emotion_estimator.faces.landmarker import FaceLandmarker, LandmarkedFace, box_of
 from emotion_estimator.faces.multi_face import CloseUp, FaceSearch
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.faces.tracker import FaceTracker
@@ -218,6 +220,18 @@ def answers_with_detector(landmarker_path, detector_path, basic7):
         detection_rate_hz=2.0,
     )
     yield from answers_of(search, basic7)
+
+
+def test_ids_never_run_out_and_the_latest_differ(media, monkeypatch):
+    monkeypatch.setattr(tracker, 'ID_LENGTH', 1)
+    monkeypatch.setattr(tracker, 'REMEMBERED_IDS', 20)
+    landmarks = landmarks_of(photograph(media(SMILING)))
+    face = LandmarkedFace(box_of(landmarks), lambda: None, landmarks)
+    follower, ids = FaceTracker(seed=1), []
+    for second in range(200):
+        follower.reset()
+        ids += follower.track([face], 640, 480, second * NS_PER_S)
+    assert [len(set(ids[at : at + 20])) for at in range(180)] == [20] * 180
 
 
 def answers_of(search, model):
