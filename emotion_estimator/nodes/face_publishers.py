@@ -240,7 +240,7 @@ _JPEG_QUALITY = 80  # of 100
 
 class AnnotatedImage:
     """
-    Draws on a thread of its own, the latest image only; unwatched it costs nothing.
+    Draws on a thread of its own, the latest image only; unwatched it only notes stamps.
 
     The picture is drawn once, and sent raw, as a JPEG or both, as each is subscribed to.
 
@@ -273,13 +273,14 @@ class AnnotatedImage:
 
         :param seen: the faces and the image.
         """
-        if seen.view is None or not self._is_watched():
+        if seen.view is None:
             return
-        stamp_ns = nanoseconds(seen.header.stamp)
+        # Stamps are noted unwatched too: who begins to watch is shown the rate of now.
         if seen.starts_over:
             self._stamps_ns.clear()
-        self._stamps_ns.append(stamp_ns)
-        self._latest.put('', (seen, seen.view))
+        self._stamps_ns.append(nanoseconds(seen.header.stamp))
+        if self._is_watched():
+            self._latest.put('', (seen, seen.view))
 
     def close(self) -> None:
         """Stop drawing and take everything down."""
@@ -353,5 +354,7 @@ class AnnotatedImage:
 
     def _rate_hz(self) -> float:
         stamps_ns = list(self._stamps_ns)
+        if len(stamps_ns) < 2:  # none while another thread starts over
+            return 0.0
         way_ns = stamps_ns[-1] - stamps_ns[0]
         return (len(stamps_ns) - 1) * NS_PER_S / way_ns if way_ns > 0 else 0.0

@@ -192,6 +192,52 @@ def test_of_images_more_than_a_second_apart_the_expression_of_the_one_before_is_
     live.until(lambda: drawn() == 0, 'a picture without it')
 
 
+def test_who_watches_again_is_shown_the_rate_of_now_and_no_expression_of_before(
+    live, landmarker_path, face
+):
+    step_ns = 3 * NS_PER_S // 2
+    camera = Camera(live, landmarker_path, step_ns, detection_rate_hz=0.0)
+    emotion = live.publisher(Classification, '/emotion')
+    shapes = live.listen(Classification, '/blendshapes')
+    sad = [ObjectHypothesis(class_id='sad', score=0.9)]
+    annotated, nobody = [], np.zeros_like(face)
+
+    def watch():
+        watcher = live.tester.create_subscription(Image, '/annotated_image', annotated.append, 10)
+        live.until(lambda: emotion.get_subscription_count() == 1, 'the subscription')
+        return watcher
+
+    def picture_of(bgr):
+        annotated.clear()
+        camera.see(bgr)
+        live.until(lambda: annotated, 'the picture')
+        return np.frombuffer(annotated[-1].data, np.uint8).reshape(bgr.shape)
+
+    watcher = watch()
+    for _ in range(4):
+        picture_of(nobody)
+    live.tester.destroy_subscription(watcher)
+    live.until(lambda: emotion.get_subscription_count() == 0, 'the end of it')
+    for _ in range(10):
+        camera.see(nobody)
+    watch()
+    pinhole = PinholeCamera(400, 400, 240, 240, 480, 480)
+    expected = annotate(nobody, pinhole, (), NS_PER_S / step_ns)
+    np.testing.assert_array_equal(picture_of(nobody), expected)
+
+    def drawn_before_it_is_said():
+        picture_of(face)
+        for message in shapes[-1:]:
+            emotion.publish(Classification(header=message.header, results=sad))
+        return pixels_of(annotated[-1], COLOURS['sad'])
+
+    live.until(lambda: drawn_before_it_is_said() > 500, 'a picture with the expression')
+    for _ in range(4):
+        picture_of(face)
+    # It is drawn in the pictures of two images, no more, however long nobody watched.
+    assert pixels_of(annotated[-1], COLOURS['sad']) == 0
+
+
 # What is drawn onto an image.
 
 
