@@ -169,9 +169,8 @@ class BlendshapeNode(ManagedNode):
         self._blindness.watch()
         assert self._source is not None, 'a node has a source while it is active'
         patience_s = PATIENCE * self._source.looked_at_step_s
-        if isinstance(self._source, CameraFaces):
-            self._source.watch()
-        else:
+        self._source.watch()
+        if isinstance(self._source, CroppedFaces):
             patience_s = max(INPUT_TIMEOUT_S, patience_s)
         # However long a busy machine looks at an image: that is no silence of the camera.
         if not self._is_looking:

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -33,7 +32,7 @@ from emotion_estimator.faces.geometry import turned
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.faces.landmarker import Box
 from emotion_estimator.messages import listed_faces, nanoseconds, rgb_of
-from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S
+from emotion_estimator.nodes.diagnostics import INPUT_TIMEOUT_S, PATIENCE, Silence
 from emotion_estimator.nodes.graph import silence_problems
 from emotion_estimator.nodes.lifecycle import ManagedNode
 from emotion_estimator.nodes.sources import NO_STAMP, TRACKED, ObservedFaces, face_listers
@@ -73,7 +72,7 @@ class CroppedFaces:
         self._crops: dict[str, Subscription[Image]] = {}
         self._paces: dict[str, RateLimiter] = {}
         self._lines: dict[str, TimeLine[None]] = {}
-        self._awaited_s: dict[str, float] = {}  # since when, by the steady clock
+        self._silences: dict[str, Silence] = {}
         self._seen: set[str] = set()
 
     def start(self, receive: Callable[[str, Any], None]) -> Subscription[Any]:
@@ -104,7 +103,7 @@ class CroppedFaces:
                 partial(self._on_cropped, face_id),
                 qos_profile_sensor_data,
             )
-            self._awaited_s[face_id] = time.monotonic()
+            self._silences[face_id] = Silence()
             self._paces[face_id] = RateLimiter(self._node.parameters['max_rate_hz'])
             self._lines[face_id] = TimeLine(SILENCE_S)  # a face may be unseen for a while
         self._end(set(self._crops) - tracked)
@@ -119,19 +118,28 @@ class CroppedFaces:
 
     def problems(self) -> list[str]:
         """
-        Tell which faces are listed though no picture of them has come.
+        Tell which faces are listed though no picture of them comes.
 
         :returns: a sentence each that says what to do.
         """
-        longest_s = time.monotonic() - INPUT_TIMEOUT_S
-        silent = [name for name, since_s in self._awaited_s.items() if since_s < longest_s]
+        patience_s = {
+            face_id: max(INPUT_TIMEOUT_S, PATIENCE * line.step_s)
+            for face_id, line in self._lines.items()
+        }
+        silences = self._silences.items()
+        silent = [name for name, silence in silences if silence.duration_s > patience_s[name]]
         problems = [
             problem
-            for face_id in silent[:_MOST_NAMED]
-            for problem in silence_problems(self._node, self._crops[face_id], may_pause=False)
+            for name in silent[:_MOST_NAMED]
+            for problem in silence_problems(self._node, self._crops[name], False, patience_s[name])
         ]
         more = len(silent) - _MOST_NAMED
         return [*problems, f'So it is with {more} more faces.'] if more > 0 else problems
+
+    def watch(self) -> None:
+        """Look at the clock: the node tells its own standing still from a face's silence."""
+        for silence in self._silences.values():
+            silence.watch()
 
     @property
     def looked_at_step_s(self) -> float:
@@ -145,7 +153,8 @@ class CroppedFaces:
         self._paces = {face_id: RateLimiter(max_rate_hz) for face_id in self._crops}
 
     def _on_cropped(self, face_id: str, message: Image) -> None:
-        self._awaited_s.pop(face_id, None)
+        if face_id in self._silences:
+            self._silences[face_id].hear()
         stamp_ns = nanoseconds(message.header.stamp)
         self._node.statistics.receive(stamp_ns, lost=0)
         if stamp_ns == 0:
@@ -199,7 +208,7 @@ class CroppedFaces:
         face_ids = list(face_ids)
         for face_id in face_ids:
             self._node.destroy_subscription(self._crops.pop(face_id))
-            self._awaited_s.pop(face_id, None)
+            self._silences.pop(face_id, None)
             self._paces.pop(face_id, None)
             self._lines.pop(face_id, None)
             self._seen.discard(face_id)

@@ -183,6 +183,29 @@ def test_a_camera_that_stops_is_reported_and_may_go_on(live, landmarker_path, fa
     assert messages[0].status[0].level == b'\x00'
 
 
+def test_a_listed_face_whose_pictures_stop_is_reported_and_may_go_on(live, landmarker_path, face):
+    node = live.add(BlendshapeNode, landmarker=str(landmarker_path), ros4hri_input=True)
+    messages = live.listen(DiagnosticArray, '/diagnostics')
+    tracked = live.publisher(IdsList, '/humans/faces/tracked')
+    live.until(tracked.get_subscription_count, 'the list subscription')
+    tracked.publish(IdsList(ids=['bob']))
+    pictures = live.publisher(Image, '/humans/faces/bob/cropped')
+    live.until(pictures.get_subscription_count, 'the picture subscription')
+    for i in range(4):
+        pictures.publish(image_message(face, START_NS + i * NS_PER_S))
+    live.until(lambda: node.statistics.report().received == 4, 'the pictures')
+    messages.clear()
+    live.until(lambda: warnings_of(messages), 'a warning')
+    # Three times what is usual between its pictures.
+    start = 'Nothing arrived on /humans/faces/bob/cropped for 3 s: /tester is there but sends'
+    assert warnings_of(messages)[0].startswith(start)
+    pictures.publish(image_message(face, START_NS + 5 * NS_PER_S))
+    live.until(lambda: node.statistics.report().received == 5, 'the picture')
+    messages.clear()
+    live.until(lambda: messages, 'diagnostics')
+    assert messages[0].status[0].level == b'\x00'
+
+
 def test_a_slow_camera_is_not_called_silent_between_its_images(live, landmarker_path, face):
     node, _ = run_node(live, landmarker_path)
     camera = live.camera()
