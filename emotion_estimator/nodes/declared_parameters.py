@@ -178,7 +178,10 @@ class Parameters(dict[str, Any]):
 
 def _is_path(spec: Spec, value: Any) -> bool:
     """Tell whether a value names a file, not something that ships or nothing."""
-    return spec.names_file and bool(value) and (not spec.default or os.sep in str(value))
+    text = str(value)
+    # Readers put a home folder in place of `~` and `~name`.
+    is_path = os.sep in text or text.startswith('~')
+    return spec.names_file and bool(text) and (not spec.default or is_path)
 
 
 def refused(reason: str) -> SetParametersResult:

@@ -122,10 +122,8 @@ def test_humble_s_rclpy_does_which_says_neither_what_was_set_nor_who_sent_an_ima
         return [sent.index(ns) for ns in looked_at(live, node, camera, face, sent)]
 
     assert taken(9) == [0, 3, 6]
-    (result,) = node.set_parameters([Parameter('max_rate_hz', value=-1.0)])
-    assert not result.successful
-    (result,) = node.set_parameters([Parameter('max_rate_hz', value=0.0)])
-    assert result.successful
+    assert not node.set_parameters([Parameter('max_rate_hz', value=-1.0)])[0].successful
+    assert node.set_parameters([Parameter('max_rate_hz', value=0.0)])[0].successful
     live.until(lambda: taken(2) == [0, 1], 'every image')
 
 
@@ -233,6 +231,8 @@ def npy_of(array):
         (BlendshapeNode, 'detector', '', 'detector.onnx'),
         (BlendshapeNode, 'encoding', '', '/tmp/encoding.npz'),
         (EmotionNode, 'model', 'basic7_blendshapes', './model'),
+        (EmotionNode, 'model', 'basic7_blendshapes', '~'),
+        (BlendshapeNode, 'encoding', '', '~root'),
     ],
 )
 def test_after_the_start_others_set_names_but_no_paths(live, node_class, name, shipped, path):
