@@ -33,6 +33,7 @@ from emotion_estimator.faces.geometry import LANDMARKS, in_face_units
 from emotion_estimator.faces.landmarker import FaceLandmarker, LandmarkedFace
 from emotion_estimator.faces.networks import FaceNetworks
 from emotion_estimator.files import write_whole
+from emotion_estimator.parallel.engine import reporter
 from training.datasets.pictures import PictureError, Pictures
 from training.extraction.views import View
 
@@ -172,7 +173,9 @@ def read_each(
     """
     table = empty_table(len(rows))
     complaints = []
+    report = reporter()
     for position, row in enumerate(rows):
+        report(position, len(rows))
         try:
             picture = view.picture(pictures.read(row))
         except PictureError as error:
