@@ -150,6 +150,24 @@ def _legible(one: PeoplesPictures) -> PeoplesPictures:
     return one.select(np.array(rows, np.int64))
 
 
+def pixels_of(pictures: Pictures) -> Iterator[bytes]:
+    """
+    Tell which pictures are the same pixel for pixel, whatever they are kept in.
+
+    :returns: yields a digest of each picture; of a file that is no picture, its name.
+    """
+    for index in range(len(pictures)):
+        try:
+            picture = pictures.read(index)
+        except PictureError:
+            yield os.fsencode(pictures.name(index))
+            continue
+        # Files are read in colour, also where they hold greys alone.
+        if picture.ndim == 3 and (picture == picture[..., :1]).all():
+            picture = picture[..., 0]
+        yield hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest()
+
+
 _said: set[str] = set()
 
 

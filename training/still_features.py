@@ -48,7 +48,7 @@ from training.extraction.face_reader import (
     write_table,
 )
 from training.extraction.views import AUGMENTED, FAR, X4_PAD25, View
-from training.sources import code_of, content_key, kept_arrays
+from training.sources import code_of, content_key, kept_arrays, pixels_of
 from training.stills import Stills
 
 # Faces of whole data sets: found once, kept by content, continued where it was broken off.
@@ -253,10 +253,10 @@ def rows_to_learn_from(stills: Stills, times: int = OTHERS_TIMES) -> NDArray[np.
     :returns: positions in it.
     """
     photographs = sources.read_photographs()
-    tested = photographs.select(photographs.splits != Split.TRAINING).pictures.content()
+    tested = pixels_of(photographs.select(photographs.splits != Split.TRAINING).pictures)
     training, count = sources.read_to_learn_from()
     positions = replace(stills, rows=np.arange(len(stills)))
-    kept = positions.for_training(list(training.pictures.content()), set(tested)).rows
+    kept = positions.for_training(list(pixels_of(training.pictures)), set(tested)).rows
     return np.concatenate([kept, np.repeat(kept[kept >= count], times - 1)])
 
 
@@ -276,9 +276,9 @@ def stand_in_a_test_split() -> NDArray[np.bool_]:
     :returns: mask over the training split, shape [N].
     """
     photographs = sources.read_photographs()
-    tested = set(photographs.select(photographs.splits != Split.TRAINING).pictures.content())
-    training = photographs.split(Split.TRAINING).pictures.content()
-    return np.array([content in tested for content in training], np.bool_)
+    tested = set(pixels_of(photographs.select(photographs.splits != Split.TRAINING).pictures))
+    training = pixels_of(photographs.split(Split.TRAINING).pictures)
+    return np.array([pixels in tested for pixels in training], np.bool_)
 
 
 def encoding_path() -> Path:

@@ -16,12 +16,17 @@
 
 from contextvars import copy_context
 
+import cv2
 import numpy as np
+import pytest
 
 from emotion_estimator.parallel.engine import set_reporter
-from training.datasets.pictures import ArrayPictures
+from training import sources
+from training.datasets.pictures import ArrayPictures, FilePictures
 from training.extraction.face_reader import read_each
 from training.extraction.views import NATIVE
+from training.sources import pixels_of
+from training.still_features import _stills, rows_to_learn_from, stand_in_a_test_split
 
 
 def test_each_picture_of_a_block_is_a_sign_of_life():
@@ -34,3 +39,41 @@ def test_each_picture_of_a_block_is_a_sign_of_life():
 
     copy_context().run(read)
     assert said == [(0, 2), 'looked', (1, 2), 'looked']
+
+
+def noise(seed, *shape):
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def saved(path, pixels, compression=1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels, [cv2.IMWRITE_PNG_COMPRESSION, compression])
+    return path
+
+
+@pytest.mark.parametrize('shape', [(48, 48), (48, 40, 3)])
+def test_what_is_tested_is_not_learned_from_however_it_was_saved(tmp_path, monkeypatch, shape):
+    tested = saved(tmp_path / 'val' / 'sad' / '1.png', noise(1, *shape), compression=9)
+    again = saved(tmp_path / 'train' / 'sad' / '1.png', noise(1, *shape), compression=0)
+    assert again.read_bytes() != tested.read_bytes()
+    saved(tmp_path / 'train' / 'sad' / '2.png', noise(2, *shape))
+    monkeypatch.setenv(sources.FER2013_VARIABLE, str(tmp_path))
+    monkeypatch.setenv('EMOTION_ESTIMATOR_ASSETS', str(tmp_path / 'nothing'))
+    found, _ = sources.read_to_learn_from()
+    stills = _stills(found, (), np.zeros((2, 1, 0), np.float32), np.ones((2, 1), np.bool_))
+    assert [found.pictures.name(row)[-5:] for row in rows_to_learn_from(stills)] == ['2.png']
+    assert stand_in_a_test_split().tolist() == [True, False]
+
+
+def test_a_file_shows_the_same_as_an_array(tmp_path):
+    images = noise(3, 2, 48, 48)
+    files = FilePictures(
+        [saved(tmp_path / f'{row}.png', image) for row, image in enumerate(images)]
+    )
+    seen = list(pixels_of(files))
+    assert seen == list(pixels_of(ArrayPictures(images, 'arrays')))
+    assert seen[0] != seen[1]
+    # Other shapes and colours of the same bytes are other pictures; what is none has its name.
+    assert [*pixels_of(ArrayPictures(images.reshape(2, 24, 96), 'arrays'))] != seen
+    files.paths[1].write_bytes(b'no picture')
+    assert list(pixels_of(files)) == [seen[0], str(files.paths[1]).encode()]
