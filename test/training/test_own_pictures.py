@@ -20,11 +20,17 @@ import cv2
 import numpy as np
 import pytest
 
+from emotion_estimator.faces.appearance import CROP_PX
+from emotion_estimator.faces.geometry import LANDMARKS
 from emotion_estimator.parallel.engine import set_reporter
 from training import sources
-from training.datasets.pictures import ArrayPictures, FilePictures
+from training.datasets.pictures import ArrayPictures, DataError, FilePictures
+from training.encoding import visibility
+from training.encoding.visibility import donor_of, fit_shipped_visibility
+from training.extraction.covered_faces import SeenParts
 from training.extraction.face_reader import read_each
 from training.extraction.views import NATIVE
+from training.painting import FacePlaces, Scene
 from training.sources import pixels_of
 from training.still_features import _stills, rows_to_learn_from, stand_in_a_test_split
 
@@ -77,3 +83,47 @@ def test_a_file_shows_the_same_as_an_array(tmp_path):
     assert [*pixels_of(ArrayPictures(images.reshape(2, 24, 96), 'arrays'))] != seen
     files.paths[1].write_bytes(b'no picture')
     assert list(pixels_of(files)) == [seen[0], str(files.paths[1]).encode()]
+
+
+# Parts of them serve as cloth that covers faces.
+
+
+@pytest.mark.parametrize(
+    ('shape', 'expected'),
+    [
+        ((48, 48), (48, 48)),
+        ((192, 300, 3), (192, 300, 3)),
+        ((8, 12), (48, 72)),
+        ((1, 4, 3), (48, 192, 3)),
+        ((3000, 4000, 3), (192, 256, 3)),
+    ],
+)
+def test_a_donor_is_of_a_size_of_which_parts_can_be_cut(shape, expected):
+    picture = noise(4, *shape)
+    donor = donor_of(picture)
+    assert donor.shape == expected
+    assert donor.dtype == np.uint8
+    assert (donor is picture) == (shape == expected)
+    face = FacePlaces(noise(5, LANDMARKS, 2).astype(np.float32))
+    scene = Scene(np.zeros((60, 80, 3), np.uint8), face, np.random.default_rng(1), [donor])
+    assert scene._other_picture().shape[:2] == (60, 80)
+
+
+def test_all_donors_are_brought_to_size(tmp_path, monkeypatch):
+    sizes = {'train': [(8, 12), (400, 200)], 'val': [(60, 60)]}
+    for split, shapes in sizes.items():
+        for shape in shapes:
+            saved(tmp_path / split / 'sad' / f'{shape[0]}.png', noise(6, *shape))
+    given = []
+
+    def every_part(pictures, donors, *_):
+        given.append(sorted(donor.shape for donor in donors))
+        none = np.zeros((0, CROP_PX, CROP_PX), np.uint8)
+        return SeenParts(none, np.zeros((0, 3), np.bool_), np.zeros(0, np.str_))
+
+    monkeypatch.setattr(visibility, 'every_part', every_part)
+    monkeypatch.setenv('EMOTION_ESTIMATOR_ASSETS', str(tmp_path / 'nothing'))
+    monkeypatch.setenv(sources.FER2013_VARIABLE, str(tmp_path))
+    with pytest.raises(DataError, match='give 0 crops'):
+        fit_shipped_visibility(learn=False)
+    assert given == [[(48, 72, 3), (384, 192, 3)]]

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
@@ -48,6 +49,8 @@ from training.still_features import encoding_path
 PHOTOGRAPHS, TESTED = 5_000, 1_000
 """How many photographs are learned from, and how many tell what came out."""
 _DONORS = 300  # photographs whose parts serve as cloth
+DONOR_PX = 48, 192
+"""Least and greatest length of such a photograph's shorter side."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,25 @@ def table_of(parts: SeenParts, encoding: Path) -> Table:
     return table
 
 
+def donor_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """
+    Bring a photograph that serves as cloth to a size of which a part can be cut.
+
+    All of them are held at once, and go with each task.
+
+    :param picture: grey [height, width] or RGB [height, width, 3].
+    :returns: the same where its shorter side is within `DONOR_PX`, otherwise as near to it.
+    """
+    height, width = picture.shape[:2]
+    shorter = min(height, width)
+    wanted = int(np.clip(shorter, *DONOR_PX))
+    if wanted == shorter:
+        return picture
+    size = round(width * wanted / shorter), round(height * wanted / shorter)
+    kind = cv2.INTER_AREA if wanted < shorter else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=kind), np.uint8)
+
+
 def fit_shipped_visibility(learn: bool) -> Table:
     """
     Learn the network from FER2013's training split, and see what comes out on PublicTest.
@@ -204,7 +226,7 @@ def fit_shipped_visibility(learn: bool) -> Table:
         return every.part(sources.legible(every, chosen))
 
     training, tested = some(Split.TRAINING, PHOTOGRAPHS), some(Split.PUBLIC, TESTED)
-    donors = [training.read(index) for index in range(min(_DONORS, len(training)))]
+    donors = [donor_of(training.read(index)) for index in range(min(_DONORS, len(training)))]
 
     def parts_of(pictures: Pictures, least: int) -> SeenParts:
         parts = every_part(pictures, donors, encoding_path(), sources.scheduler())
