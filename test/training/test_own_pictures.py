@@ -28,8 +28,8 @@ from training.datasets.pictures import ArrayPictures, DataError, FilePictures
 from training.encoding import visibility
 from training.encoding.visibility import donor_of, fit_shipped_visibility
 from training.extraction.covered_faces import SeenParts
-from training.extraction.face_reader import read_each
-from training.extraction.views import NATIVE
+from training.extraction.face_reader import ATTEMPTS, read_each, show
+from training.extraction.views import NATIVE, X4_PAD25, enlarged
 from training.painting import FacePlaces, Scene
 from training.sources import pixels_of
 from training.still_features import _stills, rows_to_learn_from, stand_in_a_test_split
@@ -83,6 +83,37 @@ def test_a_file_shows_the_same_as_an_array(tmp_path):
     assert [*pixels_of(ArrayPictures(images.reshape(2, 24, 96), 'arrays'))] != seen
     files.paths[1].write_bytes(b'no picture')
     assert list(pixels_of(files)) == [seen[0], str(files.paths[1]).encode()]
+
+
+@pytest.mark.parametrize(('height', 'width'), [(1, 300), (170, 10)])
+def test_a_picture_too_narrow_for_a_face_is_named_and_the_others_are_read(tmp_path, height, width):
+    narrow = saved(tmp_path / 'narrow.png', noise(7, height, width))
+    rest = [saved(tmp_path / f'{long}.png', noise(8, long, 8)) for long in (128, 8)]
+    pictures, seen = FilePictures([narrow, *rest]), []
+    table, complaints = read_each(
+        pictures, [0, 1, 2], X4_PAD25, lambda picture: seen.append(picture.shape[:2])
+    )
+    said = f'{narrow}: {width} x {height} pixels are too narrow to show a face.'
+    assert complaints == (said,)
+    assert len(table) == 3
+    # Each is enlarged by 24 and has its border.
+    assert seen == [(288 * 16, 288), (288, 288)]
+
+
+def test_a_huge_picture_is_reduced_before_it_is_looked_at():
+    column = np.arange(8000, dtype=np.float32) / 8000 * 255
+    huge = np.tile(column.astype(np.uint8), (400, 1))
+    prepared = X4_PAD25.picture(huge)
+    assert prepared.shape == (300, 6000, 3)
+    inside = prepared[50:-50, 1000:-1000, 0]
+    np.testing.assert_allclose(inside.astype(float), np.tile(column[::2], (200, 1)), atol=2)
+    # A second look takes a square of the longer side.
+    assert show(prepared, ATTEMPTS[0])[0].nbytes < 200_000_000
+
+
+def test_a_picture_of_a_camera_is_not_reduced():
+    picture = noise(9, 300, 4000, 3)
+    np.testing.assert_array_equal(enlarged(picture)[75:-75, 1000:-1000], picture)
 
 
 # Parts of them serve as cloth that covers faces.

@@ -37,6 +37,8 @@ LABELS: tuple[str, ...] = EXPRESSIONS
 NEUTRAL = LABELS.index('neutral')
 NO_LABEL = -1
 """Label of a face that shows none of `LABELS`, such as contempt."""
+MOST_ASPECT = 16
+"""How many times as long as the other a picture's side may be."""
 
 
 class DataError(RuntimeError):
@@ -147,11 +149,7 @@ class ArrayPictures:
         return image
 
     def name(self, index: int) -> str:
-        """
-        Name one picture by its row.
-
-        :returns: such as 'fer2013 row 17'.
-        """
+        """Name one picture by its row, such as 'fer2013 row 17'."""
         return f'{self.source} row {index}'
 
     def part(self, indices: Sequence[int]) -> ArrayPictures:
@@ -182,14 +180,18 @@ class FilePictures:
         Decode one file.
 
         :returns: RGB, shape [height, width, 3].
-        :raises PictureError: when the file is missing, empty or no picture.
+        :raises PictureError: when the file is missing, empty, no picture or a very narrow one.
         """
         path = self.paths[index]
         try:
-            return ImageDecoder().read(path)
+            picture = ImageDecoder().read(path)
         except ImageError as error:
             # It begins with the file's name, which many folders of a data set may hold.
             raise PictureError(f'{path.parent}/{error}') from error
+        height, width = picture.shape[:2]
+        if max(height, width) > MOST_ASPECT * min(height, width):
+            raise PictureError(f'{path}: {width} x {height} pixels are too narrow to show a face.')
+        return picture
 
     def name(self, index: int) -> str:
         """Name one picture by its file."""

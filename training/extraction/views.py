@@ -153,6 +153,9 @@ def _uint8(values: NDArray[Any] | None) -> Picture:
 ENLARGED_PX = 192
 """Wanted length of the shorter side, met as nearly as a whole factor can: FER2013's times four."""
 
+MOST_PX = 4000
+"""Greatest length of the longer side before there is a border; longer ones fill the memory."""
+
 BORDER = 0.25
 """Width of the black border as a share of the prepared side."""
 
@@ -169,7 +172,7 @@ def native(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
-    Enlarge a small photograph by a whole factor and give it a border.
+    Enlarge a small photograph by a whole factor, reduce a huge one, and give it a border.
 
     MediaPipe's detector looks for whole heads with something round them: photographs cut at chin
     and forehead, as FER2013's, are found far more often with a border.
@@ -177,6 +180,10 @@ def enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     :param picture: grey [height, width] or RGB [height, width, 3].
     :returns: RGB.
     """
+    height, width = picture.shape[:2]
+    if (longer := max(height, width)) > MOST_PX:
+        size = round(width * MOST_PX / longer), round(height * MOST_PX / longer)
+        picture = _uint8(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
     factor = max(1, round(ENLARGED_PX / min(picture.shape[:2])))
     if factor > 1:
         picture = np.asarray(
