@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -23,7 +25,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +35,7 @@ from emotion_estimator.assets import ASSETS_VARIABLE, FACE_LANDMARKER, find_asse
 from emotion_estimator.blendshapes import MIRROR, NAMES
 from emotion_estimator.faces.encoding import FaceEncoding, read_encoding
 from emotion_estimator.files import DEFAULT_ENCODING, sha256_of, write_whole
-from emotion_estimator.parallel.engine import Finished, SchedulerError, run_all
+from emotion_estimator.parallel.engine import Advanced, Finished, SchedulerError, run_all
 from emotion_estimator.parallel.workers import open_workers
 from training import sources
 from training.datasets.pictures import DataError, LabelledPictures, Pictures, Split, assets_folder
@@ -55,7 +57,7 @@ from training.stills import Stills
 
 
 BLOCK = 256
-"""Pictures in a task and in a file."""
+"""Pictures in a task and in a file, more or less."""
 
 Found = tuple[FaceTable, tuple[str, ...]]
 """A row for each picture, and a sentence for each that could not be read."""
@@ -75,7 +77,8 @@ def extract(
     Find the face of each picture, or take what an earlier run found.
 
     Each block of pictures is one file, named by its pictures' content, the view, MediaPipe and
-    the sources that decide: what has not changed is not done again.
+    the sources that decide: what has not changed is not done again. Their content chooses the
+    block too, so that one picture more or less costs its own block alone.
 
     :param folder: where the blocks are kept.
     :param address: of a Dask scheduler, such as tcp://10.0.0.1:8786; None uses this machine.
@@ -89,15 +92,14 @@ def extract(
     # The processes that do the work inherit it.
     os.environ.setdefault(ASSETS_VARIABLE, str(assets_folder()))
     find_asset(FACE_LANDMARKER)
-    blocks = [
-        pictures.part(range(start, min(start + BLOCK, len(pictures))))
-        for start in range(0, len(pictures), BLOCK)
-    ]
+    rows = _blocks(pictures)
+    blocks = [pictures.part(each) for each in rows]
     paths = [folder / f'{key}.npz' for key in _keys(blocks, view, read)]
     tables = {index: table for index, p in enumerate(paths) if (table := read_table(p))}
     missing = [index for index in range(len(blocks)) if index not in tables]
     complaints: list[str] = []
     undone: list[str] = []
+    reached: dict[int, int] = {}
     with Progress() as progress:
         task = progress.add_task(
             f'faces, {view.name}',
@@ -107,34 +109,51 @@ def extract(
         work = [blocks[index] for index in missing]
         with closing(_read(read, work, view, address, workers)) as events:
             for event in events:
-                block, index = work[event.index], missing[event.index]
+                index = missing[event.index]
+                if isinstance(event, Advanced):
+                    reached[index] = rows[index][event.progress.done]
+                    continue
                 if event.result is None:
-                    names = f'{block.name(0)} to {block.name(len(block) - 1)}'
-                    undone.append(f'{names} were not looked at: the task {event.problem}.')
+                    undone.append(
+                        f'{len(rows[index])} pictures were not looked at: the task '
+                        f'{event.problem}, at or soon after '
+                        f'{pictures.name(reached.get(index, rows[index][0]))}.'
+                    )
                     continue
                 tables[index], said = event.result
                 complaints.extend(said)
                 if not said:
                     write_table(paths[index], tables[index])
-                progress.advance(task, len(block))
+                progress.advance(task, len(rows[index]))
     if undone:
         raise DataError(
             f'{" ".join(undone)} The faces of all others are kept: run it again, or without '
             'the picture that it fails at.'
         )
-    return joined([tables[index] for index in range(len(blocks))]), tuple(complaints)
+    found = joined([tables[index] for index in range(len(blocks))])
+    return found.select(np.argsort([row for each in rows for row in each])), tuple(complaints)
+
+
+def _blocks(pictures: Pictures) -> list[list[int]]:
+    """Sort pictures into blocks by their content; returns the rows of each."""
+    count = 2 ** max(0, round(math.log2(max(1, len(pictures)) / BLOCK)))
+    blocks: list[list[int]] = [[] for _ in range(count)]
+    for row, content in enumerate(pictures.content()):
+        digest = hashlib.sha256(content).digest()
+        blocks[int.from_bytes(digest[:4], 'big') % count].append(row)
+    return [rows for rows in blocks if rows]
 
 
 def _read(
     read: Reader, blocks: list[Pictures], view: View, address: str | None, workers: int | None
-) -> Generator[Finished[Found], None, None]:
-    """Read blocks side by side; yields what was found, or why nothing was."""
+) -> Generator[Union[Advanced, Finished[Found]], None, None]:
+    """Read blocks side by side; yields how far each is, what was found, or why nothing was."""
     if not blocks:
         return
     tasks = [(block, list(range(len(block))), view) for block in blocks]
     try:
         with open_workers(address, workers) as pool, closing(run_all(read, tasks, pool)) as events:
-            yield from (event for event in events if isinstance(event, Finished))
+            yield from events
     except SchedulerError as error:
         raise DataError(str(error)) from error
 

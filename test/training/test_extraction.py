@@ -76,8 +76,13 @@ def pictures(tmp_path):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    """Two pictures in a block."""
-    monkeypatch.setattr(still_features, 'BLOCK', 2)
+    """Two pictures in a block, one behind the other."""
+
+    def blocks(pictures):
+        rows = [*range(len(pictures))]
+        return [rows[start : start + 2] for start in rows[::2]]
+
+    monkeypatch.setattr(still_features, '_blocks', blocks)
 
 
 def test_faces_are_found_and_differ(pictures, tmp_path, scheduler):
@@ -206,13 +211,13 @@ def test_a_task_that_nobody_could_do_ends_it_once_others_are_kept(pictures, tmp_
     """Else models would be trained without these photographs, with a status of 0."""
 
     def run_all(read, tasks, _):
-        yield Advanced(0, Progress())
+        yield Advanced(0, Progress(1, 2))
         yield Finished(0, None, 'failed 3 times, at last: broken')
         yield Finished(1, read(*tasks[1]))
 
     monkeypatch.setattr(still_features, 'run_all', run_all)
-    names = f'{pictures.name(0)} to {pictures.name(1)}'
-    said = f'{names} were not looked at: the task failed 3 times, at last: broken. The'
+    said = '2 pictures were not looked at: the task failed 3 times, at last: broken, at or soon '
+    said += f'after {pictures.name(1)}. The'
     with pytest.raises(DataError, match=re.escape(said)):
         extract(pictures, X4_PAD25, tmp_path / 'kept')
     (kept,) = (tmp_path / 'kept').iterdir()
@@ -348,12 +353,7 @@ def test_outlines_are_the_landmarks_in_pixels(width, height):
 # What a first look misses a second may find; its landmarks lie on the prepared picture.
 
 
-@given(
-    st.floats(-90, 90),
-    st.floats(1, 2),
-    st.integers(40, 300),
-    st.integers(40, 300),
-)
+@given(st.floats(-90, 90), st.floats(1, 2), st.integers(40, 300), st.integers(40, 300))
 def test_landmarks_are_moved_back_to_where_they_were(turn_deg, room, width, height):
     picture = np.zeros((height, width, 3), np.uint8)
     shown, moved = show(picture, Attempt(turn_deg=turn_deg, room=room))

@@ -22,17 +22,30 @@ import pytest
 
 from emotion_estimator.faces.appearance import CROP_PX
 from emotion_estimator.faces.geometry import LANDMARKS
-from emotion_estimator.parallel.engine import set_reporter
-from training import sources
-from training.datasets.pictures import ArrayPictures, DataError, FilePictures
+from emotion_estimator.parallel.engine import Finished, set_reporter
+from training import sources, still_features
+from training.datasets.pictures import (
+    ArrayPictures,
+    DataError,
+    FilePictures,
+    JoinedPictures,
+)
 from training.encoding import visibility
 from training.encoding.visibility import donor_of, fit_shipped_visibility
 from training.extraction.covered_faces import SeenParts
-from training.extraction.face_reader import ATTEMPTS, read_each, show
+from training.extraction.face_reader import ATTEMPTS, empty_table, read_each, read_faces, show
 from training.extraction.views import NATIVE, X4_PAD25, enlarged
 from training.painting import FacePlaces, Scene
 from training.sources import pixels_of
-from training.still_features import _stills, rows_to_learn_from, stand_in_a_test_split
+from training.still_features import (
+    BLOCK,
+    _blocks,
+    _keys,
+    _stills,
+    extract,
+    rows_to_learn_from,
+    stand_in_a_test_split,
+)
 
 
 def test_each_picture_of_a_block_is_a_sign_of_life():
@@ -158,3 +171,57 @@ def test_all_donors_are_brought_to_size(tmp_path, monkeypatch):
     with pytest.raises(DataError, match='give 0 crops'):
         fit_shipped_visibility(learn=False)
     assert given == [[(48, 72, 3), (384, 192, 3)]]
+
+
+# What is found is kept in blocks, which the pictures' content chooses.
+
+
+def block_keys(pictures):
+    blocks = [pictures.part(rows) for rows in _blocks(pictures)]
+    return _keys(blocks, X4_PAD25, read_faces)
+
+
+def test_one_picture_less_or_more_costs_one_block(tmp_path):
+    paths = [tmp_path / f'{number}.png' for number in range(2000)]
+    for path in paths:
+        path.write_text(path.name)
+    before = block_keys(FilePictures(paths))
+    assert len(before) == 8
+    for number in (0, 700, 1999):
+        after = block_keys(FilePictures(paths[:number] + paths[number + 1 :]))
+        assert len(set(before) - set(after)) == len(set(after) - set(before)) == 1
+        # Found under another name, at another place, it is all the same to the others.
+        moved = block_keys(FilePictures([*paths[:number], *paths[number + 1 :], paths[number]]))
+        assert len(set(before) - set(moved)) <= 1
+
+
+@pytest.mark.parametrize('count', [0, 1, BLOCK, 5000])
+def test_every_picture_is_in_one_block_of_about_the_same_size(count):
+    blocks = _blocks(ArrayPictures(noise(10, count, 4, 4), 'arrays'))
+    assert sorted(row for rows in blocks for row in rows) == list(range(count))
+    assert all(rows == sorted(rows) for rows in blocks)
+    assert all(BLOCK / 2 < len(rows) < 2 * BLOCK for rows in blocks if count > BLOCK)
+
+
+def test_what_is_found_is_in_the_order_of_the_pictures(tmp_path, monkeypatch):
+    images = noise(11, 40, 4, 4)
+    pictures = JoinedPictures((ArrayPictures(images[:30], 'a'), ArrayPictures(images[30:], 'b')))
+    work = []
+
+    def run_all(read, tasks, _):
+        for index, (block, rows, _) in enumerate(tasks):
+            table = empty_table(len(rows))
+            table.places[:, 0] = [block.read(row)[0, 0] for row in rows]
+            table.places[:, 1] = [block.read(row)[0, 1] for row in rows]
+            work.append(len(rows))
+            yield Finished(index, (table, ()))
+
+    monkeypatch.setattr(still_features, 'BLOCK', 10)
+    monkeypatch.setattr(still_features, 'run_all', run_all)
+    for _ in range(2):
+        found, _ = extract(pictures, X4_PAD25, tmp_path)
+        np.testing.assert_array_equal(found.places[:, :2], images[:, 0, :2])
+    assert len(work) == 4 and sum(work) == 40
+    extract(pictures.part(range(1, 40)), X4_PAD25, tmp_path)
+    assert len(work) == 5
+    assert len(extract(pictures.part([]), X4_PAD25, tmp_path)[0]) == 0
