@@ -19,7 +19,8 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,10 @@ from emotion_estimator.evaluation.report.figures import (
 MOST_POINTS = 10_000
 MOST_THUMBNAILS = 300
 MOST_STRETCHES = 2_000
-"""Bars of a row; where more begin, only the first of each short time is drawn, up to the next."""
+"""
+Bars of a row. Of more, those that begin within the same short time are drawn as one bar: of what
+lasts longest among them, as long as all of them last, up to where the last of them ends.
+"""
 
 THUMBNAIL_PX = 54
 LONG_S, _DAY_S = 120, 86_400
@@ -230,13 +234,8 @@ class _Timeline:
         if len(found) <= MOST_STRETCHES:
             return found
         least_s = track.length_s / MOST_STRETCHES
-        kept: list[Stretch] = []
-        for one in found:
-            if kept and one.start_s // least_s == kept[-1].start_s // least_s:
-                kept[-1] = replace(kept[-1], end_s=one.end_s)
-            else:
-                kept.append(one)
-        return kept
+        short_times = groupby(found, lambda one: (one.start_s - track.start_s) // least_s)
+        return [_as_one(list(several)) for _, several in short_times]
 
     def _bars(self, found: list[Stretch], row: float, width: float) -> None:
         for index, label in enumerate(self._track.labels):
@@ -340,3 +339,16 @@ class _Timeline:
     def _times(self, at_s: Floats) -> NDArray[np.floating]:
         values = self._zero + self._unit * at_s
         return values if self._zero else values.astype(np.float32)
+
+
+def _as_one(several: list[Stretch]) -> Stretch:
+    """Join stretches, in the order of time; times in which nothing was do not count."""
+    if len(several) == 1:
+        return several[0]
+    lasting_s: dict[int, float] = {}
+    for one in several:
+        lasting_s[one.what] = lasting_s.get(one.what, 0.0) + one.end_s - one.start_s
+    # Only the last one can reach beyond the short time: its end stays where it is.
+    end_s = several[-1].end_s
+    longest = max(lasting_s, key=lasting_s.__getitem__)
+    return Stretch(end_s - sum(lasting_s.values()), end_s, longest)
