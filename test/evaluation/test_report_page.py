@@ -32,7 +32,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotion_estimator.colours import COLOURS, hexadecimal, shades
-from emotion_estimator.evaluation.report.figures import points, stretches
 from emotion_estimator.evaluation.report.pages import report_page
 from emotion_estimator.evaluation.report.write import write_comparison, write_report
 from emotion_estimator.evaluation.runs import summarise
@@ -225,29 +224,11 @@ def test_control_characters_do_not_reach_the_page():
     assert 'What made 1.0.0 saw in a\ufffdb'.encode() in written
 
 
-def test_stretches_end_where_the_face_was_lost():
-    at_s = np.array([0.0, 0.1, 0.2, 2.0, 2.1])
-    found = stretches(at_s, np.array([1, 1, 2, 2, -1]), 0.5, 0.1)
-    ends = [(one.start_s, one.end_s, one.what) for one in found]
-    assert ends == [(0, 0.2, 1), (0.2, pytest.approx(0.3), 2), (2, 2.1, 2)]
-    times_s, found = points(at_s, np.arange(5.0)[:, None], -1, 0, 0.5, 0.1)
-    assert found[:, 0].tolist() == [0, 1, 2, 2, -1, -1, 3, 4, 4]
-    assert times_s.tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.3, 2.0, 2.0, 2.1, 2.2])
-    slow = stretches(np.arange(4.0), np.array([1, 1, 2, 2]), 1.5, 1.0)
-    assert [(one.start_s, one.end_s) for one in slow] == [(0, 2), (2, 4)]
-
-
 @pytest.mark.parametrize('run', [replay('- - - -'), replay(), replay('happy')])
 def test_little_or_nothing_to_show_is_a_page_too(run):
     page = Page(report_page(summarise([run], {})))
     assert 'No labels were given' in ' '.join(page.texts)
     assert bool(page.figures) == bool(run.predictions)
-
-
-def test_points_are_means_over_equal_times():
-    at_s = np.arange(1000) / 100
-    _, found = points(at_s, at_s[:, None], np.nan, 1.0, 0.5, 0.01)
-    assert found[:, 0].tolist() == pytest.approx([*(i + 0.495 for i in range(10)), 9.495])
 
 
 def test_an_answer_of_one_image_is_drawn_as_long_as_that_lasts():
@@ -360,6 +341,17 @@ def test_dark_ground_has_colours_of_its_own(browser, tmp_path):
         has = 'document.documentElement.outerHTML.includes'
         until(page, f'{has}("{shown}") && !{has}("{other}")')
     assert page.errors == []
+
+
+def test_a_phone_shows_tables_and_the_confusion_matrix_as_wide_as_they_are_read(browser, tmp_path):
+    page = browser.open(write_report(tmp_path, [PAGE_WALK], PAGE_TRUTH).as_uri(), 320, 8000)
+    until(page, DRAWN)
+    drawn_px = 'document.querySelector(".confusion svg").getBoundingClientRect().width'
+    assert page.run(drawn_px) == pytest.approx(358, abs=1)
+    cells = '[...document.querySelectorAll("td.meaning")].map((one) => one.clientHeight)'
+    assert max(page.run(cells)) < 120
+    # Both are scrolled sideways in boxes of their own; the page is not.
+    assert page.run('document.documentElement.scrollWidth') == 320
 
 
 def test_a_silent_console_means_something(browser, tmp_path):

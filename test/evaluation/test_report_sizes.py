@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from emotion_estimator.colours import shades
-from emotion_estimator.evaluation.report.figures import stretches
+from emotion_estimator.evaluation.report.figures import points, stretches
 from emotion_estimator.evaluation.report.timeline import MOST_STRETCHES, FaceTrack, timeline
 
 LABELS = ('happy', 'scared', 'sad')
@@ -89,3 +89,21 @@ def test_what_lasts_is_drawn_as_it_is_among_any_flicker(longest):
     assert sum(seconds(drawn).values()) == pytest.approx(
         sum(one.end_s - one.start_s for one in found), abs=0.1
     )
+
+
+def test_stretches_end_where_the_face_was_lost():
+    at_s = np.array([0.0, 0.1, 0.2, 2.0, 2.1])
+    found = stretches(at_s, np.array([1, 1, 2, 2, -1]), 0.5, 0.1)
+    ends = [(one.start_s, one.end_s, one.what) for one in found]
+    assert ends == [(0, 0.2, 1), (0.2, pytest.approx(0.3), 2), (2, 2.1, 2)]
+    times_s, found = points(at_s, np.arange(5.0)[:, None], -1, 0, 0.5, 0.1)
+    assert found[:, 0].tolist() == [0, 1, 2, 2, -1, -1, 3, 4, 4]
+    assert times_s.tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.3, 2.0, 2.0, 2.1, 2.2])
+    slow = stretches(np.arange(4.0), np.array([1, 1, 2, 2]), 1.5, 1.0)
+    assert [(one.start_s, one.end_s) for one in slow] == [(0, 2), (2, 4)]
+
+
+def test_points_are_means_over_equal_times():
+    at_s = np.arange(1000) / 100
+    _, found = points(at_s, at_s[:, None], np.nan, 1.0, 0.5, 0.01)
+    assert found[:, 0].tolist() == pytest.approx([*(i + 0.495 for i in range(10)), 9.495])
