@@ -16,12 +16,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from helpers.bags import replay
 
 from emotion_estimator.colours import shades
 from emotion_estimator.evaluation.report.figures import points, stretches
+from emotion_estimator.evaluation.report.pages import report_page
 from emotion_estimator.evaluation.report.timeline import MOST_STRETCHES, FaceTrack, timeline
+from emotion_estimator.evaluation.runs import summarise
 
 LABELS = ('happy', 'scared', 'sad')
 FRAME_S, GAP_S = 0.1, 0.5
@@ -107,3 +113,32 @@ def test_points_are_means_over_equal_times():
     at_s = np.arange(1000) / 100
     _, found = points(at_s, at_s[:, None], np.nan, 1.0, 0.5, 0.01)
     assert found[:, 0].tolist() == pytest.approx([*(i + 0.495 for i in range(10)), 9.495])
+
+
+def test_no_face_is_seen_for_longer_than_its_recording_lasts():
+    quick = replay('happy ' * 5, '- sad - - -')
+    slow = replace(
+        quick,
+        recording='slow',
+        stamps_ns=tuple(5 * stamp_ns for stamp_ns in quick.stamps_ns),
+        predictions=tuple(replace(one, stamp_ns=5 * one.stamp_ns) for one in quick.predictions),
+    )
+    runs = [quick, slow, replay('happy', name='one'), replay(name='none')]
+    page = report_page(summarise(runs, {})).decode()
+    rows = re.findall(r'<th scope="row">([^<]*)</th><td class="number">([^<]*)<', page)
+    assert rows[-8:] == [
+        ('walk', '0.5 s'),
+        ('face abc', '0.5 s'),
+        ('face def', '0.1 s'),
+        ('slow', '2.5 s'),
+        ('face abc', '2.5 s'),
+        ('face def', '0.5 s'),
+        ('one', '0.0 s'),
+        ('none', '0.0 s'),
+    ]
+    assert re.findall('<summary>(.*)</summary>', page) == [
+        'walk: 0.5 s, 2 faces',
+        'slow: 2.5 s, 2 faces',
+        'one: 0.0 s, 1 face',
+        'none: 0.0 s, 0 faces',
+    ]

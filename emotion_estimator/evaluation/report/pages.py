@@ -199,7 +199,7 @@ def _rows(summary: Summary, columns: Sequence[Measure]) -> Iterator[_Row]:
         seen_s[name] = seen_s.get(name, 0.0) + seconds
     for one in summary.recordings:
         name = one.replay.recording
-        yield _Row(name, one.duration_s, cells(one.figures))
+        yield _Row(name, _length_s(one), cells(one.figures))
         if len(one.faces) < 2:
             continue
         listed = one.faces[:MOST_FACES_LISTED]
@@ -207,6 +207,12 @@ def _rows(summary: Summary, columns: Sequence[Measure]) -> Iterator[_Row]:
             length_s = face.figures['face_share'].value * seen_s.get(name, 0.0)
             more = len(one.faces) - len(listed) if face is listed[-1] else 0
             yield _Row(f'face {face.face_id}', length_s, cells(face.figures), True, more)
+
+
+def _length_s(recording: RecordingSummary) -> float:
+    """Give the time from the first image to the end of the last, as faces' times count it."""
+    lasting_s = image_durations_s(recording.judged.image_ns, recording.judged.longest_gap_s)
+    return recording.duration_s + float(lasting_s[-1]) if len(lasting_s) else 0.0
 
 
 # The figures of a page.
@@ -261,7 +267,7 @@ class _Plots:
         """Gather what the section of one recording over time needs."""
         return {
             'name': one.replay.recording,
-            'duration_s': one.duration_s,
+            'length_s': _length_s(one),
             'face_count': len(one.faces),
             'faces': [
                 {'face_id': face.face_id, 'figure': self._timeline(one, face)}
