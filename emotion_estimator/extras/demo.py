@@ -25,6 +25,7 @@ import argparse
 import io
 import socket
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -304,7 +305,7 @@ def draw_timeline(
     :param moments: in the order of time, of any number of faces; the most seen are drawn.
     :param thumbnails: in the order of time; may be empty.
     :param path: PNG file to write.
-    :param title: headline.
+    :param title: headline; of a long one the middle is left out.
     :raises ValueError: when there are no moments.
     """
     if not moments:
@@ -314,8 +315,7 @@ def draw_timeline(
         of_face.setdefault(moment.face_id, []).append(moment)
     faces = sorted(of_face.values(), key=len, reverse=True)[:MOST_FACES]
     end_s = max(0.1, *(m.time_s for m in moments))
-    strip = [1.1] if thumbnails else []
-    heights = strip + [2.4, 0.35] * len(faces)
+    heights = [1.1] * bool(thumbnails) + [2.4, 0.35] * len(faces)
     height_in = 1.2 + sum(heights)
     # Room for the legend; matplotlib 3.6, which apt has, makes none for one 'outside'.
     below = _LEGEND_IN / height_in
@@ -323,7 +323,8 @@ def draw_timeline(
     figure = Figure(figsize=(12, height_in), layout=layout)
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
-    figure.suptitle(title, parse_math=False)
+    short = title if len(title) <= 100 else f'{title[:60]}…{title[-39:]}'
+    figure.suptitle(short, parse_math=False)
     if thumbnails:
         _draw_thumbnails(axes.pop(0), thumbnails, end_s)
     shown = {name for m in moments for name in m.scores}
@@ -333,14 +334,16 @@ def draw_timeline(
     gap_s = longest_gap_s(images_ns)  # a face unseen for longer leaves a gap in its curve
     for face in faces:
         _draw_scores(axes.pop(0), face, colours, gap_s)
-        strip_axis = axes.pop(0)
-        _draw_decisions(strip_axis, face, colours, gap_s)
+        _draw_decisions(strip_axis := axes.pop(0), face, colours, gap_s)
     strip_axis.set_xlabel('time of the image in s')
     strip_axis.set_xlim(0, end_s)
     handles, names = figure.axes[1 if thumbnails else 0].get_legend_handles_labels()
     figure.legend(handles, names, loc='lower center', ncols=len(names), frameon=False)
     png = io.BytesIO()
-    figure.savefig(png, format='png', dpi=100)
+    with warnings.catch_warnings():
+        # A box stands for each character that the font lacks, as in names of many languages.
+        warnings.filterwarnings('ignore', r'Glyph \d+ ')
+        figure.savefig(png, format='png', dpi=100)
     write_whole(path, png.getvalue())
 
 
@@ -353,9 +356,8 @@ def _draw_scores(axis, face: list[Moment], colours: dict[str, Shades], gap_s: fl
     edges_s = np.stack([times_s[gaps - 1], times_s[gaps]], axis=1).ravel()
     times_s = np.insert(times_s, at, edges_s)
     scores = np.insert(scores, at, 0.0, axis=1)
-    axis.stackplot(
-        times_s, scores, labels=list(colours), colors=[c.light for c in colours.values()]
-    )
+    fills = [shade.light for shade in colours.values()]
+    axis.stackplot(times_s, scores, labels=list(colours), colors=fills)
     axis.set_ylim(0, 1)
     axis.set_ylabel(f'face_{face[0].face_id}\nprobability')
 
@@ -368,8 +370,7 @@ def _draw_decisions(axis, face: list[Moment], colours: dict[str, Shades], gap_s:
         if ends or gap or face[i].label != face[start].label:
             until_s = face[i - 1].time_s if ends or gap else face[i].time_s
             width_s = until_s - face[start].time_s
-            label = face[start].label
-            colour = colours[label].light
+            colour = colours[label := face[start].label].light
             axis.broken_barh([(face[start].time_s, width_s)], (0, 1), color=colour)
             if width_s > 0.05 * max(face[-1].time_s, 1e-9):
                 middle_s = face[start].time_s + width_s / 2
@@ -393,8 +394,7 @@ def _draw_thumbnails(axis, thumbnails: Sequence[Thumbnail], end_s: float) -> Non
     for slot in range(count):
         middle_s = (slot + 0.5) * slot_s
         nearest = thumbnails[int(np.abs(times_s - middle_s).argmin())]
-        left_s, right_s = slot * slot_s, (slot + 1) * slot_s
-        axis.imshow(nearest.rgb, extent=(left_s, right_s, 0, 1), aspect='auto')
+        axis.imshow(nearest.rgb, extent=(slot * slot_s, (slot + 1) * slot_s, 0, 1), aspect='auto')
     axis.set_xlim(0, end_s)
     axis.set_ylim(0, 1)
     axis.axis('off')

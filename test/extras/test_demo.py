@@ -23,6 +23,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -124,6 +125,24 @@ def test_a_slow_camera_s_timeline_has_gaps_where_the_face_is_unseen_alone(
     # Twelve images, nothing on either side of the gap, eight images.
     assert np.flatnonzero(drawn[0].sum(axis=0) == 0).tolist() == [12, 13]
     assert drawn[0].shape == (3, 22)
+
+
+def test_the_middle_of_a_long_title_is_left_out_so_that_both_of_its_ends_are_there(tmp_path):
+    path, drawn = tmp_path / 'timeline.png', []
+    name = 'camera_of_the_hall_' * 10
+    for title in (f'From 1 {name}.mp4', f'From 1 {name[:53]}…{name[-35:]}.mp4', 'x' * 100):
+        demo.draw_timeline(moments('happy', 0, 3), [], path, title)
+        drawn.append(cv2.imread(str(path)))
+    assert (drawn[0] == drawn[1]).all()
+    for headline in (picture[:25] for picture in drawn):
+        assert headline.min() < 50
+        assert headline[:, :20].min() == headline[:, -20:].min() == 255
+
+
+def test_characters_that_the_font_lacks_cost_no_warning(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        demo.draw_timeline(moments('happy', 0, 3), [], tmp_path / 'a.png', 'From 笑顔.mp4')
 
 
 def test_a_timeline_needs_a_face(tmp_path):
@@ -379,22 +398,3 @@ def test_a_demonstration_without_its_webcam_says_so_and_not_that_it_saw_no_face(
 def test_a_page_is_waited_for_no_longer_than_the_camera_runs():
     page, camera = SimpleNamespace(running=lambda: True), SimpleNamespace(running=lambda: False)
     demo._await_page(page, camera, observer=None, executor=None)
-
-
-def test_an_output_that_cannot_be_written_is_told_before_the_clip_is_played(tmp_path):
-    clip, good = tmp_path / 'clip.mp4', tmp_path / 'good.png'
-    clip.write_bytes(b'clip')
-    for option, place, said in (
-        ('--out', tmp_path, 'cannot be written: it is a folder'),
-        ('--annotated', good, 'another output'),
-        ('--annotated', clip, 'the video'),
-        ('--log', clip, 'the video'),
-    ):
-        outputs = ['--out', good, '--annotated', tmp_path / 'a.png', '--log', tmp_path / 'log']
-        command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video', clip]
-        finished = subprocess.run(
-            [*command, *outputs, option, place], capture_output=True, text=True
-        )
-        assert (finished.returncode, finished.stdout) == (2, '')
-        assert finished.stderr.startswith(f'{place} ') and said in finished.stderr
-    assert [p.name for p in tmp_path.iterdir()] == ['clip.mp4']

@@ -317,3 +317,22 @@ def test_a_video_that_is_none_ends_with_a_sentence(start_process, tmp_path, name
     assert process.returncode == 1
     assert said in output
     assert 'Traceback' not in output
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_clip_is_played(tmp_path):
+    clip, good = tmp_path / 'clip.mp4', tmp_path / 'good.png'
+    clip.write_bytes(b'clip')
+    for option, place, said in (
+        ('--out', tmp_path, 'cannot be written: it is a folder'),
+        ('--annotated', good, 'another output'),
+        ('--annotated', clip, 'the video'),
+        ('--log', clip, 'the video'),
+    ):
+        outputs = ['--out', good, '--annotated', tmp_path / 'a.png', '--log', tmp_path / 'log']
+        command = [sys.executable, '-m', 'emotion_estimator.extras.demo', '--video', clip]
+        finished = subprocess.run(
+            [*command, *outputs, option, place], capture_output=True, text=True
+        )
+        assert (finished.returncode, finished.stdout) == (2, '')
+        assert finished.stderr.startswith(f'{place} ') and said in finished.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ['clip.mp4']
