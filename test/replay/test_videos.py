@@ -61,13 +61,13 @@ AV1 = (
 )
 
 
-def video(path, codec):
-    """Make a video of grey frames, each as bright as `GREYS` says."""
+def video(path, codec, greys=GREYS):
+    """Make a video of grey frames, each as bright as is said."""
     size = (64, 48)
     fourcc = cv2.VideoWriter_fourcc(*codec)
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, RATE_HZ, size)
     assert writer.isOpened()
-    for grey in GREYS:
+    for grey in greys:
         writer.write(np.full((48, 64, 3), grey, np.uint8))
     writer.release()
     return path
@@ -103,39 +103,36 @@ def assert_frames(images, times_ms, greys=GREYS):
     assert [rgb.mean() for _, rgb in images] == pytest.approx(greys[: len(images)], abs=6)
 
 
+def assert_whole(path, times_ms, greys=GREYS):
+    """Compare a recording's images; nothing is said of it."""
+    images, problems, hints = reported(path)
+    assert_frames(images, times_ms, greys)
+    assert problems == hints == []
+
+
 EVEN_MS = tuple(number * 1000 // RATE_HZ for number in range(len(GREYS)))
 
 
 @pytest.mark.parametrize(
     'name, codec',
     [
-        ('clip.avi', 'MJPG'),
-        ('clip.mp4', 'mp4v'),
-        ('clip.MOV', 'mp4v'),
-        ('clip.mkv', 'mp4v'),
-        ('clip.webm', 'VP80'),
-        ('clip.flv', 'FLV1'),
-        ('clip.wmv', 'WMV2'),
-        ('clip.ts', 'mpg2'),
-        ('clip.3gp', 'mp4v'),
+        *(('clip.avi', 'MJPG'), ('clip.mp4', 'mp4v'), ('clip.MOV', 'mp4v')),
+        *(('clip.mkv', 'mp4v'), ('clip.webm', 'VP80'), ('clip.flv', 'FLV1')),
+        *(('clip.wmv', 'WMV2'), ('clip.ts', 'mpg2'), ('clip.3gp', 'mp4v')),
         ('clip.nobody_knows', 'FLV1'),
     ],
 )
 def test_whatever_opencv_opens_is_read_at_its_frames_times(tmp_path, name, codec):
     made = tmp_path / (name if 'nobody' not in name else 'made.flv')
     path = video(made, codec).rename(tmp_path / name)
-    images, problems, hints = reported(path)
-    assert_frames(images, EVEN_MS)
-    assert problems == hints == []
+    assert_whole(path, EVEN_MS)
 
 
 @pytest.mark.parametrize('name', ['\udcff.mp4', '10:30.mp4'], ids=['no UTF-8', 'colon'])
 def test_a_video_is_read_whatever_its_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     path = video(tmp_path / 'clip.mp4', 'mp4v').rename(name)
-    images, problems, hints = reported(path)
-    assert_frames(images, EVEN_MS)
-    assert problems == hints == []
+    assert_whole(path, EVEN_MS)
 
 
 UNEVEN_MS = tuple(np.cumsum([16, 17, 33, 34, 50, 66, 100, 4] * 5).tolist())
@@ -151,9 +148,8 @@ UNEVEN_MS = tuple(np.cumsum([16, 17, 33, 34, 50, 66, 100, 4] * 5).tolist())
     ids=['begins at 3 s', 'uneven', 'of a browser'],
 )
 def test_frames_of_a_video_stand_where_they_are_shown(tmp_path, times_ms, lasts_ms):
-    images, problems, hints = reported(matroska(tmp_path / 'clip.mkv', times_ms, lasts_ms))
-    assert_frames(images, [ms - times_ms[0] for ms in times_ms])
-    assert problems == hints == []
+    path = matroska(tmp_path / 'clip.mkv', times_ms, lasts_ms)
+    assert_whole(path, [ms - times_ms[0] for ms in times_ms])
 
 
 @pytest.mark.parametrize(
@@ -189,9 +185,7 @@ def test_a_video_whose_first_frame_is_not_at_0_begins_at_0_all_the_same(tmp_path
             picture.pts, picture.time_base = number, Fraction(1, RATE_HZ)
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
-    images, problems, hints = reported(tmp_path / 'clip.avi')
-    assert_frames(images, EVEN_MS)
-    assert problems == hints == []
+    assert_whole(tmp_path / 'clip.avi', EVEN_MS)
 
 
 def test_a_video_that_ends_before_its_stated_length_gives_a_hint(tmp_path):
@@ -205,11 +199,7 @@ def test_a_video_that_ends_before_its_stated_length_gives_a_hint(tmp_path):
 def test_of_a_video_whose_frames_are_all_the_same_a_hint_tells_the_likely_reason(
     tmp_path, greys, alike
 ):
-    path = tmp_path / "it's.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), RATE_HZ, (64, 48))
-    for grey in greys:
-        writer.write(np.full((48, 64, 3), grey, np.uint8))
-    writer.release()
+    path = video(tmp_path / "it's.avi", 'MJPG', greys)
     images, problems, hints = reported(path)
     assert_frames(images, EVEN_MS[:3], greys)
     assert problems == []
@@ -219,25 +209,18 @@ def test_of_a_video_whose_frames_are_all_the_same_a_hint_tells_the_likely_reason
     assert all('-vf yadif ' in hint and 'interlaced' in hint for hint in hints)
 
 
-def edited(path, skipped_s):
-    """Let the edit list of an MP4 file begin later, as a cut without encoding does."""
+def test_a_video_that_was_cut_without_encoding_is_whole(tmp_path):
+    path = video(tmp_path / 'cut.mp4', 'mp4v')
     data = bytearray(path.read_bytes())
+    # Such a cut lets the edit list begin later: here by a second.
     scale, movie = (
         struct.unpack_from('>I', data, data.find(box) + 16)[0] for box in (b'mdhd', b'mvhd')
     )
     at = data.find(b'elst') + 12
     duration, start = struct.unpack_from('>Ii', data, at)
-    edit = (duration - int(skipped_s * movie), start + int(skipped_s * scale))
-    struct.pack_into('>Ii', data, at, *edit)
+    struct.pack_into('>Ii', data, at, duration - movie, start + scale)
     path.write_bytes(data)
-    return path
-
-
-def test_a_video_that_was_cut_without_encoding_is_whole(tmp_path):
-    path = edited(video(tmp_path / 'cut.mp4', 'mp4v'), 1.0)
-    images, problems, hints = reported(path)
-    assert_frames(images, EVEN_MS[:20], GREYS[20:])
-    assert problems == hints == []
+    assert_whole(path, EVEN_MS[:20], GREYS[20:])
 
 
 @pytest.mark.parametrize('name, codec', [('cut.avi', 'MJPG'), ('cut.mkv', 'mp4v')])
