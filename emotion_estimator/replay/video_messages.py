@@ -66,6 +66,8 @@ class VideoDecoder:
         self._topic, self._codec = topic, codec
         self._times: list[Times] = []
         self._waiting: list[Times] = []
+        self._own_stamps = False
+        """Whether packets have their own pictures' stamps: these go back where pictures do."""
         self._decoded = self._damaged = 0
         self._early: list[Frame] = []
         """Refused before the first picture: they need a key frame that was not recorded."""
@@ -79,6 +81,7 @@ class VideoDecoder:
         """
         packet = self._av.Packet(data)
         packet.pts = packet.dts = len(self._times)
+        self._own_stamps |= bool(self._times) and at < self._times[-1]
         self._times.append(at)
         if self._context.has_b_frames or not self._decoded:
             self._waiting.append(at)
@@ -119,7 +122,7 @@ class VideoDecoder:
                 self._waiting = self._times[picture.pts :]
             self._decoded += 1
             at: Times = self._times[picture.pts]
-            if self._context.has_b_frames:
+            if self._context.has_b_frames and not self._own_stamps:
                 # Pictures leave the decoder in their order in time, packets enter it in another.
                 at = min(self._waiting)
                 self._waiting.remove(at)

@@ -294,9 +294,9 @@ def packet_bag(path, kind, packets, topic='/camera/video'):
     store = video_types()
     with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
         camera = writer.add_connection(topic, kind, typestore=store)
-        for ns, data in packets:
+        for recorded_ns, (ns, data) in zip(stamps(len(packets)), packets):
             message = video_message(kind, ns, np.frombuffer(data, np.uint8))
-            writer.write(camera, ns, store.serialize_cdr(message, kind))
+            writer.write(camera, recorded_ns, store.serialize_cdr(message, kind))
     return path
 
 
@@ -307,16 +307,18 @@ def video_bag(path, kind):
     return packet_bag(path, kind, packets)
 
 
-def grey_packets():
-    """Encode grey frames in H.264, with a key frame every ten."""
+def grey_packets(**options):
+    """Encode grey frames in H.264, with a key frame every ten; packets have their stamps."""
     av = pytest.importorskip('av')
     encoder = av.CodecContext.create('libx264', 'w')
     encoder.width, encoder.height, encoder.pix_fmt, encoder.gop_size = 64, 48, 'yuv420p', 10
     encoder.time_base = Fraction(1, RATE_HZ)
-    encoder.options = {'tune': 'zerolatency'}
-    pictures = [np.full((48, 64, 3), grey, np.uint8) for grey in GREYS]
-    packets = [p for one in pictures for p in encoder.encode(av.VideoFrame.from_ndarray(one))]
-    return list(zip(stamps(len(GREYS)), map(bytes, packets), strict=True))
+    encoder.options = options or {'tune': 'zerolatency'}
+    pictures = [av.VideoFrame.from_ndarray(np.full((48, 64, 3), grey, np.uint8)) for grey in GREYS]
+    for number, picture in enumerate(pictures):
+        picture.pts = number
+    packets = [packet for one in (*pictures, None) for packet in encoder.encode(one)]
+    return [(stamps(len(GREYS))[packet.pts], bytes(packet)) for packet in packets]
 
 
 def test_video_that_begins_between_key_frames_is_read_from_the_next_one_on(tmp_path):
@@ -328,6 +330,18 @@ def test_video_that_begins_between_key_frames_is_read_from_the_next_one_on(tmp_p
     (hint,) = hints
     assert hint.startswith('3 of 33 packets on /camera/video')
     assert 'only be read from a key frame on' in hint
+
+
+def test_video_that_begins_at_an_open_group_of_pictures_keeps_its_stamps(tmp_path):
+    # Pictures behind the key frame in the stream, and before it in time, cannot be decoded.
+    packets = grey_packets(**{'x264-params': 'open-gop=1:bframes=3:b-adapt=0:scenecut=0'})
+    order = [ns for ns, _ in packets]
+    key = order.index(stamps(len(GREYS))[10])
+    assert min(order[key:]) < order[key]
+    images, problems, hints = reported(packet_bag(tmp_path / 'bag', VIDEO, packets[key:]))
+    assert [ns for ns, _ in images] == stamps(len(GREYS))[10:]
+    assert [rgb.mean() for _, rgb in images] == pytest.approx(GREYS[10:], abs=6)
+    assert (problems, len(hints)) == ([], 1)
 
 
 @pytest.mark.parametrize('kind, name', [(PACKET, 'ffmpeg'), (VIDEO, 'foxglove')])
