@@ -53,6 +53,11 @@ class Spec:
     names_file: bool = False
     read_only: bool = False
 
+    def is_path(self, value: Value) -> bool:
+        """Tell whether a value names a file, not something that ships or nothing."""
+        # Readers put a home folder in place of ~ and ~name.
+        return self.names_file and bool(re.search('^~|/' if self.default else '.', str(value)))
+
 
 AUTOSTART = Spec(
     'autostart', True, 'Configure and activate at start; false leaves it to a lifecycle manager.'
@@ -337,10 +342,7 @@ def _sections(path: Path, document: Mapping[Any, Any], name: str = '') -> Iterat
         inner = name if key == 'ros__parameters' else f'{name}/{str(key).strip("/")}'
         if not isinstance(value, dict):
             raise ParameterError(f'{path}: {name or inner} holds no ros__parameters.')
-        if inner == name:
-            yield name, value
-        else:
-            yield from _sections(path, value, inner)
+        yield from [(name, value)] if inner == name else _sections(path, value, inner)
 
 
 def _is_for(section: str, node: str, namespace: str | None) -> bool:

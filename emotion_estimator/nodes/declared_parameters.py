@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -152,7 +151,7 @@ class Parameters(dict[str, Any]):
                     f'{spec.name} cannot change while the node is configured; deactivate and '
                     'clean up the node, set it, then configure and activate it again.'
                 )
-            if self._declared and _is_path(spec, parameter.value) and not self._paths_allowed():
+            if self._declared and spec.is_path(parameter.value) and not self._paths_allowed():
                 return refused(
                     f'{spec.name} names a file, which others may not set once the node has '
                     'started: state it in params_file, or start the node with '
@@ -174,14 +173,6 @@ class Parameters(dict[str, Any]):
         self.update(changed)
         if changed:
             self._changed(changed)
-
-
-def _is_path(spec: Spec, value: Any) -> bool:
-    """Tell whether a value names a file, not something that ships or nothing."""
-    text = str(value)
-    # Readers put a home folder in place of `~` and `~name`.
-    is_path = os.sep in text or text.startswith('~')
-    return spec.names_file and bool(text) and (not spec.default or is_path)
 
 
 def refused(reason: str) -> SetParametersResult:

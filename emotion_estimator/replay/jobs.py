@@ -25,6 +25,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
+from os.path import expanduser
 from pathlib import Path
 
 from emotion_estimator.faces.encoding import files_that_count
@@ -41,11 +42,11 @@ from emotion_estimator.files import (
 from emotion_estimator.parallel import engine as parallel
 from emotion_estimator.parallel.engine import Patience, reporter, run_all
 from emotion_estimator.parallel.workers import open_workers
-from emotion_estimator.parameters import NodeParameters
+from emotion_estimator.parameters import NODES, NodeParameters
 from emotion_estimator.replay.bag import Bag
 from emotion_estimator.replay.bag_writer import BagWriter, is_recorded_replay
 from emotion_estimator.replay.files import may_be_read, open_recording
-from emotion_estimator.replay.predictions import FeatureTable, Replay, write_replay
+from emotion_estimator.replay.predictions import FeatureTable, Replay, settings_of, write_replay
 from emotion_estimator.replay.recordings import Selection, plain_path, recorded_camera
 from emotion_estimator.replay.replay import Progress, replay
 
@@ -59,12 +60,15 @@ class Settings:
     :param selection: which images are looked at.
     :param topic: the camera's topic in bags; empty takes the only one that there is.
     :param picture_rate_hz: frames a second of pictures whose names are no stamps.
+    :param given: the parameters that the replay states, where it finds the files of `parameters`
+        under other names; None where it finds them as they were given.
     """
 
     parameters: NodeParameters
     selection: Selection
     topic: str
     picture_rate_hz: float
+    given: NodeParameters | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,9 @@ def run_job(job: Job, progress: Progress | None = None, started: Progress | None
             writer.close()
         if table is not None:
             table.close()
-    done = replace(done, problems=(*done.problems, *(f'{job.name}: {why}' for why in refused)))
+    said = settings_of(settings.given or settings.parameters, settings.selection)
+    problems = (*done.problems, *(f'{job.name}: {why}' for why in refused))
+    done = replace(done, settings=said, problems=problems)
     write_replay(job.kept, done)
     return done
 
@@ -294,7 +300,7 @@ def run_jobs(
     :param most_at_once: processes at a time, at least 1; one alone may use all cores.
     :param log: file for what MediaPipe prints.
     :param scheduler: address of a Dask scheduler whose workers do it instead; they find
-        recordings and output under the paths that these have here.
+        recordings, output and the parameters' files under the paths that these have here.
     :returns: yields what happens, `Finished` once for each job.
     :raises SchedulerError: when the scheduler cannot be used.
     :raises OutputError: when a replay cannot be kept; that is no fault of its recording.
@@ -312,7 +318,7 @@ def run_jobs(
 def _events(
     jobs: Sequence[Job], most_at_once: int, log: Path, scheduler: str
 ) -> Generator[Advanced | Finished, None, None]:
-    tasks = [(_absolute(job) if scheduler else job,) for job in jobs]
+    tasks = [(with_absolute_paths(job) if scheduler else job,) for job in jobs]
     with (
         open_workers(scheduler, min(most_at_once, len(jobs)), log) as workers,
         closing(run_all(_work, tasks, workers, ATTEMPTS, PATIENCE)) as events,
@@ -336,16 +342,23 @@ def _events(
             yield Finished(job, problem)
 
 
-def _absolute(job: Job) -> Job:
-    """Name files so that a process finds them that runs in another folder."""
-    parameters = job.settings.parameters
-    model = Path(str(parameters.emotion_node['model']))
-    if len(model.parts) > 1:
-        parameters = parameters.changed({'model': str(model.expanduser().absolute())})
+def with_absolute_paths(job: Job) -> Job:
+    """
+    Name files so that a process finds them that runs in another folder.
+
+    :returns: a job whose replay is the same: it states the parameters as they were given.
+    """
+    given = job.settings.parameters
+    values = {**given.blendshape_node, **given.emotion_node}
+    paths = {
+        spec.name: str(Path(expanduser(str(values[spec.name]))).absolute())  # noqa: PTH111, it never raises
+        for spec in chain(*NODES.values())
+        if spec.is_path(values[spec.name])
+    }
     return replace(
         job,
         path=job.path.absolute(),
-        settings=replace(job.settings, parameters=parameters),
+        settings=replace(job.settings, parameters=given.changed(paths), given=given),
         kept=job.kept.absolute(),
         record=None if job.record is None else job.record.absolute(),
         features=None if job.features is None else job.features.absolute(),

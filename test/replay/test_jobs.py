@@ -32,8 +32,16 @@ from helpers.faces import frames
 
 from emotion_estimator.blendshapes import NAMES
 from emotion_estimator.evaluation.cli import main
+from emotion_estimator.files import DEFAULT_ENCODING, find_encoding, find_model
 from emotion_estimator.parameters import read_parameters
-from emotion_estimator.replay.jobs import Finished, Job, Settings, run_jobs
+from emotion_estimator.replay.jobs import (
+    Finished,
+    Job,
+    Settings,
+    run_job,
+    run_jobs,
+    with_absolute_paths,
+)
 from emotion_estimator.replay.predictions import FeatureTable, table_columns
 from emotion_estimator.replay.recordings import Selection, file_names
 
@@ -252,6 +260,33 @@ def test_landmarks_without_the_table_are_refused(folder, tmp_path, capfd):
 
 
 # Recordings replayed by a cluster's workers are those that this machine replays.
+
+
+def test_a_worker_in_another_folder_finds_every_file_that_parameters_name(
+    tmp_path, monkeypatch, landmarker_path
+):
+    for file in find_encoding(DEFAULT_ENCODING).parent.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / 'mine').symlink_to(find_model('basic7'))
+    (tmp_path / 'lm.task').symlink_to(landmarker_path)
+    monkeypatch.chdir(blank_bag(tmp_path / 'walk').parent)
+    named = {'model': './mine', 'encoding': f'./{DEFAULT_ENCODING}.npz', 'landmarker': 'lm.task'}
+    values = {**named, 'detector': 'not_sought.onnx', 'detection_rate_hz': 0.0}
+    settings = Settings(read_parameters().changed(values), Selection(), '', 30.0)
+    here = Job('walk', Path('walk'), settings, Path('here.json'))
+    there = with_absolute_paths(replace(here, kept=Path('there.json')))
+    expected = run_job(here)
+    elsewhere = tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert run_job(there) == expected
+    assert there.kept.read_bytes() == (tmp_path / 'here.json').read_bytes()
+    assert list(elsewhere.iterdir()) == []
+    assert there.settings.parameters.blendshape_node['detector'] == (
+        str(tmp_path / 'not_sought.onnx')
+    )
+    shipped = replace(here, settings=replace(settings, parameters=read_parameters()))
+    assert with_absolute_paths(shipped).settings.parameters == read_parameters()
 
 
 @pytest.fixture
