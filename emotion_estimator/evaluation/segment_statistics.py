@@ -163,8 +163,7 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
     of_unit = np.where(judged.segment < 0, -1, number)
     numbers = np.unique(of_unit[of_unit >= 0]).tolist()
     classes, units = len(judged.classes), len(numbers)
-    confusion = np.zeros((units, classes, classes + 1))
-    bins = np.zeros((units, BINS, 3))
+    confusion, bins = np.zeros((units, classes, classes + 1)), np.zeros((units, BINS, 3))
     per_unit = ('losses', 'frames', 'named', 'right_named', 'pieces', 'right_pieces', 'settled')
     sums = {name: np.zeros(units) for name in (*per_unit, 'switches', 'constant_s')}
     delays_s: list[tuple[int, float]] = []
@@ -187,17 +186,19 @@ def tally_segments(judged: AlignedPredictions) -> SegmentStatistics:
             sums['right_pieces'][unit] += counts[truth + 1] > np.delete(counts, truth + 1).max()
             stable = stable_from(decided == truth)
             sums['settled'][unit] += stable is not None
-            begins = (begin_ns, truth, label.face) not in ends and not judged.stills
+            answers = judged.of_face(int(judged.face[own[0]]))
+            before = answers[answers < own[0]][-1:]  # another label of the class may hold there
+            gap_s = (stamps_ns[0] - judged.stamps_ns[before]) / NS_PER_S
+            goes_on = ((judged.truth[before] == truth) & (gap_s <= judged.longest_gap_s)).any()
+            begins = not (goes_on or judged.stills or (begin_ns, truth, label.face) in ends)
             if stable is not None and begins:
                 delays_s.append((unit, float(stamps_ns[stable] - stamps_ns[0]) / NS_PER_S))
             late = stamps_ns >= begin_ns + SETTLED_S * NS_PER_S
             changes, followed_s = switches(stamps_ns[late], decided[late], judged.longest_gap_s)
             sums['switches'][unit] += len(changes)
             sums['constant_s'][unit] += followed_s.sum()
-    names = tuple((judged.recording, number) for number in numbers)
-    return SegmentStatistics(
-        names, {'confusion': confusion, 'bins': bins, **sums}, tuple(delays_s)
-    )
+    keys = tuple((judged.recording, number) for number in numbers)
+    return SegmentStatistics(keys, {'confusion': confusion, 'bins': bins, **sums}, tuple(delays_s))
 
 
 def tally_time(judged: AlignedPredictions) -> SegmentStatistics:

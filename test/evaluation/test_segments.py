@@ -56,6 +56,30 @@ def test_an_onset_is_of_the_class_that_is_judged_whatever_its_labels_are_called(
         assert figures(found)['onset_to_stable_s'].value == 1.0
 
 
+@pytest.mark.parametrize(
+    'truth',
+    [
+        [segment(0, 100, 'happy', 'abc')],
+        [segment(0, 50, 'happy', 'abc'), segment(50, 100, 'happy', 'abc')],
+        [segment(0, 50, 'happy', 'abc'), segment(0, 100, 'happy')],
+        [segment(0, 50, 'happy', 'abc'), segment(50, 100, 'happy')],
+        [segment(0, 50, 'happy'), segment(50, 100, 'happy', 'abc')],
+        [segment(0, 100, 'happy'), segment(40, 60, 'happy', 'abc')],
+    ],
+)
+def test_nothing_begins_where_a_label_of_another_kind_says_the_same(truth):
+    found = counted(replay('neutral ' * 10 + 'happy ' * 90), truth)
+    assert [delay_s for _, delay_s in found.segments.delays_s] == [1.0]
+
+
+@pytest.mark.parametrize('unseen, onsets', [(2, [1.0]), (20, [1.0, 0.0])])
+def test_a_face_that_was_unseen_for_long_begins_anew_under_another_label(unseen, onsets):
+    truth = [segment(0, 70, 'happy', 'abc'), segment(60 + unseen, 100, 'happy')]
+    shown = 'neutral ' * 10 + 'happy ' * 50 + '- ' * unseen + 'happy ' * (40 - unseen)
+    found = counted(replay(shown), truth)
+    assert [delay_s for _, delay_s in found.segments.delays_s] == onsets
+
+
 def test_a_label_of_any_face_that_gives_way_to_faces_own_was_not_unseen():
     vocabulary = common_vocabulary(LABELS, {'happy', 'sad'})
     own = segment(0, 4, 'happy', 'abc')
