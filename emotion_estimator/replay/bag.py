@@ -284,7 +284,7 @@ def codec_of(kind: str, message: Any) -> str:
         if part in stated:
             return codec
     if kind in (PACKET, VIDEO):
-        return stated or 'h264'
+        return stated.partition(';')[0] or 'h264'
     if hasattr(message, 'format') and not any(name in stated for name in _STILLS):
         return 'h264' if bytes(message.data[:4]).startswith(_START_CODES) else ''
     return ''

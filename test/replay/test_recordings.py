@@ -21,6 +21,7 @@ from helpers.bags import (
     ROS2,
     START_NS,
     assert_same,
+    header,
     noise,
     problem,
     raw_image,
@@ -33,9 +34,11 @@ from helpers.bags import (
 from helpers.faces import frames, yuv_rows
 from hypothesis import given
 from hypothesis import strategies as st
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_estimator.faces.image_decoding import ImageDecoder
 from emotion_estimator.parameters import read_parameters
+from emotion_estimator.replay.bag import PACKET, video_types
 from emotion_estimator.replay.files import open_film, open_recording
 from emotion_estimator.replay.picture_names import stamps_of_names
 from emotion_estimator.replay.recordings import FIRST_STAMP_NS, Selection
@@ -354,3 +357,19 @@ def test_deep_pictures_have_the_range_of_their_film_or_each_its_own(tmp_path, ar
     bright, dark = (frame.decode() for frame in recording.frames())
     np.testing.assert_array_equal(bright, picture[..., ::-1])
     np.testing.assert_array_equal(dark, bright // 64 if are_a_film else bright)
+
+
+@pytest.mark.parametrize('stated', ['mjpeg', 'mjpeg;yuvj420p;bgr8;bgr8', 'MJPEG;yuvj420p'])
+def test_the_codec_of_a_packet_stands_before_its_pixel_formats(tmp_path, stated):
+    pytest.importorskip('av')
+    store, greys = video_types(), [40, 120, 200]
+    with Writer(tmp_path / 'bag', version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        camera = writer.add_connection('/camera/ffmpeg', PACKET, typestore=store)
+        for ns, grey in zip(stamps(3), greys):
+            jpeg = cv2.imencode('.jpg', np.full((48, 64, 3), grey, np.uint8))[1].reshape(-1)
+            message = store.types[PACKET](header(ROS2, ns), 64, 48, stated, 0, 1, False, jpeg)
+            writer.write(camera, ns, store.serialize_cdr(message, PACKET))
+    images, problems, hints = reported(tmp_path / 'bag')
+    assert [ns for ns, _ in images] == stamps(3)
+    assert [rgb.mean() for _, rgb in images] == pytest.approx(greys, abs=2)
+    assert problems == hints == []
