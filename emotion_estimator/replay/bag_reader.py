@@ -174,8 +174,7 @@ def _with_later_parts(
 
 
 def _listed(files: list[Path]) -> str:
-    more = f' and {len(files) - 1} more files' if len(files) > 1 else ''
-    return f'{files[0].name}{more}'
+    return files[0].name + (f' and {len(files) - 1} more files' if len(files) > 1 else '')
 
 
 def unpacked_name(name: str) -> str:
@@ -214,13 +213,17 @@ class BagReader:
             self._open(files_of_bag(path, self.problems, self.hints))
             every = [one for part in self._parts for one in part.reader.connections]
             self.is2 = not any(isinstance(one.ext, ConnectionExtRosbag1) for one in every)
+            if any(getattr(one.ext, 'serialization_format', '') == 'ros1' for one in every):
+                self.problems.append(
+                    f'{path} holds messages of ROS 1 in an MCAP file, which are not read: give '
+                    'the .bag that it was made of, or convert that with `rosbags-convert`.'
+                )
             held: dict[tuple[str, str], Connection] = {}
             for one in every:
-                known = held.setdefault(_key(one), one._replace(id=len(held), msgcount=0))
-                count = known.msgcount + one.msgcount
-                held[_key(one)] = known._replace(msgcount=count, owner=self)
+                seen = held.setdefault(_key(one), one._replace(id=len(held), msgcount=0))
+                held[_key(one)] = seen._replace(msgcount=seen.msgcount + one.msgcount, owner=self)
             self.connections = list(held.values())
-            self.typestore = self._types(types)
+            self.typestore = self._types(every, types)
             self._stamped = not self._receive_times_hold()
         except BaseException:
             self.close()
@@ -248,9 +251,8 @@ class BagReader:
         :param raw: as `messages` gives it.
         :param kind: the connection's type.
         """
-        if self.is2:
-            return self.typestore.deserialize_cdr(raw, kind)
-        return self.typestore.deserialize_ros1(raw, kind)
+        store = self.typestore
+        return (store.deserialize_cdr if self.is2 else store.deserialize_ros1)(raw, kind)
 
     def close(self) -> None:
         """Close the bag and remove what was unpacked."""
@@ -320,12 +322,10 @@ class BagReader:
         self._unpacker = self._unpacker or Unpacker(self.problems, self.hints)
         return self._unpacker.unpack(path, unpacked_name(path.name), logs)
 
-    def _types(self, default: Callable[[], Typestore]) -> Typestore:
+    def _types(self, held: list[Connection], default: Callable[[], Typestore]) -> Typestore:
         """Take the bag's definitions, and else those given: standard types do not change."""
         store = get_typestore(Stores.EMPTY)
-        given = [
-            (one.msgtype, one.msgdef) for part in self._parts for one in part.reader.connections
-        ]
+        given = [(one.msgtype, one.msgdef) for one in held]
         for kind, definition in given:
             with suppress(Exception):
                 if definition.format is MessageDefinitionFormat.MSG:

@@ -249,6 +249,14 @@ def without_frames(tmp_path):
     return write_bag(tmp_path / 'bag', [])
 
 
+def of_ros1_in_mcap(tmp_path):
+    """Write what `mcap convert` makes of a ROS 1 bag."""
+    with Writer(tmp_path / 'bag', version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        kind = {'msgdef': 'uint32 height\n', 'rihs01': 'none', 'serialization_format': 'ros1'}
+        writer.write(writer.add_connection('/image', 'sensor_msgs/Image', **kind), 0, bytes(4))
+    return tmp_path / 'bag' / 'bag.mcap'
+
+
 def empty_folder(tmp_path):
     path = tmp_path / 'empty'
     path.mkdir()
@@ -272,6 +280,8 @@ def damaged_video(tmp_path):
         (wrong_content, 'of another kind'),
         (without_images, '/chatter (std_msgs/msg/String, 1)'),
         (without_frames, 'no images; topics there: none'),
+        (of_ros1_in_mcap, 'no images; topics there: /image (sensor_msgs/Image, 1)'),
+        (of_ros1_in_mcap, 'messages of ROS 1 in an MCAP file, which are not read: give the .bag'),
         (empty_folder, 'neither a rosbag2 folder'),
         (missing, 'does not exist'),
         (damaged_video, 'cannot be opened as a video'),
