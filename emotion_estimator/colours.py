@@ -12,11 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The colour of each expression, of its own because pictures, charts and pages share it."""
+"""Names of expressions, and their colours, of its own because all that show them share it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 Colour = tuple[int, int, int]
@@ -33,7 +33,6 @@ COLOURS: dict[str, Colour] = {
     'neutral': (0x88, 0xCC, 0xEE),
     'unknown': (0xDD, 0xDD, 0xDD),
 }
-FALLBACK: Colour = (0x99, 0x99, 0x33)
 # Brighter ones of the same hue, for dark ground.
 _ON_DARK: dict[str, Colour] = {
     'surprised': (0x4D, 0xBB, 0xA8),
@@ -44,15 +43,36 @@ _ON_DARK: dict[str, Colour] = {
     'neutral': (0x7D, 0xB9, 0xD8),
     'unknown': (0x4A, 0x51, 0x5C),
 }
-# Coarser classes look like the expression that most of them are.
-_LIKE = {'positive': 'happy', 'negative': 'sad'}
-# Classes that this package does not know, in turn: on light and on dark ground.
+ALIASES: Mapping[str, str] = {
+    'anger': 'angry',
+    'disgust': 'disgusted',
+    'fear': 'scared',
+    'fearful': 'scared',
+    'afraid': 'scared',
+    'happiness': 'happy',
+    'joy': 'happy',
+    'smile': 'happy',
+    'smiling': 'happy',
+    'sadness': 'sad',
+    'surprise': 'surprised',
+    'none': 'unknown',
+    'other': 'unknown',
+}
+"""Names of FER2013, FER+, RAVDESS, CREMA-D and of everyday speech."""
+# Coarser classes look like the expression that most of them are; of '' nothing is said yet.
+_LIKE = {**ALIASES, 'positive': 'happy', 'negative': 'sad', '': 'unknown'}
+# Classes that this package does not know, in turn: on light and on dark ground. Found by a search
+# for those that are told best from each other and from the expressions' colours.
 _OTHERS: tuple[tuple[Colour, Colour], ...] = (
-    ((0xCC, 0x66, 0x77), (0xDD, 0x77, 0x88)),
-    ((0x99, 0x99, 0x33), (0xB5, 0xB5, 0x4A)),
-    ((0xE6, 0x9F, 0x00), (0xE6, 0x9F, 0x00)),
-    ((0x00, 0x72, 0xB2), (0x4A, 0x9F, 0xD8)),
-    ((0x77, 0x77, 0x77), (0x99, 0x99, 0x99)),
+    ((0x8F, 0xAE, 0x13), (0xBD, 0xE6, 0x19)),
+    ((0x57, 0x26, 0x19), (0xE1, 0xA7, 0x98)),
+    ((0xEC, 0x51, 0x70), (0xE6, 0x19, 0x42)),
+    ((0x49, 0x7D, 0xCA), (0x59, 0x88, 0xCF)),
+    ((0xAE, 0x70, 0x13), (0xC1, 0x7C, 0x15)),
+    ((0x9C, 0x2C, 0xE8), (0xC7, 0x88, 0xF2)),
+    ((0x53, 0x65, 0x0B), (0xE7, 0xF6, 0xAC)),
+    ((0x98, 0x98, 0x52), (0xA6, 0xA6, 0x59)),
+    ((0xBB, 0x81, 0xBB), (0xB4, 0x74, 0xB4)),
 )
 
 
@@ -69,13 +89,15 @@ class Shades:
     dark: str
 
 
-def colour_of(label: str) -> Colour:
+def colour_of(label: str, classes: Iterable[str] = ()) -> Colour:
     """
-    Look up an expression's colour.
+    Look up a label's colour on light ground.
 
-    :returns: the colour; one for all that have none of their own.
+    :param label: an expression or a class of a user's own model; '' for none yet.
+    :param classes: all that the model tells apart.
+    :returns: the colour that `shades` gives it.
     """
-    return COLOURS.get(label, FALLBACK)
+    return _light_and_dark([label], classes)[label][0]
 
 
 def ink_on(colour: Colour) -> Colour:
@@ -95,21 +117,35 @@ def hexadecimal(colour: Colour) -> str:
     return '#' + bytes(colour).hex()
 
 
-def shades(labels: Iterable[str]) -> dict[str, Shades]:
+def shades(labels: Iterable[str], classes: Iterable[str] = ()) -> dict[str, Shades]:
     """
-    Give every label of a page its colour, also those that have none of their own.
+    Give every label its colour, also those that have none of their own.
+
+    Those are numbered by their names among the model's, so that a class has one colour wherever
+    it is shown.
 
     :param labels: in the order of the legend; a label may come again.
+    :param classes: all that the model tells apart; other labels are numbered after them.
     :returns: by label, in that order.
     """
-    found: dict[str, Shades] = {}
-    unknown = 0
-    for label in dict.fromkeys(labels):
-        name = _LIKE.get(label, label)
-        if name in COLOURS:
-            light, dark = COLOURS[name], _ON_DARK.get(name, COLOURS[name])
-        else:
-            light, dark = _OTHERS[unknown % len(_OTHERS)]
-            unknown += 1
-        found[label] = Shades(hexadecimal(light), hexadecimal(dark))
-    return found
+    found = _light_and_dark(labels, classes)
+    return {label: Shades(*map(hexadecimal, both)) for label, both in found.items()}
+
+
+def _light_and_dark(
+    labels: Iterable[str], classes: Iterable[str]
+) -> dict[str, tuple[Colour, Colour]]:
+    found = dict.fromkeys(labels)
+    own = sorted({label for label in classes if _name(label) not in COLOURS})
+    more = sorted({label for label in found if _name(label) not in COLOURS} - {*own})
+    both = {label: _OTHERS[i % len(_OTHERS)] for i, label in enumerate([*own, *more])}
+    for name, light in COLOURS.items():
+        both[name] = light, _ON_DARK.get(name, light)
+    return {label: both[_name(label)] for label in found}
+
+
+def _name(label: str) -> str:
+    """Give the expression that a label means; a label that means none stays as it is."""
+    plain = label.strip().casefold()
+    plain = _LIKE.get(plain, plain)
+    return plain if plain in COLOURS else label

@@ -64,6 +64,7 @@ class Person:
     :param gaze: direction in the camera's frame, shape [3].
     :param label: the expression shown; empty while nothing was said of it.
     :param confidence: of the label, in [0, 1].
+    :param classes: all that the model tells apart, which the label's colour depends on.
     """
 
     face_id: str
@@ -73,6 +74,12 @@ class Person:
     gaze: NDArray[np.float64]
     label: str = ''
     confidence: float = 0.0
+    classes: tuple[str, ...] = ()
+
+    @property
+    def colour(self) -> Colour:
+        """Of the label."""
+        return colour_of(self.label, self.classes)
 
 
 def annotate(image: Rgb, camera: PinholeCamera, people: Sequence[Person], rate_hz: float) -> Rgb:
@@ -152,9 +159,7 @@ class _Pen:
 
     def box(self, person: Person) -> None:
         (left, top), (right, bottom) = self._corners(person.box)
-        cv2.rectangle(
-            self._picture, (left, top), (right, bottom), colour_of(person.label), self._line
-        )
+        cv2.rectangle(self._picture, (left, top), (right, bottom), person.colour, self._line)
 
     def axes(self, person: Person, camera: PinholeCamera) -> None:
         origin = person.pose.position_m
@@ -171,7 +176,7 @@ class _Pen:
         )
 
     def name(self, person: Person) -> None:
-        colour = colour_of(person.label)
+        colour = person.colour
         shown = f'{person.label} {person.confidence:.2f}' if person.label else '...'
         lines = [f'face_{person.face_id}', shown]
         width, height = self._extent(lines)

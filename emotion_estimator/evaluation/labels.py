@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 
+from emotion_estimator.colours import ALIASES
 from emotion_estimator.stamps import NS_PER_S
 
 # A stretch of time in which a face is said to show one expression.
@@ -318,23 +319,6 @@ def _seconds(ns: int) -> str:
 UNKNOWN = 'unknown'
 EXPRESSIONS = ('angry', 'disgusted', 'scared', 'happy', 'sad', 'surprised', 'neutral')
 """The seven basic expressions as hri_msgs/Expression names them, in FER2013's numbering."""
-
-ALIASES: Mapping[str, str] = {
-    'anger': 'angry',
-    'disgust': 'disgusted',
-    'fear': 'scared',
-    'fearful': 'scared',
-    'afraid': 'scared',
-    'happiness': 'happy',
-    'joy': 'happy',
-    'smile': 'happy',
-    'smiling': 'happy',
-    'sadness': 'sad',
-    'surprise': 'surprised',
-    'none': UNKNOWN,
-    'other': UNKNOWN,
-}
-"""Names of FER2013, FER+, RAVDESS, CREMA-D and of everyday speech."""
 
 
 @dataclass(frozen=True)

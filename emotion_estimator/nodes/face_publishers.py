@@ -257,7 +257,7 @@ class AnnotatedImage:
         self._head_model = head_model
         self._raw = node.create_publisher(Image, 'annotated_image', 10)
         self._compressed = node.create_publisher(CompressedImage, 'annotated_image/compressed', 10)
-        self._emotions: dict[str, tuple[int, str, float]] = {}
+        self._emotions: dict[str, tuple[int, float, tuple[str, ...]]] = {}
         self._subscription: Subscription[Classification] | None = None
         self._stamps_ns: deque[int] = deque(maxlen=_RATE_WINDOW)
         self._latest: LatestOfEach[tuple[ObservedFaces, CameraImage]] = LatestOfEach()
@@ -317,8 +317,8 @@ class AnnotatedImage:
             return
         first, stamp_ns = message.results[0], nanoseconds(message.header.stamp)
         if 0 <= first.score <= 1 and len(self._emotions) < MOST_FACES:
-            label = shortened(first.class_id, _MOST_LETTERS)
-            self._emotions[face_id] = (stamp_ns, label, first.score)
+            labels = tuple(shortened(one.class_id, _MOST_LETTERS) for one in message.results)
+            self._emotions[face_id] = (stamp_ns, first.score, labels)
 
     def _draw_all(self) -> None:
         while (taken := self._latest.take()) is not None:
@@ -343,8 +343,11 @@ class AnnotatedImage:
     def _person(self, face: Face, view: CameraImage) -> Person:
         pose = self._head_model.pose(face.landmarks, view.camera)
         gaze = gaze_rotation(pose.rotation, face.blendshapes)[:, 2]
-        _, label, confidence = self._emotions.get(face.face_id, (0, '', 0.0))
-        return Person(face.face_id, face.box, face.landmarks, pose, gaze, label, confidence)
+        # The label that is shown comes first.
+        _, confidence, labels = self._emotions.get(face.face_id, (0, 0.0, ('',)))
+        return Person(
+            face.face_id, face.box, face.landmarks, pose, gaze, labels[0], confidence, labels
+        )
 
     def _forget(self, stamp_ns: int, rate_hz: float) -> None:
         kept_s = max(KEPT_S, 2 / rate_hz) if rate_hz else KEPT_S

@@ -47,7 +47,7 @@ from emotion_estimator.view.person import Limits
 from emotion_estimator.view.recorder import Recorder
 from emotion_estimator.view.robot import Arrivals, Load, Robot
 from emotion_estimator.view.server import Hub, PageServer, message
-from emotion_estimator.view.state import ImageResult, Pace, People
+from emotion_estimator.view.state import ImageResult, Pace, People, colours_of
 
 QUALITY = 75
 """Of the JPEG pictures, from 0 to 100."""
@@ -129,7 +129,9 @@ class ViewNode(Node):  # type: ignore[misc]
             self.do(self._follow_wishes)
 
     def _greeting(self) -> dict[str, Any]:
-        return {'kind': 'hello', 'history': self.people.history()}
+        history = self.people.history()
+        people = [person for past in history for person in past['people']]
+        return {'kind': 'hello', 'history': history, 'colours': colours_of(people)}
 
     # What the thread that spins does.
 
@@ -281,6 +283,7 @@ class ViewNode(Node):  # type: ignore[misc]
             'kind': 'moment',
             't': result.stamp_ns / NS_PER_S,
             'people': people,
+            'colours': colours_of(people),
             # A picture that nobody looked at says of nobody that they are not there.
             'answered': bool(people) or result.listed,
         }

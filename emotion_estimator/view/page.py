@@ -90,7 +90,8 @@ def build_page(node: ViewNode) -> FastAPI:
 
 
 def _lay_out(node: ViewNode) -> None:
-    colours = {label: [shade.light, shade.dark] for label, shade in shades(COLOURS).items()}
+    known = shades([*COLOURS, ''])  # those of a user's own classes come with what is shown
+    colours = {label: [shade.light, shade.dark] for label, shade in known.items()}
     ui.add_head_html(
         '<link rel="stylesheet" href="/view/view.css">'
         f'<script>window.viewColours = {json.dumps(colours)};</script>'

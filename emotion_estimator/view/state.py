@@ -22,8 +22,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from emotion_estimator.colours import shades
 from emotion_estimator.faces.geometry import PinholeCamera
 from emotion_estimator.stamps import NS_PER_S, RateLimiter
 from emotion_estimator.view.person import DRAWN, FaceOfImage, Limits, Shown, shown
@@ -211,6 +213,17 @@ class Pace:
 
 
 # What is shown of a person.
+
+
+def colours_of(people: Iterable[Shown]) -> dict[str, list[str]]:
+    """
+    Give the classes of the model that answers their colours.
+
+    :param people: as `People.show` has them, of one time or of many.
+    :returns: by class, on light and on dark ground.
+    """
+    found = shades(name for person in people for name in person['scores'])
+    return {label: [one.light, one.dark] for label, one in found.items()}
 
 
 class People:

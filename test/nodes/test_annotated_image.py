@@ -23,7 +23,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
-from emotion_estimator.colours import COLOURS, FALLBACK, colour_of, ink_on
+from emotion_estimator.colours import COLOURS, colour_of, hexadecimal, ink_on, shades
 from emotion_estimator.drawing import AXIS_M, GAZE_M, JPEG_PX, Person, annotate, jpeg_of
 from emotion_estimator.faces.encoding import read_encoding
 from emotion_estimator.faces.geometry import PinholeCamera
@@ -138,7 +138,9 @@ def test_unwatched_nothing_is_drawn_and_emotions_are_not_listened_to(live, landm
         live.until(lambda: camera.node.count_subscribers('/emotion') == 0, 'the end of it')
 
 
-def test_an_expression_of_long_ago_is_not_drawn(live, landmarker_path, face):
+def test_an_expression_of_long_ago_is_not_drawn_and_a_user_s_own_has_its_colour(
+    live, landmarker_path, face
+):
     camera = Camera(live, landmarker_path, detection_rate_hz=0.0)
     annotated = live.listen(Image, '/annotated_image')
     shapes = live.listen(Classification, '/blendshapes')
@@ -146,23 +148,29 @@ def test_an_expression_of_long_ago_is_not_drawn(live, landmarker_path, face):
     live.until(lambda: emotion.get_subscription_count() == 1, 'the subscription')
     camera.see(face)
     live.until(lambda: shapes, 'the face')
-    sad = [ObjectHypothesis(class_id='sad', score=0.9)]
 
-    def say(age_ns):
+    def say(age_ns, *labels):
         stamp = ROS.time(START_NS + camera.count * FRAME_NS - age_ns)
         header = Header(stamp=stamp, frame_id=shapes[0].header.frame_id)
-        emotion.publish(Classification(header=header, results=sad))
+        results = [ObjectHypothesis(class_id=label, score=0.9) for label in labels]
+        emotion.publish(Classification(header=header, results=results))
 
-    def drawn():
+    def drawn(colour):
         annotated.clear()
         camera.see(face)
         live.until(lambda: annotated, 'the picture')
-        return pixels_of(annotated[-1], COLOURS['sad'])
+        return pixels_of(annotated[-1], colour)
 
-    say(0)
-    live.until(lambda: drawn() > 500, 'a picture with the expression')
-    say(2 * NS_PER_S)
-    live.until(lambda: drawn() == 0, 'a picture without it')
+    say(0, 'sad')
+    live.until(lambda: drawn(COLOURS['sad']) > 500, 'a picture with the expression')
+    say(2 * NS_PER_S, 'sad')
+    live.until(lambda: drawn(COLOURS['sad']) == 0, 'a picture without it')
+    # A user's own class, numbered among all of the model.
+    say(0, 'contempt', 'sad', 'boredom')
+    of_class = shades(['sad', 'boredom', 'contempt'])['contempt'].light
+    assert of_class != hexadecimal(colour_of('contempt'))
+    own = tuple(bytes.fromhex(of_class[1:]))
+    live.until(lambda: drawn(own) > 500, 'a picture in the colour of the class')
 
 
 def test_of_images_more_than_a_second_apart_the_expression_of_the_one_before_is_drawn(
@@ -341,7 +349,6 @@ def test_without_faces_only_the_rate_is_written():
 def test_text_is_dark_on_light_and_light_on_dark():
     assert ink_on(COLOURS['happy']) == (0, 0, 0)
     assert ink_on(COLOURS['sad']) == (255, 255, 255)
-    assert colour_of('confused') == FALLBACK
 
 
 @pytest.mark.parametrize(

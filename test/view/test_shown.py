@@ -15,6 +15,7 @@
 """What a page shows, and what it says where it can show nothing."""
 
 import json
+import re
 from contextlib import ExitStack
 from itertools import count
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, ObjectHypothesis
 
+from emotion_estimator.colours import shades
 from emotion_estimator.messages import ROS
 from emotion_estimator.view import robot as robot_module
 from emotion_estimator.view.controls import Controls
@@ -168,6 +170,35 @@ def test_the_bars_are_those_of_the_model_that_answers(live, browser, tmp_path, b
     live.until(lambda: shows(before), before)
     live.until(lambda: shows(after), after)
     assert page.errors == []
+    page.close()
+    view.close()
+
+
+OWN_CLASSES = 'boredom disgust fear happiness irony positive pride unknown'
+
+
+@pytest.mark.parametrize('dark', [False, True])
+def test_a_user_s_classes_have_the_colours_of_the_other_views(live, browser, tmp_path, dark):
+    view = View(live, tmp_path)
+    page = view.open(browser, live)
+    say = emotions_of_a_face(live)
+    page.dark(dark)
+    labels = OWN_CLASSES.split()
+
+    def shown():
+        say(labels, 1 / len(labels))
+        bars = '[...document.querySelectorAll(".view-bar")]'
+        found = page.run(
+            f'{bars}.map((bar) => [bar.querySelector(".view-bar-name").innerText,'
+            ' getComputedStyle(bar.querySelector(".view-bar-fill")).backgroundColor])'
+        )
+        return {label: tuple(map(int, re.findall(r'\d+', colour))) for label, colour in found}
+
+    wanted = {
+        label: tuple(bytes.fromhex((one.dark if dark else one.light)[1:]))
+        for label, one in shades(labels).items()
+    }
+    live.until(lambda: shown() == wanted, 'the colours')
     page.close()
     view.close()
 

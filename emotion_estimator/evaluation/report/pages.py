@@ -252,7 +252,7 @@ class _Plots:
         labels: list[str] = []
         for one in recordings:
             labels += [*one.judged.labels, *(each.label for each in one.judged.segments)]
-        self.colours = shades(labels)
+        self.colours = shades(labels, {name for one in recordings for name in one.replay.labels})
         timelines = sum(min(len(one.faces), MOST_FACES_DRAWN) for one in recordings) or 1
         self._most_points = min(MOST_POINTS, max(500, POINTS_OF_PAGE // timelines))
         self._most_thumbnails = min(MOST_THUMBNAILS, max(15, THUMBNAILS_OF_PAGE // timelines))

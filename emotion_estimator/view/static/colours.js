@@ -14,9 +14,14 @@
  * limitations under the License.
  */
 
-/* Colours of expressions, as emotion_estimator/colours.py states them, and what stands out on them. */
+/* Colours of labels, which emotion_estimator/colours.py states, and what stands out on them. */
 
-const OTHERS = ["#999933", "#e69f00", "#0072b2", "#777777"];
+const colours = new Map(Object.entries(window.viewColours)); // on light and on dark ground, by label
+
+/* Takes over the colours of the model's classes, which come with what is shown of them. */
+export function learn(more) {
+  for (const [label, shades] of Object.entries(more)) colours.set(label, shades);
+}
 
 export const isDark = () => document.body.classList.contains("body--dark");
 
@@ -42,11 +47,8 @@ export function ordered(labels) {
 
 /* On a picture the colours are those of dark ground, which stand out on most. */
 export function colourOf(label, dark = isDark()) {
-  const shades = Object.hasOwn(window.viewColours, label) ? window.viewColours[label] : null;
-  if (shades) return label === "unknown" && dark ? "#aeb4bd" : shades[dark ? 1 : 0];
-  let sum = 0;
-  for (const letter of label) sum = (31 * sum + letter.codePointAt(0)) % 9973;
-  return label ? OTHERS[sum % OTHERS.length] : "#9aa0a8";
+  const [light, onDark] = colours.get(label) || colours.get("");
+  return dark ? onDark : light;
 }
 
 /* Black or white, whichever is legible (luma of ITU-R BT.601). */

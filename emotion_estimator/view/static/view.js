@@ -17,6 +17,7 @@
 /* The page's script: takes moments from the node, keeps the last minute, pauses, looks back. */
 
 import { showCards } from "./cards.js";
+import { learn } from "./colours.js";
 import { showHealth } from "./health.js";
 import { drawPicture, overlays } from "./picture.js";
 import { drawTimeline, timeAt } from "./timeline.js";
@@ -67,6 +68,7 @@ function unpack(buffer) {
 
 async function take(buffer) {
   const [facts, jpeg] = unpack(buffer);
+  learn(facts.colours || {});
   if (facts.kind === "hello") {
     // After a break in the connection what the page has stays, pictures included.
     const newest = newestTime();
