@@ -33,15 +33,15 @@ COLOURS: dict[str, Colour] = {
     'neutral': (0x88, 0xCC, 0xEE),
     'unknown': (0xDD, 0xDD, 0xDD),
 }
-# Brighter ones of the same hue, for dark ground.
+# Brighter ones of the same hue, for dark ground; chosen so that colour-blind readers, too, tell
+# them apart.
 _ON_DARK: dict[str, Colour] = {
-    'surprised': (0x4D, 0xBB, 0xA8),
-    'scared': (0xC9, 0x6B, 0xB9),
+    'surprised': (0x8F, 0xE3, 0xD4),
     'angry': (0xD1, 0x50, 0x7F),
     'sad': (0x7C, 0x6C, 0xE0),
-    'disgusted': (0x45, 0xA8, 0x67),
+    'disgusted': (0x31, 0x84, 0x48),
     'neutral': (0x7D, 0xB9, 0xD8),
-    'unknown': (0x4A, 0x51, 0x5C),
+    'unknown': (0x98, 0xA2, 0xAC),
 }
 ALIASES: Mapping[str, str] = {
     'anger': 'angry',
