@@ -99,10 +99,10 @@ def annotate(image: Rgb, camera: PinholeCamera, people: Sequence[Person], rate_h
         pen.box(person)
         pen.axes(person, camera)
     # Text last, so that no face hides whose it is.
+    faces = f'{len(people)} face{"" if len(people) == 1 else "s"}'
+    pen.rate(f'{rate_hz:.1f} Hz  {faces}')
     for person in people:
         pen.name(person)
-    faces = f'{len(people)} face{"" if len(people) == 1 else "s"}'
-    pen.text(f'{rate_hz:.1f} Hz  {faces}', (0, 0), _GROUND)
     return picture
 
 
@@ -139,6 +139,7 @@ class _Pen:
         self._line = max(1, round(1.6 * scale))
         self._font_scale = 0.5 * scale
         self._gap = max(2, round(4 * scale))
+        self._taken: list[tuple[int, int, int, int]] = []
 
     def _pixels(self, fractions: NDArray[np.float32]) -> NDArray[np.int32]:
         return np.asarray(np.round(fractions * self._size), np.int32)
@@ -175,6 +176,10 @@ class _Pen:
             self._picture, start, ends[-1], _GAZE_COLOUR, self._line, cv2.LINE_AA, tipLength=0.2
         )
 
+    def rate(self, line: str) -> None:
+        self.text(line, (0, 0), _GROUND)
+        self._taken.append((0, 0, *self._extent([line])))
+
     def name(self, person: Person) -> None:
         colour = person.colour
         shown = f'{person.label} {person.confidence:.2f}' if person.label else '...'
@@ -184,16 +189,44 @@ class _Pen:
         bar = 2 * self._gap
         left = int(np.clip(left, 0, max(self._size[0] - width, 0)))
         # Above the face, or below it where the image's edge would push it onto the eyes.
-        top = bottom if top < height / 2 else top - height - bar
+        below = top < height / 2
+        top = bottom if below else top - height - bar
         top = int(np.clip(top, 0, max(self._size[1] - height - bar, 0)))
+        top = self._free_top((left, top), (width, height + bar), below)
         for row, line in enumerate(lines):
             self.text(line, (left, top + row * height // 2), colour, width)
         edge, frame = top + height, max(1, bar // 4)
+        self._taken.append((left, top, left + width, edge + bar))
         full = round((width - 2 * frame) * min(max(person.confidence, 0.0), 1.0))
         cv2.rectangle(self._picture, (left, edge), (left + width, edge + bar), _GROUND, -1)
         if full:
             inner = (left + frame, edge + frame), (left + frame + full, edge + bar - frame)
             cv2.rectangle(self._picture, *inner, colour, -1)
+
+    def _free_top(self, corner: tuple[int, int], size: tuple[int, int], below: bool) -> int:
+        """
+        Find where a name that stands above its face, or below it, hides no other one.
+
+        It moves further away from the face, or to the other side where the picture ends.
+        """
+        (left, top), (width, height) = corner, size
+        most = int(self._size[1]) - height
+
+        def hidden(at: int) -> list[tuple[int, int]]:
+            return [
+                (upper, lower)
+                for first, upper, last, lower in self._taken
+                if first <= left + width and last >= left and upper <= at + height and lower >= at
+            ]
+
+        for down in (below, not below):
+            at = top
+            while 0 <= at <= most and (found := hidden(at)):
+                edges = [lower if down else upper for upper, lower in found]
+                at = max(edges) + 1 if down else min(edges) - height - 1
+            if 0 <= at <= most:
+                return at
+        return top
 
     def text(self, line: str, corner: tuple[int, int], ground: Colour, width: int = 0) -> None:
         (left, top), (own_width, height) = corner, self._extent([line])

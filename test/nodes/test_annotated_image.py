@@ -327,6 +327,21 @@ def test_the_mesh_is_light_and_stays_on_the_face():
     assert bottom <= points[:, 1].max() + 2 and top >= points[:, 1].min() - 2
 
 
+@pytest.mark.parametrize('y', [0.06, 0.3, 0.94])
+@pytest.mark.parametrize('width', [320, 640])
+def test_names_of_people_side_by_side_hide_no_other_one(width, y):
+    labels = ('happy', 'surprised', 'scared', 'sad', 'neutral')
+    people = [
+        person(0.3 + 0.08 * i, y, 0.05, label=label, confidence=0.5)
+        for i, label in enumerate(labels)
+    ]
+    together = drawn(*people, width=width)
+    for one in people:
+        alone = len(where(drawn(one, width=width), COLOURS[one.label]))
+        # Only edges of boxes may be hidden, and parts of none of the names.
+        assert len(where(together, COLOURS[one.label])) > 0.8 * alone
+
+
 @pytest.mark.parametrize('x, y', [(0.0, 0.0), (1.0, 1.0), (0.5, 0.02), (-0.2, 0.5), (3.0, 3.0)])
 @pytest.mark.parametrize('size', [(640, 480), (160, 120), (1920, 1080)])
 def test_a_face_at_or_over_the_edge_is_drawn_as_far_as_it_goes(x, y, size):

@@ -248,6 +248,38 @@ HAPPY_COLUMNS = """
 """
 
 
+NAMES_SEEN = """
+(async () => {
+  const { drawPicture } = await import("/view/picture.js");
+  const { colourOf } = await import("/view/colours.js");
+  const labels = ["happy", "surprised", "scared", "sad", "neutral"];
+  const people = labels.map((label, i) => (
+    { id: "face", label, confidence: 1, box: [0.3 + 0.08 * i, TOP, 0.36 + 0.08 * i, TOP + 0.2] }));
+  const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+  const pen = canvas.getContext("2d");
+  const count = (shown, label) => {
+    drawPicture(canvas, null, { people: shown });
+    const drawn = pen.getImageData(0, 0, 640, 480).data;
+    const colour = [1, 3, 5].map((i) => parseInt(colourOf(label, true).slice(i, i + 2), 16));
+    let pixels = 0;
+    for (let i = 0; i < drawn.length; i += 4) pixels += colour.every((c, k) => drawn[i + k] === c);
+    return pixels;
+  };
+  return people.map((one) => count(people, one.label) / count([one], one.label));
+})()
+"""
+
+
+def test_names_of_people_side_by_side_hide_no_other_one(live, browser, tmp_path):
+    view = View(live, tmp_path)
+    page = view.open(browser, live)
+    shares = [page.run(NAMES_SEEN.replace('TOP', str(top))) for top in (0.02, 0.4, 0.75)]
+    # Only edges of boxes may be hidden.
+    assert [round(min(each), 1) for each in shares] == [1.0, 1.0, 1.0]
+    page.close()
+    view.close()
+
+
 def test_the_last_minute_is_drawn_whole_whatever_the_camera_s_rate(live, browser, tmp_path):
     view = View(live, tmp_path)
     page = view.open(browser, live)

@@ -49,7 +49,8 @@ export function drawPicture(canvas, picture, moment) {
     if (person.axes) drawAxes(pen, person.axes, width, height, unit);
   }
   // Text last, so that no face hides whose it is.
-  for (const person of moment.people) drawName(pen, person, width, height, unit);
+  const taken = []; // by names: left, top, right and lower edge
+  for (const person of moment.people) drawName(pen, person, width, height, unit, taken);
 }
 
 function drawMesh(pen, points, width, height, unit) {
@@ -106,7 +107,24 @@ function drawArrow(pen, from, to, colour, lineWidth, head) {
   pen.fill();
 }
 
-function drawName(pen, person, width, height, unit) {
+/*
+ * Where a name that stands above its face, or below it, hides no other one: further away from the face,
+ * or on the other side where the picture ends. As in drawing.py.
+ */
+function freeTop(taken, left, top, wide, tall, height, below) {
+  const hidden = (at) => taken.filter(([l, t, r, b]) => l < left + wide && r > left && t < at + tall && b > at);
+  const inside = (at) => at >= 0 && at + tall <= height;
+  for (const down of [below, !below]) {
+    let at = top;
+    for (let found = hidden(at); inside(at) && found.length; found = hidden(at)) {
+      at = down ? Math.max(...found.map((one) => one[3])) : Math.min(...found.map((one) => one[1])) - tall;
+    }
+    if (inside(at)) return at;
+  }
+  return top;
+}
+
+function drawName(pen, person, width, height, unit, taken) {
   if (!person.box) return;
   const words = [];
   // What is unknown is not the surer the greater its score; its reason says more.
@@ -125,7 +143,10 @@ function drawName(pen, person, width, height, unit) {
   const left = Math.min(Math.max(person.box[0] * width, 0), Math.max(width - wide, 0));
   // Above the face, or below it where the picture's edge would push it onto the eyes.
   let top = person.box[1] * height - tall - 3 * unit;
-  if (top < 0) top = Math.min(person.box[3] * height + 3 * unit, height - tall);
+  const below = top < 0;
+  if (below) top = Math.min(person.box[3] * height + 3 * unit, height - tall);
+  top = freeTop(taken, left, top, wide, tall, height, below);
+  taken.push([left, top, left + wide, top + tall]);
   const ground = colourOf(person.label, true);
   pen.fillStyle = ground;
   pen.beginPath();
