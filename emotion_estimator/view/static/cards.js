@@ -113,16 +113,17 @@ class Card {
     for (const label of labels) {
       if (this.rows.has(label)) continue;
       const row = make("div", "view-bar", this.bars);
+      const key = make("span", "view-bar-key", row); // also where the bar is empty
       make("span", "view-bar-name", row, label);
       const track = make("span", "view-bar-track", row);
-      this.rows.set(label, { row, fill: make("span", "view-bar-fill", track), value: make("span", "view-bar-value", row) });
+      this.rows.set(label, { row, key, fill: make("span", "view-bar-fill", track), value: make("span", "view-bar-value", row) });
     }
     const most = Math.max(...Object.values(scores));
-    for (const [label, { row, fill, value }] of this.rows) {
+    for (const [label, { row, key, fill, value }] of this.rows) {
       const score = scores[label] || 0;
       // Moved in from the left, which costs no layout as another width would.
       fill.style.transform = `translateX(${(100 * Math.min(score, 1) - 100).toFixed(1)}%)`;
-      fill.style.background = colourOf(label);
+      key.style.background = fill.style.background = colourOf(label);
       write(value, String(Math.round(100 * score)));
       row.classList.toggle("view-bar-best", score === most);
     }

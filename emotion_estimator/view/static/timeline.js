@@ -25,6 +25,7 @@ const ROW_PX = 64;
 const STRIP_PX = 12;
 const LEFT_PX = 0;
 const MOST_ROWS = 4;
+const MARK_S = 15;
 
 let shown = { from: 0, to: 0, left: 0, width: 1 };
 const rows = new Map();
@@ -58,11 +59,31 @@ export function drawTimeline(place, moments, pausedAt, historyS) {
       rows.delete(id);
     }
   }
+  sayWhatIsNotDrawn(place, people.size - ids.length);
+  markTimes(place, historyS);
   const gapS = longestGap(moments);
   for (const id of ids) {
     if (!rows.has(id)) rows.set(id, new Row(place, id));
     rows.get(id).draw(people.get(id), from, to, pausedAt, gapS);
   }
+}
+
+/* How long ago something was; the marks stay, since the last minute is always as wide as the timeline. */
+function markTimes(place, historyS) {
+  if (place.querySelector(".view-ago")) return;
+  for (let agoS = MARK_S; agoS < historyS; agoS += MARK_S) {
+    const mark = document.createElement("div");
+    mark.className = "view-ago";
+    mark.style.left = `${100 * (1 - agoS / historyS)}%`;
+    mark.append(Object.assign(document.createElement("span"), { textContent: `${agoS} s ago` }));
+    place.append(mark);
+  }
+}
+
+function sayWhatIsNotDrawn(place, count) {
+  const more = place.querySelector(".view-more") || place.appendChild(document.createElement("div"));
+  more.className = "view-more";
+  more.textContent = count ? `and ${count} more` : "";
 }
 
 function longestGap(moments) {
