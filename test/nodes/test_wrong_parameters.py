@@ -97,7 +97,7 @@ def test_a_wrong_encoding_fails_the_transition_and_can_be_mended(
         ('max_faces', 0, 'out of range'),
         ('image_transport', 'theora', 'must be one of raw, compressed'),
         ('max_faces', 'two', 'Wrong parameter type'),
-        ('min_presence_confidence', 1.0000001, 'must lie between 0 and 1, not 1.0000001'),
+        ('min_presence_confidence', 1.0000001, 'must lie between 0.001 and 1, not 1.0000001'),
     ],
 )
 def test_wrong_parameter_values_are_refused_at_run_time(live, name, value, sentence):
