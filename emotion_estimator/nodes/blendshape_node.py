@@ -168,7 +168,10 @@ class BlendshapeNode(ManagedNode):
         """List no face any more when nothing was looked at for long, by the steady clock."""
         self._blindness.watch()
         assert self._source is not None, 'a node has a source while it is active'
-        patience_s = PATIENCE * self._source.looked_at_step_s
+        # Of the first images only the cap on their rate is known.
+        max_rate_hz = self.parameters['max_rate_hz']
+        capped_s = 1 / max_rate_hz if max_rate_hz else 0.0
+        patience_s = PATIENCE * max(self._source.looked_at_step_s, capped_s)
         self._source.watch()
         if isinstance(self._source, CroppedFaces):
             patience_s = max(INPUT_TIMEOUT_S, patience_s)
