@@ -31,6 +31,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil  # type: ignore[import-untyped]
 
 from dev.bench.pictures import BareMediaPipe, rgb_frames, write_camera_bag
 from dev.bench.speed import (
@@ -321,12 +322,7 @@ def _times_s(view: NodeProcess, browser: Browser) -> tuple[float, float]:
 
 def _family(pid: int) -> list[int]:
     """List a process and its descendants."""
-    children = [
-        int(child)
-        for path in Path(f'/proc/{pid}/task').glob('*/children')
-        for child in path.read_text().split()
-    ]
-    return [pid, *(each for child in children for each in _family(child))]
+    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
 
 
 def _measured(feeder: Feeder, count: int, round_s: float) -> tuple[float, float, float]:

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from helpers.asset_servers import closed_url, environment, patience, serving, silent
 from helpers.faces import SMILING
@@ -314,8 +315,7 @@ class Started:
 
     def children(self):
         """Give what the process has started, such as pip."""
-        tasks = Path(f'/proc/{self.process.pid}/task').glob('*/children')
-        return [int(pid) for task in tasks for pid in task.read_text().split()]
+        return [child.pid for child in psutil.Process(self.process.pid).children()]
 
     def interrupt(self, number=signal.SIGINT):
         """Press Ctrl-C, which comes twice under launch; gives the seconds until the end."""
