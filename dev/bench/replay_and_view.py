@@ -31,7 +31,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from dev.bench.pictures import BareMediaPipe, rgb_frames, write_camera_bag
 from dev.bench.speed import (
