@@ -136,15 +136,15 @@ def _light_and_dark(
     labels: Iterable[str], classes: Iterable[str]
 ) -> dict[str, tuple[Colour, Colour]]:
     found = dict.fromkeys(labels)
-    own = sorted({label for label in classes if _name(label) not in COLOURS})
-    more = sorted({label for label in found if _name(label) not in COLOURS} - {*own})
+    own = sorted({label for label in classes if _meant(label) not in COLOURS})
+    more = sorted({label for label in found if _meant(label) not in COLOURS} - {*own})
     both = {label: _OTHERS[i % len(_OTHERS)] for i, label in enumerate([*own, *more])}
     for name, light in COLOURS.items():
         both[name] = light, _ON_DARK.get(name, light)
-    return {label: both[_name(label)] for label in found}
+    return {label: both[_meant(label)] for label in found}
 
 
-def _name(label: str) -> str:
+def _meant(label: str) -> str:
     """Give the expression that a label means; a label that means none stays as it is."""
     plain = label.strip().casefold()
     plain = _LIKE.get(plain, plain)

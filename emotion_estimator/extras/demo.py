@@ -334,9 +334,9 @@ def draw_timeline(
     gap_s = longest_gap_s(images_ns)  # a face unseen for longer leaves a gap in its curve
     for face in faces:
         _draw_scores(axes.pop(0), face, colours, gap_s)
-        _draw_decisions(strip_axis := axes.pop(0), face, colours, gap_s)
-    strip_axis.set_xlabel('time of the image in s')
-    strip_axis.set_xlim(0, end_s)
+        _draw_decisions(axes.pop(0), face, colours, gap_s)
+    figure.axes[-1].set_xlabel('time of the image in s')
+    figure.axes[-1].set_xlim(0, end_s)
     handles, names = figure.axes[1 if thumbnails else 0].get_legend_handles_labels()
     figure.legend(handles, names, loc='lower center', ncols=len(names), frameon=False)
     png = io.BytesIO()
@@ -368,14 +368,14 @@ def _draw_decisions(axis, face: list[Moment], colours: dict[str, Shades], gap_s:
         ends = i == len(face)
         gap = not ends and face[i].time_s - face[i - 1].time_s > gap_s
         if ends or gap or face[i].label != face[start].label:
-            until_s = face[i - 1].time_s if ends or gap else face[i].time_s
-            width_s = until_s - face[start].time_s
-            colour = colours[label := face[start].label].light
-            axis.broken_barh([(face[start].time_s, width_s)], (0, 1), color=colour)
+            begin_s, label = face[start].time_s, face[start].label
+            width_s = (face[i - 1].time_s if ends or gap else face[i].time_s) - begin_s
+            colour = colours[label].light
+            axis.broken_barh([(begin_s, width_s)], (0, 1), color=colour)
             if width_s > 0.05 * max(face[-1].time_s, 1e-9):
-                middle_s = face[start].time_s + width_s / 2
                 red, green, blue = bytes.fromhex(colour[1:])
                 ink = hexadecimal(ink_on((red, green, blue)))
+                middle_s = begin_s + width_s / 2
                 axis.text(middle_s, 0.5, label, ha='center', va='center', color=ink)
             start = i
     axis.set_yticks([])

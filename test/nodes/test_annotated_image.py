@@ -37,6 +37,7 @@ from emotion_estimator.nodes.emotion_node import EmotionNode
 from emotion_estimator.stamps import NS_PER_S
 
 FRAME_NS = NS_PER_S // 30
+SAD = [ObjectHypothesis(class_id='sad', score=0.9)]
 
 
 @pytest.fixture
@@ -182,7 +183,6 @@ def test_of_images_more_than_a_second_apart_the_expression_of_the_one_before_is_
     shapes = live.listen(Classification, '/blendshapes')
     emotion = live.publisher(Classification, '/emotion')
     live.until(lambda: emotion.get_subscription_count() == 1, 'the subscription')
-    sad = [ObjectHypothesis(class_id='sad', score=0.9)]
 
     def drawn():
         annotated.clear()
@@ -193,7 +193,7 @@ def test_of_images_more_than_a_second_apart_the_expression_of_the_one_before_is_
 
     def drawn_before_it_is_said():
         pixels = drawn()
-        emotion.publish(Classification(header=shapes[0].header, results=sad))
+        emotion.publish(Classification(header=shapes[0].header, results=SAD))
         return pixels
 
     live.until(lambda: drawn_before_it_is_said() > 500, 'a picture with the expression')
@@ -207,7 +207,6 @@ def test_who_watches_again_is_shown_the_rate_of_now_and_no_expression_of_before(
     camera = Camera(live, landmarker_path, step_ns, detection_rate_hz=0.0)
     emotion = live.publisher(Classification, '/emotion')
     shapes = live.listen(Classification, '/blendshapes')
-    sad = [ObjectHypothesis(class_id='sad', score=0.9)]
     annotated, nobody = [], np.zeros_like(face)
 
     def watch():
@@ -236,7 +235,7 @@ def test_who_watches_again_is_shown_the_rate_of_now_and_no_expression_of_before(
     def drawn_before_it_is_said():
         picture_of(face)
         for message in shapes[-1:]:
-            emotion.publish(Classification(header=message.header, results=sad))
+            emotion.publish(Classification(header=message.header, results=SAD))
         return pixels_of(annotated[-1], COLOURS['sad'])
 
     live.until(lambda: drawn_before_it_is_said() > 500, 'a picture with the expression')

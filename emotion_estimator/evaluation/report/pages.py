@@ -311,7 +311,7 @@ def face_track(recording: RecordingSummary, face: FaceSummary) -> FaceTrack:
             for (stamp_ns, face_id), jpeg in replay.thumbnails.items()
             if face_id == face.face_id
         ),
-        length_s=recording.duration_s + frame_s,
+        length_s=_length_s(recording) or frame_s,
         longest_gap_s=judged.longest_gap_s,
         frame_s=frame_s,
         start_s=(replay.stamps_ns[0] - zero_ns) / NS_PER_S,
