@@ -32,6 +32,10 @@ pytest.importorskip('nicegui', reason='The live view needs NiceGUI.')
 def page(live, browser, tmp_path):
     view = View(live, tmp_path)
     page = view.open(browser, live)
+    # What it says once it has looked for the nodes moves all that is below.
+    says = [f'"No {name} is there"' for name in ('blendshape_node', 'emotion_node')]
+    said = f'[{", ".join(says)}].every((each) => document.body.innerText.includes(each))'
+    live.until(lambda: page.run(said), 'that no node is there')
     yield page
     # Tests read what is drawn more often than a page does.
     assert [each for each in page.errors if 'willReadFrequently' not in each] == []

@@ -278,8 +278,7 @@ def edges(page, selector):
 
 def test_the_settings_are_no_wider_than_a_phone(live, phone):
     phone.press('#view-settings')
-    live.until(lambda: edges(phone, '.q-drawer')[0] < 300, 'the settings')
-    live.spin(0.5)  # they slide in
+    live.until(lambda: edges(phone, '.q-drawer')[0] <= 0, 'the settings, which slide in')
     (left, right), width = edges(phone, '.q-drawer'), phone.run('innerWidth')
     assert (left, width - 20 <= right <= width) == (0, True)
     assert edges(phone, '.view-control-name')[0] > 0
