@@ -12,9 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Pictures of one's own, large and odd ones too, are read block by block."""
+"""Pictures of one's own, large and odd ones too, are read block by block; errors in them drawn."""
 
 from contextvars import copy_context
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -24,7 +25,9 @@ from emotion_estimator.faces.appearance import CROP_PX
 from emotion_estimator.faces.geometry import LANDMARKS
 from emotion_estimator.parallel.engine import Finished, set_reporter
 from training import sources, still_features
+from training.commands import studies
 from training.datasets.pictures import (
+    LABELS,
     ArrayPictures,
     DataError,
     FilePictures,
@@ -36,6 +39,7 @@ from training.extraction.covered_faces import SeenParts
 from training.extraction.face_reader import ATTEMPTS, empty_table, read_each, read_faces, show
 from training.extraction.views import NATIVE, X4_PAD25, enlarged
 from training.painting import FacePlaces, Scene
+from training.protocols.other_people import HeldFaces
 from training.sources import pixels_of
 from training.still_features import (
     BLOCK,
@@ -225,3 +229,28 @@ def test_what_is_found_is_in_the_order_of_the_pictures(tmp_path, monkeypatch):
     extract(pictures.part(range(1, 40)), X4_PAD25, tmp_path)
     assert len(work) == 5
     assert len(extract(pictures.part([]), X4_PAD25, tmp_path)[0]) == 0
+
+
+def test_errors_of_each_set_are_drawn_though_one_shows_no_face(tmp_path, monkeypatch, capsys):
+    def pictures(side_px):
+        shown = ArrayPictures(np.zeros((2, side_px, side_px), np.uint8), 'black')
+        return SimpleNamespace(photographs=SimpleNamespace(pictures=shown, labels=np.arange(2)))
+
+    sets = {'first': pictures(48), 'unseen': pictures(9), 'last': pictures(48)}
+
+    def faces(shown):
+        found = np.full(2, shown is not sets['unseen'].photographs.pictures)
+        return HeldFaces((), np.zeros((2, 0), np.float32), found, np.ones((2, 4), np.float32))
+
+    model = SimpleNamespace(metadata=SimpleNamespace(name='made', labels=LABELS, features=()))
+    monkeypatch.setattr(sources, 'OUT', tmp_path)
+    monkeypatch.setattr(sources, 'read_other_people', lambda _: sets)
+    monkeypatch.setattr(studies, 'EmotionModel', lambda _: model)
+    monkeypatch.setattr(studies, 'find_held_faces', faces)
+    monkeypatch.setattr(studies, 'held_probabilities', lambda _: lambda _: np.eye(7)[[0, 0]])
+    assert studies.main(['errors', '--x', str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert 'No face is found in any picture of unseen.' in said.err
+    assert said.out.count('Written: ') == 2
+    matrices = {path.name for path in (tmp_path / 'errors').glob('*_confusion.png')}
+    assert matrices == {'made_first_confusion.png', 'made_last_confusion.png'}

@@ -329,11 +329,9 @@ def _draw_errors(
         two = confusion(coarse, POSITIVE_NEGATIVE.labels(truth), POSITIVE_NEGATIVE.names)
         console.print(matrix_table(two, f'{where}: positive or negative (section 7)'))
         console.print(class_table(two, f'{where}: positive or negative'))
-    sheet = folder / f'{name}_{place}.png'
-    matrix = sheet.with_name(f'{sheet.stem}_confusion.png')
+    sheet, matrix = (folder / f'{name}_{place}{end}.png' for end in ('', '_confusion'))
     draw_confusion(found, matrix, where)
-    pages = error_sheet(pictures, *answered, sheet, labels)
-    return [matrix, *pages]
+    return [matrix, *error_sheet(pictures, *answered, sheet, labels)]
 
 
 def errors(options: argparse.Namespace) -> None:
@@ -342,20 +340,24 @@ def errors(options: argparse.Namespace) -> None:
     console, folder = terminal(), sources.OUT / 'errors'
     model = EmotionModel(find_model(options.model))
     if options.x:
-        found = sources.read_other_people(options.x)
-        pages = [analyse_other_people(model, *one, console, folder) for one in found.items()]
+        sets = sources.read_other_people(options.x).items()
+        pages = {one[0]: analyse_other_people(model, *one, console, folder) for one in sets}
     else:
-        pages = [analyse_errors(model, read_stills(split), split, console, folder)]
-    for written in pages:
+        pages = {split.name: analyse_errors(model, read_stills(split), split, console, folder)}
+    for written in filter(None, pages.values()):
         console.print(f'Written: {written[0]} and {len(written) - 1} pages', soft_wrap=True)
+    if unseen := [name for name, written in pages.items() if not written]:
+        raise DataError(f'No face is found in any picture of {", ".join(unseen)}.')
 
 
 def analyse_other_people(
     model: EmotionModel, name: str, pictures: PeoplesPictures, console: Console, folder: Path
 ) -> list[Path]:
-    """Print and draw the same of a set of other people's pictures, as the runtime sees them."""
-    seen = ViewedPictures(pictures.photographs.pictures, FRAMED)
+    """Print and draw the same of other people's faces, as a robot sees them; without any, []."""
     faces = find_held_faces(pictures.photographs.pictures)
+    if not faces.found.any():
+        return []
+    seen = ViewedPictures(pictures.photographs.pictures, FRAMED)
     rows = np.flatnonzero(faces.found)
     truth = truth_of(pictures.photographs.labels[rows], model.metadata.labels)
     probabilities = held_probabilities(model)(faces.only(model.metadata.features))
@@ -384,9 +386,7 @@ def main(arguments: list[str] | None) -> int:
         command = studies.add_parser(name, help=doc, description=doc)
         if study is seeds:
             command.add_argument('--model', choices=SEVEN_CLASS_MODELS, default='basic7')
-            command.add_argument(
-                '--record', action='store_true', help='write the spread into metadata.json'
-            )
+            command.add_argument('--record', action='store_true', help='write into metadata.json')
         elif study is errors:
             command.add_argument('--model', default='basic7', help='name or path of its folder')
             command.add_argument(
