@@ -21,6 +21,7 @@ import functools
 import hashlib
 import io
 import itertools
+import math
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -234,6 +235,7 @@ KEY_SOURCES: dict[str, tuple[str, ...]] = {
         'emotion_estimator/faces/multi_face.py',
         'emotion_estimator/faces/pose.py',
         'emotion_estimator/faces/tracker.py',
+        'training/extraction/views.py',
         'training/protocols/other_people.py',
     ),
     'training': (  # it learns from clips too, which are followed by the landmarker
@@ -273,6 +275,24 @@ def content_key(kind: str, *decisive: Any) -> str:
             content = part if isinstance(part, bytes) else repr(part).encode()
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()[:16]
+
+
+BLOCK = 256
+"""Pictures in a task and in a file, more or less."""
+
+
+def blocks_of(pictures: Pictures) -> list[list[int]]:
+    """
+    Sort pictures into blocks by their content: one more or less changes its own block alone.
+
+    :returns: the rows of each.
+    """
+    count = 2 ** max(0, round(math.log2(max(1, len(pictures)) / BLOCK)))
+    blocks: list[list[int]] = [[] for _ in range(count)]
+    for row, content in enumerate(pictures.content()):
+        digest = hashlib.sha256(content).digest()
+        blocks[int.from_bytes(digest[:4], 'big') % count].append(row)
+    return [rows for rows in blocks if rows]
 
 
 def kept_arrays(path: Path, make: Callable[[], Mapping[str, Any]]) -> Path:

@@ -16,8 +16,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 import os
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -50,14 +48,11 @@ from training.extraction.face_reader import (
     write_table,
 )
 from training.extraction.views import AUGMENTED, FAR, X4_PAD25, View
-from training.sources import code_of, content_key, kept_arrays, pixels_of
+from training.sources import blocks_of, code_of, content_key, kept_arrays, pixels_of
 from training.stills import Stills
 
 # Faces of whole data sets: found once, kept by content, continued where it was broken off.
 
-
-BLOCK = 256
-"""Pictures in a task and in a file, more or less."""
 
 Found = tuple[FaceTable, tuple[str, ...]]
 """A row for each picture, and a sentence for each that could not be read."""
@@ -92,7 +87,7 @@ def extract(
     # The processes that do the work inherit it.
     os.environ.setdefault(ASSETS_VARIABLE, str(assets_folder()))
     find_asset(FACE_LANDMARKER)
-    rows = _blocks(pictures)
+    rows = blocks_of(pictures)
     blocks = [pictures.part(each) for each in rows]
     paths = [folder / f'{key}.npz' for key in _keys(blocks, view, read)]
     tables = {index: table for index, p in enumerate(paths) if (table := read_table(p))}
@@ -132,16 +127,6 @@ def extract(
         )
     found = joined([tables[index] for index in range(len(blocks))])
     return found.select(np.argsort([row for each in rows for row in each])), tuple(complaints)
-
-
-def _blocks(pictures: Pictures) -> list[list[int]]:
-    """Sort pictures into blocks by their content; returns the rows of each."""
-    count = 2 ** max(0, round(math.log2(max(1, len(pictures)) / BLOCK)))
-    blocks: list[list[int]] = [[] for _ in range(count)]
-    for row, content in enumerate(pictures.content()):
-        digest = hashlib.sha256(content).digest()
-        blocks[int.from_bytes(digest[:4], 'big') % count].append(row)
-    return [rows for rows in blocks if rows]
 
 
 def _read(

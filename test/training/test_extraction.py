@@ -82,7 +82,7 @@ def small_blocks(monkeypatch):
         rows = [*range(len(pictures))]
         return [rows[start : start + 2] for start in rows[::2]]
 
-    monkeypatch.setattr(still_features, '_blocks', blocks)
+    monkeypatch.setattr(still_features, 'blocks_of', blocks)
 
 
 def test_faces_are_found_and_differ(pictures, tmp_path, scheduler):

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from helpers.faces import media_path
 
 from emotion_estimator.faces.appearance import CROP_PX
 from emotion_estimator.faces.geometry import LANDMARKS
@@ -39,11 +40,9 @@ from training.extraction.covered_faces import SeenParts
 from training.extraction.face_reader import ATTEMPTS, empty_table, read_each, read_faces, show
 from training.extraction.views import NATIVE, X4_PAD25, enlarged
 from training.painting import FacePlaces, Scene
-from training.protocols.other_people import HeldFaces
-from training.sources import pixels_of
+from training.protocols.other_people import HeldFaces, find_held_faces
+from training.sources import BLOCK, blocks_of, pixels_of
 from training.still_features import (
-    BLOCK,
-    _blocks,
     _keys,
     _stills,
     extract,
@@ -181,7 +180,7 @@ def test_all_donors_are_brought_to_size(tmp_path, monkeypatch):
 
 
 def block_keys(pictures):
-    blocks = [pictures.part(rows) for rows in _blocks(pictures)]
+    blocks = [pictures.part(rows) for rows in blocks_of(pictures)]
     return _keys(blocks, X4_PAD25, read_faces)
 
 
@@ -201,7 +200,7 @@ def test_one_picture_less_or_more_costs_one_block(tmp_path):
 
 @pytest.mark.parametrize('count', [0, 1, BLOCK, 5000])
 def test_every_picture_is_in_one_block_of_about_the_same_size(count):
-    blocks = _blocks(ArrayPictures(noise(10, count, 4, 4), 'arrays'))
+    blocks = blocks_of(ArrayPictures(noise(10, count, 4, 4), 'arrays'))
     assert sorted(row for rows in blocks for row in rows) == list(range(count))
     assert all(rows == sorted(rows) for rows in blocks)
     assert all(BLOCK / 2 < len(rows) < 2 * BLOCK for rows in blocks if count > BLOCK)
@@ -220,7 +219,7 @@ def test_what_is_found_is_in_the_order_of_the_pictures(tmp_path, monkeypatch):
             work.append(len(rows))
             yield Finished(index, (table, ()))
 
-    monkeypatch.setattr(still_features, 'BLOCK', 10)
+    monkeypatch.setattr(sources, 'BLOCK', 10)
     monkeypatch.setattr(still_features, 'run_all', run_all)
     for _ in range(2):
         found, _ = extract(pictures, X4_PAD25, tmp_path)
@@ -229,6 +228,35 @@ def test_what_is_found_is_in_the_order_of_the_pictures(tmp_path, monkeypatch):
     extract(pictures.part(range(1, 40)), X4_PAD25, tmp_path)
     assert len(work) == 5
     assert len(extract(pictures.part([]), X4_PAD25, tmp_path)[0]) == 0
+
+
+def test_faces_of_other_people_are_looked_for_where_it_was_broken_off(tmp_path, monkeypatch):
+    """Whole blocks are kept; put together they say what one block says."""
+    face = cv2.imread(str(media_path('single_face.jpg')))
+    pixels = (face, np.zeros_like(face), face[:, ::-1])
+    paths = [saved(tmp_path / f'{number}.png', each) for number, each in enumerate(pixels)]
+    monkeypatch.setattr(sources, 'OUT', tmp_path / 'whole')
+    whole = find_held_faces(FilePictures(paths))
+    assert whole.found.tolist() == [True, False, True]
+    monkeypatch.setattr(sources, 'OUT', tmp_path / 'blocks')
+    monkeypatch.setattr(sources, 'blocks_of', lambda _: [[1], [0], [2]])
+    read, read_one = [], FilePictures.read
+
+    def broken_off(self, index):
+        if len(read) == 2:
+            read.clear()
+            raise KeyboardInterrupt
+        read.append(self.paths[index])
+        return read_one(self, index)
+
+    monkeypatch.setattr(FilePictures, 'read', broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        find_held_faces(FilePictures(paths))
+    joined = find_held_faces(FilePictures(paths))
+    assert read == paths[2:]
+    assert joined.names == whole.names
+    for each, all_at_once in zip(vars(joined).values(), vars(whole).values()):
+        assert np.array_equal(each, all_at_once)
 
 
 def test_errors_of_each_set_are_drawn_though_one_shows_no_face(tmp_path, monkeypatch, capsys):

@@ -48,7 +48,6 @@ from training.protocols.other_people import (
     Peer,
     decide,
     find_held_faces,
-    framed,
     held_probabilities,
     scores,
     surest,
@@ -264,14 +263,6 @@ def test_an_unreadable_photograph_counts_as_wrong_among_all():
 
 
 BLENDSHAPES = sources.MODELS / 'basic7_blendshapes'
-
-
-def test_only_a_small_picture_is_enlarged_and_framed():
-    small, tall = np.full((99, 60), 200, np.uint8), np.full((100, 60, 3), 200, np.uint8)
-    grown = framed(small)
-    assert grown.shape == (4 * 99 + 96, 4 * 60 + 96, 3)
-    assert (grown[:48] == 0).all() and (grown[48:-48, 48:-48] == 200).all()
-    assert framed(tall) is tall
 
 
 # Faces that are held, and what is answered to them.

@@ -50,6 +50,7 @@ from training.extraction.views import (
     augmented,
     enlarged,
     flipped,
+    framed,
     moved,
     native,
 )
@@ -376,3 +377,11 @@ def test_a_network_learns_what_is_seen(tmp_path):
     assert ((logits[:, 2] > 0) == seen[:, 2]).mean() > 0.95
     right = seen[:, 2]
     assert ((logits[right, :2] > 0) == seen[right, :2]).mean() > 0.95
+
+
+def test_only_a_small_picture_is_enlarged_and_framed():
+    small, tall = np.full((99, 60), 200, np.uint8), np.full((100, 60, 3), 200, np.uint8)
+    grown = framed(small)
+    assert grown.shape == (4 * 99 + 96, 4 * 60 + 96, 3)
+    assert (grown[:48] == 0).all() and (grown[48:-48, 48:-48] == 200).all()
+    assert framed(tall) is tall

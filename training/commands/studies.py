@@ -50,9 +50,9 @@ from training.commands.evaluate import tracks_of
 from training.commands.train import train
 from training.datasets.pictures import LABELS, NEUTRAL, DataError, PeoplesPictures, Pictures, Split
 from training.export import write_metadata
-from training.extraction.views import X4_PAD25, ViewedPictures
+from training.extraction.views import FRAMED, X4_PAD25, ViewedPictures
 from training.fitting import read_material
-from training.protocols.other_people import FRAMED, find_held_faces, held_probabilities, truth_of
+from training.protocols.other_people import find_held_faces, held_probabilities, truth_of
 from training.protocols.stills import (
     f7_scores,
     label_probabilities,

@@ -284,3 +284,41 @@ class ViewedPictures:
         :returns: yields the view's settings before the bytes of each picture in the data set.
         """
         yield from (repr(self.view).encode() + each for each in self.pictures.content())
+
+
+# As the runtime is shown pictures in protocol X.
+
+
+SMALL_PX = 100
+ENLARGED = 4
+BORDER_PX = 48
+
+
+def framed(picture: Picture) -> Picture:
+    """
+    Prepare one picture: one less than 100 px high is enlarged and given a black border.
+
+    :param picture: grey [height, width] or RGB [height, width, 3].
+    :returns: RGB.
+    """
+    if len(picture) < SMALL_PX:
+        picture = np.asarray(
+            cv2.resize(picture, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC),
+            np.uint8,
+        )
+        border = (BORDER_PX,) * 4
+        picture = np.asarray(cv2.copyMakeBorder(picture, *border, cv2.BORDER_CONSTANT), np.uint8)
+    if picture.ndim == 2:
+        picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
+    return picture
+
+
+class _Framed(View):
+    """What the runtime looks at of each picture."""
+
+    def picture(self, picture: Picture) -> Picture:
+        """Prepare one picture, see `framed`."""
+        return framed(picture)
+
+
+FRAMED = _Framed('framed')

@@ -19,13 +19,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
+from rich.progress import Progress, track
 
 from emotion_estimator.asset_sources import Wheel
 from emotion_estimator.assets import ASSETS_VARIABLE, Asset, find_asset
@@ -50,50 +51,17 @@ from training.datasets.pictures import (
     Pictures,
     assets_folder,
 )
-from training.extraction.views import View
+from training.extraction.views import framed
 from training.protocols.stills import Metrics
 from training.stills import MAPS
 from training.windows import constant_windows
 
-SMALL_PX = 100
-ENLARGED = 4
-BORDER_PX = 48
 NO_ANSWER = -1
 """Stands for 'unknown', where that is no class, and for a picture without a face."""
 
 ANSWERED, NO_FACE, TURNED, COVERED, UNSURE = range(5)
 REASONS = ('', 'no_face', 'turned', 'covered', 'unsure')
 """Why there is no answer: no face found, or a head turned, a face covered, or no class sure."""
-
-
-def framed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """
-    Prepare one picture: one less than 100 px high is enlarged and given a black border.
-
-    :param picture: grey [height, width] or RGB [height, width, 3].
-    :returns: RGB.
-    """
-    if len(picture) < SMALL_PX:
-        picture = np.asarray(
-            cv2.resize(picture, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC),
-            np.uint8,
-        )
-        border = (BORDER_PX,) * 4
-        picture = np.asarray(cv2.copyMakeBorder(picture, *border, cv2.BORDER_CONSTANT), np.uint8)
-    if picture.ndim == 2:
-        picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
-    return picture
-
-
-class _Framed(View):
-    """What the runtime looks at of each picture."""
-
-    def picture(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Prepare one picture, see `framed`."""
-        return framed(picture)
-
-
-FRAMED = _Framed('framed')
 
 
 @dataclass(frozen=True)
@@ -132,6 +100,8 @@ def find_held_faces(pictures: Pictures, parameters: NodeParameters | None = None
     """
     Look for the face of each picture as the nodes do, or take what is kept of an earlier run.
 
+    Broken off, it goes on behind the last whole block, see `sources.blocks_of`.
+
     :param parameters: of the nodes; None takes those that ship.
     :raises AssetError: when the landmarker or the encoding cannot be had.
     """
@@ -142,37 +112,61 @@ def find_held_faces(pictures: Pictures, parameters: NodeParameters | None = None
     used = [files.landmarker, files.detector, *files_that_count(files.encoding)]
     decisive = [path and sha256_of(path) for path in used]
     settings = sorted(item for item in faces.items() if item[0] not in vars(files))
-    key = sources.content_key(
-        'held', SMALL_PX, ENLARGED, BORDER_PX, decisive, settings, pictures.content()
-    )
-    kept = sources.kept_arrays(
-        sources.OUT / 'held' / f'{key}.npz', lambda: _look(pictures, parameters)
-    )
-    with np.load(kept, allow_pickle=False) as file:
-        names = tuple(file['names'].tolist())
-        return HeldFaces(names, file['values'], file['found'], file['boxes'])
+    rows = sources.blocks_of(pictures)
+    blocks = [pictures.part(each) for each in rows]
+    keys = [sources.content_key('held', decisive, settings, block.content()) for block in blocks]
+    paths = [sources.OUT / 'held' / f'{key}.npz' for key in keys]
+    missing = [index for index, path in enumerate(paths) if not sources.is_whole(path)]
+    seen = len(pictures) - sum(len(rows[index]) for index in missing)
+    if missing:
+        with ExpressionEstimator.of_parameters(parameters) as estimator, Progress() as progress:
+            what = 'faces, as a robot finds them'
+            task = progress.add_task(what, total=len(pictures), completed=seen)
+            for index in missing:
+                look = partial(_look, blocks[index], estimator, partial(progress.advance, task))
+                sources.kept_arrays(paths[index], look)
+    return _joined(paths, rows)
 
 
-def _look(pictures: Pictures, parameters: NodeParameters) -> dict[str, NDArray[Any]]:
+def _look(
+    pictures: Pictures, estimator: ExpressionEstimator, advance: Callable[[], None]
+) -> dict[str, NDArray[Any]]:
     boxes = np.zeros((len(pictures), 4), np.float32)
     rows: dict[int, dict[str, float]] = {}
-    with ExpressionEstimator.of_parameters(parameters) as estimator:
-        for index in track(range(len(pictures)), 'faces, as a robot finds them'):
-            try:
-                picture = framed(pictures.read(index))
-            except PictureError as error:
-                print(error)
-                continue
-            for face in estimator.find_in_picture(picture)[:1]:
-                box, size = face.box, picture.shape[1::-1]
-                rows[index] = face.named_values()
-                boxes[index] = np.array([box.x_min, box.y_min, box.x_max, box.y_max]) * (size * 2)
+    for index in range(len(pictures)):
+        advance()
+        try:
+            picture = framed(pictures.read(index))
+        except PictureError as error:
+            print(error)
+            continue
+        for face in estimator.find_in_picture(picture)[:1]:
+            box, size = face.box, picture.shape[1::-1]
+            rows[index] = face.named_values()
+            boxes[index] = np.array([box.x_min, box.y_min, box.x_max, box.y_max]) * (size * 2)
     names = next((tuple(row) for row in rows.values()), NAMES)
     values = np.zeros((len(pictures), len(names)), np.float32)
     for index, row in rows.items():
         values[index] = list(row.values())
     found = np.isin(np.arange(len(pictures)), list(rows))
     return {'names': np.array(names), 'values': values, 'found': found, 'boxes': boxes}
+
+
+def _joined(paths: list[Path], rows: list[list[int]]) -> HeldFaces:
+    """Put the rows of blocks in the order of their pictures."""
+    tables = []
+    for path in paths:
+        with np.load(path, allow_pickle=False) as file:
+            tables.append(dict(file))
+    names = next((table['names'].tolist() for table in tables if table['found'].any()), NAMES)
+    count = sum(map(len, rows))
+    values = np.zeros((count, len(names)), np.float32)
+    found, boxes = np.zeros(count, np.bool_), np.zeros((count, 4), np.float32)
+    for block, table in zip(rows, tables):
+        found[block], boxes[block] = table['found'], table['boxes']
+        if table['found'].any():  # else it has the names of blendshapes alone
+            values[block] = table['values']
+    return HeldFaces(tuple(names), values, found, boxes)
 
 
 @dataclass(frozen=True)
