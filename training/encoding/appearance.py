@@ -128,9 +128,9 @@ class AppearanceSettings:
     :param units: width of the layer between the numbers and the answers; training only.
     :param dropout: share of outputs dropped in training, half of it behind the convolutions.
     :param epochs: passes over the photographs.
-    :param warm_up: epochs in which the learning rate rises to its most.
+    :param warm_up: epochs in which the learning rate rises to its most, from a twentieth of it.
     :param batch: crops in a batch.
-    :param learning_rate: AdamW's at its most; a cosine leads it down to a twentieth.
+    :param learning_rate: AdamW's at its most; a cosine leads it down to 0.
     :param weight_decay: AdamW's.
     :param changes: what is changed by chance in every epoch.
     :param correction: how strongly the votes that it learns are corrected by the facial actions
