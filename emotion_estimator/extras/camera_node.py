@@ -38,6 +38,7 @@ from std_msgs.msg import Header
 from emotion_estimator.faces.image_decoding import open_video
 from emotion_estimator.messages import ROS
 from emotion_estimator.nodes.declared_parameters import Parameters
+from emotion_estimator.nodes.lifecycle import LAST_WORD
 from emotion_estimator.nodes.spin import NodeEndedError, run
 from emotion_estimator.parameters import Spec
 from emotion_estimator.replay.files import open_film
@@ -101,6 +102,7 @@ class CameraNode(Node):  # type: ignore[misc]
             # Not before: its stamp is the time at which it is read.
             self._next = next(self._source)
         if self._next is None:
+            self._publisher.wait_for_all_acked(LAST_WORD)
             raise VideoEndedError
         time_ns, frame = self._next
         stamp_ns = self.get_clock().now().nanoseconds if self._live else self._start_ns + time_ns
