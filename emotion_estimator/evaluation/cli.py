@@ -59,7 +59,6 @@ from emotion_estimator.files import PACKAGE, AssetError, OutputError, check_outp
 from emotion_estimator.parallel.engine import SchedulerError
 from emotion_estimator.parallel.workers import available_cores
 from emotion_estimator.parameters import read_parameters, without_effect
-from emotion_estimator.replay.files import recordings_in
 from emotion_estimator.replay.jobs import (
     Finished,
     Job,
@@ -67,6 +66,7 @@ from emotion_estimator.replay.jobs import (
     check_outputs,
     check_records,
     job_key,
+    recordings_to_replay,
     run_jobs,
     unread,
 )
@@ -309,7 +309,7 @@ def prepare(options: argparse.Namespace) -> tuple[list[Job], Replay]:
         raise ValueError('--with-input copies beside what --record writes; give --record too.')
     if options.landmarks and not options.features:
         raise ValueError('--landmarks stand in what --features writes; give --features too.')
-    options.recordings = [one for path in options.recordings for one in recordings_in(path)]
+    options.recordings = [one for path in options.recordings for one in recordings_to_replay(path)]
     parameters = read_parameters(options.params_file, {'max_faces': DEFAULT_MAX_FACES})
     for sentence in without_effect(options.params_file) if options.params_file else ():
         _log.warning(sentence)

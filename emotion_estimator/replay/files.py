@@ -196,7 +196,7 @@ def recordings_in(path: Path) -> list[Path]:
 
 def _in_folder(folder: Path, above: Collection[str] = ()) -> list[Path]:
     try:
-        if _is_bag(folder) or pictures_in(folder):
+        if is_bag(folder) or pictures_in(folder):
             return [folder]
         return _held(folder, above)
     except OSError:  # said where it is opened
@@ -217,7 +217,7 @@ def _held(folder: Path, above: Collection[str] = ()) -> list[Path]:
     return found
 
 
-def _is_bag(folder: Path) -> bool:
+def is_bag(folder: Path) -> bool:
     """Tell a bag from a folder where a bag's file lies among other recordings or pictures."""
     if (folder / METADATA_FILE).is_file() or not is_bag_folder(folder):
         return is_bag_folder(folder)
@@ -234,7 +234,7 @@ def _with_hint(recording: Recording, what: str, more: list[Path]) -> Recording:
 
 def _open_folder(path: Path, topic: str, picture_rate_hz: float) -> Recording:
     more = _held(path)
-    if _is_bag(path):
+    if is_bag(path):
         own = storage_files(path)
         more = [one for one in more if one not in own]
         return _with_hint(Bag(path, topic), f'{path}: its bag is read', more)

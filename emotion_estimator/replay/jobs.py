@@ -22,7 +22,7 @@ import json
 import os
 import traceback
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from os.path import expanduser
@@ -44,8 +44,9 @@ from emotion_estimator.parallel.engine import Patience, reporter, run_all
 from emotion_estimator.parallel.workers import open_workers
 from emotion_estimator.parameters import NODES, NodeParameters
 from emotion_estimator.replay.bag import Bag
+from emotion_estimator.replay.bag_reader import storage_files
 from emotion_estimator.replay.bag_writer import BagWriter, is_recorded_replay
-from emotion_estimator.replay.files import may_be_read, open_recording
+from emotion_estimator.replay.files import is_bag, may_be_read, open_recording, recordings_in
 from emotion_estimator.replay.predictions import FeatureTable, Replay, settings_of, write_replay
 from emotion_estimator.replay.recordings import Selection, plain_path, recorded_camera
 from emotion_estimator.replay.replay import Progress, replay
@@ -106,6 +107,19 @@ class Job:
             return False
         kept_ns = _modified_ns(self.kept)
         return all(path.exists() and _modified_ns(path) <= kept_ns for path in self.outputs)
+
+
+def recordings_to_replay(path: Path) -> list[Path]:
+    """List the recordings in a folder, see `recordings_in`, but for what `--record` wrote."""
+    found = recordings_in(path)
+    return [one for one in found if one == path or not _is_own(one)] or found
+
+
+def _is_own(found: Path) -> bool:
+    with suppress(OSError):  # said where it is opened
+        bags = storage_files(found) if found.is_dir() and is_bag(found) else [found]
+        return all(one.is_file() and is_recorded_replay(one) for one in bags)
+    return False
 
 
 def run_job(job: Job, progress: Progress | None = None, started: Progress | None = None) -> Replay:
@@ -245,8 +259,7 @@ def _files(path: Path) -> list[tuple[str, int, int]]:
     beside = sorted(path.parent.glob(f'{glob.escape(path.name)}-*'))
     # In a folder labels and outputs may lie too.
     files = sorted(filter(may_be_read, path.iterdir())) if path.is_dir() else [path, *beside]
-    there = [file for file in files if file.exists()]
-    return [(file.name, file.stat().st_size, _modified_ns(file)) for file in there]
+    return [(one.name, one.stat().st_size, _modified_ns(one)) for one in files if one.exists()]
 
 
 def _code() -> str:

@@ -38,6 +38,7 @@ from emotion_estimator.replay.jobs import (
     Finished,
     Job,
     Settings,
+    recordings_to_replay,
     run_job,
     run_jobs,
     with_absolute_paths,
@@ -247,6 +248,18 @@ def test_labels_and_outputs_in_a_recording_s_folder_make_no_other_recording(tmp_
     os.utime(bag, ns=(START_NS, START_NS))
     assert main(['.', '-o', 'out', '--jobs', '1']) == 0
     assert len(list(Path('out', 'kept').iterdir())) == 2
+
+
+@pytest.mark.parametrize('names', [['walk_0'], ['walk_0', 'walk_1']])
+def test_what_was_recorded_into_the_folder_is_no_recording_of_it(tmp_path, capfd, names):
+    day = tmp_path / 'day'
+    bags = [blank_bag(day / name) for name in names]
+    assert recordings_to_replay(day) == bags
+    for record in ('day/rec.mcap', 'day/rec.mcap', 'day/rec'):
+        arguments = ('-o', str(day), '--record', str(tmp_path / record), '--with-input')
+        assert main([str(day), '--jobs', '1', *arguments]) == 0
+    assert recordings_to_replay(day) == bags
+    assert recordings_to_replay(day / 'rec') == [day / 'rec']
 
 
 def test_a_bag_file_and_a_folder_of_the_same_name_are_recorded_into_two_files():
