@@ -61,8 +61,8 @@ class LabelSource:
     :param table: one table for all recordings.
     :param topic: topic of the bags, see `label_messages`; empty takes none.
     :param from_folders: whether folders named after expressions label what they hold.
-    :param time: what the seconds of tables count from; by itself it takes all for absolute when
-        the earliest is from 1973 on.
+    :param time: what the seconds of tables count from; by itself it takes those of a recording
+        for absolute when the earliest is from 1973 on.
     :param label_map: name of the label map in whose classes is judged; None chooses by itself.
     """
 
@@ -225,12 +225,9 @@ def labels_of_table(
     """
     if not recordings:
         return {}
-    absolute = time is Time.ABSOLUTE
-    if time is Time.AUTOMATIC and table.rows:
-        absolute = min(row.start for row in table.rows) >= LEAST_ABSOLUTE_S
     of_recording, lost = _named(table, (*recordings, *unread))
     found = {
-        name: _of_rows(of_recording[name], table.path.name, name, one, absolute)
+        name: _of_rows(of_recording[name], table.path.name, name, one, time)
         for name, one in recordings.items()
     }
     # What concerns no recording, or all, is said once.
@@ -244,9 +241,12 @@ def labels_of_table(
     return found
 
 
-def _of_rows(rows: Sequence[Row], table: str, name: str, one: Recorded, absolute: bool) -> Labels:
+def _of_rows(rows: Sequence[Row], table: str, name: str, one: Recorded, time: Time) -> Labels:
     if not rows:
         return Labels((), (f'{table} holds no label of {name}.',))
+    absolute = time is Time.ABSOLUTE
+    if time is Time.AUTOMATIC:
+        absolute = min(row.start for row in rows) >= LEAST_ABSOLUTE_S
     labels = _placed(rows, one, absolute)
     inside = [reaches(_segment(row, one, absolute), *one.span_ns) for row in rows]
     # Of a part that was asked for it is enough that some labels lie in it.

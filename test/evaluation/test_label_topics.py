@@ -192,6 +192,22 @@ def test_a_table_with_a_row_a_frame_says_what_messages_of_each_frame_say(tmp_pat
     assert found.problems == found.losses == found.hints == ()
 
 
+def test_a_table_may_count_one_recording_from_1970_and_another_from_its_first_image(tmp_path):
+    begin_s = START_NS // NS_PER_S
+    rows = f'clip,1,4,sad\nbag,{begin_s + 1},{begin_s + 3},happy\n'
+    (tmp_path / 'labels.csv').write_text(f'recording,start_s,end_s,emotion\n{rows}')
+    firsts_ns = {'bag': START_NS, 'clip': NS_PER_S}
+    spans = {
+        name: Recorded(tmp_path / name, first_ns, first_ns + 10 * NS_PER_S, first_ns)
+        for name, first_ns in firsts_ns.items()
+    }
+    found = labels_of_table(read_table(tmp_path / 'labels.csv'), spans)
+    bag, clip = found['bag'], found['clip']
+    assert bag.segments == (Segment(START_NS + NS_PER_S, START_NS + 3 * NS_PER_S, '', 'happy'),)
+    assert clip.segments == (Segment(2 * NS_PER_S, 5 * NS_PER_S, '', 'sad'),)
+    assert bag.losses == clip.losses == ()
+
+
 @pytest.mark.parametrize(
     'rows, expected',
     [
