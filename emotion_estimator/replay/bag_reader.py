@@ -280,7 +280,7 @@ class BagReader:
                     '`mcap recover`.'
                 )
         if not any(part.reader.connections for part in self._parts) and unread:
-            raise RecordingError(' '.join(unread))
+            raise RecordingError(' '.join((*self.problems, *unread)))
         self.problems += unread
 
     def _reader(self, path: Path, file: Path) -> _Reader:

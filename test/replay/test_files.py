@@ -171,6 +171,8 @@ def test_a_packed_file_that_is_cut_off_is_unpacked_to_its_last_byte(tmp_path):
     images, problems, _ = reported(file)
     assert_same(images, [picture for picture in pictures if picture.tobytes() in unpacked])
     assert f'it ends unfinished after {len(unpacked):,} bytes' in problems[1]
+    file.write_bytes(packed[:20])
+    assert f'{file} cannot be unpacked to its end' in problem(file)
 
 
 # Metadata that is older than the files beside it.
